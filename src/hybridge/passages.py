@@ -1,0 +1,168 @@
+"""The data contract: passages go in, hits with the trace of every stage come out."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .errors import InvalidInputError
+
+__all__ = ["JSON", "Hit", "Passage", "StageScore", "point_id", "unique_passages"]
+
+JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+
+# UUIDv5 of this project's name under the DNS namespace: fixed for ever, ids on disk depend on it.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "hybridge")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of text that can be found.
+
+    Args:
+        id: any non-empty string; adding a passage with the same id again replaces it.
+        text: what is searched. Put a title in front of it if there is one.
+        metadata: JSON values under string keys, for filters and for the caller.
+
+    Raises:
+        InvalidInputError: the id is empty, or a value is not what JSON can hold.
+
+    >>> Passage("p1", "Aspirin thins the blood.", {"year": 2019}).metadata["year"]
+    2019
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not self.id:
+            raise InvalidInputError(f"a passage's id must be a non-empty string, not {self.id!r}")
+        if not isinstance(self.text, str):
+            raise InvalidInputError(
+                f"passage {self.id!r}: text must be a string, not {type(self.text).__name__}"
+            )
+        for name in ("id", "text"):
+            _check_text(getattr(self, name), f"passage {self.id!r}: {name}")
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidInputError(
+                f"passage {self.id!r}: metadata must be a mapping, "
+                f"not {type(self.metadata).__name__}"
+            )
+        # A copy, so that what the caller does to their dict later does not reach us.
+        object.__setattr__(self, "metadata", dict(self.metadata))
+        _check_json(self.metadata, f"passage {self.id!r}: metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class StageScore:
+    """What one stage thought of a passage.
+
+    Args:
+        stage: the stage's name, for example ``"bm25"``, ``"dense"`` or ``"fusion"``.
+        rank: the passage's place in that stage's list, counted from 1.
+        score: the stage's own score, in the stage's own unit.
+    """
+
+    stage: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found, the score its list is sorted by, and how it got there.
+
+    Args:
+        passage: the passage.
+        score: the last stage's score; higher is better.
+        trace: one entry for each stage that ranked the passage, in the order they ran.
+
+    >>> hit = Hit(Passage("p1", "text"), 2.5, (StageScore("bm25", 1, 2.5),))
+    >>> hit.stage("bm25").rank, hit.stage("dense")
+    (1, None)
+    """
+
+    passage: Passage
+    score: float
+    trace: tuple[StageScore, ...] = ()
+
+    def stage(self, name: str) -> StageScore | None:
+        """What the stage called `name` thought of this passage, or None if it did not rank it."""
+        return next((entry for entry in self.trace if entry.stage == name), None)
+
+
+def point_id(passage_id: str) -> uuid.UUID:
+    """The UUIDv5 that stands for a passage's id inside Qdrant, which allows no other strings.
+
+    >>> point_id("p1") == point_id("p1") != point_id("p2")
+    True
+    """
+    return uuid.uuid5(_NAMESPACE, passage_id)
+
+
+def unique_passages(passages: Iterable[Passage]) -> list[Passage]:
+    """The passages as a list, once it is sure that each is a `Passage` and no id comes twice.
+
+    Raises:
+        InvalidInputError: something else than a passage, or an id that comes twice.
+
+    >>> [p.id for p in unique_passages([Passage("a", "x"), Passage("b", "x")])]
+    ['a', 'b']
+    """
+    seen: dict[str, Passage] = {}
+    for passage in passages:
+        if not isinstance(passage, Passage):
+            raise InvalidInputError(
+                f"expected a Passage, not {type(passage).__name__}: "
+                "build one with Passage(id, text, metadata)"
+            )
+        if passage.id in seen:
+            raise InvalidInputError(
+                f"the id {passage.id!r} comes twice in one call: give each passage its own id"
+            )
+        seen[passage.id] = passage
+    return list(seen.values())
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"{where} holds a lone surrogate at position {error.start}, which UTF-8 cannot store: "
+            "decode the source with errors='replace'"
+        ) from None
+
+
+def _check_json(value: object, where: str) -> None:
+    match value:
+        case str():
+            _check_text(value, where)
+        case None | bool():
+            pass
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise InvalidInputError(
+                    f"{where}: {value} does not fit 64 bits: store it as a string"
+                )
+        case float():
+            if not math.isfinite(value):
+                raise InvalidInputError(f"{where}: {value} is not a JSON number")
+        case list():
+            for position, item in enumerate(value):
+                _check_json(item, f"{where}[{position}]")
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise InvalidInputError(f"{where}: the key {key!r} is not a string")
+                _check_text(key, f"{where}: the key {key!r}")
+                _check_json(item, f"{where}[{key!r}]")
+        case _:
+            raise InvalidInputError(
+                f"{where}: {type(value).__name__} is not a JSON value: "
+                "use None, bool, int, float, str, list or dict"
+            )
