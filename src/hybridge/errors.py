@@ -1,7 +1,7 @@
 """The errors Hybridge raises; every one of them is a `HybridgeError`.
 
     HybridgeError
-    ├── InvalidInputError      an argument, passage, vector or filter is not valid; nothing was changed
+    ├── InvalidInputError      an argument, passage, vector or filter is not valid
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
     └── StoreError             the engine that keeps the passages refused or failed

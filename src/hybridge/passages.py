@@ -12,7 +12,7 @@ from .errors import InvalidInputError
 
 __all__ = ["JSON", "Hit", "Passage", "StageScore", "point_id", "unique_passages"]
 
-JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
 # UUIDv5 of this project's name under the DNS namespace: fixed for ever, ids on disk depend on it.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "hybridge")
