@@ -1,4 +1,4 @@
-"""Checks of the arguments that every stage takes, so that each mistake gets one and the same message."""
+"""Checks of the arguments that every stage takes: each mistake gets one and the same message."""
 
 from __future__ import annotations
 
