@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -104,8 +104,8 @@ def point_id(passage_id: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, passage_id)
 
 
-def unique_passages(passages: Iterable[Passage]) -> list[Passage]:
-    """The passages as a list, once it is sure that each is a `Passage` and no id comes twice.
+def unique_passages(passages: Iterable[Passage]) -> Iterator[Passage]:
+    """The passages, one by one, each a `Passage` and no id twice.
 
     Raises:
         InvalidInputError: something else than a passage, or an id that comes twice.
@@ -113,7 +113,7 @@ def unique_passages(passages: Iterable[Passage]) -> list[Passage]:
     >>> [p.id for p in unique_passages([Passage("a", "x"), Passage("b", "x")])]
     ['a', 'b']
     """
-    seen: dict[str, Passage] = {}
+    seen = set()
     for passage in passages:
         if not isinstance(passage, Passage):
             raise InvalidInputError(
@@ -124,8 +124,8 @@ def unique_passages(passages: Iterable[Passage]) -> list[Passage]:
             raise InvalidInputError(
                 f"the id {passage.id!r} comes twice in one call: give each passage its own id"
             )
-        seen[passage.id] = passage
-    return list(seen.values())
+        seen.add(passage.id)
+        yield passage
 
 
 def _check_text(text: str, where: str) -> None:

@@ -1,0 +1,48 @@
+# Each target works on a fresh machine that holds Python 3.11+, gcc, make and git: it creates
+# .venv when there is none and installs what it needs, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+demo_needs := -e '.[cli,offline]'
+dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
+bench_needs := -e '.[bench]'
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+# Every target installs into the one .venv.
+.NOTPARALLEL:
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+
+demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it questions
+	$(BIN)/hybridge demo
+
+test: $(VENV)/.dev-installed ## run every test, docstring examples included
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev-installed ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (needs HYBRIDGE_DATASETS)
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/hybrid.py
+
+clean: ## remove .venv and everything else that was made
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each set of needs, renewed when what is to be installed changes.
+$(VENV)/.%-installed: pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $($*_needs)
+	@touch $@
+
+# pip is the last thing that venv puts in place: where it is missing, so is the rest.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Hybridge needs Python 3.11 or newer, and '$(PYTHON)' is not:" \
+			"name another one with 'make PYTHON=python3.11 ...'." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,9 @@
+"""Hybridge for LlamaIndex: retrievers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("llama-index-hybridge")

@@ -1,0 +1,82 @@
+"""Where an index lives: in a folder, temporary or not, or on a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import InvalidInputError
+from ..vectors.client import connect
+from ..vectors.store import VectorStore
+from .folder import Folder
+from .manifest import Manifest
+from .served import Served
+
+__all__ = ["Home", "create_home", "open_home"]
+
+
+class Home(Protocol):
+    """A place that keeps an index: its store, its manifest, and room for what is derived."""
+
+    store: VectorStore
+    manifest: Manifest
+
+    @property
+    def place(self) -> str:
+        """The place's name, for people."""
+        ...
+
+    @property
+    def bm25_file(self) -> Path | None:
+        """Where to keep the BM25 arrays; None where nothing outlives this object."""
+        ...
+
+    @property
+    def generation(self) -> str:
+        """The token that derived arrays must carry to be of this state of the store."""
+        ...
+
+    def touch(self) -> None:
+        """Make sure that what was derived so far is stale; to be called before each write."""
+        ...
+
+    def remember(self, manifest: Manifest) -> None:
+        """Replace the manifest."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the place."""
+        ...
+
+
+def create_home(
+    path: str | Path | None,
+    url: str | None,
+    api_key: str | None,
+    collection: str,
+    manifest: Manifest,
+    *,
+    overwrite: bool,
+) -> Home:
+    """A new home at the place that the arguments of `HybridIndex.create` name."""
+    if url is None:
+        return Folder.create(None if path is None else Path(path), manifest, overwrite=overwrite)
+    _check_one_place(path)
+    return Served.create(connect(url, api_key), collection, manifest, overwrite=overwrite)
+
+
+def open_home(
+    path: str | Path | None, url: str | None, api_key: str | None, collection: str
+) -> Home:
+    """The home at the place that the arguments of `HybridIndex.open` name."""
+    if url is not None:
+        _check_one_place(path)
+        return Served.open(connect(url, api_key), collection)
+    if path is None:
+        raise InvalidInputError("open needs the path of a folder or the url of a server")
+    return Folder.open(Path(path))
+
+
+def _check_one_place(path: str | Path | None) -> None:
+    if path is not None:
+        raise InvalidInputError("give either path or url: an index lives in one place")

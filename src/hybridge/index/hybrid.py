@@ -1,0 +1,230 @@
+"""`HybridIndex`: passages to add, delete, filter and find, by BM25 and by meaning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from numpy.typing import ArrayLike
+
+from ..analyzer import Analyzer
+from ..arguments import check_count, check_ids, check_k, check_queries
+from ..errors import InvalidInputError
+from ..filters import as_filter
+from ..fusion import Fusion, from_config, get_fusion
+from ..passages import JSON, Hit, Passage, point_id
+from ..protocols import Encoder, Where
+from .home import Home
+from .lifecycle import Lifecycle
+from .search import hybrid_hits, spread
+from .settings import check_stage_weights
+from .stages import DenseStage, Stage
+from .staging import staged
+from .views import StageRetriever
+
+__all__ = ["HybridIndex"]
+
+# Queries searched in one go: enough for the engine to share work, few enough to hold their scores.
+_BATCH = 16
+
+
+class HybridIndex(Lifecycle):
+    """A persistent, updatable, filterable index, searched by BM25 and a bi-encoder together.
+
+    Make one with `create`, find it again with `open`; both are context managers. Everything but
+    `close` may be called from many threads.
+
+    Attributes:
+        bm25: the BM25 half alone, a `Retriever` and `Scorer`.
+        dense: the bi-encoder's half alone, a `Retriever` and `Scorer`.
+
+    >>> from hybridge import CallableEncoder
+    >>> letters = CallableEncoder(
+    ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
+    ...     dimension=2, identity="letters",
+    ... )
+    >>> with HybridIndex.create(encoder=letters) as index:
+    ...     index.add([Passage("p1", "Bananas and apples"), Passage("p2", "Green beets")])
+    ...     [hit.passage.id for hit in index.search(["apples"], k=1)[0]]
+    2
+    ['p1']
+    """
+
+    def __init__(self, home: Home, encoder: Encoder, analyzer: Analyzer) -> None:
+        """Not for users: `create` and `open` check what this takes for granted."""
+        super().__init__(home, encoder, analyzer)
+        manifest = home.manifest
+        self._fusion = from_config(manifest.fusion)
+        dense = DenseStage(home.store, encoder)
+        self._stages: dict[str, Stage] = {self._lexical.name: self._lexical, dense.name: dense}
+        self.bm25 = StageRetriever(self._lexical, home.store, self._reading, manifest.depth)
+        self.dense = StageRetriever(dense, home.store, self._reading, manifest.depth)
+
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        vectors: ArrayLike | None = None,
+        progress: bool | None = None,
+    ) -> int:
+        """Add passages; one whose id is there already replaces it. All of them, or none.
+
+        Everything is checked and encoded before the first is written, in bounded memory. When
+        `add` returns, the passages survive the process. To keep what a very long run has done so
+        far, add in slices.
+
+        Args:
+            passages: any iterable, however long.
+            vectors: the passages' vectors, shape (passages, dimension), if you have them already.
+            progress: show a bar; None shows it on a terminal.
+
+        Returns:
+            How many passages were added.
+
+        Raises:
+            InvalidInputError: a passage or a vector is not valid, or an id comes twice; nothing
+                was written.
+        """
+        self._check_open()
+        store = self._home.store
+        dimension = store.options.dimension
+        with staged(passages, vectors, self._encoder, dimension, progress) as waiting:
+            with self._writer:
+                self._lexical.learn(passage for chunk, _ in waiting for passage in chunk)
+                for chunk, dense in waiting:
+                    sparse = self._lexical.weigh(chunk)
+                    with self._changing():
+                        store.upsert(chunk, dense, sparse)
+                        self._lexical.upsert(chunk)
+                store.flush()
+            return len(waiting)
+
+    def delete(self, ids: Iterable[str] | None = None, *, where: Where | None = None) -> int:
+        """Delete passages by their ids or by a filter; ids that are not there are no error.
+
+        Returns:
+            How many passages were deleted.
+
+        Raises:
+            InvalidInputError: neither or both of `ids` and `where` were given.
+        """
+        if (ids is None) == (where is None):
+            raise InvalidInputError("delete needs either ids or where, to say what to delete")
+        store, chosen = self._home.store, as_filter(where)
+        wanted = [point_id(id_) for id_ in check_ids(ids or ())]
+        with self._writer, self._changing():
+            points = store.matching(chosen) if chosen else list(store.existing(wanted))
+            if points:
+                store.delete(points)
+                self._lexical.delete(points)
+                store.flush()
+        return len(points)
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """The passages of these ids, None for an id that is not there."""
+        points = [point_id(id_) for id_ in check_ids(ids)]
+        with self._reading():
+            found = self._home.store.get(points)
+        return [found.get(point) for point in points]
+
+    def __len__(self) -> int:
+        with self._reading():
+            return self._home.store.count()
+
+    def __iter__(self) -> Iterator[Passage]:
+        pages = self._home.store.pages()
+        while True:
+            with self._reading():  # for a page at a time, so that the loop's body may write
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from page
+
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each query, best first, with what every stage thought.
+
+        Args:
+            queries: a list of questions; a blank one finds nothing.
+            k: how many passages a query gets at most.
+            where: only passages that pass this filter, an object or a dict.
+            depth: candidates each stage contributes; at least `k`, the index's own by default.
+            weights: one weight a stage; a stage of weight 0 is left out.
+            fusion: a method's name or object instead of the index's own.
+
+        Raises:
+            InvalidInputError: an argument is not valid.
+        """
+        manifest = self._home.manifest
+        depth = max(check_k(k), check_count(manifest.depth if depth is None else depth, "depth"))
+        method = self._fusion if fusion is None else get_fusion(fusion)
+        chosen = as_filter(where)
+        weighed = manifest.weights if weights is None else check_stage_weights(weights)
+        stages = [stage for name, stage in self._stages.items() if weighed[name] > 0]
+        shares = [weighed[stage.name] for stage in stages]
+
+        def answer(asked: Sequence[str]) -> list[list[Hit]]:
+            encoded = [stage.encode(asked) for stage in stages]
+            hits: list[list[Hit]] = []
+            for start in range(0, len(asked), _BATCH):
+                batch = [queries[start : start + _BATCH] for queries in encoded]
+                with self._reading():
+                    hits += hybrid_hits(
+                        stages, batch, shares, method, self._home.store, k, depth, chosen
+                    )
+            return hits
+
+        self._check_open()
+        return spread(check_queries(queries), answer)
+
+    async def asearch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+    ) -> list[list[Hit]]:
+        """`search` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.search, queries, k, where=where, depth=depth, weights=weights, fusion=fusion
+        )
+
+    def optimize(self) -> None:
+        """Tidy up after many writes: it may take long, and searches go on meanwhile.
+
+        Reclaims the room of deleted passages, builds the graph and the copies that `hnsw` and
+        `quantization` ask for, and weighs terms anew where ``lexical="qdrant"`` did so by an
+        average length that the corpus no longer has.
+        """
+        with self._writer:
+            with self._changing():
+                self._lexical.refresh()
+            self._home.store.optimize()
+
+    def info(self) -> dict[str, JSON]:
+        """What this index is and holds, as JSON."""
+        manifest = self._home.manifest
+        return {
+            "place": self._home.place,
+            "passages": len(self),
+            "encoder": manifest.encoder,
+            "vectors": manifest.store.to_config(),
+            "lexical": manifest.lexical,
+            "bm25": dict(manifest.bm25),
+            "analyzer": dict(manifest.analyzer),
+            "fusion": dict(manifest.fusion),
+            "weights": dict(manifest.weights),
+            "depth": manifest.depth,
+            "format": manifest.format,
+        }

@@ -1,0 +1,194 @@
+"""The life of an index: made, opened, locked for reading and writing, closed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from ..analyzer import Analyzer, AnalyzerLike
+from ..encoders import as_encoder
+from ..errors import ClosedError, InvalidInputError
+from ..fusion import Fusion
+from ..lexical.parameters import BM25Parameters
+from ..protocols import Encoder
+from ..vectors.store import HNSW, Distance, Quantization
+from .home import Home, create_home, open_home
+from .lexical import LexicalStage, open_lexical
+from .locks import ReadWriteLock
+from .manifest import Lexical
+from .settings import EncoderLike, make_manifest, reopened_encoder
+
+__all__ = ["Lifecycle"]
+
+
+class Lifecycle:
+    """What `HybridIndex` does besides keeping and finding passages."""
+
+    def __init__(self, home: Home, encoder: Encoder, analyzer: Analyzer) -> None:
+        """Not for users: `create` and `open` check what this takes for granted."""
+        self._home = home
+        self._encoder = encoder
+        self._lock = ReadWriteLock()
+        self._writer = Lock()
+        self._lexical = open_lexical(home, analyzer)
+        # Closes an index that nobody closed, when it is collected or the process ends.
+        self._finalizer = weakref.finalize(self, _shut, home, self._lexical)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        encoder: EncoderLike = None,
+        lexical: Lexical | None = None,
+        analyzer: AnalyzerLike = None,
+        bm25: BM25Parameters | None = None,
+        fusion: str | Fusion = "convex",
+        weights: Mapping[str, float] | None = None,
+        depth: int = 100,
+        distance: Distance = "cosine",
+        hnsw: HNSW | None = None,
+        quantization: Quantization | None = None,
+        overwrite: bool = False,
+    ) -> Self:
+        """A new, empty index.
+
+        Args:
+            path: a missing or empty folder for an embedded index; without `path` and `url`, a
+                temporary one that goes when the index is closed.
+            url: a Qdrant server, or ``":memory:"`` for qdrant-client's engine in this process.
+            api_key: the key a protected server asks for.
+            collection: the collection's name on the server.
+            encoder: a model's name or path, an `Encoder`, a SentenceTransformer, or None for the
+                default model.
+            lexical: ``"bm25s"`` keeps BM25 in arrays beside the store, fastest for a corpus that
+                stays; ``"qdrant"`` keeps it in the store, for one that changes or is shared. None
+                chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
+            analyzer: an `Analyzer`, a language, or a function from a text to its terms; None
+                stands for English.
+            bm25: variant, k1 and b; None for lucene, 1.2 and 0.75.
+            fusion: a method's name or object, see `hybridge.fusion`.
+            weights: one weight a stage, ``{"bm25": 0.5, "dense": 0.5}`` by default.
+            depth: candidates each stage contributes, never less than a search's `k`.
+            distance: ``"cosine"``, or ``"dot"`` for models trained with it.
+            hnsw: approximate dense search, for 100,000 passages and more, once `optimize` was
+                called; None searches exactly.
+            quantization: ``"int8"`` or ``"binary"`` copies of the vectors for a faster first pass,
+                once `optimize` was called.
+            overwrite: replace an index that is there already.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or excludes another.
+            IndexExistsError: there is something at this place already.
+            ModelNotFoundError: the encoder's model is neither on disk nor reachable.
+        """
+        served = url is not None and url != ":memory:"
+        if served and lexical == "bm25s":
+            raise InvalidInputError(
+                "lexical='bm25s' keeps BM25 in this process, where it cannot follow what others "
+                "write to the server: use lexical='qdrant'"
+            )
+        chosen = Analyzer.of(analyzer)
+        opened = as_encoder(encoder)
+        manifest = make_manifest(
+            opened,
+            chosen,
+            lexical=lexical if lexical is not None else "qdrant" if served else "bm25s",
+            bm25=bm25,
+            fusion=fusion,
+            weights=weights,
+            depth=depth,
+            distance=distance,
+            hnsw=hnsw,
+            quantization=quantization,
+        )
+        home = create_home(path, url, api_key, collection, manifest, overwrite=overwrite)
+        return cls(home, opened, chosen)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        encoder: EncoderLike = None,
+        analyzer: AnalyzerLike = None,
+    ) -> Self:
+        """The index that `create` made at this place; arguments as for `create`.
+
+        Args:
+            encoder: None loads the model the index was made with; where that was an object that
+                has no name, it must be given again.
+            analyzer: None for the one the index was made with; a function must be given again.
+
+        Raises:
+            IndexNotFoundError: there is no index at this place.
+            IndexLockedError: it is open already.
+            CorruptIndexError: its files are damaged, or no index's.
+            EncoderMismatchError: it was made with another encoder or analyzer.
+        """
+        home = open_home(path, url, api_key, collection)
+        try:
+            opened = reopened_encoder(home.manifest, encoder, home.place)
+            chosen = Analyzer.from_config(home.manifest.analyzer, analyzer)
+            return cls(home, opened, chosen)
+        except BaseException:
+            home.close()
+            raise
+
+    def close(self) -> None:
+        """Save what is derived and let go of files and connections; closing again does nothing."""
+        with self._writer, self._lock.write():
+            self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._home.place})"
+
+    def _check_open(self) -> None:
+        if not self._finalizer.alive:
+            raise ClosedError(f"{self!r} was closed: open it again with HybridIndex.open")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock.read():
+            self._check_open()
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock.write():
+            self._check_open()
+            self._home.touch()
+            try:
+                yield
+            except BaseException:
+                self._lexical.invalidate()
+                raise
+
+
+def _shut(home: Home, lexical: LexicalStage) -> None:
+    try:
+        lexical.save()
+    finally:
+        home.close()

@@ -1,0 +1,145 @@
+"""One hybrid search: candidates from every stage, completed, fused, and turned into hits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from ..filters import Filter
+from ..fusion import Fusion
+from ..passages import Hit, Passage, StageScore
+from ..vectors.store import Scored, VectorStore
+from .stages import Stage, StageSearch
+
+__all__ = ["FUSION", "hybrid_hits", "spread", "stage_hits"]
+
+FUSION = "fusion"
+
+
+def spread(
+    queries: Sequence[str], answer: Callable[[Sequence[str]], list[list[Hit]]]
+) -> list[list[Hit]]:
+    """`answer` for the queries that ask something; a blank one finds nothing.
+
+    >>> spread(["", " "], lambda asked: [[] for _ in asked])
+    [[], []]
+    """
+    asked = [at for at, query in enumerate(queries) if query.strip()]
+    hits: list[list[Hit]] = [[] for _ in queries]
+    if asked:
+        for at, found in zip(asked, answer([queries[at] for at in asked]), strict=True):
+            hits[at] = found
+    return hits
+
+
+def stage_hits(
+    stage: Stage,
+    encoded: Sequence[Any],
+    store: VectorStore,
+    k: int,
+    depth: int,
+    where: Filter | None,
+) -> list[list[Hit]]:
+    """What one stage alone answers, ties by id."""
+    lists = [_head(list_, k) for list_ in stage.begin(encoded).top(depth, where)]
+    passages = _passages(store, lists)
+    return [
+        [
+            Hit(passage, score, (StageScore(stage.name, rank, score),))
+            for rank, (passage, score, _) in enumerate(_by_id(list_, passages)[:k], start=1)
+        ]
+        for list_ in lists
+    ]
+
+
+def hybrid_hits(
+    stages: Sequence[Stage],
+    encoded: Sequence[Sequence[Any]],
+    weights: Sequence[float],
+    fusion: Fusion,
+    store: VectorStore,
+    k: int,
+    depth: int,
+    where: Filter | None,
+) -> list[list[Hit]]:
+    """What the stages answer together; `encoded` holds one list of queries a stage."""
+    searches = [stage.begin(queries) for stage, queries in zip(stages, encoded, strict=True)]
+    tops = [search.top(depth, where) for search in searches]
+    runs = [[dict(list_) for list_ in lists] for lists in tops]
+    if fusion.completes:
+        runs = _completed(searches, runs)
+    fused = [
+        _head(_ranked(fusion.fuse(query_runs, weights)), k)
+        for query_runs in zip(*runs, strict=True)
+    ]
+    passages = _passages(store, fused)
+    names = [stage.name for stage in stages]
+    return [
+        _hits(_by_id(list_, passages)[:k], names, query_tops)
+        for list_, query_tops in zip(fused, zip(*tops, strict=True), strict=True)
+    ]
+
+
+def _completed(
+    searches: Sequence[StageSearch], runs: Sequence[Sequence[dict[UUID, float]]]
+) -> list[list[dict[UUID, float]]]:
+    """Each stage's runs with the exact scores of the candidates that only other stages found."""
+    unions = [set[UUID]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
+    completed = []
+    for search, stage_runs in zip(searches, runs, strict=True):
+        missing = [
+            list(union.difference(run)) for union, run in zip(unions, stage_runs, strict=True)
+        ]
+        completed.append(
+            [run | more for run, more in zip(stage_runs, search.exact(missing), strict=True)]
+        )
+    return completed
+
+
+def _ranked(scores: Mapping[UUID, float]) -> list[Scored]:
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _head(ranked: Sequence[Scored], k: int) -> list[Scored]:
+    """The first `k`, and those after them that are tied with the last: ids will decide."""
+    end = min(k, len(ranked))
+    while 0 < end < len(ranked) and ranked[end][1] == ranked[end - 1][1]:
+        end += 1
+    return list(ranked[:end])
+
+
+def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[UUID, Passage]:
+    points = {point for list_ in lists for point, _ in list_}
+    return store.get(list(points)) if points else {}
+
+
+def _by_id(
+    ranked: Sequence[Scored], passages: Mapping[UUID, Passage]
+) -> list[tuple[Passage, float, UUID]]:
+    # A point without a passage was deleted meanwhile by somebody else's client.
+    found = [(passages[point], score, point) for point, score in ranked if point in passages]
+    return sorted(found, key=lambda item: (-item[1], item[0].id))
+
+
+def _hits(
+    found: Sequence[tuple[Passage, float, UUID]],
+    names: Sequence[str],
+    tops: Sequence[Sequence[Scored]],
+) -> list[Hit]:
+    ranks = [{point: (rank, s) for rank, (point, s) in enumerate(top, start=1)} for top in tops]
+    return [
+        Hit(
+            passage,
+            score,
+            (
+                *(
+                    StageScore(name, *ranks_of_stage[point])
+                    for name, ranks_of_stage in zip(names, ranks, strict=True)
+                    if point in ranks_of_stage
+                ),
+                StageScore(FUSION, place, score),
+            ),
+        )
+        for place, (passage, score, point) in enumerate(found, start=1)
+    ]

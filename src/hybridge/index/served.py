@@ -1,0 +1,69 @@
+"""An index in a collection of a Qdrant server; its manifest is the collection's metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..vectors import client as server
+from ..vectors.client import ClientStore
+from ..vectors.store import VectorStore
+from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["Served"]
+
+
+class Served:
+    """An index in a collection of a Qdrant server."""
+
+    bm25_file: Path | None = None
+    generation = ""
+
+    def __init__(self, client: QdrantClient, collection: str, manifest: Manifest) -> None:
+        self.store: VectorStore = ClientStore(client, collection, manifest.store)
+        self.manifest = manifest
+        self._client = client
+        self._collection = collection
+
+    @classmethod
+    def create(
+        cls, client: QdrantClient, collection: str, manifest: Manifest, *, overwrite: bool = False
+    ) -> Served:
+        """A new index in a new collection.
+
+        Raises:
+            IndexExistsError: there is a collection of this name, not to be overwritten.
+        """
+        if overwrite:
+            server.drop(client, collection)
+        server.create(client, collection, manifest.store, manifest.to_config())
+        return cls(client, collection, manifest)
+
+    @classmethod
+    def open(cls, client: QdrantClient, collection: str) -> Served:
+        """The index in a collection.
+
+        Raises:
+            IndexNotFoundError: there is no such collection.
+            CorruptIndexError: the collection was not made by `create`.
+        """
+        config = server.read_manifest(client, collection)
+        manifest = Manifest.from_config(config, f"collection {collection!r}")
+        return cls(client, collection, manifest)
+
+    @property
+    def place(self) -> str:
+        return f"collection {self._collection!r}"
+
+    def touch(self) -> None:
+        """Nothing to do: nothing derived outlives this object."""
+
+    def remember(self, manifest: Manifest) -> None:
+        server.write_manifest(self._client, self._collection, manifest.to_config())
+        self.manifest = manifest
+
+    def close(self) -> None:
+        self.store.close()

@@ -1,0 +1,102 @@
+"""One stage of an index on its own, as a retriever that can also score."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from ..arguments import check_count, check_ids, check_k, check_queries
+from ..errors import InvalidInputError
+from ..filters import as_filter
+from ..passages import Hit, point_id
+from ..protocols import Where
+from ..vectors.store import VectorStore
+from .search import spread, stage_hits
+from .stages import Stage
+
+__all__ = ["StageRetriever"]
+
+
+class StageRetriever:
+    """Searches an index by one stage alone: `HybridIndex.bm25` and `HybridIndex.dense`.
+
+    Args:
+        stage: the stage.
+        store: where its passages are.
+        reading: holds the index's lock for a search.
+        depth: how many candidates ties are resolved among; never less than `k`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        store: VectorStore,
+        reading: Callable[[], AbstractContextManager[None]],
+        depth: int,
+    ) -> None:
+        self._stage = stage
+        self._store = store
+        self._reading = reading
+        self._depth = depth
+
+    @property
+    def name(self) -> str:
+        """The stage's name in traces."""
+        return self._stage.name
+
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each query; arguments as for `HybridIndex.search`."""
+        depth = max(check_k(k), self._depth if depth is None else check_count(depth, "depth"))
+        chosen = as_filter(where)
+
+        def answer(asked: Sequence[str]) -> list[list[Hit]]:
+            encoded = self._stage.encode(asked)
+            with self._reading():
+                return stage_hits(self._stage, encoded, self._store, k, depth, chosen)
+
+        return spread(check_queries(queries), answer)
+
+    async def asearch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+    ) -> list[list[Hit]]:
+        """`search` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.search, queries, k, where=where, depth=depth)
+
+    def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
+        """The stage's exact score of each of `ids[i]` for `queries[i]`.
+
+        Raises:
+            InvalidInputError: an id that is not in the index, or not one list of ids a query.
+        """
+        asked = check_queries(queries)
+        wanted = [check_ids(some) for some in ids]
+        if len(asked) != len(wanted):
+            raise InvalidInputError(
+                f"{len(asked)} queries and {len(wanted)} lists of ids: give one list a query"
+            )
+        points = {id_: point_id(id_) for some in wanted for id_ in some}
+        encoded = self._stage.encode(asked) if asked else []
+        with self._reading():
+            missing = set(points.values()) - self._store.existing(list(points.values()))
+            for id_, point in points.items():
+                if point in missing:
+                    raise InvalidInputError(f"there is no passage {id_!r} in this index")
+            searched = self._stage.begin(encoded)
+            scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
+        return [
+            [by_point[points[id_]] for id_ in some]
+            for some, by_point in zip(wanted, scores, strict=True)
+        ]

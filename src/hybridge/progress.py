@@ -1,0 +1,33 @@
+"""Progress bars for long work: shown when asked for, or on a terminal when nobody said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+__all__ = ["progress_over"]
+
+T = TypeVar("T")
+
+
+def progress_over(
+    items: Iterable[T], description: str, unit: str, shown: bool | None = None
+) -> Iterator[T]:
+    """The items, one by one, with a bar on standard error.
+
+    Args:
+        items: what to count; its length, where it has one, is the bar's.
+        description: what is being done.
+        unit: what one item is.
+        shown: True and False decide; None shows the bar on a terminal.
+
+    >>> list(progress_over("ab", "Reading", "letter", shown=False))
+    ['a', 'b']
+    """
+    from tqdm import tqdm
+
+    hidden = not (sys.stderr.isatty() if shown is None else shown)
+    total = len(items) if isinstance(items, Sized) else None
+    # A bar for what is over in half a second would only flicker.
+    yield from tqdm(items, description, total, unit=unit, disable=hidden, leave=False, delay=0.5)

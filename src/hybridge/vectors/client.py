@@ -1,0 +1,296 @@
+"""The served engine: a Qdrant server, cluster or cloud through qdrant-client.
+
+``url=":memory:"`` is qdrant-client's own Python engine: for tests and small experiments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..errors import IndexExistsError, IndexNotFoundError, StoreError
+from ..filters import Filter, index_fields, to_client
+from ..passages import JSON, Passage, point_id
+from ..protocols import Vectors
+from .store import (
+    DENSE,
+    SPARSE,
+    Probe,
+    Scored,
+    Sparse,
+    StoreOptions,
+    passage_of,
+    payload_of,
+    ranked,
+)
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient, models
+
+__all__ = ["ClientStore", "connect", "create", "drop", "read_manifest", "write_manifest"]
+
+_PAGE = 1_000
+
+
+def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
+    """A client of the server at `url`, or of an engine in this process for ``":memory:"``.
+
+    Args:
+        url: for example ``"http://localhost:6333"``.
+        api_key: the key a protected server asks for.
+        timeout: seconds after which a request fails.
+    """
+    from qdrant_client import QdrantClient
+
+    if url == ":memory:":
+        return QdrantClient(":memory:")
+    return QdrantClient(url=url, api_key=api_key, timeout=timeout)
+
+
+class ClientStore:
+    """A `VectorStore` in one collection of a Qdrant server.
+
+    Args:
+        client: what `connect` returned.
+        collection: the collection's name; `create` makes it.
+        options: what `create` was given.
+
+    Raises:
+        IndexNotFoundError: there is no such collection.
+    """
+
+    def __init__(self, client: QdrantClient, collection: str, options: StoreOptions) -> None:
+        self.options = options
+        self._client = client
+        self._collection = collection
+        self._indexing = Lock()
+        self._indexed = set(_describe(client, collection).payload_schema)
+
+    def upsert(
+        self,
+        passages: Sequence[Passage],
+        dense: Vectors,
+        sparse: Sequence[Sparse] | None = None,
+    ) -> None:
+        from qdrant_client import models
+
+        points = []
+        for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
+            vectors: dict[str, Any] = {DENSE: vector}
+            if sparse is not None:
+                vectors[SPARSE] = _sparse(sparse[row])
+            points.append(
+                models.PointStruct(
+                    id=point_id(passage.id), vector=vectors, payload=payload_of(passage)
+                )
+            )
+        with _server("add passages"):
+            self._client.upsert(self._collection, points, wait=True)
+
+    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+        from qdrant_client import models
+
+        vectors = [
+            models.PointVectors(id=point, vector={SPARSE: _sparse(weights)})
+            for point, weights in zip(points, sparse, strict=True)
+        ]
+        with _server("replace sparse vectors"):
+            self._client.update_vectors(self._collection, vectors, wait=True)
+
+    def delete(self, points: Sequence[UUID]) -> None:
+        with _server("delete passages"):
+            self._client.delete(self._collection, list(points), wait=True)
+
+    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+        with _server("read passages"):
+            records = self._client.retrieve(self._collection, list(points), with_payload=True)
+        return {UUID(str(record.id)): passage_of(record.payload or {}) for record in records}
+
+    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+        with _server("read passages"):
+            records = self._client.retrieve(self._collection, list(points), with_payload=False)
+        return {UUID(str(record.id)) for record in records}
+
+    def matching(self, where: Filter) -> list[UUID]:
+        pages = self._scroll(where, with_payload=False)
+        return [UUID(str(record.id)) for records in pages for record in records]
+
+    def pages(self) -> Iterator[list[Passage]]:
+        for records in self._scroll(None, with_payload=True):
+            yield [passage_of(record.payload or {}) for record in records]
+
+    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+        if not probes:
+            return []
+        requests = [self._request(probe) for probe in probes]
+        with _server("search"):
+            answers = self._client.query_batch_points(self._collection, requests)
+        return [
+            ranked(
+                [(UUID(str(point.id)), float(point.score)) for point in answer.points],
+                positive=probe.using == SPARSE,
+            )
+            for probe, answer in zip(probes, answers, strict=True)
+        ]
+
+    def count(self) -> int:
+        with _server("count"):
+            return self._client.count(self._collection, exact=True).count
+
+    def flush(self) -> None:
+        """Nothing to do: every write waits until the server has it."""
+
+    def optimize(self) -> None:
+        """Nothing to do: a server optimises by itself."""
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _scroll(self, where: Filter | None, *, with_payload: bool) -> Iterator[list[models.Record]]:
+        chosen = self._filter(where)
+        offset = None
+        while True:
+            with _server("read passages"):
+                records, offset = self._client.scroll(
+                    self._collection,
+                    scroll_filter=chosen,
+                    limit=_PAGE,
+                    offset=offset,
+                    with_payload=with_payload,
+                )
+            yield records
+            if offset is None:
+                return
+
+    def _request(self, probe: Probe) -> models.QueryRequest:
+        from qdrant_client import models
+
+        vector, options = probe.vector, self.options
+        rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
+        return models.QueryRequest(
+            query=_sparse(vector) if isinstance(vector, tuple) else list(vector),
+            using=probe.using,
+            filter=self._filter(probe.where, probe.among),
+            limit=probe.limit,
+            params=models.SearchParams(
+                exact=options.hnsw is None,
+                hnsw_ef=options.hnsw.ef if options.hnsw else None,
+                quantization=rescore if options.quantization else None,
+            ),
+        )
+
+    def _filter(
+        self, where: Filter | None, among: Sequence[UUID] | None = None
+    ) -> models.Filter | None:
+        from qdrant_client import models
+
+        conditions: list[models.Condition] = []
+        if among is not None:
+            conditions.append(models.HasIdCondition(has_id=list(among)))
+        if where is not None:
+            self._index(where)
+            conditions.append(to_client(where))
+        return models.Filter(must=conditions) if conditions else None
+
+    def _index(self, where: Filter) -> None:
+        """Index the payload fields a filter reads; a strict server refuses the filter otherwise."""
+        from qdrant_client.local.qdrant_local import QdrantLocal
+
+        if isinstance(self._client._client, QdrantLocal):  # it has no payload indexes
+            return
+        for path, kind in index_fields(where).items():
+            with self._indexing:
+                if path not in self._indexed:
+                    with _server("index a field"):
+                        self._client.create_payload_index(self._collection, path, kind, wait=True)
+                    self._indexed.add(path)
+
+
+def create(
+    client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
+) -> None:
+    """Make an empty collection that carries the manifest.
+
+    Raises:
+        IndexExistsError: there is a collection of this name.
+    """
+    with _server("create a collection"):
+        if client.collection_exists(collection):
+            raise IndexExistsError(
+                f"there is a collection {collection!r} already: open it, choose another "
+                "collection=, or pass overwrite=True"
+            )
+        client.create_collection(collection, metadata=manifest, **_config(options))
+
+
+def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:
+    """The manifest a collection was created with; empty where there is none."""
+    return dict(_describe(client, collection).config.metadata or {})
+
+
+def write_manifest(client: QdrantClient, collection: str, manifest: Mapping[str, JSON]) -> None:
+    """Replace the manifest's entries."""
+    with _server("write the manifest"):
+        client.update_collection(collection, metadata=dict(manifest))
+
+
+def drop(client: QdrantClient, collection: str) -> None:
+    """Delete a collection with all that is in it."""
+    with _server("delete a collection"):
+        client.delete_collection(collection)
+
+
+def _describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
+    with _server("find the collection"):
+        if not client.collection_exists(collection):
+            raise IndexNotFoundError(
+                f"there is no collection {collection!r} on this server: "
+                "HybridIndex.create makes one"
+            )
+        return client.get_collection(collection)
+
+
+def _sparse(weights: Sparse) -> models.SparseVector:
+    from qdrant_client import models
+
+    return models.SparseVector(indices=weights[0], values=weights[1])
+
+
+def _config(options: StoreOptions) -> dict[str, Any]:
+    from qdrant_client import models
+
+    hnsw = options.hnsw
+    quantization: models.QuantizationConfig | None = None
+    if options.quantization == "int8":
+        quantization = models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99)
+        )
+    elif options.quantization == "binary":
+        quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
+    distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[options.distance]
+    config: dict[str, Any] = {
+        "vectors_config": {DENSE: models.VectorParams(size=options.dimension, distance=distance)},
+        # m=0 builds no graph: an exact search would never look at it.
+        "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
+        if hnsw
+        else models.HnswConfigDiff(m=0),
+        "quantization_config": quantization,
+    }
+    if options.sparse:
+        config["sparse_vectors_config"] = {
+            SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
+        }
+    return config
+
+
+@contextmanager
+def _server(action: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(f"Qdrant could not {action}: {error}") from error

@@ -1,0 +1,285 @@
+"""The embedded engine: Qdrant Edge, the Rust engine of Qdrant inside this process.
+
+Its API is young and reports every failure as a bare exception, so all of it stays in this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
+from ..filters import Filter, index_fields, to_edge
+from ..passages import Passage, point_id
+from ..protocols import Vectors
+from .store import (
+    DENSE,
+    SPARSE,
+    Probe,
+    Scored,
+    Sparse,
+    StoreOptions,
+    passage_of,
+    payload_of,
+    ranked,
+)
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+
+__all__ = ["EdgeStore"]
+
+_PAGE = 1_000
+# Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
+_NEVER = 2**40
+
+
+class EdgeStore:
+    """A `VectorStore` in a folder, searched in process.
+
+    Args:
+        path: the folder; `create` makes it, `open` finds it.
+        options: what `create` was given; `open` takes the same.
+
+    Raises:
+        IndexLockedError: another process, or another store of this one, has the folder open.
+        CorruptIndexError: the folder's files are not what the engine wrote.
+    """
+
+    def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
+        self.options = options
+        self._shard = shard
+        self._indexing = Lock()
+        self._indexed = set(shard.info().payload_schema)
+
+    @classmethod
+    def create(cls, path: Path, options: StoreOptions) -> EdgeStore:
+        """A new, empty store in a folder that holds none."""
+        import qdrant_edge as edge
+
+        path.mkdir(parents=True, exist_ok=True)
+        with _engine(f"create a store at {path}"):
+            return cls(edge.EdgeShard.create(str(path), _config(options)), options)
+
+    @classmethod
+    def open(cls, path: Path, options: StoreOptions) -> EdgeStore:
+        """The store that `create` made in this folder."""
+        import qdrant_edge as edge
+
+        with _opening(path):
+            return cls(edge.EdgeShard.load(str(path), _config(options)), options)
+
+    def upsert(
+        self,
+        passages: Sequence[Passage],
+        dense: Vectors,
+        sparse: Sequence[Sparse] | None = None,
+    ) -> None:
+        import qdrant_edge as edge
+
+        points = []
+        for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
+            vectors: dict[str, Any] = {DENSE: vector}
+            if sparse is not None:
+                vectors[SPARSE] = edge.SparseVector(*sparse[row])
+            points.append(edge.Point(point_id(passage.id), vectors, payload_of(passage)))
+        self._update("add passages", edge.UpdateOperation.upsert_points(points))
+
+    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+        import qdrant_edge as edge
+
+        vectors = [
+            edge.PointVectors(point, {SPARSE: edge.SparseVector(*weights)})
+            for point, weights in zip(points, sparse, strict=True)
+        ]
+        self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
+
+    def delete(self, points: Sequence[UUID]) -> None:
+        import qdrant_edge as edge
+
+        self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
+
+    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+        records = self._retrieve(points, with_payload=True)
+        return {record.id: passage_of(record.payload) for record in records}
+
+    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+        return {record.id for record in self._retrieve(points, with_payload=False)}
+
+    def matching(self, where: Filter) -> list[UUID]:
+        pages = self._scroll(where, with_payload=False)
+        return [record.id for records in pages for record in records]
+
+    def pages(self) -> Iterator[list[Passage]]:
+        for records in self._scroll(None, with_payload=True):
+            yield [passage_of(record.payload) for record in records]
+
+    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+        import qdrant_edge as edge
+
+        if not probes:
+            return []
+        requests = [self._request(probe) for probe in probes]
+        with _engine("search"):
+            if len(requests) == 1:
+                answers = [self._shard.query(requests[0])]
+            else:
+                answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        return [
+            ranked([(point.id, point.score) for point in answer], positive=probe.using == SPARSE)
+            for probe, answer in zip(probes, answers, strict=True)
+        ]
+
+    def count(self) -> int:
+        import qdrant_edge as edge
+
+        with _engine("count"):
+            return self._shard.count(edge.CountRequest(exact=True))
+
+    def flush(self) -> None:
+        with _engine("flush"):
+            self._shard.flush()
+
+    def optimize(self) -> None:
+        with _engine("optimize"):
+            self._shard.optimize()
+
+    def close(self) -> None:
+        with _engine("close"):
+            self._shard.close()
+
+    def _update(self, action: str, operation: edge.UpdateOperation) -> None:
+        with _engine(action):
+            self._shard.update(operation)
+
+    def _retrieve(self, points: Sequence[UUID], *, with_payload: bool) -> list[edge.Record]:
+        with _engine("read passages"):
+            return self._shard.retrieve(list(points), with_payload, False)
+
+    def _scroll(self, where: Filter | None, *, with_payload: bool) -> Iterator[list[edge.Record]]:
+        import qdrant_edge as edge
+
+        chosen = self._filter(where)
+        offset = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset,
+                limit=_PAGE if with_payload else None,
+                filter=chosen,
+                with_payload=with_payload,
+                with_vector=False,
+            )
+            with _engine("read passages"):
+                records, offset = self._shard.scroll(request)
+            yield records
+            if offset is None:
+                return
+
+    def _request(self, probe: Probe) -> edge.QueryRequest:
+        import qdrant_edge as edge
+
+        vector = probe.vector
+        return edge.QueryRequest(
+            limit=probe.limit,
+            query=edge.Query.Nearest(
+                edge.SparseVector(*vector) if isinstance(vector, tuple) else list(vector),
+                using=probe.using,
+            ),
+            filter=self._filter(probe.where, probe.among),
+            params=_search_params(self.options),
+        )
+
+    def _filter(
+        self, where: Filter | None, among: Sequence[UUID] | None = None
+    ) -> edge.Filter | None:
+        import qdrant_edge as edge
+
+        conditions: list[edge.ConditionType] = []
+        if among is not None:
+            conditions.append(edge.HasIdCondition(set(among)))
+        if where is not None:
+            self._index(where)
+            conditions.append(to_edge(where))
+        return edge.Filter(must=conditions) if conditions else None
+
+    def _index(self, where: Filter) -> None:
+        """Index the payload fields a filter reads: without, each search reads every payload."""
+        import qdrant_edge as edge
+
+        for path, kind in index_fields(where).items():
+            if path in self._indexed:
+                continue
+            with self._indexing:
+                if path not in self._indexed:
+                    schema = getattr(edge.PayloadSchemaType, kind.capitalize())
+                    self._update(
+                        "index a field", edge.UpdateOperation.create_field_index(path, schema)
+                    )
+                    self._indexed.add(path)
+
+
+def _config(options: StoreOptions) -> edge.EdgeConfig:
+    import qdrant_edge as edge
+
+    hnsw = options.hnsw
+    quantization: edge.QuantizationConfigType | None = None
+    if options.quantization == "int8":
+        quantization = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99)
+    elif options.quantization == "binary":
+        quantization = edge.BinaryQuantizationConfig()
+    distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
+    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    return edge.EdgeConfig(
+        vectors={DENSE: edge.EdgeVectorParams(options.dimension, distance)},
+        sparse_vectors=sparse if options.sparse else None,
+        hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000)
+        if hnsw
+        else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        quantization_config=quantization,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER if options.exact else 1_000),
+    )
+
+
+def _search_params(options: StoreOptions) -> edge.SearchParams:
+    import qdrant_edge as edge
+
+    return edge.SearchParams(
+        exact=options.hnsw is None,
+        hnsw_ef=options.hnsw.ef if options.hnsw else None,
+        quantization=edge.QuantizationSearchParams(rescore=True, oversampling=3.0)
+        if options.quantization
+        else None,
+    )
+
+
+@contextmanager
+def _engine(action: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if "not initialized" in str(error):
+            raise ClosedError(f"cannot {action}: the index was closed; open it again") from error
+        raise StoreError(f"Qdrant Edge could not {action}: {error}") from error
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        # A Rust panic, which damaged files can cause, is no Exception but must not pass for one
+        # of the interpreter's own (KeyboardInterrupt, SystemExit).
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if "WouldBlock" in str(error):
+            raise IndexLockedError(
+                f"{path} is open already, in another process or in this one: close it there first, "
+                "or share one index by serving Qdrant and passing url="
+            ) from error
+        raise CorruptIndexError(
+            f"{path} cannot be read ({error}): restore it from a copy or index again"
+        ) from error

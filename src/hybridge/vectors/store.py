@@ -1,0 +1,252 @@
+"""One interface over the engines that keep passages and their vectors.
+
+A store knows points, not queries in words: passages with a dense vector and, where BM25 lives in
+the engine, a sparse one. It is the truth of an index; everything else can be rebuilt from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InvalidInputError
+from ..filters import Filter
+from ..passages import JSON, Passage
+from ..protocols import Vectors
+
+__all__ = [
+    "DENSE",
+    "HNSW",
+    "SPARSE",
+    "Distance",
+    "Probe",
+    "Quantization",
+    "Scored",
+    "Sparse",
+    "StoreOptions",
+    "VectorStore",
+    "check_vectors",
+    "passage_of",
+    "payload_of",
+    "ranked",
+]
+
+DENSE, SPARSE = "dense", "bm25"
+
+Distance: TypeAlias = Literal["cosine", "dot"]
+Quantization: TypeAlias = Literal["int8", "binary"]
+Sparse: TypeAlias = tuple[list[int], list[float]]
+Scored: TypeAlias = tuple[UUID, float]
+
+
+@dataclass(frozen=True)
+class HNSW:
+    """Approximate search by a navigable small-world graph, for 100,000 passages and more.
+
+    Args:
+        m: edges a node keeps.
+        ef_construct: candidates looked at while building.
+        ef: candidates looked at while searching; more is slower and finds more.
+
+    Source: Malkov and Yashunin 2016, arXiv 1603.09320.
+    """
+
+    m: int = 16
+    ef_construct: int = 200
+    ef: int = 256
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """How a store keeps and searches its vectors.
+
+    Args:
+        dimension: the length of a dense vector.
+        distance: ``"cosine"`` or ``"dot"``; higher is better in both.
+        sparse: keep a sparse vector beside each dense one, weighted by IDF at search.
+        hnsw: approximate search; None searches exactly.
+        quantization: ``"int8"`` or ``"binary"`` copies for the first pass, rescored by the
+            originals; None keeps none.
+
+    Raises:
+        InvalidInputError: a dimension below 1, or a distance or quantisation we do not know.
+    """
+
+    dimension: int
+    distance: Distance = "cosine"
+    sparse: bool = False
+    hnsw: HNSW | None = None
+    quantization: Quantization | None = None
+
+    def __post_init__(self) -> None:
+        if self.dimension < 1:
+            raise InvalidInputError(f"dimension must be at least 1, not {self.dimension}")
+        if self.distance not in get_args(Distance):
+            raise InvalidInputError(
+                f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
+            )
+        if self.quantization is not None and self.quantization not in get_args(Quantization):
+            raise InvalidInputError(
+                f"quantization must be None or one of {get_args(Quantization)}, "
+                f"not {self.quantization!r}"
+            )
+
+    @property
+    def exact(self) -> bool:
+        """Whether every search looks at every vector."""
+        return self.hnsw is None and self.quantization is None
+
+    def to_config(self) -> dict[str, JSON]:
+        """These options as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> StoreOptions:
+        """The options that `to_config` wrote.
+
+        >>> options = StoreOptions(384, hnsw=HNSW(m=32))
+        >>> StoreOptions.from_config(options.to_config()) == options
+        True
+        """
+        hnsw = config["hnsw"]
+        return cls(**{**config, "hnsw": HNSW(**hnsw) if hnsw else None})
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One search in a store: a dense or a sparse vector, against all points or some.
+
+    Args:
+        vector: the query, dense or sparse.
+        limit: how many points to return.
+        where: only points whose passage passes this filter.
+        among: only these points.
+    """
+
+    vector: Sequence[float] | Sparse
+    limit: int
+    where: Filter | None = None
+    among: Sequence[UUID] | None = None
+
+    @property
+    def using(self) -> str:
+        """The name of the vector it is compared with."""
+        return SPARSE if isinstance(self.vector, tuple) else DENSE
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the query has no terms, so that nothing can match it."""
+        return isinstance(self.vector, tuple) and not self.vector[0]
+
+
+class VectorStore(Protocol):
+    """Keeps passages and vectors, and finds them again. Safe to read from many threads.
+
+    Every failure of the engine is a `StoreError`; arguments are taken to be checked already.
+    """
+
+    options: StoreOptions
+
+    def upsert(
+        self,
+        passages: Sequence[Passage],
+        dense: Vectors,
+        sparse: Sequence[Sparse] | None = None,
+    ) -> None:
+        """Add the passages, each replacing the one of the same id."""
+        ...
+
+    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+        """Replace the sparse vectors of points that exist."""
+        ...
+
+    def delete(self, points: Sequence[UUID]) -> None:
+        """Delete points; those that do not exist are no error."""
+        ...
+
+    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+        """The passages of the points that exist."""
+        ...
+
+    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+        """Those of the points that exist."""
+        ...
+
+    def matching(self, where: Filter) -> list[UUID]:
+        """All points whose passage passes the filter."""
+        ...
+
+    def pages(self) -> Iterator[list[Passage]]:
+        """All passages, page by page, in the order of their points."""
+        ...
+
+    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+        """For each probe its points, best first, ties by point, a sparse probe's zeros left out."""
+        ...
+
+    def count(self) -> int:
+        """How many points there are."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything written so far is on disk."""
+        ...
+
+    def optimize(self) -> None:
+        """Reclaim deleted points' room, and build the HNSW graph where there is to be one."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; the store is of no use afterwards."""
+        ...
+
+
+def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
+    """The vectors as one float32 matrix of shape (count, dimension).
+
+    Raises:
+        InvalidInputError: another shape, or a number that is not finite; the message says which.
+
+    >>> check_vectors([[1, 0], [0, 1]], count=2, dimension=2).dtype
+    dtype('float32')
+    """
+    try:
+        matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"vectors must be rows of numbers of one length: {error}") from None
+    if count == 0 and matrix.size == 0:
+        return matrix.reshape(0, dimension)
+    if matrix.shape != (count, dimension):
+        raise InvalidInputError(
+            f"vectors have shape {matrix.shape}; this index needs ({count}, {dimension}): "
+            "one row a passage, as long as the encoder's dimension"
+        )
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        raise InvalidInputError(
+            f"the vector in row {int(np.argmin(finite))} holds NaN or infinity: "
+            "nothing was written; check what the encoder returned for that passage"
+        )
+    return matrix
+
+
+def payload_of(passage: Passage) -> dict[str, JSON]:
+    """The payload that stands for a passage in Qdrant."""
+    return {"id": passage.id, "text": passage.text, "metadata": dict(passage.metadata)}
+
+
+def passage_of(payload: Mapping[str, Any]) -> Passage:
+    """The passage that `payload_of` wrote."""
+    return Passage(payload["id"], payload["text"], payload["metadata"])
+
+
+def ranked(scored: Sequence[Scored], *, positive: bool) -> list[Scored]:
+    """Points in the order every store answers in; `positive` drops what did not match at all."""
+    kept = [pair for pair in scored if pair[1] > 0.0] if positive else list(scored)
+    kept.sort(key=lambda pair: (-pair[1], pair[0]))
+    return kept

