@@ -28,15 +28,14 @@ class Folder:
     def __init__(
         self,
         path: Path,
-        store: EdgeStore,
         manifest: Manifest,
         temporary: TemporaryDirectory[str] | None = None,
     ) -> None:
-        self.store: VectorStore = store
+        self.generation = str(read_json(path / "generation.json"))
+        self.store: VectorStore = EdgeStore.open(path / "points", manifest.store)
         self.manifest = manifest
         self._path = path
         self._temporary = temporary
-        self.generation = str(read_json(path / "generation.json"))
         self._touched = False
 
     @classmethod
@@ -81,7 +80,7 @@ class Folder:
                 aside.replace(path)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        return cls(path, EdgeStore.open(path / "points", manifest.store), manifest, temporary)
+        return cls(path, manifest, temporary)
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -106,7 +105,7 @@ class Folder:
                 f"{path / 'points' / changed[0][0]} is not as it was when the index was closed: "
                 "restore the folder from a copy or index again"
             )
-        folder = cls(path, EdgeStore.open(path / "points", manifest.store), manifest)
+        folder = cls(path, manifest)
         seal.unlink(missing_ok=True)
         return folder
 

@@ -47,7 +47,8 @@ def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantCl
 
     if url == ":memory:":
         return QdrantClient(":memory:")
-    return QdrantClient(url=url, api_key=api_key, timeout=timeout)
+    # Its version check would warn where the server is down; the first request says so clearly.
+    return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
 
 
 class ClientStore:

@@ -1,0 +1,227 @@
+"""Both engines answer as brute force does, and refuse what they must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridge import Passage
+from hybridge.errors import (
+    CorruptIndexError,
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+    InvalidInputError,
+    StoreError,
+)
+from hybridge.filters import as_filter
+from hybridge.passages import point_id
+from hybridge.vectors import HNSW, Probe, StoreOptions, VectorStore
+from hybridge.vectors.client import ClientStore, connect, create, drop, read_manifest
+from hybridge.vectors.edge import EdgeStore
+from hybridge.vectors.store import check_vectors
+
+SIZE, DIMENSION = 60, 8
+PASSAGES = [
+    Passage(f"p{number}", f"text {number}", {"even": number % 2 == 0, "number": number})
+    for number in range(SIZE)
+]
+DENSE = np.random.default_rng(7).normal(size=(SIZE, DIMENSION)).astype(np.float32)
+# Passage n has term 1 with weight 1, and term 10 + n % 3 with weight n + 1.
+SPARSE = [([1, 10 + number % 3], [1.0, float(number + 1)]) for number in range(SIZE)]
+
+
+@pytest.fixture(params=["edge", "client"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    options = StoreOptions(DIMENSION, sparse=True)
+    store: VectorStore
+    if request.param == "edge":
+        store = EdgeStore.create(tmp_path / "points", options)
+    else:
+        client = connect(":memory:")
+        create(client, "test", options, {})
+        store = ClientStore(client, "test", options)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(empty: VectorStore) -> VectorStore:
+    empty.upsert(PASSAGES, DENSE, SPARSE)
+    return empty
+
+
+def cosines(query: np.ndarray) -> np.ndarray:
+    return (DENSE @ query) / (np.linalg.norm(DENSE, axis=1) * np.linalg.norm(query))
+
+
+def test_dense_search_is_exact(store: VectorStore) -> None:
+    query = np.arange(DIMENSION, dtype=np.float32) - 3
+    expected = cosines(query)
+    [found] = store.query([Probe(query.tolist(), 10)])
+    best = np.argsort(-expected)[:10]
+    assert [point for point, _ in found] == [point_id(f"p{row}") for row in best]
+    assert [score for _, score in found] == pytest.approx(expected[best].tolist(), abs=1e-6)
+    assert all(type(score) is float for _, score in found)
+
+
+def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: VectorStore) -> None:
+    [found] = store.query([Probe(([10], [1.0]), SIZE)])
+    # A third of the passages hold term 10; Lucene's IDF with N = 60, n = 20.
+    idf = np.log(1 + (60 - 20 + 0.5) / (20 + 0.5))
+    expected = {point_id(f"p{n}"): (n + 1) * idf for n in range(0, SIZE, 3)}
+    assert dict(found) == pytest.approx(expected, rel=1e-5)
+    assert found[0][0] == point_id("p57")
+
+
+def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
+    query = DENSE[1]
+    [found] = store.query([Probe(query.tolist(), 5, where=as_filter({"even": True}))])
+    expected = cosines(query)
+    even = sorted(range(0, SIZE, 2), key=lambda row: -expected[row])[:5]
+    assert [point for point, _ in found] == [point_id(f"p{row}") for row in even]
+
+
+def test_scores_of_given_points(store: VectorStore) -> None:
+    among = [point_id("p3"), point_id("p5"), point_id("nowhere")]
+    dense, sparse = store.query(
+        [Probe(DENSE[3].tolist(), 3, among=among), Probe(([10], [2.0]), 3, among=among)]
+    )
+    expected = cosines(DENSE[3])
+    assert dict(dense) == pytest.approx(
+        {point_id("p3"): 1.0, point_id("p5"): expected[5]}, abs=1e-6
+    )
+    assert [point for point, _ in sparse] == [point_id("p3")]  # p5 lacks term 10
+
+
+def test_a_batch_answers_as_its_parts_do(store: VectorStore) -> None:
+    probes = [Probe(row.tolist(), 4) for row in DENSE[:5]]
+    assert store.query(probes) == [store.query([probe])[0] for probe in probes]
+    assert store.query([]) == []
+
+
+def test_upsert_replaces_and_delete_removes(store: VectorStore) -> None:
+    changed = Passage("p4", "new text", {"even": None})
+    store.upsert([changed], DENSE[10:11], SPARSE[:1])
+    assert store.count() == SIZE
+    assert store.get([point_id("p4"), point_id("nowhere")]) == {point_id("p4"): changed}
+    store.delete([point_id("p4"), point_id("nowhere")])
+    assert store.count() == SIZE - 1
+    assert store.existing([point_id("p4"), point_id("p5")]) == {point_id("p5")}
+
+
+def test_set_sparse_replaces_weights_and_keeps_the_rest(store: VectorStore) -> None:
+    store.set_sparse([point_id("p0")], [([99], [1.0])])
+    [found] = store.query([Probe(([99], [1.0]), 5)])
+    assert [point for point, _ in found] == [point_id("p0")]
+    assert store.get([point_id("p0")])[point_id("p0")] == PASSAGES[0]
+    [dense] = store.query([Probe(DENSE[0].tolist(), 1)])
+    assert dense[0][0] == point_id("p0")
+
+
+def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
+    many = [Passage(f"m{number}", "x", {"odd": number % 2}) for number in range(2_345)]
+    vectors = np.ones((len(many), DIMENSION), np.float32)
+    empty.upsert(many, vectors, [([1], [1.0])] * len(many))
+    assert {p.id for page in empty.pages() for p in page} == {p.id for p in many}
+    matching = empty.matching(as_filter({"odd": 1}))  # type: ignore[arg-type]
+    assert set(matching) == {point_id(f"m{number}") for number in range(1, 2_345, 2)}
+
+
+def test_ties_are_in_the_order_of_their_points(empty: VectorStore) -> None:
+    twins = [Passage(f"t{number}", "same") for number in range(9)]
+    empty.upsert(twins, np.ones((9, DIMENSION), np.float32), [([1], [1.0])] * 9)
+    [found] = empty.query([Probe([1.0] * DIMENSION, 9)])
+    assert [point for point, _ in found] == sorted(point_id(p.id) for p in twins)
+
+
+def test_a_wrong_dimension_is_a_store_error(store: VectorStore) -> None:
+    with pytest.raises(StoreError, match="dimension"):
+        store.query([Probe([1.0, 2.0], 3)])
+
+
+def test_check_vectors_names_what_is_wrong() -> None:
+    with pytest.raises(InvalidInputError, match=r"row 1 holds NaN"):
+        check_vectors([[1.0, 2.0], [float("nan"), 0.0]], 2, 2)
+    with pytest.raises(InvalidInputError, match=r"\(2, 3\); this index needs \(2, 2\)"):
+        check_vectors(np.ones((2, 3)), 2, 2)
+    with pytest.raises(InvalidInputError, match="one length"):
+        check_vectors([[1.0], [1.0, 2.0]], 2, 2)
+    with pytest.raises(InvalidInputError, match="row 0 holds NaN or infinity"):
+        check_vectors([[1e300, 0.0]], 1, 2)  # infinite in float32
+    assert check_vectors([], 0, 5).shape == (0, 5)
+
+
+def test_options_are_checked() -> None:
+    for wrong in ({"dimension": 0}, {"distance": "l2"}, {"quantization": "int4"}):
+        with pytest.raises(InvalidInputError, match=next(iter(wrong))):
+            StoreOptions(**{"dimension": 4, **wrong})  # type: ignore[arg-type]
+
+
+def test_edge_survives_closing_and_refuses_a_second_opener(tmp_path: Path) -> None:
+    options = StoreOptions(DIMENSION, sparse=True)
+    store = EdgeStore.create(tmp_path / "points", options)
+    store.upsert(PASSAGES, DENSE, SPARSE)
+    with pytest.raises(IndexLockedError, match="open already"):
+        EdgeStore.open(tmp_path / "points", options)
+    before = store.query([Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)])
+    store.close()
+    again = EdgeStore.open(tmp_path / "points", options)
+    assert again.query([Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)]) == before
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["segment.json", "status.dat"])
+def test_edge_names_damaged_files(tmp_path: Path, damage: str) -> None:
+    options = StoreOptions(DIMENSION, sparse=True)
+    store = EdgeStore.create(tmp_path / "points", options)
+    store.upsert(PASSAGES, DENSE, SPARSE)
+    store.close()
+    for file in (tmp_path / "points").rglob(damage):
+        file.write_bytes(b"")
+    with pytest.raises(CorruptIndexError, match=str(tmp_path)):
+        EdgeStore.open(tmp_path / "points", options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        StoreOptions(DIMENSION, hnsw=HNSW(m=8, ef_construct=64, ef=64)),
+        StoreOptions(DIMENSION, quantization="int8"),
+        StoreOptions(DIMENSION, quantization="binary"),
+        StoreOptions(DIMENSION, distance="dot"),
+    ],
+    ids=str,
+)
+def test_every_option_still_finds_the_nearest(tmp_path: Path, options: StoreOptions) -> None:
+    store = EdgeStore.create(tmp_path / "points", options)
+    passages = [Passage(f"p{number}", "x") for number in range(3_000)]
+    vectors = np.random.default_rng(1).normal(size=(3_000, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    store.upsert(passages, vectors)
+    store.optimize()
+    found = store.query([Probe(vector.tolist(), 1) for vector in vectors[:50]])
+    assert [points[0][0] for points in found] == [point_id(f"p{n}") for n in range(50)]
+    store.close()
+
+
+def test_a_client_knows_its_collections() -> None:
+    client, options = connect(":memory:"), StoreOptions(DIMENSION)
+    with pytest.raises(IndexNotFoundError, match="'books'"):
+        ClientStore(client, "books", options)
+    create(client, "books", options, {"hybridge": {"format": 1}})
+    assert read_manifest(client, "books") == {"hybridge": {"format": 1}}
+    with pytest.raises(IndexExistsError, match="'books'"):
+        create(client, "books", options, {})
+    drop(client, "books")
+    with pytest.raises(IndexNotFoundError):
+        read_manifest(client, "books")
+    client.close()
+
+
+def test_an_unreachable_server_is_a_store_error() -> None:
+    with pytest.raises(StoreError, match="Qdrant could not find the collection"):
+        ClientStore(connect("http://127.0.0.1:9"), "books", StoreOptions(DIMENSION))
