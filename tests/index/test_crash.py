@@ -78,6 +78,7 @@ def test_returned_adds_survive_kills(
             # What was in flight may be there or not; what was promised is.
             assert kept - gone - ids <= {f"p{number - 40}"}
             assert not gone & ids
+            kept &= ids
             assert {hit.passage.id for hit in index.bm25.search(["common"], len(ids))[0]} == ids
             assert {hit.passage.id for hit in index.dense.search(["common"], len(ids))[0]} == ids
             newest = f"word{number - 1}"

@@ -203,7 +203,9 @@ def test_filters_reach_every_stage(build: Build) -> None:
 async def test_asearch_answers_as_search(build: Build) -> None:
     index = build(PASSAGES)
     answers = await asyncio.gather(*(index.asearch([query], 4) for query in QUERIES))
-    assert [hits for [hits] in answers] == index.search(QUERIES, 4)
+    for [hits], expected in zip(answers, index.search(QUERIES, 4), strict=True):
+        assert [hit.passage for hit in hits] == [hit.passage for hit in expected]
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected])
 
 
 def test_an_index_comes_back_as_it_was(tmp_path: Path, words: CallableEncoder) -> None:

@@ -57,8 +57,8 @@ class HybridIndex(Lifecycle):
         self._fusion = from_config(manifest.fusion)
         dense = DenseStage(home.store, encoder)
         self._stages: dict[str, Stage] = {self._lexical.name: self._lexical, dense.name: dense}
-        self.bm25 = StageRetriever(self._lexical, home.store, self._reading, manifest.depth)
-        self.dense = StageRetriever(dense, home.store, self._reading, manifest.depth)
+        self.bm25 = StageRetriever(self._lexical, home.store, self._access, manifest.depth)
+        self.dense = StageRetriever(dense, home.store, self._access, manifest.depth)
 
     def add(
         self,
@@ -85,7 +85,7 @@ class HybridIndex(Lifecycle):
             InvalidInputError: a passage or a vector is not valid, or an id comes twice; nothing
                 was written.
         """
-        self._check_open()
+        self._access.check()
         store = self._home.store
         dimension = store.options.dimension
         with staged(passages, vectors, self._encoder, dimension, progress) as waiting:
@@ -113,7 +113,11 @@ class HybridIndex(Lifecycle):
         store, chosen = self._home.store, as_filter(where)
         wanted = [point_id(id_) for id_ in check_ids(ids or ())]
         with self._writer, self._changing():
-            points = store.matching(chosen) if chosen else list(store.existing(wanted))
+            if chosen is not None:
+                store.prepare(chosen)
+                points = store.matching(chosen)
+            else:
+                points = list(store.existing(wanted))
             if points:
                 store.delete(points)
                 self._lexical.delete(points)
@@ -123,18 +127,18 @@ class HybridIndex(Lifecycle):
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """The passages of these ids, None for an id that is not there."""
         points = [point_id(id_) for id_ in check_ids(ids)]
-        with self._reading():
+        with self._access.reading():
             found = self._home.store.get(points)
         return [found.get(point) for point in points]
 
     def __len__(self) -> int:
-        with self._reading():
+        with self._access.reading():
             return self._home.store.count()
 
     def __iter__(self) -> Iterator[Passage]:
         pages = self._home.store.pages()
         while True:
-            with self._reading():  # for a page at a time, so that the loop's body may write
+            with self._access.reading():  # for a page at a time, so that the loop's body may write
                 page = next(pages, None)
             if page is None:
                 return
@@ -176,13 +180,13 @@ class HybridIndex(Lifecycle):
             hits: list[list[Hit]] = []
             for start in range(0, len(asked), _BATCH):
                 batch = [queries[start : start + _BATCH] for queries in encoded]
-                with self._reading():
+                with self._access.reading(chosen):
                     hits += hybrid_hits(
                         stages, batch, shares, method, self._home.store, k, depth, chosen
                     )
             return hits
 
-        self._check_open()
+        self._access.check()
         return spread(check_queries(queries), answer)
 
     async def asearch(

@@ -20,7 +20,8 @@ from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
 from ..filters import Filter
 from ..lexical.parameters import BM25Parameters
-from ..lexical.postings import Postings, Snapshot
+from ..lexical.postings import Postings
+from ..lexical.snapshot import Snapshot
 from ..lexical.sparse import SparseBM25
 from ..passages import Passage, point_id
 from ..vectors.store import SPARSE, Scored, Sparse

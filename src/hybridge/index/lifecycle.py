@@ -12,14 +12,14 @@ from typing import Self
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..encoders import as_encoder
-from ..errors import ClosedError, InvalidInputError
+from ..errors import InvalidInputError
 from ..fusion import Fusion
 from ..lexical.parameters import BM25Parameters
 from ..protocols import Encoder
 from ..vectors.store import HNSW, Distance, Quantization
+from .access import Access
 from .home import Home, create_home, open_home
 from .lexical import LexicalStage, open_lexical
-from .locks import ReadWriteLock
 from .manifest import Lexical
 from .settings import EncoderLike, make_manifest, reopened_encoder
 
@@ -33,7 +33,7 @@ class Lifecycle:
         """Not for users: `create` and `open` check what this takes for granted."""
         self._home = home
         self._encoder = encoder
-        self._lock = ReadWriteLock()
+        self._access = Access(home.store, home.place)
         self._writer = Lock()
         self._lexical = open_lexical(home, analyzer)
         # Closes an index that nobody closed, when it is collected or the process ends.
@@ -148,8 +148,11 @@ class Lifecycle:
 
     def close(self) -> None:
         """Save what is derived and let go of files and connections; closing again does nothing."""
-        with self._writer, self._lock.write():
-            self._finalizer()
+        with self._writer:
+            if not self._access.closed:
+                with self._access.writing():
+                    self._access.closed = True
+                    self._finalizer()
 
     def __enter__(self) -> Self:
         return self
@@ -165,20 +168,10 @@ class Lifecycle:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._home.place})"
 
-    def _check_open(self) -> None:
-        if not self._finalizer.alive:
-            raise ClosedError(f"{self!r} was closed: open it again with HybridIndex.open")
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._lock.read():
-            self._check_open()
-            yield
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        with self._lock.write():
-            self._check_open()
+        """Keep everybody else out for a write; if it fails half-way, trust nothing derived."""
+        with self._access.writing():
             self._home.touch()
             try:
                 yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 from ..arguments import check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
@@ -12,6 +11,7 @@ from ..filters import as_filter
 from ..passages import Hit, point_id
 from ..protocols import Where
 from ..vectors.store import VectorStore
+from .access import Access
 from .search import spread, stage_hits
 from .stages import Stage
 
@@ -24,7 +24,7 @@ class StageRetriever:
     Args:
         stage: the stage.
         store: where its passages are.
-        reading: holds the index's lock for a search.
+        access: the door to the store.
         depth: how many candidates ties are resolved among; never less than `k`.
     """
 
@@ -32,12 +32,12 @@ class StageRetriever:
         self,
         stage: Stage,
         store: VectorStore,
-        reading: Callable[[], AbstractContextManager[None]],
+        access: Access,
         depth: int,
     ) -> None:
         self._stage = stage
         self._store = store
-        self._reading = reading
+        self._access = access
         self._depth = depth
 
     @property
@@ -59,7 +59,7 @@ class StageRetriever:
 
         def answer(asked: Sequence[str]) -> list[list[Hit]]:
             encoded = self._stage.encode(asked)
-            with self._reading():
+            with self._access.reading(chosen):
                 return stage_hits(self._stage, encoded, self._store, k, depth, chosen)
 
         return spread(check_queries(queries), answer)
@@ -89,7 +89,7 @@ class StageRetriever:
             )
         points = {id_: point_id(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
-        with self._reading():
+        with self._access.reading():
             missing = set(points.values()) - self._store.existing(list(points.values()))
             for id_, point in points.items():
                 if point in missing:

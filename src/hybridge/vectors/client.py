@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..errors import IndexExistsError, IndexNotFoundError, StoreError
-from ..filters import Filter, index_fields, to_client
+from ..filters import Filter, IdIn, index_fields, to_client
 from ..passages import JSON, Passage, point_id
 from ..protocols import Vectors
 from .store import (
@@ -64,11 +63,15 @@ class ClientStore:
     """
 
     def __init__(self, client: QdrantClient, collection: str, options: StoreOptions) -> None:
+        from qdrant_client.local.qdrant_local import QdrantLocal
+
         self.options = options
         self._client = client
         self._collection = collection
-        self._indexing = Lock()
-        self._indexed = set(_describe(client, collection).payload_schema)
+        schema = _describe(client, collection).payload_schema
+        # The engine in this process always searches exactly and has no payload indexes.
+        self._is_local = isinstance(client._client, QdrantLocal)
+        self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def upsert(
         self,
@@ -116,11 +119,11 @@ class ClientStore:
         return {UUID(str(record.id)) for record in records}
 
     def matching(self, where: Filter) -> list[UUID]:
-        pages = self._scroll(where, with_payload=False)
+        pages = self._pages(self._filter(where), with_payload=False)
         return [UUID(str(record.id)) for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
-        for records in self._scroll(None, with_payload=True):
+        for records in self._pages(None, with_payload=True):
             yield [passage_of(record.payload or {}) for record in records]
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
@@ -137,6 +140,20 @@ class ClientStore:
             for probe, answer in zip(probes, answers, strict=True)
         ]
 
+    def is_prepared(self, where: Filter) -> bool:
+        return self._is_local or not index_fields(where, self._indexes)
+
+    def prepare(self, where: Filter) -> None:
+        from qdrant_client import models
+
+        if self._is_local:
+            return
+        for path, kind in index_fields(where, self._indexes).items():
+            with _server("index a field"):
+                schema = models.PayloadSchemaType(kind)
+                self._client.create_payload_index(self._collection, path, schema, wait=True)
+            self._indexes[path] = kind
+
     def count(self) -> int:
         with _server("count"):
             return self._client.count(self._collection, exact=True).count
@@ -150,8 +167,9 @@ class ClientStore:
     def close(self) -> None:
         self._client.close()
 
-    def _scroll(self, where: Filter | None, *, with_payload: bool) -> Iterator[list[models.Record]]:
-        chosen = self._filter(where)
+    def _pages(
+        self, chosen: models.Filter | None, *, with_payload: bool
+    ) -> Iterator[list[models.Record]]:
         offset = None
         while True:
             with _server("read passages"):
@@ -169,18 +187,13 @@ class ClientStore:
     def _request(self, probe: Probe) -> models.QueryRequest:
         from qdrant_client import models
 
-        vector, options = probe.vector, self.options
-        rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
+        vector = probe.vector
         return models.QueryRequest(
             query=_sparse(vector) if isinstance(vector, tuple) else list(vector),
             using=probe.using,
             filter=self._filter(probe.where, probe.among),
             limit=probe.limit,
-            params=models.SearchParams(
-                exact=options.hnsw is None,
-                hnsw_ef=options.hnsw.ef if options.hnsw else None,
-                quantization=rescore if options.quantization else None,
-            ),
+            params=None if self._is_local else _search_params(self.options),
         )
 
     def _filter(
@@ -192,22 +205,21 @@ class ClientStore:
         if among is not None:
             conditions.append(models.HasIdCondition(has_id=list(among)))
         if where is not None:
-            self._index(where)
-            conditions.append(to_client(where))
+            conditions.append(self._translated(where))
         return models.Filter(must=conditions) if conditions else None
 
-    def _index(self, where: Filter) -> None:
-        """Index the payload fields a filter reads; a strict server refuses the filter otherwise."""
-        from qdrant_client.local.qdrant_local import QdrantLocal
-
-        if isinstance(self._client._client, QdrantLocal):  # it has no payload indexes
-            return
-        for path, kind in index_fields(where).items():
-            with self._indexing:
-                if path not in self._indexed:
-                    with _server("index a field"):
-                        self._client.create_payload_index(self._collection, path, kind, wait=True)
-                    self._indexed.add(path)
+    def _translated(self, where: Filter) -> models.Filter:
+        pushed = to_client(where, self._indexes)
+        if pushed.exact:
+            return pushed.filter
+        # What the engine cannot decide is decided here, and given to it as a list of ids.
+        passing = [
+            passage.id
+            for records in self._pages(pushed.filter, with_payload=True)
+            for passage in (passage_of(record.payload or {}) for record in records)
+            if where.matches(passage)
+        ]
+        return to_client(IdIn(passing)).filter
 
 
 def create(
@@ -285,6 +297,17 @@ def _config(options: StoreOptions) -> dict[str, Any]:
             SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
         }
     return config
+
+
+def _search_params(options: StoreOptions) -> models.SearchParams:
+    from qdrant_client import models
+
+    rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
+    return models.SearchParams(
+        exact=options.hnsw is None,
+        hnsw_ef=options.hnsw.ef if options.hnsw else None,
+        quantization=rescore if options.quantization else None,
+    )
 
 
 @contextmanager

