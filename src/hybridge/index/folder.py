@@ -10,31 +10,50 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..errors import CorruptIndexError, IndexExistsError, IndexNotFoundError
+from filelock import BaseFileLock, FileLock, Timeout
+
+from ..errors import (
+    CorruptIndexError,
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+)
 from ..vectors.edge import EdgeStore
 from ..vectors.store import VectorStore
 from .manifest import Manifest, read_json, write_json
 
 __all__ = ["Folder"]
 
+_SEAL = "seal.json"
+
 
 class Folder:
-    """An index in a folder on this machine, temporary or not."""
+    """An index in a folder on this machine, temporary or not.
+
+    Args:
+        path: the folder; `create` makes it, `open` finds it.
+        manifest: what the index says of itself.
+        lock: held by this object while the index is open.
+        temporary: the temporary folder that `path` is in, if it is in one.
+    """
 
     def __init__(
         self,
         path: Path,
         manifest: Manifest,
+        lock: BaseFileLock,
         temporary: TemporaryDirectory[str] | None = None,
     ) -> None:
         self.generation = str(read_json(path / "generation.json"))
+        # Broken before the engine opens its files, for that alone changes some of them.
+        (path / _SEAL).unlink(missing_ok=True)
         self.store: VectorStore = EdgeStore.open(path / "points", manifest.store)
         self.manifest = manifest
         self._path = path
+        self._lock = lock
         self._temporary = temporary
         self._touched = False
 
@@ -44,10 +63,13 @@ class Folder:
 
         Raises:
             IndexExistsError: the folder holds something, and is not an index to be overwritten.
+            IndexLockedError: the index to be overwritten is open elsewhere.
         """
         if path is None:
             temporary = TemporaryDirectory(prefix="hybridge-", ignore_cleanup_errors=True)
-            return cls._build(Path(temporary.name) / "index", manifest, temporary)
+            path = Path(temporary.name) / "index"
+            _build(path, manifest)
+            return cls(path, manifest, _locked(path), temporary)
         path = path.absolute()
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             if not (path / "manifest.json").exists():
@@ -56,31 +78,11 @@ class Folder:
                 raise IndexExistsError(
                     f"there is an index at {path} already: open it, or pass overwrite=True"
                 )
-            with suppress(CorruptIndexError):  # an index in use elsewhere is not overwritten
-                cls.open(path).close()
-        return cls._build(path, manifest)
-
-    @classmethod
-    def _build(
-        cls, path: Path, manifest: Manifest, temporary: TemporaryDirectory[str] | None = None
-    ) -> Folder:
-        # Built aside and renamed: a crash leaves either no index or a whole one.
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        aside.mkdir(parents=True)
-        try:
-            EdgeStore.create(aside / "points", manifest.store).close()
-            write_json(aside / "manifest.json", manifest.to_config())
-            write_json(aside / "generation.json", uuid.uuid4().hex)
-            if path.exists():
-                old = path.with_name(f"{aside.name}.old")
-                path.replace(old)
-                aside.replace(path)
-                shutil.rmtree(old)
-            else:
-                aside.replace(path)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return cls(path, manifest, temporary)
+            with _locked(path):
+                _build(path, manifest)
+        else:
+            _build(path, manifest)
+        return cls(path, manifest, _locked(path))
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -94,20 +96,14 @@ class Folder:
         path = path.absolute()
         if not (path / "manifest.json").is_file():
             raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
-        manifest = Manifest.from_config(read_json(path / "manifest.json"), str(path))
-        if not (path / "points").is_dir():
-            raise CorruptIndexError(f"{path} has lost its folder 'points': restore it from a copy")
-        seal = path / "seal.json"
-        sealed = read_json(seal) if seal.exists() else None
-        if sealed is not None and sealed != (found := _sizes(path / "points")):
-            changed = sorted(set(sealed.items()) ^ set(found.items()))
-            raise CorruptIndexError(
-                f"{path / 'points' / changed[0][0]} is not as it was when the index was closed: "
-                "restore the folder from a copy or index again"
-            )
-        folder = cls(path, manifest)
-        seal.unlink(missing_ok=True)
-        return folder
+        lock = _locked(path)
+        try:
+            manifest = Manifest.from_config(read_json(path / "manifest.json"), str(path))
+            _check_seal(path)
+            return cls(path, manifest, lock)
+        except BaseException:
+            lock.release()
+            raise
 
     @property
     def place(self) -> str:
@@ -128,14 +124,58 @@ class Folder:
         self.manifest = manifest
 
     def close(self) -> None:
-        if self._temporary:
-            self.store.close()
-            self._temporary.cleanup()
-            return
-        self.store.flush()
-        # Before the engine lets go of its lock, or the seal could undo another process's opening.
-        write_json(self._path / "seal.json", _sizes(self._path / "points"))
         self.store.close()
+        if self._temporary:
+            self._lock.release()
+            self._temporary.cleanup()
+        else:
+            write_json(self._path / _SEAL, _sizes(self._path / "points"))
+            self._lock.release()
+
+
+def _locked(path: Path) -> BaseFileLock:
+    """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
+    lock = FileLock(path / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise IndexLockedError(
+            f"{path} is open already, in another process or in this one: close it there first, or "
+            "share one index by serving Qdrant and passing url="
+        ) from None
+    return lock
+
+
+def _build(path: Path, manifest: Manifest) -> None:
+    """Make an empty index aside and rename it: a crash leaves none, or a whole one."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    aside.mkdir(parents=True)
+    try:
+        EdgeStore.create(aside / "points", manifest.store).close()
+        write_json(aside / "manifest.json", manifest.to_config())
+        write_json(aside / "generation.json", uuid.uuid4().hex)
+        if path.exists():
+            path.replace(old := path.with_name(f"{aside.name}.old"))
+            aside.replace(path)
+            shutil.rmtree(old)
+        else:
+            aside.replace(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check_seal(path: Path) -> None:
+    """Check that the engine's files are as they were when the index was closed."""
+    points, seal = path / "points", path / _SEAL
+    if not points.is_dir():
+        raise CorruptIndexError(f"{path} has lost its folder 'points': restore it from a copy")
+    if not seal.exists():  # the index was not closed but killed; the engine's log mends that
+        return
+    if read_json(seal) != _sizes(points):
+        raise CorruptIndexError(
+            f"the files in {points} are not as they were when the index was closed, or {seal} is "
+            "not what was written then: restore the folder from a copy or index again"
+        )
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""What an `Analyzer` is made of: cutting text into words, and what is known of each language."""

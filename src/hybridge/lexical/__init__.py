@@ -1,0 +1,11 @@
+"""BM25: a retriever that works alone, and the parts of it that an index is built on."""
+
+from __future__ import annotations
+
+from .bm25 import BM25Retriever
+from .parameters import BM25Parameters
+from .postings import Postings
+from .snapshot import Scores, Snapshot
+from .sparse import SparseBM25
+
+__all__ = ["BM25Parameters", "BM25Retriever", "Postings", "Scores", "Snapshot", "SparseBM25"]

@@ -1,0 +1,90 @@
+"""Files that are either as they were or wholly new, and arrays in them, never pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptIndexError, IndexNotFoundError, StoreError
+
+__all__ = ["load_arrays", "replace_file", "save_arrays"]
+
+_META = "meta"
+# What numpy and zipfile raise at files that they cannot read, found by cutting and changing some.
+_READING_ERRORS = (
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of `path` when the block ends without an error.
+
+    Raises:
+        StoreError: it cannot be written; `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def save_arrays(path: Path, meta: Mapping[str, Any], **arrays: NDArray[Any]) -> None:
+    """Write arrays and JSON into one file, an uncompressed .npz.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    contents: dict[str, Any] = {_META: encoded, **arrays}
+    with replace_file(path) as file:
+        np.savez(file, **contents)
+
+
+def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `save_arrays` wrote.
+
+    Raises:
+        IndexNotFoundError: there is no such file.
+        CorruptIndexError: it is truncated, or something else.
+    """
+    if not path.exists():
+        raise IndexNotFoundError(f"there is no file {path}")
+    try:
+        # Opened here, because np.load leaves a file open that is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(arrays.pop(_META).tobytes())
+    except _READING_ERRORS as error:
+        raise CorruptIndexError(f"{path} is truncated, or no index: {error!r}") from error
+    if not isinstance(meta, dict):
+        raise CorruptIndexError(f"{path} is no index: it holds {type(meta).__name__}")
+    return meta, arrays

@@ -1,0 +1,219 @@
+"""A BM25 collection that changes: term counts per passage, scored anew when next searched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analyzer import Analyzer, AnalyzerLike
+from ..errors import CorruptIndexError, InvalidInputError
+from .compiled import check_backend
+from .files import load_arrays, save_arrays
+from .parameters import BM25Parameters
+from .snapshot import Counts, Key, Snapshot, join
+
+__all__ = ["Postings"]
+
+K = TypeVar("K", bound=Key)
+
+_FORMAT = 1
+
+
+class Postings(Generic[K]):
+    """Texts under keys, which BM25 can rank.
+
+    It may be used from many threads: a search reads a snapshot, which later writes leave alone.
+
+    Args:
+        analyzer: makes terms of texts and of queries.
+        parameters: the variant of BM25.
+        backend: ``"numpy"`` or ``"numba"``.
+
+    Attributes:
+        stamp: what the collection was last saved or loaded with.
+
+    >>> postings = Postings(Analyzer("english"))
+    >>> postings.upsert(["p1", "p2"], ["a cat sat", "two dogs ran"])
+    >>> [key for key, score in postings.snapshot().top("dog", 10)]
+    ['p2']
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        parameters: BM25Parameters | None = None,
+        *,
+        backend: str = "numpy",
+    ) -> None:
+        self.analyzer = analyzer
+        self.parameters = parameters if parameters is not None else BM25Parameters()
+        self.stamp = ""
+        self._backend = check_backend(backend)
+        self._counts: dict[K, Counts] = {}
+        self._vocabulary: dict[str, int] = {}
+        self._version = 0
+        self._latest: tuple[int, Snapshot[K]] | None = None
+        self._writing = Lock()
+        self._building = Lock()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._counts
+
+    def upsert(self, keys: Sequence[K], texts: Sequence[str]) -> None:
+        """Add texts under their keys, in the place of what was under these keys.
+
+        All or nothing: if the analyzer fails at one text, none is added.
+
+        Args:
+            keys: one for each text.
+            texts: any number of them.
+
+        Raises:
+            InvalidInputError: not as many keys as texts.
+        """
+        if len(keys) != len(texts):
+            raise InvalidInputError(f"{len(keys)} keys for {len(texts)} texts: give one to each")
+        self.put(keys, self.count(texts))
+
+    def count(self, texts: Sequence[str]) -> list[Counts]:
+        """The terms of texts, for `put`: the slow part of `upsert`, which changes nothing yet."""
+        return [self._count(text) for text in texts]
+
+    def put(self, keys: Sequence[K], counts: Sequence[Counts]) -> None:
+        """Add what `count` made of texts under their keys: the part of `upsert` that is at once."""
+        with self._writing:
+            self._counts.update(zip(keys, counts, strict=True))
+            self._version += 1
+
+    def delete(self, keys: Iterable[K]) -> int:
+        """Remove what is under the keys; returns how many of them there were."""
+        with self._writing:
+            before = len(self._counts)
+            for key in keys:
+                self._counts.pop(key, None)
+            removed = before - len(self._counts)
+            self._version += bool(removed)
+        return removed
+
+    def snapshot(self) -> Snapshot[K]:
+        """The collection as it is now; scored anew by the first call after a write."""
+        latest = self._latest
+        if latest is None or latest[0] != self._version:
+            with self._building:
+                latest = self._latest
+                if latest is None or latest[0] != self._version:
+                    latest = self._latest = self._build()
+        return latest[1]
+
+    def save(self, path: Path, *, stamp: str = "") -> None:
+        """Write the collection into one file, in the place of what it held.
+
+        Args:
+            path: of the file.
+            stamp: any text; `load` gives it back.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        with self._writing:
+            counts, vocabulary = dict(self._counts), list(self._vocabulary)
+        keys = sorted(counts)
+        tables = [counts[key] for key in keys]
+        meta = {
+            "format": _FORMAT,
+            "stamp": stamp,
+            "analyzer": self.analyzer.to_config(),
+            "revision": self.analyzer.revision,
+            "parameters": self.parameters.to_config(),
+            "keys": [str(key) for key in keys],
+            "vocabulary": vocabulary,
+        }
+        joined, widths = join(tables)
+        save_arrays(path, meta, counts=joined, widths=widths)
+        self.stamp = stamp
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        key: Callable[[str], K],
+        analyzer: AnalyzerLike = None,
+        backend: str = "numpy",
+    ) -> Postings[K]:
+        """Read what `save` wrote.
+
+        Args:
+            path: of the file.
+            key: makes a key from what `str` makes of it.
+            analyzer: needed if it is a function; otherwise None, or the same that it was saved
+                with.
+            backend: ``"numpy"`` or ``"numba"``.
+
+        Raises:
+            IndexNotFoundError: there is no such file.
+            EncoderMismatchError: `analyzer` is another one, or is needed and missing.
+            CorruptIndexError: the file is truncated, foreign, of an unknown format, or was made
+                by other versions of the libraries that make the terms.
+        """
+        meta, arrays = load_arrays(path)
+        if meta.get("format") != _FORMAT:
+            raise CorruptIndexError(f"{path} is of a format this version does not know")
+        found = Analyzer.from_config(meta.get("analyzer", {}), analyzer)
+        if meta.get("revision") != found.revision:
+            raise CorruptIndexError(
+                f"{path} holds terms as other versions of the language libraries made them"
+            )
+        postings = cls(found, backend=backend)
+        try:
+            postings._fill(meta, arrays, key)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CorruptIndexError(f"{path} does not hold together: {error!r}") from error
+        return postings
+
+    def _fill(
+        self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]], key: Callable[[str], K]
+    ) -> None:
+        counts, widths = arrays["counts"], arrays["widths"]
+        keys = [key(text) for text in meta["keys"]]
+        self.stamp = meta["stamp"]
+        self.parameters = BM25Parameters.from_config(meta["parameters"])
+        self._vocabulary = {term: number for number, term in enumerate(meta["vocabulary"])}
+        ends = list(accumulate(widths.tolist(), initial=0))
+        self._counts = {
+            name: counts[:, start:end]
+            for name, (start, end) in zip(keys, pairwise(ends), strict=True)
+        }
+        if not (
+            counts.dtype == widths.dtype == np.int32
+            and counts.shape == (2, ends[-1])
+            and widths.min(initial=0) >= 0
+            and counts.min(initial=0) >= 0
+            and counts[0].max(initial=-1) < len(self._vocabulary) == len(meta["vocabulary"])
+            and len(self._counts) == len(keys)
+        ):
+            raise ValueError("its arrays do not fit each other")
+
+    def _count(self, text: str) -> Counts:
+        counted = Counter(self.analyzer([text])[0])
+        vocabulary = self._vocabulary
+        with self._writing:
+            numbers = [vocabulary.setdefault(term, len(vocabulary)) for term in counted]
+        return np.array([numbers, list(counted.values())], dtype=np.int32)
+
+    def _build(self) -> tuple[int, Snapshot[K]]:
+        with self._writing:
+            version, counts, size = self._version, dict(self._counts), len(self._vocabulary)
+        return version, Snapshot(
+            self.analyzer, self.parameters, counts, self._vocabulary, size, self._backend
+        )

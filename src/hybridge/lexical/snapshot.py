@@ -1,0 +1,122 @@
+"""A state of a BM25 collection that never changes: what searches read while others write."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analyzer import Analyzer
+from .parameters import BM25Parameters
+
+__all__ = ["Counts", "Key", "Scores", "Snapshot", "join"]
+
+
+class Key(Hashable, Protocol):
+    """What passages can be known by: something hashable that can be sorted."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+K = TypeVar("K", bound=Key)
+
+Counts: TypeAlias = NDArray[np.int32]
+"""A text's terms, shape (2, different terms): their numbers, and how often each comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of all passages of a snapshot for one query.
+
+    Args:
+        values: shape (passages,): the exact score of each row.
+        matched: shape (passages,): whether the passage shares a term with the query that tells it
+            from others. Where the variant is bm25l or bm25+, others score above 0 too.
+    """
+
+    values: NDArray[np.float32]
+    matched: NDArray[np.bool_]
+
+    def __getitem__(self, row: int) -> float:
+        return float(self.values[row])
+
+
+class Snapshot(Generic[K]):
+    """Passages, counted and scored.
+
+    Attributes:
+        keys: the passages' keys in ascending order; a passage's place in it is its row.
+        rows: the row of each key.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        parameters: BM25Parameters,
+        counts: Mapping[K, Counts],
+        vocabulary: Mapping[str, int],
+        vocabulary_size: int,
+        backend: str = "numpy",
+    ) -> None:
+        from .matrix import ScoreMatrix
+
+        self.keys: list[K] = sorted(counts)
+        self.rows: dict[K, int] = {key: row for row, key in enumerate(self.keys)}
+        self._analyzer = analyzer
+        # Shared with the collection, which adds terms to it but never changes one.
+        self._vocabulary = vocabulary
+        self._vocabulary_size = vocabulary_size
+        joined, widths = join([counts[key] for key in self.keys])
+        self._matrix = ScoreMatrix(parameters, joined, widths, vocabulary_size, backend)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def scores(self, query: str) -> Scores:
+        """All passages' scores for a query, in one pass over the postings of its terms."""
+        vocabulary, end = self._vocabulary, self._vocabulary_size
+        known = [vocabulary.get(term, end) for term in self._analyzer([query])[0]]
+        values, floor = self._matrix.scores([term for term in known if term < end])
+        matched = values > 0
+        return Scores(values + np.float32(floor) if floor else values, matched)
+
+    def best(
+        self, scores: Scores, depth: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[K, float]]:
+        """The best of the passages that match, best first, ties by key.
+
+        Args:
+            scores: what `scores` gave for the query.
+            depth: how many at most.
+            allowed: shape (passages,): the rows that may be returned; None for all.
+        """
+        matched = scores.matched if allowed is None else scores.matched & allowed
+        rows = np.flatnonzero(matched)
+        values = scores.values[rows]
+        if len(rows) > depth:
+            # Everything that ties with the last place stays in, for the keys to decide.
+            last = np.partition(values, -depth)[-depth]
+            rows, values = rows[values >= last], values[values >= last]
+        # Rows ascend with the keys, and a stable sort leaves ties in that order.
+        order = np.argsort(-values, kind="stable")[:depth]
+        return [
+            (self.keys[row], score)
+            for row, score in zip(rows[order].tolist(), values[order].tolist(), strict=True)
+        ]
+
+    def top(
+        self, query: str, depth: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[K, float]]:
+        """`best` for a query of which no other scores are wanted."""
+        return self.best(self.scores(query), depth, allowed)
+
+
+def join(
+    counts: Sequence[Counts],
+) -> tuple[Counts, NDArray[np.int32]]:
+    """The counts of several texts side by side, and how wide each was."""
+    joined = np.concatenate([np.zeros((2, 0), dtype=np.int32), *counts], axis=1)
+    return joined, np.array([array.shape[1] for array in counts], dtype=np.int32)
