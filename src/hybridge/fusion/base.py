@@ -1,0 +1,181 @@
+"""What every fusion has in common: the protocol, and the sum that all of them end in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, repeat
+from math import fsum, inf, isfinite, isnan
+from numbers import Real
+from typing import ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..passages import JSON
+
+__all__ = [
+    "Configured",
+    "Fusion",
+    "Scores",
+    "add_up",
+    "check_weights",
+    "fuse_normalized",
+    "read_scores",
+    "standardize",
+]
+
+K = TypeVar("K", bound=Hashable)
+Scores: TypeAlias = NDArray[np.float64]
+
+
+@runtime_checkable
+class Fusion(Protocol):
+    """Makes one run out of several. A run maps each candidate to a score; its order is irrelevant.
+
+    Attributes:
+        name: what the registry knows it by.
+        completes: whether every run must score every candidate of all the runs together.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def completes(self) -> bool: ...
+
+    def fuse(
+        self, runs: Sequence[Mapping[K, float]], weights: Sequence[float] | None = None
+    ) -> dict[K, float]:
+        """The fused score of every candidate of any run; a run without candidates adds nothing.
+
+        Args:
+            runs: one mapping a retriever, from candidate to score.
+            weights: one number a run, not negative and not all 0; only their ratios matter. They
+                are not spread anew when a run is empty: one constant scales every candidate, so
+                the order stays. None weighs all runs alike.
+
+        Raises:
+            InvalidInputError: weights that do not fit, or a score that is not finite.
+        """
+        ...
+
+    def to_config(self) -> dict[str, JSON]:
+        """Name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
+        ...
+
+
+@dataclass(frozen=True)
+class Configured:
+    """Gives a frozen dataclass the `to_config` that `Fusion` asks for."""
+
+    name: ClassVar[str]
+
+    def to_config(self) -> dict[str, JSON]:
+        """Name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
+        return {"name": self.name, **asdict(self)}
+
+
+def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
+    """One weight a run, summing to 1; None stands for equal weights.
+
+    Raises:
+        InvalidInputError: not one weight a run, a weight that is negative or no finite number, or
+            none above 0.
+
+    >>> check_weights([3, 1], 2), check_weights(None, 4)
+    ([0.75, 0.25], [0.25, 0.25, 0.25, 0.25])
+    """
+    given = [1.0] * count if weights is None else list(weights)
+    if len(given) != count:
+        raise InvalidInputError(
+            f"{len(given)} weights for {count} runs: give each run one weight, or None"
+        )
+    for weight in given:
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < inf:
+            raise InvalidInputError(f"a weight must be a finite number of at least 0: {weight!r}")
+    total = float(sum(given))
+    if count and not 0 < total < inf:
+        raise InvalidInputError(f"the weights {given} sum to {total}: at least one must be above 0")
+    return [float(weight) / total for weight in given]
+
+
+def read_scores(run: Mapping[K, float]) -> Scores:
+    """The scores of a run that has candidates, as float64, once it is sure that they are finite.
+
+    Raises:
+        InvalidInputError: a score, or the distance of two, is not finite.
+    """
+    scores = np.fromiter(run.values(), np.float64, len(run))
+    if not isfinite(float(scores.max()) - float(scores.min())):
+        worst = max(run, key=lambda candidate: _size(run[candidate]))
+        raise InvalidInputError(
+            f"candidate {worst!r} has the score {float(run[worst])}: scores must be finite, and so "
+            "must their distances"
+        )
+    return scores
+
+
+def standardize(scores: Scores, *, sample: bool = False) -> Scores:
+    """The scores' distances from their mean in standard deviations; all 0 for equal scores.
+
+    Args:
+        scores: finite, at least one.
+        sample: divide the variance by n - 1, as for a sample, and not by n.
+
+    >>> standardize(np.array([1.0, 3.0])).tolist(), standardize(np.array([7.0])).tolist()
+    ([-1.0, 1.0], [0.0])
+    """
+    low, high = float(scores.min()), float(scores.max())
+    if low == high:
+        return np.zeros_like(scores)
+    # On [0, 1] no square can overflow or vanish, whatever unit the scores came in.
+    unit = (scores - low) / (high - low)
+    # Sums over the sorted scores do not depend on the order that the run was written down in.
+    ordered = np.sort(unit)
+    mean = float(ordered.sum()) / len(ordered)
+    ordered -= mean
+    variance = float((ordered * ordered).sum()) / (len(ordered) - sample)
+    standardized: Scores = (unit - mean) / variance**0.5
+    return standardized
+
+
+def fuse_normalized(
+    runs: Sequence[Mapping[K, float]],
+    weights: Sequence[float] | None,
+    normalize: Callable[[Scores], tuple[Scores, float]],
+) -> dict[K, float]:
+    """The weighted sum of normalised scores (CombSUM over shares of the weights).
+
+    Args:
+        runs: one mapping a retriever, from candidate to score.
+        weights: one a run, or None.
+        normalize: turns one run's scores into normalised ones, and the contribution that a
+            candidate gets which this run lacks.
+    """
+    parts = []
+    for run, weight in zip(runs, check_weights(weights, len(runs)), strict=True):
+        if run:
+            scores, missing = normalize(read_scores(run))
+            weighted = (weight * scores).tolist()
+            parts.append((dict(zip(run, weighted, strict=True)), weight * missing))
+    return add_up(parts)
+
+
+def add_up(parts: Sequence[tuple[Mapping[K, float], float]]) -> dict[K, float]:
+    """Each candidate's contributions, added up exactly, so that the parts' order is irrelevant.
+
+    Args:
+        parts: what each run contributes: by candidate, and for a candidate that it lacks.
+
+    >>> add_up([({"a": 0.5, "b": 0.25}, 0.0), ({"b": 0.5}, -1.0)])
+    {'a': -0.5, 'b': 0.75}
+    """
+    candidates = dict.fromkeys(chain.from_iterable(part for part, _ in parts))
+    columns = [map(part.get, candidates, repeat(missing)) for part, missing in parts]
+    return dict(zip(candidates, map(fsum, zip(*columns, strict=True)), strict=True))
+
+
+def _size(score: float) -> float:
+    return inf if isnan(score) else abs(score)
