@@ -189,20 +189,22 @@ def test_edge_names_damaged_files(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        StoreOptions(DIMENSION, hnsw=HNSW(m=8, ef_construct=64, ef=64)),
-        StoreOptions(DIMENSION, quantization="int8"),
-        StoreOptions(DIMENSION, quantization="binary"),
-        StoreOptions(DIMENSION, distance="dot"),
+        StoreOptions(128, hnsw=HNSW(m=8, ef_construct=64, ef=64)),
+        StoreOptions(128, quantization="int8"),
+        StoreOptions(128, quantization="binary"),
+        StoreOptions(128, distance="dot"),
     ],
-    ids=str,
+    ids=["hnsw", "int8", "binary", "dot"],
 )
 def test_every_option_still_finds_the_nearest(tmp_path: Path, options: StoreOptions) -> None:
     store = EdgeStore.create(tmp_path / "points", options)
     passages = [Passage(f"p{number}", "x") for number in range(3_000)]
-    vectors = np.random.default_rng(1).normal(size=(3_000, DIMENSION)).astype(np.float32)
+    vectors = np.random.default_rng(1).normal(size=(3_000, 128)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     store.upsert(passages, vectors)
     store.optimize()
+    # A graph or copies are built where they were asked for, and nowhere else.
+    assert (store._shard.info().indexed_vectors_count > 0) == (not options.exact)
     found = store.query([Probe(vector.tolist(), 1) for vector in vectors[:50]])
     assert [points[0][0] for points in found] == [point_id(f"p{n}") for n in range(50)]
     store.close()

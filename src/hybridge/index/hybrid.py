@@ -92,10 +92,10 @@ class HybridIndex(Lifecycle):
             with self._writer:
                 self._lexical.learn(passage for chunk, _ in waiting for passage in chunk)
                 for chunk, dense in waiting:
-                    sparse = self._lexical.weigh(chunk)
+                    prepared = self._lexical.prepare(chunk)
                     with self._changing():
-                        store.upsert(chunk, dense, sparse)
-                        self._lexical.upsert(chunk)
+                        store.upsert(chunk, dense, prepared.sparse)
+                        self._lexical.upsert(chunk, prepared)
                 store.flush()
             return len(waiting)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from ..errors import CorruptIndexError
 from ..filters import Filter
 from ..lexical.parameters import BM25Parameters
 from ..lexical.postings import Postings
-from ..lexical.snapshot import Snapshot
+from ..lexical.snapshot import Counts, Snapshot
 from ..lexical.sparse import SparseBM25
 from ..passages import Passage, point_id
 from ..vectors.store import SPARSE, Scored, Sparse
@@ -29,13 +29,26 @@ from .home import Home
 from .stages import ProbeSearch, Stage, StageSearch
 from .staging import chunked
 
-__all__ = ["LexicalStage", "PostingsStage", "SparseStage", "open_lexical"]
+__all__ = ["LexicalStage", "PostingsStage", "Prepared", "SparseStage", "open_lexical"]
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1_000
 _CACHED_FILTERS = 16
 _LEARN_FROM = 10_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Passages as a BM25 stage keeps them.
+
+    Args:
+        sparse: the vectors to store with them, where the stage lives in the store.
+        counts: their terms, where it lives beside.
+    """
+
+    sparse: Sequence[Sparse] | None = None
+    counts: Sequence[Counts] = ()
 
 
 class LexicalStage(Stage, Protocol):
@@ -45,11 +58,11 @@ class LexicalStage(Stage, Protocol):
         """Take from the first passages ever added what weighing needs to know."""
         ...
 
-    def weigh(self, passages: Sequence[Passage]) -> list[Sparse] | None:
-        """The sparse vectors to store with the passages, if this stage keeps any."""
+    def prepare(self, passages: Sequence[Passage]) -> Prepared:
+        """What passages become in this stage: the slow part of adding them, before the lock."""
         ...
 
-    def upsert(self, passages: Sequence[Passage]) -> None:
+    def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         """Follow passages that were written to the store."""
         ...
 
@@ -124,12 +137,12 @@ class PostingsStage:
     def learn(self, passages: Iterable[Passage]) -> None:
         """Nothing to learn: the arrays know every length."""
 
-    def weigh(self, passages: Sequence[Passage]) -> list[Sparse] | None:
-        return None
+    def prepare(self, passages: Sequence[Passage]) -> Prepared:
+        return Prepared(counts=self._current().count([p.text for p in passages]))
 
-    def upsert(self, passages: Sequence[Passage]) -> None:
+    def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._allowed = {}
-        self._current().upsert([point_id(p.id) for p in passages], [p.text for p in passages])
+        self._current().put([point_id(p.id) for p in passages], prepared.counts)
 
     def delete(self, points: Sequence[UUID]) -> None:
         self._allowed = {}
@@ -213,10 +226,10 @@ class SparseStage:
             self._home.remember(replace(self._home.manifest, average_length=tokens / count))
             self._weigher = self._make_weigher()
 
-    def weigh(self, passages: Sequence[Passage]) -> list[Sparse] | None:
-        return self._weigher.encode_passages([p.text for p in passages])
+    def prepare(self, passages: Sequence[Passage]) -> Prepared:
+        return Prepared(sparse=self._weigher.encode_passages([p.text for p in passages]))
 
-    def upsert(self, passages: Sequence[Passage]) -> None:
+    def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         """Nothing to do: the weights went into the store with the passages."""
 
     def delete(self, points: Sequence[UUID]) -> None:

@@ -304,7 +304,7 @@ def _search_params(options: StoreOptions) -> models.SearchParams:
 
     rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
     return models.SearchParams(
-        exact=options.hnsw is None,
+        exact=options.exact,
         hnsw_ef=options.hnsw.ef if options.hnsw else None,
         quantization=rescore if options.quantization else None,
     )

@@ -260,7 +260,7 @@ def _search_params(options: StoreOptions) -> edge.SearchParams:
     import qdrant_edge as edge
 
     return edge.SearchParams(
-        exact=options.hnsw is None,
+        exact=options.exact,
         hnsw_ef=options.hnsw.ef if options.hnsw else None,
         quantization=edge.QuantizationSearchParams(rescore=True, oversampling=3.0)
         if options.quantization

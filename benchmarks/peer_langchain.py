@@ -1,0 +1,74 @@
+"""LangChain: EnsembleRetriever over BM25Retriever (rank_bm25) and QdrantVectorStore.
+
+Built as its documentation shows, with a depth of 100 each. What it fuses it returns whole, so its
+first 10 are taken.
+"""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from pathlib import Path
+
+import rank_bm25  # noqa: F401 - BM25Retriever would import it later
+from langchain_classic.retrievers import EnsembleRetriever
+from langchain_community.retrievers import BM25Retriever
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, VectorParams
+
+from corpus import Corpus
+from lookup import Lookup
+from measure import DEPTH, NotKept, Search
+
+__all__ = ["LangChain"]
+
+
+class _Embeddings(Embeddings):
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if texts == ["dummy_text"]:  # how QdrantVectorStore learns the dimension
+            return [[0.0] * self._lookup.dimension]
+        return [self._lookup.passage(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._lookup.query(text)
+
+
+class LangChain(NotKept):
+    """The system under test."""
+
+    def __init__(self, corpus: Corpus, folder: Path) -> None:
+        self._lookup = Lookup(corpus)
+        self._documents = [
+            Document(page_content=passage.text, metadata={"id": passage.id, **passage.metadata})
+            for passage in corpus.passages
+        ]
+        self.searches: dict[str, Search] = {}
+
+    def build(self) -> None:
+        warnings.filterwarnings("ignore", message="Local mode is not recommended")
+        client = QdrantClient(":memory:")
+        client.create_collection(
+            "demo", VectorParams(size=self._lookup.dimension, distance=Distance.COSINE)
+        )
+        store = QdrantVectorStore(
+            client=client, collection_name="demo", embedding=_Embeddings(self._lookup)
+        )
+        store.add_documents(self._documents, ids=[str(uuid.uuid4()) for _ in self._documents])
+        ensemble = EnsembleRetriever(
+            retrievers=[
+                BM25Retriever.from_documents(self._documents, k=DEPTH),
+                store.as_retriever(search_kwargs={"k": DEPTH}),
+            ],
+            weights=[0.5, 0.5],
+        )
+        self.searches = {
+            "hybrid": lambda query, k: [
+                document.metadata["id"] for document in ensemble.invoke(query)[:k]
+            ]
+        }

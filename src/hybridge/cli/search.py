@@ -1,0 +1,74 @@
+"""`hybridge search`: the passages that answer a question, and on request what every stage said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import Place, place_options
+
+if TYPE_CHECKING:
+    from ..passages import Hit
+
+__all__ = ["search"]
+
+
+def _parse_json(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not JSON: {error}") from None
+
+
+@click.command()
+@click.argument("directory", required=False, metavar="DIR")
+@click.argument("query", required=False, metavar="QUERY")
+@place_options
+@click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--where", callback=_parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
+@click.option("--explain", is_flag=True, help="Show every stage's rank and score.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def search(
+    place: Place, query: str | None, k: int, where: Any, explain: bool, as_json: bool
+) -> None:
+    """Search the index in DIR (leave it out with --url) for QUERY."""
+    from .output import hit_to_json, print_json
+
+    if query is None and place.url is not None:
+        place, query = replace(place, directory=None), place.directory
+    if query is None:
+        raise click.UsageError("Missing argument 'QUERY'.")
+    with place.open() as index:
+        [hits] = index.search([query], k, where=where)
+    if as_json:
+        print_json([hit_to_json(hit) for hit in hits])
+    else:
+        _print_hits(hits, explain)
+
+
+def _print_hits(hits: list[Hit], explain: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from .output import LABELS, body_of, console, excerpt, name_of
+
+    screen = console()
+    if not hits:
+        screen.print("Nothing was found.")
+        return
+    table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False, show_header=False)
+    for column in ("rank", "stages"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("passage", overflow="fold")
+    for rank, hit in enumerate(hits, start=1):
+        said = [f"{hit.score:.3f}"]
+        if explain:
+            said = [
+                f"{LABELS.get(e.stage, e.stage):<7}#{e.rank:<4}{e.score:.3f}" for e in hit.trace
+            ]
+        passage = Text("\n").join([name_of(hit.passage), excerpt(body_of(hit.passage), 300)])
+        table.add_row(Text(f"{rank}"), Text("\n".join(said)), passage)
+    screen.print(table)

@@ -1,0 +1,54 @@
+"""One filter language for BM25, both Qdrant engines and memory.
+
+Written as objects, `Eq("topic", "law") & Gte("year", 2010)`, or as a dict,
+`{"topic": "law", "year": {"$gte": 2010}}`; `as_filter` takes both. `language` says what each
+operator means, `parsing` how dicts are written, `fields` how fields are named, `qdrant` what an
+engine is asked.
+"""
+
+from __future__ import annotations
+
+from .comparisons import Comparison, Gt, Gte, Lt, Lte
+from .conditions import (
+    Condition,
+    Contains,
+    Eq,
+    Exists,
+    In,
+    Ne,
+    NotIn,
+    TextMatch,
+    TextMatchInsensitive,
+)
+from .indexes import index_fields, payload_path
+from .language import And, Filter, IdIn, Not, Or
+from .parsing import as_filter
+from .qdrant import Pushed, to_client, to_edge
+
+__all__ = [
+    "And",
+    "Comparison",
+    "Condition",
+    "Contains",
+    "Eq",
+    "Exists",
+    "Filter",
+    "Gt",
+    "Gte",
+    "IdIn",
+    "In",
+    "Lt",
+    "Lte",
+    "Ne",
+    "Not",
+    "NotIn",
+    "Or",
+    "Pushed",
+    "TextMatch",
+    "TextMatchInsensitive",
+    "as_filter",
+    "index_fields",
+    "payload_path",
+    "to_client",
+    "to_edge",
+]

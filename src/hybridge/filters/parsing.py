@@ -1,0 +1,123 @@
+"""Filters as plain dicts, in the form that users of MongoDB, LangChain and LlamaIndex know.
+
+    {"topic": "law"}                                 equality
+    {"year": {"$gte": 2010, "$lt": 2020}}            operators, all of which must hold
+    {"topic": {"$in": ["law", "art"]}, "year": 3}    several fields, all of which must match
+    {"$or": [{...}, {...}], "$not": {...}, "$id": ["p1", "p2"]}
+
+Field names are those of `fields`, so a key that begins with `$` is quoted: `{'"$price"': 3}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import InvalidInputError
+from .comparisons import Gt, Gte, Lt, Lte
+from .conditions import Contains, Eq, Exists, In, Ne, NotIn, TextMatch, TextMatchInsensitive
+from .fields import Field, parse_field
+from .language import And, Filter, IdIn, Not, Or
+
+__all__ = ["as_filter"]
+
+
+def as_filter(where: Filter | Mapping[Any, Any] | None) -> Filter | None:
+    """`where` as a `Filter`, whichever way it is written; None stays None.
+
+    Args:
+        where: a filter, or a dict of field names (`"year"`, `"author.name"`) to values or to
+            `{"$operator": operand}`, and of `$and`, `$or`, `$not` and `$id`. All entries must
+            match, so `{}` matches everything. Filters may stand inside.
+
+    Raises:
+        InvalidInputError: an unknown operator, or an operand of the wrong type.
+
+    >>> as_filter({"year": {"$gte": 2010, "$lt": 2020}}) == Gte("year", 2010) & Lt("year", 2020)
+    True
+    >>> as_filter({"$or": [{"topic": "law"}, {"$id": ["p1"]}]}) == Eq("topic", "law") | IdIn(["p1"])
+    True
+    """
+    return None if where is None else _parse(where)
+
+
+def _parse(where: object) -> Filter:
+    if isinstance(where, Filter):
+        return where
+    if not isinstance(where, Mapping):
+        raise InvalidInputError(
+            f"a filter is a Filter or a dict such as {{'year': {{'$gte': 2020}}}}, not {where!r}"
+        )
+    return _all([part for key, value in where.items() for part in _entry(key, value)])
+
+
+def _all(parts: list[Filter]) -> Filter:
+    return parts[0] if len(parts) == 1 else And(*parts)
+
+
+def _entry(key: object, value: object) -> list[Filter]:
+    if isinstance(key, str) and key.startswith("$"):
+        return [_choose(key, _TOP, f"the filter (a field is quoted: '\"{key}\"')")(value)]
+    if not isinstance(key, str | tuple):
+        raise InvalidInputError(f"a filter's keys are field names or $operators, not {key!r}")
+    return _field(key, value)
+
+
+def _field(field: Field, value: Any) -> list[Filter]:
+    if not isinstance(value, Mapping):
+        return [Eq(field, value)]
+    if not value:
+        raise InvalidInputError(f"{field!r}: {{}} names no operator: use one of {_list(_ON_FIELD)}")
+    parse_field(field)
+    return [
+        _choose(symbol, _ON_FIELD, f"{field!r} (a nested field is written 'outer.inner')")(
+            field, operand
+        )
+        for symbol, operand in value.items()
+    ]
+
+
+def _choose(symbol: object, table: Mapping[str, Callable[..., Filter]], place: str) -> Any:
+    if not isinstance(symbol, str) or symbol not in table:
+        raise InvalidInputError(f"{symbol!r} is no operator of {place}: use one of {_list(table)}")
+    return table[symbol]
+
+
+def _list(table: Mapping[str, object]) -> str:
+    return ", ".join(table)
+
+
+def _every(symbol: str, values: object) -> list[Filter]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise InvalidInputError(f"{symbol} needs a list of filters, not {values!r}")
+    return [_parse(value) for value in values]
+
+
+def _exists(field: Field, wanted: object) -> Filter:
+    if not isinstance(wanted, bool):
+        raise InvalidInputError(f"$exists on {field!r} is True or False, not {wanted!r}")
+    return Exists(field) if wanted else Not(Exists(field))
+
+
+_TOP: dict[str, Callable[[Any], Filter]] = {
+    "$and": lambda values: And(*_every("$and", values)),
+    "$or": lambda values: Or(*_every("$or", values)),
+    "$not": lambda value: Not(_parse(value)),
+    "$id": lambda ids: IdIn([ids] if isinstance(ids, str) else ids),
+}
+
+_ON_FIELD: dict[str, Callable[[Field, Any], Filter]] = {
+    "$eq": Eq,
+    "$ne": Ne,
+    "$in": In,
+    "$nin": NotIn,
+    "$gt": Gt,
+    "$gte": Gte,
+    "$lt": Lt,
+    "$lte": Lte,
+    "$contains": Contains,
+    "$exists": _exists,
+    "$text_match": TextMatch,
+    "$text_match_insensitive": TextMatchInsensitive,
+    "$not": lambda field, value: Not(_all(_field(field, value))),
+}

@@ -1,0 +1,236 @@
+"""Filters for Qdrant's engines: one translation for Edge and for the client, never approximate.
+
+What an engine cannot decide as `Filter.matches` does is not pushed down: the translation then lets
+more through and says so. A store still answers exactly::
+
+    pushed = to_edge(where, indexes)
+    if not pushed.exact:
+        ids = [p.id for p in scroll(pushed.filter) if where.matches(p)]
+        pushed = to_edge(IdIn(ids))
+    search(filter=pushed.filter)
+
+Not decided alike by memory, Edge 0.9 and client 1.20 are case-insensitive text, numbers from 2**53
+on (Qdrant rounds them), fields with `"` or a backslash in the name (its paths cannot spell them),
+and what is asked of an index of the wrong kind: dates of a "float" index, numbers of a "datetime"
+index. So the translation must be told the payload `indexes` that exist, and an index must not
+change its kind before the search; `index_fields` never wants a "float" or "datetime" index changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from ..passages import point_id
+from .comparisons import Comparison
+from .conditions import Condition, Eq, Exists, In, TextMatch
+from .indexes import payload_path
+from .language import And, Filter, IdIn, Not, Or
+from .operands import Scalar
+
+if TYPE_CHECKING:
+    import qdrant_client.models
+    import qdrant_edge
+
+__all__ = ["Pushed", "to_client", "to_edge"]
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Pushed(Generic[E]):
+    """A filter translated for an engine.
+
+    Args:
+        filter: the engine's filter; every passage that matches passes it.
+        exact: whether only those pass it. If False, check what passes with `Filter.matches`.
+    """
+
+    filter: E
+    exact: bool
+
+
+def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[qdrant_edge.Filter]:
+    """`where` for Qdrant Edge.
+
+    Args:
+        where: the filter.
+        indexes: the payload indexes that exist, path to kind: `{"metadata.year": "float"}`.
+
+    >>> to_edge(Eq("year", 2020)).exact, to_edge(Eq("nanoseconds", 2**60)).exact
+    (True, False)
+    """
+    import qdrant_edge as edge
+
+    engine = _Engine(
+        all_of=lambda conditions: edge.Filter(must=conditions),
+        any_of=lambda conditions: edge.Filter(should=conditions),
+        none_of=lambda conditions: edge.Filter(must_not=conditions),
+        field=edge.FieldCondition,
+        is_empty=edge.IsEmptyCondition,
+        is_null=edge.IsNullCondition,
+        has_id=lambda ids: edge.HasIdCondition(set(ids)),
+        strings=edge.MatchAny,
+        # A Python bool would be taken for the integer 0 or 1.
+        boolean=lambda value: edge.MatchValue(np.bool_(value)),  # type: ignore[arg-type]
+        substring=edge.MatchSubstring,
+        numbers=edge.RangeFloat,
+        dates=lambda **bounds: edge.RangeDateTime(
+            **{name: moment.isoformat() for name, moment in bounds.items()}
+        ),
+    )
+    return _translate(where, engine, indexes or {})
+
+
+def to_client(
+    where: Filter, indexes: Mapping[str, str] | None = None
+) -> Pushed[qdrant_client.models.Filter]:
+    """`where` for qdrant-client, a server's or its local mode; see `to_edge`.
+
+    An index of kind "integer", which `index_fields` never asks for, is taken at its word: the
+    field holds whole numbers.
+
+    >>> from hybridge.filters import Gte
+    >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
+    2020.0
+    """
+    from qdrant_client import models
+
+    engine = _Engine(
+        all_of=lambda conditions: models.Filter(must=conditions),
+        any_of=lambda conditions: models.Filter(should=conditions),
+        none_of=lambda conditions: models.Filter(must_not=conditions),
+        field=models.FieldCondition,
+        is_empty=lambda key: models.IsEmptyCondition(is_empty=models.PayloadField(key=key)),
+        is_null=lambda key: models.IsNullCondition(is_null=models.PayloadField(key=key)),
+        has_id=lambda ids: models.HasIdCondition(has_id=list(ids)),
+        strings=lambda values: models.MatchAny(any=values),
+        boolean=lambda value: models.MatchValue(value=value),
+        substring=lambda text: models.MatchSubstring(substring=text),
+        numbers=models.Range,
+        dates=models.DatetimeRange,
+    )
+    return _translate(where, engine, indexes or {})
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """What the two engines call alike things."""
+
+    all_of: Callable[[list[Any]], Any]
+    any_of: Callable[[list[Any]], Any]
+    none_of: Callable[[list[Any]], Any]
+    field: Callable[..., Any]
+    is_empty: Callable[[str], Any]
+    is_null: Callable[[str], Any]
+    has_id: Callable[[list[str]], Any]
+    strings: Callable[[list[str]], Any]
+    boolean: Callable[[bool], Any]
+    substring: Callable[[str], Any]
+    numbers: Callable[..., Any]
+    dates: Callable[..., Any]
+
+
+# A condition, or None where every passage must be let through; and whether it is exact.
+_Part: TypeAlias = tuple[Any, bool]
+_UNDECIDED: _Part = (None, False)
+# Qdrant compares numbers as 64-bit floats, which cannot tell these integers apart.
+_ROUNDED_FROM, _ROUNDED_TO = 2**53, 2**63
+
+
+def _translate(where: Filter, engine: _Engine, indexes: Mapping[str, str]) -> Pushed[Any]:
+    condition, exact = _push(where, False, engine, indexes)
+    return Pushed(engine.all_of([] if condition is None else [condition]), exact)
+
+
+def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, str]) -> _Part:
+    # Negations are moved down to the single conditions, because only there does "lets more
+    # through" keep its direction.
+    match where:
+        case Not():
+            return _push(where.filter, not negated, engine, indexes)
+        case And() | Or():
+            parts = [_push(part, negated, engine, indexes) for part in where.filters]
+            conditions = [condition for condition, _ in parts if condition is not None]
+            exact = all(exact for _, exact in parts)
+            if isinstance(where, And) is not negated:
+                return engine.all_of(conditions), exact
+            if len(conditions) < len(parts):
+                return _UNDECIDED
+            # An empty "should" would let everything through.
+            return engine.any_of(conditions) if conditions else engine.has_id([]), exact
+        case IdIn():
+            condition: Any = engine.has_id([str(point_id(name)) for name in sorted(where.ids)])
+            exact = True
+        case Condition():
+            key = payload_path(where.path)
+            if key is None:
+                return _UNDECIDED
+            condition, exact = _single(where, key, engine, indexes.get(key))
+        case _:
+            return _UNDECIDED
+    if not negated:
+        return condition, exact
+    return (engine.none_of([condition]), True) if exact else _UNDECIDED
+
+
+def _single(where: Condition, key: str, engine: _Engine, index: str | None) -> _Part:
+    match where:
+        case Eq():
+            return _one_of((where.value,), key, engine, index)
+        case In():
+            return _one_of(where.values, key, engine, index)
+        case Comparison():
+            return _range(key, where.limit, (where.symbol[1:],), engine, index)
+        case Exists():
+            return engine.none_of([engine.is_empty(key)]), True
+        case TextMatch():
+            return engine.field(key=key, match=engine.substring(where.text)), True
+        case _:
+            return _UNDECIDED
+
+
+def _one_of(values: Iterable[Scalar], key: str, engine: _Engine, index: str | None) -> _Part:
+    conditions = []
+    exact = True
+    strings = []
+    for value in values:
+        match value:
+            case str():
+                strings.append(value)
+            case None:
+                conditions.append(engine.is_null(key))
+            case bool():
+                conditions.append(engine.field(key=key, match=engine.boolean(value)))
+            case _:  # matching the integer would miss 2.0, and find it once there is an index
+                condition, faithful = _range(key, value, ("gte", "lte"), engine, index)
+                conditions.append(condition)
+                exact = exact and faithful
+    if strings:
+        # One string too: with a numeric index, matching a UUID by value finds numbers.
+        conditions.append(engine.field(key=key, match=engine.strings(strings)))
+        exact = exact and index != "uuid"  # such an index finds every spelling of a UUID
+    if any(condition is None for condition in conditions):
+        return _UNDECIDED
+    return (engine.any_of(conditions) if conditions else engine.has_id([])), exact
+
+
+def _range(
+    key: str, bound: float | datetime, sides: tuple[str, ...], engine: _Engine, index: str | None
+) -> _Part:
+    if isinstance(bound, datetime):
+        if index in ("float", "integer"):
+            return _UNDECIDED
+        return engine.field(key=key, range=engine.dates(**dict.fromkeys(sides, bound))), True
+    if index == "datetime":
+        return _UNDECIDED
+    if _ROUNDED_FROM <= abs(bound) <= _ROUNDED_TO:
+        wider = {"g": -math.inf, "l": math.inf}
+        limits = {f"{side[0]}te": math.nextafter(bound, wider[side[0]]) for side in sides}
+        return engine.field(key=key, range=engine.numbers(**limits)), False
+    return engine.field(key=key, range=engine.numbers(**dict.fromkeys(sides, bound))), True

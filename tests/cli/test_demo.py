@@ -1,0 +1,41 @@
+"""`hybridge demo`, on a few topics of the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pydoc_data import topics
+
+import pytest
+from click.testing import CliRunner
+
+from hybridge.cli.commands import hybridge
+
+FEW = ("callable-types", "dict", "pass", "while")
+
+
+@pytest.fixture(autouse=True)
+def few_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "topics", {name: topics.topics[name] for name in FEW})
+
+
+def test_it_asks_its_questions_and_shows_what_every_stage_said() -> None:
+    result = CliRunner(env={"COLUMNS": "70"}).invoke(hybridge, ["demo"])
+    assert result.exit_code == 0, result.output
+    assert "How do I make an object callable like a function?" in result.stdout
+    assert "callable-types#0" in result.stdout
+    header = next(line for line in result.stdout.splitlines() if "BM25" in line)
+    assert header.split("BM25")[1].split()[:2] == ["dense", "hybrid"]
+    assert "#1 " in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 70
+    assert "\x1b" not in result.stdout
+
+
+def test_an_own_question_to_an_index_that_is_kept(tmp_path: Path) -> None:
+    arguments = ["demo", "--keep", str(tmp_path / "idx"), "--ask", "How does a loop end?"]
+    for _ in range(2):
+        result = CliRunner().invoke(hybridge, arguments)
+        assert result.exit_code == 0, result.output
+        assert "How does a loop end?" in result.stdout
+        assert "class" not in result.stdout
+    found = CliRunner().invoke(hybridge, ["search", str(tmp_path / "idx"), "loop", "--json"])
+    assert found.exit_code == 0

@@ -1,0 +1,131 @@
+"""`hybridge index`: what goes in, what is left alone, what goes out, and what stops it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hybridge import HybridIndex
+from hybridge.cli.commands import hybridge
+
+LONG = "\n\n".join(f"Paragraph {number}. " + "Words fill it. " * 20 for number in range(6))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "fruit.md").write_text("# Fruit\n\nApples grow on trees.")
+    (tmp_path / "docs" / "long.txt").write_text(LONG)
+    return tmp_path
+
+
+def index(*arguments: str) -> Result:
+    return CliRunner().invoke(hybridge, ["index", *arguments])
+
+
+def ids(path: str) -> list[str]:
+    with HybridIndex.open(path) as opened:
+        return sorted(passage.id for passage in opened)
+
+
+def test_a_folder_is_indexed_and_can_be_opened(folder: Path) -> None:
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 0, result.output
+    assert "Read 4 passages: 4 new or changed, 0 removed" in result.stdout
+    assert "idx holds 4." in result.stdout
+    assert ids("idx") == ["docs/fruit.md#0", *(f"docs/long.txt#{n}" for n in range(3))]
+
+
+def test_what_is_unchanged_is_left_alone_and_what_is_gone_goes(folder: Path) -> None:
+    index("docs", "--to", "idx")
+    assert "0 new or changed, 0 removed" in index("docs", "--to", "idx").stdout
+    (folder / "docs" / "long.txt").write_text("Now it is short.")
+    (folder / "docs" / "more.md").write_text("More.")
+    result = index("docs", "--to", "idx")
+    assert "Read 3 passages: 2 new or changed, 2 removed" in result.stdout
+    assert ids("idx") == ["docs/fruit.md#0", "docs/long.txt#0", "docs/more.md#0"]
+
+
+def test_other_documents_of_the_index_stay(folder: Path) -> None:
+    index("docs/long.txt", "--to", "idx")
+    index("docs/fruit.md", "--to", "idx")
+    assert len(ids("idx")) == 4
+
+
+def test_skipped_files_are_told_but_not_those_of_the_index_itself(folder: Path) -> None:
+    (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
+    index("docs/fruit.md", "--to", "docs/idx")
+    result = index("docs", "--to", "docs/idx")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == ["skipped docs/photo.png: unknown kind of file '.png'"]
+
+
+def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
+    for number in range(15):
+        (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
+    lines = index("docs", "--to", "idx").stderr.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "skipped 5 more files"
+
+
+def test_a_bad_entry_stops_it_before_anything_is_made(folder: Path) -> None:
+    (folder / "docs" / "bad.jsonl").write_text('{"_id": "a", "text": "fine"}\n{"_id": "b"')
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 1
+    assert "bad.jsonl, line 2: not valid JSON" in result.stderr
+    assert not (folder / "idx").exists()
+
+
+def test_nothing_to_index_is_an_error(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    result = index("empty", "--to", "idx")
+    assert result.exit_code == 1
+    assert "no text to index in empty" in result.stderr
+
+
+def test_options_reach_a_new_index(folder: Path) -> None:
+    index("docs", "--to", "idx", "--language", "de", "--lexical", "qdrant", "--size", "300")
+    assert len(ids("idx")) > 4
+    with HybridIndex.open("idx") as opened:
+        facts = opened.info()
+    assert facts["lexical"] == "qdrant"
+    assert "german" in str(facts["analyzer"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--lexical", "qdrant"], "idx was made with --lexical bm25s"),
+        (["--language", "de"], "german"),
+    ],
+)
+def test_options_that_contradict_the_index_are_refused(
+    folder: Path, options: list[str], says: str
+) -> None:
+    index("docs", "--to", "idx")
+    result = index("docs", "--to", "idx", *options)
+    assert result.exit_code == 1
+    assert says in result.stderr
+
+
+def test_an_unknown_encoder_is_named_and_nothing_is_made(folder: Path) -> None:
+    result = index("docs", "--to", "idx", "--encoder", "nobody/no-such-model")
+    assert result.exit_code == 1
+    assert "nobody/no-such-model" in result.stderr
+    assert not (folder / "idx").exists()
+
+
+def test_a_qdrant_url(folder: Path) -> None:
+    result = index("docs", "--url", ":memory:", "--collection", "fruit")
+    assert result.exit_code == 0, result.output
+    assert ":memory: (fruit) holds 4." in result.stdout
+
+
+@pytest.mark.parametrize("place", [[], ["--to", "idx", "--url", ":memory:"]])
+def test_one_place_must_be_given(folder: Path, place: list[str]) -> None:
+    result = index("docs", *place)
+    assert result.exit_code == 2
+    assert "folder or --url" in result.stderr

@@ -1,0 +1,116 @@
+"""`hybridge search`: tables for people, JSON for machines, and what every stage said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hybridge import HybridIndex, Passage
+from hybridge.cli.commands import hybridge
+
+PASSAGES = [
+    Passage("fruit", "Apples grow on trees.", {"title": "Fruit", "kind": "food"}),
+    Passage("bread", "Bread needs flour and yeast.", {"kind": "food"}),
+    Passage("stars", "The sun is a star.", {"kind": "sky"}),
+    Passage("moon", "The moon goes around the earth. " * 30, {"kind": "sky"}),
+]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("search") / "idx"
+    with HybridIndex.create(path) as made:
+        made.add(PASSAGES)
+    return str(path)
+
+
+def search(*arguments: str, columns: int = 80) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(hybridge, ["search", *arguments])
+
+
+def test_the_best_passages_come_first(index: str) -> None:
+    result = search(index, "Which fruit grows on trees?", "-k", "2")
+    assert result.exit_code == 0, result.output
+    first, *_ = result.stdout.splitlines()
+    assert first.startswith("1 ")
+    assert "Fruit · fruit" in first
+    assert "Apples grow on trees." in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "\n2 " in result.stdout
+    assert "\n3 " not in result.stdout
+
+
+def test_explain_shows_what_every_stage_said(index: str) -> None:
+    result = search(index, "apples on trees", "--explain", "--k", "1")
+    for stage in ("BM25", "dense", "hybrid"):
+        assert any(stage in line and "#1" in line for line in result.stdout.splitlines())
+
+
+def test_json_is_the_whole_of_stdout(index: str) -> None:
+    result = search(index, "apples on trees", "--json")
+    best, *_ = json.loads(result.stdout)
+    assert {key: best[key] for key in ("id", "text", "metadata")} == {
+        "id": "fruit",
+        "text": "Apples grow on trees.",
+        "metadata": {"title": "Fruit", "kind": "food"},
+    }
+    assert [entry["stage"] for entry in best["trace"]] == ["bm25", "dense", "fusion"]
+    assert all(entry["rank"] == 1 for entry in best["trace"])
+    assert best["score"] == best["trace"][-1]["score"]
+
+
+def test_where_filters(index: str) -> None:
+    result = search(index, "apples on trees", "--json", "--where", '{"kind": "sky"}')
+    assert {hit["id"] for hit in json.loads(result.stdout)} == {"stars", "moon"}
+
+
+def test_a_long_passage_is_cut(index: str) -> None:
+    result = search(index, "the moon", "-k", "1")
+    assert "…" in result.stdout
+    assert len(result.stdout) < 600
+
+
+@pytest.mark.parametrize("explain", [[], ["--explain"]])
+def test_a_narrow_terminal_is_not_overrun(index: str, explain: list[str]) -> None:
+    result = search(index, "the moon", *explain, columns=40)
+    assert max(map(len, result.stdout.splitlines())) <= 40
+
+
+def test_nothing_found(index: str) -> None:
+    assert search(index, "  ").stdout == "Nothing was found.\n"
+    assert json.loads(search(index, "  ", "--json").stdout) == []
+
+
+def test_a_url_takes_the_place_of_the_folder() -> None:
+    result = search("--url", ":memory:", "a question")
+    assert result.exit_code == 1  # an index in memory is gone with its process
+    assert "hybridge" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["idx"], "Missing argument 'QUERY'"),
+        (["idx", "question", "--where", "{kind: sky}"], "not JSON"),
+        (["idx", "question", "--k", "0"], "--k"),
+        (["idx", "question", "--url", ":memory:"], "one of the two"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], says: str) -> None:
+    result = search(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_an_unknown_filter_is_an_error(index: str) -> None:
+    result = search(index, "moon", "--where", '{"kind": {"no-such-operator": 1}}')
+    assert result.exit_code == 1
+    assert "no-such-operator" in result.stderr
+
+
+def test_no_index_is_an_error_and_makes_none(tmp_path: Path) -> None:
+    assert search(str(tmp_path / "idx"), "question").exit_code == 1
+    assert not (tmp_path / "idx").exists()

@@ -1,0 +1,219 @@
+"""Readers: every kind of file, what is reported, what is an error, and ids that stay."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from hybridge.errors import InvalidInputError
+from hybridge.passages import Passage
+from hybridge.readers import read_jsonl, read_passages
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(*paths: str | Path) -> tuple[list[Passage], dict[str, str]]:
+    skipped: dict[str, str] = {}
+    passages = list(
+        read_passages(paths, on_skip=lambda path, why: skipped.update({path.name: why}))
+    )
+    return passages, skipped
+
+
+def test_every_kind_of_document(folder: Path) -> None:
+    write(folder / "docs/a.txt", "Plain text.")
+    write(folder / "docs/b.md", "# Head\n\nMarkdown.")
+    write(folder / "docs/c.rst", "Head\n====\n\nreST.")
+    write(folder / "docs/d.html", "<h1>Head</h1><p>Some <b>HTML</b>.</p>")
+    write(folder / "docs/e.jsonl", '{"id": 7, "text": "An entry."}\n')
+    passages, skipped = read("docs")
+    assert skipped == {}
+    assert [(p.id, p.text) for p in passages] == [
+        ("docs/a.txt#0", "Plain text."),
+        ("docs/b.md#0", "Head\n\nMarkdown."),
+        ("docs/c.rst#0", "Head\n\nreST."),
+        ("docs/d.html#0", "Head\n\nSome **HTML**."),
+        ("7", "An entry."),
+    ]
+    assert passages[1].metadata == {"source": "docs/b.md", "position": 0, "title": "Head"}
+
+
+def test_folders_are_read_to_the_bottom_in_a_stable_order(folder: Path) -> None:
+    for name in ("z.txt", "b/2.txt", "b/1.txt", "a/deep/er.txt"):
+        write(folder / name, name)
+    passages, _ = read(".")
+    assert [p.text for p in passages] == ["a/deep/er.txt", "b/1.txt", "b/2.txt", "z.txt"]
+    assert [p.id for p in passages] == [f"{p.text}#0" for p in passages]
+
+
+def test_ids_do_not_depend_on_how_a_path_is_written(folder: Path) -> None:
+    write(folder / "docs/a.txt", "Text.")
+    written: list[str | Path] = ["docs", "./docs/", folder / "docs", "docs/../docs/a.txt"]
+    assert [[p.id for p in read(path)[0]] for path in written] == [["docs/a.txt#0"]] * 4
+
+
+def test_a_file_outside_the_working_folder_is_named_in_full(folder: Path) -> None:
+    path = write(folder / "a.txt", "Text.")
+    (folder / "elsewhere").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "elsewhere")
+        [passage] = read_passages(path)
+    assert passage.id == f"{path.as_posix()}#0"
+
+
+def test_a_file_named_twice_is_read_once(folder: Path) -> None:
+    write(folder / "docs/a.txt", "Text.")
+    assert len(read("docs", "docs/a.txt", ".")[0]) == 1
+
+
+def test_hidden_files_and_folders_are_left_out(folder: Path) -> None:
+    write(folder / "docs/.hidden.txt", "no")
+    write(folder / "docs/.git/config.txt", "no")
+    assert read("docs") == ([], {})
+
+
+def test_what_cannot_be_read_is_reported_by_name(folder: Path) -> None:
+    write(folder / "docs/photo.png", b"\x89PNG")
+    write(folder / "docs/LICENSE", "text")
+    write(folder / "docs/latin.txt", "caf\xe9".encode("latin-1"))
+    write(folder / "docs/zeros.txt", b"a\0b")
+    write(folder / "docs/blank.md", "\n \n")
+    write(folder / "docs/odd.html", b'<meta charset="no-such-charset">text')
+    (folder / "docs/loop").symlink_to(folder / "docs")
+    (folder / "docs/broken.txt").symlink_to(folder / "nowhere.txt")
+    write(folder / "docs/good.txt", "Good.")
+    passages, skipped = read("docs")
+    assert [p.text for p in passages] == ["Good."]
+    expected = {
+        "photo.png": "'.png'",
+        "LICENSE": "no suffix",
+        "latin.txt": "utf-8",
+        "zeros.txt": "binary",
+        "blank.md": "no text",
+        "odd.html": "no-such-charset",
+        "loop": "link to a folder",
+        "broken.txt": "No such file",
+    }
+    assert skipped.keys() == expected.keys()
+    assert all(expected[name] in reason for name, reason in skipped.items())
+
+
+def test_without_a_callback_skipped_files_are_logged(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(folder / "docs/photo.png", b"\x89PNG")
+    with caplog.at_level(logging.WARNING, logger="hybridge.readers"):
+        assert list(read_passages("docs")) == []
+    assert "photo.png" in caplog.text
+
+
+def test_a_path_with_nothing_there_is_an_error(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"no file or folder 'nowhere.md'"):
+        read("nowhere.md")
+
+
+def test_html_keeps_text_and_drops_scripts_and_styles(folder: Path) -> None:
+    html = (
+        "<html><head><title>Page</title><style>p {color: red}</style></head><body>"
+        "<script>var hidden = 1;</script><h2>snake_case * star</h2><ul><li>One</li></ul>"
+        "</body></html>"
+    )
+    write(folder / "page.html", html)
+    [passage], _ = read("page.html")
+    assert "## snake_case * star" in passage.text
+    assert "* One" in passage.text
+    assert "color" not in passage.text
+    assert "hidden" not in passage.text
+
+
+def test_html_is_decoded_as_it_declares(folder: Path) -> None:
+    write(folder / "p.html", '<meta charset="latin-1"><p>café</p>'.encode("latin-1"))
+    assert read("p.html")[0][0].text == "café"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_go(folder: Path) -> None:
+    write(folder / "a.md", b"\xef\xbb\xbf# Head\r\n\r\nText.\r\n")
+    [passage], _ = read("a.md")
+    assert passage.text == "Head\n\nText."
+
+
+def test_jsonl_title_goes_in_front_and_the_rest_is_metadata(folder: Path) -> None:
+    entry = {"_id": "p", "title": "Title.", "text": "Text.", "year": 2019, "metadata": {"a": [1]}}
+    path = write(folder / "c.jsonl", json.dumps(entry) + "\n")
+    [passage] = read_jsonl(path)
+    assert passage == Passage("p", "Title. Text.", {"title": "Title.", "year": 2019, "a": [1]})
+
+
+def test_jsonl_entries_without_an_id_are_known_by_their_line(folder: Path) -> None:
+    write(folder / "c.jsonl", '{"text": "one"}\n\n{"text": "two", "title": null}\n')
+    assert [(p.id, p.text) for p in read_jsonl("c.jsonl")] == [
+        ("c.jsonl#1", "one"),
+        ("c.jsonl#3", "two"),
+    ]
+
+
+def test_jsonl_entries_are_not_split(folder: Path) -> None:
+    text = "A sentence. " * 500
+    write(folder / "c.jsonl", json.dumps({"_id": "p", "text": text}))
+    [passage] = read_passages("c.jsonl")
+    assert passage.text == text
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"_id": "b", "text": "cut o', "not valid JSON"),
+        ('["b", "text"]', "JSON object, not list"),
+        ('{"_id": "b"}', "'text' must be a string, not None"),
+        ('{"_id": "b", "text": 5}', "'text' must be a string, not 5"),
+        ('{"_id": "b", "text": "t", "title": 5}', "'title' must be a string"),
+        ('{"_id": "b", "text": "t", "metadata": 5}', "'metadata' must be an object"),
+        ('{"_id": "", "text": "t"}', "non-empty string"),
+        ('{"_id": true, "text": "t"}', "non-empty string"),
+        ('{"_id": "b", "text": "t", "n": NaN}', "metadata"),
+        ('{"_id": "b", "text": "\\ud800"}', "surrogate"),
+        (b'{"_id": "b", "text": "\xff"}', "UTF-8"),
+    ],
+)
+def test_a_bad_line_is_named_by_file_and_number(folder: Path, line: str | bytes, says: str) -> None:
+    encoded = line.encode() if isinstance(line, str) else line
+    write(folder / "c.jsonl", b'{"_id": "a", "text": "good"}\n' + encoded + b"\n")
+    with pytest.raises(InvalidInputError, match=rf"c\.jsonl, line 2: .*{says}"):
+        list(read_jsonl("c.jsonl"))
+
+
+def test_an_id_that_comes_twice_is_an_error(folder: Path) -> None:
+    write(folder / "a.jsonl", '{"_id": "p", "text": "one"}')
+    write(folder / "b.jsonl", '{"_id": "p", "text": "two"}')
+    with pytest.raises(InvalidInputError, match=r"b\.jsonl: the id 'p' comes twice"):
+        read(".")
+
+
+def test_of_a_beir_folder_the_corpus_is_read(folder: Path) -> None:
+    write(folder / "set/corpus.jsonl", '{"_id": "d1", "title": "T", "text": "x", "metadata": {}}\n')
+    write(folder / "set/queries.jsonl", '{"_id": "q1", "text": "question"}\n')
+    write(folder / "set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    write(folder / "set/README.md", "About it.")
+    passages, skipped = read("set")
+    assert [p.id for p in passages] == ["set/README.md#0", "d1"]
+    assert skipped == {}
+
+
+def test_sizes_reach_the_splitter_and_bad_ones_fail_at_once(folder: Path) -> None:
+    write(folder / "a.txt", "one two three four")
+    assert len(list(read_passages("a.txt", size=9))) == 3
+    with pytest.raises(InvalidInputError, match="size"):
+        read_passages("a.txt", size=0)
