@@ -177,9 +177,12 @@ class Edge:
 
     def __init__(self, path: str, indexes: dict[str, str]) -> None:
         self.indexes: dict[str, str] = {}
-        config = edge.EdgeConfig(vectors={"v": edge.EdgeVectorParams(1, edge.Distance.Dot)})
+        config = edge.EdgeConfig(
+            vectors={"v": edge.EdgeVectorParams(8, edge.Distance.Dot)},
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
+        )
         self.shard = edge.EdgeShard.create(path, config)
-        points = [edge.Point(point_id(p.id), {"v": [1.0]}, payload(p)) for p in PASSAGES]
+        points = [edge.Point(point_id(p.id), {"v": [1.0] * 8}, payload(p)) for p in PASSAGES]
         self.shard.update(edge.UpdateOperation.upsert_points(points))
         self.create(indexes)
 
@@ -197,8 +200,12 @@ class Edge:
             limit=len(PASSAGES), filter=pushed.filter, with_payload=False, with_vector=False
         )
         scrolled = {IDS[str(record.id)] for record in self.shard.scroll(request)[0]}
-        query = edge.Query.Nearest([1.0], using="v")
-        search = edge.QueryRequest(query=query, filter=pushed.filter, limit=len(PASSAGES))
+        search = edge.QueryRequest(
+            query=edge.Query.Nearest([1.0] * 8, using="v"),
+            filter=pushed.filter,
+            limit=len(PASSAGES),
+            params=edge.SearchParams(exact=True),
+        )
         assert {IDS[str(point.id)] for point in self.shard.query(search)} == scrolled
         return scrolled
 
@@ -249,8 +256,9 @@ def engines(tmp_path_factory) -> Iterator[dict[str, Any]]:
     built["lazy"] = LazyEdge(path(), {})
     for kind in KINDS:
         built[kind] = Edge(path(), dict.fromkeys(SPELLED, kind))
-    built["optimized"] = Edge(path(), dict.fromkeys(SPELLED, "float"))
-    built["optimized"].shard.optimize()
+    for kind in ("keyword", "float", "datetime"):  # an optimized segment has other indexes
+        built[f"optimized {kind}"] = Edge(path(), dict.fromkeys(SPELLED, kind))
+        assert built[f"optimized {kind}"].shard.optimize()
     yield built
     for name, engine in built.items():
         if name != "client":
