@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +11,16 @@ from typing import TypeAlias
 
 from .errors import InvalidInputError
 
-__all__ = ["JSON", "Hit", "Passage", "StageScore", "point_id", "unique_passages"]
+__all__ = [
+    "JSON",
+    "Hit",
+    "Passage",
+    "StageScore",
+    "point_id",
+    "point_number",
+    "stored_passage",
+    "unique_passages",
+]
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
@@ -57,6 +67,18 @@ class Passage:
         _check_json(self.metadata, f"passage {self.id!r}: metadata")
 
 
+def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:  # noqa: A002
+    """A passage read back from where it was kept: checked before it was written, not again.
+
+    >>> stored_passage("p1", "text", {}) == Passage("p1", "text")
+    True
+    """
+    passage = object.__new__(Passage)
+    for name, value in (("id", id), ("text", text), ("metadata", metadata)):
+        object.__setattr__(passage, name, value)
+    return passage
+
+
 @dataclass(frozen=True, slots=True)
 class StageScore:
     """What one stage thought of a passage.
@@ -96,12 +118,25 @@ class Hit:
 
 
 def point_id(passage_id: str) -> uuid.UUID:
-    """The UUIDv5 that stands for a passage's id inside Qdrant, which allows no other strings.
+    """The UUIDv5 that stands for a passage's id on a Qdrant server, which allows no other strings.
 
     >>> point_id("p1") == point_id("p1") != point_id("p2")
     True
     """
     return uuid.uuid5(_NAMESPACE, passage_id)
+
+
+def point_number(passage_id: str) -> int:
+    """The 64 bits that stand for a passage's id inside Qdrant Edge, where UUIDs are slow.
+
+    Edge's Python binding takes seven times longer for a UUID than for a number, which was a third
+    of a whole search. Two of a million ids share a number with odds of one to 37 million; the
+    store refuses the second of them.
+
+    >>> point_number("p1") == point_number("p1") != point_number("p2")
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(passage_id.encode(), digest_size=8).digest(), "big")
 
 
 def unique_passages(passages: Iterable[Passage]) -> Iterator[Passage]:

@@ -17,7 +17,7 @@ from .errors import InvalidInputError, MissingExtraError
 from .passages import Passage
 from .splitting import PASSAGE_SIZE, Markup, Size, check_size, split_text
 
-__all__ = ["Skip", "read_jsonl", "read_passages"]
+__all__ = ["Skip", "read_json_lines", "read_jsonl", "read_passages"]
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,14 @@ from .passages import JSON, Passage
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-__all__ = ["PASSAGE_SIZE", "Markup", "Size", "split_text"]
+__all__ = [
+    "PASSAGE_SIZE",
+    "Markup",
+    "Size",
+    "check_size",
+    "headings_unmarked",
+    "split_text",
+]
 
 Markup: TypeAlias = Literal["text", "markdown", "rst"]
 Size: TypeAlias = int | tuple[int, int]

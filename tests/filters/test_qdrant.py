@@ -37,7 +37,7 @@ from hybridge.filters import (
     to_client,
     to_edge,
 )
-from hybridge.passages import Passage, point_id
+from hybridge.passages import Passage, point_id, point_number
 
 UUID = "00000000-0000-0000-0000-000000000001"
 NUMBERS = [0, 1, 2, -1, 1.0, 2.0, 2.5, -0.0, 1577836800, 2**53 - 1, 1e300, -1e-300]
@@ -169,7 +169,8 @@ def documents() -> list[Passage]:
 
 
 PASSAGES = documents()
-IDS = {str(point_id(passage.id)): passage.id for passage in PASSAGES}
+# By what stands for an id in Edge and in the client.
+IDS = {str(name(p.id)): p.id for p in PASSAGES for name in (point_number, point_id)}
 
 
 class Edge:
@@ -182,7 +183,7 @@ class Edge:
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
         )
         self.shard = edge.EdgeShard.create(path, config)
-        points = [edge.Point(point_id(p.id), {"v": [1.0] * 8}, payload(p)) for p in PASSAGES]
+        points = [edge.Point(point_number(p.id), {"v": [1.0] * 8}, payload(p)) for p in PASSAGES]
         self.shard.update(edge.UpdateOperation.upsert_points(points))
         self.create(indexes)
 

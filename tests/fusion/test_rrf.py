@@ -26,7 +26,7 @@ def test_ties_rank_by_candidate() -> None:
 
 
 def test_candidates_without_an_order_tie_in_the_runs_order() -> None:
-    assert list(ranked({"b": 1.0, 2: 1.0, "a": 3.0})) == [(1, "a"), (2, "b"), (3, 2)]
+    assert ranked({"b": 1.0, 2: 1.0, "a": 3.0}) == ["a", "b", 2]
 
 
 def test_equal_weights_change_nothing() -> None:

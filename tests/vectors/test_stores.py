@@ -18,7 +18,6 @@ from hybridge.errors import (
     StoreError,
 )
 from hybridge.filters import as_filter
-from hybridge.passages import point_id
 from hybridge.vectors import HNSW, Probe, StoreOptions, VectorStore
 from hybridge.vectors.client import ClientStore, connect, create, drop, read_manifest
 from hybridge.vectors.edge import EdgeStore
@@ -63,7 +62,7 @@ def test_dense_search_is_exact(store: VectorStore) -> None:
     expected = cosines(query)
     [found] = store.query([Probe(query.tolist(), 10)])
     best = np.argsort(-expected)[:10]
-    assert [point for point, _ in found] == [point_id(f"p{row}") for row in best]
+    assert [point for point, _ in found] == [store.point(f"p{row}") for row in best]
     assert [score for _, score in found] == pytest.approx(expected[best].tolist(), abs=1e-6)
     assert all(type(score) is float for _, score in found)
 
@@ -72,9 +71,9 @@ def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: Vector
     [found] = store.query([Probe(([10], [1.0]), SIZE)])
     # A third of the passages hold term 10; Lucene's IDF with N = 60, n = 20.
     idf = np.log(1 + (60 - 20 + 0.5) / (20 + 0.5))
-    expected = {point_id(f"p{n}"): (n + 1) * idf for n in range(0, SIZE, 3)}
+    expected = {store.point(f"p{n}"): (n + 1) * idf for n in range(0, SIZE, 3)}
     assert dict(found) == pytest.approx(expected, rel=1e-5)
-    assert found[0][0] == point_id("p57")
+    assert found[0][0] == store.point("p57")
 
 
 def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
@@ -82,19 +81,19 @@ def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
     [found] = store.query([Probe(query.tolist(), 5, where=as_filter({"even": True}))])
     expected = cosines(query)
     even = sorted(range(0, SIZE, 2), key=lambda row: -expected[row])[:5]
-    assert [point for point, _ in found] == [point_id(f"p{row}") for row in even]
+    assert [point for point, _ in found] == [store.point(f"p{row}") for row in even]
 
 
 def test_scores_of_given_points(store: VectorStore) -> None:
-    among = [point_id("p3"), point_id("p5"), point_id("nowhere")]
+    among = [store.point("p3"), store.point("p5"), store.point("nowhere")]
     dense, sparse = store.query(
         [Probe(DENSE[3].tolist(), 3, among=among), Probe(([10], [2.0]), 3, among=among)]
     )
     expected = cosines(DENSE[3])
     assert dict(dense) == pytest.approx(
-        {point_id("p3"): 1.0, point_id("p5"): expected[5]}, abs=1e-6
+        {store.point("p3"): 1.0, store.point("p5"): expected[5]}, abs=1e-6
     )
-    assert [point for point, _ in sparse] == [point_id("p3")]  # p5 lacks term 10
+    assert [point for point, _ in sparse] == [store.point("p3")]  # p5 lacks term 10
 
 
 def test_a_batch_answers_as_its_parts_do(store: VectorStore) -> None:
@@ -107,19 +106,19 @@ def test_upsert_replaces_and_delete_removes(store: VectorStore) -> None:
     changed = Passage("p4", "new text", {"even": None})
     store.upsert([changed], DENSE[10:11], SPARSE[:1])
     assert store.count() == SIZE
-    assert store.get([point_id("p4"), point_id("nowhere")]) == {point_id("p4"): changed}
-    store.delete([point_id("p4"), point_id("nowhere")])
+    assert store.get([store.point("p4"), store.point("nowhere")]) == {store.point("p4"): changed}
+    store.delete([store.point("p4"), store.point("nowhere")])
     assert store.count() == SIZE - 1
-    assert store.existing([point_id("p4"), point_id("p5")]) == {point_id("p5")}
+    assert store.existing([store.point("p4"), store.point("p5")]) == {store.point("p5")}
 
 
 def test_set_sparse_replaces_weights_and_keeps_the_rest(store: VectorStore) -> None:
-    store.set_sparse([point_id("p0")], [([99], [1.0])])
+    store.set_sparse([store.point("p0")], [([99], [1.0])])
     [found] = store.query([Probe(([99], [1.0]), 5)])
-    assert [point for point, _ in found] == [point_id("p0")]
-    assert store.get([point_id("p0")])[point_id("p0")] == PASSAGES[0]
+    assert [point for point, _ in found] == [store.point("p0")]
+    assert store.get([store.point("p0")])[store.point("p0")] == PASSAGES[0]
     [dense] = store.query([Probe(DENSE[0].tolist(), 1)])
-    assert dense[0][0] == point_id("p0")
+    assert dense[0][0] == store.point("p0")
 
 
 def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
@@ -128,14 +127,14 @@ def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
     empty.upsert(many, vectors, [([1], [1.0])] * len(many))
     assert {p.id for page in empty.pages() for p in page} == {p.id for p in many}
     matching = empty.matching(as_filter({"odd": 1}))  # type: ignore[arg-type]
-    assert set(matching) == {point_id(f"m{number}") for number in range(1, 2_345, 2)}
+    assert set(matching) == {empty.point(f"m{number}") for number in range(1, 2_345, 2)}
 
 
 def test_ties_are_in_the_order_of_their_points(empty: VectorStore) -> None:
     twins = [Passage(f"t{number}", "same") for number in range(9)]
     empty.upsert(twins, np.ones((9, DIMENSION), np.float32), [([1], [1.0])] * 9)
     [found] = empty.query([Probe([1.0] * DIMENSION, 9)])
-    assert [point for point, _ in found] == sorted(point_id(p.id) for p in twins)
+    assert [point for point, _ in found] == sorted(empty.point(p.id) for p in twins)
 
 
 def test_a_wrong_dimension_is_a_store_error(store: VectorStore) -> None:
@@ -159,6 +158,20 @@ def test_options_are_checked() -> None:
     for wrong in ({"dimension": 0}, {"distance": "l2"}, {"quantization": "int4"}):
         with pytest.raises(InvalidInputError, match=next(iter(wrong))):
             StoreOptions(**{"dimension": 4, **wrong})  # type: ignore[arg-type]
+
+
+def test_ids_of_one_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edge knows ids by 64 bits: should two ever share them, no passage is lost."""
+    monkeypatch.setattr("hybridge.vectors.edge.point_number", lambda _: 7)
+    store = EdgeStore.create(tmp_path / "points", StoreOptions(DIMENSION))
+    with pytest.raises(StoreError, match="'a' and 'b' hash to one number"):
+        store.upsert([Passage("a", "x"), Passage("b", "y")], DENSE[:2])
+    store.upsert([Passage("a", "x")], DENSE[:1])
+    with pytest.raises(StoreError, match="'b' and 'a' hash to one number"):
+        store.upsert([Passage("b", "y")], DENSE[:1])
+    store.upsert([Passage("a", "z")], DENSE[:1])
+    assert list(store.pages()) == [[Passage("a", "z")]]
+    store.close()
 
 
 def test_edge_survives_closing_and_refuses_a_second_opener(tmp_path: Path) -> None:
@@ -206,7 +219,7 @@ def test_every_option_still_finds_the_nearest(tmp_path: Path, options: StoreOpti
     # A graph or copies are built where they were asked for, and nowhere else.
     assert (store._shard.info().indexed_vectors_count > 0) == (not options.exact)
     found = store.query([Probe(vector.tolist(), 1) for vector in vectors[:50]])
-    assert [points[0][0] for points in found] == [point_id(f"p{n}") for n in range(50)]
+    assert [points[0][0] for points in found] == [store.point(f"p{n}") for n in range(50)]
     store.close()
 
 

@@ -62,11 +62,14 @@ def segmenter(min_length: int) -> Callable[[str], list[str]]:
     >>> segmenter(2)("x gpu 東京都")
     ['gpu', '東', '京', '都', '東京', '京都']
     """
+    plain_words = re.compile(rf"\w{{{min_length},}}").findall
     ascii_words = re.compile(rf"\w{{{min_length},}}", re.ASCII).findall
 
     def segment(text: str) -> list[str]:
         if text.isascii():
             return ascii_words(text)
+        if not any(map(_special.__getitem__, set(text))):
+            return plain_words(text)
         words: list[str] = []
         for word in _pieces(min_length).findall(text):
             if word[0] < "\u1100" or not _is_cjk(word):
@@ -77,6 +80,18 @@ def segmenter(min_length: int) -> Callable[[str], list[str]]:
         return words
 
     return segment
+
+
+class _Special(dict[str, bool]):
+    """Whether a plain pattern for words would cut wrongly at a character; found out once each."""
+
+    def __missing__(self, char: str) -> bool:
+        special = unicodedata.category(char)[0] == "M" or _is_cjk(char) is not None
+        self[char] = special
+        return special
+
+
+_special = _Special()
 
 
 @cache

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 # What people call the measures, and what ir-measures calls them.
-MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10"}
+_MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10"}
 
 
 @click.command()
@@ -58,7 +58,7 @@ def evaluate(
             "dense": index.dense,
             "hybrid": index,
         }
-        result = evaluation.evaluate(retrievers, collection, list(MEASURES.values()))
+        result = evaluation.evaluate(retrievers, collection, list(_MEASURES.values()))
     facts: dict[str, Any] = {
         "collection": directory.resolve().name,
         "split": split,
@@ -67,7 +67,7 @@ def evaluate(
         "encoder": encoder.identity,
     }
     means: dict[str, Any] = {
-        name: {label: result.mean(name, measure) for label, measure in MEASURES.items()}
+        name: {label: result.mean(name, measure) for label, measure in _MEASURES.items()}
         for name in result.values
     }
     if as_json:
@@ -83,7 +83,7 @@ def _print_table(facts: dict[str, Any], means: dict[str, dict[str, float]]) -> N
     screen.print(
         "{collection} ({split}): {queries:,} queries, {passages:,} passages".format(**facts)
     )
-    table = plain_table("", *MEASURES)
+    table = plain_table("", *_MEASURES)
     for name, values in means.items():
         table.add_row(name, *(f"{value:.3f}" for value in values.values()))
     screen.print(table)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..passages import point_id
+from ..passages import point_id, point_number
 from .comparisons import Comparison
 from .conditions import Condition, Eq, Exists, In, TextMatch
 from .indexes import payload_path
@@ -74,7 +74,7 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
         field=edge.FieldCondition,
         is_empty=edge.IsEmptyCondition,
         is_null=edge.IsNullCondition,
-        has_id=lambda ids: edge.HasIdCondition(set(ids)),
+        has_id=lambda ids: edge.HasIdCondition(set(map(point_number, ids))),
         strings=edge.MatchAny,
         # A Python bool would be taken for the integer 0 or 1.
         boolean=lambda value: edge.MatchValue(np.bool_(value)),  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def to_client(
         field=models.FieldCondition,
         is_empty=lambda key: models.IsEmptyCondition(is_empty=models.PayloadField(key=key)),
         is_null=lambda key: models.IsNullCondition(is_null=models.PayloadField(key=key)),
-        has_id=lambda ids: models.HasIdCondition(has_id=list(ids)),
+        has_id=lambda ids: models.HasIdCondition(has_id=[str(point_id(name)) for name in ids]),
         strings=lambda values: models.MatchAny(any=values),
         boolean=lambda value: models.MatchValue(value=value),
         substring=lambda text: models.MatchSubstring(substring=text),
@@ -165,7 +165,7 @@ def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, s
             # An empty "should" would let everything through.
             return engine.any_of(conditions) if conditions else engine.has_id([]), exact
         case IdIn():
-            condition: Any = engine.has_id([str(point_id(name)) for name in sorted(where.ids)])
+            condition: Any = engine.has_id(sorted(where.ids))
             exact = True
         case Condition():
             key = payload_path(where.path)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, repeat
-from math import fsum, inf, isfinite, isnan
+from itertools import chain
+from math import inf, isfinite, isnan
 from numbers import Real
 from typing import ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -24,6 +24,7 @@ __all__ = [
     "fuse_normalized",
     "read_scores",
     "standardize",
+    "sum_in_order",
 ]
 
 K = TypeVar("K", bound=Hashable)
@@ -158,23 +159,39 @@ def fuse_normalized(
     for run, weight in zip(runs, check_weights(weights, len(runs)), strict=True):
         if run:
             scores, missing = normalize(read_scores(run))
-            weighted = (weight * scores).tolist()
-            parts.append((dict(zip(run, weighted, strict=True)), weight * missing))
+            parts.append((run, weight * scores, weight * missing))
     return add_up(parts)
 
 
-def add_up(parts: Sequence[tuple[Mapping[K, float], float]]) -> dict[K, float]:
-    """Each candidate's contributions, added up exactly, so that the parts' order is irrelevant.
+def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, float]:
+    """Each candidate's contributions, added up so that the parts' order is irrelevant.
 
     Args:
-        parts: what each run contributes: by candidate, and for a candidate that it lacks.
+        parts: what each run contributes: its candidates, what they get, and what a candidate gets
+            that it lacks.
 
-    >>> add_up([({"a": 0.5, "b": 0.25}, 0.0), ({"b": 0.5}, -1.0)])
+    >>> add_up([(["a", "b"], np.array([0.5, 0.25]), 0.0), (["b"], np.array([0.5]), -1.0)])
     {'a': -0.5, 'b': 0.75}
     """
-    candidates = dict.fromkeys(chain.from_iterable(part for part, _ in parts))
-    columns = [map(part.get, candidates, repeat(missing)) for part, missing in parts]
-    return dict(zip(candidates, map(fsum, zip(*columns, strict=True)), strict=True))
+    if not parts:
+        return {}
+    union = dict.fromkeys(chain.from_iterable(candidates for candidates, _, _ in parts))
+    place = dict(zip(union, range(len(union)), strict=True))
+    rows = np.array([[missing] for _, _, missing in parts]).repeat(len(union), axis=1)
+    for row, (candidates, contributions, _) in zip(rows, parts, strict=True):
+        places = np.fromiter(map(place.__getitem__, candidates), np.intp, len(candidates))
+        row[places] = contributions
+    return dict(zip(union, sum_in_order(rows), strict=True))
+
+
+def sum_in_order(rows: Scores) -> list[float]:
+    """The sum of each column, from its least value to its greatest, so that rows may swap.
+
+    >>> sum_in_order(np.array([[1.0, 2.0], [0.5, -2.0]]))
+    [1.5, 0.0]
+    """
+    total: list[float] = np.sort(rows, axis=0).sum(axis=0).tolist()
+    return total
 
 
 def _size(score: float) -> float:

@@ -6,8 +6,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
+import numpy as np
+
 from ..errors import InvalidInputError
-from .base import Configured, Scores, fuse_normalized, standardize
+from .base import Configured, check_weights, read_scores, standardize, sum_in_order
 from .min_max import min_max
 
 __all__ = ["ConvexCombination"]
@@ -65,16 +67,20 @@ class ConvexCombination(Configured):
         Raises:
             InvalidInputError: a run that has candidates does not score one that another has.
         """
-        filled = [run for run in runs if run]
-        if any(run.keys() != filled[0].keys() for run in filled):
-            everything = set().union(*filled)
-            missing = next(each for run in filled for each in everything if each not in run)
-            raise InvalidInputError(
-                f"a run lacks the score of {missing!r}: a convex combination needs every "
-                "candidate scored by every retriever. Complete the runs with Scorer.score, or "
-                "choose 'min-max' or 'z-score'"
-            )
-        return fuse_normalized(runs, weights, self._normalize)
-
-    def _normalize(self, scores: Scores) -> tuple[Scores, float]:
-        return _NORMALIZATIONS[self.normalization](scores), 0.0
+        shares = check_weights(weights, len(runs))
+        filled = [(run, share) for run, share in zip(runs, shares, strict=True) if run]
+        if not filled:
+            return {}
+        first = filled[0][0]
+        normalize = _NORMALIZATIONS[self.normalization]
+        rows = []
+        for run, share in filled:
+            if run.keys() != first.keys():
+                missing = next(iter(run.keys() ^ first.keys()))
+                raise InvalidInputError(
+                    f"a run lacks the score of {missing!r}: a convex combination needs every "
+                    "candidate scored by every retriever. Complete the runs with Scorer.score, or "
+                    "choose 'min-max' or 'z-score'"
+                )
+            rows.append(share * normalize(read_scores({key: run[key] for key in first})))
+        return dict(zip(first, sum_in_order(np.array(rows)), strict=True))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar, TypeVar
 
-from ..errors import InvalidInputError
-from .base import Configured, add_up, check_weights, read_scores
+import numpy as np
 
-__all__ = ["RRF", "check_rank_constant", "ranked"]
+from ..errors import InvalidInputError
+from .base import Configured, Scores, add_up, check_weights, read_scores
+
+__all__ = ["RRF", "check_rank_constant", "ranked", "reciprocal_ranks"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -60,22 +62,26 @@ class RRF(Configured):
                 f"reciprocal rank fusion knows no weights, but got {weights}: "
                 "use fusion 'weighted-rrf', or give no weights"
             )
-        return add_up(
-            [
-                ({candidate: 1 / (self.k + rank) for rank, candidate in ranked(run)}, 0.0)
-                for run in runs
-                if run
-            ]
-        )
+        return add_up([(*reciprocal_ranks(run, self.k), 0.0) for run in runs if run])
 
 
-def ranked(run: Mapping[K, float]) -> enumerate[K]:
-    """Ranks from 1 and their candidates, best first; equal scores in the candidates' own order.
+def reciprocal_ranks(run: Mapping[K, float], k: float) -> tuple[list[K], Scores]:
+    """A run's candidates, best first, and 1 / (k + rank) of each.
+
+    >>> reciprocal_ranks({"a": 0.1, "b": 0.9}, k=3)
+    (['b', 'a'], array([0.25, 0.2 ]))
+    """
+    candidates = ranked(run)
+    return candidates, 1 / (k + np.arange(1, len(candidates) + 1))
+
+
+def ranked(run: Mapping[K, float]) -> list[K]:
+    """A run's candidates, best first; equal scores in the candidates' own order.
 
     Candidates that have no order among themselves keep the run's where they tie.
 
-    >>> list(ranked({"b": 2.0, "c": 3.0, "a": 2.0}))
-    [(1, 'c'), (2, 'a'), (3, 'b')]
+    >>> ranked({"b": 2.0, "c": 3.0, "a": 2.0})
+    ['c', 'a', 'b']
     """
     read_scores(run)
     try:
@@ -83,7 +89,7 @@ def ranked(run: Mapping[K, float]) -> enumerate[K]:
     except TypeError:
         candidates = list(run)
     # A sort that keeps the order of equals, also in reverse: ties stay as they are above.
-    return enumerate(sorted(candidates, key=run.__getitem__, reverse=True), start=1)
+    return sorted(candidates, key=run.__getitem__, reverse=True)
 
 
 def check_rank_constant(k: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from .base import Configured, add_up, check_weights
-from .rrf import check_rank_constant, ranked
+from .rrf import check_rank_constant, reciprocal_ranks
 
 __all__ = ["WeightedRRF"]
 
@@ -50,10 +50,9 @@ class WeightedRRF(Configured):
     ) -> dict[K, float]:
         """The fused score of every candidate; arguments as for `Fusion.fuse`."""
         shares = check_weights(weights, len(runs))
-        return add_up(
-            [
-                ({candidate: share / (self.k + rank) for rank, candidate in ranked(run)}, 0.0)
-                for run, share in zip(runs, shares, strict=True)
-                if run
-            ]
-        )
+        parts = []
+        for run, share in zip(runs, shares, strict=True):
+            if run:
+                candidates, reciprocals = reciprocal_ranks(run, self.k)
+                parts.append((candidates, share * reciprocals, 0.0))
+        return add_up(parts)

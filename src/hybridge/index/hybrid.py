@@ -12,7 +12,7 @@ from ..arguments import check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..fusion import Fusion, from_config, get_fusion
-from ..passages import JSON, Hit, Passage, point_id
+from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from .home import Home
 from .lifecycle import Lifecycle
@@ -111,7 +111,7 @@ class HybridIndex(Lifecycle):
         if (ids is None) == (where is None):
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
         store, chosen = self._home.store, as_filter(where)
-        wanted = [point_id(id_) for id_ in check_ids(ids or ())]
+        wanted = [store.point(id_) for id_ in check_ids(ids or ())]
         with self._writer, self._changing():
             if chosen is not None:
                 store.prepare(chosen)
@@ -126,9 +126,10 @@ class HybridIndex(Lifecycle):
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """The passages of these ids, None for an id that is not there."""
-        points = [point_id(id_) for id_ in check_ids(ids)]
+        store = self._home.store
+        points = [store.point(id_) for id_ in check_ids(ids)]
         with self._access.reading():
-            found = self._home.store.get(points)
+            found = store.get(points)
         return [found.get(point) for point in points]
 
     def __len__(self) -> int:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Counts, Snapshot
 from ..lexical.sparse import SparseBM25
-from ..passages import Passage, point_id
+from ..passages import Passage
 from ..vectors.store import SPARSE, Scored, Sparse
 from .home import Home
 from .stages import ProbeSearch, Stage, StageSearch
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1_000
 _CACHED_FILTERS = 16
-_LEARN_FROM = 10_000
+_LEARN_FROM = 2_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class LexicalStage(Stage, Protocol):
         """Follow passages that were written to the store."""
         ...
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         """Follow points that were deleted from the store."""
         ...
 
@@ -100,15 +99,15 @@ class PostingsStage:
         self._analyzer = analyzer
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._building = Lock()
-        self._postings: Postings[UUID] | None = self._load()
+        self._postings: Postings[int] | None = self._load()
         self._current()
 
-    def _load(self) -> Postings[UUID] | None:
+    def _load(self) -> Postings[int] | None:
         file = self._home.bm25_file
         if file is None or not file.exists():
             return None
         try:
-            postings = Postings[UUID].load(file, analyzer=self._analyzer, key=UUID)
+            postings = Postings[int].load(file, analyzer=self._analyzer, key=int)
         except CorruptIndexError as error:
             logger.warning("%s; building it again from the passages", error)
             return None
@@ -117,13 +116,14 @@ class PostingsStage:
             return None
         return postings
 
-    def _current(self) -> Postings[UUID]:
+    def _current(self) -> Postings[int]:
         with self._building:
             if self._postings is None:
                 parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-                postings = Postings[UUID](self._analyzer, parameters)
-                for page in self._home.store.pages():
-                    postings.upsert([point_id(p.id) for p in page], [p.text for p in page])
+                postings = Postings[int](self._analyzer, parameters)
+                store = self._home.store
+                for page in store.pages():
+                    postings.upsert([store.point(p.id) for p in page], [p.text for p in page])
                 self._postings = postings
             return self._postings
 
@@ -142,9 +142,10 @@ class PostingsStage:
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._allowed = {}
-        self._current().put([point_id(p.id) for p in passages], prepared.counts)
+        point = self._home.store.point
+        self._current().put([point(p.id) for p in passages], prepared.counts)
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         self._allowed = {}
         self._current().delete(points)
 
@@ -159,7 +160,7 @@ class PostingsStage:
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
         return _PostingsSearch(self, self._current().snapshot(), encoded)
 
-    def allowed(self, where: Filter, snapshot: Snapshot[UUID]) -> NDArray[np.bool_]:
+    def allowed(self, where: Filter, snapshot: Snapshot[int]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
         remembered = self._allowed
         mask = remembered.get(where)
@@ -176,7 +177,7 @@ class _PostingsSearch:
     """A search of the arrays: one pass over a query's postings scores every passage."""
 
     def __init__(
-        self, stage: PostingsStage, snapshot: Snapshot[UUID], queries: Sequence[str]
+        self, stage: PostingsStage, snapshot: Snapshot[int], queries: Sequence[str]
     ) -> None:
         self._stage = stage
         self._snapshot = snapshot
@@ -186,7 +187,7 @@ class _PostingsSearch:
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)
         return [self._snapshot.best(scores, depth, allowed) for scores in self._scores]
 
-    def exact(self, points: Sequence[Sequence[UUID]]) -> list[dict[UUID, float]]:
+    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
         rows = self._snapshot.rows
         return [
             {point: scores[rows[point]] for point in some}
@@ -232,7 +233,7 @@ class SparseStage:
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         """Nothing to do: the weights went into the store with the passages."""
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         """Nothing to do: the weights left the store with the passages."""
 
     def invalidate(self) -> None:
@@ -243,7 +244,7 @@ class SparseStage:
         self._learn_length(passage for page in store.pages() for passage in page)
         for page in store.pages():
             weights = self._weigher.encode_passages([p.text for p in page])
-            store.set_sparse([point_id(p.id) for p in page], weights)
+            store.set_sparse([store.point(p.id) for p in page], weights)
 
     def save(self) -> None:
         """Nothing to do: nothing is derived."""

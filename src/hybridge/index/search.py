@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from ..filters import Filter
 from ..fusion import Fusion
@@ -82,10 +82,10 @@ def hybrid_hits(
 
 
 def _completed(
-    searches: Sequence[StageSearch], runs: Sequence[Sequence[dict[UUID, float]]]
-) -> list[list[dict[UUID, float]]]:
+    searches: Sequence[StageSearch], runs: Sequence[Sequence[dict[int, float]]]
+) -> list[list[dict[int, float]]]:
     """Each stage's runs with the exact scores of the candidates that only other stages found."""
-    unions = [set[UUID]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
+    unions = [set[int]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
     completed = []
     for search, stage_runs in zip(searches, runs, strict=True):
         missing = [
@@ -97,8 +97,9 @@ def _completed(
     return completed
 
 
-def _ranked(scores: Mapping[UUID, float]) -> list[Scored]:
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+def _ranked(scores: Mapping[int, float]) -> list[Scored]:
+    # Ties are put in the order of their ids once the passages are known.
+    return sorted(scores.items(), key=itemgetter(1), reverse=True)
 
 
 def _head(ranked: Sequence[Scored], k: int) -> list[Scored]:
@@ -109,34 +110,37 @@ def _head(ranked: Sequence[Scored], k: int) -> list[Scored]:
     return list(ranked[:end])
 
 
-def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[UUID, Passage]:
+def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[int, Passage]:
     points = {point for list_ in lists for point, _ in list_}
     return store.get(list(points)) if points else {}
 
 
 def _by_id(
-    ranked: Sequence[Scored], passages: Mapping[UUID, Passage]
-) -> list[tuple[Passage, float, UUID]]:
+    ranked: Sequence[Scored], passages: Mapping[int, Passage]
+) -> list[tuple[Passage, float, int]]:
     # A point without a passage was deleted meanwhile by somebody else's client.
     found = [(passages[point], score, point) for point, score in ranked if point in passages]
     return sorted(found, key=lambda item: (-item[1], item[0].id))
 
 
 def _hits(
-    found: Sequence[tuple[Passage, float, UUID]],
+    found: Sequence[tuple[Passage, float, int]],
     names: Sequence[str],
     tops: Sequence[Sequence[Scored]],
 ) -> list[Hit]:
-    ranks = [{point: (rank, s) for rank, (point, s) in enumerate(top, start=1)} for top in tops]
+    stages = [
+        (name, dict(top), {point: rank for rank, (point, _) in enumerate(top, start=1)})
+        for name, top in zip(names, tops, strict=True)
+    ]
     return [
         Hit(
             passage,
             score,
             (
                 *(
-                    StageScore(name, *ranks_of_stage[point])
-                    for name, ranks_of_stage in zip(names, ranks, strict=True)
-                    if point in ranks_of_stage
+                    StageScore(name, ranks[point], scores[point])
+                    for name, scores, ranks in stages
+                    if point in ranks
                 ),
                 StageScore(FUSION, place, score),
             ),

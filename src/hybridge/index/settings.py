@@ -29,7 +29,7 @@ __all__ = [
 
 EncoderLike: TypeAlias = "Encoder | SentenceTransformer | str | Path | None"
 
-STAGES = (SPARSE, DENSE)
+_STAGES = (SPARSE, DENSE)
 
 
 def make_manifest(
@@ -65,7 +65,9 @@ def make_manifest(
         analyzer=analyzer.to_config(),
         bm25=parameters.to_config(),
         fusion=get_fusion(fusion).to_config(),
-        weights=check_stage_weights(weights if weights is not None else dict.fromkeys(STAGES, 0.5)),
+        weights=check_stage_weights(
+            weights if weights is not None else dict.fromkeys(_STAGES, 0.5)
+        ),
         depth=check_count(depth, "depth"),
     )
 
@@ -80,16 +82,16 @@ def check_stage_weights(weights: Mapping[str, float]) -> dict[str, float]:
     >>> check_stage_weights({"bm25": 0.3, "dense": 0.7})
     {'bm25': 0.3, 'dense': 0.7}
     """
-    if not isinstance(weights, Mapping) or set(weights) != set(STAGES):
+    if not isinstance(weights, Mapping) or set(weights) != set(_STAGES):
         raise InvalidInputError(
-            f"weights must name each stage, as in {dict.fromkeys(STAGES, 0.5)}, not {weights!r}"
+            f"weights must name each stage, as in {dict.fromkeys(_STAGES, 0.5)}, not {weights!r}"
         )
     valid = all(isinstance(w, (int, float)) and isfinite(w) and w >= 0 for w in weights.values())
     if not valid or not any(weights.values()):
         raise InvalidInputError(
             f"weights must be finite numbers of at least 0, one of them above 0, not {weights!r}"
         )
-    return {name: float(weights[name]) for name in STAGES}
+    return {name: float(weights[name]) for name in _STAGES}
 
 
 def reopened_encoder(manifest: Manifest, encoder: EncoderLike, place: str) -> Encoder:

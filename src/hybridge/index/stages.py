@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Protocol
-from uuid import UUID
 
 from ..filters import Filter
 from ..protocols import Encoder
@@ -24,7 +23,7 @@ class StageSearch(Protocol):
         """Each query's best `depth` points, best first."""
         ...
 
-    def exact(self, points: Sequence[Sequence[UUID]]) -> list[dict[UUID, float]]:
+    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
         """Each query's scores of the given points."""
         ...
 
@@ -73,7 +72,7 @@ class ProbeSearch:
     def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
         return self._query([Probe(query, depth, where) for query in self._encoded])
 
-    def exact(self, points: Sequence[Sequence[UUID]]) -> list[dict[UUID, float]]:
+    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
         answers = self._query(
             [
                 Probe(query, len(some), among=some)

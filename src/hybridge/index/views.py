@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..arguments import check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..passages import Hit, point_id
+from ..passages import Hit
 from ..protocols import Where
 from ..vectors.store import VectorStore
 from .access import Access
@@ -87,7 +87,7 @@ class StageRetriever:
             raise InvalidInputError(
                 f"{len(asked)} queries and {len(wanted)} lists of ids: give one list a query"
             )
-        points = {id_: point_id(id_) for some in wanted for id_ in some}
+        points = {id_: self._store.point(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
         with self._access.reading():
             missing = set(points.values()) - self._store.existing(list(points.values()))

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InvalidInputError, MissingExtraError
 
-__all__ = ["check_backend", "compiled_scorer", "warm_up"]
+__all__ = ["Scorer", "check_backend", "compiled_scorer", "warm_up"]
 
 logger = logging.getLogger(__name__)
 

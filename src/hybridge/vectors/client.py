@@ -73,6 +73,9 @@ class ClientStore:
         self._is_local = isinstance(client._client, QdrantLocal)
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
+    def point(self, passage_id: str) -> int:
+        return point_id(passage_id).int
+
     def upsert(
         self,
         passages: Sequence[Passage],
@@ -94,33 +97,33 @@ class ClientStore:
         with _server("add passages"):
             self._client.upsert(self._collection, points, wait=True)
 
-    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         from qdrant_client import models
 
         vectors = [
-            models.PointVectors(id=point, vector={SPARSE: _sparse(weights)})
+            models.PointVectors(id=UUID(int=point), vector={SPARSE: _sparse(weights)})
             for point, weights in zip(points, sparse, strict=True)
         ]
         with _server("replace sparse vectors"):
             self._client.update_vectors(self._collection, vectors, wait=True)
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         with _server("delete passages"):
-            self._client.delete(self._collection, list(points), wait=True)
+            self._client.delete(self._collection, _uuids(points), wait=True)
 
-    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+    def get(self, points: Sequence[int]) -> dict[int, Passage]:
         with _server("read passages"):
-            records = self._client.retrieve(self._collection, list(points), with_payload=True)
-        return {UUID(str(record.id)): passage_of(record.payload or {}) for record in records}
+            records = self._client.retrieve(self._collection, _uuids(points), with_payload=True)
+        return {UUID(str(record.id)).int: passage_of(record.payload or {}) for record in records}
 
-    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+    def existing(self, points: Sequence[int]) -> set[int]:
         with _server("read passages"):
-            records = self._client.retrieve(self._collection, list(points), with_payload=False)
-        return {UUID(str(record.id)) for record in records}
+            records = self._client.retrieve(self._collection, _uuids(points), with_payload=False)
+        return {UUID(str(record.id)).int for record in records}
 
-    def matching(self, where: Filter) -> list[UUID]:
+    def matching(self, where: Filter) -> list[int]:
         pages = self._pages(self._filter(where), with_payload=False)
-        return [UUID(str(record.id)) for records in pages for record in records]
+        return [UUID(str(record.id)).int for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
         for records in self._pages(None, with_payload=True):
@@ -134,7 +137,7 @@ class ClientStore:
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
-                [(UUID(str(point.id)), float(point.score)) for point in answer.points],
+                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points],
                 positive=probe.using == SPARSE,
             )
             for probe, answer in zip(probes, answers, strict=True)
@@ -197,13 +200,13 @@ class ClientStore:
         )
 
     def _filter(
-        self, where: Filter | None, among: Sequence[UUID] | None = None
+        self, where: Filter | None, among: Sequence[int] | None = None
     ) -> models.Filter | None:
         from qdrant_client import models
 
         conditions: list[models.Condition] = []
         if among is not None:
-            conditions.append(models.HasIdCondition(has_id=list(among)))
+            conditions.append(models.HasIdCondition(has_id=_uuids(among)))
         if where is not None:
             conditions.append(self._translated(where))
         return models.Filter(must=conditions) if conditions else None
@@ -264,6 +267,10 @@ def _describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
                 "HybridIndex.create makes one"
             )
         return client.get_collection(collection)
+
+
+def _uuids(points: Sequence[int]) -> list[int | str | UUID]:
+    return [UUID(int=point) for point in points]
 
 
 def _sparse(weights: Sparse) -> models.SparseVector:

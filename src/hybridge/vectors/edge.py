@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
 from ..filters import Filter, IdIn, index_fields, to_edge
-from ..passages import Passage, point_id
+from ..passages import Passage, point_number
 from ..protocols import Vectors
 from .store import (
     DENSE,
@@ -52,6 +51,7 @@ class EdgeStore:
     def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
         self.options = options
         self._shard = shard
+        self._params = _search_params(options)
         schema = shard.info().payload_schema
         self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
 
@@ -72,6 +72,9 @@ class EdgeStore:
         with _opening(path):
             return cls(edge.EdgeShard.load(str(path), _config(options)), options)
 
+    def point(self, passage_id: str) -> int:
+        return point_number(passage_id)
+
     def upsert(
         self,
         passages: Sequence[Passage],
@@ -80,15 +83,17 @@ class EdgeStore:
     ) -> None:
         import qdrant_edge as edge
 
+        numbers = [point_number(passage.id) for passage in passages]
+        self._refuse_collisions(numbers, passages)
         points = []
         for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
             vectors: dict[str, Any] = {DENSE: vector}
             if sparse is not None:
                 vectors[SPARSE] = edge.SparseVector(*sparse[row])
-            points.append(edge.Point(point_id(passage.id), vectors, payload_of(passage)))
+            points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
         self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
-    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         import qdrant_edge as edge
 
         vectors = [
@@ -97,19 +102,31 @@ class EdgeStore:
         ]
         self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 
         self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
 
-    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+    def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
         return {record.id: passage_of(record.payload) for record in records}
 
-    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+    def existing(self, points: Sequence[int]) -> set[int]:
         return {record.id for record in self._retrieve(points, with_payload=False)}
 
-    def matching(self, where: Filter) -> list[UUID]:
+    def _refuse_collisions(self, numbers: Sequence[int], passages: Sequence[Passage]) -> None:
+        """Two ids of one number: so rare that saying so is enough, and never a passage lost."""
+        ids = dict(zip(numbers, (passage.id for passage in passages), strict=True))
+        records = self._retrieve(numbers, with_payload=["id"])
+        others = {record.id: record.payload["id"] for record in records}
+        for number, passage in zip(numbers, passages, strict=True):
+            other = others.get(number, ids[number])
+            if other != passage.id:
+                raise StoreError(
+                    f"the ids {passage.id!r} and {other!r} hash to one number: rename one of them"
+                )
+
+    def matching(self, where: Filter) -> list[int]:
         pages = self._pages(self._filter(where), with_payload=False)
         return [record.id for records in pages for record in records]
 
@@ -166,9 +183,9 @@ class EdgeStore:
         with _engine(action):
             self._shard.update(operation)
 
-    # Records as Any: our ids are UUIDs and our points have payloads, which the stubs cannot know.
+    # Records as Any: our ids are numbers and our points have payloads, which the stubs cannot know.
 
-    def _retrieve(self, points: Sequence[UUID], *, with_payload: bool) -> list[Any]:
+    def _retrieve(self, points: Sequence[int], *, with_payload: bool | list[str]) -> list[Any]:
         with _engine("read passages"):
             return self._shard.retrieve(list(points), with_payload, False)
 
@@ -201,11 +218,11 @@ class EdgeStore:
                 using=probe.using,
             ),
             filter=self._filter(probe.where, probe.among),
-            params=_search_params(self.options),
+            params=self._params,
         )
 
     def _filter(
-        self, where: Filter | None, among: Sequence[UUID] | None = None
+        self, where: Filter | None, among: Sequence[int] | None = None
     ) -> edge.Filter | None:
         import qdrant_edge as edge
 
@@ -248,6 +265,8 @@ def _config(options: StoreOptions) -> edge.EdgeConfig:
         if hnsw
         else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
         quantization_config=quantization,
+        # An exact search reads one segment, and handing that to another thread costs 40 µs.
+        max_search_threads=1 if options.exact else None,
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER if options.exact else 1_000),
     )
 

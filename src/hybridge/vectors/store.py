@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeAlias, get_args
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..filters import Filter
-from ..passages import JSON, Passage
+from ..passages import JSON, Passage, stored_passage
 from ..protocols import Vectors
 
 __all__ = [
@@ -41,7 +40,8 @@ DENSE, SPARSE = "dense", "bm25"
 Distance: TypeAlias = Literal["cosine", "dot"]
 Quantization: TypeAlias = Literal["int8", "binary"]
 Sparse: TypeAlias = tuple[list[int], list[float]]
-Scored: TypeAlias = tuple[UUID, float]
+# What stands for a passage's id in a store, and the passage's score.
+Scored: TypeAlias = tuple[int, float]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Probe:
     vector: Sequence[float] | Sparse
     limit: int
     where: Filter | None = None
-    among: Sequence[UUID] | None = None
+    among: Sequence[int] | None = None
 
     @property
     def using(self) -> str:
@@ -152,6 +152,10 @@ class VectorStore(Protocol):
 
     options: StoreOptions
 
+    def point(self, passage_id: str) -> int:
+        """The number that stands for a passage's id in this store."""
+        ...
+
     def upsert(
         self,
         passages: Sequence[Passage],
@@ -161,23 +165,23 @@ class VectorStore(Protocol):
         """Add the passages, each replacing the one of the same id."""
         ...
 
-    def set_sparse(self, points: Sequence[UUID], sparse: Sequence[Sparse]) -> None:
+    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         """Replace the sparse vectors of points that exist."""
         ...
 
-    def delete(self, points: Sequence[UUID]) -> None:
+    def delete(self, points: Sequence[int]) -> None:
         """Delete points; those that do not exist are no error."""
         ...
 
-    def get(self, points: Sequence[UUID]) -> dict[UUID, Passage]:
+    def get(self, points: Sequence[int]) -> dict[int, Passage]:
         """The passages of the points that exist."""
         ...
 
-    def existing(self, points: Sequence[UUID]) -> set[UUID]:
+    def existing(self, points: Sequence[int]) -> set[int]:
         """Those of the points that exist."""
         ...
 
-    def matching(self, where: Filter) -> list[UUID]:
+    def matching(self, where: Filter) -> list[int]:
         """All points whose passage passes the filter."""
         ...
 
@@ -255,11 +259,21 @@ def payload_of(passage: Passage) -> dict[str, JSON]:
 
 def passage_of(payload: Mapping[str, Any]) -> Passage:
     """The passage that `payload_of` wrote."""
-    return Passage(payload["id"], payload["text"], payload["metadata"])
+    return stored_passage(payload["id"], payload["text"], payload["metadata"])
 
 
-def ranked(scored: Sequence[Scored], *, positive: bool) -> list[Scored]:
-    """Points in the order every store answers in; `positive` drops what did not match at all."""
-    kept = [pair for pair in scored if pair[1] > 0.0] if positive else list(scored)
-    kept.sort(key=lambda pair: (-pair[1], pair[0]))
-    return kept
+def ranked(scored: list[Scored], *, positive: bool) -> list[Scored]:
+    """Points in the order every store answers in; `positive` drops what did not match at all.
+
+    Args:
+        scored: points as an engine ranks them, best first, ties in no order.
+        positive: leave out scores that are not above 0.
+
+    >>> ranked([(3, 0.5), (2, 0.5), (1, 0.0)], positive=True)
+    [(2, 0.5), (3, 0.5)]
+    """
+    if positive:
+        scored = [pair for pair in scored if pair[1] > 0.0]
+    if len({score for _, score in scored}) < len(scored):
+        scored.sort(key=lambda pair: (-pair[1], pair[0]))
+    return scored
