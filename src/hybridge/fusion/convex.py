@@ -82,5 +82,6 @@ class ConvexCombination(Configured):
                     "candidate scored by every retriever. Complete the runs with Scorer.score, or "
                     "choose 'min-max' or 'z-score'"
                 )
-            rows.append(share * normalize(read_scores({key: run[key] for key in first})))
+            aligned = run if run is first else {key: run[key] for key in first}
+            rows.append(share * normalize(read_scores(aligned)))
         return dict(zip(first, sum_in_order(np.array(rows)), strict=True))

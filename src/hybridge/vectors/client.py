@@ -137,8 +137,7 @@ class ClientStore:
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
-                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points],
-                positive=probe.using == SPARSE,
+                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points], probe
             )
             for probe, answer in zip(probes, answers, strict=True)
         ]

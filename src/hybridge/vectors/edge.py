@@ -146,7 +146,7 @@ class EdgeStore:
             else:
                 answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [
-            ranked([(point.id, point.score) for point in answer], positive=probe.using == SPARSE)
+            ranked([(point.id, point.score) for point in answer], probe)
             for probe, answer in zip(probes, answers, strict=True)
         ]
 

@@ -190,7 +190,10 @@ class VectorStore(Protocol):
         ...
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
-        """For each probe its points, best first, ties by point, a sparse probe's zeros left out."""
+        """For each probe its points, best first, ties by point, a sparse probe's zeros left out.
+
+        Points that a probe names with `among` come in no order.
+        """
         ...
 
     def is_prepared(self, where: Filter) -> bool:
@@ -262,17 +265,19 @@ def passage_of(payload: Mapping[str, Any]) -> Passage:
     return stored_passage(payload["id"], payload["text"], payload["metadata"])
 
 
-def ranked(scored: list[Scored], *, positive: bool) -> list[Scored]:
-    """Points in the order every store answers in; `positive` drops what did not match at all.
+def ranked(scored: list[Scored], probe: Probe) -> list[Scored]:
+    """Points in the order every store answers in: best first, ties by point, only what matches.
 
     Args:
         scored: points as an engine ranks them, best first, ties in no order.
-        positive: leave out scores that are not above 0.
+        probe: what was asked; the order of given points is nobody's concern.
 
-    >>> ranked([(3, 0.5), (2, 0.5), (1, 0.0)], positive=True)
+    >>> ranked([(3, 0.5), (2, 0.5), (1, 0.0)], Probe(([7], [1.0]), 3))
     [(2, 0.5), (3, 0.5)]
     """
-    if positive:
+    if probe.among is not None:
+        return scored
+    if probe.using == SPARSE:
         scored = [pair for pair in scored if pair[1] > 0.0]
     if len({score for _, score in scored}) < len(scored):
         scored.sort(key=lambda pair: (-pair[1], pair[0]))
