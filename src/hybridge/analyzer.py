@@ -79,7 +79,7 @@ class Analyzer:
         segment = segmenter(min_length)
 
         def analyze(text: str) -> list[str]:
-            return [term for word in segment(fold(text, turkish=turkish)) if (term := terms[word])]
+            return list(filter(None, map(terms.__getitem__, segment(fold(text, turkish=turkish)))))
 
         self._analyze = analyze
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 import bm25s
 import numpy as np
@@ -75,7 +76,7 @@ def test_words_have_the_same_number_for_ever() -> None:
 
 
 def test_words_that_share_a_number_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparse, "_number", lambda _: 5)
+    monkeypatch.setattr(sparse, "_NUMBERS", defaultdict(lambda: 5))
     assert SparseBM25(WORDS).encode_queries(["u v u"]) == [([5], [3.0])]
 
 

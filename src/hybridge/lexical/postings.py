@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -57,7 +57,7 @@ class Postings(Generic[K]):
         self.stamp = ""
         self._backend = check_backend(backend)
         self._counts: dict[K, Counts] = {}
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary = _Vocabulary()
         self._version = 0
         self._latest: tuple[int, Snapshot[K]] | None = None
         self._writing = Lock()
@@ -188,7 +188,7 @@ class Postings(Generic[K]):
         keys = [key(text) for text in meta["keys"]]
         self.stamp = meta["stamp"]
         self.parameters = BM25Parameters.from_config(meta["parameters"])
-        self._vocabulary = {term: number for number, term in enumerate(meta["vocabulary"])}
+        self._vocabulary = _Vocabulary(zip(meta["vocabulary"], count(), strict=False))
         ends = list(accumulate(widths.tolist(), initial=0))
         self._counts = {
             name: counts[:, start:end]
@@ -206,9 +206,8 @@ class Postings(Generic[K]):
 
     def _count(self, text: str) -> Counts:
         counted = Counter(self.analyzer([text])[0])
-        vocabulary = self._vocabulary
         with self._writing:
-            numbers = [vocabulary.setdefault(term, len(vocabulary)) for term in counted]
+            numbers = list(map(self._vocabulary.__getitem__, counted))
         return np.array([numbers, list(counted.values())], dtype=np.int32)
 
     def _build(self) -> tuple[int, Snapshot[K]]:
@@ -217,3 +216,11 @@ class Postings(Generic[K]):
         return version, Snapshot(
             self.analyzer, self.parameters, counts, self._vocabulary, size, self._backend
         )
+
+
+class _Vocabulary(dict[str, int]):
+    """The number of each term; one asked for by `[...]` for the first time gets the next."""
+
+    def __missing__(self, term: str) -> int:
+        number = self[term] = len(self)
+        return number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -14,6 +13,9 @@ from ..errors import InvalidInputError
 from .parameters import BM25Parameters
 
 __all__ = ["SparseBM25", "SparseVector"]
+
+# So many terms' numbers are remembered; past it the memory starts anew.
+_REMEMBERED = 1_000_000
 
 SparseVector: TypeAlias = tuple[list[int], list[float]]
 
@@ -69,16 +71,26 @@ class SparseBM25:
 
 
 def _vector(weights: dict[str, float]) -> SparseVector:
-    summed: dict[int, float] = {}
-    for term, weight in weights.items():
-        number = _number(term)
-        summed[number] = summed.get(number, 0.0) + weight
+    numbers = [_NUMBERS[term] for term in weights]
+    summed = dict(zip(numbers, weights.values(), strict=True))
+    if len(summed) < len(weights):  # two terms share a number
+        summed = dict.fromkeys(numbers, 0.0)
+        for number, weight in zip(numbers, weights.values(), strict=True):
+            summed[number] += weight
     indices = sorted(summed)
-    return indices, [summed[index] for index in indices]
+    return indices, list(map(summed.__getitem__, indices))
 
 
-@lru_cache(maxsize=1_000_000)
-def _number(term: str) -> int:
+class _Numbers(dict[str, int]):
     """A fixed 32-bit number for a term. Two terms in a thousand million share theirs by chance."""
-    encoded = term.encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(encoded, digest_size=4).digest(), "little")
+
+    def __missing__(self, term: str) -> int:
+        encoded = term.encode("utf-8", "surrogatepass")
+        number = int.from_bytes(blake2b(encoded, digest_size=4).digest(), "little")
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[term] = number
+        return number
+
+
+_NUMBERS = _Numbers()
