@@ -73,8 +73,10 @@ def test_bad_vectors_add_nothing(index: HybridIndex) -> None:
         (np.where([[False], [True]], np.nan, good), "row 1 holds NaN"),
         (np.ones((2, 31)), r"\(2, 32\)"),
         (np.ones((3, 32)), "3 vectors for 2 passages"),
-        (np.ones((1, 32)), "shape"),
+        (np.ones((1, 32)), "more passages than the 1 vectors"),
         (np.ones(2), "shape"),
+        (5, "shape"),
+        ([[1.0], [1.0, 2.0]], "one length"),
         ([["a"] * 32] * 2, "numbers"),
     ]:
         with pytest.raises(InvalidInputError, match=message):

@@ -172,19 +172,54 @@ def test_add_takes_a_generator_longer_than_a_chunk(words: CallableEncoder) -> No
         assert index.bm25.search(["word2999"])[0][0].passage.id == "p2999"
 
 
-def test_average_length_is_learned_and_refreshed(words: CallableEncoder) -> None:
-    short = [Passage(f"s{n}", "alpha beta") for n in range(5)]
-    long = [
-        Passage(f"l{n}", "alpha " + " ".join(f"w{n}x{m}" for m in range(40))) for n in range(20)
-    ]
-    ids = [[p.id for p in short + long]]
+def test_average_length_follows_a_corpus_that_begins_with_one_short_passage(
+    words: CallableEncoder,
+) -> None:
+    many = " ".join(f"word{number}" for number in range(40))
+    passages = [Passage("short", "alpha")]
+    passages += [Passage(f"p{n}", f"alpha {many} {'more ' * n}") for n in range(40)]
+    ids = [[p.id for p in passages]]
+    exact = BM25Retriever(passages).score(["alpha more"], ids)[0]
     with HybridIndex.create(encoder=words, lexical="qdrant") as index:
-        index.add(short)
-        index.add(long)
-        exact = BM25Retriever(short + long).score(["alpha"], ids)[0]
-        assert index.bm25.score(["alpha"], ids)[0] != pytest.approx(exact, rel=1e-3)
+        for passage in passages:
+            index.add([passage])
+        assert index.bm25.score(["alpha more"], ids)[0] == pytest.approx(exact, rel=0.2)
         index.optimize()
-        assert index.bm25.score(["alpha"], ids)[0] == pytest.approx(exact, rel=1e-4)
+        assert index.bm25.score(["alpha more"], ids)[0] == pytest.approx(exact, rel=1e-4)
+        index.delete(ids[0])
+        index.optimize()
+        index.add(passages[5:])
+        exact = BM25Retriever(passages[5:]).score(["alpha more"], [ids[0][5:]])[0]
+        assert index.bm25.score(["alpha more"], [ids[0][5:]])[0] == pytest.approx(exact, rel=1e-4)
+
+
+def test_equal_passages_come_in_the_order_of_their_ids(build: Build) -> None:
+    index = build([Passage(f"p{number:03}", "all the same") for number in range(90)])
+    expected = [f"p{number:03}" for number in range(5)]
+    for retriever in (index, index.bm25, index.dense):
+        [hits] = retriever.search(["same"], 5)
+        assert [hit.passage.id for hit in hits] == expected
+    [hits] = index.search(["same"], 5)
+    assert [{entry.rank for entry in hit.trace} for hit in hits] == [{1}, {2}, {3}, {4}, {5}]
+
+
+def test_metadata_comes_back_to_the_last_bit(build: Build) -> None:
+    chance = np.random.default_rng(3)
+    values = [*chance.random(60).tolist(), *(1.7e9 + chance.random(60) * 1e6).tolist()]
+    index = build([Passage(f"p{n}", f"text {n}", {"at": v}) for n, v in enumerate(values)])
+    found = {p.id: p.metadata["at"] for p in index}
+    assert found == {f"p{n}": value for n, value in enumerate(values)}
+    for n, value in enumerate(values):
+        [hits] = index.search(["text"], 200, where={"at": value})
+        assert [hit.passage.id for hit in hits] == [f"p{n}"]
+
+
+def test_weights_of_the_index_give_way_to_a_fusion_that_knows_none(
+    words: CallableEncoder,
+) -> None:
+    with HybridIndex.create(encoder=words, weights={"bm25": 0.3, "dense": 0.7}) as index:
+        index.add(PASSAGES)
+        assert index.search(QUERIES, 3, fusion="rrf")[0]
 
 
 def test_filters_reach_every_stage(build: Build) -> None:

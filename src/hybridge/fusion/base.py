@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 K = TypeVar("K", bound=Hashable)
+
+_LARGEST = sys.float_info.max
 Scores: TypeAlias = NDArray[np.float64]
 
 
@@ -38,6 +41,7 @@ class Fusion(Protocol):
     Attributes:
         name: what the registry knows it by.
         completes: whether every run must score every candidate of all the runs together.
+        weighted: optional, True where it is missing: whether weights that differ mean something.
     """
 
     @property
@@ -72,6 +76,7 @@ class Configured:
     """Gives a frozen dataclass the `to_config` that `Fusion` asks for."""
 
     name: ClassVar[str]
+    weighted: ClassVar[bool] = True
 
     def to_config(self) -> dict[str, JSON]:
         """Name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
@@ -94,7 +99,7 @@ def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
             f"{len(given)} weights for {count} runs: give each run one weight, or None"
         )
     for weight in given:
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < inf:
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= _LARGEST:
             raise InvalidInputError(f"a weight must be a finite number of at least 0: {weight!r}")
     total = float(sum(given))
     if count and not 0 < total < inf:

@@ -43,6 +43,7 @@ class RRF(Configured):
 
     name: ClassVar[str] = "rrf"
     completes: ClassVar[bool] = False
+    weighted: ClassVar[bool] = False
 
     k: float = 60
 

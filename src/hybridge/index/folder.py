@@ -27,7 +27,10 @@ from .manifest import Manifest, read_json, write_json
 
 __all__ = ["Folder"]
 
+_MANIFEST = "manifest.json"
 _SEAL = "seal.json"
+# What a folder without a manifest may hold and still be taken for empty: a half-made index.
+_OURS = frozenset({"lock", "points", "generation.json", "bm25.npz", _SEAL})
 
 
 class Folder:
@@ -65,24 +68,21 @@ class Folder:
             IndexExistsError: the folder holds something, and is not an index to be overwritten.
             IndexLockedError: the index to be overwritten is open elsewhere.
         """
+        temporary = None
         if path is None:
             temporary = TemporaryDirectory(prefix="hybridge-", ignore_cleanup_errors=True)
             path = Path(temporary.name) / "index"
+        path = path.resolve()
+        _check_room(path, overwrite=overwrite)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = _locked(path)
+        try:
+            _check_room(path, overwrite=overwrite)  # nobody made one while we waited
             _build(path, manifest)
-            return cls(path, manifest, _locked(path), temporary)
-        path = path.absolute()
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            if not (path / "manifest.json").exists():
-                raise IndexExistsError(f"{path} holds other files: choose an empty or a new folder")
-            if not overwrite:
-                raise IndexExistsError(
-                    f"there is an index at {path} already: open it, or pass overwrite=True"
-                )
-            with _locked(path):
-                _build(path, manifest)
-        else:
-            _build(path, manifest)
-        return cls(path, manifest, _locked(path))
+            return cls(path, manifest, lock, temporary)
+        except BaseException:
+            lock.release()
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -93,12 +93,12 @@ class Folder:
             IndexLockedError: the index is open elsewhere.
             CorruptIndexError: files are truncated or not an index's.
         """
-        path = path.absolute()
-        if not (path / "manifest.json").is_file():
+        path = path.resolve()
+        if not (path / _MANIFEST).is_file():
             raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
         lock = _locked(path)
         try:
-            manifest = Manifest.from_config(read_json(path / "manifest.json"), str(path))
+            manifest = Manifest.from_config(read_json(path / _MANIFEST), str(path))
             _check_seal(path)
             return cls(path, manifest, lock)
         except BaseException:
@@ -120,22 +120,24 @@ class Folder:
             self._touched = True
 
     def remember(self, manifest: Manifest) -> None:
-        write_json(self._path / "manifest.json", manifest.to_config())
+        write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
     def close(self) -> None:
-        self.store.close()
-        if self._temporary:
+        try:
+            self.store.close()
+            if not self._temporary:
+                write_json(self._path / _SEAL, _sizes(self._path / "points"))
+        finally:
             self._lock.release()
-            self._temporary.cleanup()
-        else:
-            write_json(self._path / _SEAL, _sizes(self._path / "points"))
-            self._lock.release()
+            if self._temporary:
+                self._temporary.cleanup()
 
 
 def _locked(path: Path) -> BaseFileLock:
     """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
-    lock = FileLock(path / "lock", timeout=0)
+    # Not the thread's but the object's: an index may be closed by another thread than opened it.
+    lock = FileLock(path / "lock", timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
@@ -146,22 +148,33 @@ def _locked(path: Path) -> BaseFileLock:
     return lock
 
 
+def _check_room(path: Path, *, overwrite: bool) -> None:
+    if path.is_file():
+        raise IndexExistsError(f"{path} is a file: choose an empty or a new folder")
+    if (path / _MANIFEST).exists():
+        if not overwrite:
+            raise IndexExistsError(
+                f"there is an index at {path} already: open it, or pass overwrite=True"
+            )
+    elif path.is_dir() and any(entry.name not in _OURS for entry in path.iterdir()):
+        raise IndexExistsError(f"{path} holds other files: choose an empty or a new folder")
+
+
 def _build(path: Path, manifest: Manifest) -> None:
-    """Make an empty index aside and rename it: a crash leaves none, or a whole one."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    aside.mkdir(parents=True)
-    try:
-        EdgeStore.create(aside / "points", manifest.store).close()
-        write_json(aside / "manifest.json", manifest.to_config())
-        write_json(aside / "generation.json", uuid.uuid4().hex)
-        if path.exists():
-            path.replace(old := path.with_name(f"{aside.name}.old"))
-            aside.replace(path)
-            shutil.rmtree(old)
+    """Make an empty index in the place of what is there.
+
+    The manifest goes first and comes last: without it the folder is no index, so a crash leaves
+    either none or a whole one.
+    """
+    (path / _MANIFEST).unlink(missing_ok=True)
+    for name in _OURS - {"lock"}:
+        if (path / name).is_dir():
+            shutil.rmtree(path / name)
         else:
-            aside.replace(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            (path / name).unlink(missing_ok=True)
+    EdgeStore.create(path / "points", manifest.store).close()
+    write_json(path / "generation.json", uuid.uuid4().hex)
+    write_json(path / _MANIFEST, manifest.to_config())
 
 
 def _check_seal(path: Path) -> None:

@@ -62,7 +62,12 @@ def create_home(
     if url is None:
         return Folder.create(None if path is None else Path(path), manifest, overwrite=overwrite)
     _check_one_place(path)
-    return Served.create(connect(url, api_key), collection, manifest, overwrite=overwrite)
+    client = connect(url, api_key)
+    try:
+        return Served.create(client, collection, manifest, overwrite=overwrite)
+    except BaseException:
+        client.close()
+        raise
 
 
 def open_home(
@@ -71,7 +76,12 @@ def open_home(
     """The home at the place that the arguments of `HybridIndex.open` name."""
     if url is not None:
         _check_one_place(path)
-        return Served.open(connect(url, api_key), collection)
+        client = connect(url, api_key)
+        try:
+            return Served.open(client, collection)
+        except BaseException:
+            client.close()
+            raise
     if path is None:
         raise InvalidInputError("open needs the path of a folder or the url of a server")
     return Folder.open(Path(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -24,19 +25,12 @@ from .views import StageRetriever
 
 __all__ = ["HybridIndex"]
 
-# Queries searched in one go: enough for the engine to share work, few enough to hold their scores.
-_BATCH = 16
-
 
 class HybridIndex(Lifecycle):
     """A persistent, updatable, filterable index, searched by BM25 and a bi-encoder together.
 
     Make one with `create`, find it again with `open`; both are context managers. Everything but
     `close` may be called from many threads.
-
-    Attributes:
-        bm25: the BM25 half alone, a `Retriever` and `Scorer`.
-        dense: the bi-encoder's half alone, a `Retriever` and `Scorer`.
 
     >>> from hybridge import CallableEncoder
     >>> letters = CallableEncoder(
@@ -55,10 +49,19 @@ class HybridIndex(Lifecycle):
         super().__init__(home, encoder, analyzer)
         manifest = home.manifest
         self._fusion = from_config(manifest.fusion)
-        dense = DenseStage(home.store, encoder)
-        self._stages: dict[str, Stage] = {self._lexical.name: self._lexical, dense.name: dense}
-        self.bm25 = StageRetriever(self._lexical, home.store, self._access, manifest.depth)
-        self.dense = StageRetriever(dense, home.store, self._access, manifest.depth)
+        self._dense = DenseStage(home.store, encoder)
+        stages: list[Stage] = [self._lexical, self._dense]
+        self._stages = {stage.name: stage for stage in stages}
+
+    @property
+    def bm25(self) -> StageRetriever:
+        """The BM25 half alone, a `Retriever` and `Scorer`."""
+        return StageRetriever(self, self._lexical)
+
+    @property
+    def dense(self) -> StageRetriever:
+        """The bi-encoder's half alone, a `Retriever` and `Scorer`."""
+        return StageRetriever(self, self._dense)
 
     def add(
         self,
@@ -67,11 +70,12 @@ class HybridIndex(Lifecycle):
         vectors: ArrayLike | None = None,
         progress: bool | None = None,
     ) -> int:
-        """Add passages; one whose id is there already replaces it. All of them, or none.
+        """Add passages; one whose id is there already replaces it.
 
-        Everything is checked and encoded before the first is written, in bounded memory. When
-        `add` returns, the passages survive the process. To keep what a very long run has done so
-        far, add in slices.
+        Everything is checked and encoded before the first is written, in bounded memory: if one
+        is bad, none is written. They are then written in chunks, which searches see one after
+        another. When `add` returns, all survive the process. To keep what a very long run has
+        done so far, add in slices.
 
         Args:
             passages: any iterable, however long.
@@ -89,8 +93,12 @@ class HybridIndex(Lifecycle):
         store = self._home.store
         dimension = store.options.dimension
         with staged(passages, vectors, self._encoder, dimension, progress) as waiting:
+            if not len(waiting):
+                return 0
             with self._writer:
-                self._lexical.learn(passage for chunk, _ in waiting for passage in chunk)
+                with self._changing():
+                    incoming = (passage for chunk, _ in waiting for passage in chunk)
+                    self._lexical.learn(incoming, len(waiting))
                 for chunk, dense in waiting:
                     prepared = self._lexical.prepare(chunk)
                     with self._changing():
@@ -111,7 +119,7 @@ class HybridIndex(Lifecycle):
         if (ids is None) == (where is None):
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
         store, chosen = self._home.store, as_filter(where)
-        wanted = [store.point(id_) for id_ in check_ids(ids or ())]
+        wanted = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
         with self._writer, self._changing():
             if chosen is not None:
                 store.prepare(chosen)
@@ -162,7 +170,7 @@ class HybridIndex(Lifecycle):
             k: how many passages a query gets at most.
             where: only passages that pass this filter, an object or a dict.
             depth: candidates each stage contributes; at least `k`, the index's own by default.
-            weights: one weight a stage; a stage of weight 0 is left out.
+            weights: one weight a stage, by default the index's own; one of weight 0 is left out.
             fusion: a method's name or object instead of the index's own.
 
         Raises:
@@ -172,23 +180,22 @@ class HybridIndex(Lifecycle):
         depth = max(check_k(k), check_count(manifest.depth if depth is None else depth, "depth"))
         method = self._fusion if fusion is None else get_fusion(fusion)
         chosen = as_filter(where)
-        weighed = manifest.weights if weights is None else check_stage_weights(weights)
+        if weights is not None:
+            weighed: Mapping[str, float] = check_stage_weights(weights)
+        elif getattr(method, "weighted", True):
+            weighed = manifest.weights
+        else:
+            weighed = dict.fromkeys(manifest.weights, 1.0)
         stages = [stage for name, stage in self._stages.items() if weighed[name] > 0]
         shares = [weighed[stage.name] for stage in stages]
 
-        def answer(asked: Sequence[str]) -> list[list[Hit]]:
-            encoded = [stage.encode(asked) for stage in stages]
-            hits: list[list[Hit]] = []
-            for start in range(0, len(asked), _BATCH):
-                batch = [queries[start : start + _BATCH] for queries in encoded]
-                with self._access.reading(chosen):
-                    hits += hybrid_hits(
-                        stages, batch, shares, method, self._home.store, k, depth, chosen
-                    )
-            return hits
+        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+            with self._access.reading(chosen):
+                store = self._home.store
+                return hybrid_hits(stages, encoded, shares, method, store, k, depth, chosen)
 
         self._access.check()
-        return spread(check_queries(queries), answer)
+        return spread(check_queries(queries), stages, answer)
 
     async def asearch(
         self,
@@ -206,11 +213,11 @@ class HybridIndex(Lifecycle):
         )
 
     def optimize(self) -> None:
-        """Tidy up after many writes: it may take long, and searches go on meanwhile.
+        """Tidy up after many writes. It may take long, and searches wait meanwhile.
 
-        Reclaims the room of deleted passages, builds the graph and the copies that `hnsw` and
-        `quantization` ask for, and weighs terms anew where ``lexical="qdrant"`` did so by an
-        average length that the corpus no longer has.
+        Reclaims the room of deleted passages and builds the graph and the copies that `hnsw` and
+        `quantization` ask for. With ``lexical="qdrant"`` it also brings BM25 up to date, which
+        else counts deleted passages and weighs by the average length of earlier ones.
         """
         with self._writer:
             with self._changing():

@@ -6,9 +6,9 @@ Both follow every write, and both can be made again from the passages in the sto
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from threading import Lock
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
 from ..filters import Filter
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Counts, Snapshot
@@ -26,9 +27,8 @@ from ..passages import Passage
 from ..vectors.store import SPARSE, Scored, Sparse
 from .home import Home
 from .stages import ProbeSearch, Stage, StageSearch
-from .staging import chunked
 
-__all__ = ["LexicalStage", "PostingsStage", "Prepared", "SparseStage", "open_lexical"]
+__all__ = ["LexicalStage", "PointedId", "PostingsStage", "Prepared", "SparseStage", "open_lexical"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class Prepared:
 class LexicalStage(Stage, Protocol):
     """A BM25 stage, and how it follows the store's writes."""
 
-    def learn(self, passages: Iterable[Passage]) -> None:
-        """Take from the first passages ever added what weighing needs to know."""
+    def learn(self, passages: Iterable[Passage], count: int) -> None:
+        """Take from passages about to be added what weighing needs to know of the corpus."""
         ...
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
@@ -89,6 +89,14 @@ def open_lexical(home: Home, analyzer: Analyzer) -> LexicalStage:
     return PostingsStage(home, analyzer)
 
 
+class PointedId(str):
+    """A passage's id that knows its number in the store, and else is a string like any other."""
+
+    __slots__ = ("point",)
+
+    point: int
+
+
 class PostingsStage:
     """BM25 by bm25s, over arrays in memory that are derived from the store."""
 
@@ -98,16 +106,17 @@ class PostingsStage:
         self._home = home
         self._analyzer = analyzer
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
+        self._keys: dict[int, PointedId] = {}
         self._building = Lock()
-        self._postings: Postings[int] | None = self._load()
+        self._postings: Postings[PointedId] | None = self._load()
         self._current()
 
-    def _load(self) -> Postings[int] | None:
+    def _load(self) -> Postings[PointedId] | None:
         file = self._home.bm25_file
         if file is None or not file.exists():
             return None
         try:
-            postings = Postings[int].load(file, analyzer=self._analyzer, key=int)
+            postings = Postings[PointedId].load(file, analyzer=self._analyzer, key=self._key)
         except CorruptIndexError as error:
             logger.warning("%s; building it again from the passages", error)
             return None
@@ -116,25 +125,31 @@ class PostingsStage:
             return None
         return postings
 
-    def _current(self) -> Postings[int]:
+    def _current(self) -> Postings[PointedId]:
         with self._building:
             if self._postings is None:
                 parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-                postings = Postings[int](self._analyzer, parameters)
-                store = self._home.store
-                for page in store.pages():
-                    postings.upsert([store.point(p.id) for p in page], [p.text for p in page])
+                postings = Postings[PointedId](self._analyzer, parameters)
+                for page in self._home.store.pages():
+                    postings.upsert([self._key(p.id) for p in page], [p.text for p in page])
                 self._postings = postings
             return self._postings
 
+    def _key(self, passage_id: str) -> PointedId:
+        key = PointedId(passage_id)
+        key.point = self._home.store.point(passage_id)
+        self._keys[key.point] = key
+        return key
+
     def invalidate(self) -> None:
         self._allowed = {}
+        self._keys = {}
         self._postings = None
 
     def refresh(self) -> None:
         """Nothing to do: every length is known at every moment."""
 
-    def learn(self, passages: Iterable[Passage]) -> None:
+    def learn(self, passages: Iterable[Passage], count: int) -> None:
         """Nothing to learn: the arrays know every length."""
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
@@ -142,12 +157,11 @@ class PostingsStage:
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._allowed = {}
-        point = self._home.store.point
-        self._current().put([point(p.id) for p in passages], prepared.counts)
+        self._current().put([self._key(p.id) for p in passages], prepared.counts)
 
     def delete(self, points: Sequence[int]) -> None:
         self._allowed = {}
-        self._current().delete(points)
+        self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
         file, postings = self._home.bm25_file, self._postings
@@ -160,13 +174,19 @@ class PostingsStage:
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
         return _PostingsSearch(self, self._current().snapshot(), encoded)
 
-    def allowed(self, where: Filter, snapshot: Snapshot[int]) -> NDArray[np.bool_]:
+    def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
+        """Finds the row of a point."""
+        rows, keys = snapshot.rows, self._keys
+        return lambda point: rows[keys[point]]
+
+    def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
         remembered = self._allowed
         mask = remembered.get(where)
         if mask is None:
             mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
-            mask[[snapshot.rows[point] for point in self._home.store.matching(where)]] = True
+            points = self._home.store.matching(where)
+            mask[list(map(self.row_in(snapshot), points))] = True
             if len(remembered) >= _CACHED_FILTERS:
                 remembered.clear()
             remembered[where] = mask
@@ -177,7 +197,7 @@ class _PostingsSearch:
     """A search of the arrays: one pass over a query's postings scores every passage."""
 
     def __init__(
-        self, stage: PostingsStage, snapshot: Snapshot[int], queries: Sequence[str]
+        self, stage: PostingsStage, snapshot: Snapshot[PointedId], queries: Sequence[str]
     ) -> None:
         self._stage = stage
         self._snapshot = snapshot
@@ -185,12 +205,15 @@ class _PostingsSearch:
 
     def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)
-        return [self._snapshot.best(scores, depth, allowed) for scores in self._scores]
+        return [
+            [(key.point, score) for key, score in self._snapshot.best(scores, depth, allowed)]
+            for scores in self._scores
+        ]
 
     def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
-        rows = self._snapshot.rows
+        row = self._stage.row_in(self._snapshot)
         return [
-            {point: scores[rows[point]] for point in some}
+            {point: scores[row(point)] for point in some}
             for scores, some in zip(self._scores, points, strict=True)
         ]
 
@@ -198,8 +221,9 @@ class _PostingsSearch:
 class SparseStage:
     """BM25 kept in the store as sparse vectors, whose IDF the engine knows.
 
-    A term's weight needs the average length of a passage. It is taken from the first passages
-    added, and again by `refresh`; in between it may drift from the corpus's true average.
+    A term's weight needs the average length of a passage. It is taken from the first passages,
+    and again whenever they have doubled, until there are enough; from then on `refresh` takes it.
+    The engine's IDF counts deleted and replaced passages too, until `optimize` clears them away.
     """
 
     name = SPARSE
@@ -212,20 +236,38 @@ class SparseStage:
     def _make_weigher(self) -> SparseBM25:
         parameters = BM25Parameters.from_config(self._home.manifest.bm25)
         average = self._home.manifest.average_length
-        return SparseBM25(self._analyzer, parameters.k1, parameters.b, average or 1.0)
+        return SparseBM25(self._analyzer, parameters.k1, parameters.b, average)
 
-    def learn(self, passages: Iterable[Passage]) -> None:
-        if self._home.manifest.average_length is None:
-            self._learn_length(islice(passages, _LEARN_FROM))
+    def learn(self, passages: Iterable[Passage], count: int) -> None:
+        known = self._home.manifest.learned_from
+        if known < _LEARN_FROM:
+            stored = self._home.store.count()
+            if not stored or stored + count >= 2 * known:
+                self._weigh_by(islice(chain(self._stored(), passages), _LEARN_FROM))
 
-    def _learn_length(self, passages: Iterable[Passage]) -> None:
-        tokens = count = 0
-        for some in chunked(passages, _CHUNK):
-            tokens += sum(map(len, self._analyzer([p.text for p in some])))
-            count += len(some)
-        if tokens:
-            self._home.remember(replace(self._home.manifest, average_length=tokens / count))
-            self._weigher = self._make_weigher()
+    def refresh(self) -> None:
+        self._weigh_by(self._stored())
+
+    def _stored(self) -> Iterator[Passage]:
+        return (passage for page in self._home.store.pages() for passage in page)
+
+    def _weigh_by(self, sample: Iterable[Passage]) -> None:
+        """Take the average length of these passages, and weigh what is stored by it."""
+        store = self._home.store
+        lengths = [
+            len(terms)
+            for some in chunked(sample, _CHUNK)
+            for terms in self._analyzer([passage.text for passage in some])
+        ]
+        if not any(lengths):
+            return
+        average = sum(lengths) / len(lengths)
+        manifest = self._home.manifest
+        self._home.remember(replace(manifest, average_length=average, learned_from=len(lengths)))
+        self._weigher = self._make_weigher()
+        for page in store.pages():
+            weights = self._weigher.encode_passages([passage.text for passage in page])
+            store.set_sparse([store.point(passage.id) for passage in page], weights)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(sparse=self._weigher.encode_passages([p.text for p in passages]))
@@ -238,13 +280,6 @@ class SparseStage:
 
     def invalidate(self) -> None:
         """Nothing to do: nothing is derived."""
-
-    def refresh(self) -> None:
-        store = self._home.store
-        self._learn_length(passage for page in store.pages() for passage in page)
-        for page in store.pages():
-            weights = self._weigher.encode_passages([p.text for p in page])
-            store.set_sparse([store.point(p.id) for p in page], weights)
 
     def save(self) -> None:
         """Nothing to do: nothing is derived."""

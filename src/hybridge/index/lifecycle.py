@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Lifecycle:
         self._writer = Lock()
         self._lexical = open_lexical(home, analyzer)
         # Closes an index that nobody closed, when it is collected or the process ends.
-        self._finalizer = weakref.finalize(self, _shut, home, self._lexical)
+        self._finalizer = weakref.finalize(self, _shut, home, self._lexical, os.getpid())
 
     @classmethod
     def create(
@@ -74,16 +75,16 @@ class Lifecycle:
                 chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
             analyzer: an `Analyzer`, a language, or a function from a text to its terms; None
                 stands for English.
-            bm25: variant, k1 and b; None for lucene, 1.2 and 0.75.
+            bm25: `hybridge.lexical.BM25Parameters`: variant, k1 and b; None for lucene, 1.2, 0.75.
             fusion: a method's name or object, see `hybridge.fusion`.
             weights: one weight a stage, ``{"bm25": 0.5, "dense": 0.5}`` by default.
             depth: candidates each stage contributes, never less than a search's `k`.
             distance: ``"cosine"``, or ``"dot"`` for models trained with it.
-            hnsw: approximate dense search, for 100,000 passages and more, once `optimize` was
-                called; None searches exactly.
+            hnsw: `hybridge.vectors.HNSW`: approximate dense search, for 100,000 passages and more,
+                once `optimize` was called; None searches exactly.
             quantization: ``"int8"`` or ``"binary"`` copies of the vectors for a faster first pass,
                 once `optimize` was called.
-            overwrite: replace an index that is there already.
+            overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:
             InvalidInputError: an argument is not valid, or excludes another.
@@ -111,7 +112,11 @@ class Lifecycle:
             quantization=quantization,
         )
         home = create_home(path, url, api_key, collection, manifest, overwrite=overwrite)
-        return cls(home, opened, chosen)
+        try:
+            return cls(home, opened, chosen)
+        except BaseException:
+            home.close()
+            raise
 
     @classmethod
     def open(
@@ -180,7 +185,9 @@ class Lifecycle:
                 raise
 
 
-def _shut(home: Home, lexical: LexicalStage) -> None:
+def _shut(home: Home, lexical: LexicalStage, process: int) -> None:
+    if os.getpid() != process:  # a forked child: the index belongs to its parent
+        return
     try:
         lexical.save()
     finally:

@@ -46,9 +46,12 @@ class ReadWriteLock:
         """Hold the lock alone."""
         with self._changed:
             self._writers_waiting += 1
-            self._changed.wait_for(lambda: not self._writing and not self._readers)
-            self._writers_waiting -= 1
-            self._writing = True
+            try:
+                self._changed.wait_for(lambda: not self._writing and not self._readers)
+                self._writing = True
+            finally:  # also when Ctrl-C ends the wait: readers would wait for this writer for ever
+                self._writers_waiting -= 1
+                self._changed.notify_all()
         try:
             yield
         finally:

@@ -6,13 +6,13 @@ It is JSON: a file beside an embedded index, the collection's metadata on a serv
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import CorruptIndexError, InvalidInputError
+from ..lexical.files import replace_file
 from ..passages import JSON
 from ..vectors.store import StoreOptions
 
@@ -37,8 +37,8 @@ class Manifest:
         fusion: the fusion's configuration.
         weights: one weight a stage.
         depth: candidates each stage contributes.
-        average_length: tokens in an average passage, which ``lexical="qdrant"`` weighs by; None
-            until the first passages are added.
+        average_length: terms in an average passage, which ``lexical="qdrant"`` weighs by.
+        learned_from: how many passages that average was taken from.
     """
 
     encoder: str
@@ -50,7 +50,8 @@ class Manifest:
     weights: Mapping[str, float]
     depth: int
     encoder_config: Mapping[str, JSON] | None = None
-    average_length: float | None = None
+    average_length: float = 1.0
+    learned_from: int = 0
     format: int = field(default=FORMAT, init=False)
 
     def __post_init__(self) -> None:
@@ -96,10 +97,10 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON so that a reader, or a crash, sees the old file or the new one, never a half."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """Write JSON so that a reader, or a crash, sees the old file or the new one, never a half.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    with replace_file(path) as file:
+        file.write(json.dumps(value, indent=1).encode())

@@ -16,20 +16,30 @@ __all__ = ["FUSION", "hybrid_hits", "spread", "stage_hits"]
 
 FUSION = "fusion"
 
+# Queries searched in one go: enough for the engine to share work, few enough to hold their scores.
+_BATCH = 16
+
 
 def spread(
-    queries: Sequence[str], answer: Callable[[Sequence[str]], list[list[Hit]]]
+    queries: Sequence[str],
+    stages: Sequence[Stage],
+    answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
 ) -> list[list[Hit]]:
-    """`answer` for the queries that ask something; a blank one finds nothing.
+    """`answer` for the queries that ask something, a batch at a time; a blank one finds nothing.
 
-    >>> spread(["", " "], lambda asked: [[] for _ in asked])
-    [[], []]
+    Args:
+        queries: questions.
+        stages: encode the questions, all of them at once.
+        answer: takes one list of encoded questions a stage, gives the hits of each question.
     """
     asked = [at for at, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if asked:
-        for at, found in zip(asked, answer([queries[at] for at in asked]), strict=True):
-            hits[at] = found
+        encoded = [stage.encode([queries[at] for at in asked]) for stage in stages]
+        for start in range(0, len(asked), _BATCH):
+            batch = [some[start : start + _BATCH] for some in encoded]
+            for at, found in zip(asked[start : start + _BATCH], answer(batch), strict=True):
+                hits[at] = found
     return hits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import CorruptIndexError, IndexExistsError
 from ..vectors import client as server
 from ..vectors.client import ClientStore
 from ..vectors.store import VectorStore
@@ -35,9 +36,16 @@ class Served:
         """A new index in a new collection.
 
         Raises:
-            IndexExistsError: there is a collection of this name, not to be overwritten.
+            IndexExistsError: there is a collection of this name, not to be overwritten or not ours.
         """
-        if overwrite:
+        if overwrite and server.exists(client, collection):
+            try:
+                cls.open(client, collection)
+            except CorruptIndexError as error:
+                raise IndexExistsError(
+                    f"the collection {collection!r} was not made by hybridge, and is not "
+                    "overwritten: choose another collection="
+                ) from error
             server.drop(client, collection)
         server.create(client, collection, manifest.store, manifest.to_config())
         return cls(client, collection, manifest)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..analyzer import Analyzer
 from ..arguments import check_count
-from ..encoders import as_encoder, from_config
+from ..encoders import as_encoder
+from ..encoders import from_config as encoder_from_config
 from ..errors import EncoderMismatchError, InvalidInputError
-from ..fusion import Fusion, get_fusion
+from ..fusion import Fusion, check_weights, get_fusion
+from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
 from ..protocols import Encoder
 from ..vectors.store import DENSE, HNSW, SPARSE, Distance, Quantization, StoreOptions
@@ -51,11 +52,17 @@ def make_manifest(
         InvalidInputError: a setting that is not valid, or two that exclude each other.
     """
     parameters = bm25 if bm25 is not None else BM25Parameters()
-    if lexical == "qdrant" and parameters.method != "lucene":
+    if not isinstance(parameters, BM25Parameters):
+        raise InvalidInputError(f"bm25 must be BM25Parameters(k1=...), not {bm25!r}")
+    if lexical == "qdrant" and {parameters.method, parameters.idf_method} - {"lucene", None}:
         raise InvalidInputError(
-            f"lexical='qdrant' weighs terms as lucene does, not as {parameters.method!r}: "
+            f"lexical='qdrant' weighs terms as lucene does, not as {parameters}: "
             "choose lexical='bm25s' for the other variants"
         )
+    shares = check_stage_weights(weights if weights is not None else dict.fromkeys(_STAGES, 0.5))
+    chosen = get_fusion(fusion)
+    # Tried before anything is written: that it can be read back, and takes these weights.
+    fusion_from_config(chosen.to_config()).fuse([{0: 1.0}, {0: 1.0}], list(shares.values()))
     describe = getattr(encoder, "to_config", None)
     return Manifest(
         encoder=encoder.identity,
@@ -64,10 +71,8 @@ def make_manifest(
         lexical=lexical,
         analyzer=analyzer.to_config(),
         bm25=parameters.to_config(),
-        fusion=get_fusion(fusion).to_config(),
-        weights=check_stage_weights(
-            weights if weights is not None else dict.fromkeys(_STAGES, 0.5)
-        ),
+        fusion=chosen.to_config(),
+        weights=shares,
         depth=check_count(depth, "depth"),
     )
 
@@ -86,11 +91,7 @@ def check_stage_weights(weights: Mapping[str, float]) -> dict[str, float]:
         raise InvalidInputError(
             f"weights must name each stage, as in {dict.fromkeys(_STAGES, 0.5)}, not {weights!r}"
         )
-    valid = all(isinstance(w, (int, float)) and isfinite(w) and w >= 0 for w in weights.values())
-    if not valid or not any(weights.values()):
-        raise InvalidInputError(
-            f"weights must be finite numbers of at least 0, one of them above 0, not {weights!r}"
-        )
+    check_weights([weights[name] for name in _STAGES], len(_STAGES))
     return {name: float(weights[name]) for name in _STAGES}
 
 
@@ -104,7 +105,7 @@ def reopened_encoder(manifest: Manifest, encoder: EncoderLike, place: str) -> En
     if encoder is not None:
         opened = as_encoder(encoder)
     elif manifest.encoder_config is not None:
-        opened = from_config(manifest.encoder_config)
+        opened = encoder_from_config(manifest.encoder_config)
     else:
         raise EncoderMismatchError(
             f"{place} was made with the encoder {manifest.encoder!r}, which cannot be loaded by "

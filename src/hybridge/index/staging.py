@@ -7,27 +7,24 @@ out to be bad. So everything is checked and encoded first, and waits in a tempor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
+from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
-from ..progress import progress_over
 from ..protocols import Encoder, Vectors
 from ..vectors.store import check_vectors, passage_of, payload_of
 
-__all__ = ["Staging", "chunked", "staged"]
+__all__ = ["Staging", "staged"]
 
-T = TypeVar("T")
-
-# Passages encoded in one go: long enough for batches of even length, short enough to hold.
-_CHUNK = 1_024
+# Passages encoded and written in one go: enough for batches of even length, few enough that a bar
+# moves and a search waits little.
+_CHUNK = 256
 _IN_MEMORY = 64 * 2**20
 
 
@@ -104,16 +101,22 @@ def staged(
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
     """
-    given = None if vectors is None else np.asarray(vectors)
+    given = None if vectors is None else _checked(vectors, dimension)
     staging = Staging(dimension)
     try:
         for chunk in chunked(_counted(passages, progress), _CHUNK):
             if given is None:
-                dense = encoder.encode_passages([passage.text for passage in chunk])
+                texts = [passage.text for passage in chunk]
+                dense = check_vectors(encoder.encode_passages(texts), len(chunk), dimension)
             else:
                 dense = given[len(staging) : len(staging) + len(chunk)]
-            staging.append(chunk, check_vectors(dense, len(chunk), dimension))
-        if given is not None and len(given) != len(staging):
+                if len(dense) < len(chunk):
+                    raise InvalidInputError(
+                        f"there are more passages than the {len(given)} vectors: "
+                        "give one row a passage"
+                    )
+            staging.append(chunk, dense)
+        if given is not None and len(given) > len(staging):
             raise InvalidInputError(
                 f"{len(given)} vectors for {len(staging)} passages: give one row a passage"
             )
@@ -123,16 +126,10 @@ def staged(
     return staging
 
 
+def _checked(vectors: ArrayLike, dimension: int) -> Vectors:
+    rows = len(vectors) if isinstance(vectors, Sized) else 0
+    return check_vectors(vectors, rows, dimension)
+
+
 def _counted(passages: Iterable[Passage], progress: bool | None) -> Iterator[Passage]:
     return unique_passages(progress_over(passages, "Adding", "passage", progress))
-
-
-def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of `size`, the last one shorter.
-
-    >>> list(chunked("abc", 2))
-    [['a', 'b'], ['c']]
-    """
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from ..arguments import check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..passages import Hit
 from ..protocols import Where
-from ..vectors.store import VectorStore
-from .access import Access
+from .lifecycle import Lifecycle
 from .search import spread, stage_hits
 from .stages import Stage
 
@@ -22,23 +22,15 @@ class StageRetriever:
     """Searches an index by one stage alone: `HybridIndex.bm25` and `HybridIndex.dense`.
 
     Args:
-        stage: the stage.
-        store: where its passages are.
-        access: the door to the store.
-        depth: how many candidates ties are resolved among; never less than `k`.
+        index: the index, kept open as long as this is in use.
+        stage: one of its stages.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        store: VectorStore,
-        access: Access,
-        depth: int,
-    ) -> None:
+    def __init__(self, index: Lifecycle, stage: Stage) -> None:
+        self._index = index
         self._stage = stage
-        self._store = store
-        self._access = access
-        self._depth = depth
+        self._store = index._home.store
+        self._access = index._access
 
     @property
     def name(self) -> str:
@@ -54,15 +46,16 @@ class StageRetriever:
         depth: int | None = None,
     ) -> list[list[Hit]]:
         """The best `k` passages for each query; arguments as for `HybridIndex.search`."""
-        depth = max(check_k(k), self._depth if depth is None else check_count(depth, "depth"))
+        least = self._index._home.manifest.depth
+        depth = max(check_k(k), least if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
 
-        def answer(asked: Sequence[str]) -> list[list[Hit]]:
-            encoded = self._stage.encode(asked)
+        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             with self._access.reading(chosen):
-                return stage_hits(self._stage, encoded, self._store, k, depth, chosen)
+                return stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
-        return spread(check_queries(queries), answer)
+        self._access.check()
+        return spread(check_queries(queries), [self._stage], answer)
 
     async def asearch(
         self,

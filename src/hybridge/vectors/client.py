@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..errors import IndexExistsError, IndexNotFoundError, StoreError
-from ..filters import Filter, IdIn, index_fields, to_client
+from ..filters import Filter, index_fields, to_client
+from ..iteration import chunked
 from ..passages import JSON, Passage, point_id
 from ..protocols import Vectors
 from .store import (
@@ -22,6 +24,7 @@ from .store import (
     Sparse,
     StoreOptions,
     passage_of,
+    passing,
     payload_of,
     ranked,
 )
@@ -29,9 +32,13 @@ from .store import (
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-__all__ = ["ClientStore", "connect", "create", "drop", "read_manifest", "write_manifest"]
+__all__ = ["ClientStore", "connect", "create", "drop", "exists", "read_manifest", "write_manifest"]
+
+logger = logging.getLogger(__name__)
 
 _PAGE = 1_000
+# Points a request carries: a server takes no request of more than 32 MB.
+_REQUEST = 100
 
 
 def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
@@ -47,7 +54,8 @@ def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantCl
     if url == ":memory:":
         return QdrantClient(":memory:")
     # Its version check would warn where the server is down; the first request says so clearly.
-    return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
+    with _server(f"be reached at {url!r}"):
+        return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
 
 
 class ClientStore:
@@ -71,6 +79,7 @@ class ClientStore:
         schema = _describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
         self._is_local = isinstance(client._client, QdrantLocal)
+        self._unindexed: set[str] = set()
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def point(self, passage_id: str) -> int:
@@ -95,7 +104,8 @@ class ClientStore:
                 )
             )
         with _server("add passages"):
-            self._client.upsert(self._collection, points, wait=True)
+            for some in chunked(points, _REQUEST):
+                self._client.upsert(self._collection, some, wait=True)
 
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         from qdrant_client import models
@@ -105,7 +115,8 @@ class ClientStore:
             for point, weights in zip(points, sparse, strict=True)
         ]
         with _server("replace sparse vectors"):
-            self._client.update_vectors(self._collection, vectors, wait=True)
+            for some in chunked(vectors, _REQUEST):
+                self._client.update_vectors(self._collection, some, wait=True)
 
     def delete(self, points: Sequence[int]) -> None:
         with _server("delete passages"):
@@ -137,13 +148,18 @@ class ClientStore:
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
-                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points], probe
+                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points],
+                probe,
+                self._ids,
             )
             for probe, answer in zip(probes, answers, strict=True)
         ]
 
+    def _ids(self, points: Sequence[int]) -> dict[int, str]:
+        return {point: passage.id for point, passage in self.get(points).items()}
+
     def is_prepared(self, where: Filter) -> bool:
-        return self._is_local or not index_fields(where, self._indexes)
+        return self._is_local or index_fields(where, self._indexes).keys() <= self._unindexed
 
     def prepare(self, where: Filter) -> None:
         from qdrant_client import models
@@ -151,10 +167,16 @@ class ClientStore:
         if self._is_local:
             return
         for path, kind in index_fields(where, self._indexes).items():
-            with _server("index a field"):
-                schema = models.PayloadSchemaType(kind)
-                self._client.create_payload_index(self._collection, path, schema, wait=True)
-            self._indexes[path] = kind
+            if path in self._unindexed:
+                continue
+            schema = models.PayloadSchemaType(kind)
+            try:
+                with _server("index a field"):
+                    self._client.create_payload_index(self._collection, path, schema, wait=True)
+                self._indexes[path] = kind
+            except StoreError as error:  # as with a key that may only read
+                logger.warning("%s; filters on %s will read every payload", error, path)
+                self._unindexed.add(path)
 
     def count(self) -> int:
         with _server("count"):
@@ -214,14 +236,15 @@ class ClientStore:
         pushed = to_client(where, self._indexes)
         if pushed.exact:
             return pushed.filter
-        # What the engine cannot decide is decided here, and given to it as a list of ids.
-        passing = [
-            passage.id
-            for records in self._pages(pushed.filter, with_payload=True)
-            for passage in (passage_of(record.payload or {}) for record in records)
-            if where.matches(passage)
-        ]
-        return to_client(IdIn(passing)).filter
+        pages = self._pages(pushed.filter, with_payload=True)
+        candidates = (passage_of(record.payload or {}) for records in pages for record in records)
+        return to_client(passing(where, candidates)).filter
+
+
+def exists(client: QdrantClient, collection: str) -> bool:
+    """Whether there is a collection of this name."""
+    with _server("find the collection"):
+        return client.collection_exists(collection)
 
 
 def create(
@@ -233,7 +256,7 @@ def create(
         IndexExistsError: there is a collection of this name.
     """
     with _server("create a collection"):
-        if client.collection_exists(collection):
+        if exists(client, collection):
             raise IndexExistsError(
                 f"there is a collection {collection!r} already: open it, choose another "
                 "collection=, or pass overwrite=True"
@@ -260,7 +283,7 @@ def drop(client: QdrantClient, collection: str) -> None:
 
 def _describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
     with _server("find the collection"):
-        if not client.collection_exists(collection):
+        if not exists(client, collection):
             raise IndexNotFoundError(
                 f"there is no collection {collection!r} on this server: "
                 "HybridIndex.create makes one"

@@ -6,7 +6,8 @@ the engine, a sparse one. It is the truth of an index; everything else can be re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
-from ..filters import Filter
+from ..filters import Filter, IdIn
 from ..passages import JSON, Passage, stored_passage
 from ..protocols import Vectors
 
@@ -31,6 +32,7 @@ __all__ = [
     "VectorStore",
     "check_vectors",
     "passage_of",
+    "passing",
     "payload_of",
     "ranked",
 ]
@@ -90,6 +92,8 @@ class StoreOptions:
             raise InvalidInputError(
                 f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
             )
+        if self.hnsw is not None and not isinstance(self.hnsw, HNSW):
+            raise InvalidInputError(f"hnsw must be None or HNSW(m=16, ...), not {self.hnsw!r}")
         if self.quantization is not None and self.quantization not in get_args(Quantization):
             raise InvalidInputError(
                 f"quantization must be None or one of {get_args(Quantization)}, "
@@ -190,7 +194,7 @@ class VectorStore(Protocol):
         ...
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
-        """For each probe its points, best first, ties by point, a sparse probe's zeros left out.
+        """For each probe its points, best first, ties by id, a sparse probe's zeros left out.
 
         Points that a probe names with `among` come in no order.
         """
@@ -203,8 +207,8 @@ class VectorStore(Protocol):
     def prepare(self, where: Filter) -> None:
         """Index the fields a filter reads; to be called before it is used, with no search running.
 
-        Without, each search reads every payload. No search may run, because what a filter
-        translates to depends on the indexes there are.
+        Without, each search reads every payload. A field that no passage has is not indexed. No
+        search may run, because what a filter translates to depends on the indexes there are.
         """
         ...
 
@@ -250,7 +254,7 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
     if not finite.all():
         raise InvalidInputError(
             f"the vector in row {int(np.argmin(finite))} holds NaN or infinity: "
-            "nothing was written; check what the encoder returned for that passage"
+            "check what the encoder returned for it"
         )
     return matrix
 
@@ -265,20 +269,31 @@ def passage_of(payload: Mapping[str, Any]) -> Passage:
     return stored_passage(payload["id"], payload["text"], payload["metadata"])
 
 
-def ranked(scored: list[Scored], probe: Probe) -> list[Scored]:
-    """Points in the order every store answers in: best first, ties by point, only what matches.
+def ranked(
+    scored: list[Scored], probe: Probe, ids: Callable[[list[int]], Mapping[int, str]]
+) -> list[Scored]:
+    """Points in the order every store answers in: best first, ties by id, only what matches.
 
     Args:
         scored: points as an engine ranks them, best first, ties in no order.
         probe: what was asked; the order of given points is nobody's concern.
+        ids: finds the passages' ids, asked only where points tie.
 
-    >>> ranked([(3, 0.5), (2, 0.5), (1, 0.0)], Probe(([7], [1.0]), 3))
-    [(2, 0.5), (3, 0.5)]
+    >>> names = {1: "c", 2: "b", 3: "a"}
+    >>> ranked([(2, 0.5), (3, 0.5), (1, 0.0)], Probe(([7], [1.0]), 3), lambda points: names)
+    [(3, 0.5), (2, 0.5)]
     """
     if probe.among is not None:
         return scored
     if probe.using == SPARSE:
         scored = [pair for pair in scored if pair[1] > 0.0]
     if len({score for _, score in scored}) < len(scored):
-        scored.sort(key=lambda pair: (-pair[1], pair[0]))
+        times = Counter(score for _, score in scored)
+        names = ids([point for point, score in scored if times[score] > 1])
+        scored.sort(key=lambda pair: (-pair[1], names.get(pair[0], "")))
     return scored
+
+
+def passing(where: Filter, passages: Iterable[Passage]) -> IdIn:
+    """A filter by id for what passes `where`: the way around what an engine cannot decide."""
+    return IdIn([passage.id for passage in passages if where.matches(passage)])

@@ -1,14 +1,26 @@
-"""Progress bars for long work: shown when asked for, or on a terminal when nobody said."""
+"""Going through many things: in chunks, and with a bar for those who watch."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
 from typing import TypeVar
 
-__all__ = ["progress_over"]
+__all__ = ["chunked", "progress_over"]
 
 T = TypeVar("T")
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one shorter.
+
+    >>> list(chunked("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
 
 
 def progress_over(
