@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from .errors import InvalidInputError
 
-__all__ = ["check_count", "check_ids", "check_k", "check_queries"]
+__all__ = ["check_count", "check_ids", "check_k", "check_passages", "check_queries"]
+
+T = TypeVar("T")
+
+# What the engines count with.
+_GREATEST = 2**31 - 1
 
 
 def check_queries(queries: Sequence[str]) -> list[str]:
     """The queries as a list of strings.
 
     Raises:
-        InvalidInputError: a bare string, or something that is no string in the list.
+        InvalidInputError: a bare string, no list at all, or no string in the list.
 
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
@@ -25,16 +31,28 @@ def check_ids(ids: Iterable[str]) -> list[str]:
     """The passage ids as a list of strings.
 
     Raises:
-        InvalidInputError: a bare string, or something that is no string in the list.
+        InvalidInputError: a bare string, no list at all, or no string in the list.
 
     >>> check_ids(("p1", "p2"))
     ['p1', 'p2']
     """
-    return _strings(ids, "ids", 'delete(["..."])')
+    return _strings(ids, "ids", '["..."]')
+
+
+def check_passages(passages: Iterable[T]) -> Iterable[T]:
+    """`passages`, once it is sure that one can go through them; what they are is not looked at.
+
+    Raises:
+        InvalidInputError: a single passage, or something else that is no list.
+
+    >>> check_passages([])
+    []
+    """
+    return _iterable(passages, "passages", "add([passage])")
 
 
 def check_k(k: int) -> int:
-    """`k`, once it is sure that it is a whole number of at least 1.
+    """`k`, once it is sure that it is a whole number from 1 to 2147483647.
 
     >>> check_k(10)
     10
@@ -43,7 +61,7 @@ def check_k(k: int) -> int:
 
 
 def check_count(value: int, name: str) -> int:
-    """`value`, once it is sure that it is a whole number of at least 1.
+    """`value`, once it is sure that it is a whole number from 1 to 2147483647.
 
     Raises:
         InvalidInputError: anything else; the message calls the value `name`.
@@ -51,16 +69,28 @@ def check_count(value: int, name: str) -> int:
     >>> check_count(100, "depth")
     100
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidInputError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _GREATEST:
+        raise InvalidInputError(
+            f"{name} must be a whole number from 1 to {_GREATEST}, not {value!r}"
+        )
     return value
 
 
 def _strings(values: Iterable[str], name: str, example: str) -> list[str]:
-    if isinstance(values, str):
-        raise InvalidInputError(f"{name} must be a list, not one string: write {example}")
-    listed = list(values)
+    listed = list(_iterable(values, name, example))
     for value in listed:
         if not isinstance(value, str):
             raise InvalidInputError(f"{name} must be strings, not {type(value).__name__}")
     return listed
+
+
+def _iterable(values: Iterable[T], name: str, example: str) -> Iterable[T]:
+    try:
+        iter(values)
+    except TypeError:
+        given = type(values).__name__
+    else:
+        if not isinstance(values, str):
+            return values
+        given = "string"
+    raise InvalidInputError(f"{name} must be a list, not one {given}: write {example}")

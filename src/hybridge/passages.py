@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from .arguments import check_passages
 from .errors import InvalidInputError
 
 __all__ = [
@@ -26,6 +27,8 @@ JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | 
 
 # UUIDv5 of this project's name under the DNS namespace: fixed for ever, ids on disk depend on it.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "hybridge")
+# The engine cannot read back what is nested twice as deep.
+_DEEPEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Passage:
     Args:
         id: any non-empty string; adding a passage with the same id again replaces it.
         text: what is searched. Put a title in front of it if there is one.
-        metadata: JSON values under string keys, for filters and for the caller.
+        metadata: JSON values under string keys, for filters and for the caller; lists and dicts
+            nested 64 levels deep at most, itself counted. The passage holds a deep copy.
 
     Raises:
         InvalidInputError: the id is empty, or a value is not what JSON can hold.
@@ -62,9 +66,9 @@ class Passage:
                 f"passage {self.id!r}: metadata must be a mapping, "
                 f"not {type(self.metadata).__name__}"
             )
-        # A copy, so that what the caller does to their dict later does not reach us.
-        object.__setattr__(self, "metadata", dict(self.metadata))
-        _check_json(self.metadata, f"passage {self.id!r}: metadata")
+        # A copy, so that what the caller does to theirs later does not reach us.
+        copy = _checked_copy(dict(self.metadata), f"passage {self.id!r}: metadata")
+        object.__setattr__(self, "metadata", copy)
 
 
 def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:  # noqa: A002
@@ -143,13 +147,13 @@ def unique_passages(passages: Iterable[Passage]) -> Iterator[Passage]:
     """The passages, one by one, each a `Passage` and no id twice.
 
     Raises:
-        InvalidInputError: something else than a passage, or an id that comes twice.
+        InvalidInputError: no list, something in it that is no passage, or an id that comes twice.
 
     >>> [p.id for p in unique_passages([Passage("a", "x"), Passage("b", "x")])]
     ['a', 'b']
     """
     seen = set()
-    for passage in passages:
+    for passage in check_passages(passages):
         if not isinstance(passage, Passage):
             raise InvalidInputError(
                 f"expected a Passage, not {type(passage).__name__}: "
@@ -173,29 +177,41 @@ def _check_text(text: str, where: str) -> None:
         ) from None
 
 
-def _check_json(value: object, where: str) -> None:
+def _checked_copy(value: object, where: str, level: int = 1) -> JSON:
+    if level > _DEEPEST and isinstance(value, list | dict):
+        raise InvalidInputError(
+            f"{where} is nested more than {_DEEPEST} levels deep, or holds itself: flatten it"
+        )
     match value:
+        case None | bool():
+            return value
         case str():
             _check_text(value, where)
-        case None | bool():
-            pass
+            return value
         case int():
             if not -(2**63) <= value < 2**63:
                 raise InvalidInputError(
-                    f"{where}: {value} does not fit 64 bits: store it as a string"
+                    f"{where}: a whole number that takes {value.bit_length() + 1} bits does not "
+                    "fit 64 bits: store it as a string"
                 )
+            return value
         case float():
             if not math.isfinite(value):
                 raise InvalidInputError(f"{where}: {value} is not a JSON number")
+            return value
         case list():
-            for position, item in enumerate(value):
-                _check_json(item, f"{where}[{position}]")
+            return [
+                _checked_copy(item, f"{where}[{position}]", level + 1)
+                for position, item in enumerate(value)
+            ]
         case dict():
+            copy = {}
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise InvalidInputError(f"{where}: the key {key!r} is not a string")
                 _check_text(key, f"{where}: the key {key!r}")
-                _check_json(item, f"{where}[{key!r}]")
+                copy[key] = _checked_copy(item, f"{where}[{key!r}]", level + 1)
+            return copy
         case _:
             raise InvalidInputError(
                 f"{where}: {type(value).__name__} is not a JSON value: "

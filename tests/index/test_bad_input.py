@@ -41,6 +41,13 @@ def index(path: Path, words: CallableEncoder) -> Iterator[HybridIndex]:
         assert [h.passage for h in opened.search(["before"])[0]] == OLD
 
 
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def late(last: Any) -> Iterable[Any]:
     """Enough good passages to fill a chunk, and then a bad one."""
     yield from (Passage(f"n{number}", "new") for number in range(2_000))
@@ -56,6 +63,7 @@ def late(last: Any) -> Iterable[Any]:
         (lambda: Passage("x", "text", {"score": float("nan")}), "not a JSON number"),
         (lambda: Passage("x", "text", {1: "one"}), "not a string"),  # type: ignore[dict-item]
         (lambda: Passage("x", "text", {"big": 2**70}), "64 bits"),
+        (lambda: Passage("x", "text", {"deep": nested(80)}), "64 levels"),
         (lambda: Passage("x", "lone \ud800 surrogate"), "surrogate"),
         (lambda: Passage("x", None), "text must be a string"),  # type: ignore[arg-type]
         ("just a string", "expected a Passage"),
@@ -64,6 +72,18 @@ def late(last: Any) -> Iterable[Any]:
 def test_a_bad_passage_at_the_end_adds_nothing(index: HybridIndex, bad: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         index.add(late(bad))
+
+
+def test_what_is_no_list_is_named(index: HybridIndex) -> None:
+    for passages in (Passage("a", "x"), None, 5):
+        with pytest.raises(InvalidInputError, match=r"add\(\[passage\]\)"):
+            index.add(passages)  # type: ignore[arg-type]
+    for queries in (None, 5, "query"):
+        with pytest.raises(InvalidInputError, match=r"search\(\["):
+            index.search(queries)  # type: ignore[arg-type]
+    for ids in (5, "a"):
+        with pytest.raises(InvalidInputError, match="ids"):
+            index.get(ids)  # type: ignore[arg-type]
 
 
 def test_bad_vectors_add_nothing(index: HybridIndex) -> None:

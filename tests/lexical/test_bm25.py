@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, Passage
@@ -118,7 +119,7 @@ def test_a_bad_passage_changes_nothing(retriever: BM25Retriever, bad: list[Any])
 
 def test_deleting(retriever: BM25Retriever) -> None:
     assert retriever.delete(["p1", "p1", "p9"]) == 1
-    assert retriever.delete(["p2", "p4"], where={"kind": "dog"}) == 1
+    assert retriever.delete(np.array(["p2", "p9"])) == 1
     assert [passage.id for passage in retriever] == ["p3", "p4"]
     assert retriever.delete(where={"year": 2003}) == 1
     assert ids(retriever, "cat dogs 東京") == ["p4"]
@@ -129,13 +130,15 @@ def test_deleting(retriever: BM25Retriever) -> None:
     assert ids(retriever, "cat") == ["p1", "p2"]
 
 
-def test_deleting_nothing_in_particular_is_an_error(retriever: BM25Retriever) -> None:
-    with pytest.raises(InvalidInputError, match="say what to delete"):
-        retriever.delete()
+def test_deleting_takes_either_ids_or_a_filter(retriever: BM25Retriever) -> None:
+    for arguments in ({}, {"ids": ["p1"], "where": {"kind": "cat"}}, {"ids": [], "where": {}}):
+        with pytest.raises(InvalidInputError, match="either ids or where, to say what to delete"):
+            retriever.delete(**arguments)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="must be a list"):
         retriever.delete("p1")
-    assert retriever.delete([]) == 0
+    assert retriever.delete([]) == retriever.delete(np.array([], dtype=str)) == 0
     assert len(retriever) == 4
+    assert retriever.delete(where={}) == 4
 
 
 def test_exact_scores(retriever: BM25Retriever) -> None:
@@ -162,7 +165,10 @@ async def test_asynchronous_search_is_the_same(retriever: BM25Retriever) -> None
         (("cat",), r'search\(\["..."\]\)'),
         ((["cat"], 0), "k must be"),
         ((["cat"], True), "k must be"),
+        ((["cat"], 2**31), "from 1 to 2147483647"),
         (([b"cat"],), "queries must be strings"),
+        ((None,), r'search\(\["..."\]\)'),
+        ((5,), r'search\(\["..."\]\)'),
     ],
 )
 def test_wrong_arguments(
@@ -170,6 +176,15 @@ def test_wrong_arguments(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         retriever.search(*arguments)
+
+
+def test_a_list_is_asked_for(retriever: BM25Retriever) -> None:
+    for wrong in (PASSAGES[0], None):
+        with pytest.raises(InvalidInputError, match=r"write add\(\[passage\]\)"):
+            retriever.add(wrong)  # type: ignore[arg-type]
+    for call in (retriever.get, retriever.delete, lambda ids: retriever.score(["cat"], [ids])):
+        with pytest.raises(InvalidInputError, match=r'ids .* not one int: write \["..."\]$'):
+            call(5)  # type: ignore[operator]
 
 
 def test_what_the_constructor_takes() -> None:

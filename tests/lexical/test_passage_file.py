@@ -99,7 +99,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 def test_only_our_own_folders_are_written_to(tmp_path: Path) -> None:
     check_ours(tmp_path / "new", "p")
     check_ours(tmp_path, "p")
-    (tmp_path / ".p.0123.tmp").write_text("what an interrupted save left")
+    (tmp_path / ".p.tmp").write_text("what an interrupted save left")
     check_ours(tmp_path, "p")
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(IndexExistsError, match="holds something else"):

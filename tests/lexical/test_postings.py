@@ -195,6 +195,28 @@ def test_saved_again_over_what_was_there(postings: Postings[str], tmp_path: Path
     assert answers(empty) == [[]] * len(QUERIES)
 
 
+def test_terms_of_no_text_are_not_saved(tmp_path: Path) -> None:
+    path = tmp_path / "p"
+    postings: Postings[str] = Postings(WORDS)
+    for generation in range(10):
+        texts = [f"of{generation} p{n}of{generation} and and always" for n in range(50)]
+        postings.upsert([f"p{n:02}" for n in range(50)], texts)
+    postings.delete([f"p{n:02}" for n in range(40)])
+    postings.save(path)
+    meta, arrays = load_arrays(path)
+    ours = [f"p{n}of9" for n in range(40, 50)]
+    assert sorted(meta["vocabulary"]) == sorted(["of9", "and", "always", *ours])
+    assert set(arrays["counts"][0].tolist()) == set(range(13))
+    loaded = Postings.load(path, key=str, analyzer=WORDS)
+    for changed in (postings, loaded):
+        changed.upsert(["new"], ["always of8 new"])
+    for query in ("and of9", "p45of9 of8", "always new", "of1 p3of9"):
+        assert loaded.snapshot().top(query, 100) == postings.snapshot().top(query, 100)
+    loaded.delete(loaded.snapshot().keys)
+    loaded.save(path)
+    assert load_arrays(path)[0]["vocabulary"] == []
+
+
 def test_keys_of_another_type(tmp_path: Path) -> None:
     keys = [uuid.UUID(int=n) for n in (3, 1, 2)]
     postings: Postings[uuid.UUID] = Postings(WORDS)

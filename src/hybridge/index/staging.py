@@ -14,6 +14,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arguments import check_passages
 from ..errors import InvalidInputError
 from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
@@ -132,4 +133,4 @@ def _checked(vectors: ArrayLike, dimension: int) -> Vectors:
 
 
 def _counted(passages: Iterable[Passage], progress: bool | None) -> Iterator[Passage]:
-    return unique_passages(progress_over(passages, "Adding", "passage", progress))
+    return unique_passages(progress_over(check_passages(passages), "Adding", "passage", progress))

@@ -119,30 +119,26 @@ class BM25Retriever:
         return len(added)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Where | None = None) -> int:
-        """Remove the passages with these ids, that pass this filter, or both where both are given.
+        """Remove passages by their ids or by a filter.
 
         Args:
             ids: those that are not there are passed over.
-            where: a filter.
+            where: a filter: all passages that pass it.
 
         Returns:
             How many passages were removed.
 
         Raises:
-            InvalidInputError: neither is given, or an id or the filter is not valid.
+            InvalidInputError: neither or both are given, or an id or the filter is not valid.
         """
-        condition = as_filter(where)
-        if ids is None and condition is None:
-            raise InvalidInputError("delete needs ids or where: say what to delete")
-        wanted = None if ids is None else check_ids(ids)
+        if (ids is None) == (where is None):
+            raise InvalidInputError("delete needs either ids or where, to say what to delete")
+        wanted, condition = check_ids(() if ids is None else ids), as_filter(where)
         with self._lock:
-            candidates = self._passages if wanted is None else dict.fromkeys(wanted)
-            removed = [
-                name
-                for name in candidates
-                if (passage := self._passages.get(name)) is not None
-                and (condition is None or condition.matches(passage))
-            ]
+            if condition is None:
+                removed = [name for name in dict.fromkeys(wanted) if name in self._passages]
+            else:
+                removed = [p.id for p in self._passages.values() if condition.matches(p)]
             self._postings.delete(removed)
             for name in removed:
                 del self._passages[name]

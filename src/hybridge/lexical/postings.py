@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, count, pairwise
+from itertools import accumulate, compress, count, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -118,6 +118,8 @@ class Postings(Generic[K]):
     def save(self, path: Path, *, stamp: str = "") -> None:
         """Write the collection into one file, in the place of what it held.
 
+        Terms that no text has any more are left out.
+
         Args:
             path: of the file.
             stamp: any text; `load` gives it back.
@@ -128,7 +130,10 @@ class Postings(Generic[K]):
         with self._writing:
             counts, vocabulary = dict(self._counts), list(self._vocabulary)
         keys = sorted(counts)
-        tables = [counts[key] for key in keys]
+        joined, widths = join([counts[key] for key in keys])
+        used = np.zeros(len(vocabulary), dtype=np.bool_)
+        used[joined[0]] = True
+        joined[0] = (np.cumsum(used, dtype=np.int32) - 1)[joined[0]]
         meta = {
             "format": _FORMAT,
             "stamp": stamp,
@@ -136,9 +141,8 @@ class Postings(Generic[K]):
             "revision": self.analyzer.revision,
             "parameters": self.parameters.to_config(),
             "keys": [str(key) for key in keys],
-            "vocabulary": vocabulary,
+            "vocabulary": list(compress(vocabulary, used.tolist())),
         }
-        joined, widths = join(tables)
         save_arrays(path, meta, counts=joined, widths=widths)
         self.stamp = stamp
 

@@ -82,7 +82,11 @@ def _vector(weights: dict[str, float]) -> SparseVector:
 
 
 class _Numbers(dict[str, int]):
-    """A fixed 32-bit number for a term. Two terms in a thousand million share theirs by chance."""
+    """A fixed 32-bit number for a term.
+
+    By the birthday bound, a vocabulary of some 77,000 terms has even odds of holding one pair that
+    shares a number; their weights then add up, as if the two were one term.
+    """
 
     def __missing__(self, term: str) -> int:
         encoded = term.encode("utf-8", "surrogatepass")
