@@ -5,6 +5,8 @@ The brute force reads the plain dict form and knows nothing of the package but t
 
 from __future__ import annotations
 
+import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -37,11 +39,18 @@ from hybridge.filters import (
     to_client,
     to_edge,
 )
+from hybridge.filters.floats import stand_in
 from hybridge.passages import Passage, point_id, point_number
 
 UUID = "00000000-0000-0000-0000-000000000001"
-NUMBERS = [0, 1, 2, -1, 1.0, 2.0, 2.5, -0.0, 1577836800, 2**53 - 1, 1e300, -1e-300]
+NUMBERS = [0, 1, 2, -1, 1.0, 2.0, 2.5, -0.0, 1577836800, 2**53 - 1, 0.3, -1e-10]
 HUGE = [2**53, 2**53 + 1, float(2**53), -(2**53) - 1, 2**63 - 1, float(2**63), -(2**63)]
+# Floats that Qdrant moves to a neighbour, and neighbours of short ones.
+LONG = [0.1 + 0.2, 2020.0000000000002, 1.9999999999999998, 4000000000000010.0, 2.0**52 + 1]
+LONG += [-0.30000000000000004, 1.0000000000000002e-10, 9.999999999999999e-11, 8.700000000000001e-10]
+LONG += [5e-324, 3.2875e259, 1e300, -1e-300, 1.7976931348623157e308, -1.7976931348623157e308]
+DRAWN = [random.Random(n).random() for n in range(7)]
+DRAWN += [1.7e9 + 1e8 * share for share in DRAWN]  # the likes of time.time()
 DATES = [
     "2020-01-01",
     "2020-01-01T00:00:00Z",
@@ -53,7 +62,7 @@ DATES = [
 ]
 STRINGS = ["", "a", "A", "ab", "aB c", "1", "true", "null", "é", "e\u0301", "ß", "日本", "😀", UUID]
 STRINGS += [UUID.replace("-", ""), "2020-13-01", "2020-01-01T00:00Z", "a\x00b", "%_.*"]
-SCALARS = [None, True, False, *NUMBERS, *HUGE, *DATES, *STRINGS]
+SCALARS = [None, True, False, *NUMBERS, *HUGE, *LONG, *DRAWN, *DATES, *STRINGS]
 FIELDS = ["f", "g", "n.x", '"a.b"', '"q""x"', '"back\\slash"']
 PATHS = [("f",), ("g",), ("n", "x"), ("a.b",), ('q"x',), ("back\\slash",)]
 
@@ -183,7 +192,7 @@ class Edge:
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
         )
         self.shard = edge.EdgeShard.create(path, config)
-        points = [edge.Point(point_number(p.id), {"v": [1.0] * 8}, payload(p)) for p in PASSAGES]
+        points = [edge.Point(point_number(p.id), {"v": [1.0] * 8}, kept(p)) for p in PASSAGES]
         self.shard.update(edge.UpdateOperation.upsert_points(points))
         self.create(indexes)
 
@@ -244,6 +253,11 @@ def payload(passage: Passage) -> dict[str, Any]:
     return {"id": passage.id, "text": passage.text, "metadata": dict(passage.metadata)}
 
 
+def kept(passage: Passage) -> dict[str, Any]:
+    text = json.dumps(payload(passage))
+    return dict(json.loads(text, parse_float=lambda digits: stand_in(float(digits))))
+
+
 KINDS = ["keyword", "float", "datetime", "bool", "text", "uuid"]
 SPELLED = ["metadata.f", "metadata.g", "metadata.n.x", 'metadata."a.b"']
 
@@ -290,7 +304,7 @@ def check(where: Filter, expected: set[str], engines: dict[str, Any]) -> dict[st
 
 SCALAR = st.sampled_from(SCALARS)
 TEXT = st.sampled_from(["", "a", "B", "b c", "é", "É", "SS", "2020", "0000", "\x00", "%"])
-BOUND = st.sampled_from([*NUMBERS, *HUGE, *DATES])
+BOUND = st.sampled_from([*NUMBERS, *HUGE, *LONG, *DRAWN, *DATES])
 OPERATION = st.one_of(
     st.tuples(st.sampled_from(["$eq", "$ne", "$contains"]), SCALAR),
     st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(SCALAR, max_size=4)),
@@ -334,6 +348,26 @@ def test_memory_and_engines_agree_with_brute_force(engines, written):
     check(where, expected, engines)
 
 
+# Stored numbers, and what is next to them: short numbers and neighbours by one bit.
+NEAR = [
+    bound
+    for number in [*NUMBERS, *LONG, *DRAWN]
+    for bound in (number, float(f"{number:.15g}"), *(math.nextafter(number, x) for x in (-9, 9)))
+    if math.isfinite(bound)
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["$eq", "$gt", "$gte", "$lt", "$lte"]), st.sampled_from(NEAR), st.booleans())
+def test_floats_are_compared_to_the_last_bit(engines, symbol, bound, negated):
+    written: dict[str, Any] = {"f": {symbol: bound}}
+    if negated:
+        written = {"$not": written}
+    where = as_filter(written)
+    assert where is not None
+    check(where, {passage.id for passage in PASSAGES if brute_force(written, passage)}, engines)
+
+
 @settings(max_examples=50, deadline=None)
 @given(WHERE)
 def test_round_trip(written):
@@ -349,7 +383,7 @@ def test_round_trip(written):
 @pytest.mark.parametrize(
     "where",
     [
-        *[Eq("f", scalar) for scalar in SCALARS if scalar not in HUGE],
+        *[Eq("f", scalar) for scalar in SCALARS if scalar not in HUGE + LONG + DRAWN],
         Ne("f", "a"),
         Contains("f", "a"),
         In("f", ["a", 1, 2.5, True, None, UUID]),
@@ -357,7 +391,7 @@ def test_round_trip(written):
         Not(In("f", [])),
         Gte("f", 1),
         Lt("f", "2020-01-01"),
-        Gte("f", 1e300),
+        Gte("f", 0.3),
         Exists("f"),
         ~Exists("f"),
         TextMatch("f", "a"),
@@ -379,9 +413,11 @@ def test_what_is_pushed_down_whole(where, engines):
     [
         TextMatchInsensitive("f", "A"),
         Not(TextMatchInsensitive("f", "A")),
-        *[Eq("f", huge) for huge in HUGE],
+        *[Eq("f", number) for number in HUGE + LONG],
         In("f", ["a", 2**53]),
+        In("f", ["a", 0.1 + 0.2]),
         Not(Gte("f", 2**53 + 1)),
+        Not(Lt("f", 0.1 + 0.2)),
         Eq(('q"x',), "a"),
         Not(Exists(("back\\slash",))),
         Or(Eq("f", "a"), TextMatchInsensitive("g", "a")),
@@ -400,8 +436,9 @@ def test_what_can_be_pushed_down_narrows_what_cannot(engines):
     assert passing < {p.id for p in PASSAGES}
 
 
-def test_huge_numbers_are_narrowed_to_their_neighbours(engines):
-    passing = engines["edge"].scroll(engines["edge"].pushed(Eq("f", 2**53 + 1)))
+@pytest.mark.parametrize("number", [2**53 + 1, 0.1 + 0.2])
+def test_inexact_numbers_are_narrowed_to_their_neighbours(number, engines):
+    passing = engines["edge"].scroll(engines["edge"].pushed(Eq("f", number)))
     assert 0 < len(passing) < len(PASSAGES) / 4
 
 

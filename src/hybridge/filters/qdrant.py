@@ -9,11 +9,13 @@ more through and says so. A store still answers exactly::
         pushed = to_edge(IdIn(ids))
     search(filter=pushed.filter)
 
-Not decided alike by memory, Edge 0.9 and client 1.20 are case-insensitive text, numbers from 2**53
-on (Qdrant rounds them), fields with `"` or a backslash in the name (its paths cannot spell them),
-and what is asked of an index of the wrong kind: dates of a "float" index, numbers of a "datetime"
-index. So the translation must be told the payload `indexes` that exist, and an index must not
-change its kind before the search; `index_fields` never wants a "float" or "datetime" index changed.
+Not decided alike by memory, Edge 0.9 and client 1.20 are case-insensitive text, integers from 2**53
+on and floats of more than 15 digits (Qdrant rounds them), fields with `"` or a backslash in the
+name (its paths cannot spell them), and what is asked of an index of the wrong kind: dates of a
+"float" index, numbers of a "datetime" index. So the translation must be told the payload `indexes`
+that exist, and an index must not change its kind before the search; `index_fields` never wants a
+"float" or "datetime" index changed. It also counts on a store of long floats to write a `stand_in`
+for each: where one does not, those next to a bound may fall on its wrong side.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import numpy as np
 from ..passages import point_id, point_number
 from .comparisons import Comparison
 from .conditions import Condition, Eq, Exists, In, TextMatch
+from .floats import is_short
 from .indexes import payload_path
 from .language import And, Filter, IdIn, Not, Or
 from .operands import Scalar
@@ -139,8 +142,8 @@ class _Engine:
 # A condition, or None where every passage must be let through; and whether it is exact.
 _Part: TypeAlias = tuple[Any, bool]
 _UNDECIDED: _Part = (None, False)
-# Qdrant compares numbers as 64-bit floats, which cannot tell these integers apart.
-_ROUNDED_FROM, _ROUNDED_TO = 2**53, 2**63
+# How far from a number Qdrant may hold it, with a margin: in units of its last place, and at least.
+_ULPS, _LEAST = 512, 1e-21
 
 
 def _translate(where: Filter, engine: _Engine, indexes: Mapping[str, str]) -> Pushed[Any]:
@@ -229,8 +232,8 @@ def _range(
         return engine.field(key=key, range=engine.dates(**dict.fromkeys(sides, bound))), True
     if index == "datetime":
         return _UNDECIDED
-    if _ROUNDED_FROM <= abs(bound) <= _ROUNDED_TO:
-        wider = {"g": -math.inf, "l": math.inf}
-        limits = {f"{side[0]}te": math.nextafter(bound, wider[side[0]]) for side in sides}
-        return engine.field(key=key, range=engine.numbers(**limits)), False
-    return engine.field(key=key, range=engine.numbers(**dict.fromkeys(sides, bound))), True
+    if abs(bound) < 2**53 if isinstance(bound, int) else is_short(bound):
+        return engine.field(key=key, range=engine.numbers(**dict.fromkeys(sides, bound))), True
+    slack = max(_ULPS * math.ulp(bound), _LEAST)
+    limits = {f"{side[0]}te": bound + (slack if side[0] == "l" else -slack) for side in sides}
+    return engine.field(key=key, range=engine.numbers(**limits)), False

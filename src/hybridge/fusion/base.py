@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
 from math import inf, isfinite, isnan
@@ -29,8 +29,6 @@ __all__ = [
 ]
 
 K = TypeVar("K", bound=Hashable)
-
-_LARGEST = sys.float_info.max
 Scores: TypeAlias = NDArray[np.float64]
 
 
@@ -98,13 +96,21 @@ def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
         raise InvalidInputError(
             f"{len(given)} weights for {count} runs: give each run one weight, or None"
         )
-    for weight in given:
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= _LARGEST:
-            raise InvalidInputError(f"a weight must be a finite number of at least 0: {weight!r}")
-    total = float(sum(given))
+    numbers = [_weight(weight) for weight in given]
+    total = sum(numbers)
     if count and not 0 < total < inf:
         raise InvalidInputError(f"the weights {given} sum to {total}: at least one must be above 0")
-    return [float(weight) / total for weight in given]
+    return [number / total for number in numbers]
+
+
+def _weight(weight: object) -> float:
+    number = -inf
+    if isinstance(weight, Real) and not isinstance(weight, bool):
+        with suppress(OverflowError):  # an integer beyond all floats
+            number = float(weight)
+    if not 0 <= number < inf:
+        raise InvalidInputError(f"a weight must be a finite number of at least 0: {weight!r}")
+    return number
 
 
 def read_scores(run: Mapping[K, float]) -> Scores:

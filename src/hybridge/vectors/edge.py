@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
 from ..filters import Filter, index_fields, to_edge
+from ..filters.floats import is_short, stand_in
 from ..passages import JSON, Passage, point_number, stored_passage
 from ..protocols import Vectors
 from .store import (
@@ -264,7 +265,8 @@ def _payload(passage: Passage) -> dict[str, JSON]:
     """
     payload = payload_of(passage)
     if _has_long_float(payload["metadata"]):
-        payload["exact"] = json.dumps(payload["metadata"])
+        payload["exact"] = exact = json.dumps(payload["metadata"])
+        payload["metadata"] = json.loads(exact, parse_float=lambda text: stand_in(float(text)))
     return payload
 
 
@@ -277,7 +279,7 @@ def _passage(payload: Mapping[str, Any]) -> Passage:
 def _has_long_float(value: JSON) -> bool:
     match value:
         case float():
-            return float(f"{value:.15g}") != value
+            return not is_short(value)
         case list():
             return any(map(_has_long_float, value))
         case dict():
