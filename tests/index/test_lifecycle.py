@@ -17,7 +17,7 @@ import pytest
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import ClosedError, IndexExistsError, InvalidInputError
 from hybridge.index.locks import ReadWriteLock
-from hybridge.vectors.client import connect
+from hybridge.vectors.collection import connect
 
 OLD = [Passage("old", "what was there before", {"year": 2000})]
 

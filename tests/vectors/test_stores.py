@@ -19,7 +19,8 @@ from hybridge.errors import (
 )
 from hybridge.filters import as_filter
 from hybridge.vectors import HNSW, Probe, StoreOptions, VectorStore
-from hybridge.vectors.client import ClientStore, connect, create, drop, read_manifest
+from hybridge.vectors.client import ClientStore
+from hybridge.vectors.collection import connect, create, drop, read_manifest
 from hybridge.vectors.edge import EdgeStore
 from hybridge.vectors.store import check_vectors
 

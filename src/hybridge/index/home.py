@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import InvalidInputError
-from ..vectors.client import connect
+from ..vectors.collection import connect
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest

@@ -17,7 +17,7 @@ from ..errors import InvalidInputError
 from ..fusion import Fusion
 from ..lexical.parameters import BM25Parameters
 from ..protocols import Encoder
-from ..vectors.store import HNSW, Distance, Quantization
+from ..vectors.options import HNSW, Distance, Quantization
 from .access import Access
 from .home import Home, create_home, open_home
 from .lexical import LexicalStage, open_lexical

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from ..errors import CorruptIndexError, InvalidInputError
 from ..lexical.files import replace_file
 from ..passages import JSON
-from ..vectors.store import StoreOptions
+from ..vectors.options import StoreOptions
 
 __all__ = ["FORMAT", "Lexical", "Manifest", "read_json", "write_json"]
 

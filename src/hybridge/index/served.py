@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CorruptIndexError, IndexExistsError
-from ..vectors import client as server
+from ..vectors import collection as server
 from ..vectors.client import ClientStore
 from ..vectors.store import VectorStore
 from .manifest import Manifest

@@ -15,7 +15,8 @@ from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
 from ..protocols import Encoder
-from ..vectors.store import DENSE, HNSW, SPARSE, Distance, Quantization, StoreOptions
+from ..vectors.options import HNSW, Distance, Quantization, StoreOptions
+from ..vectors.store import DENSE, SPARSE
 from .manifest import Lexical, Manifest
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from ..errors import InvalidInputError
 from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder, Vectors
-from ..vectors.store import check_vectors, passage_of, payload_of
+from ..vectors.payload import passage_of, payload_of
+from ..vectors.store import check_vectors
 
 __all__ = ["Staging", "staged"]
 

@@ -1,5 +1,6 @@
 """Vectors and passages in Qdrant: one interface, an embedded engine and a served one."""
 
-from .store import HNSW, Probe, StoreOptions, VectorStore
+from .options import HNSW, StoreOptions
+from .store import Probe, VectorStore
 
 __all__ = ["HNSW", "Probe", "StoreOptions", "VectorStore"]

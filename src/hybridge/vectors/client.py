@@ -6,33 +6,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..errors import IndexExistsError, IndexNotFoundError, StoreError
+from ..errors import StoreError
 from ..filters import Filter, index_fields, to_client
 from ..iteration import chunked
-from ..passages import JSON, Passage, point_id
+from ..passages import Passage, point_id
 from ..protocols import Vectors
-from .store import (
-    DENSE,
-    SPARSE,
-    Probe,
-    Scored,
-    Sparse,
-    StoreOptions,
-    passage_of,
-    passing,
-    payload_of,
-    ranked,
-)
+from .collection import describe, server_errors
+from .options import StoreOptions
+from .payload import passage_of, payload_of
+from .store import DENSE, SPARSE, Probe, Scored, Sparse, passing, ranked
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-__all__ = ["ClientStore", "connect", "create", "drop", "exists", "read_manifest", "write_manifest"]
+__all__ = ["ClientStore"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,30 +32,13 @@ _PAGE = 1_000
 _REQUEST = 100
 
 
-def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
-    """A client of the server at `url`, or of an engine in this process for ``":memory:"``.
-
-    Args:
-        url: for example ``"http://localhost:6333"``.
-        api_key: the key a protected server asks for.
-        timeout: seconds after which a request fails.
-    """
-    from qdrant_client import QdrantClient
-
-    if url == ":memory:":
-        return QdrantClient(":memory:")
-    # Its version check would warn where the server is down; the first request says so clearly.
-    with _server(f"be reached at {url!r}"):
-        return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
-
-
 class ClientStore:
     """A `VectorStore` in one collection of a Qdrant server.
 
     Args:
-        client: what `connect` returned.
-        collection: the collection's name; `create` makes it.
-        options: what `create` was given.
+        client: what `hybridge.vectors.collection.connect` returned.
+        collection: the collection's name.
+        options: what the collection was created with.
 
     Raises:
         IndexNotFoundError: there is no such collection.
@@ -76,7 +50,7 @@ class ClientStore:
         self.options = options
         self._client = client
         self._collection = collection
-        schema = _describe(client, collection).payload_schema
+        schema = describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
         self._is_local = isinstance(client._client, QdrantLocal)
         self._unindexed: set[str] = set()
@@ -103,7 +77,7 @@ class ClientStore:
                     id=point_id(passage.id), vector=vectors, payload=payload_of(passage)
                 )
             )
-        with _server("add passages"):
+        with server_errors("add passages"):
             for some in chunked(points, _REQUEST):
                 self._client.upsert(self._collection, some, wait=True)
 
@@ -114,21 +88,21 @@ class ClientStore:
             models.PointVectors(id=UUID(int=point), vector={SPARSE: _sparse(weights)})
             for point, weights in zip(points, sparse, strict=True)
         ]
-        with _server("replace sparse vectors"):
+        with server_errors("replace sparse vectors"):
             for some in chunked(vectors, _REQUEST):
                 self._client.update_vectors(self._collection, some, wait=True)
 
     def delete(self, points: Sequence[int]) -> None:
-        with _server("delete passages"):
+        with server_errors("delete passages"):
             self._client.delete(self._collection, _uuids(points), wait=True)
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
-        with _server("read passages"):
+        with server_errors("read passages"):
             records = self._client.retrieve(self._collection, _uuids(points), with_payload=True)
         return {UUID(str(record.id)).int: passage_of(record.payload or {}) for record in records}
 
     def existing(self, points: Sequence[int]) -> set[int]:
-        with _server("read passages"):
+        with server_errors("read passages"):
             records = self._client.retrieve(self._collection, _uuids(points), with_payload=False)
         return {UUID(str(record.id)).int for record in records}
 
@@ -144,7 +118,7 @@ class ClientStore:
         if not probes:
             return []
         requests = [self._request(probe) for probe in probes]
-        with _server("search"):
+        with server_errors("search"):
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
@@ -171,7 +145,7 @@ class ClientStore:
                 continue
             schema = models.PayloadSchemaType(kind)
             try:
-                with _server("index a field"):
+                with server_errors("index a field"):
                     self._client.create_payload_index(self._collection, path, schema, wait=True)
                 self._indexes[path] = kind
             except StoreError as error:  # as with a key that may only read
@@ -179,7 +153,7 @@ class ClientStore:
                 self._unindexed.add(path)
 
     def count(self) -> int:
-        with _server("count"):
+        with server_errors("count"):
             return self._client.count(self._collection, exact=True).count
 
     def flush(self) -> None:
@@ -196,7 +170,7 @@ class ClientStore:
     ) -> Iterator[list[models.Record]]:
         offset = None
         while True:
-            with _server("read passages"):
+            with server_errors("read passages"):
                 records, offset = self._client.scroll(
                     self._collection,
                     scroll_filter=chosen,
@@ -241,56 +215,6 @@ class ClientStore:
         return to_client(passing(where, candidates)).filter
 
 
-def exists(client: QdrantClient, collection: str) -> bool:
-    """Whether there is a collection of this name."""
-    with _server("find the collection"):
-        return client.collection_exists(collection)
-
-
-def create(
-    client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
-) -> None:
-    """Make an empty collection that carries the manifest.
-
-    Raises:
-        IndexExistsError: there is a collection of this name.
-    """
-    with _server("create a collection"):
-        if exists(client, collection):
-            raise IndexExistsError(
-                f"there is a collection {collection!r} already: open it, choose another "
-                "collection=, or pass overwrite=True"
-            )
-        client.create_collection(collection, metadata=manifest, **_config(options))
-
-
-def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:
-    """The manifest a collection was created with; empty where there is none."""
-    return dict(_describe(client, collection).config.metadata or {})
-
-
-def write_manifest(client: QdrantClient, collection: str, manifest: Mapping[str, JSON]) -> None:
-    """Replace the manifest's entries."""
-    with _server("write the manifest"):
-        client.update_collection(collection, metadata=dict(manifest))
-
-
-def drop(client: QdrantClient, collection: str) -> None:
-    """Delete a collection with all that is in it."""
-    with _server("delete a collection"):
-        client.delete_collection(collection)
-
-
-def _describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
-    with _server("find the collection"):
-        if not exists(client, collection):
-            raise IndexNotFoundError(
-                f"there is no collection {collection!r} on this server: "
-                "HybridIndex.create makes one"
-            )
-        return client.get_collection(collection)
-
-
 def _uuids(points: Sequence[int]) -> list[int | str | UUID]:
     return [UUID(int=point) for point in points]
 
@@ -299,33 +223,6 @@ def _sparse(weights: Sparse) -> models.SparseVector:
     from qdrant_client import models
 
     return models.SparseVector(indices=weights[0], values=weights[1])
-
-
-def _config(options: StoreOptions) -> dict[str, Any]:
-    from qdrant_client import models
-
-    hnsw = options.hnsw
-    quantization: models.QuantizationConfig | None = None
-    if options.quantization == "int8":
-        quantization = models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99)
-        )
-    elif options.quantization == "binary":
-        quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
-    distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[options.distance]
-    config: dict[str, Any] = {
-        "vectors_config": {DENSE: models.VectorParams(size=options.dimension, distance=distance)},
-        # m=0 builds no graph: an exact search would never look at it.
-        "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
-        if hnsw
-        else models.HnswConfigDiff(m=0),
-        "quantization_config": quantization,
-    }
-    if options.sparse:
-        config["sparse_vectors_config"] = {
-            SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
-        }
-    return config
 
 
 def _search_params(options: StoreOptions) -> models.SearchParams:
@@ -337,13 +234,3 @@ def _search_params(options: StoreOptions) -> models.SearchParams:
         hnsw_ef=options.hnsw.ef if options.hnsw else None,
         quantization=rescore if options.quantization else None,
     )
-
-
-@contextmanager
-def _server(action: str) -> Iterator[None]:
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        raise StoreError(f"Qdrant could not {action}: {error}") from error

@@ -5,29 +5,19 @@ Its API is young and reports every failure as a bare exception, so all of it sta
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
 from ..filters import Filter, index_fields, to_edge
-from ..filters.floats import is_short, stand_in
-from ..passages import JSON, Passage, point_number, stored_passage
+from ..passages import Passage, point_number
 from ..protocols import Vectors
-from .store import (
-    DENSE,
-    SPARSE,
-    Probe,
-    Scored,
-    Sparse,
-    StoreOptions,
-    passage_of,
-    passing,
-    payload_of,
-    ranked,
-)
+from .edge_config import search_params, shard_config
+from .options import StoreOptions
+from .payload import passage_of, payload_of
+from .store import DENSE, SPARSE, Probe, Scored, Sparse, passing, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -35,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["EdgeStore"]
 
 _PAGE = 1_000
-# Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
-_NEVER = 2**40
 
 
 class EdgeStore:
@@ -54,7 +42,7 @@ class EdgeStore:
     def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
         self.options = options
         self._shard = shard
-        self._params = _search_params(options)
+        self._params = search_params(options)
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
         self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
@@ -66,7 +54,7 @@ class EdgeStore:
 
         path.mkdir(parents=True, exist_ok=True)
         with _engine(f"create a store at {path}"):
-            return cls(edge.EdgeShard.create(str(path), _config(options)), options)
+            return cls(edge.EdgeShard.create(str(path), shard_config(options)), options)
 
     @classmethod
     def open(cls, path: Path, options: StoreOptions) -> EdgeStore:
@@ -74,7 +62,7 @@ class EdgeStore:
         import qdrant_edge as edge
 
         with _opening(path):
-            return cls(edge.EdgeShard.load(str(path), _config(options)), options)
+            return cls(edge.EdgeShard.load(str(path), shard_config(options)), options)
 
     def point(self, passage_id: str) -> int:
         return point_number(passage_id)
@@ -95,7 +83,7 @@ class EdgeStore:
             vectors: dict[str, Any] = {DENSE: vector}
             if sparse is not None:
                 vectors[SPARSE] = edge.SparseVector(*sparse[row])
-            points.append(edge.Point(numbers[row], vectors, _payload(passage)))
+            points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
         self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
@@ -114,7 +102,7 @@ class EdgeStore:
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
-        return {record.id: _passage(record.payload) for record in records}
+        return {record.id: passage_of(record.payload) for record in records}
 
     def existing(self, points: Sequence[int]) -> set[int]:
         return {record.id for record in self._retrieve(points, with_payload=False)}
@@ -140,7 +128,7 @@ class EdgeStore:
 
     def pages(self) -> Iterator[list[Passage]]:
         for records in self._pages(None, with_payload=True):
-            yield [_passage(record.payload) for record in records]
+            yield [passage_of(record.payload) for record in records]
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
         import qdrant_edge as edge
@@ -254,82 +242,12 @@ class EdgeStore:
         if pushed.exact:
             return pushed.filter
         pages = self._pages(pushed.filter, with_payload=True)
-        candidates = (_passage(record.payload) for records in pages for record in records)
+        candidates = (passage_of(record.payload) for records in pages for record in records)
         return to_edge(passing(where, candidates)).filter
-
-
-def _payload(passage: Passage) -> dict[str, JSON]:
-    """The passage's payload; with the metadata as text too where the engine would change it.
-
-    Edge reads every tenth float of 16 or 17 digits back with another last bit.
-    """
-    payload = payload_of(passage)
-    if _has_long_float(payload["metadata"]):
-        payload["exact"] = exact = json.dumps(payload["metadata"])
-        payload["metadata"] = json.loads(exact, parse_float=lambda text: stand_in(float(text)))
-    return payload
-
-
-def _passage(payload: Mapping[str, Any]) -> Passage:
-    if "exact" in payload:
-        return stored_passage(payload["id"], payload["text"], json.loads(payload["exact"]))
-    return passage_of(payload)
-
-
-def _has_long_float(value: JSON) -> bool:
-    match value:
-        case float():
-            return not is_short(value)
-        case list():
-            return any(map(_has_long_float, value))
-        case dict():
-            return any(map(_has_long_float, value.values()))
-    return False
-
-
-def _config(options: StoreOptions) -> edge.EdgeConfig:
-    import qdrant_edge as edge
-
-    hnsw = options.hnsw
-    quantization: edge.QuantizationConfigType | None = None
-    if options.quantization == "int8":
-        quantization = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99)
-    elif options.quantization == "binary":
-        quantization = edge.BinaryQuantizationConfig()
-    distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
-    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
-    return edge.EdgeConfig(
-        vectors={DENSE: edge.EdgeVectorParams(options.dimension, distance)},
-        sparse_vectors=sparse if options.sparse else None,
-        hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000)
-        if hnsw
-        else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
-        quantization_config=quantization,
-        # An exact search reads one segment, and handing that to another thread costs 40 µs.
-        max_search_threads=1 if options.exact else None,
-        optimizers=edge.EdgeOptimizersConfig(
-            indexing_threshold=_NEVER if options.exact else 1_000,
-            # Whoever asks for `optimize` wants deleted points gone: IDF counts them until then.
-            deleted_threshold=0.01,
-            vacuum_min_vector_number=1,
-        ),
-    )
 
 
 def _kind(schema: edge.PayloadSchemaType) -> str:
     return str(schema).rpartition(".")[2].lower()
-
-
-def _search_params(options: StoreOptions) -> edge.SearchParams:
-    import qdrant_edge as edge
-
-    return edge.SearchParams(
-        exact=options.exact,
-        hnsw_ef=options.hnsw.ef if options.hnsw else None,
-        quantization=edge.QuantizationSearchParams(rescore=True, oversampling=3.0)
-        if options.quantization
-        else None,
-    )
 
 
 @contextmanager

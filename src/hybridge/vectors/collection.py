@@ -1,0 +1,136 @@
+"""A Qdrant server's collections: made with their manifest, described, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import IndexExistsError, IndexNotFoundError, StoreError
+from ..passages import JSON
+from .options import StoreOptions
+from .store import DENSE, SPARSE
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient, models
+
+__all__ = [
+    "connect",
+    "create",
+    "describe",
+    "drop",
+    "exists",
+    "read_manifest",
+    "server_errors",
+    "write_manifest",
+]
+
+
+def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
+    """A client of the server at `url`, or of an engine in this process for ``":memory:"``.
+
+    Args:
+        url: for example ``"http://localhost:6333"``.
+        api_key: the key a protected server asks for.
+        timeout: seconds after which a request fails.
+    """
+    from qdrant_client import QdrantClient
+
+    if url == ":memory:":
+        return QdrantClient(":memory:")
+    # Its version check would warn where the server is down; the first request says so clearly.
+    with server_errors(f"be reached at {url!r}"):
+        return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
+
+
+def exists(client: QdrantClient, collection: str) -> bool:
+    """Whether there is a collection of this name."""
+    with server_errors("find the collection"):
+        return client.collection_exists(collection)
+
+
+def create(
+    client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
+) -> None:
+    """Make an empty collection that carries the manifest.
+
+    Raises:
+        IndexExistsError: there is a collection of this name.
+    """
+    with server_errors("create a collection"):
+        if exists(client, collection):
+            raise IndexExistsError(
+                f"there is a collection {collection!r} already: open it, choose another "
+                "collection=, or pass overwrite=True"
+            )
+        client.create_collection(collection, metadata=manifest, **_config(options))
+
+
+def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:
+    """The manifest a collection was created with; empty where there is none."""
+    return dict(describe(client, collection).config.metadata or {})
+
+
+def write_manifest(client: QdrantClient, collection: str, manifest: Mapping[str, JSON]) -> None:
+    """Replace the manifest's entries."""
+    with server_errors("write the manifest"):
+        client.update_collection(collection, metadata=dict(manifest))
+
+
+def drop(client: QdrantClient, collection: str) -> None:
+    """Delete a collection with all that is in it."""
+    with server_errors("delete a collection"):
+        client.delete_collection(collection)
+
+
+def describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
+    """What the server says of a collection.
+
+    Raises:
+        IndexNotFoundError: there is no collection of this name.
+    """
+    with server_errors("find the collection"):
+        if not exists(client, collection):
+            raise IndexNotFoundError(
+                f"there is no collection {collection!r} on this server: "
+                "HybridIndex.create makes one"
+            )
+        return client.get_collection(collection)
+
+
+def _config(options: StoreOptions) -> dict[str, Any]:
+    from qdrant_client import models
+
+    hnsw = options.hnsw
+    quantization: models.QuantizationConfig | None = None
+    if options.quantization == "int8":
+        quantization = models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99)
+        )
+    elif options.quantization == "binary":
+        quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
+    distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[options.distance]
+    config: dict[str, Any] = {
+        "vectors_config": {DENSE: models.VectorParams(size=options.dimension, distance=distance)},
+        # m=0 builds no graph: an exact search would never look at it.
+        "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
+        if hnsw
+        else models.HnswConfigDiff(m=0),
+        "quantization_config": quantization,
+    }
+    if options.sparse:
+        config["sparse_vectors_config"] = {
+            SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
+        }
+    return config
+
+
+@contextmanager
+def server_errors(action: str) -> Iterator[None]:
+    """Turn whatever the client raises inside the block into a `StoreError`."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(f"Qdrant could not {action}: {error}") from error

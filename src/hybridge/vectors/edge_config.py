@@ -1,0 +1,59 @@
+"""Our options in the words of Qdrant Edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .options import StoreOptions
+from .store import DENSE, SPARSE
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+
+__all__ = ["search_params", "shard_config"]
+
+# Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
+_NEVER = 2**40
+
+
+def shard_config(options: StoreOptions) -> edge.EdgeConfig:
+    """How a shard keeps its vectors."""
+    import qdrant_edge as edge
+
+    hnsw = options.hnsw
+    quantization: edge.QuantizationConfigType | None = None
+    if options.quantization == "int8":
+        quantization = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99)
+    elif options.quantization == "binary":
+        quantization = edge.BinaryQuantizationConfig()
+    distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
+    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    return edge.EdgeConfig(
+        vectors={DENSE: edge.EdgeVectorParams(options.dimension, distance)},
+        sparse_vectors=sparse if options.sparse else None,
+        hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000)
+        if hnsw
+        else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        quantization_config=quantization,
+        # An exact search reads one segment, and handing that to another thread costs 40 µs.
+        max_search_threads=1 if options.exact else None,
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=_NEVER if options.exact else 1_000,
+            # Whoever asks for `optimize` wants deleted points gone: IDF counts them until then.
+            deleted_threshold=0.01,
+            vacuum_min_vector_number=1,
+        ),
+    )
+
+
+def search_params(options: StoreOptions) -> edge.SearchParams:
+    """How a shard is searched."""
+    import qdrant_edge as edge
+
+    return edge.SearchParams(
+        exact=options.exact,
+        hnsw_ef=options.hnsw.ef if options.hnsw else None,
+        quantization=edge.QuantizationSearchParams(rescore=True, oversampling=3.0)
+        if options.quantization
+        else None,
+    )

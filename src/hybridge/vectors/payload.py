@@ -1,0 +1,52 @@
+"""What a passage is in Qdrant: a payload, the same in both engines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..filters.floats import is_short, stand_in
+from ..passages import JSON, Passage, stored_passage
+
+__all__ = ["passage_of", "payload_of"]
+
+
+def payload_of(passage: Passage) -> dict[str, JSON]:
+    """The payload that stands for a passage.
+
+    Qdrant changes the last bit of every tenth float of 16 or 17 digits. Metadata that hold such a
+    float are kept as text too, and get a stand-in that filters cannot tell from it.
+
+    >>> payload_of(Passage("p1", "text", {"year": 2019}))
+    {'id': 'p1', 'text': 'text', 'metadata': {'year': 2019}}
+    """
+    metadata = dict(passage.metadata)
+    payload: dict[str, JSON] = {"id": passage.id, "text": passage.text, "metadata": metadata}
+    if _has_long_float(metadata):
+        payload["exact"] = exact = json.dumps(metadata)
+        payload["metadata"] = json.loads(exact, parse_float=lambda text: stand_in(float(text)))
+    return payload
+
+
+def passage_of(payload: Mapping[str, Any]) -> Passage:
+    """The passage that `payload_of` wrote.
+
+    >>> passage = Passage("p1", "text", {"at": 0.1 + 0.2})
+    >>> passage_of(payload_of(passage)) == passage
+    True
+    """
+    exact = payload.get("exact")
+    metadata = payload["metadata"] if exact is None else json.loads(exact)
+    return stored_passage(payload["id"], payload["text"], metadata)
+
+
+def _has_long_float(value: JSON) -> bool:
+    match value:
+        case float():
+            return not is_short(value)
+        case list():
+            return any(map(_has_long_float, value))
+        case dict():
+            return any(map(_has_long_float, value.values()))
+    return False
