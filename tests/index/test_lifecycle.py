@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,15 @@ def test_a_forked_child_leaves_the_index_to_its_parent(path: Path) -> None:
         assert [hit.passage.id for hit in index.bm25.search(["fork"])[0]] == ["new"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that starts a job in the background has it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_writer_does_not_block_readers() -> None:
     lock = ReadWriteLock()
     main = threading.main_thread().ident
