@@ -141,7 +141,7 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_lost(
 
 
 def test_a_half_made_index_is_made_anew(path: Path, words: CallableEncoder) -> None:
-    (path / "manifest.json").unlink()
+    (path / "manifest.json").rename(path / ".manifest.json.tmp")
     with HybridIndex.create(path, encoder=words) as index:
         assert len(index) == 0
 

@@ -30,7 +30,9 @@ __all__ = ["Folder"]
 _MANIFEST = "manifest.json"
 _SEAL = "seal.json"
 # What a folder without a manifest may hold and still be taken for empty: a half-made index.
-_OURS = frozenset({"lock", "points", "generation.json", "bm25.npz", _SEAL})
+# A file that a kill caught being written goes by its temporary name.
+_FILES = ("generation.json", "bm25.npz", _MANIFEST, _SEAL)
+_OURS = frozenset({"lock", "points", *_FILES, *(f".{name}.tmp" for name in _FILES)})
 
 
 class Folder:

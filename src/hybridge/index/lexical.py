@@ -130,6 +130,7 @@ class PostingsStage:
             if self._postings is None:
                 parameters = BM25Parameters.from_config(self._home.manifest.bm25)
                 postings = Postings[PointedId](self._analyzer, parameters)
+                self._keys = {}  # a stale file may have named passages that are gone
                 for page in self._home.store.pages():
                     postings.upsert([self._key(p.id) for p in page], [p.text for p in page])
                 self._postings = postings

@@ -1,6 +1,7 @@
 """The embedded engine: Qdrant Edge, the Rust engine of Qdrant inside this process.
 
-Its API is young and reports every failure as a bare exception, so all of it stays in this module.
+Its API is young and reports every failure as a bare exception, so all of it stays in this module
+and in `edge_config`.
 """
 
 from __future__ import annotations
@@ -271,8 +272,7 @@ def _opening(path: Path) -> Iterator[None]:
             raise
         if "WouldBlock" in str(error):
             raise IndexLockedError(
-                f"{path} is open already, in another process or in this one: close it there first, "
-                "or share one index by serving Qdrant and passing url="
+                f"{path} is open already, in another process or in this one: close it there first"
             ) from error
         raise CorruptIndexError(
             f"{path} cannot be read ({error}): restore it from a copy or index again"
