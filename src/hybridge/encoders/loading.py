@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from ..errors import InvalidInputError, ModelNotFoundError
 from .resolution import ModelSource
@@ -14,7 +14,9 @@ from .resolution import ModelSource
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["DTYPES", "LOADING", "Dtype", "load"]
+__all__ = ["DTYPES", "LOADING", "Dtype", "load", "load_as"]
+
+Model = TypeVar("Model")
 
 logger = logging.getLogger(__name__)
 
@@ -31,45 +33,21 @@ _INSTRUCTOR = {"hkunlp/instructor-base", "hkunlp/instructor-large", "hkunlp/inst
 def load(
     source: ModelSource, *, device: str | None, dtype: Dtype, max_length: int | None
 ) -> SentenceTransformer:
-    """Load a model from its folder, without asking the network and without running its code.
-
-    Call it with `LOADING` held.
+    """Load a bi-encoder; arguments and errors as for `load_as`, and one more.
 
     Args:
         source: where the model is; what is on the hub is downloaded first.
         device: torch's name of a device; None takes the best there is.
-        dtype: the precision. transformers 5 would take the checkpoint's, which may be a half
-            precision that is slow on a CPU: so it is always said.
+        dtype: the precision.
         max_length: tokens of a text that are read; None takes the model's own.
 
     Raises:
         InvalidInputError: there is no such device, or the model cannot read `max_length` tokens.
         ModelNotFoundError: the download failed, or the files are not those of a model.
     """
-    folder = source.fetch()
-    import torch
     from sentence_transformers import SentenceTransformer
 
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise InvalidInputError(
-            f"device {device!r} cannot be used here: {error}; None takes the best there is"
-        ) from error
-    logger.info("loading %s from %s", source.name or "a model", folder)
-    try:
-        with _no_bars():
-            model = SentenceTransformer(
-                str(folder),
-                device=device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"dtype": dtype},
-            )
-    except (OSError, ValueError) as error:
-        raise ModelNotFoundError(
-            f"the files in {str(folder)!r} cannot be loaded as a model: {error}"
-        ) from error
+    model = load_as(SentenceTransformer, source, device=device, dtype=dtype)
     if source.name in _INSTRUCTOR:
         model.set_pooling_include_prompt(False)
     if max_length is not None:
@@ -80,6 +58,56 @@ def load(
             )
         model.max_seq_length = max_length
     return model
+
+
+def load_as(
+    kind: Callable[..., Model],
+    source: ModelSource,
+    *,
+    device: str | None,
+    dtype: Dtype,
+    **settings: Any,
+) -> Model:
+    """Load a model from its folder, without asking the network and without running its code.
+
+    Call it with `LOADING` held.
+
+    Args:
+        kind: the class of sentence-transformers that the model is of.
+        source: where the model is; what is on the hub is downloaded first.
+        device: torch's name of a device; None takes the best there is.
+        dtype: the precision. transformers 5 would take the checkpoint's, which may be a half
+            precision that is slow on a CPU: so it is always said.
+        settings: what else `kind` takes.
+
+    Raises:
+        InvalidInputError: there is no such device.
+        ModelNotFoundError: the download failed, or the files are not those of such a model.
+    """
+    folder = source.fetch()
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"device {device!r} cannot be used here: {error}; None takes the best there is"
+        ) from error
+    logger.info("loading %s from %s", source.name or "a model", folder)
+    try:
+        with _no_bars():
+            return kind(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": dtype},
+                **settings,
+            )
+    except (OSError, ValueError) as error:
+        raise ModelNotFoundError(
+            f"the files in {str(folder)!r} cannot be loaded as a model: {error}"
+        ) from error
 
 
 @contextmanager

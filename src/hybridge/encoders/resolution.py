@@ -77,12 +77,12 @@ class ModelSource:
         return Path(folder)
 
 
-def resolve(model: str | Path) -> ModelSource:
+def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSource:
     """Find a model, without loading it and without torch.
 
     Args:
-        model: a folder, or a name on the Hugging Face hub. A name without an owner belongs to
-            ``sentence-transformers``, as in that library.
+        model: a folder, or a name on the Hugging Face hub.
+        owner: whom a name without an owner belongs to.
 
     Raises:
         InvalidInputError: `model` is empty or neither a string nor a path.
@@ -94,12 +94,12 @@ def resolve(model: str | Path) -> ModelSource:
     """
     if not isinstance(model, str | Path) or not str(model).strip():
         raise InvalidInputError(
-            f"model must be a name on the hub, a folder or a SentenceTransformer, not {model!r}"
+            f"model must be a name on the hub, a folder or a model object, not {model!r}"
         )
     path = os.path.expanduser(model)
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
-    name = _hub_name(model)
+    name = _hub_name(model, owner)
     if folder := _cached(name):
         return ModelSource("cache", name, folder)
     if folder := _packaged(name):
@@ -117,7 +117,7 @@ def _checked(path: Path) -> Path:
     )
 
 
-def _hub_name(model: str | Path) -> str:
+def _hub_name(model: str | Path, owner: str) -> str:
     name = str(model)
     parts = name.split("/")
     shaped = len(name) <= 96 and len(parts) <= 2 and all(map(_NAME.fullmatch, parts))
@@ -126,7 +126,7 @@ def _hub_name(model: str | Path) -> str:
             f"there is no folder {name!r}, and it is no name on the hub either: give the path of "
             f"an existing folder, or a name like {DEFAULT_MODEL!r}"
         )
-    return name if len(parts) == 2 else f"sentence-transformers/{name}"
+    return name if len(parts) == 2 else f"{owner}/{name}"
 
 
 def _cache_folder() -> str | None:

@@ -1,0 +1,248 @@
+"""What rerankers share: candidates in, the same hits out in a new order, one more trace entry."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+
+from .arguments import check_k, check_queries
+from .errors import InvalidInputError
+from .fusion.base import standardize
+from .passages import Hit, StageScore
+
+__all__ = ["TextReranker", "blended", "check_candidates", "check_share", "reordered"]
+
+
+class TextReranker(ABC):
+    """A reranker whose score depends on nothing but a query and a text.
+
+    A subclass says how to score texts; this class does the rest, alike for all of them. What no
+    model can judge is defined here: to a blank query all candidates are alike and get 0.0, and a
+    blank passage gets the lowest score of its list.
+
+    Args:
+        name: the stage's name in traces.
+        threshold: drop candidates that score below; None keeps all of them.
+
+    >>> class Longest(TextReranker):
+    ...     def _score(self, queries, texts):
+    ...         return [[float(len(text)) for text in some] for some in texts]
+    >>> from hybridge import Passage
+    >>> hits = [Hit(Passage("a", "short"), 2.0), Hit(Passage("b", "much longer"), 1.0)]
+    >>> [[hit.passage.id for hit in list_] for list_ in Longest("length").rerank(["?"], [hits])]
+    [['b', 'a']]
+    """
+
+    def __init__(self, name: str, threshold: float | None = None) -> None:
+        if not isinstance(name, str) or not name:
+            raise InvalidInputError(f"name must be a non-empty string, not {name!r}")
+        if threshold is not None and (
+            not isinstance(threshold, Real)
+            or isinstance(threshold, bool)
+            or not math.isfinite(threshold)
+        ):
+            raise InvalidInputError(f"threshold must be a finite number or None, not {threshold!r}")
+        self.name = name
+        self.threshold = threshold
+
+    @abstractmethod
+    def _score(
+        self, queries: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]:
+        """The finite score of each of `texts[i]` for `queries[i]`; none of them is blank."""
+
+    def score_texts(
+        self, queries: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """The score of each of `texts[i]` for `queries[i]`, in their order.
+
+        Args:
+            queries: questions.
+            texts: one list of texts a question.
+
+        Raises:
+            InvalidInputError: not one list a query, or something that is no string.
+        """
+        asked = check_queries(queries)
+        given = [_check_texts(some) for some in texts]
+        if len(asked) != len(given):
+            raise InvalidInputError(
+                f"{len(asked)} queries and {len(given)} lists of texts: give one list a query"
+            )
+        judged = [
+            [text for text in some if query.strip() and text.strip()]
+            for query, some in zip(asked, given, strict=True)
+        ]
+        rows = [row for row, some in enumerate(judged) if some]
+        scored: list[Sequence[float]] = [()] * len(asked)
+        if rows:
+            answers = self._score([asked[row] for row in rows], [judged[row] for row in rows])
+            for row, scores in zip(rows, answers, strict=True):
+                scored[row] = scores
+        return [
+            _with_blanks(query, some, scores)
+            for query, some, scores in zip(asked, given, scored, strict=True)
+        ]
+
+    def rerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """Each query's candidates in the order of this reranker's scores, ties by id.
+
+        Args:
+            queries: questions.
+            candidates: one list of hits a question, in any order.
+            k: how many to return at most; None for all.
+
+        Raises:
+            InvalidInputError: not one list a query, or something in it that is no hit.
+        """
+        asked, given = check_candidates(queries, candidates, k)
+        scores = self.score_texts(asked, [[hit.passage.text for hit in hits] for hits in given])
+        return [
+            reordered(self.name, hits, some, k, self.threshold)
+            for hits, some in zip(given, scores, strict=True)
+        ]
+
+    async def arerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """`rerank` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.rerank, queries, candidates, k)
+
+
+def check_candidates(
+    queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None
+) -> tuple[list[str], list[list[Hit]]]:
+    """What `rerank` was given, as lists, once it is sure that it can be worked on.
+
+    Raises:
+        InvalidInputError: a bad `k`, not one list a query, or something in it that is no hit.
+
+    >>> check_candidates(("why?",), ([],), k=10)
+    (['why?'], [[]])
+    """
+    if k is not None:
+        check_k(k)
+    asked = check_queries(queries)
+    given = [list(hits) for hits in candidates]
+    if len(asked) != len(given):
+        raise InvalidInputError(
+            f"{len(asked)} queries and {len(given)} lists of candidates: give one list a query"
+        )
+    for hits in given:
+        for hit in hits:
+            if not isinstance(hit, Hit):
+                raise InvalidInputError(
+                    f"candidates must be lists of hits, not of {type(hit).__name__}: "
+                    "write Hit(passage, score=0.0) for a passage that no stage has scored"
+                )
+    return asked, given
+
+
+def check_share(value: float, name: str) -> float:
+    """`value`, once it is sure that it is a number from 0 to 1.
+
+    Raises:
+        InvalidInputError: anything else; the message calls the value `name`.
+
+    >>> check_share(0.5, "blend")
+    0.5
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{name} must be a number from 0 to 1, not {value!r}")
+    return float(value)
+
+
+def reordered(
+    stage: str,
+    hits: Sequence[Hit],
+    scores: Sequence[float],
+    k: int | None = None,
+    threshold: float | None = None,
+) -> list[Hit]:
+    """The hits by new scores, best first, ties by id, each with one more trace entry.
+
+    Args:
+        stage: the name of what gave the scores.
+        hits: in any order.
+        scores: one a hit.
+        k: how many to keep at most; None for all.
+        threshold: drop what scores below; None drops nothing.
+
+    >>> from hybridge import Passage
+    >>> hits = [Hit(Passage("a", "x"), 9.0), Hit(Passage("b", "y"), 8.0)]
+    >>> [(hit.passage.id, hit.trace) for hit in reordered("judge", hits, [0.1, 0.7], k=1)]
+    [('b', (StageScore(stage='judge', rank=1, score=0.7),))]
+    """
+    ranked = sorted(
+        zip(map(float, scores), hits, strict=True), key=lambda pair: (-pair[0], pair[1].passage.id)
+    )
+    return [
+        replace(hit, score=score, trace=(*hit.trace, StageScore(stage, rank, score)))
+        for rank, (score, hit) in enumerate(ranked[:k], start=1)
+        if threshold is None or score >= threshold
+    ]
+
+
+def blended(
+    received: Sequence[Hit], reranked: Sequence[Hit], blend: float, k: int | None = None
+) -> list[Hit]:
+    r"""A reranker's hits, sorted by its scores and the scores it received together.
+
+    .. math:: f(d) = b\, z(s_{\text{reranker}}(d)) + (1 - b)\, z(s_{\text{received}}(d))
+
+    with each side in standard deviations from its mean over the candidates that the reranker
+    kept. Interpolating a reranker's score with its first stage's is discussed in
+    J. Lin, R. Nogueira and A. Yates, *Pretrained Transformers for Text Ranking: BERT and Beyond*,
+    2021, arXiv 2010.06467.
+
+    Args:
+        received: what the reranker was given.
+        reranked: what it returned; its last trace entry names it.
+        blend: the reranker's share :math:`b`, from 0 to 1.
+        k: how many to return at most; None for all.
+
+    >>> from hybridge import Passage
+    >>> a, b = Passage("a", "x"), Passage("b", "y")
+    >>> received = [Hit(a, 9.0), Hit(b, 8.0)]
+    >>> judged = reordered("judge", received, [0.1, 0.7])
+    >>> [(hit.passage.id, hit.score) for hit in blended(received, judged, 0.25)]
+    [('a', 0.5), ('b', -0.5)]
+    """
+    if not reranked:
+        return []
+    before = {hit.passage.id: hit.score for hit in received}
+    sides = np.array([[hit.score, before[hit.passage.id]] for hit in reranked]).T
+    scores = blend * standardize(sides[0]) + (1 - blend) * standardize(sides[1])
+    name = reranked[0].trace[-1].stage if reranked[0].trace else "reranker"
+    return reordered(f"{name}:blend", reranked, scores.tolist(), k)
+
+
+def _check_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise InvalidInputError("texts must be a list of strings a query, not one string")
+    listed = list(texts)
+    for text in listed:
+        if not isinstance(text, str):
+            raise InvalidInputError(f"texts must be strings, not {type(text).__name__}")
+    return listed
+
+
+def _with_blanks(query: str, texts: Sequence[str], scores: Sequence[float]) -> list[float]:
+    """The scores of all the texts, where only those that are not blank have been scored."""
+    lowest = float(min(scores, default=0.0))
+    judged = iter(scores)
+    return [float(next(judged)) if query.strip() and text.strip() else lowest for text in texts]
