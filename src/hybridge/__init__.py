@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .passages import Hit as Hit
     from .passages import Passage as Passage
     from .passages import StageScore as StageScore
+    from .pipeline import Pipeline as Pipeline
     from .protocols import Encoder as Encoder
     from .protocols import Reranker as Reranker
     from .protocols import Retriever as Retriever
@@ -32,6 +33,7 @@ _HOMES = {
     "HybridIndex": "index",
     "HybridgeError": "errors",
     "Passage": "passages",
+    "Pipeline": "pipeline",
     "Reranker": "protocols",
     "Retriever": "protocols",
     "Scorer": "protocols",

@@ -9,14 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 
-import numpy as np
-
 from .arguments import check_k, check_queries
 from .errors import InvalidInputError
-from .fusion.base import standardize
+from .fusion import ConvexCombination
 from .passages import Hit, StageScore
 
-__all__ = ["TextReranker", "blended", "check_candidates", "check_share", "reordered"]
+__all__ = [
+    "TextReranker",
+    "blend_stage",
+    "blended",
+    "check_candidates",
+    "check_share",
+    "reordered",
+]
 
 
 class TextReranker(ABC):
@@ -225,10 +230,20 @@ def blended(
     if not reranked:
         return []
     before = {hit.passage.id: hit.score for hit in received}
-    sides = np.array([[hit.score, before[hit.passage.id]] for hit in reranked]).T
-    scores = blend * standardize(sides[0]) + (1 - blend) * standardize(sides[1])
+    after = {hit.passage.id: hit.score for hit in reranked}
+    kept = {id_: before[id_] for id_ in after}
+    scores = ConvexCombination().fuse([after, kept], [blend, 1 - blend])
     name = reranked[0].trace[-1].stage if reranked[0].trace else "reranker"
-    return reordered(f"{name}:blend", reranked, scores.tolist(), k)
+    return reordered(blend_stage(name), reranked, [scores[h.passage.id] for h in reranked], k)
+
+
+def blend_stage(stage: str) -> str:
+    """What a blend with this stage is called in traces.
+
+    >>> blend_stage("cross-encoder")
+    'cross-encoder:blend'
+    """
+    return f"{stage}:blend"
 
 
 def _check_texts(texts: Sequence[str]) -> list[str]:

@@ -10,17 +10,21 @@ from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer
 from ..arguments import check_count, check_ids, check_k, check_queries
+from ..colbert.tokens import TokenEncoder
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..fusion import Fusion, from_config, get_fusion
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
+from ..reranking import check_share
 from .home import Home
+from .info import describe
+from .late import LateStage, check_has_late
 from .lifecycle import Lifecycle
 from .search import hybrid_hits, spread
 from .settings import check_stage_weights
 from .stages import DenseStage, Stage
-from .staging import staged
+from .staging import dense_column, staged, token_column
 from .views import StageRetriever
 
 __all__ = ["HybridIndex"]
@@ -44,12 +48,22 @@ class HybridIndex(Lifecycle):
     ['p1']
     """
 
-    def __init__(self, home: Home, encoder: Encoder, analyzer: Analyzer) -> None:
+    def __init__(
+        self,
+        home: Home,
+        encoder: Encoder,
+        analyzer: Analyzer,
+        token_encoder: TokenEncoder | None = None,
+    ) -> None:
         """Not for users: `create` and `open` check what this takes for granted."""
-        super().__init__(home, encoder, analyzer)
+        super().__init__(home, encoder, analyzer, token_encoder)
         manifest = home.manifest
         self._fusion = from_config(manifest.fusion)
         self._dense = DenseStage(home.store, encoder)
+        tokens = manifest.store.tokens
+        self._late = None
+        if token_encoder is not None and tokens is not None:
+            self._late = LateStage(home.store, token_encoder, tokens.dimension)
         stages: list[Stage] = [self._lexical, self._dense]
         self._stages = {stage.name: stage for stage in stages}
 
@@ -63,11 +77,17 @@ class HybridIndex(Lifecycle):
         """The bi-encoder's half alone, a `Retriever` and `Scorer`."""
         return StageRetriever(self, self._dense)
 
+    @property
+    def late_interaction(self) -> StageRetriever | None:
+        """Late interaction alone, which then compares every passage; None without tokens."""
+        return None if self._late is None else StageRetriever(self, self._late)
+
     def add(
         self,
         passages: Iterable[Passage],
         *,
         vectors: ArrayLike | None = None,
+        token_vectors: Sequence[ArrayLike] | None = None,
         progress: bool | None = None,
     ) -> int:
         """Add passages; one whose id is there already replaces it.
@@ -80,6 +100,8 @@ class HybridIndex(Lifecycle):
         Args:
             passages: any iterable, however long.
             vectors: the passages' vectors, shape (passages, dimension), if you have them already.
+            token_vectors: the same for late interaction: a matrix a passage, shape (its tokens,
+                their dimension), each row of length 1.
             progress: show a bar; None shows it on a terminal.
 
         Returns:
@@ -91,19 +113,27 @@ class HybridIndex(Lifecycle):
         """
         self._access.check()
         store = self._home.store
-        dimension = store.options.dimension
-        with staged(passages, vectors, self._encoder, dimension, progress) as waiting:
+        dense = dense_column(vectors, self._encoder, store.options.dimension)
+        tokens = None
+        if self._token_encoder is not None and store.options.tokens is not None:
+            dimension = store.options.tokens.dimension
+            tokens = token_column(token_vectors, self._token_encoder, dimension)
+        elif token_vectors is not None:
+            raise InvalidInputError(
+                "this index keeps no token_vectors: create it with late_interaction=True"
+            )
+        with staged(passages, dense, tokens, progress) as waiting:
             if not len(waiting):
                 return 0
             with self._writer:
                 with self._changing():
-                    incoming = (passage for chunk, _ in waiting for passage in chunk)
+                    incoming = (passage for some in waiting for passage in some.passages)
                     self._lexical.learn(incoming, len(waiting))
-                for chunk, dense in waiting:
-                    prepared = self._lexical.prepare(chunk)
+                for some in waiting:
+                    prepared = self._lexical.prepare(some.passages)
                     with self._changing():
-                        store.upsert(chunk, dense, prepared.sparse)
-                        self._lexical.upsert(chunk, prepared)
+                        store.upsert(some.passages, some.dense, prepared.sparse, some.tokens)
+                        self._lexical.upsert(some.passages, prepared)
                 store.flush()
             return len(waiting)
 
@@ -162,6 +192,7 @@ class HybridIndex(Lifecycle):
         depth: int | None = None,
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
+        blend: float | None = None,
     ) -> list[list[Hit]]:
         """The best `k` passages for each query, best first, with what every stage thought.
 
@@ -172,6 +203,8 @@ class HybridIndex(Lifecycle):
             depth: candidates each stage contributes; at least `k`, the index's own by default.
             weights: one weight a stage, by default the index's own; one of weight 0 is left out.
             fusion: a method's name or object instead of the index's own.
+            blend: late interaction's share in the score, instead of the index's own; 0 leaves it
+                out.
 
         Raises:
             InvalidInputError: an argument is not valid.
@@ -188,14 +221,21 @@ class HybridIndex(Lifecycle):
             weighed = dict.fromkeys(manifest.weights, 1.0)
         stages = [stage for name, stage in self._stages.items() if weighed[name] > 0]
         shares = [weighed[stage.name] for stage in stages]
+        part = manifest.blend if blend is None else check_share(blend, "blend")
+        check_has_late(self._late, part)
+        judges = [self._late] if self._late is not None and part > 0 else []
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             with self._access.reading(chosen):
                 store = self._home.store
-                return hybrid_hits(stages, encoded, shares, method, store, k, depth, chosen)
+                first = encoded[: len(stages)]
+                late = judges[0].begin(encoded[-1]) if judges else None
+                return hybrid_hits(
+                    stages, first, shares, method, store, k, depth, chosen, late, part
+                )
 
         self._access.check()
-        return spread(check_queries(queries), stages, answer)
+        return spread(check_queries(queries), [*stages, *judges], answer)
 
     async def asearch(
         self,
@@ -206,10 +246,18 @@ class HybridIndex(Lifecycle):
         depth: int | None = None,
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
+        blend: float | None = None,
     ) -> list[list[Hit]]:
         """`search` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(
-            self.search, queries, k, where=where, depth=depth, weights=weights, fusion=fusion
+            self.search,
+            queries,
+            k,
+            where=where,
+            depth=depth,
+            weights=weights,
+            fusion=fusion,
+            blend=blend,
         )
 
     def optimize(self) -> None:
@@ -226,17 +274,5 @@ class HybridIndex(Lifecycle):
 
     def info(self) -> dict[str, JSON]:
         """What this index is and holds, as JSON."""
-        manifest = self._home.manifest
-        return {
-            "place": self._home.place,
-            "passages": len(self),
-            "encoder": manifest.encoder,
-            "vectors": manifest.store.to_config(),
-            "lexical": manifest.lexical,
-            "bm25": dict(manifest.bm25),
-            "analyzer": dict(manifest.analyzer),
-            "fusion": dict(manifest.fusion),
-            "weights": dict(manifest.weights),
-            "depth": manifest.depth,
-            "format": manifest.format,
-        }
+        self._access.check()
+        return describe(self._home, len(self))

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ..analyzer import Analyzer, AnalyzerLike
+from ..colbert.tokens import TokenEncoder
 from ..encoders import as_encoder
 from ..errors import InvalidInputError
 from ..fusion import Fusion
@@ -20,9 +21,10 @@ from ..protocols import Encoder
 from ..vectors.options import HNSW, Distance, Quantization
 from .access import Access
 from .home import Home, create_home, open_home
+from .late import LateInteraction
 from .lexical import LexicalStage, open_lexical
 from .manifest import Lexical
-from .settings import EncoderLike, make_manifest, reopened_encoder
+from .settings import EncoderLike, make_manifest, reopened_encoder, reopened_token_encoder
 
 __all__ = ["Lifecycle"]
 
@@ -30,10 +32,17 @@ __all__ = ["Lifecycle"]
 class Lifecycle:
     """What `HybridIndex` does besides keeping and finding passages."""
 
-    def __init__(self, home: Home, encoder: Encoder, analyzer: Analyzer) -> None:
+    def __init__(
+        self,
+        home: Home,
+        encoder: Encoder,
+        analyzer: Analyzer,
+        token_encoder: TokenEncoder | None = None,
+    ) -> None:
         """Not for users: `create` and `open` check what this takes for granted."""
         self._home = home
         self._encoder = encoder
+        self._token_encoder = token_encoder
         self._access = Access(home.store, home.place)
         self._writer = Lock()
         self._lexical = open_lexical(home, analyzer)
@@ -58,6 +67,7 @@ class Lifecycle:
         distance: Distance = "cosine",
         hnsw: HNSW | None = None,
         quantization: Quantization | None = None,
+        late_interaction: Any = None,
         overwrite: bool = False,
     ) -> Self:
         """A new, empty index.
@@ -84,6 +94,9 @@ class Lifecycle:
                 once `optimize` was called; None searches exactly.
             quantization: ``"int8"`` or ``"binary"`` copies of the vectors for a faster first pass,
                 once `optimize` was called.
+            late_interaction: True keeps a vector for every second token as well, by which each
+                search then judges its candidates; see `hybridge.index.LateInteraction` for other
+                models and settings, of which it takes an encoder or the whole.
             overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:
@@ -99,6 +112,8 @@ class Lifecycle:
             )
         chosen = Analyzer.of(analyzer)
         opened = as_encoder(encoder)
+        late = LateInteraction.of(late_interaction)
+        token_encoder = late.token_encoder(opened) if late is not None else None
         manifest = make_manifest(
             opened,
             chosen,
@@ -110,10 +125,12 @@ class Lifecycle:
             distance=distance,
             hnsw=hnsw,
             quantization=quantization,
+            late=late,
+            token_encoder=token_encoder,
         )
         home = create_home(path, url, api_key, collection, manifest, overwrite=overwrite)
         try:
-            return cls(home, opened, chosen)
+            return cls(home, opened, chosen, token_encoder)
         except BaseException:
             home.close()
             raise
@@ -128,6 +145,7 @@ class Lifecycle:
         collection: str = "hybridge",
         encoder: EncoderLike = None,
         analyzer: AnalyzerLike = None,
+        late_interaction: Any = None,
     ) -> Self:
         """The index that `create` made at this place; arguments as for `create`.
 
@@ -135,6 +153,8 @@ class Lifecycle:
             encoder: None loads the model the index was made with; where that was an object that
                 has no name, it must be given again.
             analyzer: None for the one the index was made with; a function must be given again.
+            late_interaction: None loads the encoder of tokens that the index was made with; where
+                that was an object that has no name, it must be given again.
 
         Raises:
             IndexNotFoundError: there is no index at this place.
@@ -145,8 +165,9 @@ class Lifecycle:
         home = open_home(path, url, api_key, collection)
         try:
             opened = reopened_encoder(home.manifest, encoder, home.place)
+            tokens = reopened_token_encoder(home.manifest, late_interaction, home.place)
             chosen = Analyzer.from_config(home.manifest.analyzer, analyzer)
-            return cls(home, opened, chosen)
+            return cls(home, opened, chosen, tokens)
         except BaseException:
             home.close()
             raise

@@ -39,6 +39,9 @@ class Manifest:
         depth: candidates each stage contributes.
         average_length: terms in an average passage, which ``lexical="qdrant"`` weighs by.
         learned_from: how many passages that average was taken from.
+        token_encoder: the identity of the encoder of tokens, where token vectors are kept.
+        token_encoder_config: how to load it again, where it can say so itself.
+        blend: late interaction's share in a hit's score.
     """
 
     encoder: str
@@ -52,6 +55,9 @@ class Manifest:
     encoder_config: Mapping[str, JSON] | None = None
     average_length: float = 1.0
     learned_from: int = 0
+    token_encoder: str | None = None
+    token_encoder_config: Mapping[str, JSON] | None = None
+    blend: float = 0.0
     format: int = field(default=FORMAT, init=False)
 
     def __post_init__(self) -> None:

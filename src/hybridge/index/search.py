@@ -1,4 +1,4 @@
-"""One hybrid search: candidates from every stage, completed, fused, and turned into hits."""
+"""One hybrid search: candidates from every stage, completed, fused, judged, turned into hits."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from operator import itemgetter
 from typing import Any
 
 from ..filters import Filter
-from ..fusion import Fusion
+from ..fusion import ConvexCombination, Fusion
 from ..passages import Hit, Passage, StageScore
 from ..vectors.store import Scored, VectorStore
+from .late import LATE, LATE_BLEND
 from .stages import Stage, StageSearch
 
 __all__ = ["FUSION", "hybrid_hits", "spread", "stage_hits"]
 
 FUSION = "fusion"
+
+_BLENDING = ConvexCombination()
 
 # Queries searched in one go: enough for the engine to share work, few enough to hold their scores.
 _BATCH = 16
@@ -72,23 +75,38 @@ def hybrid_hits(
     k: int,
     depth: int,
     where: Filter | None,
+    late: StageSearch | None = None,
+    blend: float = 0.0,
 ) -> list[list[Hit]]:
-    """What the stages answer together; `encoded` holds one list of queries a stage."""
+    """What the stages answer together; `encoded` holds one list of queries a stage.
+
+    Late interaction, if there is one, then scores all candidates: it has the share `blend`.
+    """
     searches = [stage.begin(queries) for stage, queries in zip(stages, encoded, strict=True)]
     tops = [search.top(depth, where) for search in searches]
     runs = [[dict(list_) for list_ in lists] for lists in tops]
     if fusion.completes:
         runs = _completed(searches, runs)
-    fused = [
-        _head(_ranked(fusion.fuse(query_runs, weights)), k)
-        for query_runs in zip(*runs, strict=True)
-    ]
-    passages = _passages(store, fused)
-    names = [stage.name for stage in stages]
+    fused = [fusion.fuse(query_runs, weights) for query_runs in zip(*runs, strict=True)]
+    names, last, final = [stage.name for stage in stages], FUSION, fused
+    if late is not None:
+        judged = late.exact([list(run) for run in fused])
+        tops += [[_ranked(run) for run in fused], [_ranked(run) for run in judged]]
+        names += [FUSION, LATE]
+        last, final = LATE_BLEND, _blended(fused, judged, blend)
+    heads = [_head(_ranked(run), k) for run in final]
+    passages = _passages(store, heads)
     return [
-        _hits(_by_id(list_, passages)[:k], names, query_tops)
-        for list_, query_tops in zip(fused, zip(*tops, strict=True), strict=True)
+        _hits(_by_id(list_, passages)[:k], names, query_tops, last)
+        for list_, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
     ]
+
+
+def _blended(
+    fused: Sequence[dict[int, float]], judged: Sequence[dict[int, float]], blend: float
+) -> list[dict[int, float]]:
+    shares = [1 - blend, blend]
+    return [_BLENDING.fuse(runs, shares) for runs in zip(fused, judged, strict=True)]
 
 
 def _completed(
@@ -137,6 +155,7 @@ def _hits(
     found: Sequence[tuple[Passage, float, int]],
     names: Sequence[str],
     tops: Sequence[Sequence[Scored]],
+    last: str,
 ) -> list[Hit]:
     stages = [
         (name, dict(top), {point: rank for rank, (point, _) in enumerate(top, start=1)})
@@ -152,7 +171,7 @@ def _hits(
                     for name, scores, ranks in stages
                     if point in ranks
                 ),
-                StageScore(FUSION, place, score),
+                StageScore(last, place, score),
             ),
         )
         for place, (passage, score, point) in enumerate(found, start=1)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..analyzer import Analyzer
 from ..arguments import check_count
+from ..colbert.tokens import TokenEncoder, as_token_encoder, token_encoder_from_config
 from ..encoders import as_encoder
 from ..encoders import from_config as encoder_from_config
 from ..errors import EncoderMismatchError, InvalidInputError
 from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
+from ..passages import JSON
 from ..protocols import Encoder
-from ..vectors.options import HNSW, Distance, Quantization, StoreOptions
+from ..vectors.options import HNSW, Distance, Quantization, StoreOptions, TokenOptions
 from ..vectors.store import DENSE, SPARSE
+from .late import LateInteraction
 from .manifest import Lexical, Manifest
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ __all__ = [
     "check_stage_weights",
     "make_manifest",
     "reopened_encoder",
+    "reopened_token_encoder",
 ]
 
 EncoderLike: TypeAlias = "Encoder | SentenceTransformer | str | Path | None"
@@ -46,6 +50,8 @@ def make_manifest(
     distance: Distance,
     hnsw: HNSW | None,
     quantization: Quantization | None,
+    late: LateInteraction | None,
+    token_encoder: TokenEncoder | None,
 ) -> Manifest:
     """The manifest of a new index; arguments as for `HybridIndex.create`.
 
@@ -64,18 +70,30 @@ def make_manifest(
     chosen = get_fusion(fusion)
     # Tried before anything is written: that it can be read back, and takes these weights.
     fusion_from_config(chosen.to_config()).fuse([{0: 1.0}, {0: 1.0}], list(shares.values()))
-    describe = getattr(encoder, "to_config", None)
+    tokens = None
+    if late is not None and token_encoder is not None:
+        tokens = TokenOptions(token_encoder.dimension, late.datatype)
+    sparse = lexical == "qdrant"
     return Manifest(
         encoder=encoder.identity,
-        encoder_config=describe() if describe is not None else None,
-        store=StoreOptions(encoder.dimension, distance, lexical == "qdrant", hnsw, quantization),
+        encoder_config=_described(encoder),
+        store=StoreOptions(encoder.dimension, distance, sparse, hnsw, quantization, tokens),
         lexical=lexical,
         analyzer=analyzer.to_config(),
         bm25=parameters.to_config(),
         fusion=chosen.to_config(),
         weights=shares,
         depth=check_count(depth, "depth"),
+        token_encoder=token_encoder.identity if token_encoder is not None else None,
+        token_encoder_config=_described(token_encoder) if token_encoder is not None else None,
+        blend=late.blend if late is not None else 0.0,
     )
+
+
+def _described(encoder: object) -> Mapping[str, JSON] | None:
+    describe = getattr(encoder, "to_config", None)
+    config: Mapping[str, JSON] | None = describe() if describe is not None else None
+    return config
 
 
 def check_stage_weights(weights: Mapping[str, float]) -> dict[str, float]:
@@ -108,13 +126,45 @@ def reopened_encoder(manifest: Manifest, encoder: EncoderLike, place: str) -> En
     elif manifest.encoder_config is not None:
         opened = encoder_from_config(manifest.encoder_config)
     else:
-        raise EncoderMismatchError(
-            f"{place} was made with the encoder {manifest.encoder!r}, which cannot be loaded by "
-            "name: pass it as encoder="
-        )
-    if opened.identity != manifest.encoder:
-        raise EncoderMismatchError(
-            f"{place} was made with the encoder {manifest.encoder!r}, not {opened.identity!r}: "
-            "open it with that one, or make a new index with this one"
-        )
+        raise _unnamed(place, manifest.encoder, "encoder=")
+    _check_identity(place, manifest.encoder, opened.identity)
     return opened
+
+
+def reopened_token_encoder(manifest: Manifest, encoder: Any, place: str) -> TokenEncoder | None:
+    """The encoder of tokens an index is opened with; None where it keeps no token vectors.
+
+    Raises:
+        EncoderMismatchError: as for `reopened_encoder`.
+        InvalidInputError: one was given for an index that keeps no token vectors.
+    """
+    if manifest.token_encoder is None:
+        if encoder is not None:
+            raise InvalidInputError(
+                f"{place} keeps no token vectors: late_interaction= is for HybridIndex.create"
+            )
+        return None
+    if encoder is not None:
+        given = encoder.encoder if isinstance(encoder, LateInteraction) else encoder
+        opened = as_token_encoder(given)
+    elif manifest.token_encoder_config is not None:
+        opened = token_encoder_from_config(manifest.token_encoder_config)
+    else:
+        raise _unnamed(place, manifest.token_encoder, "late_interaction=")
+    _check_identity(place, manifest.token_encoder, opened.identity)
+    return opened
+
+
+def _unnamed(place: str, identity: str, argument: str) -> EncoderMismatchError:
+    return EncoderMismatchError(
+        f"{place} was made with the encoder {identity!r}, which cannot be loaded by name: pass it "
+        f"as {argument}"
+    )
+
+
+def _check_identity(place: str, expected: str, found: str) -> None:
+    if found != expected:
+        raise EncoderMismatchError(
+            f"{place} was made with the encoder {expected!r}, not {found!r}: open it with that "
+            "one, or make a new index with this one"
+        )

@@ -63,7 +63,7 @@ class DenseStage:
 
 
 class ProbeSearch:
-    """A search that the engine does: dense or sparse, as the encoded queries are."""
+    """A search that the engine does: dense, sparse or by tokens, as the encoded queries are."""
 
     def __init__(self, store: VectorStore, encoded: Sequence[Any]) -> None:
         self._store = store
@@ -73,17 +73,21 @@ class ProbeSearch:
         return self._query([Probe(query, depth, where) for query in self._encoded])
 
     def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        # A sparse search leaves out what shares no term with the query: its score is 0.
+        return [
+            dict.fromkeys(some, 0.0) | scores
+            for some, scores in zip(points, self.scored(points), strict=True)
+        ]
+
+    def scored(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        """Each query's scores of those of the given points that the engine has one for."""
         answers = self._query(
             [
                 Probe(query, len(some), among=some)
                 for query, some in zip(self._encoded, points, strict=True)
             ]
         )
-        # A sparse search leaves out what shares no term with the query: its score is 0.
-        return [
-            dict.fromkeys(some, 0.0) | dict(answer)
-            for some, answer in zip(points, answers, strict=True)
-        ]
+        return [dict(answer) for answer in answers]
 
     def _query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
         """The probes' answers; the engine is not asked what nothing can answer."""

@@ -7,44 +7,65 @@ out to be bad. So everything is checked and encoded first, and waits in a tempor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arguments import check_passages
+from ..colbert.tokens import TokenEncoder
 from ..errors import InvalidInputError
 from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder, Vectors
 from ..vectors.payload import passage_of, payload_of
-from ..vectors.store import check_vectors
+from ..vectors.store import check_tokens, check_vectors
 
-__all__ = ["Staging", "staged"]
+__all__ = ["Column", "Staged", "Staging", "dense_column", "staged", "token_column"]
 
-# Passages encoded and written in one go: enough for batches of even length, few enough that a bar
-# moves and a search waits little.
+# Passages encoded in one go: enough for batches of even length, few enough that a bar moves.
 _CHUNK = 256
+# Numbers written in one go: few enough that a search waits little and a server takes the request.
+_NUMBERS = 1_000_000
 _IN_MEMORY = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Some of the waiting passages.
+
+    Args:
+        passages: the passages.
+        dense: shape (len(passages), dimension).
+        tokens: a matrix a passage, shape (its tokens, their dimension); None where none are kept.
+    """
+
+    passages: list[Passage]
+    dense: Vectors
+    tokens: list[Vectors] | None = None
 
 
 class Staging:
     """A queue of checked passages and their vectors, in memory while small, else on disk.
 
     Args:
-        dimension: the length of a vector.
+        dimension: the length of a dense vector.
+        token_dimension: the length of a token's vector; None where there are none.
 
     >>> import numpy as np
     >>> with Staging(dimension=2) as staging:
-    ...     staging.append([Passage("a", "x")], np.ones((1, 2), np.float32))
-    ...     [(chunk[0].id, dense.tolist()) for chunk, dense in staging]
+    ...     staging.append(Staged([Passage("a", "x")], np.ones((1, 2), np.float32)))
+    ...     [(staged.passages[0].id, staged.dense.tolist()) for staged in staging]
     [('a', [[1.0, 1.0]])]
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, token_dimension: int | None = None) -> None:
         self._dimension = dimension
+        self._token_dimension = token_dimension
         self._passages = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._vectors = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._count = 0
@@ -68,69 +89,135 @@ class Staging:
     def __len__(self) -> int:
         return self._count
 
-    def append(self, passages: Sequence[Passage], dense: Vectors) -> None:
-        """Add a chunk: passages, and a float32 matrix of shape (len(passages), dimension)."""
-        self._passages.write(json.dumps([payload_of(p) for p in passages]).encode() + b"\n")
-        self._vectors.write(dense.tobytes())
-        self._count += len(passages)
+    def append(self, staged: Staged) -> None:
+        """Add some passages with all of their vectors."""
+        lengths = None if staged.tokens is None else [len(matrix) for matrix in staged.tokens]
+        line = json.dumps([[payload_of(p) for p in staged.passages], lengths])
+        self._passages.write(line.encode() + b"\n")
+        self._vectors.write(staged.dense.tobytes())
+        for matrix in staged.tokens or ():
+            self._vectors.write(matrix.tobytes())
+        self._count += len(staged.passages)
 
-    def __iter__(self) -> Iterator[tuple[list[Passage], Vectors]]:
+    def __iter__(self) -> Iterator[Staged]:
         self._passages.seek(0)
         self._vectors.seek(0)
         for line in self._passages:
-            chunk = [passage_of(payload) for payload in json.loads(line)]
-            size = len(chunk) * self._dimension * np.dtype(np.float32).itemsize
-            dense = np.frombuffer(self._vectors.read(size), dtype=np.float32)
-            yield chunk, dense.reshape(len(chunk), self._dimension)
+            payloads, lengths = json.loads(line)
+            dense = self._read(len(payloads), self._dimension)
+            tokens = None
+            if lengths is not None and self._token_dimension is not None:
+                tokens = [self._read(length, self._token_dimension) for length in lengths]
+            yield Staged([passage_of(payload) for payload in payloads], dense, tokens)
+
+    def _read(self, rows: int, dimension: int) -> Vectors:
+        size = rows * dimension * np.dtype(np.float32).itemsize
+        return np.frombuffer(self._vectors.read(size), np.float32).reshape(rows, dimension)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One kind of vectors for the passages of an `add`: given with them, or encoded on the way.
+
+    Args:
+        dimension: the length of a vector.
+        given: what was given, a row a passage, checked; None to encode.
+        encode: turns texts into rows, checked.
+    """
+
+    dimension: int
+    given: Sequence[Any] | Vectors | None
+    encode: Callable[[list[str]], Any]
+
+    def rows(self, chunk: Sequence[Passage], start: int) -> Any:
+        """The rows of some passages, the first of which is number `start` of all.
+
+        Raises:
+            InvalidInputError: fewer rows than passages were given.
+        """
+        if self.given is None:
+            return self.encode([passage.text for passage in chunk])
+        rows = self.given[start : start + len(chunk)]
+        if len(rows) < len(chunk):
+            raise InvalidInputError(
+                f"there are more passages than the {len(self.given)} vectors: "
+                "give one row a passage"
+            )
+        return rows
+
+    def check_end(self, count: int) -> None:
+        """Refuse what was given beyond the last of `count` passages."""
+        if self.given is not None and len(self.given) > count:
+            raise InvalidInputError(
+                f"{len(self.given)} vectors for {count} passages: give one row a passage"
+            )
+
+
+def dense_column(vectors: ArrayLike | None, encoder: Encoder, dimension: int) -> Column:
+    """One vector a passage, of this dimension, given or encoded."""
+
+    def checked(rows: ArrayLike) -> Vectors:
+        return check_vectors(rows, len(rows) if isinstance(rows, Sized) else 0, dimension)
+
+    def encode(texts: list[str]) -> Vectors:
+        return check_vectors(encoder.encode_passages(texts), len(texts), dimension)
+
+    return Column(dimension, None if vectors is None else checked(vectors), encode)
+
+
+def token_column(
+    tokens: Sequence[ArrayLike] | None, encoder: TokenEncoder, dimension: int
+) -> Column:
+    """One vector a token of a passage, of this dimension, given or encoded."""
+
+    def encode(texts: list[str]) -> list[Vectors]:
+        return check_tokens(encoder.encode_passages(texts), len(texts), dimension)
+
+    given = None if tokens is None else check_tokens(tokens, len(tokens), dimension)
+    return Column(dimension, given, encode)
 
 
 def staged(
-    passages: Iterable[Passage],
-    vectors: ArrayLike | None,
-    encoder: Encoder,
-    dimension: int,
-    progress: bool | None,
+    passages: Iterable[Passage], dense: Column, tokens: Column | None, progress: bool | None
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
 
     Args:
         passages: any iterable, however long.
-        vectors: one row a passage, in their order; None encodes the texts.
-        encoder: encodes them.
-        dimension: the length a vector must have.
+        dense: their vectors.
+        tokens: their tokens' vectors, where those are kept.
         progress: show a bar; None shows it on a terminal.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
     """
-    given = None if vectors is None else _checked(vectors, dimension)
-    staging = Staging(dimension)
+    staging = Staging(dense.dimension, None if tokens is None else tokens.dimension)
+    columns = [column for column in (dense, tokens) if column is not None]
     try:
         for chunk in chunked(_counted(passages, progress), _CHUNK):
-            if given is None:
-                texts = [passage.text for passage in chunk]
-                dense = check_vectors(encoder.encode_passages(texts), len(chunk), dimension)
-            else:
-                dense = given[len(staging) : len(staging) + len(chunk)]
-                if len(dense) < len(chunk):
-                    raise InvalidInputError(
-                        f"there are more passages than the {len(given)} vectors: "
-                        "give one row a passage"
-                    )
-            staging.append(chunk, dense)
-        if given is not None and len(given) > len(staging):
-            raise InvalidInputError(
-                f"{len(given)} vectors for {len(staging)} passages: give one row a passage"
-            )
+            start = len(staging)
+            rows = [column.rows(chunk, start) for column in columns]
+            for part in _parts(chunk, *rows):
+                staging.append(part)
+        for column in columns:
+            column.check_end(len(staging))
     except BaseException:
         staging.close()
         raise
     return staging
 
 
-def _checked(vectors: ArrayLike, dimension: int) -> Vectors:
-    rows = len(vectors) if isinstance(vectors, Sized) else 0
-    return check_vectors(vectors, rows, dimension)
+def _parts(
+    chunk: list[Passage], dense: Vectors, tokens: list[Vectors] | None = None
+) -> Iterator[Staged]:
+    """The chunk in parts that are written in one go: token vectors are many."""
+    start = numbers = 0
+    for end in range(1, len(chunk) + 1):
+        numbers += dense[end - 1].size + (0 if tokens is None else tokens[end - 1].size)
+        if end == len(chunk) or numbers >= _NUMBERS:
+            some = slice(start, end)
+            yield Staged(chunk[some], dense[some], None if tokens is None else tokens[some])
+            start, numbers = end, 0
 
 
 def _counted(passages: Iterable[Passage], progress: bool | None) -> Iterator[Passage]:

@@ -18,7 +18,7 @@ from ..protocols import Vectors
 from .collection import describe, server_errors
 from .options import StoreOptions
 from .payload import passage_of, payload_of
-from .store import DENSE, SPARSE, Probe, Scored, Sparse, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, passing, ranked
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -64,6 +64,7 @@ class ClientStore:
         passages: Sequence[Passage],
         dense: Vectors,
         sparse: Sequence[Sparse] | None = None,
+        tokens: Sequence[Vectors] | None = None,
     ) -> None:
         from qdrant_client import models
 
@@ -72,6 +73,8 @@ class ClientStore:
             vectors: dict[str, Any] = {DENSE: vector}
             if sparse is not None:
                 vectors[SPARSE] = _sparse(sparse[row])
+            if tokens is not None and len(tokens[row]):
+                vectors[TOKENS] = tokens[row].tolist()
             points.append(
                 models.PointStruct(
                     id=point_id(passage.id), vector=vectors, payload=payload_of(passage)
@@ -156,6 +159,14 @@ class ClientStore:
         with server_errors("count"):
             return self._client.count(self._collection, exact=True).count
 
+    def token_counts(self, limit: int) -> list[int]:
+        with server_errors("read token vectors"):
+            records, _ = self._client.scroll(
+                self._collection, limit=limit, with_payload=False, with_vectors=[TOKENS]
+            )
+        vectors: list[Any] = [record.vector or {} for record in records]
+        return [len(some.get(TOKENS, ())) for some in vectors]
+
     def flush(self) -> None:
         """Nothing to do: every write waits until the server has it."""
 
@@ -187,11 +198,11 @@ class ClientStore:
 
         vector = probe.vector
         return models.QueryRequest(
-            query=_sparse(vector) if isinstance(vector, tuple) else list(vector),
+            query=_sparse(vector) if isinstance(vector, tuple) else vector,
             using=probe.using,
             filter=self._filter(probe.where, probe.among),
             limit=probe.limit,
-            params=None if self._is_local else _search_params(self.options),
+            params=None if self._is_local else _search_params(self.options, probe.using),
         )
 
     def _filter(
@@ -225,9 +236,12 @@ def _sparse(weights: Sparse) -> models.SparseVector:
     return models.SparseVector(indices=weights[0], values=weights[1])
 
 
-def _search_params(options: StoreOptions) -> models.SearchParams:
+def _search_params(options: StoreOptions, using: str) -> models.SearchParams:
     from qdrant_client import models
 
+    if using == TOKENS:
+        ignore = models.QuantizationSearchParams(ignore=True)
+        return models.SearchParams(exact=True, quantization=ignore)
     rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
     return models.SearchParams(
         exact=options.exact,

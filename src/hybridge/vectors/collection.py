@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import IndexExistsError, IndexNotFoundError, StoreError
 from ..passages import JSON
 from .options import StoreOptions
-from .store import DENSE, SPARSE
+from .store import DENSE, SPARSE, TOKENS
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -110,8 +110,19 @@ def _config(options: StoreOptions) -> dict[str, Any]:
     elif options.quantization == "binary":
         quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
     distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[options.distance]
+    vectors = {DENSE: models.VectorParams(size=options.dimension, distance=distance)}
+    if options.tokens is not None:
+        vectors[TOKENS] = models.VectorParams(
+            size=options.tokens.dimension,
+            distance=models.Distance.DOT,
+            multivector_config=models.MultiVectorConfig(
+                comparator=models.MultiVectorComparator.MAX_SIM
+            ),
+            datatype=models.Datatype(options.tokens.datatype),
+            hnsw_config=models.HnswConfigDiff(m=0),
+        )
     config: dict[str, Any] = {
-        "vectors_config": {DENSE: models.VectorParams(size=options.dimension, distance=distance)},
+        "vectors_config": vectors,
         # m=0 builds no graph: an exact search would never look at it.
         "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
         if hnsw

@@ -15,10 +15,10 @@ from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreErro
 from ..filters import Filter, index_fields, to_edge
 from ..passages import Passage, point_number
 from ..protocols import Vectors
-from .edge_config import search_params, shard_config
+from .edge_config import search_params, shard_config, token_params
 from .options import StoreOptions
 from .payload import passage_of, payload_of
-from .store import DENSE, SPARSE, Probe, Scored, Sparse, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, passing, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -43,7 +43,8 @@ class EdgeStore:
     def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
         self.options = options
         self._shard = shard
-        self._params = search_params(options)
+        params = search_params(options)
+        self._params = {DENSE: params, SPARSE: params, TOKENS: token_params()}
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
         self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
@@ -73,6 +74,7 @@ class EdgeStore:
         passages: Sequence[Passage],
         dense: Vectors,
         sparse: Sequence[Sparse] | None = None,
+        tokens: Sequence[Vectors] | None = None,
     ) -> None:
         import qdrant_edge as edge
 
@@ -84,6 +86,8 @@ class EdgeStore:
             vectors: dict[str, Any] = {DENSE: vector}
             if sparse is not None:
                 vectors[SPARSE] = edge.SparseVector(*sparse[row])
+            if tokens is not None and len(tokens[row]):
+                vectors[TOKENS] = tokens[row].tolist()
             points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
         self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
@@ -172,6 +176,14 @@ class EdgeStore:
         with _engine("count"):
             return self._shard.count(edge.CountRequest(exact=True, filter=chosen))
 
+    def token_counts(self, limit: int) -> list[int]:
+        import qdrant_edge as edge
+
+        request = edge.ScrollRequest(limit=limit, with_payload=False, with_vector=[TOKENS])
+        with _engine("read token vectors"):
+            records: list[Any] = self._shard.scroll(request)[0]
+        return [len((record.vector or {}).get(TOKENS, ())) for record in records]
+
     def flush(self) -> None:
         with _engine("flush"):
             self._shard.flush()
@@ -219,11 +231,11 @@ class EdgeStore:
         return edge.QueryRequest(
             limit=probe.limit,
             query=edge.Query.Nearest(
-                edge.SparseVector(*vector) if isinstance(vector, tuple) else list(vector),
+                edge.SparseVector(*vector) if isinstance(vector, tuple) else vector,
                 using=probe.using,
             ),
             filter=self._filter(probe.where, probe.among),
-            params=self._params,
+            params=self._params[probe.using],
         )
 
     def _filter(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .options import StoreOptions
-from .store import DENSE, SPARSE
+from .store import DENSE, SPARSE, TOKENS
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
 
-__all__ = ["search_params", "shard_config"]
+__all__ = ["search_params", "shard_config", "token_params"]
 
 # Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
 _NEVER = 2**40
@@ -28,8 +28,17 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
         quantization = edge.BinaryQuantizationConfig()
     distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
     sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    vectors = {DENSE: edge.EdgeVectorParams(options.dimension, distance)}
+    if options.tokens is not None:
+        vectors[TOKENS] = edge.EdgeVectorParams(
+            options.tokens.dimension,
+            edge.Distance.Dot,
+            multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
+            datatype=getattr(edge.VectorStorageDatatype, options.tokens.datatype.capitalize()),
+            hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        )
     return edge.EdgeConfig(
-        vectors={DENSE: edge.EdgeVectorParams(options.dimension, distance)},
+        vectors=vectors,
         sparse_vectors=sparse if options.sparse else None,
         hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000)
         if hnsw
@@ -57,3 +66,10 @@ def search_params(options: StoreOptions) -> edge.SearchParams:
         if options.quantization
         else None,
     )
+
+
+def token_params() -> edge.SearchParams:
+    """How token vectors are searched: exactly, by what is stored, whatever the dense ones have."""
+    import qdrant_edge as edge
+
+    return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))

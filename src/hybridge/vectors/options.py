@@ -9,10 +9,13 @@ from typing import Any, Literal, TypeAlias, get_args
 from ..errors import InvalidInputError
 from ..passages import JSON
 
-__all__ = ["HNSW", "Distance", "Quantization", "StoreOptions"]
+__all__ = ["HNSW", "Datatype", "Distance", "Quantization", "StoreOptions", "TokenOptions"]
 
 Distance: TypeAlias = Literal["cosine", "dot"]
 Quantization: TypeAlias = Literal["int8", "binary"]
+Datatype: TypeAlias = Literal["float32", "float16", "turbo8", "turbo4"]
+
+_BYTES: dict[Datatype, float] = {"float32": 4.0, "float16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,35 @@ class HNSW:
 
 
 @dataclass(frozen=True)
+class TokenOptions:
+    """How a store keeps one vector a token beside each passage's own.
+
+    Args:
+        dimension: the length of a token's vector.
+        datatype: what a number takes: ``"float32"`` 4 bytes, ``"float16"`` 2, and Qdrant's
+            quantised ``"turbo8"`` 1 and ``"turbo4"`` half a byte, each less exact.
+
+    Raises:
+        InvalidInputError: a dimension below 1, or a datatype we do not know.
+    """
+
+    dimension: int
+    datatype: Datatype = "float16"
+
+    def __post_init__(self) -> None:
+        _check_dimension(self.dimension)
+        if self.datatype not in get_args(Datatype):
+            raise InvalidInputError(
+                f"datatype must be one of {get_args(Datatype)}, not {self.datatype!r}"
+            )
+
+    @property
+    def vector_bytes(self) -> float:
+        """What one token's vector takes in the store."""
+        return self.dimension * _BYTES[self.datatype]
+
+
+@dataclass(frozen=True)
 class StoreOptions:
     """How a store keeps and searches its vectors.
 
@@ -43,6 +75,7 @@ class StoreOptions:
         hnsw: approximate search; None searches exactly.
         quantization: ``"int8"`` or ``"binary"`` copies for the first pass, rescored by the
             originals; None keeps none.
+        tokens: keep token vectors as well, for late interaction; None keeps none.
 
     Raises:
         InvalidInputError: a dimension below 1, or a distance or quantisation we do not know.
@@ -53,10 +86,10 @@ class StoreOptions:
     sparse: bool = False
     hnsw: HNSW | None = None
     quantization: Quantization | None = None
+    tokens: TokenOptions | None = None
 
     def __post_init__(self) -> None:
-        if self.dimension < 1:
-            raise InvalidInputError(f"dimension must be at least 1, not {self.dimension}")
+        _check_dimension(self.dimension)
         if self.distance not in get_args(Distance):
             raise InvalidInputError(
                 f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
@@ -86,5 +119,16 @@ class StoreOptions:
         >>> StoreOptions.from_config(options.to_config()) == options
         True
         """
-        hnsw = config["hnsw"]
-        return cls(**{**config, "hnsw": HNSW(**hnsw) if hnsw else None})
+        hnsw, tokens = config["hnsw"], config["tokens"]
+        return cls(
+            **{
+                **config,
+                "hnsw": HNSW(**hnsw) if hnsw else None,
+                "tokens": TokenOptions(**tokens) if tokens else None,
+            }
+        )
+
+
+def _check_dimension(dimension: int) -> None:
+    if dimension < 1:
+        raise InvalidInputError(f"dimension must be at least 1, not {dimension}")

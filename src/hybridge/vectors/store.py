@@ -1,7 +1,8 @@
 """One interface over the engines that keep passages and their vectors.
 
 A store knows points, not queries in words: passages with a dense vector and, where BM25 lives in
-the engine, a sparse one. It is the truth of an index; everything else can be rebuilt from it.
+the engine, a sparse one, and for late interaction one vector a token. It is the truth of an index;
+everything else can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -23,34 +24,39 @@ from .options import StoreOptions
 __all__ = [
     "DENSE",
     "SPARSE",
+    "TOKENS",
     "Probe",
     "Scored",
     "Sparse",
+    "Tokens",
     "VectorStore",
+    "check_tokens",
     "check_vectors",
     "passing",
     "ranked",
 ]
 
-DENSE, SPARSE = "dense", "bm25"
+DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 
 Sparse: TypeAlias = tuple[list[int], list[float]]
+# A text as one vector a token: shape (tokens, dimension).
+Tokens: TypeAlias = list[list[float]]
 # What stands for a passage's id in a store, and the passage's score.
 Scored: TypeAlias = tuple[int, float]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One search in a store: a dense or a sparse vector, against all points or some.
+    """One search in a store: a query's vector or vectors, against all points or some.
 
     Args:
-        vector: the query, dense or sparse.
+        vector: the query, dense, sparse, or one vector a token.
         limit: how many points to return.
         where: only points whose passage passes this filter.
         among: only these points.
     """
 
-    vector: Sequence[float] | Sparse
+    vector: list[float] | Sparse | Tokens
     limit: int
     where: Filter | None = None
     among: Sequence[int] | None = None
@@ -58,12 +64,14 @@ class Probe:
     @property
     def using(self) -> str:
         """The name of the vector it is compared with."""
-        return SPARSE if isinstance(self.vector, tuple) else DENSE
+        if isinstance(self.vector, tuple):
+            return SPARSE
+        return TOKENS if not self.vector or isinstance(self.vector[0], list) else DENSE
 
     @property
     def is_empty(self) -> bool:
-        """Whether the query has no terms, so that nothing can match it."""
-        return isinstance(self.vector, tuple) and not self.vector[0]
+        """Whether the query has no terms or tokens, so that nothing can match it."""
+        return not (self.vector[0] if isinstance(self.vector, tuple) else self.vector)
 
 
 class VectorStore(Protocol):
@@ -83,6 +91,7 @@ class VectorStore(Protocol):
         passages: Sequence[Passage],
         dense: Vectors,
         sparse: Sequence[Sparse] | None = None,
+        tokens: Sequence[Vectors] | None = None,
     ) -> None:
         """Add the passages, each replacing the one of the same id."""
         ...
@@ -134,6 +143,10 @@ class VectorStore(Protocol):
         """How many points there are."""
         ...
 
+    def token_counts(self, limit: int) -> list[int]:
+        """How many token vectors some passages have, at most `limit` of them, chosen by no one."""
+        ...
+
     def flush(self) -> None:
         """Return when everything written so far is on disk."""
         ...
@@ -175,6 +188,22 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
             "check what the encoder returned for it"
         )
     return matrix
+
+
+def check_tokens(tokens: Sequence[ArrayLike], count: int, dimension: int) -> list[Vectors]:
+    """One float32 matrix of shape (tokens, dimension) a text; a blank text has no token.
+
+    Raises:
+        InvalidInputError: not one matrix a text, another shape, or a number that is not finite.
+
+    >>> [matrix.shape for matrix in check_tokens([[[1, 0], [0, 1]], []], count=2, dimension=2)]
+    [(2, 2), (0, 2)]
+    """
+    if len(tokens) != count:
+        raise InvalidInputError(
+            f"{len(tokens)} matrices of token vectors for {count} texts: give one a text"
+        )
+    return [check_vectors(matrix, len(np.asarray(matrix)), dimension) for matrix in tokens]
 
 
 def ranked(

@@ -1,0 +1,50 @@
+"""Late interaction: a text is one vector a token, and a score is the sum of the best matches.
+
+O. Khattab and M. Zaharia, *ColBERT: Efficient and Effective Passage Search via Contextualized
+Late Interaction over BERT*, SIGIR 2020, arXiv 2004.12832. Everything public is imported at first
+use, so that this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engines import ENGINES as ENGINES
+    from .export import export_checkpoint as export_checkpoint
+    from .max_sim import max_sim as max_sim
+    from .multi_vector import MultiVectorTokenEncoder as MultiVectorTokenEncoder
+    from .reranker import ColBERTReranker as ColBERTReranker
+    from .retriever import ColBERTRetriever as ColBERTRetriever
+    from .tokens import TokenEncoder as TokenEncoder
+    from .tokens import as_token_encoder as as_token_encoder
+    from .tokens import token_encoder_from_config as token_encoder_from_config
+    from .training_free import training_free as training_free
+
+_HOMES = {
+    "ENGINES": "engines",
+    "ColBERTReranker": "reranker",
+    "ColBERTRetriever": "retriever",
+    "MultiVectorTokenEncoder": "multi_vector",
+    "TokenEncoder": "tokens",
+    "as_token_encoder": "tokens",
+    "export_checkpoint": "export",
+    "max_sim": "max_sim",
+    "token_encoder_from_config": "tokens",
+    "training_free": "training_free",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,119 @@
+"""What turns text into one vector a token, and how the caller may name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ..errors import CorruptIndexError, InvalidInputError
+from ..passages import JSON
+from ..protocols import Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+    from ..encoders import SentenceTransformerEncoder
+    from .multi_vector import MultiVectorTokenEncoder
+
+__all__ = ["TokenEncoder", "as_token_encoder", "token_encoder_from_config"]
+
+
+@runtime_checkable
+class TokenEncoder(Protocol):
+    """Turns text into token vectors of length 1.
+
+    Attributes:
+        identity: names the model and its settings; two encoders with one identity give the same
+            vectors. It is kept with an index and compared when the index is opened.
+        dimension: the length of a vector.
+    """
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
+        """An array of float32 a query, shape (tokens, dimension); (0, dimension) for a blank."""
+        ...
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+        """An array of float32 a text, shape (tokens, dimension); (0, dimension) for a blank."""
+        ...
+
+    def to_config(self) -> dict[str, JSON] | None:
+        """What `token_encoder_from_config` makes an equal encoder of; None where nothing can."""
+        ...
+
+
+def as_token_encoder(
+    value: TokenEncoder
+    | MultiVectorEncoder
+    | SentenceTransformer
+    | SentenceTransformerEncoder
+    | str
+    | Path
+    | None = None,
+    **settings: Any,
+) -> TokenEncoder:
+    """What the caller gave, as a token encoder.
+
+    Args:
+        value: a token encoder, which is returned as it is; whatever `MultiVectorTokenEncoder`
+            takes: a name on the hub, a folder or an object; None for the default bi-encoder's
+            token vectors.
+        settings: further arguments of `MultiVectorTokenEncoder`.
+
+    Raises:
+        InvalidInputError: something else, or settings for an encoder that has its own.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> as_token_encoder().dimension
+    384
+    """
+    from .multi_vector import MultiVectorTokenEncoder
+
+    if _is_token_encoder(value):
+        if settings:
+            raise InvalidInputError(
+                f"{type(value).__name__} is a token encoder with settings of its own: "
+                f"set {', '.join(settings)} there"
+            )
+        return value  # type: ignore[return-value]
+    return MultiVectorTokenEncoder(value, **settings)  # type: ignore[arg-type]
+
+
+def token_encoder_from_config(config: Mapping[str, JSON]) -> MultiVectorTokenEncoder:
+    """The encoder that `MultiVectorTokenEncoder.to_config` described.
+
+    Raises:
+        CorruptIndexError: `config` is not what `to_config` gives.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> encoder = as_token_encoder(passage_length=128)
+    >>> token_encoder_from_config(encoder.to_config()).identity == encoder.identity
+    True
+    """
+    from ..encoders import from_config
+    from .multi_vector import MultiVectorTokenEncoder
+
+    try:
+        settings: dict[str, Any] = dict(config)
+        if isinstance(settings["model"], Mapping):
+            settings["model"] = from_config(settings["model"])
+        return MultiVectorTokenEncoder(**settings)
+    except (InvalidInputError, KeyError, TypeError, ValueError) as error:
+        raise CorruptIndexError(f"no token encoder can be made of {config!r}: {error}") from error
+
+
+def _is_token_encoder(value: object) -> bool:
+    # A bi-encoder has encode_queries and encode_passages as well, and sentence-transformers' own
+    # classes have neither; not isinstance(), which would read `dimension` and load the model.
+    from ..encoders import SentenceTransformerEncoder
+
+    return not isinstance(value, type | SentenceTransformerEncoder) and all(
+        callable(getattr(value, name, None))
+        for name in ("encode_queries", "encode_passages", "to_config")
+    )

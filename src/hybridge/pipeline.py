@@ -1,0 +1,151 @@
+"""`Pipeline`: a retriever and any rerankers behind it, together a retriever again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from .arguments import check_count, check_k, check_queries
+from .errors import InvalidInputError
+from .passages import Hit
+from .protocols import Reranker, Retriever, Where
+from .reranking import blended, check_share
+
+__all__ = ["Pipeline"]
+
+T = TypeVar("T", int, float)
+
+
+class Pipeline:
+    """A retriever whose candidates go through rerankers, one after another.
+
+    Each reranker sees the best `depth` of what came before it. What it says is blended with what
+    was said before, because the two err in different places: on text that a reranker was not
+    trained for, the two together are better than either (`hybridge.reranking.blended` has the
+    formula).
+
+    Args:
+        retriever: anything with `search` and `asearch`: an index, BM25 alone, another pipeline.
+        rerankers: anything with `rerank` and `arerank`, in the order they are to run.
+        depth: candidates a reranker gets, never less than a search's `k`: one number for all, or
+            one a reranker, each at most that of the one before.
+        blend: a reranker's share in its list's scores, from 0 to 1: one number for all, or one a
+            reranker. 1 leaves the reranker's own scores.
+
+    Attributes:
+        retriever: what was given.
+        rerankers: what was given.
+
+    Raises:
+        InvalidInputError: something that is no retriever or reranker, or a bad depth or blend.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> from hybridge.reranking import TextReranker
+    >>> class Shortest(TextReranker):
+    ...     def _score(self, queries, texts):
+    ...         return [[-float(len(text)) for text in some] for some in texts]
+    >>> bm25 = BM25Retriever([Passage("a", "Cats sleep a lot."), Passage("b", "Cats sleep.")])
+    >>> [[hit]] = Pipeline(bm25, Shortest("brevity"), blend=1.0).search(["sleeping cats"], k=1)
+    >>> hit.passage.id, [entry.stage for entry in hit.trace]
+    ('b', ['bm25', 'brevity'])
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        *rerankers: Reranker,
+        depth: int | Sequence[int] = 50,
+        blend: float | Sequence[float] = 0.5,
+    ) -> None:
+        _check_stage(retriever, "search", "asearch")
+        for reranker in rerankers:
+            _check_stage(reranker, "rerank", "arerank")
+        self.retriever = retriever
+        self.rerankers = rerankers
+        self._depths = [
+            check_count(value, "depth") for value in _one_each(depth, rerankers, "depth")
+        ]
+        self._blends = [
+            check_share(value, "blend") for value in _one_each(blend, rerankers, "blend")
+        ]
+        for before, after in zip(self._depths, self._depths[1:], strict=False):
+            if after > before:
+                raise InvalidInputError(
+                    f"depth {self._depths}: a reranker cannot get {after} candidates from one that "
+                    f"got {before}: let depths fall"
+                )
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each query, best first, with what every stage thought.
+
+        Args:
+            queries: a list of questions; a blank one finds nothing.
+            k: how many passages a query gets at most.
+            where: only passages that pass this filter; the retriever applies it.
+
+        Raises:
+            InvalidInputError: an argument is not valid.
+        """
+        asked = check_queries(queries)
+        hits = self.retriever.search(asked, self._first(k), where=where)
+        for reranker, keep, blend in self._rounds(k):
+            answer = reranker.rerank(asked, hits, None if blend < 1 else keep)
+            hits = _combined(hits, answer, blend, keep)
+        return [list_[:k] for list_ in hits]
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`search` that does not block the event loop: each stage's own async form."""
+        asked = check_queries(queries)
+        hits = await self.retriever.asearch(asked, self._first(k), where=where)
+        for reranker, keep, blend in self._rounds(k):
+            answer = await reranker.arerank(asked, hits, None if blend < 1 else keep)
+            hits = await asyncio.to_thread(_combined, hits, answer, blend, keep)
+        return [list_[:k] for list_ in hits]
+
+    def __repr__(self) -> str:
+        stages = [type(stage).__name__ for stage in (self.retriever, *self.rerankers)]
+        return f"Pipeline({' → '.join(stages)})"
+
+    def _first(self, k: int) -> int:
+        """How many candidates the retriever is asked for."""
+        return max([check_k(k), *self._depths[:1]])
+
+    def _rounds(self, k: int) -> Iterator[tuple[Reranker, int, float]]:
+        """Each reranker, how many of its hits to keep, and its blend."""
+        keeps = [*(max(k, depth) for depth in self._depths[1:]), k]
+        yield from zip(self.rerankers, keeps, self._blends, strict=False)
+
+
+def _combined(
+    received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[Hit]], blend: float, keep: int
+) -> list[list[Hit]]:
+    if blend == 1:
+        return [list(hits) for hits in answer]
+    return [
+        blended(before, after, blend, keep) for before, after in zip(received, answer, strict=True)
+    ]
+
+
+def _check_stage(stage: object, *verbs: str) -> None:
+    if isinstance(stage, type) or not all(callable(getattr(stage, verb, None)) for verb in verbs):
+        named = f"the class {stage.__name__}" if isinstance(stage, type) else type(stage).__name__
+        raise InvalidInputError(
+            f"a pipeline is one retriever and then rerankers, objects with {' and '.join(verbs)}: "
+            f"{named} is not one"
+        )
+
+
+def _one_each(value: T | Sequence[T], rerankers: Sequence[Reranker], name: str) -> list[T]:
+    if not isinstance(value, Sequence):
+        return [value] * len(rerankers)
+    if len(value) != len(rerankers):
+        raise InvalidInputError(
+            f"{name} holds {len(value)} numbers for {len(rerankers)} rerankers: give each one, or "
+            "one number for all"
+        )
+    return list(value)
