@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 from scipy.stats import zscore
 
-from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
+from hybridge import (
+    CallableEncoder,
+    Hit,
+    HybridIndex,
+    Passage,
+    Pipeline,
+    SentenceTransformerEncoder,
+)
 from hybridge.errors import EncoderMismatchError, InvalidInputError
 from hybridge.index import LateInteraction
-from hybridge.protocols import Vectors
-from hybridge.testing import RetrieverConformance
+from hybridge.protocols import Reranker, Vectors
+from hybridge.testing import PASSAGES as CORPUS
+from hybridge.testing import RerankerConformance, RetrieverConformance
 
 from .conftest import word_vectors
 
@@ -89,6 +97,37 @@ class TestLateIndex(RetrieverConformance):
         index = HybridIndex.create(encoder=encoder, late_interaction=WordTokens())
         index.add(passages)
         return index
+
+
+class TestLateReranker(RerankerConformance):
+    tolerance = 1e-3
+
+    def build(self) -> Reranker:
+        encoder = CallableEncoder(word_vectors, dimension=DIMENSION, identity="words")
+        index = HybridIndex.create(encoder=encoder, late_interaction=WordTokens())
+        twins = [Passage(f"twin-{9 - n}", CORPUS[0].text) for n in range(6)]
+        index.add([*CORPUS, *twins, *(Passage(id_, CORPUS[0].text) for id_ in ("one", "two"))])
+        assert index.late_interaction is not None
+        return index.late_interaction
+
+
+def test_candidates_of_another_retriever_are_reranked_by_stored_tokens(
+    words: CallableEncoder,
+) -> None:
+    with made(words) as index:
+        assert index.late_interaction is not None
+        pipeline = Pipeline(index.bm25, index.late_interaction, blend=1.0)
+        [hits] = pipeline.search(["cats sing songs"])
+        assert {hit.passage.id: hit.score for hit in hits} == pytest.approx(
+            {
+                id_: max_sim("cats sing songs", TEXTS[id_])
+                for id_ in ("cats", "pets", "birds", "song")
+            },
+            abs=2e-3,
+        )
+        assert index.late_interaction.rerank([" "], [hits])[0][0].score == 0.0
+        with pytest.raises(InvalidInputError, match="no passage 'elsewhere'"):
+            index.late_interaction.rerank(["q"], [[Hit(Passage("elsewhere", "x"), 1.0)]])
 
 
 def test_max_sim_of_every_candidate_equals_brute_force(

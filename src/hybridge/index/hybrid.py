@@ -25,7 +25,7 @@ from .search import hybrid_hits, spread
 from .settings import check_stage_weights
 from .stages import DenseStage, Stage
 from .staging import dense_column, staged, token_column
-from .views import StageRetriever
+from .views import LateReranker, StageRetriever
 
 __all__ = ["HybridIndex"]
 
@@ -78,9 +78,9 @@ class HybridIndex(Lifecycle):
         return StageRetriever(self, self._dense)
 
     @property
-    def late_interaction(self) -> StageRetriever | None:
-        """Late interaction alone, which then compares every passage; None without tokens."""
-        return None if self._late is None else StageRetriever(self, self._late)
+    def late_interaction(self) -> LateReranker | None:
+        """Late interaction alone, a `Reranker` and `Retriever`; None without token vectors."""
+        return None if self._late is None else LateReranker(self, self._late)
 
     def add(
         self,

@@ -1,4 +1,4 @@
-"""One stage of an index on its own, as a retriever that can also score."""
+"""One stage of an index on its own: a retriever that can score, and by tokens also rerank."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..passages import Hit
 from ..protocols import Where
+from ..reranking import check_candidates, reordered
 from .lifecycle import Lifecycle
 from .search import spread, stage_hits
 from .stages import Stage
 
-__all__ = ["StageRetriever"]
+__all__ = ["LateReranker", "StageRetriever"]
 
 
 class StageRetriever:
@@ -93,3 +94,47 @@ class StageRetriever:
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(wanted, scores, strict=True)
         ]
+
+
+class LateReranker(StageRetriever):
+    """Late interaction by an index's token vectors alone: `HybridIndex.late_interaction`.
+
+    As a retriever it compares every passage; as a reranker, the candidates of any retriever whose
+    passages are in the index. No passage is encoded.
+    """
+
+    def rerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """Each query's candidates by MaxSim, ties by id; to a blank query all are alike.
+
+        Args:
+            queries: questions.
+            candidates: one list of hits a question, in any order.
+            k: how many to return at most; None for all.
+
+        Raises:
+            InvalidInputError: a candidate that is not in the index, or not one list a query.
+        """
+        asked, given = check_candidates(queries, candidates, k)
+        written = [at for at, query in enumerate(asked) if query.strip()]
+        scores = [[0.0] * len(hits) for hits in given]
+        ids = [[hit.passage.id for hit in given[at]] for at in written]
+        found = self.score([asked[at] for at in written], ids)
+        for at, some in zip(written, found, strict=True):
+            scores[at] = some
+        return [
+            reordered(self.name, hits, some, k) for hits, some in zip(given, scores, strict=True)
+        ]
+
+    async def arerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """`rerank` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.rerank, queries, candidates, k)
