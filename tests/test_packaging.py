@@ -21,9 +21,14 @@ PACKAGE = ROOT / "src" / "hybridge"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 HEAVY = {
     "bm25s",
+    "colbert",
+    "faiss",
+    "langchain_core",
+    "llama_index",
     "numba",
     "qdrant_client",
     "qdrant_edge",
+    "ragatouille",
     "sentence_transformers",
     "torch",
     "transformers",

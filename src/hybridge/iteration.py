@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["chunked", "progress_over"]
+__all__ = ["batches_by_length", "chunked", "progress_over"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,17 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def batches_by_length(texts: Sequence[str], size: int) -> Iterator[list[int]]:
+    """The places of the texts in batches of `size`: neighbours in length, so little is padded.
+
+    The longest come first, so that what does not fit in memory fails at the start.
+
+    >>> list(batches_by_length(["a", "abcd", "ab"], 2))
+    [[1, 2], [0]]
+    """
+    return chunked(sorted(range(len(texts)), key=lambda place: -len(texts[place])), size)
 
 
 def progress_over(

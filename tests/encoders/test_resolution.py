@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridge.encoders.resolution import DEFAULT_MODEL, resolve
+from hybridge.encoders.resolution import DEFAULT_MODEL, find_here, resolve
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -133,6 +133,19 @@ def test_the_packaged_copy_is_used_and_said(name: str, caplog: pytest.LogCapture
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         f"{DEFAULT_MODEL} is not in the hub's cache"
     ]
+
+
+def test_what_is_here_is_found_without_asking_anyone(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridge.encoders.resolution._ask_hub", pytest.fail)
+    folder = _put_in_cache(cache, "me/mine", "config.json", "model.safetensors")
+    cached, packaged = find_here("me/mine"), find_here(DEFAULT_MODEL)
+    assert cached is not None
+    assert (cached.kind, cached.name, cached.folder) == ("cache", "me/mine", folder)
+    assert packaged is not None
+    assert packaged.kind == "package"
+    assert find_here("me/other") is None
 
 
 def test_offline_the_error_comes_at_once() -> None:

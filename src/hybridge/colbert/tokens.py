@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+
+from ..encoders.checks import unit_length
 from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
 from ..protocols import Vectors
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from ..encoders import SentenceTransformerEncoder
     from .multi_vector import MultiVectorTokenEncoder
 
-__all__ = ["TokenEncoder", "as_token_encoder", "token_encoder_from_config"]
+__all__ = ["TokenEncoder", "as_token_encoder", "sound_tokens", "token_encoder_from_config"]
 
 
 @runtime_checkable
@@ -106,6 +109,24 @@ def token_encoder_from_config(config: Mapping[str, JSON]) -> MultiVectorTokenEnc
         return MultiVectorTokenEncoder(**settings)
     except (InvalidInputError, KeyError, TypeError, ValueError) as error:
         raise CorruptIndexError(f"no token encoder can be made of {config!r}: {error}") from error
+
+
+def sound_tokens(rows: Vectors, text: str) -> Vectors:
+    """A text's token vectors as a model gave them, as float32 of length 1.
+
+    Raises:
+        InvalidInputError: NaN or infinity; the message names the text.
+
+    >>> sound_tokens(np.array([[3.0, 4.0]]), "a").tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    vectors = unit_length(rows.astype(np.float32))
+    if not np.isfinite(vectors).all():
+        raise InvalidInputError(
+            f"the model gave NaN or infinity for {text[:60]!r}: leave the text out, or run a "
+            "half-precision model in float32"
+        )
+    return vectors
 
 
 def _is_token_encoder(value: object) -> bool:

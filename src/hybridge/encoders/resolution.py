@@ -20,7 +20,7 @@ from ..errors import InvalidInputError, ModelNotFoundError
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
-__all__ = ["DEFAULT_MODEL", "ModelSource", "resolve"]
+__all__ = ["DEFAULT_MODEL", "ModelSource", "find_here", "resolve"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +100,27 @@ def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSou
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
     name = _hub_name(model, owner)
+    return find_here(name) or ModelSource("hub", name, None, _wanted(_ask_hub(name)))
+
+
+def find_here(name: str) -> ModelSource | None:
+    """A model of the hub that is on this machine already; the network is not asked.
+
+    Args:
+        name: its name on the hub, owner included.
+
+    Returns:
+        Where it is, in the hub's cache or an installed package; None if it is in neither.
+
+    >>> find_here("nobody/has-this") is None
+    True
+    """
     if folder := _cached(name):
         return ModelSource("cache", name, folder)
     if folder := _packaged(name):
         logger.info("%s is not in the hub's cache: using the packaged copy %s", name, folder)
         return ModelSource("package", name, folder)
-    return ModelSource("hub", name, None, _wanted(_ask_hub(name)))
+    return None
 
 
 def _checked(path: Path) -> Path:

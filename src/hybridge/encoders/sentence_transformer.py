@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..errors import InvalidInputError, ModelNotFoundError
+from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
 from .checks import as_vectors, check_texts, unit_length
@@ -185,14 +186,10 @@ class SentenceTransformerEncoder:
             return np.empty((0, self.dimension), dtype=np.float32)
         from tqdm import tqdm
 
-        # Neighbours in length share a batch, so little is padded; the longest first, so that what
-        # does not fit in memory fails at the start. sentence-transformers would do it too, but
-        # then it has to draw the bar.
-        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        # sentence-transformers would make batches too, but then it has to draw the bar.
         rows: list[Any] = [None] * len(texts)
         with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-            for start in range(0, len(order), self._batch_size):
-                batch = order[start : start + self._batch_size]
+            for batch in batches_by_length(texts, self._batch_size):
                 vectors = encode(
                     [texts[position] for position in batch],
                     prompt=prompt,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer
 from ..arguments import check_count, check_ids, check_k, check_queries
+from ..colbert.joint import joint_encoder
 from ..colbert.tokens import TokenEncoder
 from ..errors import InvalidInputError
 from ..filters import as_filter
@@ -61,9 +62,10 @@ class HybridIndex(Lifecycle):
         self._fusion = from_config(manifest.fusion)
         self._dense = DenseStage(home.store, encoder)
         tokens = manifest.store.tokens
-        self._late = None
+        self._late = self._joint = None
         if token_encoder is not None and tokens is not None:
             self._late = LateStage(home.store, token_encoder, tokens.dimension)
+            self._joint = joint_encoder(encoder, token_encoder)
         stages: list[Stage] = [self._lexical, self._dense]
         self._stages = {stage.name: stage for stage in stages}
 
@@ -122,7 +124,7 @@ class HybridIndex(Lifecycle):
             raise InvalidInputError(
                 "this index keeps no token_vectors: create it with late_interaction=True"
             )
-        with staged(passages, dense, tokens, progress) as waiting:
+        with staged(passages, dense, tokens, progress, self._joint) as waiting:
             if not len(waiting):
                 return 0
             with self._writer:
@@ -235,7 +237,19 @@ class HybridIndex(Lifecycle):
                 )
 
         self._access.check()
-        return spread(check_queries(queries), [*stages, *judges], answer)
+        return spread(
+            check_queries(queries), lambda some: self._encode([*stages, *judges], some), answer
+        )
+
+    def _encode(self, stages: Sequence[Stage], queries: list[str]) -> list[Sequence[Any]]:
+        """The queries as each stage compares them, read once where two stages share a model."""
+        made: dict[str, Sequence[Any]] = {}
+        dense, late = self._dense, self._late
+        if self._joint is not None and late is not None and {dense, late} <= set(stages):
+            vectors, tokens = self._joint.encode_queries(queries)
+            made[dense.name] = dense.encoded(vectors, len(queries))
+            made[late.name] = late.encoded(tokens, len(queries))
+        return [made.get(stage.name) or stage.encode(queries) for stage in stages]
 
     async def asearch(
         self,

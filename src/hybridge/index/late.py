@@ -13,7 +13,7 @@ from typing import Any
 from ..colbert.tokens import TokenEncoder, as_token_encoder
 from ..encoders import SentenceTransformerEncoder
 from ..errors import InvalidInputError
-from ..protocols import Encoder
+from ..protocols import Encoder, Vectors
 from ..reranking import blend_stage, check_share
 from ..vectors.options import Datatype, TokenOptions
 from ..vectors.store import VectorStore, check_tokens
@@ -90,8 +90,11 @@ class LateStage:
         self._dimension = dimension
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        encoded = self._encoder.encode_queries(queries)
-        return [m.tolist() for m in check_tokens(encoded, len(queries), self._dimension)]
+        return self.encoded(self._encoder.encode_queries(queries), len(queries))
+
+    def encoded(self, tokens: Sequence[Vectors], count: int) -> Sequence[Any]:
+        """The token vectors of `count` queries, whoever made them, as this stage compares them."""
+        return [matrix.tolist() for matrix in check_tokens(tokens, count, self._dimension)]
 
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
         return _LateSearch(self._store, encoded)

@@ -165,7 +165,7 @@ class Lifecycle:
         home = open_home(path, url, api_key, collection)
         try:
             opened = reopened_encoder(home.manifest, encoder, home.place)
-            tokens = reopened_token_encoder(home.manifest, late_interaction, home.place)
+            tokens = reopened_token_encoder(home.manifest, late_interaction, opened, home.place)
             chosen = Analyzer.from_config(home.manifest.analyzer, analyzer)
             return cls(home, opened, chosen, tokens)
         except BaseException:

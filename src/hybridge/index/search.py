@@ -25,20 +25,20 @@ _BATCH = 16
 
 def spread(
     queries: Sequence[str],
-    stages: Sequence[Stage],
+    encode: Callable[[list[str]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
 ) -> list[list[Hit]]:
     """`answer` for the queries that ask something, a batch at a time; a blank one finds nothing.
 
     Args:
         queries: questions.
-        stages: encode the questions, all of them at once.
-        answer: takes one list of encoded questions a stage, gives the hits of each question.
+        encode: turns questions, all of them at once, into one encoded list a stage.
+        answer: takes some of each list, gives the hits of each question.
     """
     asked = [at for at, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if asked:
-        encoded = [stage.encode([queries[at] for at in asked]) for stage in stages]
+        encoded = encode([queries[at] for at in asked])
         for start in range(0, len(asked), _BATCH):
             batch = [some[start : start + _BATCH] for some in encoded]
             for at, found in zip(asked[start : start + _BATCH], answer(batch), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..analyzer import Analyzer
 from ..arguments import check_count
@@ -24,6 +24,8 @@ from .manifest import Lexical, Manifest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from ..encoders import SentenceTransformerEncoder
 
 __all__ = [
     "EncoderLike",
@@ -131,8 +133,12 @@ def reopened_encoder(manifest: Manifest, encoder: EncoderLike, place: str) -> En
     return opened
 
 
-def reopened_token_encoder(manifest: Manifest, encoder: Any, place: str) -> TokenEncoder | None:
+def reopened_token_encoder(
+    manifest: Manifest, encoder: Any, bi_encoder: Encoder, place: str
+) -> TokenEncoder | None:
     """The encoder of tokens an index is opened with; None where it keeps no token vectors.
+
+    Made of the index's own bi-encoder, it shares that one's model again.
 
     Raises:
         EncoderMismatchError: as for `reopened_encoder`.
@@ -148,7 +154,12 @@ def reopened_token_encoder(manifest: Manifest, encoder: Any, place: str) -> Toke
         given = encoder.encoder if isinstance(encoder, LateInteraction) else encoder
         opened = as_token_encoder(given)
     elif manifest.token_encoder_config is not None:
-        opened = token_encoder_from_config(manifest.token_encoder_config)
+        config = dict(manifest.token_encoder_config)
+        if config["model"] == manifest.encoder_config:
+            del config["model"]
+            opened = as_token_encoder(cast("SentenceTransformerEncoder", bi_encoder), **config)
+        else:
+            opened = token_encoder_from_config(config)
     else:
         raise _unnamed(place, manifest.token_encoder, "late_interaction=")
     _check_identity(place, manifest.token_encoder, opened.identity)

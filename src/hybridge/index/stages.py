@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..filters import Filter
-from ..protocols import Encoder
+from ..protocols import Encoder, Vectors
 from ..vectors.store import DENSE, Probe, Scored, VectorStore, check_vectors
 
 __all__ = ["DenseStage", "ProbeSearch", "Stage", "StageSearch"]
@@ -53,10 +53,14 @@ class DenseStage:
         self._encoder = encoder
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        vectors = self._encoder.encode_queries(queries)
-        dimension = self._store.options.dimension
-        encoded: list[list[float]] = check_vectors(vectors, len(queries), dimension).tolist()
-        return encoded
+        return self.encoded(self._encoder.encode_queries(queries), len(queries))
+
+    def encoded(self, vectors: Vectors, count: int) -> Sequence[Any]:
+        """The vectors of `count` queries, whoever made them, as this stage compares them."""
+        checked: list[list[float]] = check_vectors(
+            vectors, count, self._store.options.dimension
+        ).tolist()
+        return checked
 
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
         return ProbeSearch(self._store, encoded)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arguments import check_passages
+from ..colbert.joint import JointEncoder
 from ..colbert.tokens import TokenEncoder
 from ..errors import InvalidInputError
 from ..iteration import chunked, progress_over
@@ -178,7 +179,11 @@ def token_column(
 
 
 def staged(
-    passages: Iterable[Passage], dense: Column, tokens: Column | None, progress: bool | None
+    passages: Iterable[Passage],
+    dense: Column,
+    tokens: Column | None,
+    progress: bool | None,
+    joint: JointEncoder | None = None,
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
 
@@ -187,16 +192,21 @@ def staged(
         dense: their vectors.
         tokens: their tokens' vectors, where those are kept.
         progress: show a bar; None shows it on a terminal.
+        joint: makes both kinds of vectors in one pass, where neither was given.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
     """
     staging = Staging(dense.dimension, None if tokens is None else tokens.dimension)
     columns = [column for column in (dense, tokens) if column is not None]
+    both = joint if all(column.given is None for column in columns) else None
     try:
         for chunk in chunked(_counted(passages, progress), _CHUNK):
             start = len(staging)
-            rows = [column.rows(chunk, start) for column in columns]
+            if both is not None:
+                rows: Sequence[Any] = both.encode_passages([passage.text for passage in chunk])
+            else:
+                rows = [column.rows(chunk, start) for column in columns]
             for part in _parts(chunk, *rows):
                 staging.append(part)
         for column in columns:

@@ -56,7 +56,7 @@ class StageRetriever:
                 return stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
         self._access.check()
-        return spread(check_queries(queries), [self._stage], answer)
+        return spread(check_queries(queries), lambda some: [self._stage.encode(some)], answer)
 
     async def asearch(
         self,

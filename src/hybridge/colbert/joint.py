@@ -1,0 +1,118 @@
+"""One pass of a bi-encoder for both: the vector of a text, and the vectors of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import check_queries
+from ..encoders import SentenceTransformerEncoder
+from ..encoders.checks import as_vectors, check_texts, unit_length
+from ..iteration import batches_by_length
+from ..protocols import Encoder, Vectors
+from .multi_vector import MultiVectorTokenEncoder
+from .tokens import TokenEncoder, sound_tokens
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+__all__ = ["JointEncoder", "joint_encoder"]
+
+
+def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder | None:
+    """The two encoders as one, where one pass of one model makes both of their vectors.
+
+    Args:
+        encoder: a bi-encoder.
+        tokens: an encoder of tokens.
+
+    Returns:
+        None where they are different models, or read texts to different lengths.
+
+    >>> from hybridge.colbert import as_token_encoder
+    >>> encoder = SentenceTransformerEncoder()
+    >>> joint_encoder(encoder, as_token_encoder(encoder)) is None
+    False
+    >>> joint_encoder(encoder, as_token_encoder()) is None
+    True
+    """
+    if (
+        isinstance(encoder, SentenceTransformerEncoder)
+        and isinstance(tokens, MultiVectorTokenEncoder)
+        and tokens.reads_with(encoder)
+    ):
+        return JointEncoder(encoder, tokens)
+    return None
+
+
+class JointEncoder:
+    """A bi-encoder and the training-free encoder of its tokens; both as they are apart.
+
+    Args:
+        encoder: the bi-encoder.
+        tokens: a token encoder made of it.
+    """
+
+    def __init__(
+        self, encoder: SentenceTransformerEncoder, tokens: MultiVectorTokenEncoder
+    ) -> None:
+        self._encoder = encoder
+        self._tokens = tokens
+
+    def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """What `encode_queries` of the bi-encoder and of the token encoder return."""
+        texts = check_texts(check_queries(queries))
+        return self._encode(self._model.encode_query, self._encoder.encode_queries, texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """What `encode_passages` of the bi-encoder and of the token encoder return."""
+        listed = check_texts(texts)
+        return self._encode(self._model.encode_document, self._encoder.encode_passages, listed)
+
+    def _encode(
+        self,
+        encode: Callable[..., Any],
+        encode_blank: Callable[[Sequence[str]], Vectors],
+        texts: list[str],
+    ) -> tuple[Vectors, list[Vectors]]:
+        dimension = self._tokens.dimension
+        tokens: list[Vectors] = [np.empty((0, dimension), np.float32)] * len(texts)
+        written = [at for at, text in enumerate(texts) if text.strip()]
+        dense: dict[int, Any] = {}
+        for batch in batches_by_length([texts[at] for at in written], self._tokens._batch_size):
+            places = [written[position] for position in batch]
+            some = [texts[at] for at in places]
+            with self._tokens._lock:
+                items = encode(
+                    some,
+                    batch_size=len(some),
+                    show_progress_bar=False,
+                    output_value=None,
+                    token_pooling=self._tokens._pooling,
+                )
+            for at, item in zip(places, items, strict=True):
+                dense[at] = item["sentence_embedding"].float().cpu().numpy()
+                kept = item["token_embeddings"][item["attention_mask"].bool()]
+                tokens[at] = sound_tokens(kept.float().cpu().numpy(), texts[at])
+        # A blank text has no tokens, and the vector that the bi-encoder gives for it.
+        blank = [at for at in range(len(texts)) if at not in dense]
+        if blank or not texts:
+            dense.update(zip(blank, encode_blank([texts[at] for at in blank]), strict=True))
+        if not texts:
+            return encode_blank([]), []
+        vectors = as_vectors([dense[at] for at in range(len(texts))], texts)
+        return (unit_length(vectors) if self._encoder._normalize else vectors), tokens
+
+    @cached_property
+    def _model(self) -> MultiVectorEncoder:
+        from sentence_transformers import MultiVectorEncoder
+
+        for_tokens, for_texts = self._tokens._loaded(), self._encoder._loaded()
+        return MultiVectorEncoder(
+            modules=[for_tokens[0], *list(for_texts)[1:], *list(for_tokens)[1:]],
+            prompts={task: prompt or "" for task, prompt in for_tokens.prompts.items()},
+            device=str(for_texts.device),
+        )

@@ -1,0 +1,314 @@
+"""Token vectors by sentence-transformers: ColBERT checkpoints as they are, others training-free."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..arguments import check_count, check_queries
+from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
+from ..encoders.checks import check_texts
+from ..encoders.identity import folder_digest, model_digest
+from ..encoders.loading import DTYPES, LOADING, Dtype, load_as
+from ..encoders.resolution import ModelSource, resolve
+from ..errors import InvalidInputError, ModelNotFoundError
+from ..iteration import batches_by_length
+from ..passages import JSON
+from ..protocols import Vectors
+from .formats import is_late_interaction
+from .limits import set_limits
+from .tokens import sound_tokens
+from .training_free import training_free
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+    from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
+
+__all__ = ["MultiVectorTokenEncoder"]
+
+
+class MultiVectorTokenEncoder:
+    """A token encoder that sentence-transformers runs.
+
+    A folder or name of a ColBERT checkpoint, in Stanford's, PyLate's or sentence-transformers' own
+    format, runs as it was trained: with its markers, its query expansion and its skipped
+    punctuation. Any other model is a bi-encoder and runs training-free
+    (`hybridge.colbert.training_free`). What the files say decides, never the name. The model is
+    found now and loaded at the first use, once, however many threads want it.
+
+    Args:
+        model: a name on the Hugging Face hub, the folder of a saved model, a `MultiVectorEncoder`,
+            a `SentenceTransformer`, a `SentenceTransformerEncoder`, whose weights are shared, or
+            None for ``sentence-transformers/all-MiniLM-L6-v2``.
+        query_length: tokens of a query, markers included: what is longer is cut off, and where the
+            checkpoint expands queries, what is shorter is filled up. None fills up to the
+            checkpoint's own length and cuts nothing that the model can read; as published,
+            ColBERT cuts after 32 tokens, in the middle of one in six of SciFact's queries.
+        passage_length: tokens of a passage that are read, markers included, the rest is cut off;
+            None takes the model's own.
+        pool_factor: keep about one in so many of a passage's vectors, by clustering them
+            (`HierarchicalTokenPooling`); 1 keeps all of them.
+        batch_size: texts that the model reads at a time; on a CPU, few are faster than many, for
+            less is padded.
+        device: torch's name of a device, like ``"cuda"``; None takes the best there is.
+        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
+            ``"auto"`` for that of the checkpoint. Vectors are float32 always.
+
+    Raises:
+        InvalidInputError: an argument is not valid. An object brings its own device and dtype, and
+            a `MultiVectorEncoder` its own lengths: setting them here as well is refused.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> encoder = MultiVectorTokenEncoder()
+    >>> [vectors.shape for vectors in encoder.encode_passages(["Aspirin thins blood.", ""])]
+    [(8, 384), (0, 384)]
+    """
+
+    def __init__(
+        self,
+        model: str
+        | Path
+        | MultiVectorEncoder
+        | SentenceTransformer
+        | SentenceTransformerEncoder
+        | None = None,
+        *,
+        query_length: int | None = None,
+        passage_length: int | None = None,
+        pool_factor: float = 1.0,
+        batch_size: int = 8,
+        device: str | None = None,
+        dtype: Dtype = "float32",
+    ) -> None:
+        if dtype not in DTYPES:
+            raise InvalidInputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        for name, length in (("query_length", query_length), ("passage_length", passage_length)):
+            if length is not None:
+                check_count(length, name)
+        self._query_length = query_length
+        self._passage_length = passage_length
+        self._pool_factor = _checked_factor(pool_factor)
+        self._batch_size = check_count(batch_size, "batch_size")
+        self._device = device
+        self._dtype = dtype
+        self._origin: ModelSource | None = None
+        self._encoder: SentenceTransformerEncoder | None = None
+        self._model: MultiVectorEncoder | None = None
+        # One for the object: a tokenizer's state must not change while another thread reads it.
+        self._lock = threading.Lock()
+        if model is None or isinstance(model, str | Path):
+            self._origin = resolve(DEFAULT_MODEL if model is None else model)
+        else:
+            self._take(model)
+
+    def _take(self, model: object) -> None:
+        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+        given: dict[str, object] = {
+            "device": self._device,
+            "dtype": None if self._dtype == "float32" else self._dtype,
+        }
+        if isinstance(model, SentenceTransformer):
+            self._encoder = SentenceTransformerEncoder(model)
+        elif isinstance(model, SentenceTransformerEncoder):
+            self._encoder = model
+        elif isinstance(model, MultiVectorEncoder):
+            self._model = model
+            given |= {"query_length": self._query_length, "passage_length": self._passage_length}
+        else:
+            raise InvalidInputError(
+                "model must be a name on the hub, a folder, a MultiVectorEncoder, a "
+                f"SentenceTransformer or a token encoder, not {type(model).__name__}"
+            )
+        if refused := [name for name, value in given.items() if value is not None]:
+            raise InvalidInputError(
+                f"{' and '.join(refused)} belong to the {type(model).__name__} that was given: "
+                "set them there"
+            )
+
+    @cached_property
+    def identity(self) -> str:
+        """The model, how it is run, and what shapes its vectors.
+
+        The model is its name on the hub, wherever its files come from; for a folder and for an
+        object, a digest of the content. Device and dtype are not part of it: they change the last
+        digits of a vector, not its meaning.
+        """
+        if (encoder := self._bi_encoder) is not None:
+            model = f"training-free {encoder.identity}"
+        elif self._origin is not None:
+            model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
+        else:
+            model = f"object:{_digest(self._loaded())}"
+        settings = {
+            "query_length": self._query_length,
+            "passage_length": self._passage_length,
+            "pool_factor": self._pool_factor,
+        }
+        return f"{model} {json.dumps(settings)}"
+
+    def reads_with(self, encoder: object) -> bool:
+        """Whether one pass of the model can serve both this and that bi-encoder."""
+        limits = (self._query_length, self._passage_length)
+        return self._encoder is encoder and limits == (None, None)
+
+    def to_config(self) -> dict[str, JSON] | None:
+        """What makes an equal encoder again with `token_encoder_from_config`, as JSON.
+
+        None where a model was given as an object: it has no place to load it from. The device is
+        left out, for another machine may have another.
+        """
+        model: JSON
+        if self._origin is not None:
+            model = self._origin.name or str(self._origin.fetch().absolute())
+        elif self._encoder is not None:
+            model = self._encoder.to_config()
+        else:
+            model = None
+        if model is None:
+            return None
+        return {
+            "model": model,
+            "query_length": self._query_length,
+            "passage_length": self._passage_length,
+            "pool_factor": self._pool_factor,
+            "batch_size": self._batch_size,
+            "dtype": self._dtype,
+        }
+
+    @cached_property
+    def dimension(self) -> int:
+        return int(self.encode_queries(["dimension"])[0].shape[1])
+
+    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
+        """An array a query, one vector of length 1 a token.
+
+        Args:
+            queries: any number of queries.
+
+        Returns:
+            Arrays of float32, shape (tokens, dimension); (0, dimension) for a blank query.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text, or the model gave NaN
+                or infinity for a text.
+        """
+        return self._encode("query", check_texts(check_queries(queries)), progress=False)
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+        """An array a text, one vector of length 1 a token, or fewer with `pool_factor`.
+
+        Args:
+            texts: any number of texts; they are read in batches of similar length.
+            progress: show a bar.
+
+        Returns:
+            Arrays of float32, shape (tokens, dimension), in the order of `texts`; (0, dimension)
+            for a blank text.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text, or the model gave NaN
+                or infinity for a text.
+        """
+        return self._encode("document", check_texts(texts), progress=progress)
+
+    def _encode(
+        self, task: Literal["query", "document"], texts: list[str], *, progress: bool
+    ) -> list[Vectors]:
+        from tqdm import tqdm
+
+        model = self._loaded()
+        encode = model.encode_query if task == "query" else model.encode_document
+        written = [position for position, text in enumerate(texts) if text.strip()]
+        found: dict[int, Vectors] = {}
+        with tqdm(total=len(written), desc="Encoding", unit="text", disable=not progress) as bar:
+            for some in batches_by_length([texts[at] for at in written], self._batch_size):
+                batch = [written[place] for place in some]
+                with self._lock:
+                    rows = encode(
+                        [texts[position] for position in batch],
+                        batch_size=len(batch),
+                        show_progress_bar=False,
+                        convert_to_numpy=True,
+                        token_pooling=self._pooling,
+                    )
+                for position, row in zip(batch, rows, strict=True):
+                    found[position] = sound_tokens(row, texts[position])
+                bar.update(len(batch))
+        return [
+            found[position] if position in found else np.empty((0, self.dimension), np.float32)
+            for position in range(len(texts))
+        ]
+
+    @cached_property
+    def _pooling(self) -> HierarchicalTokenPooling | None:
+        if self._pool_factor == 1:
+            return None
+        from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
+
+        return HierarchicalTokenPooling(self._pool_factor)
+
+    @cached_property
+    def _bi_encoder(self) -> SentenceTransformerEncoder | None:
+        """What runs training-free; None where the model does late interaction by itself."""
+        if self._origin is None:
+            return self._encoder
+        folder = self._origin.fetch()
+        if is_late_interaction(folder):
+            return None
+        return SentenceTransformerEncoder(
+            self._origin.name or folder, device=self._device, dtype=self._dtype
+        )
+
+    def _loaded(self) -> MultiVectorEncoder:
+        if self._model is None:
+            with self._lock:
+                if self._model is None:
+                    self._model = self._load()
+        return self._model
+
+    def _load(self) -> MultiVectorEncoder:
+        from sentence_transformers import MultiVectorEncoder
+
+        if (encoder := self._bi_encoder) is not None:
+            model = training_free(encoder)
+        else:
+            assert self._origin is not None
+            try:
+                with LOADING:
+                    model = load_as(
+                        MultiVectorEncoder, self._origin, device=self._device, dtype=self._dtype
+                    )
+            except KeyError as error:
+                raise ModelNotFoundError(
+                    f"the checkpoint in {str(self._origin.fetch())!r} has no weights {error}: is "
+                    "it a ColBERT checkpoint?"
+                ) from error
+        set_limits(model[0], self._query_length, self._passage_length)
+        return model
+
+
+def _digest(model: MultiVectorEncoder) -> str:
+    view: Any = copy.copy(model)  # shares the weights; the next line is not for the user's object
+    view.truncate_dim = None
+    return f"{model_digest(view)} {json.dumps(model.prompts, ensure_ascii=False)}"
+
+
+def _checked_factor(value: float) -> float:
+    if (
+        not isinstance(value, Real)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or value < 1
+    ):
+        raise InvalidInputError(f"pool_factor must be a number of at least 1, not {value!r}")
+    return float(value)
