@@ -10,7 +10,7 @@ dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench rerank clean
 # Every target installs into the one .venv.
 .NOTPARALLEL:
 
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev-installed ## check style, format and types
 
 bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (needs HYBRIDGE_DATASETS)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/hybrid.py
+
+rerank: $(VENV)/.bench-installed ## measure reranking (needs HYBRIDGE_DATASETS, HYBRIDGE_MODELS, g++)
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/rerank.py
 
 clean: ## remove .venv and everything else that was made
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -24,7 +24,9 @@ def test_it_asks_its_questions_and_shows_what_every_stage_said() -> None:
     assert "How do I make an object callable like a function?" in result.stdout
     assert "callable-types#0" in result.stdout
     header = next(line for line in result.stdout.splitlines() if "BM25" in line)
-    assert header.split("BM25")[1].split()[:2] == ["dense", "hybrid"]
+    assert header.split("BM25")[1].split()[:3] == ["dense", "hybrid", "late"]
+    # The default cross-encoder is not on a machine that reaches no hub, and that is said.
+    assert "No cross-encoder: cross-encoder/ms-marco-MiniLM-L6-v2" in result.stdout
     assert "#1 " in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 70
     assert "\x1b" not in result.stdout

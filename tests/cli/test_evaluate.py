@@ -49,6 +49,19 @@ def test_three_rows_of_three_measures(beir: Path) -> None:
     ]
 
 
+def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: Path) -> None:
+    model = models_path / "scifact-cross-encoder"
+    facts = json.loads(
+        evaluate(beir, "--rerank", "colbert", "--cross-encoder", model, "--json").stdout
+    )
+    rows = ["BM25", "dense", "hybrid", "+ late interaction", "+ cross-encoder"]
+    assert list(facts["results"]) == rows
+    # Both questions are answered by one passage each, and the halves disagree on the second only.
+    assert facts["results"]["hybrid"]["recall@100"] == 1.0
+    assert facts["results"]["+ late interaction"]["nDCG@10"] == 1.0
+    assert facts["results"]["+ cross-encoder"]["recall@100"] == 1.0
+
+
 def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     facts = json.loads(evaluate(beir, "--json", "--lexical", "qdrant").stdout)
     assert facts["results"]["BM25"] == {"nDCG@10": 0.5, "recall@100": 0.5, "MRR@10": 0.5}

@@ -1,4 +1,4 @@
-"""The command line: `hybridge index`, `search`, `evaluate`, `info` and `demo`."""
+"""The command line: `hybridge index`, `search`, `evaluate`, `info`, `demo` and `doctor`."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from ..errors import HybridgeError
 from .demo import demo
+from .doctor import doctor
 from .evaluate import evaluate
 from .index import index
 from .info import info
@@ -36,5 +37,5 @@ def hybridge(debug: bool) -> None:
     """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's say in view."""
 
 
-for command in (index, search, evaluate, info, demo):
+for command in (index, search, evaluate, info, demo, doctor):
     hybridge.add_command(command)

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from ..index import HybridIndex
     from ..passages import Hit
+    from ..protocols import Retriever
 
 __all__ = ["demo"]
 
 _ANSWERS = 2
-_STAGES = ("bm25", "dense", "fusion")
+_STAGES = ("bm25", "dense", "fusion", "late-interaction", "cross-encoder")
 
 
 @click.command()
@@ -32,7 +33,7 @@ def demo(questions: tuple[str, ...], directory: str | None) -> None:
 
     screen = console()
     with _build(screen, directory) as index:
-        _ask(screen, index, list(questions) or list(QUESTIONS))
+        _ask(screen, _with_cross_encoder(screen, index), list(questions) or list(QUESTIONS))
     if directory:
         screen.print(f'Ask on: hybridge search {directory} "…" --explain', markup=False)
 
@@ -50,9 +51,9 @@ def _build(screen: Console, directory: str | None) -> HybridIndex:
     )
     start = perf_counter()
     try:
-        index = HybridIndex.open(directory) if directory else HybridIndex.create()
+        index = HybridIndex.open(directory) if directory else _new(None)
     except IndexNotFoundError:
-        index = HybridIndex.create(directory)
+        index = _new(directory)
     try:
         added = add_changed(index, passages, len(passages))
     except BaseException:
@@ -63,16 +64,40 @@ def _build(screen: Console, directory: str | None) -> HybridIndex:
     return index
 
 
-def _ask(screen: Console, index: HybridIndex, questions: list[str]) -> None:
-    index.search(questions[:1])  # the first search makes ready what is made once
+def _new(directory: str | None) -> HybridIndex:
+    from ..index import HybridIndex
+
+    return HybridIndex.create(directory, late_interaction=True)
+
+
+def _with_cross_encoder(screen: Console, index: HybridIndex) -> Retriever:
+    """The index, and behind it the default cross-encoder if its model is on this machine."""
+    from ..cross_encoder import DEFAULT_MODEL, CrossEncoderReranker
+    from ..encoders.resolution import find_here
+    from ..pipeline import Pipeline
+
+    if find_here(DEFAULT_MODEL) is None:
+        screen.print(
+            f"No cross-encoder: {DEFAULT_MODEL} is not on this machine "
+            f"(hf download {DEFAULT_MODEL}).",
+            markup=False,
+            style="dim",
+        )
+        return index
+    return Pipeline(index, CrossEncoderReranker())
+
+
+def _ask(screen: Console, retriever: Retriever, questions: list[str]) -> None:
+    retriever.search(questions[:1])  # the first search makes ready what is made once
     start = perf_counter()
-    results = index.search(questions, k=100)
+    results = retriever.search(questions, k=100)
     seconds = perf_counter() - start
     for question, hits in zip(questions, results, strict=True):
         screen.print(_answer(question, hits))
     screen.print(
         f"{len(questions)} questions in {1000 * seconds:.0f} ms, encoding them included. "
-        "#1 is a stage's own first choice; the hybrid ranks by both stages' scores."
+        "#1 is a stage's own first choice; the hybrid ranks by both halves' scores, and what "
+        "comes after it is blended in."
     )
 
 
@@ -82,17 +107,18 @@ def _answer(question: str, hits: list[Hit]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from .output import LABELS, body_of, excerpt, name_of, stage_text
+    from .output import body_of, excerpt, label_of, name_of, stage_text
 
     title = Text(question, style="bold")
     if not hits:
         return Panel("Nothing was found.", title=title, title_align="left")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", expand=True)
     table.add_column("passage", ratio=1, overflow="fold")
-    for stage in _STAGES:
-        table.add_column(LABELS[stage], no_wrap=True)
+    stages = [stage for stage in _STAGES if any(hit.stage(stage) for hit in hits)]
+    for stage in stages:
+        table.add_column(label_of(stage), no_wrap=True)
     for hit in _worth_showing(hits):
-        said = [stage_text(hit.stage(stage)) for stage in _STAGES]
+        said = [stage_text(hit.stage(stage)) for stage in stages]
         first = [Text(text, style="bold green" if text.startswith("#1 ") else "") for text in said]
         table.add_row(name_of(hit.passage), *first)
     answer = excerpt(body_of(hits[0].passage), 400)

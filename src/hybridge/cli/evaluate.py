@@ -1,4 +1,4 @@
-"""`hybridge evaluate`: BM25, the bi-encoder and both together on a judged collection."""
+"""`hybridge evaluate`: each stage on a judged collection, alone and on top of those before."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import language_option, lexical_option
+from .reranking import COLBERT, CROSS_ENCODER, Fixed, Reranking, rerank_options
 
 if TYPE_CHECKING:
     from ..analyzer import Analyzer
+    from ..index import HybridIndex
     from ..protocols import Retriever
 
 __all__ = ["evaluate"]
@@ -25,6 +27,7 @@ _MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10"}
 @click.option("--encoder", "model", help="Bi-encoder: a name on the hub, or a folder.")
 @language_option
 @lexical_option
+@rerank_options
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder to keep the vectors in.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def evaluate(
@@ -33,10 +36,14 @@ def evaluate(
     model: str | None,
     analyzer: Analyzer | None,
     lexical: str | None,
+    reranking: Reranking,
     cache: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure BM25, dense and hybrid on the collection in DIR, which is in BEIR's layout."""
+    """Measure BM25, dense and hybrid on the collection in DIR, which is in BEIR's layout.
+
+    With --rerank there is a row for each reranker on top of what stands above it.
+    """
     from .. import evaluation
     from ..encoders import SentenceTransformerEncoder
     from ..index import HybridIndex
@@ -47,18 +54,19 @@ def evaluate(
     collection = evaluation.load_beir(directory, split)
     encoder = SentenceTransformerEncoder(model)
     vectors = cached_vectors(encoder, collection.passages, cache, progress=screen.is_terminal)
-    options: dict[str, Any] = {"analyzer": analyzer, "lexical": lexical}
+    late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
+    options: dict[str, Any] = {
+        "analyzer": analyzer,
+        "lexical": lexical,
+        "late_interaction": late,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     with HybridIndex.create(encoder=encoder, **given) as index, progress() as bar:
         task = bar.add_task("Indexing", total=None)
         index.add(collection.passages, vectors=vectors, progress=False)
         bar.update(task, description="Asking")
-        retrievers: dict[str, Retriever] = {
-            "BM25": index.bm25,
-            "dense": index.dense,
-            "hybrid": index,
-        }
-        result = evaluation.evaluate(retrievers, collection, list(_MEASURES.values()))
+        rows = _rows(index, reranking)
+        result = evaluation.evaluate(rows, collection, list(_MEASURES.values()))
     facts: dict[str, Any] = {
         "collection": directory.resolve().name,
         "split": split,
@@ -74,6 +82,20 @@ def evaluate(
         print_json({**facts, "results": means})
     else:
         _print_table(facts, means)
+
+
+def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
+    """Each stage by the name of its row."""
+    from ..pipeline import Pipeline
+
+    last: Retriever = Fixed(index, blend=0)
+    rows: dict[str, Retriever] = {"BM25": index.bm25, "dense": index.dense, "hybrid": last}
+    if COLBERT in reranking.names:
+        last = rows["+ late interaction"] = Fixed(index, **reranking.settings)
+    if CROSS_ENCODER in reranking.names:
+        judge = reranking.reranker(CROSS_ENCODER)
+        last = rows["+ cross-encoder"] = Pipeline(last, judge, **reranking.settings)
+    return rows
 
 
 def _print_table(facts: dict[str, Any], means: dict[str, dict[str, float]]) -> None:

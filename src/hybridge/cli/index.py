@@ -33,6 +33,7 @@ _SHOWN = 10  # skipped files told by name
 @click.option("--encoder", help="Bi-encoder: a name on the hub, or a folder.")
 @language_option
 @lexical_option
+@click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
 def index(
     paths: tuple[Path, ...],
@@ -40,6 +41,7 @@ def index(
     encoder: str | None,
     analyzer: Analyzer | None,
     lexical: str | None,
+    late_interaction: bool,
     size: int | None,
 ) -> None:
     """Index files and folders: text, Markdown, reStructuredText, HTML, JSONL, BEIR.
@@ -68,12 +70,18 @@ def index(
     try:
         opened = place.open(**options)
     except IndexNotFoundError:
-        opened = place.create(**options, **({"lexical": lexical} if lexical else {}))
+        new = {"lexical": lexical} if lexical else {}
+        opened = place.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
     with opened:
         if lexical not in (None, held := opened.info()["lexical"]):
             raise InvalidInputError(
                 f"{place} was made with --lexical {held}: leave the option out, or make a new index"
+            )
+        if late_interaction and opened.late_interaction is None:
+            raise InvalidInputError(
+                f"{place} was made without --late-interaction: leave the option out, or make a new "
+                "index"
             )
         second = read_passages(paths, size=greatest, on_skip=lambda *_: None)
         added = add_changed(opened, second, total)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ..passages import JSON, Hit, Passage, StageScore
 
 __all__ = [
-    "LABELS",
     "body_of",
     "console",
     "excerpt",
     "hit_to_json",
+    "label_of",
     "name_of",
     "plain_table",
     "print_json",
@@ -30,7 +30,26 @@ __all__ = [
     "stage_text",
 ]
 
-LABELS = {"bm25": "BM25", "dense": "dense", "fusion": "hybrid"}
+_LABELS = {
+    "bm25": "BM25",
+    "dense": "dense",
+    "fusion": "hybrid",
+    "late-interaction": "late",
+    "late-interaction:blend": "blend",
+    "colbert": "ColBERT",
+    "colbert:blend": "blend",
+    "cross-encoder": "cross",
+    "cross-encoder:blend": "blend",
+}
+
+
+def label_of(stage: str) -> str:
+    """What to call a stage in a narrow column.
+
+    >>> label_of("bm25"), label_of("my-stage")
+    ('BM25', 'my-stage')
+    """
+    return _LABELS.get(stage, stage)
 
 
 def console(*, stderr: bool = False) -> Console:

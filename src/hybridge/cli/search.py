@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import Place, place_options
+from .reranking import Reranking, rerank_options
 
 if TYPE_CHECKING:
     from ..passages import Hit
@@ -28,13 +29,24 @@ def _parse_json(_context: click.Context, _option: click.Parameter, value: str | 
 @click.argument("query", required=False, metavar="QUERY")
 @place_options
 @click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
+@rerank_options
 @click.option("--where", callback=_parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
 @click.option("--explain", is_flag=True, help="Show every stage's rank and score.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def search(
-    place: Place, query: str | None, k: int, where: Any, explain: bool, as_json: bool
+    place: Place,
+    query: str | None,
+    k: int,
+    reranking: Reranking,
+    where: Any,
+    explain: bool,
+    as_json: bool,
 ) -> None:
-    """Search the index in DIR (leave it out with --url) for QUERY."""
+    """Search the index in DIR (leave it out with --url) for QUERY.
+
+    Reranking by colbert uses the index's token vectors where it keeps them (hybridge index
+    --late-interaction), and else reads the candidates' texts.
+    """
     from .output import hit_to_json, print_json
 
     if query is None and place.url is not None:
@@ -42,7 +54,7 @@ def search(
     if query is None:
         raise click.UsageError("Missing argument 'QUERY'.")
     with place.open() as index:
-        [hits] = index.search([query], k, where=where)
+        [hits] = reranking.over(index).search([query], k, where=where)
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])
     else:
@@ -53,7 +65,7 @@ def _print_hits(hits: list[Hit], explain: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from .output import LABELS, body_of, console, excerpt, name_of
+    from .output import body_of, console, excerpt, label_of, name_of
 
     screen = console()
     if not hits:
@@ -66,9 +78,8 @@ def _print_hits(hits: list[Hit], explain: bool) -> None:
     for rank, hit in enumerate(hits, start=1):
         said = [f"{hit.score:.3f}"]
         if explain:
-            said = [
-                f"{LABELS.get(e.stage, e.stage):<7}#{e.rank:<4}{e.score:.3f}" for e in hit.trace
-            ]
+            width = max(len(label_of(e.stage)) for e in hit.trace) + 1
+            said = [f"{label_of(e.stage):<{width}}#{e.rank:<4}{e.score:.3f}" for e in hit.trace]
         passage = Text("\n").join([name_of(hit.passage), excerpt(body_of(hit.passage), 300)])
         table.add_row(Text(f"{rank}"), Text("\n".join(said)), passage)
     screen.print(table)

@@ -1,7 +1,7 @@
 """Late interaction: a text is one vector a token, and a score is the sum of the best matches.
 
 O. Khattab and M. Zaharia, *ColBERT: Efficient and Effective Passage Search via Contextualized
-Late Interaction over BERT*, SIGIR 2020, arXiv 2004.12832. Everything public is imported at first
+Late Interaction over BERT*, SIGIR 2020, arXiv 2004.12832. Everything heavy is imported at first
 use, so that this package costs nothing.
 """
 
@@ -10,17 +10,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# Not at first use: by then a module of the same name would stand in the function's place.
+from .max_sim import max_sim as max_sim
+from .training_free import training_free as training_free
+
 if TYPE_CHECKING:
     from .engines import ENGINES as ENGINES
     from .export import export_checkpoint as export_checkpoint
-    from .max_sim import max_sim as max_sim
     from .multi_vector import MultiVectorTokenEncoder as MultiVectorTokenEncoder
     from .reranker import ColBERTReranker as ColBERTReranker
     from .retriever import ColBERTRetriever as ColBERTRetriever
     from .tokens import TokenEncoder as TokenEncoder
     from .tokens import as_token_encoder as as_token_encoder
     from .tokens import token_encoder_from_config as token_encoder_from_config
-    from .training_free import training_free as training_free
 
 _HOMES = {
     "ENGINES": "engines",
@@ -30,12 +32,10 @@ _HOMES = {
     "TokenEncoder": "tokens",
     "as_token_encoder": "tokens",
     "export_checkpoint": "export",
-    "max_sim": "max_sim",
     "token_encoder_from_config": "tokens",
-    "training_free": "training_free",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "max_sim", "training_free"])
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,111 @@
+"""Options for what comes behind the hybrid search: late interaction and a cross-encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..index import HybridIndex
+    from ..passages import Hit
+    from ..protocols import Reranker, Retriever, Where
+
+__all__ = ["COLBERT", "CROSS_ENCODER", "Fixed", "Reranking", "rerank_options"]
+
+COLBERT, CROSS_ENCODER = "colbert", "cross-encoder"
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """Which rerankers were asked for, by which models, and how much they count.
+
+    Args:
+        names: in the order they are to run.
+        models: a model's name on the hub or folder by reranker; None for the default.
+        blend: a reranker's share in the score; None for the default.
+    """
+
+    names: Sequence[str]
+    models: Mapping[str, str | None]
+    blend: float | None
+
+    def over(self, index: HybridIndex) -> Retriever:
+        """The index with the rerankers behind it; where it keeps token vectors, it uses those."""
+        from ..pipeline import Pipeline
+
+        settings = self.settings
+        rerankers = [
+            self.reranker(name)
+            for name in self.names
+            if not (name == COLBERT and index.late_interaction is not None)
+        ]
+        if rerankers:
+            return Pipeline(index, *rerankers, **settings)
+        return Fixed(index, **settings) if self.names else index
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that say how much a reranker counts."""
+        return {} if self.blend is None else {"blend": self.blend}
+
+    def reranker(self, name: str) -> Reranker:
+        """A new reranker of this name."""
+        from ..colbert import ColBERTReranker
+        from ..cross_encoder import CrossEncoderReranker
+
+        if name == COLBERT:
+            return ColBERTReranker(self.models[COLBERT])
+        return CrossEncoderReranker(self.models[CROSS_ENCODER])
+
+
+class Fixed:
+    """An index searched with some settings that are not its own."""
+
+    def __init__(self, index: HybridIndex, **settings: Any) -> None:
+        self._index = index
+        self._settings = settings
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`HybridIndex.search` with these settings."""
+        return self._index.search(queries, k, where=where, **self._settings)
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`HybridIndex.asearch` with these settings."""
+        return await self._index.asearch(queries, k, where=where, **self._settings)
+
+
+def rerank_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command a `reranking`."""
+
+    @click.option(
+        "--rerank",
+        "names",
+        multiple=True,
+        type=click.Choice([COLBERT, CROSS_ENCODER]),
+        help="Rerank the best candidates; repeatable, in order.",
+    )
+    @click.option("--colbert", help="Its model: a name on the hub, or a folder.")
+    @click.option("--cross-encoder", help="Its model: a name on the hub, or a folder.")
+    @click.option("--blend", type=click.FloatRange(0, 1), help="A reranker's share in the score.")
+    @wraps(command)
+    def with_reranking(
+        names: tuple[str, ...],
+        colbert: str | None,
+        cross_encoder: str | None,
+        blend: float | None,
+        **rest: Any,
+    ) -> None:
+        # Naming a model asks for its reranker.
+        models = {COLBERT: colbert, CROSS_ENCODER: cross_encoder}
+        asked = [*names, *(name for name, model in models.items() if model and name not in names)]
+        command(reranking=Reranking(asked, models, blend), **rest)
+
+    return with_reranking

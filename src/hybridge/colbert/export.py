@@ -1,0 +1,198 @@
+"""A late-interaction model in the format that Stanford's ColBERT, and so RAGatouille, reads."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..encoders.loading import _no_bars
+from ..errors import InvalidInputError
+from .limits import set_limits
+from .multi_vector import MultiVectorTokenEncoder
+from .projection import linear
+from .training_free import punctuation
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+    from torch import Tensor
+
+__all__ = ["export_checkpoint"]
+
+
+def export_checkpoint(
+    encoder: MultiVectorTokenEncoder | MultiVectorEncoder | str | Path | None,
+    folder: str | Path,
+    *,
+    query_length: int | None = None,
+    passage_length: int | None = None,
+) -> Path:
+    """Write a model as a checkpoint that RAGatouille and sentence-transformers read alike.
+
+    The folder holds both formats over one file of weights (safetensors). colbert-ai has two habits
+    that a training-free model has not:
+
+    - it puts a marker token in front of every text. Where the model has none, it is the
+      tokenizer's ``[SEP]``, which disturbs the other tokens least: their vectors keep a mean cosine
+      of 0.997 with what they were, 0.987 to 0.997 with the usual ``[unused0]`` and ``[unused1]``;
+    - it fills queries up with the tokenizer's mask token. Where the model does no such expansion,
+      the tokenizer in the folder says ``[PAD]`` instead, which colbert-ai never scores.
+
+    Args:
+        encoder: a model, or whatever `MultiVectorTokenEncoder` takes; None for the default
+            bi-encoder, training-free.
+        folder: where to write; it must not exist, or be empty.
+        query_length: tokens that are read of a query, and filled up to where the model expands
+            queries; None for the model's own, and 32 in colbert-ai where it has none.
+        passage_length: tokens that are read of a passage; None for the model's own.
+
+    Returns:
+        The folder, as an absolute path.
+
+    Raises:
+        InvalidInputError: the folder is not empty, or the format has no words for this model.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = export_checkpoint(None, Path(folder, "minilm"))
+    ...     MultiVectorTokenEncoder(checkpoint).dimension
+    384
+    """
+    target = Path(folder).expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidInputError(
+            f"{str(target)!r} is not an empty folder: choose another, or clear it"
+        )
+    if not isinstance(encoder, MultiVectorTokenEncoder):
+        encoder = MultiVectorTokenEncoder(encoder)
+    if encoder._pooling is not None:
+        raise _inexpressible("token pooling")
+    model, settings = _rewritten(encoder._loaded(), query_length, passage_length)
+    # Beside the target, so that the rename at the end is one step.
+    staged = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    staged.mkdir(parents=True)
+    try:
+        with _no_bars():
+            model.save(str(staged), create_model_card=False)
+        _mark_as_colbert(staged / "config.json")
+        _write_weights(model, staged / "model.safetensors")
+        (staged / "artifact.metadata").write_text(json.dumps(settings, indent=4), encoding="utf-8")
+        if target.exists():
+            target.rmdir()
+        staged.rename(target)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return target
+
+
+def _rewritten(
+    model: MultiVectorEncoder, query_length: int | None, passage_length: int | None
+) -> tuple[MultiVectorEncoder, dict[str, Any]]:
+    """The model as colbert-ai will run it, and the settings that tell colbert-ai to."""
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base.modules import Normalize
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    transformer, projection, skips = _taken_apart(model)
+    transformer.processor = tokenizer = copy.deepcopy(transformer.tokenizer)
+    markers = {task: _marker(model, tokenizer, task) for task in ("query", "document")}
+    expansion = transformer.query_expansion
+    if expansion is None:
+        tokenizer.mask_token = tokenizer.pad_token
+    elif expansion["token"] is not None:
+        tokenizer.mask_token = expansion["token"]
+    set_limits(transformer, query_length, passage_length)
+    mask = MultiVectorMask(punctuation(tokenizer) if skips else None)
+    rewritten = MultiVectorEncoder(
+        modules=[
+            transformer,
+            linear(projection),
+            mask,
+            Normalize(module_input_name="token_embeddings"),
+        ],
+        prompts={task: f"{marker} " for task, marker in markers.items()},
+        device="cpu",
+    )
+    return rewritten, {
+        "dim": len(projection),
+        "query_maxlen": query_length or (expansion["length"] if expansion else 32),
+        "doc_maxlen": transformer.document_length or transformer.max_seq_length,
+        "query_token_id": markers["query"],
+        "doc_token_id": markers["document"],
+        "mask_punctuation": skips,
+        "attend_to_mask_tokens": bool(expansion and expansion["attend"]),
+        "similarity": "cosine",
+        "interaction": "colbert",
+    }
+
+
+def _taken_apart(model: MultiVectorEncoder) -> tuple[Any, Tensor, bool]:
+    """A copy of the transformer, the projection behind it, and whether punctuation is skipped."""
+    import torch
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    first, *others = model
+    if not isinstance(first, Transformer):
+        raise _inexpressible(f"a model that begins with {type(first).__name__}")
+    transformer = copy.copy(first)
+    # A copy of the weights, in main memory and in single precision.
+    transformer.model = copy.deepcopy(first.model).to("cpu", torch.float32)
+    projection = torch.eye(transformer.get_embedding_dimension())
+    skipped: set[str] = set()
+    for module in others:
+        if isinstance(module, Dense):
+            identity = isinstance(module.activation_function, torch.nn.Identity)
+            if module.linear.bias is not None or module.use_residual or not identity:
+                raise _inexpressible("a projection that is more than a matrix")
+            projection = module.linear.weight.detach().cpu().float() @ projection
+        elif isinstance(module, MultiVectorMask):
+            if module.skiplist_tasks != ["document"] or module.keep_only_token_ids:
+                raise _inexpressible("a mask that is not for passages alone")
+            skipped.update(module.skiplist_words)
+        elif not isinstance(module, Normalize):
+            raise _inexpressible(type(module).__name__)
+    known = transformer.tokenizer.get_vocab()
+    if skipped and skipped & known.keys() != set(punctuation(transformer.tokenizer)):
+        raise _inexpressible(f"a list of skipped words like {sorted(skipped)[:5]}")
+    return transformer, projection, bool(skipped)
+
+
+def _marker(model: MultiVectorEncoder, tokenizer: Any, task: str) -> str:
+    prompt = model.prompts.get(task) or tokenizer.sep_token
+    for marker in (prompt, prompt and prompt.strip()):
+        if marker and tokenizer.tokenize(marker) == [marker]:
+            return str(marker)
+    raise _inexpressible(f"the {task} prompt {prompt!r}, which is not one token,")
+
+
+def _inexpressible(what: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"{what} has no place in a ColBERT checkpoint: a transformer, a linear projection, a "
+        "marker token and a list of skipped punctuation are all that it can hold"
+    )
+
+
+def _mark_as_colbert(path: Path) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(config | {"architectures": ["HF_ColBERT"]}, indent=2), "utf-8")
+
+
+def _write_weights(model: MultiVectorEncoder, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    transformer: Any = model[0]
+    projection: Any = model[1]
+    inner = transformer.model
+    weights = {
+        f"{inner.base_model_prefix}.{name}": tensor.contiguous()
+        for name, tensor in inner.state_dict().items()
+    }
+    save_file(
+        {**weights, "linear.weight": projection.linear.weight.detach()}, path, {"format": "pt"}
+    )

@@ -1,0 +1,272 @@
+"""Token vectors by colbert-ai's model, the one that RAGatouille loads."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...arguments import check_count, check_queries
+from ...encoders.checks import check_texts
+from ...encoders.loading import LOADING
+from ...errors import InvalidInputError, ModelNotFoundError
+from ...passages import JSON
+from ...protocols import Vectors
+from .checkpoint import StanfordCheckpoint
+from .compat import check_installed, ragatouille
+from .runtime import contained, preserved
+from .torch_ops import install
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["RAGatouilleTokenEncoder"]
+
+# Passages are filled up to a multiple of so many tokens.
+_STEP = 16
+# [CLS], the marker and [SEP] around the text, and one token of its own.
+_LEAST = 4
+
+
+class RAGatouilleTokenEncoder:
+    """A `TokenEncoder` that runs a ColBERT checkpoint by RAGatouille.
+
+    The checkpoint is looked over now and loaded at the first use, once, however many threads want
+    it. A text's vectors do not depend on the texts beside it, to the last bit: each is filled up to
+    a length of its own, and only texts of one such length share a batch. So an index that grew
+    equals one that was built at once.
+
+    Args:
+        model: a ColBERT checkpoint in Stanford's format: its folder, or its name on the Hugging
+            Face hub, where a name without an owner belongs to ``colbert-ir``.
+        query_length: tokens of a query, markers included: what is longer is cut off, what is
+            shorter is filled up with [MASK]. None fills up to the checkpoint's own length and cuts
+            nothing that the model can read.
+        passage_length: tokens of a passage that are read, markers included, the rest is cut off;
+            None takes the checkpoint's own.
+        batch_size: texts that the model reads at a time.
+        device: torch's name of a device, like ``"cuda"``; None takes the best there is.
+
+    Raises:
+        InvalidInputError: an argument is not valid.
+        MissingExtraError: RAGatouille is not installed.
+        ModelNotFoundError: there is no such checkpoint, see `StanfordCheckpoint.find`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        query_length: int | None = None,
+        passage_length: int | None = None,
+        batch_size: int = 16,
+        device: str | None = None,
+    ) -> None:
+        check_installed()
+        self._checkpoint = StanfordCheckpoint.find(model)
+        most = self._checkpoint.positions
+        for name, length in (("query_length", query_length), ("passage_length", passage_length)):
+            if length is not None and not _LEAST <= check_count(length, name) <= most:
+                raise InvalidInputError(
+                    f"{name} must be from {_LEAST} to {most}, which is what this model can read, "
+                    f"not {length}"
+                )
+        self._query_length = query_length
+        self._passage_length = passage_length or self._checkpoint.passage_length
+        self._batch_size = check_count(batch_size, "batch_size")
+        self._device = device
+        self._model: Any = None
+        # For the tokenizers, whose state is changed by each call.
+        self._lock = threading.Lock()
+
+    @cached_property
+    def identity(self) -> str:
+        """The checkpoint, by its name on the hub or else a digest of the files, and the limits."""
+        return f"{self._checkpoint.identity} {self._query_length} {self._passage_length}"
+
+    @property
+    def dimension(self) -> int:
+        """The length of a token's vector."""
+        return self._checkpoint.dimension
+
+    @property
+    def passage_length(self) -> int:
+        """Tokens of a passage that are read, markers included."""
+        return self._passage_length
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name on the hub, or its folder."""
+        return self._checkpoint.name or str(self._checkpoint.folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoint is."""
+        return self._checkpoint.folder
+
+    def to_config(self) -> dict[str, JSON]:
+        """The arguments that make an equal encoder, as JSON; the device is left out."""
+        return {
+            "model": self.name,
+            "query_length": self._query_length,
+            "passage_length": self._passage_length,
+            "batch_size": self._batch_size,
+        }
+
+    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
+        """An array a query, one vector of length 1 a token.
+
+        Args:
+            queries: any number of queries.
+
+        Returns:
+            Arrays of float32, shape (tokens, dimension); (0, dimension) for a blank query.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text.
+        """
+        texts = check_texts(check_queries(queries))
+        tokenizer = self._loaded().query_tokenizer
+        most = self._query_length or self._checkpoint.positions
+        least = self._query_length or self._checkpoint.query_length
+        lengths = self._lengths(tokenizer, texts, most)
+        return self._in_batches(texts, [max(length, least) for length in lengths], self._queries)
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+        """An array a text, one vector of length 1 a token; punctuation has none.
+
+        Args:
+            texts: any number of texts.
+            progress: show a bar.
+
+        Returns:
+            Arrays of float32, shape (tokens, dimension); (0, dimension) for a blank text.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text.
+        """
+        listed = check_texts(texts)
+        limit = self._passage_length
+        steps = [
+            min(-(-length // _STEP) * _STEP, limit)
+            for length in self._lengths(self._loaded().doc_tokenizer, listed, limit)
+        ]
+        return self._in_batches(listed, steps, self._passages, progress=progress)
+
+    def _queries(self, texts: list[str], length: int) -> Iterable[torch.Tensor]:
+        model = self._loaded()
+        with self._lock:
+            model.query_tokenizer.query_maxlen = length
+            ids, mask = model.query_tokenizer.tensorize(texts)
+        vectors = model.query(ids, mask)
+        # A checkpoint that expands no queries says so by filling them up with padding.
+        return _kept(vectors, (ids != model.pad_token).to(vectors.device))
+
+    def _passages(self, texts: list[str], length: int) -> Iterable[torch.Tensor]:
+        from torch.nn.functional import pad
+
+        model = self._loaded()
+        with self._lock:
+            ids, mask = model.doc_tokenizer.tensorize(texts)
+        missing = (0, length - ids.shape[1])
+        ids, mask = pad(ids, missing, value=model.pad_token), pad(mask, missing, value=0)
+        vectors, kept = model.doc(ids, mask, keep_dims="return_mask")
+        return _kept(vectors, kept.squeeze(-1))
+
+    def _lengths(self, tokenizer: Any, texts: list[str], limit: int) -> list[int]:
+        """How many tokens each text has, its marker included, where it is cut after `limit`."""
+        if not texts:
+            return []
+        with self._lock:
+            ids = tokenizer.tok(texts, truncation=True, max_length=limit - 1)["input_ids"]
+        return [len(row) + 1 for row in ids]
+
+    def _in_batches(
+        self, texts: list[str], lengths: list[int], encode: Any, *, progress: bool = False
+    ) -> list[Vectors]:
+        import torch
+        from tqdm import tqdm
+
+        found = [np.empty((0, self.dimension), dtype=np.float32) for _ in texts]
+        total = sum(bool(text.strip()) for text in texts)
+        with (
+            tqdm(total=total, desc="Encoding", unit="text", disable=not progress) as bar,
+            torch.inference_mode(),
+        ):
+            for length, batch in _alike(texts, lengths, self._batch_size):
+                rows = encode([texts[position] for position in batch], length)
+                for position, row in zip(batch, rows, strict=True):
+                    found[position] = row.cpu().float().numpy().copy()
+                    if not np.isfinite(found[position]).all():
+                        raise InvalidInputError(
+                            f"the model gave NaN or infinity for {texts[position][:60]!r}: its "
+                            "weights are damaged, or the text must be left out"
+                        )
+                bar.update(len(batch))
+        return found
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            ragatouille()
+            with contained(), preserved(), LOADING:
+                if self._model is None:
+                    install()
+                    model = _load(self._checkpoint, self._device)
+                    model.doc_tokenizer.doc_maxlen = self._passage_length
+                    self._model = model
+        return self._model
+
+
+def _load(found: StanfordCheckpoint, device: str | None) -> Any:
+    """colbert-ai's `Checkpoint`, as RAGatouille makes it."""
+    import torch
+    from colbert.utils.amp import MixedPrecisionManager
+    from ragatouille.models import ColBERT
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"device {device!r} cannot be used here: {error}; None takes the best there is"
+        ) from error
+    try:
+        # An absolute path in a string, without the name of another model that this one was made
+        # of: whatever else it is given it looks for on the hub.
+        model = ColBERT(str(found.folder), n_gpu=1, verbose=0, model_name=None)
+    except (AttributeError, OSError, RuntimeError, ValueError) as error:
+        raise ModelNotFoundError(
+            f"{str(found.folder)!r} cannot be loaded as a ColBERT checkpoint: {error}"
+        ) from error
+    # Now, in its turn, instead of whenever it is collected.
+    model.run_context.__exit__(None, None, None)
+    model.run_context = nullcontext()
+    checkpoint = model.inference_ckpt
+    checkpoint.model.float()  # the precision of the file may be one that is slow here
+    if device is not None:
+        checkpoint.model.to(device)
+    checkpoint.amp_manager = MixedPrecisionManager(False)
+    checkpoint.query_tokenizer.used = True  # what it prints at its first use
+    return checkpoint
+
+
+def _kept(vectors: torch.Tensor, kept: torch.Tensor) -> Iterator[torch.Tensor]:
+    return (rows[keep] for rows, keep in zip(vectors, kept, strict=True))
+
+
+def _alike(
+    texts: Sequence[str], lengths: Sequence[int], size: int
+) -> Iterator[tuple[int, list[int]]]:
+    """The positions of texts that are not blank, in batches of one length, the longest first."""
+    groups = defaultdict(list)
+    for position, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+        if text.strip():
+            groups[length].append(position)
+    for length in sorted(groups, reverse=True):
+        for start in range(0, len(groups[length]), size):
+            yield length, groups[length][start : start + size]

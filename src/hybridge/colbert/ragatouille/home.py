@@ -1,0 +1,192 @@
+"""The folder of a `ColBERTRetriever`.
+
+It holds the passages in `colbert.jsonl`, which is the truth; their token vectors in `tokens/`; and
+one PLAID index of their texts in `plaid-<number>/`, built elsewhere and moved there whole. Vectors
+and indexes go by keys that texts have: what the index holds and no passage says is deleted, what a
+passage says and the index does not hold is missing. So nothing has to be noted, and a crash spoils
+nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from ...errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StoreError
+from ...lexical.passage_file import check_ours, read_passages, write_passages
+from ...passages import Passage
+from .token_store import TokenStore
+
+__all__ = ["Home", "text_key"]
+
+_PASSAGES = "colbert.jsonl"
+_BUILDING = "building"
+_TOKENS = "tokens"
+
+
+def text_key(text: str) -> str:
+    """The name of a text in token stores and indexes.
+
+    >>> len(text_key("Aspirin thins the blood."))
+    32
+    """
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class Home:
+    """A folder that is open; `create` makes one, `open` finds it.
+
+    Args:
+        path: of the folder, absolute.
+        lock: held while the folder is open.
+        temporary: the temporary folder that it is in, if it is in one.
+    """
+
+    def __init__(
+        self, path: Path, lock: BaseFileLock, temporary: TemporaryDirectory[str] | None = None
+    ) -> None:
+        self._path = path
+        self._lock = lock
+        self._temporary = temporary
+
+    @classmethod
+    def create(cls, path: Path | None, *, overwrite: bool) -> Home:
+        """A folder that is missing or empty, to be written to; without a path, a temporary one.
+
+        Raises:
+            IndexExistsError: it holds something, and not what may be overwritten.
+            IndexLockedError: what is to be overwritten is open elsewhere.
+        """
+        temporary = None
+        if path is None:
+            temporary = TemporaryDirectory(prefix="hybridge-", ignore_cleanup_errors=True)
+            path = Path(temporary.name) / "index"
+        path = path.absolute()
+        _check_room(path, overwrite=overwrite)
+        path.mkdir(parents=True, exist_ok=True)
+        home = cls(path, _locked(path), temporary)
+        try:
+            _check_room(path, overwrite=overwrite)  # nobody made one while we waited
+            home.clear()
+        except BaseException:
+            home.close()
+            raise
+        return home
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Home, dict[str, Any], list[Passage]]:
+        """The folder, what its passages' header says, and the passages.
+
+        Raises:
+            IndexNotFoundError: there is none.
+            IndexLockedError: it is open already.
+            CorruptIndexError: the passages are damaged, or not ours.
+        """
+        path = path.absolute()
+        if not (path / _PASSAGES).is_file():
+            raise IndexNotFoundError(
+                f"there is no index at {path}: ColBERTRetriever.create makes one"
+            )
+        home = cls(path, _locked(path))
+        try:
+            header, passages = read_passages(path / _PASSAGES)
+            home._remove(_BUILDING, *map(str, home._indexes()[:-1]))
+        except BaseException:
+            home.close()
+            raise
+        return home, header, passages
+
+    @property
+    def place(self) -> str:
+        """The folder's name, for people."""
+        return "temporary" if self._temporary else str(self._path)
+
+    @property
+    def index(self) -> Path | None:
+        """The folder of the PLAID index; None where there is none yet."""
+        found = self._indexes()
+        return found[-1] if found else None
+
+    def tokens(self, dimension: int) -> TokenStore:
+        """The token vectors that were kept here."""
+        return TokenStore(self._path / _TOKENS, dimension)
+
+    def write(self, header: Mapping[str, Any], passages: Iterable[Passage]) -> None:
+        """Replace the passages; when this returns, they outlast the process."""
+        write_passages(self._path / _PASSAGES, header, list(passages))
+
+    def replace_index(self, build: Callable[[Path], None]) -> Path:
+        """Put a new index, which `build` writes to the folder it is given, in the old one's place.
+
+        If it fails, or the process is killed, the old one stays.
+        """
+        old = self._indexes()
+        number = int(old[-1].name.removeprefix("plaid-")) + 1 if old else 1
+        name = f"plaid-{number:06d}"
+        self._remove(_BUILDING)
+        try:
+            build(self._path / _BUILDING / name)
+            (self._path / _BUILDING / name).rename(self._path / name)
+        finally:
+            self._remove(_BUILDING)
+        self._remove(*map(str, old))
+        return self._path / name
+
+    def clear(self) -> None:
+        """Delete everything that was written here, the passages first."""
+        (self._path / _PASSAGES).unlink(missing_ok=True)
+        self._remove(_BUILDING, _TOKENS, *map(str, self._indexes()))
+
+    def close(self) -> None:
+        """Let go of the folder; a temporary one goes."""
+        self._lock.release()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def _indexes(self) -> list[Path]:
+        return sorted(self._path.glob("plaid-*"))
+
+    def _remove(self, *names: str) -> None:
+        for name in names:
+            try:
+                shutil.rmtree(self._path / name)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise StoreError(f"cannot delete {self._path / name}: {error}") from error
+
+
+def _locked(path: Path) -> BaseFileLock:
+    """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
+    lock = FileLock(path / "lock", timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise IndexLockedError(
+            f"{path} is open already, in another process or in this one: close it there first"
+        ) from None
+    return lock
+
+
+def _check_room(path: Path, *, overwrite: bool) -> None:
+    if path.is_file():
+        raise IndexExistsError(f"{path} is a file: choose an empty or a new folder")
+    if (path / _PASSAGES).exists():
+        check_ours(path, _PASSAGES)
+        if not overwrite:
+            raise IndexExistsError(
+                f"there is an index at {path} already: open it, or pass overwrite=True"
+            )
+    elif path.is_dir() and any(not _is_ours(entry.name) for entry in path.iterdir()):
+        raise IndexExistsError(f"{path} holds other files: choose an empty or a new folder")
+
+
+def _is_ours(name: str) -> bool:
+    # What a kill leaves of a half-made index; a file that was being written has a name of its own.
+    return name in ("lock", _BUILDING, _TOKENS, f".{_PASSAGES}.tmp") or name.startswith("plaid-")

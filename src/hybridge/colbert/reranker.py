@@ -1,0 +1,106 @@
+"""Late interaction as the last word: candidates by MaxSim over their token vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..encoders.loading import Dtype
+from ..reranking import TextReranker
+from .engines import build_engine
+from .max_sim import max_sim
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+    from ..encoders import SentenceTransformerEncoder
+    from .tokens import TokenEncoder
+
+__all__ = ["ColBERTReranker"]
+
+# A passage's vectors take some 300 kB, and a call may bring thousands of passages.
+_PASSAGES_AT_A_TIME = 256
+
+
+class ColBERTReranker(TextReranker):
+    """Sorts candidates by late interaction between the query's tokens and theirs.
+
+    Args:
+        model: for the engine ``"sentence-transformers"``, a token encoder or whatever
+            `MultiVectorTokenEncoder` takes: a ColBERT checkpoint, or any bi-encoder, which runs
+            training-free; None for ``sentence-transformers/all-MiniLM-L6-v2``. For
+            ``"ragatouille"``, a ColBERT checkpoint in Stanford's format, by name or folder.
+        engine: what computes the scores, one of `hybridge.colbert.ENGINES`. On one checkpoint with
+            the same limits they agree to three decimals.
+        name: the stage's name in traces.
+        query_length: tokens of a query that are read; None for all that the model can read.
+        passage_length: tokens of a passage that are read; None for the model's own limit.
+        batch_size: texts that the model reads at a time; None for the engine's choice.
+        device: torch's name of a device; None takes the best there is.
+        dtype: precision of the arithmetic; None for the engine's choice, ``"float32"``.
+        threshold: drop candidates that score below; None keeps all of them.
+
+    Attributes:
+        encoder: the token encoder that the engine made of the model.
+
+    Raises:
+        InvalidInputError: there is no such engine, an argument is not valid, or the engine or the
+            object that was given does not take it.
+        MissingExtraError: the engine is not installed.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> from hybridge import Hit, Passage
+    >>> hits = [Hit(Passage("1", "Bread needs yeast."), 2), Hit(Passage("2", "Blood clots."), 1)]
+    >>> reranker = ColBERTReranker()
+    >>> [hit.passage.id for hit in reranker.rerank(["why does blood clot?"], [hits])[0]]
+    ['2', '1']
+    """
+
+    def __init__(
+        self,
+        model: TokenEncoder
+        | MultiVectorEncoder
+        | SentenceTransformer
+        | SentenceTransformerEncoder
+        | str
+        | Path
+        | None = None,
+        *,
+        engine: Literal["sentence-transformers", "ragatouille"] = "sentence-transformers",
+        name: str = "colbert",
+        query_length: int | None = None,
+        passage_length: int | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        dtype: Dtype | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        super().__init__(name, threshold)
+        settings = {
+            "query_length": query_length,
+            "passage_length": passage_length,
+            "batch_size": batch_size,
+            "device": device,
+            "dtype": dtype,
+        }
+        given = {setting: value for setting, value in settings.items() if value is not None}
+        self.encoder = build_engine(engine, model, **given)
+
+    def _score(
+        self, queries: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]:
+        places: dict[str, list[tuple[int, int]]] = {}
+        for row, some in enumerate(texts):
+            for column, text in enumerate(some):
+                places.setdefault(text, []).append((row, column))
+        asked = self.encoder.encode_queries(queries)
+        scores = [[0.0] * len(some) for some in texts]
+        # Each text once, however many queries want it, and neighbours in length together.
+        wanted = sorted(places, key=len, reverse=True)
+        for start in range(0, len(wanted), _PASSAGES_AT_A_TIME):
+            chunk = wanted[start : start + _PASSAGES_AT_A_TIME]
+            for text, passage in zip(chunk, self.encoder.encode_passages(chunk), strict=True):
+                for row, column in places[text]:
+                    (scores[row][column],) = max_sim(asked[row], [passage])
+        return scores

@@ -1,0 +1,139 @@
+"""From a name or a folder to a cross-encoder, and to nothing that only looks like one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..encoders.loading import Dtype, load_as
+from ..encoders.resolution import ModelSource, resolve
+from ..errors import InvalidInputError, ModelNotFoundError
+from ..hardware import has_native_bfloat16
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+__all__ = ["DEFAULT_MODEL", "check_labels", "find", "load"]
+
+DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
+
+# Tokens of a query and a passage. Models that could read thousands would do so at great cost.
+_LONGEST = 512
+
+# What has a trained head: one score a pair, or a language model that answers yes or no.
+_HEADS = ("ForSequenceClassification", "ForCausalLM")
+
+
+def find(model: str | Path | None) -> ModelSource:
+    """Where a cross-encoder is, without loading it.
+
+    Args:
+        model: a folder, a name on the hub (without an owner, one of ``cross-encoder``'s), or None
+            for the default.
+
+    Raises:
+        InvalidInputError: `model` is neither a string nor a path.
+        ModelNotFoundError: it is neither on this machine nor on a hub that answers, or the folder
+            holds no cross-encoder.
+
+    >>> find("/no/such/folder")
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.ModelNotFoundError: there is no folder '/no/such/folder', and it is no name ...
+    """
+    source = resolve(DEFAULT_MODEL if model is None else model, owner="cross-encoder")
+    if source.folder is not None:
+        _check_kind(source.folder)
+    return source
+
+
+def load(
+    source: ModelSource, *, device: str | None, dtype: Dtype | None, max_length: int | None
+) -> CrossEncoder:
+    """Load a cross-encoder. Call it with `hybridge.encoders.loading.LOADING` held.
+
+    Args:
+        source: where the model is; what is on the hub is downloaded first.
+        device: torch's name of a device; None takes the best there is.
+        dtype: the precision; None takes bfloat16 where the device has it natively, else float32.
+        max_length: tokens of a query and a passage that are read; None takes the model's own, 512
+            at most.
+
+    Raises:
+        InvalidInputError: there is no such device, the model cannot read `max_length` tokens, or
+            gives more than one score a pair.
+        ModelNotFoundError: the download failed, or the files are not those of a cross-encoder.
+    """
+    folder = source.fetch()
+    _check_kind(folder)
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.util import get_device_name
+
+    device = get_device_name() if device is None else device
+    if dtype is None:
+        dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
+    model: CrossEncoder = load_as(
+        CrossEncoder, replace(source, folder=folder), device=device, dtype=dtype
+    )
+    own = model.max_seq_length or _LONGEST
+    model.max_seq_length = (
+        min(own, _LONGEST) if max_length is None else _checked_length(model, max_length)
+    )
+    check_labels(model)
+    return model
+
+
+def check_labels(model: CrossEncoder) -> None:
+    """Make sure that a model gives one score a pair.
+
+    Raises:
+        InvalidInputError: it gives several, as models that classify pairs do.
+    """
+    if model.num_labels != 1:
+        names = getattr(model.config, "id2label", None) or {}
+        raise InvalidInputError(
+            f"the model gives {model.num_labels} scores a pair "
+            f"({', '.join(map(str, names.values()))}), and a reranker needs one: "
+            "give a cross-encoder that was trained to rank, with num_labels=1"
+        )
+
+
+def _checked_length(model: CrossEncoder, max_length: int) -> int:
+    # A query and a passage of one token, and what the model puts around them.
+    least = 2 + model.tokenizer.num_special_tokens_to_add(pair=True)
+    most = getattr(model.config, "max_position_embeddings", None) or max_length
+    if not least <= max_length <= most:
+        raise InvalidInputError(
+            f"max_length must be from {least} to {most} for this model, not {max_length}"
+        )
+    return max_length
+
+
+def _check_kind(folder: Path) -> None:
+    """transformers would give a model without a head a random one, and only log it."""
+    if (folder / "modules.json").is_file():
+        settings = _read(folder / "config_sentence_transformers.json")
+        found = [settings.get("model_type", "SentenceTransformer")]
+        right = found == ["CrossEncoder"]
+    else:
+        found = _read(folder / "config.json").get("architectures") or ["model without architecture"]
+        right = any(name.endswith(_HEADS) for name in found)
+    if not right:
+        raise ModelNotFoundError(
+            f"{str(folder)!r} holds no cross-encoder but a {', '.join(found)}: give a model that "
+            f"was trained to score pairs, like {DEFAULT_MODEL!r}"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelNotFoundError(f"{str(path)!r} is not a JSON object")
+    return config

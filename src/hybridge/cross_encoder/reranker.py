@@ -1,0 +1,220 @@
+"""Reranking by a cross-encoder, which reads each candidate together with the query."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..arguments import check_count
+from ..encoders.checks import check_texts
+from ..encoders.loading import DTYPES, LOADING, Dtype
+from ..encoders.resolution import ModelSource
+from ..errors import InvalidInputError
+from ..iteration import chunked, progress_over
+from ..reranking import TextReranker
+from .loading import check_labels, find, load
+from .tokens import Ruler
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+__all__ = ["CrossEncoderReranker"]
+
+_Pair: TypeAlias = tuple[str, str]
+
+
+class CrossEncoderReranker(TextReranker):
+    """Sorts candidates by what a cross-encoder of sentence-transformers thinks of them.
+
+    The model is found now and loaded at the first use, once, however many threads want it. Code
+    that comes with a model is never executed. A pair is read once a call, in batches of similar
+    length across all queries; threads take turns, a batch each, for one batch keeps a processor
+    busy. A query and a passage that are longer than the model reads are cut, the longer first,
+    unless `window` says otherwise.
+
+    Args:
+        model: a name on the Hugging Face hub (without an owner, one of ``cross-encoder``'s), the
+            folder of a saved model, a `CrossEncoder`, or None for
+            ``cross-encoder/ms-marco-MiniLM-L6-v2``.
+        name: the stage's name in traces.
+        sigmoid: turn the model's raw score :math:`s`, the default, into
+            :math:`1 / (1 + e^{-s})`, a probability for a model that was trained so.
+        threshold: drop candidates that score below, after the sigmoid; None keeps all of them.
+        window: read a long passage in windows of so many tokens, each of which shares half with
+            the one before, and take the best one's score: MaxP of Z. Dai and J. Callan, *Deeper
+            Text Understanding for IR with Contextual Neural Language Modeling*, SIGIR 2019, arXiv
+            1905.09217. Windows are never longer than what fits beside the query. None reads the
+            beginning alone.
+        batch_size: pairs that the model reads at a time. On a CPU 8 are faster than 32, because
+            less is padded and more stays in its caches; a GPU wants more.
+        max_length: tokens of a query and a passage that are read; None takes the model's own, 512
+            at most.
+        device: torch's name of a device, like ``"cuda"``; None takes the best there is.
+        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``,
+            ``"auto"`` for that of the checkpoint, or None for bfloat16 where the device has it
+            natively (`hybridge.hardware`) and else float32. In bfloat16 a raw score has some 8
+            significant bits, of which the last depend on what shares the batch: the order is that
+            of float32 but for near ties.
+        progress: show a bar on standard error; None shows it on a terminal.
+
+    Attributes:
+        source: where the model comes from: ``"path"``, ``"cache"`` (of the hub), ``"hub"`` or
+            ``"object"``.
+
+    Raises:
+        InvalidInputError: an argument is not valid, or the model gives several scores a pair (for
+            one that is still to be loaded, at the first use). An object brings its own device,
+            dtype and length: setting them here as well is refused.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or it
+            is no cross-encoder.
+
+    >>> from hybridge import Hit, Passage
+    >>> from hybridge.encoders.resolution import DEFAULT_MODEL, resolve
+    >>> from sentence_transformers import CrossEncoder
+    >>> # Made of a bi-encoder, so it has the shape of a cross-encoder and no opinion yet.
+    >>> untrained = CrossEncoder(str(resolve(DEFAULT_MODEL).fetch()), num_labels=1)
+    >>> hits = [Hit(Passage("1", "Bread needs yeast."), 2), Hit(Passage("2", "Blood clots."), 1)]
+    >>> [reranked] = CrossEncoderReranker(untrained).rerank(["why does blood clot?"], [hits])
+    >>> len(reranked), [entry.stage for entry in reranked[0].trace]
+    (2, ['cross-encoder'])
+    """
+
+    def __init__(
+        self,
+        model: str | Path | CrossEncoder | None = None,
+        *,
+        name: str = "cross-encoder",
+        sigmoid: bool = False,
+        threshold: float | None = None,
+        window: int | None = None,
+        batch_size: int = 8,
+        max_length: int | None = None,
+        device: str | None = None,
+        dtype: Dtype | None = None,
+        progress: bool | None = False,
+    ) -> None:
+        super().__init__(name, threshold)
+        if dtype is not None and dtype not in DTYPES:
+            raise InvalidInputError(
+                f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}"
+            )
+        self._sigmoid = sigmoid
+        self._window = None if window is None else check_count(window, "window")
+        self._batch_size = check_count(batch_size, "batch_size")
+        self._max_length = None if max_length is None else check_count(max_length, "max_length")
+        self._device = device
+        self._dtype = dtype
+        self._progress = progress
+        self._turn = threading.Lock()
+        self._ready: tuple[CrossEncoder, Ruler] | None = None
+        self._origin: ModelSource | None = None
+        if model is None or isinstance(model, str | Path):
+            self._origin = find(model)
+        else:
+            self._ready = self._checked_object(model), Ruler(model)
+
+    @property
+    def source(self) -> str:
+        return self._origin.kind if self._origin else "object"
+
+    def _score(
+        self, queries: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]:
+        model, ruler = self._loaded()
+        asked, given = check_texts(queries), [check_texts(some) for some in texts]
+        cut = [self._cut(ruler, query, some) for query, some in zip(asked, given, strict=True)]
+        scores = self._read(
+            model,
+            ruler,
+            [
+                (query, piece)
+                for query, pieces in zip(asked, cut, strict=True)
+                for some in pieces.values()
+                for piece in some
+            ],
+        )
+        return [
+            [max(scores[query, piece] for piece in pieces[text]) for text in some]
+            for query, some, pieces in zip(asked, given, cut, strict=True)
+        ]
+
+    def _cut(self, ruler: Ruler, query: str, texts: Sequence[str]) -> dict[str, list[str]]:
+        """Each text, once, and the pieces of it that are to be read."""
+        if self._window is None:
+            return {text: [text] for text in texts}
+        size = min(self._window, ruler.room_beside(query))
+        return {text: ruler.windows(text, size) for text in dict.fromkeys(texts)}
+
+    def _read(
+        self, model: CrossEncoder, ruler: Ruler, pairs: Sequence[_Pair]
+    ) -> dict[_Pair, float]:
+        """The score of each pair, longest first: what does not fit in memory fails at the start."""
+        from torch.nn import Identity
+
+        lengths = ruler.lengths(text for pair in pairs for text in pair)
+        ordered = sorted(
+            dict.fromkeys(pairs), key=lambda pair: -lengths[pair[0]] - lengths[pair[1]]
+        )
+        batches = list(chunked(ordered, self._batch_size))
+        scores: dict[_Pair, float] = {}
+        for batch in progress_over(batches, "Reranking", "batch", self._progress):
+            with self._turn:
+                logits = model.predict(
+                    batch,
+                    batch_size=len(batch),
+                    show_progress_bar=False,
+                    activation_fn=Identity(),
+                )
+            scores.update(zip(batch, logits.tolist(), strict=True))
+        for (query, text), score in scores.items():
+            if not math.isfinite(score):
+                raise InvalidInputError(
+                    f"the model gave {score} for {_short(text)} and the query {_short(query)}: "
+                    "run a half-precision model in float32"
+                )
+        if not self._sigmoid:
+            return scores
+        # Here and not in the model, where many a good passage would be rounded to 1.0.
+        return {pair: _sigmoid(score) for pair, score in scores.items()}
+
+    def _loaded(self) -> tuple[CrossEncoder, Ruler]:
+        if self._ready is None:
+            with LOADING:
+                if self._ready is None:
+                    assert self._origin is not None
+                    model = load(
+                        self._origin,
+                        device=self._device,
+                        dtype=self._dtype,
+                        max_length=self._max_length,
+                    )
+                    self._ready = model, Ruler(model)
+        return self._ready
+
+    def _checked_object(self, model: object) -> CrossEncoder:
+        from sentence_transformers import CrossEncoder
+
+        if not isinstance(model, CrossEncoder):
+            raise InvalidInputError(
+                "model must be a name on the hub, a folder or a CrossEncoder, not "
+                f"{type(model).__name__}: for other models there is TextReranker to derive from"
+            )
+        if (self._device, self._dtype, self._max_length) != (None, None, None):
+            raise InvalidInputError(
+                "device, dtype and max_length belong to the CrossEncoder that was given: set them "
+                "there (model.to(...), model.max_seq_length = ...)"
+            )
+        check_labels(model)
+        checked: CrossEncoder = model
+        return checked
+
+
+def _sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(min(-score, 700)))  # beyond 709 is no float
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")

