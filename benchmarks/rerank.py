@@ -40,9 +40,8 @@ PACKAGES = (
 def main() -> None:
     """Measures, prints the tables and, if asked, writes the figures as JSON."""
     # Here, for the systems' processes import this module too.
-    from rerank_plaid import plaid
-
     import report
+    from rerank_plaid import plaid
     from rerank_quality import quality
     from rerank_speed import SYSTEMS, speed
 

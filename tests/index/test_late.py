@@ -247,7 +247,7 @@ def test_every_datatype_answers_and_info_reports_its_size(
         count = sum(len(text.split()) for text in TEXTS.values()) / len(TEXTS)
         assert index.info()["late_interaction"] == {
             "encoder": "word tokens",
-            "blend": 0.4,
+            "blend": 0.35,
             "vectors_per_passage": round(count, 1),
             "bytes_per_passage": round(count * DIMENSION * size),
         }

@@ -120,13 +120,13 @@ def sound_tokens(rows: Vectors, text: str) -> Vectors:
     >>> sound_tokens(np.array([[3.0, 4.0]]), "a").tolist()
     [[0.6000000238418579, 0.800000011920929]]
     """
-    vectors = unit_length(rows.astype(np.float32))
-    if not np.isfinite(vectors).all():
+    vectors = rows.astype(np.float32)
+    if not np.isfinite(vectors).all():  # before it is divided by
         raise InvalidInputError(
             f"the model gave NaN or infinity for {text[:60]!r}: leave the text out, or run a "
             "half-precision model in float32"
         )
-    return vectors
+    return unit_length(vectors)
 
 
 def _is_token_encoder(value: object) -> bool:

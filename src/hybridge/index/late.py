@@ -38,7 +38,8 @@ class LateInteraction:
             no model of sentence-transformers, and keeps half as many vectors as there are tokens
             (``pool_factor=2``).
         blend: late interaction's share in a hit's score, from 0 to 1; the rest is the fusion's.
-            The default was chosen on the train queries of SciFact.
+            The default is what gave the most on the train queries of SciFact, nDCG@10 and
+            recall@100 together.
         datatype: what a number takes in the store: ``"float32"``, ``"float16"``, or Qdrant's
             quantised ``"turbo8"`` and ``"turbo4"``.
 
@@ -50,7 +51,7 @@ class LateInteraction:
     """
 
     encoder: Any = None
-    blend: float = 0.4
+    blend: float = 0.35
     datatype: Datatype = "float16"
 
     def __post_init__(self) -> None:
