@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder
-from hybridge.colbert.ragatouille.building import _parts, build, partitions
+from hybridge.colbert.ragatouille.building import _partitions, _parts, build
 from hybridge.colbert.ragatouille.plaid import PlaidIndex
 from hybridge.protocols import Vectors
 
@@ -94,4 +94,4 @@ def test_a_long_collection_is_worked_on_in_parts() -> None:
 
 
 def test_there_are_never_more_centroids_than_vectors() -> None:
-    assert [partitions(tokens) for tokens in (1, 3, 20, 100, 1_000_000)] == [1, 3, 16, 32, 2048]
+    assert [_partitions(tokens) for tokens in (1, 3, 20, 100, 1_000_000)] == [1, 3, 16, 32, 2048]

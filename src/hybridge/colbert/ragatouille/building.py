@@ -83,7 +83,7 @@ def build(
         _describe(folder, keys, texts)
 
 
-def partitions(tokens: int) -> int:
+def _partitions(tokens: int) -> int:
     """How many centroids so many token vectors get."""
     return int(min(tokens, 2 ** np.floor(np.log2(4 * np.sqrt(tokens)))))
 
@@ -121,7 +121,7 @@ def _indexer(
         def setup(self) -> None:
             self.num_embeddings_est = float(len(vectors))
             self.avg_doclen_est = len(vectors) / len(lengths)
-            self.num_partitions = partitions(len(vectors))
+            self.num_partitions = _partitions(len(vectors))
             self._save_plan()
 
         def _concatenate_and_split_sample(self) -> tuple[Any, Any]:

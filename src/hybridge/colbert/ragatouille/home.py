@@ -141,6 +141,10 @@ class Home:
     def clear(self) -> None:
         """Delete everything that was written here, the passages first."""
         (self._path / _PASSAGES).unlink(missing_ok=True)
+        self.clear_texts()
+
+    def clear_texts(self) -> None:
+        """Delete what is known of texts, vectors and index; the passages stay."""
         self._remove(_BUILDING, _TOKENS, *map(str, self._indexes()))
 
     def close(self) -> None:
