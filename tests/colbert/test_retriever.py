@@ -445,6 +445,10 @@ def test_what_is_not_a_retriever_is_refused(
     path.write_text("\n".join([newer, *lines]) + "\n")
     with pytest.raises(CorruptIndexError, match="has format 99"):
         ColBERTRetriever.open(tmp_path / "index")
+    less = {name: value for name, value in json.loads(header).items() if name != "bits"}
+    path.write_text("\n".join([json.dumps(less), *lines]) + "\n")
+    with pytest.raises(CorruptIndexError, match="does not say its 'bits'"):
+        ColBERTRetriever.open(tmp_path / "index")
 
     BM25Retriever([passage(1)]).save(tmp_path / "bm25")
     [passages] = (tmp_path / "bm25").glob("*.jsonl")

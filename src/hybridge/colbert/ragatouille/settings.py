@@ -67,7 +67,7 @@ class Settings:
             device: torch's name of a device for it.
 
         Raises:
-            CorruptIndexError: another format.
+            CorruptIndexError: another format, or something is missing.
             EncoderMismatchError: another model.
         """
         if header.get("plaid") != FORMAT:
@@ -75,17 +75,21 @@ class Settings:
                 f"{place} has format {header.get('plaid')!r}; this version of hybridge reads "
                 f"{FORMAT}: open it with the version that wrote it, or index again"
             )
+        try:
+            config, identity, bits = (header[name] for name in ("model", "encoder", "bits"))
+        except KeyError as error:
+            raise CorruptIndexError(f"{place} does not say its {error}: index again") from error
         if isinstance(model, RAGatouilleTokenEncoder):
             encoder = _encoder(model, {"device": device})
         else:
-            again = header["model"] | ({} if model is None else {"model": model})
+            again = config | ({} if model is None else {"model": model})
             encoder = RAGatouilleTokenEncoder(**again, device=device)
-        if encoder.identity != header["encoder"]:
+        if encoder.identity != identity:
             raise EncoderMismatchError(
-                f"{place} was made with the model {header['encoder']!r}, not "
-                f"{encoder.identity!r}: open it with that one, or make a new one with this"
+                f"{place} was made with the model {identity!r}, not {encoder.identity!r}: open it "
+                "with that one, or make a new one with this"
             )
-        return cls(encoder, header["bits"])
+        return cls(encoder, bits)
 
     def header(self) -> dict[str, Any]:
         """What `reopened` needs, as JSON."""
