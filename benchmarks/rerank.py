@@ -65,6 +65,7 @@ def main() -> None:
         results = {
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
             "versions": {package: version(package) for package in PACKAGES},
+            "cores": len(os.sched_getaffinity(0)),
             "load": load,
             **sections,
             "bars": bars,

@@ -58,28 +58,17 @@ class Ragatouille(_Hybridge):
         self.reranker = ColBERTReranker(self.job.colbert, engine="ragatouille")
 
 
-class Stored(RerankingSystem):
+class Stored(_Hybridge):
     """Late interaction over the token vectors that an index keeps."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         super().__init__(corpus, folder)
         self._corpus = corpus
 
-    def wrap(self, passage: Passage) -> str:
-        return passage.id
-
     def load(self) -> None:
         self._index = hybrid_index(self._corpus, kept_tokens(Path(self.job.cache)))
-
-    def rerank(self, query: str, candidates: list[str]) -> list[str]:
-        late = self._index.late_interaction
-        assert late is not None
-        [scores] = late.score([query], [candidates])
-        return [id_ for _, id_ in sorted(zip(scores, candidates, strict=True), key=_best_first)]
+        assert self._index.late_interaction is not None
+        self.reranker = self._index.late_interaction
 
     def close(self) -> None:
         self._index.close()
-
-
-def _best_first(scored: tuple[float, str]) -> tuple[float, str]:
-    return -scored[0], scored[1]

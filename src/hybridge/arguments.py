@@ -7,7 +7,14 @@ from typing import TypeVar
 
 from .errors import InvalidInputError
 
-__all__ = ["check_count", "check_ids", "check_k", "check_passages", "check_queries"]
+__all__ = [
+    "check_aligned",
+    "check_count",
+    "check_ids",
+    "check_k",
+    "check_passages",
+    "check_queries",
+]
 
 T = TypeVar("T")
 
@@ -25,6 +32,20 @@ def check_queries(queries: Sequence[str]) -> list[str]:
     ['what is bm25?']
     """
     return _strings(queries, "queries", 'search(["..."])')
+
+
+def check_aligned(queries: Sequence[str], lists: Sequence[object], what: str) -> None:
+    """Make sure that there is one list a query.
+
+    Raises:
+        InvalidInputError: there is not; the message calls them lists of `what`.
+
+    >>> check_aligned(["why?"], [["p1", "p2"]], "ids")
+    """
+    if len(queries) != len(lists):
+        raise InvalidInputError(
+            f"{len(queries)} queries and {len(lists)} lists of {what}: give one list a query"
+        )
 
 
 def check_ids(ids: Iterable[str]) -> list[str]:

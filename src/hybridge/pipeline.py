@@ -124,11 +124,27 @@ class Pipeline:
 def _combined(
     received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[Hit]], blend: float, keep: int
 ) -> list[list[Hit]]:
+    _check_answer(received, answer)
     if blend == 1:
         return [list(hits) for hits in answer]
     return [
         blended(before, after, blend, keep) for before, after in zip(received, answer, strict=True)
     ]
+
+
+def _check_answer(received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[Hit]]) -> None:
+    if len(answer) != len(received):
+        raise InvalidInputError(
+            f"a reranker answered {len(received)} queries with {len(answer)} lists of hits: it "
+            "must give one list a query"
+        )
+    for before, after in zip(received, answer, strict=True):
+        invented = {hit.passage.id for hit in after} - {hit.passage.id for hit in before}
+        if invented:
+            raise InvalidInputError(
+                f"a reranker returned the passage {min(invented)!r}, which it was not given: it "
+                "may leave candidates out and must not add any"
+            )
 
 
 def _check_stage(stage: object, *verbs: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 
-from .arguments import check_k, check_queries
+from .arguments import check_aligned, check_k, check_queries
 from .errors import InvalidInputError
 from .fusion import ConvexCombination
 from .passages import Hit, StageScore
@@ -76,10 +76,7 @@ class TextReranker(ABC):
         """
         asked = check_queries(queries)
         given = [_check_texts(some) for some in texts]
-        if len(asked) != len(given):
-            raise InvalidInputError(
-                f"{len(asked)} queries and {len(given)} lists of texts: give one list a query"
-            )
+        check_aligned(asked, given, "texts")
         judged = [
             [text for text in some if query.strip() and text.strip()]
             for query, some in zip(asked, given, strict=True)
@@ -143,10 +140,7 @@ def check_candidates(
         check_k(k)
     asked = check_queries(queries)
     given = [list(hits) for hits in candidates]
-    if len(asked) != len(given):
-        raise InvalidInputError(
-            f"{len(asked)} queries and {len(given)} lists of candidates: give one list a query"
-        )
+    check_aligned(asked, given, "candidates")
     for hits in given:
         for hit in hits:
             if not isinstance(hit, Hit):

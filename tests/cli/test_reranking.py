@@ -71,9 +71,24 @@ def test_naming_a_model_asks_for_its_reranker(index: str, models_path: Path) -> 
     assert "blend" in result.stdout
 
 
+def test_the_order_is_the_one_asked_for(index: str, models_path: Path) -> None:
+    model = models_path / "scifact-cross-encoder"
+    order = ["--rerank", "cross-encoder", "--rerank", "colbert", "--cross-encoder", model]
+    found = stages(index, "apples", *order)
+    assert found[:5] == ["bm25", "dense", "fusion", "cross-encoder", "cross-encoder:blend"]
+    assert found[5] in ("late-interaction", "colbert")
+    assert len(found) == 7
+
+
+def test_a_model_of_one_s_own_stands_for_stored_tokens(index: str, minilm: Path) -> None:
+    found = stages(index, "apples", "--colbert", minilm)
+    assert found == ["bm25", "dense", "fusion", "colbert", "colbert:blend"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--blend", "0.5"], "ask for one with --rerank"),
         (["--rerank", "colbertt"], "'colbertt' is not one of"),
         (["--rerank", "colbert", "--blend", "2"], "2.0 is not in the range"),
         (["--cross-encoder", "no/such/folder"], "there is no folder 'no/such/folder'"),

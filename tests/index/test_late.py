@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import zscore
+from sentence_transformers import SentenceTransformer
 
 from hybridge import (
     CallableEncoder,
@@ -216,8 +217,18 @@ def test_late_interaction_alone_compares_every_passage(words: CallableEncoder) -
         assert index.late_interaction is not None
         [hits] = index.late_interaction.search(["birds sing"], k=2)
         assert [hit.passage.id for hit in hits] == ["birds", "song"]
-        [[score]] = index.late_interaction.score(["birds sing"], [["pets"]])
-        assert score == pytest.approx(max_sim("birds sing", TEXTS["pets"]), abs=2e-3)
+        [scores] = index.late_interaction.score(["birds sing"], [["pets", "blank"]])
+        assert scores == pytest.approx([max_sim("birds sing", TEXTS["pets"]), 0], abs=2e-3)
+
+
+def test_reranked_a_blank_passage_gets_the_lowest_score(words: CallableEncoder) -> None:
+    with made(words) as index:
+        assert index.late_interaction is not None
+        given = [Hit(passage, 0.0) for passage in PASSAGES]
+        [hits] = index.late_interaction.rerank(["birds sing"], [given])
+        scores = {hit.passage.id: hit.score for hit in hits}
+        assert len(scores) == 5
+        assert scores["blank"] == min(scores[id_] for id_ in TEXTS if id_ != "blank") != 0
 
 
 def test_passages_are_encoded_once_and_queries_never_encode_them(words: CallableEncoder) -> None:
@@ -322,3 +333,35 @@ def test_the_real_default_shares_the_bi_encoder_and_reopens_by_itself(
         again = index.search(["which drugs thin blood?"])
     assert [hit.passage.id for hit in again[0]] == [hit.passage.id for hit in before[0]]
     assert again[0][0].score == pytest.approx(before[0][0].score, abs=1e-5)
+
+
+def test_a_model_that_is_an_object_need_not_be_given_twice(minilm: Path, tmp_path: Path) -> None:
+    model = SentenceTransformer(str(minilm), device="cpu")
+    model[0].auto_model.encoder.layer = model[0].auto_model.encoder.layer[:1]  # one of its own
+    with HybridIndex.create(tmp_path / "i", encoder=model, late_interaction=True) as index:
+        index.add([Passage("a", "Aspirin thins the blood."), Passage("b", "Bread needs yeast.")])
+        before = index.search(["thin blood"])
+    for given in (None, True, LateInteraction()):
+        with HybridIndex.open(tmp_path / "i", encoder=model, late_interaction=given) as index:
+            [hits], [earlier] = index.search(["thin blood"]), before
+            assert [hit.passage.id for hit in hits] == [hit.passage.id for hit in earlier]
+            assert hits[0].score == pytest.approx(earlier[0].score, abs=1e-5)
+
+
+def test_what_is_computed_in_one_pass_is_checked_too(
+    words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Joint:
+        def __init__(self, dense: int, tokens: int) -> None:
+            self.widths = dense, tokens
+
+        def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+            dense, tokens = self.widths
+            return np.ones((len(texts), dense)), [np.ones((2, tokens)) for _ in texts]
+
+    for widths in ((DIMENSION + 1, DIMENSION), (DIMENSION, DIMENSION + 1)):
+        with HybridIndex.create(encoder=words, late_interaction=WordTokens()) as index:
+            monkeypatch.setattr(index, "_joint", Joint(*widths))
+            with pytest.raises(InvalidInputError, match=str(DIMENSION + 1)):
+                index.add(PASSAGES)
+            assert len(index) == 0

@@ -34,18 +34,24 @@ class Reranking:
     blend: float | None
 
     def over(self, index: HybridIndex) -> Retriever:
-        """The index with the rerankers behind it; where it keeps token vectors, it uses those."""
+        """The index with the rerankers behind it, in their order.
+
+        Token vectors that the index keeps stand for those of the default model.
+        """
         from ..pipeline import Pipeline
 
-        settings = self.settings
+        if COLBERT not in self.names:
+            return Pipeline(index, *map(self.reranker, self.names), **self.settings)
+        kept = index.late_interaction if self.models[COLBERT] is None else None
+        if kept is not None and self.names[0] == COLBERT:
+            # Within the search it judges all candidates, not just the best.
+            rest = map(self.reranker, self.names[1:])
+            return Pipeline(Fixed(index, **self.settings), *rest, **self.settings)
         rerankers = [
-            self.reranker(name)
+            kept if kept is not None and name == COLBERT else self.reranker(name)
             for name in self.names
-            if not (name == COLBERT and index.late_interaction is not None)
         ]
-        if rerankers:
-            return Pipeline(index, *rerankers, **settings)
-        return Fixed(index, **settings) if self.names else index
+        return Pipeline(Fixed(index, blend=0.0), *rerankers, **self.settings)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,9 +109,11 @@ def rerank_options(command: Callable[..., None]) -> Callable[..., None]:
         blend: float | None,
         **rest: Any,
     ) -> None:
-        # Naming a model asks for its reranker.
+        # Naming a model asks for its reranker; asking for one twice is asking for it.
         models = {COLBERT: colbert, CROSS_ENCODER: cross_encoder}
-        asked = [*names, *(name for name, model in models.items() if model and name not in names)]
+        asked = [*dict.fromkeys([*names, *(name for name, model in models.items() if model)])]
+        if blend is not None and not asked:
+            raise click.UsageError("--blend is a reranker's share: ask for one with --rerank.")
         command(reranking=Reranking(asked, models, blend), **rest)
 
     return with_reranking

@@ -17,9 +17,9 @@ from ..protocols import Encoder, Vectors
 from ..reranking import blend_stage, check_share
 from ..vectors.options import Datatype, TokenOptions
 from ..vectors.store import VectorStore, check_tokens
-from .stages import ProbeSearch, StageSearch
+from .stages import ProbeSearch
 
-__all__ = ["LATE", "LATE_BLEND", "LateInteraction", "LateStage", "check_has_late"]
+__all__ = ["LATE", "LATE_BLEND", "LateInteraction", "LateSearch", "LateStage", "check_has_late"]
 
 LATE = "late-interaction"
 LATE_BLEND = blend_stage(LATE)
@@ -97,14 +97,15 @@ class LateStage:
         """The token vectors of `count` queries, whoever made them, as this stage compares them."""
         return [matrix.tolist() for matrix in check_tokens(tokens, count, self._dimension)]
 
-    def begin(self, encoded: Sequence[Any]) -> StageSearch:
-        return _LateSearch(self._store, encoded)
+    def begin(self, encoded: Sequence[Any]) -> LateSearch:
+        return LateSearch(self._store, encoded)
 
 
-class _LateSearch(ProbeSearch):
+class LateSearch(ProbeSearch):
     """A search by token vectors, which a blank passage has none of."""
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def judged(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        """Each query's scores of the given points; a blank passage gets the lowest of its list."""
         return [
             dict.fromkeys(some, min(scores.values(), default=0.0)) | scores
             for some, scores in zip(points, self.scored(points), strict=True)

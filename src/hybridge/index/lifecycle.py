@@ -154,7 +154,8 @@ class Lifecycle:
                 has no name, it must be given again.
             analyzer: None for the one the index was made with; a function must be given again.
             late_interaction: None loads the encoder of tokens that the index was made with; where
-                that was an object that has no name, it must be given again.
+                that was an object that has no name, it must be given again. Of a `LateInteraction`
+                only its encoder counts.
 
         Raises:
             IndexNotFoundError: there is no index at this place.

@@ -10,7 +10,7 @@ from ..filters import Filter
 from ..fusion import ConvexCombination, Fusion
 from ..passages import Hit, Passage, StageScore
 from ..vectors.store import Scored, VectorStore
-from .late import LATE, LATE_BLEND
+from .late import LATE, LATE_BLEND, LateSearch
 from .stages import Stage, StageSearch
 
 __all__ = ["FUSION", "hybrid_hits", "spread", "stage_hits"]
@@ -75,7 +75,7 @@ def hybrid_hits(
     k: int,
     depth: int,
     where: Filter | None,
-    late: StageSearch | None = None,
+    late: LateSearch | None = None,
     blend: float = 0.0,
 ) -> list[list[Hit]]:
     """What the stages answer together; `encoded` holds one list of queries a stage.
@@ -90,7 +90,7 @@ def hybrid_hits(
     fused = [fusion.fuse(query_runs, weights) for query_runs in zip(*runs, strict=True)]
     names, last, final = [stage.name for stage in stages], FUSION, fused
     if late is not None:
-        judged = late.exact([list(run) for run in fused])
+        judged = late.judged([list(run) for run in fused])
         tops += [[_ranked(run) for run in fused], [_ranked(run) for run in judged]]
         names += [FUSION, LATE]
         last, final = LATE_BLEND, _blended(fused, judged, blend)

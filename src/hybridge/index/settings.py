@@ -138,7 +138,8 @@ def reopened_token_encoder(
 ) -> TokenEncoder | None:
     """The encoder of tokens an index is opened with; None where it keeps no token vectors.
 
-    Made of the index's own bi-encoder, it shares that one's model again.
+    Made of the index's own bi-encoder, it shares that one's model again. Of a `LateInteraction`
+    its encoder counts alone: the rest was settled when the index was made.
 
     Raises:
         EncoderMismatchError: as for `reopened_encoder`.
@@ -150,20 +151,30 @@ def reopened_token_encoder(
                 f"{place} keeps no token vectors: late_interaction= is for HybridIndex.create"
             )
         return None
-    if encoder is not None:
-        given = encoder.encoder if isinstance(encoder, LateInteraction) else encoder
-        opened = as_token_encoder(given)
+    if (late := LateInteraction.of(encoder)) is not None:
+        opened = late.token_encoder(bi_encoder)
     elif manifest.token_encoder_config is not None:
         config = dict(manifest.token_encoder_config)
-        if config["model"] == manifest.encoder_config:
+        if config.get("model") == manifest.encoder_config:
             del config["model"]
             opened = as_token_encoder(cast("SentenceTransformerEncoder", bi_encoder), **config)
         else:
             opened = token_encoder_from_config(config)
     else:
-        raise _unnamed(place, manifest.token_encoder, "late_interaction=")
+        shared = _shared(bi_encoder)
+        if shared is None or shared.identity != manifest.token_encoder:
+            raise _unnamed(place, manifest.token_encoder, "late_interaction=")
+        opened = shared
     _check_identity(place, manifest.token_encoder, opened.identity)
     return opened
+
+
+def _shared(bi_encoder: Encoder) -> TokenEncoder | None:
+    """What ``late_interaction=True`` makes of a bi-encoder that is a model."""
+    from ..encoders import SentenceTransformerEncoder
+
+    is_model = isinstance(bi_encoder, SentenceTransformerEncoder)
+    return LateInteraction().token_encoder(bi_encoder) if is_model else None
 
 
 def _unnamed(place: str, identity: str, argument: str) -> EncoderMismatchError:

@@ -123,12 +123,14 @@ class Column:
     Args:
         dimension: the length of a vector.
         given: what was given, a row a passage, checked; None to encode.
-        encode: turns texts into rows, checked.
+        encode: turns texts into rows.
+        check: takes rows and how many there must be; gives them back, sure to be sound.
     """
 
     dimension: int
     given: Sequence[Any] | Vectors | None
     encode: Callable[[list[str]], Any]
+    check: Callable[[Any, int], Any]
 
     def rows(self, chunk: Sequence[Passage], start: int) -> Any:
         """The rows of some passages, the first of which is number `start` of all.
@@ -137,7 +139,7 @@ class Column:
             InvalidInputError: fewer rows than passages were given.
         """
         if self.given is None:
-            return self.encode([passage.text for passage in chunk])
+            return self.check(self.encode([passage.text for passage in chunk]), len(chunk))
         rows = self.given[start : start + len(chunk)]
         if len(rows) < len(chunk):
             raise InvalidInputError(
@@ -157,13 +159,13 @@ class Column:
 def dense_column(vectors: ArrayLike | None, encoder: Encoder, dimension: int) -> Column:
     """One vector a passage, of this dimension, given or encoded."""
 
-    def checked(rows: ArrayLike) -> Vectors:
-        return check_vectors(rows, len(rows) if isinstance(rows, Sized) else 0, dimension)
+    def check(rows: ArrayLike, count: int) -> Vectors:
+        return check_vectors(rows, count, dimension)
 
-    def encode(texts: list[str]) -> Vectors:
-        return check_vectors(encoder.encode_passages(texts), len(texts), dimension)
-
-    return Column(dimension, None if vectors is None else checked(vectors), encode)
+    given = None
+    if vectors is not None:
+        given = check(vectors, len(vectors) if isinstance(vectors, Sized) else 0)
+    return Column(dimension, given, encoder.encode_passages, check)
 
 
 def token_column(
@@ -171,11 +173,11 @@ def token_column(
 ) -> Column:
     """One vector a token of a passage, of this dimension, given or encoded."""
 
-    def encode(texts: list[str]) -> list[Vectors]:
-        return check_tokens(encoder.encode_passages(texts), len(texts), dimension)
+    def check(rows: Sequence[ArrayLike], count: int) -> list[Vectors]:
+        return check_tokens(rows, count, dimension)
 
-    given = None if tokens is None else check_tokens(tokens, len(tokens), dimension)
-    return Column(dimension, given, encode)
+    given = None if tokens is None else check(tokens, len(tokens))
+    return Column(dimension, given, encoder.encode_passages, check)
 
 
 def staged(
@@ -204,7 +206,11 @@ def staged(
         for chunk in chunked(_counted(passages, progress), _CHUNK):
             start = len(staging)
             if both is not None:
-                rows: Sequence[Any] = both.encode_passages([passage.text for passage in chunk])
+                made = both.encode_passages([passage.text for passage in chunk])
+                rows: Sequence[Any] = [
+                    column.check(some, len(chunk))
+                    for column, some in zip(columns, made, strict=True)
+                ]
             else:
                 rows = [column.rows(chunk, start) for column in columns]
             for part in _parts(chunk, *rows):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
-from ..arguments import check_count, check_ids, check_k, check_queries
+from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..passages import Hit
@@ -77,10 +78,7 @@ class StageRetriever:
         """
         asked = check_queries(queries)
         wanted = [check_ids(some) for some in ids]
-        if len(asked) != len(wanted):
-            raise InvalidInputError(
-                f"{len(asked)} queries and {len(wanted)} lists of ids: give one list a query"
-            )
+        check_aligned(asked, wanted, "ids")
         points = {id_: self._store.point(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
         with self._access.reading():
@@ -109,7 +107,9 @@ class LateReranker(StageRetriever):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """Each query's candidates by MaxSim, ties by id; to a blank query all are alike.
+        """Each query's candidates by MaxSim, ties by id.
+
+        To a blank query all are alike; a blank passage gets the lowest score of its list.
 
         Args:
             queries: questions.
@@ -125,7 +125,7 @@ class LateReranker(StageRetriever):
         ids = [[hit.passage.id for hit in given[at]] for at in written]
         found = self.score([asked[at] for at in written], ids)
         for at, some in zip(written, found, strict=True):
-            scores[at] = some
+            scores[at] = _blanks_last(given[at], some)
         return [
             reordered(self.name, hits, some, k) for hits, some in zip(given, scores, strict=True)
         ]
@@ -138,3 +138,11 @@ class LateReranker(StageRetriever):
     ) -> list[list[Hit]]:
         """`rerank` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.rerank, queries, candidates, k)
+
+
+def _blanks_last(hits: Sequence[Hit], scores: Sequence[float]) -> list[float]:
+    written = [bool(hit.passage.text.strip()) for hit in hits]
+    lowest = min(compress(scores, written), default=0.0)
+    return [
+        score if is_written else lowest for score, is_written in zip(scores, written, strict=True)
+    ]
