@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridge.arguments import check_count, check_ids, check_passages, check_queries
+from hybridge.arguments import check_count, check_ids, check_passages, check_queries, check_share
 from hybridge.errors import InvalidInputError
 from hybridge.passages import Passage
 
@@ -71,3 +71,9 @@ def test_counts_outside_the_range(wrong: Any) -> None:
 @pytest.mark.parametrize("right", [1, 2**31 - 1])
 def test_counts_at_the_ends_of_the_range(right: int) -> None:
     assert check_count(right, "depth") == right
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "half", True])
+def test_a_share_is_from_0_to_1(share: float) -> None:
+    with pytest.raises(InvalidInputError, match="blend must be a number from 0 to 1"):
+        check_share(share, "blend")

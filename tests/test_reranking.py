@@ -15,7 +15,6 @@ from hybridge.reranking import (
     TextReranker,
     blended,
     check_candidates,
-    check_share,
     reordered,
 )
 from hybridge.testing import RerankerConformance
@@ -152,9 +151,3 @@ def test_only_what_the_reranker_kept_is_blended() -> None:
     assert order(found) == ["b", "c"]
     assert [hit.score for hit in found] == [1.0, -1.0]
     assert blended(received, [], 0.5) == []
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "half", True])
-def test_a_share_is_from_0_to_1(share: float) -> None:
-    with pytest.raises(InvalidInputError, match="blend must be a number from 0 to 1"):
-        check_share(share, "blend")

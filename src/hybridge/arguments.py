@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import TypeVar
 
 from .errors import InvalidInputError
@@ -14,6 +15,7 @@ __all__ = [
     "check_k",
     "check_passages",
     "check_queries",
+    "check_share",
 ]
 
 T = TypeVar("T")
@@ -95,6 +97,20 @@ def check_count(value: int, name: str) -> int:
             f"{name} must be a whole number from 1 to {_GREATEST}, not {value!r}"
         )
     return value
+
+
+def check_share(value: float, name: str) -> float:
+    """`value`, once it is sure that it is a number from 0 to 1.
+
+    Raises:
+        InvalidInputError: anything else; the message calls the value `name`.
+
+    >>> check_share(0.5, "blend")
+    0.5
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{name} must be a number from 0 to 1, not {value!r}")
+    return float(value)
 
 
 def _strings(values: Iterable[str], name: str, example: str) -> list[str]:

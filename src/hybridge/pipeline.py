@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from .arguments import check_count, check_k, check_queries
+from .arguments import check_count, check_k, check_queries, check_share
 from .errors import InvalidInputError
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
-from .reranking import blended, check_share
+from .reranking import blended
 
 __all__ = ["Pipeline"]
 

@@ -19,7 +19,6 @@ __all__ = [
     "blend_stage",
     "blended",
     "check_candidates",
-    "check_share",
     "reordered",
 ]
 
@@ -149,20 +148,6 @@ def check_candidates(
                     "write Hit(passage, score=0.0) for a passage that no stage has scored"
                 )
     return asked, given
-
-
-def check_share(value: float, name: str) -> float:
-    """`value`, once it is sure that it is a number from 0 to 1.
-
-    Raises:
-        InvalidInputError: anything else; the message calls the value `name`.
-
-    >>> check_share(0.5, "blend")
-    0.5
-    """
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise InvalidInputError(f"{name} must be a number from 0 to 1, not {value!r}")
-    return float(value)
 
 
 def reordered(

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer
-from ..arguments import check_count, check_ids, check_k, check_queries
+from ..arguments import check_count, check_ids, check_k, check_queries, check_share
 from ..colbert.joint import joint_encoder
 from ..colbert.tokens import TokenEncoder
 from ..errors import InvalidInputError
@@ -17,7 +17,6 @@ from ..filters import as_filter
 from ..fusion import Fusion, from_config, get_fusion
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
-from ..reranking import check_share
 from .home import Home
 from .info import describe
 from .late import LateStage, check_has_late

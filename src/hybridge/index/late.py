@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import check_share
 from ..colbert.tokens import TokenEncoder, as_token_encoder
 from ..encoders import SentenceTransformerEncoder
 from ..errors import InvalidInputError
 from ..protocols import Encoder, Vectors
-from ..reranking import blend_stage, check_share
+from ..reranking import blend_stage
 from ..vectors.options import Datatype, TokenOptions
 from ..vectors.store import VectorStore, check_tokens
 from .stages import ProbeSearch
