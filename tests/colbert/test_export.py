@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import MultiVectorEncoder
+from safetensors import SafetensorError
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize
 from sentence_transformers.multi_vector_encoder.modules import (
     HierarchicalTokenPooling,
@@ -19,7 +20,7 @@ from sentence_transformers.multi_vector_encoder.modules import (
 from hybridge import SentenceTransformerEncoder
 from hybridge.colbert import MultiVectorTokenEncoder, export_checkpoint, training_free
 from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder
-from hybridge.errors import InvalidInputError
+from hybridge.errors import InvalidInputError, StoreError
 from hybridge.protocols import Vectors
 
 QUERIES = ["what thins the blood?", "aspirin, " * 40]
@@ -140,20 +141,53 @@ def test_what_is_there_is_never_overwritten(
     assert (export_checkpoint(tiny_colbert, tmp_path / "another") / "config.json").is_file()
 
 
-def test_a_failure_leaves_nothing_behind(
-    tiny_colbert: MultiVectorEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [OSError, SafetensorError])
+def test_a_failure_is_named_and_leaves_nothing_behind(
+    tiny_colbert: MultiVectorEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise OSError("no space left on device")
+        raise error("no space left on device")
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(StoreError, match=r"written to '.*/tiny': no space left"):
         export_checkpoint(tiny_colbert, tmp_path / "tiny")
     assert list(tmp_path.iterdir()) == []
 
 
 def _biased() -> Dense:
     return Dense(4, 4, module_input_name="token_embeddings")
+
+
+def test_a_file_in_the_way_is_named(tiny_colbert: MultiVectorEncoder, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreError, match=r"written to '.*/file/deeper'"):
+        export_checkpoint(tiny_colbert, tmp_path / "file" / "deeper")
+    with pytest.raises(StoreError, match=r"written to '.*aaaa'"):
+        export_checkpoint(tiny_colbert, tmp_path / ("a" * 5000))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_model_is_left_as_it_is(tiny_colbert: MultiVectorEncoder, tmp_path: Path) -> None:
+    tiny_colbert.bfloat16()
+    before = tiny_colbert[0].model
+    folder = export_checkpoint(tiny_colbert, tmp_path / "tiny")
+    assert tiny_colbert[0].model is before
+    assert {weight.dtype for weight in tiny_colbert.parameters()} == {torch.bfloat16}
+    saved = MultiVectorEncoder(str(folder), device="cpu", local_files_only=True)
+    assert {weight.dtype for weight in saved.parameters()} == {torch.float32}
+
+
+def test_the_bi_encoder_that_is_shared_is_left_as_it_is(minilm: Path, tmp_path: Path) -> None:
+    bi_encoder = SentenceTransformer(str(minilm), device="cpu").bfloat16()
+    before = bi_encoder[0].model
+    model = training_free(bi_encoder)
+    export_checkpoint(model, tmp_path / "minilm")
+    for one in (bi_encoder, model):
+        assert one[0].model is before
+        assert {weight.dtype for weight in one.parameters()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(

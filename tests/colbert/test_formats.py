@@ -20,7 +20,6 @@ WRAPPER = "config_sentence_transformers.json"
         ("config.json", {"architectures": ["HF_ColBERT"]}, True),
         ("config.json", {"architectures": ["BertModel"], "_name_or_path": "colbert"}, False),
         ("config.json", {"architectures": None}, False),
-        ("config.json", [], False),
         (WRAPPER, {"model_type": "MultiVectorEncoder"}, True),
         (WRAPPER, {"model_type": "ColBERT"}, True),
         (WRAPPER, {"query_prefix": "[Q] "}, True),
@@ -39,7 +38,15 @@ def test_the_real_bi_encoder_is_one(minilm: Path, checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["config.json", WRAPPER])
-def test_what_is_no_json_is_named(tmp_path: Path, file: str) -> None:
-    (tmp_path / file).write_text("{")
-    with pytest.raises(ModelNotFoundError, match="is not JSON"):
+@pytest.mark.parametrize("content", ["{", "[]", "null"])
+def test_what_is_no_json_object_is_named(tmp_path: Path, file: str, content: str) -> None:
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ModelNotFoundError, match=f"{file}' is not"):
+        is_late_interaction(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["config.json", WRAPPER])
+def test_what_cannot_be_read_is_named(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).mkdir()
+    with pytest.raises(ModelNotFoundError, match=f"{file}' cannot be read"):
         is_late_interaction(tmp_path)

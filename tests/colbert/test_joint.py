@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 
 from hybridge import CallableEncoder, SentenceTransformerEncoder
 from hybridge.colbert import MultiVectorTokenEncoder
@@ -52,6 +58,48 @@ def test_prompts_and_lengths_are_those_of_the_bi_encoder() -> None:
     vectors, matrices = joint(encoder).encode_queries(["thin blood"])
     np.testing.assert_allclose(vectors, encoder.encode_queries(["thin blood"]), atol=1e-5)
     assert len(matrices[0]) == len(joint(encoder).encode_queries(["query: thin blood"])[1][0]) - 2
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_vectors_are_cut_where_the_bi_encoder_cuts_its_own(minilm: Path, normalize: bool) -> None:
+    model = SentenceTransformer(str(minilm), device="cpu", truncate_dim=256)
+    encoder = SentenceTransformerEncoder(model, normalize=normalize)
+    both = joint(encoder)
+    for found, expected in (
+        (both.encode_passages(TEXTS), encoder.encode_passages(TEXTS)),
+        (both.encode_queries(TEXTS), encoder.encode_queries(TEXTS)),
+    ):
+        vectors, matrices = found
+        assert vectors.shape == (len(TEXTS), 256)
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+        assert {matrix.shape[1] for matrix in matrices} == {384}
+
+
+@pytest.mark.parametrize("length", [16, 4])
+def test_a_bi_encoder_that_reshapes_its_tokens_is_encoded_as_by_the_two_apart(
+    tiny_transformer: Path, length: int
+) -> None:
+    torch.manual_seed(2)
+    model = SentenceTransformer(
+        modules=[
+            Transformer(str(tiny_transformer)),
+            Dense(16, length, module_input_name="token_embeddings"),
+            Pooling(length),
+        ],
+        device="cpu",
+    )
+    encoder = SentenceTransformerEncoder(model)
+    tokens = MultiVectorTokenEncoder(encoder)
+    texts = ["one two", "", "three"]
+    both = joint(encoder)
+    for found, dense, late in (
+        (both.encode_passages(texts), encoder.encode_passages, tokens.encode_passages),
+        (both.encode_queries(texts), encoder.encode_queries, tokens.encode_queries),
+    ):
+        np.testing.assert_allclose(found[0], dense(texts), atol=1e-5)
+        for one, other in zip(found[1], late(texts), strict=True):
+            assert one.shape[1] == tokens.dimension == 16
+            np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_nothing_gives_nothing(encoder: SentenceTransformerEncoder) -> None:

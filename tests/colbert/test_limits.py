@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from sentence_transformers.base.modules import Transformer
+from transformers import RobertaConfig, RobertaModel
 
 from hybridge.colbert.limits import set_limits
 from hybridge.errors import InvalidInputError
@@ -58,7 +60,7 @@ def test_other_queries_and_passages_are_at_most_as_long_as_asked(tiny_transforme
 
 @pytest.mark.parametrize("name", ["query_length", "passage_length"])
 @pytest.mark.parametrize(
-    ("length", "message"), [(3, "at least 4"), (49, "more than the 48 positions")]
+    ("length", "message"), [(3, "at least 4"), (49, "more than the 48 tokens")]
 )
 def test_what_the_model_cannot_read_is_named(
     tiny_transformer: Path, name: str, length: int, message: str
@@ -67,3 +69,32 @@ def test_what_the_model_cannot_read_is_named(
     limits = {"query_length": None, "passage_length": None, name: length}
     with pytest.raises(InvalidInputError, match=f"{name} .*{message}"):
         set_limits(transformer, **limits)
+
+
+@pytest.mark.parametrize("positions", [20, 48])
+def test_positions_that_are_of_no_use_are_not_counted(
+    tiny_transformer: Path, tmp_path: Path, positions: int
+) -> None:
+    # RoBERTa counts from behind its padding, which is 0 here.
+    folder = Path(shutil.copytree(tiny_transformer, tmp_path / "roberta"))
+    RobertaModel(
+        RobertaConfig(
+            vocab_size=30,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            max_position_embeddings=positions,
+            pad_token_id=0,
+        )
+    ).save_pretrained(str(folder))
+    transformer = Transformer(str(folder))
+    for name in ("query_length", "passage_length"):
+        limits = {"query_length": None, "passage_length": None, name: positions}
+        with pytest.raises(InvalidInputError, match=f"{name} .*than the {positions - 1} tokens"):
+            set_limits(transformer, **limits)
+    for longest in (None, positions - 1):
+        set_limits(transformer, longest, longest)
+        for task in ("query", "document"):
+            features = transformer.preprocess(["one " * 100], task=task)
+            assert transformer(features)["token_embeddings"].shape == (1, positions - 1, 16)

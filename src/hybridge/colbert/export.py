@@ -6,11 +6,14 @@ import copy
 import json
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..encoders.loading import _no_bars
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, StoreError
+from .copies import with_settings_of_its_own
 from .limits import set_limits
 from .multi_vector import MultiVectorTokenEncoder
 from .projection import linear
@@ -58,6 +61,7 @@ def export_checkpoint(
     Raises:
         InvalidInputError: the folder is not empty, or the format has no words for this model.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+        StoreError: the folder cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,31 +70,48 @@ def export_checkpoint(
     384
     """
     target = Path(folder).expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidInputError(
-            f"{str(target)!r} is not an empty folder: choose another, or clear it"
-        )
+    with _naming(target):
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InvalidInputError(
+                f"{str(target)!r} is not an empty folder: choose another, or clear it"
+            )
     if not isinstance(encoder, MultiVectorTokenEncoder):
         encoder = MultiVectorTokenEncoder(encoder)
     if encoder._pooling is not None:
         raise _inexpressible("token pooling")
     model, settings = _rewritten(encoder._loaded(), query_length, passage_length)
-    # Beside the target, so that the rename at the end is one step.
-    staged = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
-    staged.mkdir(parents=True)
-    try:
+    with _naming(target), _staged(target) as staged:
         with _no_bars():
             model.save(str(staged), create_model_card=False)
         _mark_as_colbert(staged / "config.json")
         _write_weights(model, staged / "model.safetensors")
         (staged / "artifact.metadata").write_text(json.dumps(settings, indent=4), encoding="utf-8")
+    return target
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"no checkpoint can be written to {str(target)!r}: {error}") from error
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """A folder beside the target, which takes its place in one step if all goes well."""
+    staged = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    staged.mkdir(parents=True)
+    try:
+        yield staged
         if target.exists():
             target.rmdir()
         staged.rename(target)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    return target
 
 
 def _rewritten(
@@ -102,7 +123,7 @@ def _rewritten(
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
     transformer, projection, skips = _taken_apart(model)
-    transformer.processor = tokenizer = copy.deepcopy(transformer.tokenizer)
+    transformer.processor = tokenizer = transformer.tokenizer
     markers = {task: _marker(model, tokenizer, task) for task in ("query", "document")}
     expansion = transformer.query_expansion
     if expansion is None:
@@ -143,8 +164,8 @@ def _taken_apart(model: MultiVectorEncoder) -> tuple[Any, Tensor, bool]:
     first, *others = model
     if not isinstance(first, Transformer):
         raise _inexpressible(f"a model that begins with {type(first).__name__}")
-    transformer = copy.copy(first)
-    # A copy of the weights, in main memory and in single precision.
+    transformer = with_settings_of_its_own(first)
+    # The weights as well, in main memory and in single precision.
     transformer.model = copy.deepcopy(first.model).to("cpu", torch.float32)
     projection = torch.eye(transformer.get_embedding_dimension())
     skipped: set[str] = set()

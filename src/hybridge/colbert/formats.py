@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from ..errors import ModelNotFoundError
+from ..encoders.files import read_object
 
 __all__ = ["is_late_interaction"]
 
@@ -18,7 +16,7 @@ def is_late_interaction(folder: Path) -> bool:
         folder: the folder of a saved model.
 
     Raises:
-        ModelNotFoundError: a configuration file is not JSON.
+        ModelNotFoundError: a configuration file cannot be read, or is no JSON object.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -26,18 +24,11 @@ def is_late_interaction(folder: Path) -> bool:
     ...     is_late_interaction(Path(folder))
     True
     """
-    wrapper = _configuration(folder / "config_sentence_transformers.json")
+    wrapper = read_object(folder / "config_sentence_transformers.json", optional=True)
     if wrapper.get("model_type") in ("ColBERT", "MultiVectorEncoder"):
         return True
     # PyLate's first versions wrote no model_type.
     if "query_prefix" in wrapper:
         return True
-    return "HF_ColBERT" in (_configuration(folder / "config.json").get("architectures") or ())
-
-
-def _configuration(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
-    return config if isinstance(config, dict) else {}
+    config = read_object(folder / "config.json", optional=True)
+    return "HF_ColBERT" in (config.get("architectures") or ())

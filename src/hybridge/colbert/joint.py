@@ -65,11 +65,15 @@ class JointEncoder:
     def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """What `encode_queries` of the bi-encoder and of the token encoder return."""
         texts = check_texts(check_queries(queries))
+        if not self._is_one_pass:
+            return self._encoder.encode_queries(texts), self._tokens.encode_queries(texts)
         return self._encode(self._model.encode_query, self._encoder.encode_queries, texts)
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """What `encode_passages` of the bi-encoder and of the token encoder return."""
         listed = check_texts(texts)
+        if not self._is_one_pass:
+            return self._encoder.encode_passages(listed), self._tokens.encode_passages(listed)
         return self._encode(self._model.encode_document, self._encoder.encode_passages, listed)
 
     def _encode(
@@ -79,6 +83,8 @@ class JointEncoder:
         texts: list[str],
     ) -> tuple[Vectors, list[Vectors]]:
         dimension = self._tokens.dimension
+        # sentence-transformers cuts the vectors of a bi-encoder alone, and this runs as the other.
+        cut_to = self._encoder._loaded().truncate_dim
         tokens: list[Vectors] = [np.empty((0, dimension), np.float32)] * len(texts)
         written = [at for at, text in enumerate(texts) if text.strip()]
         dense: dict[int, Any] = {}
@@ -94,7 +100,7 @@ class JointEncoder:
                     token_pooling=self._tokens._pooling,
                 )
             for at, item in zip(places, items, strict=True):
-                dense[at] = item["sentence_embedding"].float().cpu().numpy()
+                dense[at] = item["sentence_embedding"][:cut_to].float().cpu().numpy()
                 kept = item["token_embeddings"][item["attention_mask"].bool()]
                 tokens[at] = sound_tokens(kept.float().cpu().numpy(), texts[at])
         # A blank text has no tokens, and the vector that the bi-encoder gives for it.
@@ -105,6 +111,17 @@ class JointEncoder:
             return encode_blank([]), []
         vectors = as_vectors([dense[at] for at in range(len(texts))], texts)
         return (unit_length(vectors) if self._encoder._normalize else vectors), tokens
+
+    @cached_property
+    def _is_one_pass(self) -> bool:
+        """Whether all that follows the transformer leaves the vectors of the tokens alone."""
+        from sentence_transformers.sentence_transformer.modules import Dropout, LayerNorm, Pooling
+
+        return all(
+            isinstance(module, Dropout | LayerNorm | Pooling)
+            or getattr(module, "module_output_name", None) == "sentence_embedding"
+            for module in list(self._encoder._loaded())[1:]
+        )
 
     @cached_property
     def _model(self) -> MultiVectorEncoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arguments import check_count
+from ..encoders.positions import readable_tokens
 from ..errors import InvalidInputError
 
 __all__ = ["set_limits"]
@@ -25,14 +26,17 @@ def set_limits(transformer: Any, query_length: int | None, passage_length: int |
     tokenizer = transformer.tokenizer
     # Two marks around the text, a marker in front of it, and one token of its own.
     least = tokenizer.num_special_tokens_to_add() + 2
-    positions = getattr(transformer.config, "max_position_embeddings", None)
+    most = readable_tokens(transformer.config)
     for name, length in (("query_length", query_length), ("passage_length", passage_length)):
         if length is not None and check_count(length, name) < least:
             raise InvalidInputError(f"{name} must be at least {least} for this model, not {length}")
-        if length is not None and positions is not None and length > positions:
+        if length is not None and most is not None and length > most:
             raise InvalidInputError(
-                f"{name} {length} is more than the {positions} positions of this model"
+                f"{name} {length} is more than the {most} tokens that this model can read"
             )
+    # Where the tokenizer names no limit, sentence-transformers takes every position for usable.
+    if most is not None and (transformer.max_seq_length or 0) > most:
+        transformer.max_seq_length = most
     expansion = transformer.query_expansion
     transformer.query_length = query_length if expansion is None else None
     if expansion is not None and query_length is None:

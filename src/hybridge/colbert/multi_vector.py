@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import threading
@@ -10,28 +9,25 @@ from collections.abc import Sequence
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..arguments import check_count, check_queries
-from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.checks import check_texts
-from ..encoders.identity import folder_digest, model_digest
-from ..encoders.loading import DTYPES, LOADING, Dtype, load_as
-from ..encoders.resolution import ModelSource, resolve
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..encoders.loading import DTYPES, Dtype
+from ..errors import InvalidInputError
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
-from .formats import is_late_interaction
-from .limits import set_limits
+from .token_model import TokenModel
 from .tokens import sound_tokens
-from .training_free import training_free
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SentenceTransformer
     from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
+
+    from ..encoders import SentenceTransformerEncoder
 
 __all__ = ["MultiVectorTokenEncoder"]
 
@@ -98,42 +94,16 @@ class MultiVectorTokenEncoder:
         self._passage_length = passage_length
         self._pool_factor = _checked_factor(pool_factor)
         self._batch_size = check_count(batch_size, "batch_size")
-        self._device = device
         self._dtype = dtype
-        self._origin: ModelSource | None = None
-        self._encoder: SentenceTransformerEncoder | None = None
-        self._model: MultiVectorEncoder | None = None
+        self._model = TokenModel(
+            model,
+            query_length=query_length,
+            passage_length=passage_length,
+            device=device,
+            dtype=dtype,
+        )
         # One for the object: a tokenizer's state must not change while another thread reads it.
         self._lock = threading.Lock()
-        if model is None or isinstance(model, str | Path):
-            self._origin = resolve(DEFAULT_MODEL if model is None else model)
-        else:
-            self._take(model)
-
-    def _take(self, model: object) -> None:
-        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-
-        given: dict[str, object] = {
-            "device": self._device,
-            "dtype": None if self._dtype == "float32" else self._dtype,
-        }
-        if isinstance(model, SentenceTransformer):
-            self._encoder = SentenceTransformerEncoder(model)
-        elif isinstance(model, SentenceTransformerEncoder):
-            self._encoder = model
-        elif isinstance(model, MultiVectorEncoder):
-            self._model = model
-            given |= {"query_length": self._query_length, "passage_length": self._passage_length}
-        else:
-            raise InvalidInputError(
-                "model must be a name on the hub, a folder, a MultiVectorEncoder, a "
-                f"SentenceTransformer or a token encoder, not {type(model).__name__}"
-            )
-        if refused := [name for name, value in given.items() if value is not None]:
-            raise InvalidInputError(
-                f"{' and '.join(refused)} belong to the {type(model).__name__} that was given: "
-                "set them there"
-            )
 
     @cached_property
     def identity(self) -> str:
@@ -143,23 +113,16 @@ class MultiVectorTokenEncoder:
         object, a digest of the content. Device and dtype are not part of it: they change the last
         digits of a vector, not its meaning.
         """
-        if (encoder := self._bi_encoder) is not None:
-            model = f"training-free {encoder.identity}"
-        elif self._origin is not None:
-            model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
-        else:
-            model = f"object:{_digest(self._loaded())}"
         settings = {
             "query_length": self._query_length,
             "passage_length": self._passage_length,
             "pool_factor": self._pool_factor,
         }
-        return f"{model} {json.dumps(settings)}"
+        return f"{self._model.identity} {json.dumps(settings)}"
 
     def reads_with(self, encoder: object) -> bool:
         """Whether one pass of the model can serve both this and that bi-encoder."""
-        limits = (self._query_length, self._passage_length)
-        return self._encoder is encoder and limits == (None, None)
+        return self._model.shares(encoder)
 
     def to_config(self) -> dict[str, JSON] | None:
         """What makes an equal encoder again with `token_encoder_from_config`, as JSON.
@@ -167,13 +130,7 @@ class MultiVectorTokenEncoder:
         None where a model was given as an object: it has no place to load it from. The device is
         left out, for another machine may have another.
         """
-        model: JSON
-        if self._origin is not None:
-            model = self._origin.name or str(self._origin.fetch().absolute())
-        elif self._encoder is not None:
-            model = self._encoder.to_config()
-        else:
-            model = None
+        model = self._model.to_config()
         if model is None:
             return None
         return {
@@ -257,50 +214,8 @@ class MultiVectorTokenEncoder:
 
         return HierarchicalTokenPooling(self._pool_factor)
 
-    @cached_property
-    def _bi_encoder(self) -> SentenceTransformerEncoder | None:
-        """What runs training-free; None where the model does late interaction by itself."""
-        if self._origin is None:
-            return self._encoder
-        folder = self._origin.fetch()
-        if is_late_interaction(folder):
-            return None
-        return SentenceTransformerEncoder(
-            self._origin.name or folder, device=self._device, dtype=self._dtype
-        )
-
     def _loaded(self) -> MultiVectorEncoder:
-        if self._model is None:
-            with self._lock:
-                if self._model is None:
-                    self._model = self._load()
-        return self._model
-
-    def _load(self) -> MultiVectorEncoder:
-        from sentence_transformers import MultiVectorEncoder
-
-        if (encoder := self._bi_encoder) is not None:
-            model = training_free(encoder)
-        else:
-            assert self._origin is not None
-            try:
-                with LOADING:
-                    model = load_as(
-                        MultiVectorEncoder, self._origin, device=self._device, dtype=self._dtype
-                    )
-            except KeyError as error:
-                raise ModelNotFoundError(
-                    f"the checkpoint in {str(self._origin.fetch())!r} has no weights {error}: is "
-                    "it a ColBERT checkpoint?"
-                ) from error
-        set_limits(model[0], self._query_length, self._passage_length)
-        return model
-
-
-def _digest(model: MultiVectorEncoder) -> str:
-    view: Any = copy.copy(model)  # shares the weights; the next line is not for the user's object
-    view.truncate_dim = None
-    return f"{model_digest(view)} {json.dumps(model.prompts, ensure_ascii=False)}"
+        return self._model.loaded()
 
 
 def _checked_factor(value: float) -> float:

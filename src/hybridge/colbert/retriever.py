@@ -24,11 +24,12 @@ class ColBERTRetriever(Lifecycle):
     the index is colbert-ai's, and RAGatouille can open it too. It may be searched from many threads
     while others add and delete.
 
-    What a write costs: `add` encodes texts that are new here, once for all time; the first search
-    after it builds the index anew from the vectors that are kept, a minute for 5,000 abstracts on
-    two cores, so add many at a time. `delete` costs nothing: deleted passages are passed over. An
-    index is a function of the set of its texts alone, so one that grew and shrank finds what one
-    that was built at once finds, once it is built anew; `optimize` does that after deletions too.
+    What a write costs: `add` encodes texts that are new here, once for all time, while searches go
+    on; the first search after it builds the index anew from the vectors that are kept, a minute for
+    5,000 abstracts on two cores, so add many at a time. `delete` costs nothing: deleted passages
+    are passed over. An index is a function of the set of its texts alone, so one that grew and
+    shrank finds what one that was built at once finds, once it is built anew; `optimize` does that
+    after deletions too.
 
     Up to 256 texts all are scored; of more, those whose centroids PLAID recommends, so that a
     passage may be missed. Below some 10,000 texts exact late interaction over stored vectors

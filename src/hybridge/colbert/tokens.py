@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
     from ..encoders import SentenceTransformerEncoder
-    from .multi_vector import MultiVectorTokenEncoder
 
 __all__ = ["TokenEncoder", "as_token_encoder", "sound_tokens", "token_encoder_from_config"]
 
@@ -88,11 +87,14 @@ def as_token_encoder(
     return MultiVectorTokenEncoder(value, **settings)  # type: ignore[arg-type]
 
 
-def token_encoder_from_config(config: Mapping[str, JSON]) -> MultiVectorTokenEncoder:
-    """The encoder that `MultiVectorTokenEncoder.to_config` described.
+def token_encoder_from_config(config: Mapping[str, JSON]) -> TokenEncoder:
+    """The encoder that the `to_config` of one of Hybridge's own described.
+
+    Its ``engine`` is one of `hybridge.colbert.ENGINES`; without one, it is sentence-transformers.
 
     Raises:
         CorruptIndexError: `config` is not what `to_config` gives.
+        MissingExtraError: its engine is not installed.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> encoder = as_token_encoder(passage_length=128)
@@ -100,13 +102,13 @@ def token_encoder_from_config(config: Mapping[str, JSON]) -> MultiVectorTokenEnc
     True
     """
     from ..encoders import from_config
-    from .multi_vector import MultiVectorTokenEncoder
+    from .engines import build_engine
 
     try:
-        settings: dict[str, Any] = dict(config)
+        settings: dict[str, Any] = {"engine": "sentence-transformers", **config}
         if isinstance(settings["model"], Mapping):
             settings["model"] = from_config(settings["model"])
-        return MultiVectorTokenEncoder(**settings)
+        return build_engine(**settings)
     except (InvalidInputError, KeyError, TypeError, ValueError) as error:
         raise CorruptIndexError(f"no token encoder can be made of {config!r}: {error}") from error
 

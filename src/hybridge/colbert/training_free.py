@@ -9,7 +9,6 @@ nDCG and saves 12% of the vectors of English abstracts.
 
 from __future__ import annotations
 
-import copy
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..arguments import check_count
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.checks import check_texts
 from ..errors import InvalidInputError
+from .copies import with_settings_of_its_own
 from .projection import linear, principal_axes
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ def training_free(
             f"this model begins with {type(first).__name__} and has no vectors a token: give a "
             "bi-encoder that begins with a transformer"
         )
-    # The weights are shared; lengths and the tokenizer's state are not, or a limit set here would
-    # cut the bi-encoder's texts too.
-    transformer = copy.copy(first)
-    transformer.processor = copy.deepcopy(first.processor)
+    # Or a limit set here would cut the bi-encoder's texts too.
+    transformer = with_settings_of_its_own(first)
     prompts = {"query": encoder._prompts.query, "document": encoder._prompts.passage}
     mask = MultiVectorMask(punctuation(transformer.tokenizer))
     parts = [transformer, mask, Normalize(module_input_name="token_embeddings")]

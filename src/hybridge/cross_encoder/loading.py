@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..encoders.files import read_object
 from ..encoders.loading import Dtype, load_as
+from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..hardware import has_native_bfloat16
@@ -15,7 +16,7 @@ from ..hardware import has_native_bfloat16
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-__all__ = ["DEFAULT_MODEL", "check_labels", "find", "load"]
+__all__ = ["DEFAULT_MODEL", "check_labels", "check_windows", "find", "load"]
 
 DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
@@ -24,6 +25,8 @@ _LONGEST = 512
 
 # What has a trained head: one score a pair, or a language model that answers yes or no.
 _HEADS = ("ForSequenceClassification", "ForCausalLM")
+# What sentence-transformers calls the second kind's tasks.
+_GENERATING = ("text-generation", "any-to-any")
 
 
 def find(model: str | Path | None) -> ModelSource:
@@ -77,10 +80,11 @@ def load(
     model: CrossEncoder = load_as(
         CrossEncoder, replace(source, folder=folder), device=device, dtype=dtype
     )
-    own = model.max_seq_length or _LONGEST
-    model.max_seq_length = (
-        min(own, _LONGEST) if max_length is None else _checked_length(model, max_length)
-    )
+    if max_length is None:
+        own = (model.max_seq_length, readable_tokens(model.config), _LONGEST)
+        model.max_seq_length = min(length for length in own if length is not None)
+    else:
+        model.max_seq_length = _checked_length(model, max_length)
     check_labels(model)
     return model
 
@@ -100,10 +104,32 @@ def check_labels(model: CrossEncoder) -> None:
         )
 
 
+def check_windows(model: CrossEncoder) -> None:
+    """Make sure that passages can be cut into windows whose length beside a query is known.
+
+    Raises:
+        InvalidInputError: the tokenizer does not say where in the text its tokens are, or the model
+            puts query and passage into a chat.
+    """
+    if not model.tokenizer.is_fast:
+        raise InvalidInputError(
+            f"window needs a tokenizer that says where in a text its tokens are, and "
+            f"{type(model.tokenizer).__name__} is one in Python, which does not: leave window out"
+        )
+    first: Any = model[0]
+    task = getattr(first, "transformer_task", None)
+    if task in _GENERATING or "message" in getattr(first, "modalities", ()):
+        raise InvalidInputError(
+            f"window is not for a model that reads query and passage in a prompt of its own, as "
+            f"this {type(model.model).__name__} does: how much the prompt leaves of its "
+            f"{model.max_seq_length} tokens is not known; leave window out"
+        )
+
+
 def _checked_length(model: CrossEncoder, max_length: int) -> int:
     # A query and a passage of one token, and what the model puts around them.
     least = 2 + model.tokenizer.num_special_tokens_to_add(pair=True)
-    most = getattr(model.config, "max_position_embeddings", None) or max_length
+    most = readable_tokens(model.config) or max_length
     if not least <= max_length <= most:
         raise InvalidInputError(
             f"max_length must be from {least} to {most} for this model, not {max_length}"
@@ -114,26 +140,15 @@ def _checked_length(model: CrossEncoder, max_length: int) -> int:
 def _check_kind(folder: Path) -> None:
     """transformers would give a model without a head a random one, and only log it."""
     if (folder / "modules.json").is_file():
-        settings = _read(folder / "config_sentence_transformers.json")
+        settings = read_object(folder / "config_sentence_transformers.json", optional=True)
         found = [settings.get("model_type", "SentenceTransformer")]
         right = found == ["CrossEncoder"]
     else:
-        found = _read(folder / "config.json").get("architectures") or ["model without architecture"]
+        config = read_object(folder / "config.json", optional=True)
+        found = config.get("architectures") or ["model without architecture"]
         right = any(name.endswith(_HEADS) for name in found)
     if not right:
         raise ModelNotFoundError(
             f"{str(folder)!r} holds no cross-encoder but a {', '.join(found)}: give a model that "
             f"was trained to score pairs, like {DEFAULT_MODEL!r}"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelNotFoundError(f"{str(path)!r} is not a JSON object")
-    return config

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from ..errors import InvalidInputError, ModelNotFoundError
+from .positions import readable_tokens
 from .resolution import ModelSource
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ def load(
     model = load_as(SentenceTransformer, source, device=device, dtype=dtype)
     if source.name in _INSTRUCTOR:
         model.set_pooling_include_prompt(False)
+    most = readable_tokens(model.config)
+    if max_length is not None and most is not None and max_length > most:
+        raise InvalidInputError(
+            f"max_length {max_length} is more than the {most} tokens that this model can read"
+        )
+    # Where the tokenizer names no limit, sentence-transformers takes every position for usable.
+    if max_length is None and most is not None and (model.max_seq_length or 0) > most:
+        max_length = most
     if max_length is not None:
-        positions = getattr(model.config, "max_position_embeddings", None)
-        if positions is not None and max_length > positions:
-            raise InvalidInputError(
-                f"max_length {max_length} is more than the {positions} positions of this model"
-            )
         model.max_seq_length = max_length
     return model
 
@@ -82,7 +86,8 @@ def load_as(
 
     Raises:
         InvalidInputError: there is no such device.
-        ModelNotFoundError: the download failed, or the files are not those of such a model.
+        ModelNotFoundError: the download failed, or the files are not those of such a model or are
+            damaged. What was caught is its cause.
     """
     folder = source.fetch()
     import torch
@@ -104,9 +109,12 @@ def load_as(
                 model_kwargs={"dtype": dtype},
                 **settings,
             )
-    except (OSError, ValueError) as error:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a damaged file makes each of the libraries below raise its own
         raise ModelNotFoundError(
-            f"the files in {str(folder)!r} cannot be loaded as a model: {error}"
+            f"the files in {str(folder)!r} cannot be loaded as a model: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import check_count, check_queries
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
 from .checks import as_vectors, check_texts, unit_length
+from .files import read_object
 from .identity import folder_digest, model_digest
 from .loading import DTYPES, LOADING, Dtype, load
 from .prompts import Prompts, choose_prompts
@@ -244,12 +245,6 @@ class SentenceTransformerEncoder:
 
 
 def _configured_prompts(folder: Path) -> Mapping[str, str | None]:
-    path = folder / "config_sentence_transformers.json"
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
+    config = read_object(folder / "config_sentence_transformers.json", optional=True)
     prompts: Mapping[str, str | None] = config.get("prompts") or {}
     return prompts

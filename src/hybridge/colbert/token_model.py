@@ -1,0 +1,164 @@
+"""The model that gives token vectors: what it was made for, its name, and loading it once."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
+from ..encoders.identity import folder_digest, model_digest
+from ..encoders.loading import LOADING, Dtype, load_as
+from ..encoders.resolution import ModelSource, resolve
+from ..errors import InvalidInputError, ModelNotFoundError
+from ..passages import JSON
+from .formats import is_late_interaction
+from .limits import set_limits
+from .training_free import training_free
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+__all__ = ["TokenModel"]
+
+
+class TokenModel:
+    """A model for late interaction, or a bi-encoder made into one; found now and loaded later.
+
+    Args:
+        model: a name, a folder, an object or None, as `MultiVectorTokenEncoder` takes it.
+        query_length: tokens of a query; see `set_limits`.
+        passage_length: tokens of a passage.
+        device: torch's name of a device; None takes the best there is.
+        dtype: precision of the arithmetic.
+
+    Raises:
+        InvalidInputError: `model` is something else, or an object that brings settings of its own.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> TokenModel("all-MiniLM-L6-v2").identity.split()[:2]
+    ['training-free', 'sentence-transformers/all-MiniLM-L6-v2']
+    """
+
+    def __init__(
+        self,
+        model: object = None,
+        *,
+        query_length: int | None = None,
+        passage_length: int | None = None,
+        device: str | None = None,
+        dtype: Dtype = "float32",
+    ) -> None:
+        self._query_length = query_length
+        self._passage_length = passage_length
+        self._device = device
+        self._dtype = dtype
+        self._origin: ModelSource | None = None
+        self._encoder: SentenceTransformerEncoder | None = None
+        self._model: MultiVectorEncoder | None = None
+        self._lock = threading.Lock()
+        if model is None or isinstance(model, str | Path):
+            self._origin = resolve(DEFAULT_MODEL if model is None else model)
+        else:
+            self._take(model)
+
+    def _take(self, model: object) -> None:
+        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+        given: dict[str, object] = {
+            "device": self._device,
+            "dtype": None if self._dtype == "float32" else self._dtype,
+        }
+        if isinstance(model, SentenceTransformer):
+            self._encoder = SentenceTransformerEncoder(model)
+        elif isinstance(model, SentenceTransformerEncoder):
+            self._encoder = model
+        elif isinstance(model, MultiVectorEncoder):
+            self._model = model
+            given |= {"query_length": self._query_length, "passage_length": self._passage_length}
+        else:
+            raise InvalidInputError(
+                "model must be a name on the hub, a folder, a MultiVectorEncoder, a "
+                f"SentenceTransformer or a token encoder, not {type(model).__name__}"
+            )
+        if refused := [name for name, value in given.items() if value is not None]:
+            raise InvalidInputError(
+                f"{' and '.join(refused)} belong to the {type(model).__name__} that was given: "
+                "set them there"
+            )
+
+    @cached_property
+    def identity(self) -> str:
+        """Its name on the hub, or a digest of its content; the lengths are not part of it."""
+        if (encoder := self._bi_encoder) is not None:
+            return f"training-free {encoder.identity}"
+        if self._origin is not None:
+            return self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
+        return f"object:{_digest(self.loaded())}"
+
+    def to_config(self) -> JSON:
+        """What makes an equal model again; None where an object was given, which has no place."""
+        if self._origin is not None:
+            return self._origin.name or str(self._origin.fetch().absolute())
+        return None if self._encoder is None else self._encoder.to_config()
+
+    def shares(self, encoder: object) -> bool:
+        """Whether its weights are this bi-encoder's, and its lengths too."""
+        limits = (self._query_length, self._passage_length)
+        return self._encoder is encoder and limits == (None, None)
+
+    def loaded(self) -> MultiVectorEncoder:
+        """The model in memory, loaded once however many threads ask.
+
+        Raises:
+            InvalidInputError: it cannot read texts of the lengths asked for.
+            ModelNotFoundError: the files are not those of a model.
+        """
+        if self._model is None:
+            with self._lock:
+                if self._model is None:
+                    self._model = self._load()
+        return self._model
+
+    @cached_property
+    def _bi_encoder(self) -> SentenceTransformerEncoder | None:
+        """What runs training-free; None where the model does late interaction by itself."""
+        if self._origin is None:
+            return self._encoder
+        folder = self._origin.fetch()
+        if is_late_interaction(folder):
+            return None
+        return SentenceTransformerEncoder(
+            self._origin.name or folder, device=self._device, dtype=self._dtype
+        )
+
+    def _load(self) -> MultiVectorEncoder:
+        from sentence_transformers import MultiVectorEncoder
+
+        if (encoder := self._bi_encoder) is not None:
+            model = training_free(encoder)
+        else:
+            assert self._origin is not None
+            try:
+                with LOADING:
+                    model = load_as(
+                        MultiVectorEncoder, self._origin, device=self._device, dtype=self._dtype
+                    )
+            except ModelNotFoundError as error:
+                if not isinstance(error.__cause__, KeyError):
+                    raise
+                raise ModelNotFoundError(
+                    f"the checkpoint in {str(self._origin.fetch())!r} has no weights "
+                    f"{error.__cause__}: is it a ColBERT checkpoint?"
+                ) from error
+        set_limits(model[0], self._query_length, self._passage_length)
+        return model
+
+
+def _digest(model: MultiVectorEncoder) -> str:
+    view: Any = copy.copy(model)  # shares the weights; the next line is not for the user's object
+    view.truncate_dim = None
+    return f"{model_digest(view)} {json.dumps(model.prompts, ensure_ascii=False)}"

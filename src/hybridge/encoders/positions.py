@@ -1,0 +1,59 @@
+"""How many tokens a model has places for, which its configuration does not say in so many words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+__all__ = ["readable_tokens"]
+
+# RoBERTa and what is built like it: their positions are counted from behind the padding's, which
+# leaves so many of them unused.
+_COUNTED_FROM_PADDING = {
+    "camembert",
+    "data2vec-text",
+    "ibert",
+    "layoutlmv3",
+    "lilt",
+    "longformer",
+    "luke",
+    "markuplm",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
+
+
+def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int | None:
+    """How many tokens a model can read at most, the special ones included.
+
+    Args:
+        config: a transformer's configuration, loaded or as ``config.json`` has it.
+
+    Returns:
+        None where it sets no limit, as with relative positions.
+
+    >>> readable_tokens({"model_type": "bert", "max_position_embeddings": 512})
+    512
+    >>> readable_tokens(
+    ...     {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}
+    ... )
+    512
+    """
+
+    def setting(name: str) -> Any:
+        return config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
+
+    positions = setting("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 1:  # XLNet says -1
+        return None
+    if setting("model_type") not in _COUNTED_FROM_PADDING:
+        return positions
+    padding = setting("pad_token_id")
+    return positions - (1 if padding is None else int(padding)) - 1
