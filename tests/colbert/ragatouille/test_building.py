@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder
+from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder, building
 from hybridge.colbert.ragatouille.building import _partitions, _parts, build
 from hybridge.colbert.ragatouille.plaid import PlaidIndex
 from hybridge.protocols import Vectors
@@ -69,6 +69,31 @@ def test_the_same_vectors_give_the_same_index(
     for name in names:
         left, right = (folder.joinpath(name).read_bytes() for folder in (first, second))
         assert left.replace(b"first", b"second") == right, name
+
+
+def test_parts_that_cannot_be_written_are_an_error_at_once(
+    encoder: RAGatouilleTokenEncoder,
+    abstracts: list[str],
+    vectors: list[Vectors],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from colbert.indexing.codecs.residual_embeddings import ResidualEmbeddings
+
+    full = OSError(28, "No space left on device")
+
+    def save(self: ResidualEmbeddings, prefix: str) -> None:
+        raise full
+
+    monkeypatch.setattr(ResidualEmbeddings, "save", save)
+    # One part alone: a thread that writes would wait for ever with more than three.
+    with pytest.raises(OSError, match="No space left") as error:
+        written(tmp_path / "plaid", abstracts, vectors, encoder)
+    assert error.value is full
+    monkeypatch.undo()
+    monkeypatch.setattr(building, "_AT_A_TIME", 64)
+    assert len(_parts([len(rows) for rows in vectors])) > 3
+    assert len(PlaidIndex(written(tmp_path / "again", abstracts, vectors, encoder)).keys) == 8
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 5, 25])

@@ -101,7 +101,13 @@ def test_no_projection_is_made_up(copy: Path) -> None:
         StanfordCheckpoint.find(copy)
 
 
-def test_code_is_refused(copy: Path) -> None:
-    edit(copy / "config.json", auto_map={"AutoModel": "code.NovelModel"})
-    with pytest.raises(ModelNotFoundError, match="brings code of its own, which is never run"):
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer_config.json", "config.4.0.0.json"], ids=str
+)
+def test_code_is_refused(copy: Path, name: str) -> None:
+    if name == "config.4.0.0.json":  # which transformers reads instead, where config.json says so
+        shutil.copy(copy / "config.json", copy / name)
+        edit(copy / "config.json", configuration_files=[name])
+    edit(copy / name, auto_map={"AutoModel": "code.NovelModel"})
+    with pytest.raises(ModelNotFoundError, match=rf"{name}' names code .* which is never run"):
         StanfordCheckpoint.find(copy)

@@ -39,7 +39,14 @@ def compare(before, after):
     changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
     assert not changed, changed
 
+class Lines(logging.Handler):
+    lines = []
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
 import torch
+logging.getLogger("hybridge").addHandler(Lines())
+logging.getLogger("hybridge").setLevel(logging.INFO)
 before = picture()
 from hybridge import Passage
 from hybridge.colbert import ColBERTRetriever
@@ -55,6 +62,7 @@ assert best.passage.id == "2"
 # The first bar that anybody draws with tqdm settles that the default is what it is.
 before["start method"] = multiprocessing.get_all_start_methods()[0]
 compare(before, picture())
+assert sum("nothing is compiled" in line for line in Lines.lines) == 1, Lines.lines
 
 import langchain, langchain_classic, llama_index.core
 from langchain_classic.retrievers import EnsembleRetriever

@@ -15,7 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import MultiVectorEncoder
 
-from hybridge.colbert import TokenEncoder, export_checkpoint, max_sim
+from hybridge.colbert import (
+    TokenEncoder,
+    export_checkpoint,
+    max_sim,
+    token_encoder_from_config,
+)
 from hybridge.colbert.ragatouille import RAGatouilleTokenEncoder
 from hybridge.errors import InvalidInputError
 
@@ -31,7 +36,8 @@ def tiny(tiny_colbert: MultiVectorEncoder, tmp_path: Path) -> Path:
 
 def test_it_is_a_token_encoder(encoder: RAGatouilleTokenEncoder) -> None:
     assert isinstance(encoder, TokenEncoder)
-    again = RAGatouilleTokenEncoder(**encoder.to_config())  # type: ignore[arg-type]
+    again = token_encoder_from_config(json.loads(json.dumps(encoder.to_config())))
+    assert isinstance(again, RAGatouilleTokenEncoder)
     assert again.identity == encoder.identity
     assert again.to_config() == encoder.to_config()
     for other in ({"passage_length": 65}, {"query_length": 64}):

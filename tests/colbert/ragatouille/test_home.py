@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, Passage
@@ -13,6 +14,7 @@ from hybridge.errors import (
     IndexExistsError,
     IndexLockedError,
     IndexNotFoundError,
+    StoreError,
 )
 
 PASSAGES = [Passage("b", "text", {"year": 2019}), Passage("a", "text")]
@@ -64,6 +66,79 @@ def test_a_failure_leaves_the_old_index(home: Home, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed")]
+)
+def test_a_full_disk_is_said(home: Home, error: Exception) -> None:
+    old = home.replace_index(build)
+
+    def fail(folder: Path) -> None:
+        build(folder)
+        raise error
+
+    with pytest.raises(StoreError, match=r"cannot write the index .*plaid-000002: .*(left|failed)"):
+        home.replace_index(fail)
+    assert home.index == old
+
+
+def test_other_folders_are_left_alone(home: Home, tmp_path: Path) -> None:
+    index = home.replace_index(build)
+    others = [tmp_path / "home" / name for name in ("plaid-backup", "plaid-9", "plaid-000001.old")]
+    for folder in others:
+        build(folder)
+    home.close()
+    again, _, _ = Home.open(tmp_path / "home")
+    assert again.index == index
+    assert again.replace_index(build).name == "plaid-000002"
+    again.begin({}, PASSAGES)
+    assert again.index is None
+    assert all(folder.is_dir() for folder in others)
+    again.close()
+
+
+def test_indexes_are_ordered_by_their_numbers(home: Home, tmp_path: Path) -> None:
+    build(tmp_path / "home" / "plaid-999999")
+    assert home.replace_index(build).name == "plaid-1000000"
+    build(tmp_path / "home" / "plaid-999999")
+    home.close()
+    again, _, _ = Home.open(tmp_path / "home")
+    assert [path.name for path in (tmp_path / "home").glob("plaid-*")] == ["plaid-1000000"]
+    again.close()
+
+
+def test_what_is_staged_goes(home: Home, tmp_path: Path) -> None:
+    rows = [np.eye(2, dtype=np.float32)]
+    kept = home.tokens(2)
+    with pytest.raises(KeyError), home.staging(2) as store:  # noqa: PT012
+        store.append(["text"], rows)
+        raise KeyError
+    with home.staging(2) as store:
+        assert "text" not in store
+        store.append(["text"], rows)
+        kept.take(store)
+    assert not (tmp_path / "home" / "added").exists()
+    assert "text" in kept
+    assert "text" in home.tokens(2)
+    build(tmp_path / "home" / "added")  # by a process that was killed
+    home.close()
+    Home.open(tmp_path / "home")[0].close()
+    assert not (tmp_path / "home" / "added").exists()
+
+
+def test_what_is_in_the_way_is_said(home: Home, tmp_path: Path) -> None:
+    home.close()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreError, match=r"cannot make .*file/index"):
+        Home.create(tmp_path / "file" / "index", overwrite=False)
+    with pytest.raises(IndexNotFoundError):
+        Home.open(tmp_path / "file" / "index")
+    (tmp_path / "home" / "lock").unlink()
+    (tmp_path / "home" / "lock").mkdir()
+    for attempt in (Home.open, lambda path: Home.create(path, overwrite=True)):
+        with pytest.raises(StoreError, match=r"cannot lock .*/home:"):
+            attempt(tmp_path / "home")
+
+
 def test_what_a_kill_left_is_cleared_away(home: Home, tmp_path: Path) -> None:
     home.replace_index(build)
     build(tmp_path / "home" / "plaid-000002")  # killed before the first was deleted
@@ -81,6 +156,7 @@ def test_a_create_that_was_killed_can_be_repeated(home: Home, tmp_path: Path) ->
     (tmp_path / "home" / "colbert.jsonl").rename(tmp_path / "home" / ".colbert.jsonl.tmp")
     home.close()
     again = Home.create(tmp_path / "home", overwrite=False)
+    again.begin({}, PASSAGES)
     assert again.index is None
     again.close()
 
@@ -95,6 +171,8 @@ def test_only_its_own_is_overwritten(home: Home, tmp_path: Path) -> None:
     with pytest.raises(IndexExistsError, match="open it, or pass overwrite=True"):
         Home.create(tmp_path / "home", overwrite=False)
     again = Home.create(tmp_path / "home", overwrite=True)
+    assert again.index is not None  # until there is something to take its place
+    again.begin({}, PASSAGES)
     assert again.index is None
     again.close()
 

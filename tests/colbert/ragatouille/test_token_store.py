@@ -59,6 +59,23 @@ def test_the_same_arrangement_writes_nothing(store: TokenStore, tmp_path: Path) 
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_vectors_move_from_one_store_to_another(store: TokenStore, tmp_path: Path) -> None:
+    other = TokenStore(tmp_path / "other", 8)
+    other.append(["new"], [TEXTS["text 5"]])
+    store.append(["newer"], [TEXTS["text 2"]])
+    other.take(store)
+    assert not any(key in store for key in TEXTS)
+    for same in (other, TokenStore(tmp_path / "other", 8)):
+        assert "new" in same
+        assert "newer" in same
+        check(same, list(TEXTS))
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    other.append(["lost"], [TEXTS["text 1"]])
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot move"):
+        TokenStore(tmp_path / "file", 8).take(other)
+
+
 @pytest.mark.parametrize("suffix", [".f16", ".json"])
 def test_damaged_files_are_left_out(
     store: TokenStore, tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import product
 
 import pytest
@@ -92,12 +93,22 @@ def test_passages_are_filtered_by_their_centroids(seed: int) -> None:
         assert found.dtype == torch.int32
 
 
-def test_they_are_installed_unless_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_installed_unless_others_are(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     ragatouille()
     from colbert.modeling.colbert import ColBERT
     from colbert.search.index_storage import IndexScorer
+    from colbert.search.strided_tensor import StridedTensor
 
-    torch_ops.install()
+    for owner in (ColBERT, StridedTensor, IndexScorer):
+        monkeypatch.setattr(owner, "loaded_extensions", True, raising=False)
+        monkeypatch.delattr(owner, "loaded_extensions")
+    with caplog.at_level(logging.INFO):
+        torch_ops.install()
+        torch_ops.install()
+    [line] = caplog.messages
+    assert "nothing is compiled" in line
     assert ColBERT.segmented_maxsim is torch_ops.segmented_maxsim
     assert IndexScorer.filter_pids is torch_ops.filter_pids
     compiled = object()

@@ -5,8 +5,9 @@ Retrieval*, CIKM 2022, arXiv 2205.09707: every token vector is kept as the numbe
 centroid and a few bits for each coordinate of what is left.
 
 What is changed of colbert-ai's indexer: it gets the vectors instead of a model (with one it would
-encode everything twice), works on a part of them at a time, and draws no random numbers but its
-own. The same vectors in the same order give the same index.
+encode everything twice), works on a part of them at a time, draws no random numbers but its own,
+and writes in the thread that calls it: where its own writing thread dies, as of a full disk, it
+waits for ever. The same vectors in the same order give the same index.
 """
 
 from __future__ import annotations
@@ -145,12 +146,13 @@ def _indexer(
 
         def index(self) -> None:
             ends = np.cumsum([0, *lengths])
-            with self.saver.thread():
-                codec = self.saver.codec
-                codec.compress_into_codes = lambda some, out_device: nearest(some, codec.centroids)
-                for number, (start, stop) in enumerate(_parts(lengths)):
-                    some = torch.from_numpy(np.array(vectors[ends[start] : ends[stop]]))
-                    self.saver.save_chunk(number, start, some, list(lengths[start:stop]))
+            codec = self.saver.load_codec()
+            codec.compress_into_codes = lambda some, out_device: nearest(some, codec.centroids)
+            for number, (start, stop) in enumerate(_parts(lengths)):
+                some = torch.from_numpy(np.array(vectors[ends[start] : ends[stop]]))
+                self.saver._write_chunk_to_disk(
+                    number, start, codec.compress(some), list(lengths[start:stop])
+                )
 
         def finalize(self) -> None:
             with warnings.catch_warnings():

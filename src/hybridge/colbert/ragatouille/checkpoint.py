@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...encoders.files import read_object
 from ...encoders.identity import folder_digest
+from ...encoders.positions import readable_tokens
 from ...encoders.resolution import resolve
 from ...errors import ModelNotFoundError
 
@@ -30,7 +32,8 @@ _SETTINGS = {
     "query_maxlen": 32,
     "query_token_id": "[unused0]",
 }
-_ROBERTAS = ("camembert", "roberta", "xlm-roberta", "xlm-roberta-xl")
+# What transformers takes where a configuration does not say.
+_POSITIONS = 512
 _HOW = (
     "hybridge.colbert.export_checkpoint writes such a folder for any late-interaction model; "
     "models of other formats run with engine='sentence-transformers'"
@@ -72,7 +75,7 @@ class StanfordCheckpoint:
                 f"{str(folder)!r} has no {_METADATA}, so it is no ColBERT checkpoint in "
                 f"Stanford's format: {_HOW}"
             )
-        given = _read(folder / _METADATA)
+        given = read_object(folder / _METADATA)
         settings = {name: given.get(name, usual) for name, usual in _SETTINGS.items()}
         for name in ("dim", "doc_maxlen", "query_maxlen"):
             if not isinstance(settings[name], int) or settings[name] < 1:
@@ -80,17 +83,13 @@ class StanfordCheckpoint:
                     f"{name} in {str(folder / _METADATA)!r} must be a whole number from 1, not "
                     f"{settings[name]!r}"
                 )
-        config = _read(folder / "config.json")
-        if "auto_map" in config:
-            raise ModelNotFoundError(
-                f"{str(folder)!r} brings code of its own, which is never run: choose a model whose "
-                "architecture transformers knows"
-            )
+        config = read_object(folder / "config.json")
+        _check_no_code(folder)
         if "linear.weight" not in _weights(folder):
             raise ModelNotFoundError(
                 f"the weights in {str(folder)!r} lack 'linear.weight', ColBERT's projection: {_HOW}"
             )
-        return cls(folder, source.name, settings, _positions(config))
+        return cls(folder, source.name, settings, readable_tokens(config) or _POSITIONS)
 
     @cached_property
     def identity(self) -> str:
@@ -114,21 +113,15 @@ class StanfordCheckpoint:
         return min(int(self.settings["doc_maxlen"]), self.positions)
 
 
-def _positions(config: Mapping[str, Any]) -> int:
-    positions = int(config.get("max_position_embeddings", 512))
-    # Theirs begin to count behind the padding's.
-    counted_from = config.get("pad_token_id", 1) + 1
-    return positions - counted_from if config.get("model_type") in _ROBERTAS else positions
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelNotFoundError(f"{str(path)!r} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelNotFoundError(f"{str(path)!r} holds no JSON object but {content!r:.40}")
-    return content
+def _check_no_code(folder: Path) -> None:
+    # config.json may name a config.<version>.json that is read instead of it, and the tokenizer's
+    # own is tokenizer_config.json.
+    for path in sorted(folder.glob("*config*.json")):
+        if "auto_map" in read_object(path):
+            raise ModelNotFoundError(
+                f"{str(path)!r} names code of the model's own (auto_map), which is never run: "
+                "choose a model whose architecture and tokenizer transformers knows"
+            )
 
 
 def _weights(folder: Path) -> set[str]:

@@ -5,8 +5,9 @@ It stands in the way of itself in four places:
 - it imports a class from ``langchain.retrievers``, which LangChain 1 has not: a module that holds
   the class is there while it imports, and only then;
 - its model calls no ``post_init``, which transformers 5 needs;
-- its model's configuration is read with ``trust_remote_code=True``, and code that comes with a
-  checkpoint is run: both end here;
+- its model's configuration is read with ``trust_remote_code=True``, and a model class that comes
+  with a checkpoint is run: both end here. A tokenizer's code is not its business but transformers',
+  which asks the user; `StanfordCheckpoint` refuses a folder that names any, before that;
 - it wants the program ``git``, to note who made a checkpoint: it does without.
 """
 

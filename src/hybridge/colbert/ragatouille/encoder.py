@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,12 @@ import numpy as np
 from ...arguments import check_count, check_queries
 from ...encoders.checks import check_texts
 from ...encoders.loading import LOADING
-from ...errors import InvalidInputError, ModelNotFoundError
+from ...errors import InvalidInputError
 from ...passages import JSON
 from ...protocols import Vectors
 from .checkpoint import StanfordCheckpoint
 from .compat import check_installed, ragatouille
+from .loading import load
 from .runtime import contained, preserved
 from .torch_ops import install
 
@@ -111,8 +111,12 @@ class RAGatouilleTokenEncoder:
         return self._checkpoint.folder
 
     def to_config(self) -> dict[str, JSON]:
-        """The arguments that make an equal encoder, as JSON; the device is left out."""
+        """What makes an equal encoder again with `token_encoder_from_config`, as JSON.
+
+        The device is left out: the next machine has others.
+        """
         return {
+            "engine": "ragatouille",
             "model": self.name,
             "query_length": self._query_length,
             "passage_length": self._passage_length,
@@ -217,42 +221,10 @@ class RAGatouilleTokenEncoder:
             with contained(), preserved(), LOADING:
                 if self._model is None:
                     install()
-                    model = _load(self._checkpoint, self._device)
+                    model = load(self._checkpoint, self._device)
                     model.doc_tokenizer.doc_maxlen = self._passage_length
                     self._model = model
         return self._model
-
-
-def _load(found: StanfordCheckpoint, device: str | None) -> Any:
-    """colbert-ai's `Checkpoint`, as RAGatouille makes it."""
-    import torch
-    from colbert.utils.amp import MixedPrecisionManager
-    from ragatouille.models import ColBERT
-
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise InvalidInputError(
-            f"device {device!r} cannot be used here: {error}; None takes the best there is"
-        ) from error
-    try:
-        # An absolute path in a string, without the name of another model that this one was made
-        # of: whatever else it is given it looks for on the hub.
-        model = ColBERT(str(found.folder), n_gpu=1, verbose=0, model_name=None)
-    except (AttributeError, OSError, RuntimeError, ValueError) as error:
-        raise ModelNotFoundError(
-            f"{str(found.folder)!r} cannot be loaded as a ColBERT checkpoint: {error}"
-        ) from error
-    # Now, in its turn, instead of whenever it is collected.
-    model.run_context.__exit__(None, None, None)
-    model.run_context = nullcontext()
-    checkpoint = model.inference_ckpt
-    checkpoint.model.float()  # the precision of the file may be one that is slow here
-    if device is not None:
-        checkpoint.model.to(device)
-    checkpoint.amp_manager = MixedPrecisionManager(False)
-    checkpoint.query_tokenizer.used = True  # what it prints at its first use
-    return checkpoint
 
 
 def _kept(vectors: torch.Tensor, kept: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -15,7 +15,7 @@ from ...passages import Passage, unique_passages
 from .encoder import RAGatouilleTokenEncoder
 from .home import Home
 from .settings import Settings
-from .text_index import TextIndex, indexable
+from .text_index import TextIndex, encode, indexable
 from .view import View
 
 __all__ = ["Lifecycle"]
@@ -33,6 +33,8 @@ class Lifecycle:
         self._index = TextIndex(home, settings)
         self._latest: View | None = None
         self._closed = False
+        # Who adds encodes under the first alone, and searches go on; the second is for changes.
+        self._adding = Lock()
         self._writer = Lock()
         # Closes what nobody closed, when it is collected or the process ends.
         self._finalizer = weakref.finalize(self, _shut, home, os.getpid())
@@ -64,13 +66,15 @@ class Lifecycle:
             device: torch's name of a device for the model; None takes the best there is. The index
                 is always searched on the CPU.
             bits: bits of a coordinate in the index, 1, 2 or 4.
-            overwrite: replace a retriever that is there already; nothing else is ever overwritten.
+            overwrite: replace a retriever that is there already, once the passages are encoded;
+                nothing else is ever overwritten.
 
         Raises:
             InvalidInputError: an argument or a passage is not valid.
             IndexExistsError: there is something at this place already.
             MissingExtraError: RAGatouille is not installed.
             ModelNotFoundError: there is no such checkpoint.
+            StoreError: the folder cannot be written.
         """
         settings = Settings.checked(
             model, bits, query_length=query_length, passage_length=passage_length, device=device
@@ -78,11 +82,12 @@ class Lifecycle:
         first = list(unique_passages(passages))
         home = Home.create(None if path is None else Path(path), overwrite=overwrite)
         try:
-            retriever = cls(home, settings)
-            retriever._write({})
-            retriever._put(first, progress=None)
+            with home.staging(settings.encoder.dimension) as store:
+                encode(settings.encoder, indexable(first), store, progress=None)
+                home.begin(settings.header(), first)
+                retriever = cls(home, settings, first)
+                retriever._index.take(store)
         except BaseException:
-            home.clear()
             home.close()
             raise
         return retriever
@@ -124,8 +129,8 @@ class Lifecycle:
             self._latest = None
 
     def close(self) -> None:
-        """Let go of the files; closing again does nothing."""
-        with self._writer:
+        """Let go of the files, once no other thread adds; closing again does nothing."""
+        with self._adding, self._writer:
             self._closed = True
             self._latest = None
             self._index.forget()
@@ -153,11 +158,17 @@ class Lifecycle:
             )
 
     def _put(self, added: Sequence[Passage], *, progress: bool | None) -> None:
-        with self._writer:
+        encoder = self._settings.encoder
+        with self._adding:
             self._check()
-            if added:
-                self._index.encode(indexable(added), progress=progress)
-                self._write({**self._passages, **{passage.id: passage for passage in added}})
+            if not added:
+                return
+            with self._home.staging(encoder.dimension) as store:
+                missing = self._index.missing(indexable(added))
+                encode(encoder, missing, store, progress=progress)
+                with self._writer:
+                    self._index.take(store)
+                    self._write({**self._passages, **{passage.id: passage for passage in added}})
 
     def _write(self, passages: Mapping[str, Passage]) -> None:
         self._home.write(self._settings.header(), passages.values())

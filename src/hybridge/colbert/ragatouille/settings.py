@@ -82,7 +82,9 @@ class Settings:
         if isinstance(model, RAGatouilleTokenEncoder):
             encoder = _encoder(model, {"device": device})
         else:
-            again = config | ({} if model is None else {"model": model})
+            again = {name: value for name, value in config.items() if name != "engine"}
+            if model is not None:
+                again["model"] = model
             encoder = RAGatouilleTokenEncoder(**again, device=device)
         if encoder.identity != identity:
             raise EncoderMismatchError(

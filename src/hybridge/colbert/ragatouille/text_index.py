@@ -10,12 +10,13 @@ from ...errors import CorruptIndexError
 from ...passages import Passage
 from ...protocols import Vectors
 from .building import build
+from .encoder import RAGatouilleTokenEncoder
 from .home import Home, text_key
 from .plaid import PlaidIndex
 from .settings import Settings
 from .token_store import TokenStore
 
-__all__ = ["TextIndex", "indexable"]
+__all__ = ["TextIndex", "encode", "indexable"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,44 @@ def indexable(passages: Iterable[Passage]) -> dict[str, str]:
     return {text_key(passage.text): passage.text for passage in passages if passage.text.strip()}
 
 
+def encode(
+    encoder: RAGatouilleTokenEncoder,
+    texts: Mapping[str, str],
+    store: TokenStore,
+    *,
+    progress: bool | None,
+) -> None:
+    """Compute the vectors of some texts and keep them.
+
+    Args:
+        encoder: computes them.
+        texts: by their keys.
+        store: where they are kept.
+        progress: show a bar; None shows it on a terminal.
+    """
+    from tqdm import tqdm
+
+    if not texts:
+        return
+    # Neighbours in length together, so that more of them share a batch.
+    keys = sorted(texts, key=lambda key: -len(texts[key]))
+    disable = None if progress is None else not progress
+    with tqdm(total=len(keys), desc="Encoding", unit="text", disable=disable) as bar:
+
+        def vectors() -> Iterator[Vectors]:
+            for start in range(0, len(keys), _TEXTS_AT_A_TIME):
+                some = [texts[key] for key in keys[start : start + _TEXTS_AT_A_TIME]]
+                yield from encoder.encode_passages(some)
+                bar.update(len(some))
+
+        store.append(keys, vectors())
+
+
 class TextIndex:
     """Keeps vectors and an index in a folder, and makes what it finds missing there.
 
-    One thread may use it at a time; what it returns may be used by many.
+    One thread may use it at a time, but for `missing`, which any may call at any time; what it
+    returns may be used by many.
 
     Args:
         home: the folder.
@@ -44,31 +79,13 @@ class TextIndex:
         self._tokens = self._kept()
         self._index: PlaidIndex | None = None
 
-    def encode(self, texts: Mapping[str, str], *, progress: bool | None) -> None:
-        """Make sure that the vectors of these texts are kept.
+    def missing(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Those of the texts whose vectors are not kept, by their keys."""
+        return {key: text for key, text in texts.items() if key not in self._tokens}
 
-        Args:
-            texts: by their keys.
-            progress: show a bar; None shows it on a terminal.
-        """
-        from tqdm import tqdm
-
-        # Neighbours in length together, so that more of them share a batch.
-        missing = sorted(
-            (key for key in texts if key not in self._tokens), key=lambda key: -len(texts[key])
-        )
-        if not missing:
-            return
-        disable = None if progress is None else not progress
-        with tqdm(total=len(missing), desc="Encoding", unit="text", disable=disable) as bar:
-
-            def vectors() -> Iterator[Vectors]:
-                for start in range(0, len(missing), _TEXTS_AT_A_TIME):
-                    keys = missing[start : start + _TEXTS_AT_A_TIME]
-                    yield from self._settings.encoder.encode_passages([texts[key] for key in keys])
-                    bar.update(len(keys))
-
-            self._tokens.append(missing, vectors())
+    def take(self, store: TokenStore) -> None:
+        """Keep the vectors of another store, which loses them."""
+        self._tokens.take(store)
 
     def covering(self, texts: Mapping[str, str], *, exactly: bool = False) -> PlaidIndex | None:
         """An index that has all of these texts, and no others if `exactly`; None for no text.
@@ -107,7 +124,8 @@ class TextIndex:
             return None
 
     def _built(self, texts: Mapping[str, str]) -> PlaidIndex:
-        self.encode(texts, progress=False)  # those whose vectors were lost
+        lost = self.missing(texts)
+        encode(self._settings.encoder, lost, self._tokens, progress=False)
         keys = sorted(texts)
         vectors, lengths = self._tokens.arrange(keys)
 

@@ -79,6 +79,24 @@ class TokenStore:
             file.write(json.dumps(description).encode())
         self._read(path.with_suffix(".json"))
 
+    def take(self, other: TokenStore) -> None:
+        """Move all vectors of another store here; it is empty afterwards.
+
+        Raises:
+            StoreError: they cannot be moved.
+        """
+        found = [segment.path for segment in other._segments]
+        other._segments, other._places = [], {}
+        for path in found:
+            description = path.with_suffix(".json")
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                for each in (path, description):  # whose they are last, so none is without them
+                    each.rename(self._folder / each.name)
+            except OSError as error:
+                raise StoreError(f"cannot move {path} to {self._folder}: {error}") from error
+            self._read(self._folder / description.name)
+
     def arrange(self, keys: Sequence[str]) -> tuple[NDArray[np.float16], list[int]]:
         """Keep the vectors of these texts alone, one text after another in this order.
 

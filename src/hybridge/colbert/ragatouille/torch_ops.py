@@ -1,26 +1,38 @@
-"""colbert-ai's four C++ functions, in torch.
+"""colbert-ai's four C++ functions, in torch and numpy.
 
 Theirs are compiled while the program runs, by g++ and ninja, in half a minute each. These give the
 same numbers in about the same time, so nothing is compiled here and no compiler is needed. The
 names of functions and arguments are colbert-ai's.
+
+What is only picked up and put together is numpy's business: torch shares such a step among threads
+that wait for each other, and on a busy machine the waiting takes several times as long as the step.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["decompress_residuals", "filter_pids", "install", "segmented_lookup", "segmented_maxsim"]
 
+logger = logging.getLogger(__name__)
+
 # A query token's best match in a passage none of whose tokens counts.
 _FAR = -9999.0
 
 
 def install() -> None:
-    """Give colbert-ai these functions, unless it has compiled its own already."""
+    """Give colbert-ai these functions, for as long as the process runs.
+
+    What it has compiled already it keeps.
+    """
     from colbert.modeling.colbert import ColBERT
     from colbert.search.index_storage import IndexScorer
     from colbert.search.strided_tensor import StridedTensor
@@ -30,11 +42,13 @@ def install() -> None:
         (StridedTensor, [segmented_lookup]),
         (IndexScorer, [filter_pids, decompress_residuals]),
     ]
-    for owner, functions in parts:
-        if not hasattr(owner, "loaded_extensions"):
-            for function in functions:
-                setattr(owner, function.__name__, staticmethod(function))
-            owner.loaded_extensions = True
+    lacking = [part for part in parts if not hasattr(part[0], "loaded_extensions")]
+    for owner, functions in lacking:
+        for function in functions:
+            setattr(owner, function.__name__, staticmethod(function))
+        owner.loaded_extensions = True
+    if lacking:
+        logger.info("torch and numpy compute what colbert-ai has C++ for; nothing is compiled")
 
 
 def segmented_maxsim(scores: Tensor, lengths: Tensor) -> Tensor:
@@ -63,7 +77,10 @@ def segmented_lookup(packed: Tensor, pids: Tensor, lengths: Tensor, offsets: Ten
         lengths: how many rows each of them has.
         offsets: where they begin.
     """
-    return packed.index_select(0, _rows(offsets, lengths))
+    import torch
+
+    rows = _rows(offsets.numpy(), lengths.numpy())
+    return packed.index_select(0, torch.from_numpy(rows))
 
 
 def decompress_residuals(
@@ -99,15 +116,13 @@ def decompress_residuals(
     """
     import torch
 
-    passages = pids.long()
-    rows = _rows(offsets[passages], lengths[passages])
-    weights = bucket_weights[bucket_weight_combinations[reversed_bit_map.long()].long()]
-    # All the numbers that a byte stands for, picked up as one, ten times faster than as a row.
-    whole = {1: torch.float32, 2: torch.float64, 4: torch.complex128}.get(8 // nbits)
-    picked = weights if whole is None else weights.contiguous().view(whole).squeeze(1)
-    bytes_ = binary_residuals.index_select(0, rows).flatten().int()
-    vectors = picked.index_select(0, bytes_).view(torch.float32).view(-1, dim)
-    return vectors.add_(centroids.index_select(0, codes.index_select(0, rows)))
+    passages = pids.numpy()
+    rows = _rows(offsets.numpy()[passages], lengths.numpy()[passages])
+    # What each byte stands for.
+    weights = bucket_weights.numpy()[bucket_weight_combinations.numpy()[reversed_bit_map.numpy()]]
+    vectors = weights.take(binary_residuals.numpy().take(rows, axis=0), axis=0).reshape(-1, dim)
+    vectors += centroids.numpy().take(codes.numpy().take(rows), axis=0)
+    return torch.from_numpy(vectors)
 
 
 def filter_pids(
@@ -135,29 +150,31 @@ def filter_pids(
     """
     import torch
 
-    def best(pids: Tensor, counted: Tensor | None, count: int) -> Tensor:
-        pids = pids.sort(descending=True).values  # of two equals, C++ keeps the later
-        passages = pids.long()
-        lengths = doclens[passages]
-        tokens = codes.index_select(0, _rows(offsets[passages], lengths))
+    def best(
+        pids: NDArray[np.int32], counted: NDArray[np.bool_] | None, count: int
+    ) -> NDArray[np.int32]:
+        pids = np.sort(pids)[::-1]  # of two equals, C++ keeps the later
+        lengths = doclens.numpy()[pids]
+        tokens = codes.numpy().take(_rows(offsets.numpy()[pids], lengths))
         if counted is not None:
-            kept = counted.index_select(0, tokens)
+            kept = counted.take(tokens)
             tokens = tokens[kept]
-            before = torch.nn.functional.pad(kept.cumsum(0), (1, 0))
-            ends = lengths.cumsum(0)
+            before = np.concatenate([[0], kept.cumsum()])
+            ends = lengths.cumsum()
             lengths = before[ends] - before[ends - lengths]
-        starts = (lengths.cumsum(0) - lengths).to(tokens.dtype)
-        nearest = torch.nn.functional.embedding_bag(tokens, centroid_scores, starts, mode="max")
+        starts = (lengths.cumsum() - lengths).astype(tokens.dtype)
+        nearest = torch.nn.functional.embedding_bag(
+            torch.from_numpy(tokens), centroid_scores, torch.from_numpy(starts), mode="max"
+        ).numpy()
         nearest[lengths == 0] = _FAR
-        order = nearest.sum(1).sort(descending=True, stable=True).indices
-        return pids[order[:count]]
+        return pids[np.argsort(-nearest.sum(1), kind="stable")[:count]]
 
-    return best(best(pids, idx, nfiltered_docs), None, nfiltered_docs // 4)
+    first = best(pids.numpy(), idx.numpy(), nfiltered_docs)
+    return torch.from_numpy(best(first, None, nfiltered_docs // 4))
 
 
-def _rows(offsets: Tensor, lengths: Tensor) -> Tensor:
+def _rows(offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """The places from each offset on, as many as its length says, one after another."""
-    import torch
-
-    shift = offsets - lengths.cumsum(0) + lengths
-    return torch.arange(int(lengths.sum())).add_(torch.repeat_interleave(shift, lengths))
+    shift = offsets - lengths.cumsum() + lengths
+    rows: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(shift, lengths)
+    return rows
