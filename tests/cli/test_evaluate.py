@@ -62,6 +62,13 @@ def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: P
     assert facts["results"]["+ cross-encoder"]["recall@100"] == 1.0
 
 
+def test_the_rows_are_in_the_order_asked_for(beir: Path, models_path: Path) -> None:
+    model = models_path / "scifact-cross-encoder"
+    order = ["--rerank", "cross-encoder", "--rerank", "colbert", "--cross-encoder", model]
+    facts = json.loads(evaluate(beir, *order, "--json").stdout)
+    assert list(facts["results"])[3:] == ["+ cross-encoder", "+ late interaction"]
+
+
 def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     facts = json.loads(evaluate(beir, "--json", "--lexical", "qdrant").stdout)
     assert facts["results"]["BM25"] == {"nDCG@10": 0.5, "recall@100": 0.5, "MRR@10": 0.5}

@@ -20,6 +20,8 @@ __all__ = ["evaluate"]
 # What people call the measures, and what ir-measures calls them.
 _MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10"}
 
+_ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
+
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -42,7 +44,7 @@ def evaluate(
 ) -> None:
     """Measure BM25, dense and hybrid on the collection in DIR, which is in BEIR's layout.
 
-    With --rerank there is a row for each reranker on top of what stands above it.
+    With --rerank there is a row for each reranker, in their order, on top of what stands above it.
     """
     from .. import evaluation
     from ..encoders import SentenceTransformerEncoder
@@ -88,13 +90,16 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
     """Each stage by the name of its row."""
     from ..pipeline import Pipeline
 
-    last: Retriever = Fixed(index, blend=0)
-    rows: dict[str, Retriever] = {"BM25": index.bm25, "dense": index.dense, "hybrid": last}
-    if COLBERT in reranking.names:
-        last = rows["+ late interaction"] = Fixed(index, **reranking.settings)
-    if CROSS_ENCODER in reranking.names:
-        judge = reranking.reranker(CROSS_ENCODER)
-        last = rows["+ cross-encoder"] = Pipeline(last, judge, **reranking.settings)
+    hybrid: Retriever = Fixed(index, blend=0)
+    rows: dict[str, Retriever] = {"BM25": index.bm25, "dense": index.dense, "hybrid": hybrid}
+    last = hybrid
+    for name in reranking.names:
+        kept = index.late_interaction if name == COLBERT else None
+        if kept is not None and last is hybrid:
+            last = Fixed(index, **reranking.settings)
+        else:
+            last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
+        rows[_ROWS[name]] = last
     return rows
 
 
