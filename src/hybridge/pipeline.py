@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from .arguments import check_count, check_k, check_queries, check_share
 from .errors import InvalidInputError
+from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
 from .reranking import blended
@@ -92,8 +93,9 @@ class Pipeline:
         asked = check_queries(queries)
         hits = self.retriever.search(asked, self._first(k), where=where)
         for reranker, keep, blend in self._rounds(k):
-            answer = reranker.rerank(asked, hits, None if blend < 1 else keep)
-            hits = _combined(hits, answer, blend, keep)
+            with observed(_name(reranker), len(asked)) as report:
+                answer = reranker.rerank(asked, hits, None if blend < 1 else keep)
+                report.hits = hits = _combined(hits, answer, blend, keep)
         return [list_[:k] for list_ in hits]
 
     async def asearch(
@@ -103,8 +105,10 @@ class Pipeline:
         asked = check_queries(queries)
         hits = await self.retriever.asearch(asked, self._first(k), where=where)
         for reranker, keep, blend in self._rounds(k):
-            answer = await reranker.arerank(asked, hits, None if blend < 1 else keep)
-            hits = await asyncio.to_thread(_combined, hits, answer, blend, keep)
+            with observed(_name(reranker), len(asked)) as report:
+                answer = await reranker.arerank(asked, hits, None if blend < 1 else keep)
+                hits = await asyncio.to_thread(_combined, hits, answer, blend, keep)
+                report.hits = hits
         return [list_[:k] for list_ in hits]
 
     def __repr__(self) -> str:
@@ -119,6 +123,11 @@ class Pipeline:
         """Each reranker, how many of its hits to keep, and its blend."""
         keeps = [*(max(k, depth) for depth in self._depths[1:]), k]
         yield from zip(self.rerankers, keeps, self._blends, strict=False)
+
+
+def _name(reranker: Reranker) -> str:
+    name = getattr(reranker, "name", None)
+    return name if isinstance(name, str) else type(reranker).__name__
 
 
 def _combined(

@@ -111,6 +111,41 @@ def test_score_of_each_half_agrees_with_its_search(build: Build) -> None:
                 assert score == pytest.approx(found.get(passage.id, 0.0), abs=1e-5)
 
 
+def test_vectors_can_be_read_and_searched_for(build: Build, words: CallableEncoder) -> None:
+    index = build(PASSAGES)
+    ids = [passage.id for passage in PASSAGES if passage.text.strip()][:3]
+    kept = index.dense.vectors([*ids, ids[0]])
+    raw = words.encode_passages([p.text for id_ in ids for p in PASSAGES if p.id == id_])
+    expected = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    np.testing.assert_allclose(kept, [*expected, expected[0]], atol=1e-6)
+    for query in QUERIES[:3]:
+        found = index.dense.search_vectors(words.encode_queries([query]), k=5)
+        assert found == index.dense.search([query], k=5, depth=5)
+    some = {"$id": ids[:2]}
+    [hits] = index.dense.search_vectors([kept[0]], k=5, where=some)
+    assert hits[0].passage.id == ids[0]
+    assert {hit.passage.id for hit in hits} == set(ids[:2])
+    assert index.dense.search_vectors([]) == []
+    assert index.dense.vectors([]).shape == (0, words.dimension)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ([1.0, 2.0], r"shape \(2,\)"),
+        ([[1.0, 2.0]], r"shape \(1, 2\); this index needs \(1, 32\)"),
+        ([[float("nan")] * 32], "NaN or infinity"),
+        (1.0, "shape"),
+    ],
+)
+def test_bad_vectors_are_refused(words: CallableEncoder, vectors: object, message: str) -> None:
+    with HybridIndex.create(encoder=words) as index:
+        with pytest.raises(InvalidInputError, match=message):
+            index.dense.search_vectors(vectors)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInputError, match="there is no passage 'x'"):
+            index.dense.vectors(["x"])
+
+
 def test_weights_choose_between_the_halves(build: Build) -> None:
     index = build(PASSAGES)
     ids = lambda lists: [[hit.passage.id for hit in hits] for hits in lists]  # noqa: E731

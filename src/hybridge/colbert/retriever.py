@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..arguments import check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
+from ..observation import observed
 from ..passages import JSON, Hit, Passage, unique_passages
 from ..protocols import Where
 from .ragatouille.encoder import RAGatouilleTokenEncoder
 from .ragatouille.lifecycle import Lifecycle
 from .ragatouille.settings import FORMAT
+from .ragatouille.view import STAGE
 
 __all__ = ["ColBERTRetriever"]
 
@@ -116,13 +118,16 @@ class ColBERTRetriever(Lifecycle):
             InvalidInputError: an argument is not valid.
         """
         asked, k, condition = check_queries(queries), check_k(k), as_filter(where)
-        view = self._view()
-        choice = view.choice(condition)
-        if not choice.carriers:
-            return [[] for _ in asked]
-        return [
-            view.hits(query, k, choice) for query in self._settings.encoder.encode_queries(asked)
-        ]
+        with observed(STAGE, len(asked)) as report:
+            view = self._view()
+            choice = view.choice(condition)
+            if not choice.carriers:
+                hits: list[list[Hit]] = [[] for _ in asked]
+            else:
+                vectors = self._settings.encoder.encode_queries(asked)
+                hits = [view.hits(query, k, choice) for query in vectors]
+            report.hits = hits
+        return hits
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -25,7 +25,7 @@ from .search import hybrid_hits, spread
 from .settings import check_stage_weights
 from .stages import DenseStage, Stage
 from .staging import dense_column, staged, token_column
-from .views import LateReranker, StageRetriever
+from .views import DenseRetriever, LateReranker, StageRetriever
 
 __all__ = ["HybridIndex"]
 
@@ -74,9 +74,9 @@ class HybridIndex(Lifecycle):
         return StageRetriever(self, self._lexical)
 
     @property
-    def dense(self) -> StageRetriever:
+    def dense(self) -> DenseRetriever:
         """The bi-encoder's half alone, a `Retriever` and `Scorer`."""
-        return StageRetriever(self, self._dense)
+        return DenseRetriever(self, self._dense)
 
     @property
     def late_interaction(self) -> LateReranker | None:

@@ -173,6 +173,11 @@ class Lifecycle:
             home.close()
             raise
 
+    @property
+    def encoder(self) -> Encoder:
+        """What makes vectors of queries and passages."""
+        return self._encoder
+
     def close(self) -> None:
         """Save what is derived and let go of files and connections; closing again does nothing."""
         with self._writer:

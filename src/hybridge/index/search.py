@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
 from ..filters import Filter
 from ..fusion import ConvexCombination, Fusion
+from ..observation import ENCODING, observed, shifted
 from ..passages import Hit, Passage, StageScore
 from ..vectors.store import Scored, VectorStore
 from .late import LATE, LATE_BLEND, LateSearch
@@ -38,11 +40,14 @@ def spread(
     asked = [at for at, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if asked:
-        encoded = encode([queries[at] for at in asked])
+        with shifted(asked), observed(ENCODING, len(asked)):
+            encoded = encode([queries[at] for at in asked])
         for start in range(0, len(asked), _BATCH):
-            batch = [some[start : start + _BATCH] for some in encoded]
-            for at, found in zip(asked[start : start + _BATCH], answer(batch), strict=True):
-                hits[at] = found
+            places = asked[start : start + _BATCH]
+            with shifted(places):
+                found = answer([some[start : start + _BATCH] for some in encoded])
+            for at, list_ in zip(places, found, strict=True):
+                hits[at] = list_
     return hits
 
 
@@ -55,14 +60,23 @@ def stage_hits(
     where: Filter | None,
 ) -> list[list[Hit]]:
     """What one stage alone answers, ties by id."""
-    lists = [_head(list_, k) for list_ in stage.begin(encoded).top(depth, where)]
-    passages = _passages(store, lists)
+    with observed(stage.name, len(encoded)) as report:
+        report.hits = hits = _alone(stage.name, stage.begin(encoded).top(depth, where), store, k)
+    return hits
+
+
+def _alone(
+    stage: str, lists: Sequence[Sequence[Scored]], store: VectorStore, k: int
+) -> list[list[Hit]]:
+    """The first `k` of each list as hits that no other stage has touched."""
+    heads = [_head(list_, k) for list_ in lists]
+    passages = _passages(store, heads)
     return [
         [
-            Hit(passage, score, (StageScore(stage.name, rank, score),))
+            Hit(passage, score, (StageScore(stage, rank, score),))
             for rank, (passage, score, _) in enumerate(_by_id(list_, passages)[:k], start=1)
         ]
-        for list_ in lists
+        for list_ in heads
     ]
 
 
@@ -82,24 +96,49 @@ def hybrid_hits(
 
     Late interaction, if there is one, then scores all candidates: it has the share `blend`.
     """
-    searches = [stage.begin(queries) for stage, queries in zip(stages, encoded, strict=True)]
-    tops = [search.top(depth, where) for search in searches]
-    runs = [[dict(list_) for list_ in lists] for lists in tops]
-    if fusion.completes:
-        runs = _completed(searches, runs)
-    fused = [fusion.fuse(query_runs, weights) for query_runs in zip(*runs, strict=True)]
-    names, last, final = [stage.name for stage in stages], FUSION, fused
+    names: list[str] = []
+    tops: list[list[list[Scored]]] = []
+    searches = []
+    for stage, queries in zip(stages, encoded, strict=True):
+        with _seen(stage.name, len(queries), store, k) as tell:
+            searches.append(stage.begin(queries))
+            names.append(stage.name)
+            tops.append(tell(searches[-1].top(depth, where)))
+    with _seen(FUSION, len(tops[0]), store, k) as tell:
+        runs = [[dict(list_) for list_ in lists] for lists in tops]
+        if fusion.completes:
+            runs = _completed(searches, runs)
+        scores = [fusion.fuse(query_runs, weights) for query_runs in zip(*runs, strict=True)]
+        final, last = tell([_ranked(run) for run in scores]), FUSION
     if late is not None:
-        judged = late.judged([list(run) for run in fused])
-        tops += [[_ranked(run) for run in fused], [_ranked(run) for run in judged]]
-        names += [FUSION, LATE]
-        last, final = LATE_BLEND, _blended(fused, judged, blend)
-    heads = [_head(_ranked(run), k) for run in final]
+        with _seen(LATE, len(final), store, k) as tell:
+            judged = late.judged([list(run) for run in scores])
+            names += [FUSION, LATE]
+            tops += [final, tell([_ranked(run) for run in judged])]
+        with _seen(LATE_BLEND, len(final), store, k) as tell:
+            blended = _blended(scores, judged, blend)
+            final, last = tell([_ranked(run) for run in blended]), LATE_BLEND
+    heads = [_head(list_, k) for list_ in final]
     passages = _passages(store, heads)
     return [
         _hits(_by_id(list_, passages)[:k], names, query_tops, last)
         for list_, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
     ]
+
+
+@contextmanager
+def _seen(
+    stage: str, queries: int, store: VectorStore, k: int
+) -> Iterator[Callable[[list[list[Scored]]], list[list[Scored]]]]:
+    """Let the observer, if there is one, see the first `k` of the lists that go through."""
+    with observed(stage, queries) as report:
+
+        def tell(lists: list[list[Scored]]) -> list[list[Scored]]:
+            if report.watched:
+                report.hits = _alone(stage, lists, store, k)
+            return lists
+
+        yield tell
 
 
 def _blended(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import compress
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..passages import Hit
-from ..protocols import Where
+from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..vectors.store import check_vectors
 from .lifecycle import Lifecycle
 from .search import spread, stage_hits
-from .stages import Stage
+from .stages import DenseStage, Stage
 
-__all__ = ["LateReranker", "StageRetriever"]
+__all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
 
 class StageRetriever:
@@ -82,16 +86,64 @@ class StageRetriever:
         points = {id_: self._store.point(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
         with self._access.reading():
-            missing = set(points.values()) - self._store.existing(list(points.values()))
-            for id_, point in points.items():
-                if point in missing:
-                    raise InvalidInputError(f"there is no passage {id_!r} in this index")
+            _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)
             scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
         return [
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(wanted, scores, strict=True)
         ]
+
+
+def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
+    for id_, point in points.items():
+        if point not in existing:
+            raise InvalidInputError(f"there is no passage {id_!r} in this index")
+
+
+class DenseRetriever(StageRetriever):
+    """The vectors of an index, which can be searched for and read as well: `HybridIndex.dense`."""
+
+    def __init__(self, index: Lifecycle, stage: DenseStage) -> None:
+        super().__init__(index, stage)
+        self._vectors = stage
+
+    def search_vectors(
+        self, vectors: ArrayLike, k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each vector, best first, ties by id.
+
+        Args:
+            vectors: shape (searches, dimension), as the index's encoder makes of queries.
+            k: how many passages a search gets at most.
+            where: only passages that pass this filter.
+
+        Raises:
+            InvalidInputError: another shape, a number that is not finite, or a bad `k` or filter.
+        """
+        matrix = np.asarray(vectors)
+        count = len(matrix) if matrix.ndim else 0
+        encoded = self._vectors.encoded(matrix, count)
+        k, chosen = check_k(k), as_filter(where)
+        with self._access.reading(chosen):
+            return stage_hits(self._stage, encoded, self._store, k, k, chosen) if count else []
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The vectors of passages as the index keeps them: of length 1 where it compares cosines.
+
+        Returns:
+            shape (len(ids), dimension), float32.
+
+        Raises:
+            InvalidInputError: an id that is not in the index.
+        """
+        wanted = check_ids(ids)
+        points = {id_: self._store.point(id_) for id_ in wanted}
+        with self._access.reading():
+            found = self._store.vectors(list(points.values()))
+        _check_there(points, found)
+        rows = [found[points[id_]] for id_ in wanted]
+        return check_vectors(rows, len(wanted), self._store.options.dimension)
 
 
 class LateReranker(StageRetriever):

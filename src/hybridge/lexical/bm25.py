@@ -15,12 +15,13 @@ from ..analyzer import Analyzer, AnalyzerLike
 from ..arguments import check_ids, check_k, check_queries
 from ..errors import CorruptIndexError, IndexNotFoundError, InvalidInputError
 from ..filters import as_filter
+from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
 from .parameters import BM25Parameters
 from .passage_file import check_ours, read_passages, write_passages
 from .postings import Postings
-from .view import View
+from .view import STAGE, View
 
 __all__ = ["BM25Retriever"]
 
@@ -163,9 +164,11 @@ class BM25Retriever:
             InvalidInputError: an argument is not valid.
         """
         queries, k, condition = check_queries(queries), check_k(k), as_filter(where)
-        view = self._view()
-        allowed = None if condition is None else view.allowed(condition)
-        return [view.hits(query, k, allowed) for query in queries]
+        with observed(STAGE, len(queries)) as report:
+            view = self._view()
+            allowed = None if condition is None else view.allowed(condition)
+            report.hits = hits = [view.hits(query, k, allowed) for query in queries]
+        return hits
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -109,6 +109,10 @@ class EdgeStore:
         records = self._retrieve(points, with_payload=True)
         return {record.id: passage_of(record.payload) for record in records}
 
+    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
+        records = self._retrieve(points, with_payload=False, with_vector=[DENSE])
+        return {record.id: record.vector[DENSE] for record in records}
+
     def existing(self, points: Sequence[int]) -> set[int]:
         return {record.id for record in self._retrieve(points, with_payload=False)}
 
@@ -202,9 +206,15 @@ class EdgeStore:
 
     # Records as Any: our ids are numbers and our points have payloads, which the stubs cannot know.
 
-    def _retrieve(self, points: Sequence[int], *, with_payload: bool | list[str]) -> list[Any]:
+    def _retrieve(
+        self,
+        points: Sequence[int],
+        *,
+        with_payload: bool | list[str],
+        with_vector: bool | list[str] = False,
+    ) -> list[Any]:
         with _engine("read passages"):
-            return self._shard.retrieve(list(points), with_payload, False)
+            return self._shard.retrieve(list(points), with_payload, with_vector)
 
     def _pages(self, chosen: edge.Filter | None, *, with_payload: bool) -> Iterator[list[Any]]:
         import qdrant_edge as edge

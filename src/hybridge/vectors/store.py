@@ -108,6 +108,10 @@ class VectorStore(Protocol):
         """The passages of the points that exist."""
         ...
 
+    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
+        """The dense vectors of the points that exist; at length 1 where the distance is cosine."""
+        ...
+
     def existing(self, points: Sequence[int]) -> set[int]:
         """Those of the points that exist."""
         ...

@@ -1,0 +1,129 @@
+"""Watching a search while it runs: when each stage begins, and all that it then ranked.
+
+A hit's trace tells of the hits that came out in the end. An observer hears of everything, as it
+happens: what tracers, progress displays and timings need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+from .passages import Hit
+
+__all__ = ["ENCODING", "Observer", "Report", "observed", "observing", "shifted"]
+
+ENCODING = "encode"
+"""The stage in which an index turns queries into vectors; it finds nothing by itself."""
+
+
+class Observer(Protocol):
+    """What is told of stages. Queries are named by their positions in the call that is watched.
+
+    It may be called from another thread than the one that watches, and should be quick.
+    """
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        """A stage begins to work on these queries."""
+        ...
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        """It is done, and this is what it found: at most as many a query as it was asked for."""
+        ...
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        """It raised an error, which goes on to the caller."""
+        ...
+
+
+@dataclass
+class Report:
+    """What a stage says of its work.
+
+    Args:
+        watched: whether anybody listens; if not, hits need not be made for it.
+        hits: one list a query, in their order; none from a stage that finds nothing by itself.
+    """
+
+    watched: bool
+    hits: Sequence[Sequence[Hit]] = ()
+
+
+_current: ContextVar[Observer | None] = ContextVar("hybridge_observer", default=None)
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Let an observer watch every search that is begun inside the block, async ones too.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> class Timeline:
+    ...     def began(self, stage, queries):
+    ...         print(stage, "began")
+    ...     def ended(self, stage, hits):
+    ...         print(stage, "found", [hit.passage.id for hit in hits[0]])
+    ...     def failed(self, stage, queries, error): ...
+    >>> with observing(Timeline()):
+    ...     hits = BM25Retriever([Passage("p1", "A cat sat.")]).search(["cats"])
+    bm25 began
+    bm25 found ['p1']
+    """
+    token = _current.set(observer)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def observed(stage: str, queries: int) -> Iterator[Report]:
+    """Tell the observer of a stage that works inside the block, for authors of stages.
+
+    Args:
+        stage: its name in traces.
+        queries: how many queries it works on.
+
+    Yields:
+        where to put what was found.
+    """
+    observer = _current.get()
+    if observer is None:
+        yield Report(watched=False)
+        return
+    observer.began(stage, range(queries))
+    report = Report(watched=True)
+    try:
+        yield report
+    except BaseException as error:
+        observer.failed(stage, range(queries), error)
+        raise
+    observer.ended(stage, dict(enumerate(report.hits)))
+
+
+@contextmanager
+def shifted(queries: Sequence[int]) -> Iterator[None]:
+    """Inside the block the queries 0, 1, … of stages are these ones of the call that is watched."""
+    observer = _current.get()
+    if observer is None:
+        yield
+        return
+    with observing(_Shifted(observer, queries)):
+        yield
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    observer: Observer
+    places: Sequence[int]
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        self.observer.began(stage, [self.places[at] for at in queries])
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        self.observer.ended(stage, {self.places[at]: found for at, found in hits.items()})
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        self.observer.failed(stage, [self.places[at] for at in queries], error)
