@@ -104,6 +104,17 @@ class ClientStore:
             records = self._client.retrieve(self._collection, _uuids(points), with_payload=True)
         return {UUID(str(record.id)).int: passage_of(record.payload or {}) for record in records}
 
+    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
+        with server_errors("read vectors"):
+            records = self._client.retrieve(
+                self._collection, _uuids(points), with_payload=False, with_vectors=[DENSE]
+            )
+        vectors: list[Any] = [record.vector for record in records]
+        return {
+            UUID(str(record.id)).int: vector[DENSE]
+            for record, vector in zip(records, vectors, strict=True)
+        }
+
     def existing(self, points: Sequence[int]) -> set[int]:
         with server_errors("read passages"):
             records = self._client.retrieve(self._collection, _uuids(points), with_payload=False)
