@@ -851,9 +851,15 @@ def test_nothing_is_printed(tiny: Path, tmp_path: Path, capfd: pytest.CaptureFix
 
 
 def test_a_fresh_process_warns_of_nothing(tiny: Path, tmp_path: Path) -> None:
+    # A CUDA compiler on a machine without a GPU, which torch would mention.
+    compiler = tmp_path / "bin" / "nvcc"
+    compiler.parent.mkdir()
+    compiler.touch(mode=0o755)
+    path = os.pathsep.join([str(compiler.parent), os.environ["PATH"]])
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", PROGRAM, str(tiny)],
         cwd=tmp_path,
+        env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,

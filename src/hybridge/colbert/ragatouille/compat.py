@@ -13,6 +13,7 @@ It stands in the way of itself in four places:
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def ragatouille() -> ModuleType:
 
 @cache
 def _imported() -> ModuleType:
-    with preserved(), quiet():
+    with preserved(), quiet(), _nothing_said_of_cuda():
         os.environ["GIT_PYTHON_REFRESH"] = "quiet"
         try:
             with _old_langchain():
@@ -62,6 +63,17 @@ def _imported() -> ModuleType:
             raise MissingExtraError(error.name or "ragatouille", "colbert") from error
         _mend()
     return module
+
+
+@contextmanager
+def _nothing_said_of_cuda() -> Iterator[None]:
+    """A block in which torch does not warn of a CUDA compiler without a GPU: none is needed."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager
