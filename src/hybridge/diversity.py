@@ -149,5 +149,4 @@ def diversified(
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.where(lengths > 0, lengths, np.float32(1))
-    return unit
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)

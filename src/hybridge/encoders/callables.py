@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class CallableEncoder:
         identity: str | None = None,
         dimension: int | None = None,
         normalize: bool = False,
-    ) -> CallableEncoder:
+    ) -> Self:
         """An encoder from LangChain's `Embeddings`, or anything with its two methods.
 
         Args:
@@ -129,7 +129,7 @@ class CallableEncoder:
         identity: str | None = None,
         dimension: int | None = None,
         normalize: bool = False,
-    ) -> CallableEncoder:
+    ) -> Self:
         """An encoder from LlamaIndex's `BaseEmbedding`, or anything with its two methods.
 
         Args:
