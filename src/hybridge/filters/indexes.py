@@ -44,19 +44,24 @@ def index_fields(where: Filter, indexes: Mapping[str, str] | None = None) -> dic
     }
 
 
-def payload_path(path: Path) -> str | None:
+def payload_path(path: Path, root: Path = ("metadata",)) -> str | None:
     """The path of a metadata field in Qdrant's payload, spelled as Qdrant spells it itself.
 
     None where its grammar cannot: in quotes it knows no escapes.
 
+    Args:
+        path: the field's.
+        root: where in the payload the metadata are.
+
     >>> payload_path(("author", "name")), payload_path(("v1.0",)), payload_path(('"',))
     ('metadata.author.name', 'metadata."v1.0"', None)
     """
-    if any(char in key for key in path for char in '"\\'):
+    keys = (*root, *path)
+    if any(char in key for key in keys for char in '"\\'):
         return None
     return ".".join(
         key if key and all(char.isalnum() or char in "_-" for char in key) else f'"{key}"'
-        for key in ("metadata", *path)
+        for key in keys
     )
 
 

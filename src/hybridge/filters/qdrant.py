@@ -25,12 +25,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
 
 import numpy as np
 
 from ..passages import point_id, point_number
 from .comparisons import Comparison
 from .conditions import Condition, Eq, Exists, In, TextMatch
+from .fields import Path
 from .floats import is_short
 from .indexes import payload_path
 from .language import And, Filter, IdIn, Not, Or
@@ -91,12 +93,22 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
 
 
 def to_client(
-    where: Filter, indexes: Mapping[str, str] | None = None
+    where: Filter,
+    indexes: Mapping[str, str] | None = None,
+    *,
+    key: Callable[[Path], str | None] = payload_path,
+    point: Callable[[str], int | str | UUID | None] = point_id,
 ) -> Pushed[qdrant_client.models.Filter]:
     """`where` for qdrant-client, a server's or its local mode; see `to_edge`.
 
     An index of kind "integer", which `index_fields` never asks for, is taken at its word: the
     field holds whole numbers.
+
+    Args:
+        where: the filter.
+        indexes: the payload indexes that exist, path to kind.
+        key: spells the path of a metadata field; None for a field that is not to be pushed down.
+        point: gives Qdrant's id for a passage's; None for a passage that cannot be there.
 
     >>> from hybridge.filters import Gte
     >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
@@ -111,12 +123,15 @@ def to_client(
         field=models.FieldCondition,
         is_empty=lambda key: models.IsEmptyCondition(is_empty=models.PayloadField(key=key)),
         is_null=lambda key: models.IsNullCondition(is_null=models.PayloadField(key=key)),
-        has_id=lambda ids: models.HasIdCondition(has_id=[str(point_id(name)) for name in ids]),
+        has_id=lambda ids: models.HasIdCondition(
+            has_id=[id_ for id_ in map(point, ids) if id_ is not None]
+        ),
         strings=lambda values: models.MatchAny(any=values),
         boolean=lambda value: models.MatchValue(value=value),
         substring=lambda text: models.MatchSubstring(substring=text),
         numbers=models.Range,
         dates=models.DatetimeRange,
+        key=key,
     )
     return _translate(where, engine, indexes or {})
 
@@ -137,6 +152,7 @@ class _Engine:
     substring: Callable[[str], Any]
     numbers: Callable[..., Any]
     dates: Callable[..., Any]
+    key: Callable[[Path], str | None] = payload_path
 
 
 # A condition, or None where every passage must be let through; and whether it is exact.
@@ -171,7 +187,7 @@ def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, s
             condition: Any = engine.has_id(sorted(where.ids))
             exact = True
         case Condition():
-            key = payload_path(where.path)
+            key = engine.key(where.path)
             if key is None:
                 return _UNDECIDED
             condition, exact = _single(where, key, engine, indexes.get(key))

@@ -1,6 +1,15 @@
 """Vectors and passages in Qdrant: one interface, an embedded engine and a served one."""
 
+from .layouts import LangChainLayout, Layout, LlamaIndexLayout
 from .options import HNSW, StoreOptions
 from .store import Probe, VectorStore
 
-__all__ = ["HNSW", "Probe", "StoreOptions", "VectorStore"]
+__all__ = [
+    "HNSW",
+    "LangChainLayout",
+    "Layout",
+    "LlamaIndexLayout",
+    "Probe",
+    "StoreOptions",
+    "VectorStore",
+]

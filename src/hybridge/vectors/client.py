@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..errors import StoreError
-from ..filters import Filter, index_fields, to_client
+from ..filters import Filter, Pushed, index_fields, to_client
 from ..iteration import chunked
-from ..passages import Passage, point_id
+from ..passages import Passage
 from ..protocols import Vectors
 from .collection import describe, server_errors
+from .layouts import OWN, Layout
 from .options import StoreOptions
-from .payload import passage_of, payload_of
+from .points import id_of, number_of
 from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, passing, ranked
 
 if TYPE_CHECKING:
@@ -39,17 +40,28 @@ class ClientStore:
         client: what `hybridge.vectors.collection.connect` returned.
         collection: the collection's name.
         options: what the collection was created with.
+        layout: how passages lie in it.
+        vector: its name for the dense vector.
 
     Raises:
         IndexNotFoundError: there is no such collection.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, options: StoreOptions) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        options: StoreOptions,
+        layout: Layout = OWN,
+        vector: str = DENSE,
+    ) -> None:
         from qdrant_client.local.qdrant_local import QdrantLocal
 
         self.options = options
         self._client = client
         self._collection = collection
+        self._layout = layout
+        self._vector = vector
         schema = describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
         self._is_local = isinstance(client._client, QdrantLocal)
@@ -57,7 +69,7 @@ class ClientStore:
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def point(self, passage_id: str) -> int:
-        return point_id(passage_id).int
+        return self._layout.point(passage_id)
 
     def upsert(
         self,
@@ -69,15 +81,17 @@ class ClientStore:
         from qdrant_client import models
 
         points = []
-        for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
-            vectors: dict[str, Any] = {DENSE: vector}
+        ids = _ids_of([self.point(passage.id) for passage in passages])
+        rows = zip(ids, passages, dense.tolist(), strict=True)
+        for row, (id_, passage, vector) in enumerate(rows):
+            vectors: dict[str, Any] = {self._vector: vector}
             if sparse is not None:
                 vectors[SPARSE] = _sparse(sparse[row])
             if tokens is not None and len(tokens[row]):
                 vectors[TOKENS] = tokens[row].tolist()
             points.append(
                 models.PointStruct(
-                    id=point_id(passage.id), vector=vectors, payload=payload_of(passage)
+                    id=id_, vector=vectors, payload=self._layout.payload(passage)
                 )
             )
         with server_errors("add passages"):
@@ -88,8 +102,8 @@ class ClientStore:
         from qdrant_client import models
 
         vectors = [
-            models.PointVectors(id=UUID(int=point), vector={SPARSE: _sparse(weights)})
-            for point, weights in zip(points, sparse, strict=True)
+            models.PointVectors(id=id_, vector={SPARSE: _sparse(weights)})
+            for id_, weights in zip(_ids_of(points), sparse, strict=True)
         ]
         with server_errors("replace sparse vectors"):
             for some in chunked(vectors, _REQUEST):
@@ -97,36 +111,44 @@ class ClientStore:
 
     def delete(self, points: Sequence[int]) -> None:
         with server_errors("delete passages"):
-            self._client.delete(self._collection, _uuids(points), wait=True)
+            self._client.delete(self._collection, _ids_of(points), wait=True)
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         with server_errors("read passages"):
-            records = self._client.retrieve(self._collection, _uuids(points), with_payload=True)
-        return {UUID(str(record.id)).int: passage_of(record.payload or {}) for record in records}
+            records = self._client.retrieve(self._collection, _ids_of(points), with_payload=True)
+        return {number_of(record.id): self._passage(record) for record in records}
 
     def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
         with server_errors("read vectors"):
             records = self._client.retrieve(
-                self._collection, _uuids(points), with_payload=False, with_vectors=[DENSE]
+                self._collection,
+                _ids_of(points),
+                with_payload=False,
+                with_vectors=[self._vector] if self._vector else True,
             )
-        vectors: list[Any] = [record.vector for record in records]
+        # An unnamed vector is not wrapped in a dict.
+        vectors: list[Any] = [
+            record.vector if isinstance(record.vector, dict) else {"": record.vector}
+            for record in records
+        ]
         return {
-            UUID(str(record.id)).int: vector[DENSE]
+            number_of(record.id): vector[self._vector]
             for record, vector in zip(records, vectors, strict=True)
+            if vector.get(self._vector)
         }
 
     def existing(self, points: Sequence[int]) -> set[int]:
         with server_errors("read passages"):
-            records = self._client.retrieve(self._collection, _uuids(points), with_payload=False)
-        return {UUID(str(record.id)).int for record in records}
+            records = self._client.retrieve(self._collection, _ids_of(points), with_payload=False)
+        return {number_of(record.id) for record in records}
 
     def matching(self, where: Filter) -> list[int]:
         pages = self._pages(self._filter(where), with_payload=False)
-        return [UUID(str(record.id)).int for records in pages for record in records]
+        return [number_of(record.id) for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
         for records in self._pages(None, with_payload=True):
-            yield [passage_of(record.payload or {}) for record in records]
+            yield list(map(self._passage, records))
 
     def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
         if not probes:
@@ -136,7 +158,7 @@ class ClientStore:
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
-                [(UUID(str(point.id)).int, float(point.score)) for point in answer.points],
+                [(number_of(point.id), float(point.score)) for point in answer.points],
                 probe,
                 self._ids,
             )
@@ -210,11 +232,14 @@ class ClientStore:
         vector = probe.vector
         return models.QueryRequest(
             query=_sparse(vector) if isinstance(vector, tuple) else vector,
-            using=probe.using,
+            using=self._vector if probe.using == DENSE else probe.using,
             filter=self._filter(probe.where, probe.among),
             limit=probe.limit,
-            params=None if self._is_local else _search_params(self.options, probe.using),
+            params=None if self._is_local else self._params(probe),
         )
+
+    def _params(self, probe: Probe) -> models.SearchParams | None:
+        return _search_params(self.options, probe.using)
 
     def _filter(
         self, where: Filter | None, among: Sequence[int] | None = None
@@ -223,22 +248,30 @@ class ClientStore:
 
         conditions: list[models.Condition] = []
         if among is not None:
-            conditions.append(models.HasIdCondition(has_id=_uuids(among)))
+            conditions.append(models.HasIdCondition(has_id=_ids_of(among)))
         if where is not None:
             conditions.append(self._translated(where))
         return models.Filter(must=conditions) if conditions else None
 
     def _translated(self, where: Filter) -> models.Filter:
-        pushed = to_client(where, self._indexes)
+        pushed = self._pushed(where)
         if pushed.exact:
             return pushed.filter
         pages = self._pages(pushed.filter, with_payload=True)
-        candidates = (passage_of(record.payload or {}) for records in pages for record in records)
-        return to_client(passing(where, candidates)).filter
+        candidates = (self._passage(record) for records in pages for record in records)
+        return self._pushed(passing(where, candidates)).filter
+
+    def _pushed(self, where: Filter) -> Pushed[models.Filter]:
+        return to_client(
+            where, self._indexes, key=self._layout.key, point=lambda name: id_of(self.point(name))
+        )
+
+    def _passage(self, record: models.Record) -> Passage:
+        return self._layout.passage(number_of(record.id), record.payload or {})
 
 
-def _uuids(points: Sequence[int]) -> list[int | str | UUID]:
-    return [UUID(int=point) for point in points]
+def _ids_of(points: Sequence[int]) -> list[int | str | UUID]:
+    return [id_ for id_ in map(id_of, points) if id_ is not None]
 
 
 def _sparse(weights: Sparse) -> models.SparseVector:

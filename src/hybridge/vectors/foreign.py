@@ -1,0 +1,108 @@
+"""A collection that somebody else made and writes to: read as they read it, never rearranged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import IndexNotFoundError, InvalidInputError
+from ..filters import Filter
+from .client import ClientStore
+from .collection import describe, exists, server_errors
+from .layouts import Layout
+from .options import Distance
+from .store import Probe
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient, models
+
+__all__ = ["DenseVector", "ForeignStore", "dense_vector"]
+
+
+class ForeignStore(ClientStore):
+    """A `VectorStore` in a collection of somebody else's; arguments as for `ClientStore`.
+
+    A search is theirs: through whatever graph and copies of vectors they have, with Qdrant's own
+    settings. Their payload indexes are used, and none is made.
+    """
+
+    def is_prepared(self, where: Filter) -> bool:
+        return True
+
+    def prepare(self, where: Filter) -> None:
+        """Nothing to do: a payload index is for those to make whose collection it is."""
+
+    def _params(self, probe: Probe) -> models.SearchParams | None:
+        from qdrant_client import models
+
+        if probe.among is None:
+            return None
+        ignore = models.QuantizationSearchParams(ignore=True)
+        return models.SearchParams(exact=True, quantization=ignore)
+
+
+@dataclass(frozen=True)
+class DenseVector:
+    """A dense vector that points of a collection have.
+
+    Args:
+        name: "" for the unnamed one.
+        dimension: how long it is.
+        distance: how it is compared.
+    """
+
+    name: str
+    dimension: int
+    distance: Distance
+
+
+def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> DenseVector:
+    """The dense vector that a layout names, as the collection has it.
+
+    Raises:
+        IndexNotFoundError: there is no such collection.
+        InvalidInputError: it has no such vector, or several where the layout names none, or one
+            that is compared neither by cosine nor by dot product.
+    """
+    from qdrant_client import models
+
+    if not exists(client, collection):
+        raise IndexNotFoundError(
+            f"there is no collection {collection!r} to attach to; those there are: "
+            f"{_listed(_collections(client))}"
+        )
+    vectors = describe(client, collection).config.params.vectors or {}
+    if isinstance(vectors, models.VectorParams):
+        vectors = {"": vectors}
+    # A vector for each token is compared in another way.
+    single = {name: one for name, one in vectors.items() if one.multivector_config is None}
+    name = layout.vector
+    if name is None and len(single) == 1:
+        [name] = single
+    if name is None or name not in single:
+        raise InvalidInputError(
+            f"collection {collection!r} has "
+            + ("not one dense vector" if name is None else f"no dense vector named {name!r}")
+            + f"; those it has are: {_listed(single)}: name one of them with the layout's vector="
+        )
+    distance = _DISTANCES.get(single[name].distance.value)
+    if distance is None:
+        raise InvalidInputError(
+            f"collection {collection!r} compares its vector {name!r} by "
+            f"{single[name].distance.value}, and not by Cosine or Dot: index it again with one of "
+            "these"
+        )
+    return DenseVector(name, single[name].size, distance)
+
+
+_DISTANCES: dict[str, Distance] = {"Cosine": "cosine", "Dot": "dot"}
+
+
+def _collections(client: QdrantClient) -> list[str]:
+    with server_errors("list its collections"):
+        return sorted(one.name for one in client.get_collections().collections)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"

@@ -1,0 +1,210 @@
+"""How passages lie in a Qdrant collection: in ours, and in those that the frameworks write.
+
+A layout reads a passage from a point and writes one into it, and says where in the payload a
+filter finds the metadata. To attach to a collection of yet another make, write one more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import InvalidInputError
+from ..filters.fields import Path
+from ..filters.indexes import payload_path
+from ..passages import JSON, Passage, point_id, stored_passage
+from .payload import passage_of, payload_of
+from .points import name_of, point_named
+from .store import DENSE
+
+__all__ = ["OWN", "LangChainLayout", "Layout", "LlamaIndexLayout"]
+
+
+class Layout(Protocol):
+    """What one must know to read and write somebody's collection."""
+
+    @property
+    def vector(self) -> str | None:
+        """The dense vector's name, "" for the unnamed one; None for the only one there is."""
+        ...
+
+    def point(self, passage_id: str) -> int:
+        """The number, see `hybridge.vectors.points`, of the point that keeps a passage."""
+        ...
+
+    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
+        """The passage that a point keeps, whatever is in its payload."""
+        ...
+
+    def payload(self, passage: Passage) -> dict[str, JSON]:
+        """The payload that stands for a passage."""
+        ...
+
+    def key(self, path: Path) -> str | None:
+        """Where in a payload a field of the metadata is, as Qdrant spells it.
+
+        None where Qdrant cannot tell what `passage` finds there: the passages are then read, and
+        compared in memory.
+        """
+        ...
+
+
+class _OwnLayout:
+    """The layout of the collections that hybridge makes."""
+
+    vector: str | None = DENSE
+
+    def point(self, passage_id: str) -> int:
+        return point_id(passage_id).int
+
+    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
+        return passage_of(payload)
+
+    def payload(self, passage: Passage) -> dict[str, JSON]:
+        return payload_of(passage)
+
+    def key(self, path: Path) -> str | None:
+        return payload_path(path)
+
+
+OWN: Layout = _OwnLayout()
+
+
+@dataclass(frozen=True)
+class LangChainLayout:
+    """The layout of ``langchain_qdrant.QdrantVectorStore``; its defaults are ours.
+
+    A passage's id is the point's. A text or metadata that are missing are read as empty.
+
+    Args:
+        text: the store's ``content_payload_key``.
+        metadata: the store's ``metadata_payload_key``.
+        vector: the store's ``vector_name``; None for the only dense vector there is.
+
+    Raises:
+        InvalidInputError: an argument is no string, or both keys are one.
+
+    >>> layout = LangChainLayout()
+    >>> layout.passage(7, {"page_content": "Hello", "metadata": None})
+    Passage(id='00000000-0000-0000-0000-000000000007', text='Hello', metadata={})
+    """
+
+    text: str = "page_content"
+    metadata: str = "metadata"
+    vector: str | None = ""
+
+    def __post_init__(self) -> None:
+        _check_names(text=self.text, metadata=self.metadata, vector=self.vector)
+        if self.text == self.metadata:
+            raise InvalidInputError(f"text and metadata cannot both lie under {self.text!r}")
+
+    def point(self, passage_id: str) -> int:
+        return point_named(passage_id)
+
+    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
+        metadata = payload.get(self.metadata)
+        return stored_passage(
+            name_of(point),
+            _text(payload.get(self.text)),
+            metadata if isinstance(metadata, dict) else {},
+        )
+
+    def payload(self, passage: Passage) -> dict[str, JSON]:
+        return {self.text: passage.text, self.metadata: dict(passage.metadata)}
+
+    def key(self, path: Path) -> str | None:
+        return payload_path(path, (self.metadata,))
+
+
+@dataclass(frozen=True)
+class LlamaIndexLayout:
+    """The layout of ``llama_index.vector_stores.qdrant.QdrantVectorStore``.
+
+    A node's metadata are the fields of the payload, beside some that LlamaIndex adds; its text is
+    in the JSON of the whole node. A passage's id is the node's, which is the point's.
+
+    Args:
+        text: the store's ``text_key``, where points without such JSON have their text.
+        vector: the store's ``dense_vector_name``: ``"text-dense"`` in hybrid collections, "" in
+            others; None for the only dense vector there is.
+
+    Raises:
+        InvalidInputError: an argument is no string.
+
+    >>> layout = LlamaIndexLayout()
+    >>> passage = Passage("00000000-0000-0000-0000-000000000007", "Hello", {"year": 2019})
+    >>> layout.passage(7, layout.payload(passage)) == passage
+    True
+    """
+
+    text: str = "text"
+    vector: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_names(text=self.text, vector=self.vector)
+
+    def point(self, passage_id: str) -> int:
+        return point_named(passage_id)
+
+    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
+        node = _node(payload)
+        if node is None:
+            added, own, text = _NODE, {}, ""
+        else:
+            added, own, text = _NODE | _REFERENCES, _mapping(node.get("metadata")), _node_text(node)
+        metadata = {name: value for name, value in payload.items() if name not in added}
+        if self.text not in own:
+            beside = metadata.pop(self.text, None)
+            text = text or _text(beside)
+        # Where a node's own field has the name of an added one, its JSON alone still holds it.
+        metadata |= {name: own[name] for name in added & own.keys()}
+        return stored_passage(name_of(point), text, metadata)
+
+    def payload(self, passage: Passage) -> dict[str, JSON]:
+        metadata = dict(passage.metadata)
+        node: dict[str, JSON] = {"id_": passage.id, "text": passage.text, "metadata": metadata}
+        return {
+            **metadata,
+            # As LlamaIndex writes a node that is no part of a document.
+            **dict.fromkeys(sorted(_REFERENCES), "None"),
+            "_node_content": json.dumps({**node, "class_name": _TEXT_NODE}, ensure_ascii=False),
+            "_node_type": _TEXT_NODE,
+        }
+
+    def key(self, path: Path) -> str | None:
+        return None if path[0] in _NODE | _REFERENCES | {self.text} else payload_path(path, ())
+
+
+_TEXT_NODE = "TextNode"
+# What LlamaIndex adds to the metadata: the node, and the document it is a part of.
+_NODE = frozenset({"_node_content", "_node_type"})
+_REFERENCES = frozenset({"document_id", "doc_id", "ref_doc_id"})
+
+
+def _node(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        node = json.loads(payload["_node_content"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return node if isinstance(node, dict) else None
+
+
+def _node_text(node: Mapping[str, Any]) -> str:
+    # A document, or a node of several media, keeps its text one level further down.
+    return _text(node.get("text")) or _text(_mapping(node.get("text_resource")).get("text"))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_names(*, vector: str | None, **keys: str) -> None:
+    for argument, name in {**keys, "vector": "" if vector is None else vector}.items():
+        if not isinstance(name, str):
+            raise InvalidInputError(f"{argument} must be a string, not {name!r}")
