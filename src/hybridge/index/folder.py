@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from ..errors import (
     IndexLockedError,
     IndexNotFoundError,
 )
+from ..passages import Passage
 from ..vectors.edge import EdgeStore
 from ..vectors.store import VectorStore
 from .manifest import Manifest, read_json, write_json
@@ -44,6 +46,8 @@ class Folder:
         lock: held by this object while the index is open.
         temporary: the temporary folder that `path` is in, if it is in one.
     """
+
+    is_shared = False
 
     def __init__(
         self,
@@ -114,6 +118,9 @@ class Folder:
     @property
     def bm25_file(self) -> Path | None:
         return None if self._temporary else self._path / "bm25.npz"
+
+    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        return passages
 
     def touch(self) -> None:
         if not self._touched:

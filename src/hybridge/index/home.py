@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import InvalidInputError
+from ..passages import Passage
 from ..vectors.collection import connect
 from ..vectors.store import VectorStore
 from .folder import Folder
@@ -20,6 +22,8 @@ class Home(Protocol):
 
     store: VectorStore
     manifest: Manifest
+    is_shared: bool
+    """Whether others may write to the store without telling."""
 
     @property
     def place(self) -> str:
@@ -34,6 +38,16 @@ class Home(Protocol):
     @property
     def generation(self) -> str:
         """The token that derived arrays must carry to be of this state of the store."""
+        ...
+
+    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        """The passages, each checked for what keeps this place from holding it.
+
+        To be called before anything is written or deleted, with no passages too.
+
+        Raises:
+            InvalidInputError: nothing may be written here, or not such a passage.
+        """
         ...
 
     def touch(self) -> None:

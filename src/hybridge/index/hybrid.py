@@ -123,7 +123,8 @@ class HybridIndex(Lifecycle):
             raise InvalidInputError(
                 "this index keeps no token_vectors: create it with late_interaction=True"
             )
-        with staged(passages, dense, tokens, progress, self._joint) as waiting:
+        admitted = self._home.admit(passages)
+        with staged(admitted, dense, tokens, progress, self._joint) as waiting:
             if not len(waiting):
                 return 0
             with self._writer:
@@ -149,6 +150,7 @@ class HybridIndex(Lifecycle):
         """
         if (ids is None) == (where is None):
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
+        self._home.admit(())
         store, chosen = self._home.store, as_filter(where)
         wanted = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
         with self._writer, self._changing():
@@ -272,6 +274,17 @@ class HybridIndex(Lifecycle):
             fusion=fusion,
             blend=blend,
         )
+
+    def refresh(self) -> None:
+        """Read all passages again for BM25: after others wrote to an attached collection.
+
+        An index of one's own is always up to date. Searches go on meanwhile.
+        """
+        with self._writer:
+            self._access.check()
+            put_in_place = self._lexical.renewed()
+            with self._access.writing():
+                put_in_place()
 
     def optimize(self) -> None:
         """Tidy up after many writes. It may take long, and searches wait meanwhile.

@@ -28,7 +28,15 @@ from ..vectors.store import SPARSE, Scored, Sparse
 from .home import Home
 from .stages import ProbeSearch, Stage, StageSearch
 
-__all__ = ["LexicalStage", "PointedId", "PostingsStage", "Prepared", "SparseStage", "open_lexical"]
+__all__ = [
+    "LexicalStage",
+    "PointedId",
+    "PostingsSearch",
+    "PostingsStage",
+    "Prepared",
+    "SparseStage",
+    "open_lexical",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +85,14 @@ class LexicalStage(Stage, Protocol):
         """Weigh again what was weighed by an average length that has changed since."""
         ...
 
+    def renewed(self) -> Callable[[], None]:
+        """Derive everything again from the store: slow, but searches may go on meanwhile.
+
+        Returns:
+            what puts the result in place; to be called with no search running.
+        """
+        ...
+
     def save(self) -> None:
         """Keep what is derived beside the store, stamped with the store's generation."""
         ...
@@ -86,6 +102,10 @@ def open_lexical(home: Home, analyzer: Analyzer) -> LexicalStage:
     """The BM25 stage that the index's manifest asks for."""
     if home.manifest.lexical == "qdrant":
         return SparseStage(home, analyzer)
+    if home.is_shared:
+        from .following import FollowingStage
+
+        return FollowingStage(home, analyzer)
     return PostingsStage(home, analyzer)
 
 
@@ -128,19 +148,37 @@ class PostingsStage:
     def _current(self) -> Postings[PointedId]:
         with self._building:
             if self._postings is None:
-                parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-                postings = Postings[PointedId](self._analyzer, parameters)
-                self._keys = {}  # a stale file may have named passages that are gone
-                for page in self._home.store.pages():
-                    postings.upsert([self._key(p.id) for p in page], [p.text for p in page])
-                self._postings = postings
+                self._postings, self._keys = self._derived()
             return self._postings
 
-    def _key(self, passage_id: str) -> PointedId:
+    def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
+        parameters = BM25Parameters.from_config(self._home.manifest.bm25)
+        postings = Postings[PointedId](self._analyzer, parameters)
+        keys: dict[int, PointedId] = {}
+        for page in self._home.store.pages():
+            named = [self._pointed(passage.id) for passage in page]
+            postings.upsert(named, [passage.text for passage in page])
+            keys.update((key.point, key) for key in named)
+        return postings, keys
+
+    def _pointed(self, passage_id: str) -> PointedId:
         key = PointedId(passage_id)
         key.point = self._home.store.point(passage_id)
+        return key
+
+    def _key(self, passage_id: str) -> PointedId:
+        key = self._pointed(passage_id)
         self._keys[key.point] = key
         return key
+
+    def renewed(self) -> Callable[[], None]:
+        postings, keys = self._derived()
+        postings.snapshot()  # scored here, where nobody waits for it
+
+        def put_in_place() -> None:
+            self._allowed, self._postings, self._keys = {}, postings, keys
+
+        return put_in_place
 
     def invalidate(self) -> None:
         self._allowed = {}
@@ -173,12 +211,16 @@ class PostingsStage:
         return queries
 
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
-        return _PostingsSearch(self, self._current().snapshot(), encoded)
+        return PostingsSearch(self, self._current().snapshot(), encoded)
 
     def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
         """Finds the row of a point."""
         rows, keys = snapshot.rows, self._keys
         return lambda point: rows[keys[point]]
+
+    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+        """The rows of points."""
+        return list(map(self.row_in(snapshot), points))
 
     def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
@@ -187,14 +229,14 @@ class PostingsStage:
         if mask is None:
             mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
             points = self._home.store.matching(where)
-            mask[list(map(self.row_in(snapshot), points))] = True
+            mask[self.rows(points, snapshot)] = True
             if len(remembered) >= _CACHED_FILTERS:
                 remembered.clear()
             remembered[where] = mask
         return mask
 
 
-class _PostingsSearch:
+class PostingsSearch:
     """A search of the arrays: one pass over a query's postings scores every passage."""
 
     def __init__(
@@ -233,6 +275,10 @@ class SparseStage:
         self._home = home
         self._analyzer = analyzer
         self._weigher = self._make_weigher()
+
+    def renewed(self) -> Callable[[], None]:
+        """Nothing to do: everything is in the store."""
+        return lambda: None
 
     def _make_weigher(self) -> SparseBM25:
         parameters = BM25Parameters.from_config(self._home.manifest.bm25)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..colbert.tokens import TokenEncoder
@@ -18,13 +18,18 @@ from ..errors import InvalidInputError
 from ..fusion import Fusion
 from ..lexical.parameters import BM25Parameters
 from ..protocols import Encoder
+from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, Quantization
 from .access import Access
+from .attached import Attached, find_target
 from .home import Home, create_home, open_home
 from .late import LateInteraction
 from .lexical import LexicalStage, open_lexical
 from .manifest import Lexical
 from .settings import EncoderLike, make_manifest, reopened_encoder, reopened_token_encoder
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["Lifecycle"]
 
@@ -171,6 +176,84 @@ class Lifecycle:
             return cls(home, opened, chosen, tokens)
         except BaseException:
             home.close()
+            raise
+
+    @classmethod
+    def attach(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        *,
+        layout: Layout,
+        encoder: EncoderLike,
+        api_key: str | None = None,
+        analyzer: AnalyzerLike = None,
+        bm25: BM25Parameters | None = None,
+        fusion: str | Fusion = "convex",
+        weights: Mapping[str, float] | None = None,
+        depth: int = 100,
+        writable: bool = False,
+    ) -> Self:
+        """An index over a Qdrant collection that LangChain, LlamaIndex or others wrote.
+
+        Nothing is written to it, no payload index either. Its texts are read once, for BM25, which
+        lives in this process; what others add later is found by meaning at once, and by BM25 after
+        `refresh`. A passage's id is the point's, as a string.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the collection's name.
+            layout: how passages lie in it: `hybridge.vectors.LangChainLayout()`,
+                `LlamaIndexLayout()` or one of your own.
+            encoder: the one that the collection was written with, as for `create`.
+            api_key: the key a protected server asks for, with a url.
+            analyzer: as for `create`, as are `bm25`, `fusion`, `weights` and `depth`.
+            writable: let `add` and `delete` change the collection, in its own layout. An added
+                passage's id must be a UUID or a whole number, and it has no sparse vector.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or the collection has no such vector, or
+                one that is compared by another distance than cosine or dot product.
+            IndexNotFoundError: there is no such collection.
+            EncoderMismatchError: the encoder's vectors are of another length than its.
+
+        >>> from qdrant_client import QdrantClient, models
+        >>> from hybridge import CallableEncoder, HybridIndex
+        >>> from hybridge.vectors import LangChainLayout
+        >>> client = QdrantClient(":memory:")
+        >>> params = models.VectorParams(size=1, distance=models.Distance.DOT)
+        >>> _ = client.create_collection("docs", vectors_config=params)
+        >>> payload = {"page_content": "Green beets", "metadata": None}
+        >>> _ = client.upsert("docs", [models.PointStruct(id=7, vector=[1.0], payload=payload)])
+        >>> ones = CallableEncoder(lambda texts: [[1.0] for _ in texts], identity="ones")
+        >>> layout = LangChainLayout()
+        >>> with HybridIndex.attach(client, "docs", layout=layout, encoder=ones) as index:
+        ...     index.bm25.search(["beets"])[0][0].passage
+        Passage(id='7', text='Green beets', metadata={})
+        >>> client.close()
+        """
+        chosen = Analyzer.of(analyzer)
+        target = find_target(client_or_url, collection, layout, api_key)
+        try:
+            opened = as_encoder(encoder)
+            target.check_encoder(opened)
+            manifest = make_manifest(
+                opened,
+                chosen,
+                lexical="bm25s",
+                bm25=bm25,
+                fusion=fusion,
+                weights=weights,
+                depth=depth,
+                distance=target.vector.distance,
+                hnsw=None,
+                quantization=None,
+                late=None,
+                token_encoder=None,
+            )
+            return cls(Attached(target, manifest, writable=writable), opened, chosen)
+        except BaseException:
+            target.close()
             raise
 
     @property

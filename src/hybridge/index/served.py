@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CorruptIndexError, IndexExistsError
+from ..passages import Passage
 from ..vectors import collection as server
 from ..vectors.client import ClientStore
 from ..vectors.store import VectorStore
@@ -22,6 +24,8 @@ class Served:
 
     bm25_file: Path | None = None
     generation = ""
+    # Others may open the collection too; but with BM25 in arrays there are none, see `create`.
+    is_shared = False
 
     def __init__(self, client: QdrantClient, collection: str, manifest: Manifest) -> None:
         self.store: VectorStore = ClientStore(client, collection, manifest.store)
@@ -65,6 +69,9 @@ class Served:
     @property
     def place(self) -> str:
         return f"collection {self._collection!r}"
+
+    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        return passages
 
     def touch(self) -> None:
         """Nothing to do: nothing derived outlives this object."""

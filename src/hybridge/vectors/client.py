@@ -90,9 +90,7 @@ class ClientStore:
             if tokens is not None and len(tokens[row]):
                 vectors[TOKENS] = tokens[row].tolist()
             points.append(
-                models.PointStruct(
-                    id=id_, vector=vectors, payload=self._layout.payload(passage)
-                )
+                models.PointStruct(id=id_, vector=vectors, payload=self._layout.payload(passage))
             )
         with server_errors("add passages"):
             for some in chunked(points, _REQUEST):
@@ -110,22 +108,17 @@ class ClientStore:
                 self._client.update_vectors(self._collection, some, wait=True)
 
     def delete(self, points: Sequence[int]) -> None:
-        with server_errors("delete passages"):
-            self._client.delete(self._collection, _ids_of(points), wait=True)
+        if ids := _ids_of(points):
+            with server_errors("delete passages"):
+                self._client.delete(self._collection, ids, wait=True)
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
-        with server_errors("read passages"):
-            records = self._client.retrieve(self._collection, _ids_of(points), with_payload=True)
+        records = self._retrieve(points, with_payload=True)
         return {number_of(record.id): self._passage(record) for record in records}
 
     def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
-        with server_errors("read vectors"):
-            records = self._client.retrieve(
-                self._collection,
-                _ids_of(points),
-                with_payload=False,
-                with_vectors=[self._vector] if self._vector else True,
-            )
+        chosen = [self._vector] if self._vector else True
+        records = self._retrieve(points, with_payload=False, with_vectors=chosen)
         # An unnamed vector is not wrapped in a dict.
         vectors: list[Any] = [
             record.vector if isinstance(record.vector, dict) else {"": record.vector}
@@ -138,9 +131,7 @@ class ClientStore:
         }
 
     def existing(self, points: Sequence[int]) -> set[int]:
-        with server_errors("read passages"):
-            records = self._client.retrieve(self._collection, _ids_of(points), with_payload=False)
-        return {number_of(record.id) for record in records}
+        return {number_of(record.id) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
         pages = self._pages(self._filter(where), with_payload=False)
@@ -208,6 +199,21 @@ class ClientStore:
 
     def close(self) -> None:
         self._client.close()
+
+    def _retrieve(
+        self,
+        points: Sequence[int],
+        *,
+        with_payload: bool,
+        with_vectors: bool | list[str] = False,
+    ) -> list[models.Record]:
+        ids = _ids_of(points)
+        if not ids:
+            return []
+        with server_errors("read passages"):
+            return self._client.retrieve(
+                self._collection, ids, with_payload=with_payload, with_vectors=with_vectors
+            )
 
     def _pages(
         self, chosen: models.Filter | None, *, with_payload: bool

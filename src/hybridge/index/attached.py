@@ -1,0 +1,148 @@
+"""An index over a collection that somebody else wrote: found as it is, and left as it is.
+
+The manifest is made of the caller's arguments and of what the collection says of itself; it is
+kept nowhere. BM25 is derived from the passages when the index is attached, in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import EncoderMismatchError, InvalidInputError
+from ..passages import Passage, unique_passages
+from ..protocols import Encoder
+from ..vectors.collection import connect
+from ..vectors.foreign import DenseVector, ForeignStore, dense_vector
+from ..vectors.layouts import Layout
+from ..vectors.points import NOWHERE
+from ..vectors.store import VectorStore
+from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["Attached", "Target", "find_target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A collection to attach to.
+
+    Args:
+        client: how it is reached.
+        is_ours: whether the client was made for this, and is closed with the index.
+        collection: its name.
+        layout: how passages lie in it.
+        vector: its dense vector.
+    """
+
+    client: QdrantClient
+    is_ours: bool
+    collection: str
+    layout: Layout
+    vector: DenseVector
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        """Raise `EncoderMismatchError` if the encoder's vectors are of another length."""
+        if encoder.dimension != self.vector.dimension:
+            raise EncoderMismatchError(
+                f"the encoder {encoder.identity!r} makes vectors of {encoder.dimension} numbers; "
+                f"those in collection {self.collection!r} have {self.vector.dimension}: give the "
+                "encoder that the collection was written with"
+            )
+
+    def close(self) -> None:
+        """Let go of the connection, if it is ours."""
+        if self.is_ours:
+            self.client.close()
+
+
+def find_target(
+    client_or_url: QdrantClient | str, collection: str, layout: Layout, api_key: str | None
+) -> Target:
+    """The collection that the arguments of `HybridIndex.attach` name."""
+    client, is_ours = _reached(client_or_url, api_key)
+    try:
+        if isinstance(layout, type) or not hasattr(layout, "payload"):
+            raise InvalidInputError(
+                f"layout must be a Layout, for example LangChainLayout(), not {layout!r}"
+            )
+        vector = dense_vector(client, collection, layout)
+        return Target(client, is_ours, collection, layout, vector)
+    except BaseException:
+        if is_ours:
+            client.close()
+        raise
+
+
+def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[QdrantClient, bool]:
+    from qdrant_client import QdrantClient
+
+    if isinstance(client_or_url, str):
+        if client_or_url == ":memory:":
+            raise InvalidInputError(
+                "nothing is in a new ':memory:' engine: give the QdrantClient that has the "
+                "collection, or a server's url"
+            )
+        return connect(client_or_url, api_key), True
+    if not isinstance(client_or_url, QdrantClient):
+        raise InvalidInputError(f"give a QdrantClient or a server's url, not {client_or_url!r}")
+    if api_key is not None:
+        raise InvalidInputError("api_key goes with a url: a client has its own already")
+    return client_or_url, False
+
+
+class Attached:
+    """The home of an attached index.
+
+    Args:
+        target: the collection.
+        manifest: made for this index.
+        writable: whether passages may be added and deleted.
+    """
+
+    bm25_file: Path | None = None
+    generation = ""
+    is_shared = True
+
+    def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
+        self.store: VectorStore = ForeignStore(
+            target.client, target.collection, manifest.store, target.layout, target.vector.name
+        )
+        self.manifest = manifest
+        self._target = target
+        self._writable = writable
+
+    @property
+    def place(self) -> str:
+        return f"collection {self._target.collection!r}, attached"
+
+    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        if not self._writable:
+            raise InvalidInputError(
+                f"collection {self._target.collection!r} is attached for reading only: give "
+                "writable=True to HybridIndex.attach to change what is in it"
+            )
+        return self._named(passages)
+
+    def _named(self, passages: Iterable[Passage]) -> Iterator[Passage]:
+        for passage in unique_passages(passages):
+            if self._target.layout.point(passage.id) == NOWHERE:
+                raise InvalidInputError(
+                    f"collection {self._target.collection!r} cannot hold a passage with the id "
+                    f"{passage.id!r}: Qdrant calls points by UUIDs, as str(uuid.uuid4()) spells "
+                    "them, or by whole numbers from 0 to 2**64 - 1"
+                )
+            yield passage
+
+    def touch(self) -> None:
+        """Nothing to do: nothing derived outlives this object."""
+
+    def remember(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    def close(self) -> None:
+        self._target.close()

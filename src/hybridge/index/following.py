@@ -1,0 +1,65 @@
+"""BM25 over a collection that others write to as well, without telling.
+
+The arrays are of the moment when they were made. So each search asks the store which of the
+passages it found still are there and pass the filter; what has come since is found by `refresh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..filters import And, Filter, IdIn
+from ..lexical.snapshot import Snapshot
+from ..vectors.store import Scored
+from .lexical import PointedId, PostingsSearch, PostingsStage
+from .stages import StageSearch
+
+__all__ = ["FollowingStage"]
+
+
+class FollowingStage(PostingsStage):
+    """A `PostingsStage` that takes the store's word for what there is."""
+
+    def delete(self, points: Sequence[int]) -> None:
+        super().delete(self.known(points))
+
+    def begin(self, encoded: Sequence[Any]) -> StageSearch:
+        return _FollowingSearch(self, self._current().snapshot(), encoded)
+
+    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+        return super().rows(self.known(points), snapshot)
+
+    def known(self, points: Sequence[int]) -> list[int]:
+        """Those of the points that the arrays were made of."""
+        return [point for point in points if point in self._keys]
+
+    def current(self, points: Sequence[int], where: Filter | None) -> set[int]:
+        """Those of the points that the store has, and that pass the filter now."""
+        if where is None or not points:
+            return self._home.store.existing(points)
+        names = IdIn([self._keys[point] for point in points])
+        return set(self._home.store.matching(And(names, where)))
+
+
+class _FollowingSearch(PostingsSearch):
+    """A search of arrays that may be older than the store."""
+
+    def __init__(
+        self, stage: FollowingStage, snapshot: Snapshot[PointedId], queries: Sequence[str]
+    ) -> None:
+        super().__init__(stage, snapshot, queries)
+        self._following = stage
+
+    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+        tops = super().top(depth, where)
+        found = {point for top in tops for point, _ in top}
+        current = self._following.current(list(found), where)
+        return [[pair for pair in top if pair[0] in current] for top in tops]
+
+    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        # What the arrays do not know has no score yet.
+        scores = super().exact([self._following.known(some) for some in points])
+        return [
+            dict.fromkeys(some, 0.0) | known for some, known in zip(points, scores, strict=True)
+        ]
