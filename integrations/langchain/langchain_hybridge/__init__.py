@@ -1,9 +1,24 @@
-"""Hybridge for LangChain."""
+"""Hybridge for LangChain: retrievers, rerankers and a vector store."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .retriever import HybridgeRetriever
+from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+from .vectorstores import HybridVectorStore
+
+__all__ = [
+    "BM25Retriever",
+    "ColBERTReranker",
+    "ColBERTRetriever",
+    "CrossEncoderReranker",
+    "HybridRetriever",
+    "HybridVectorStore",
+    "HybridgeReranker",
+    "HybridgeRetriever",
+    "__version__",
+]
 
 __version__ = version("langchain-hybridge")

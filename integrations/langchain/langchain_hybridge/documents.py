@@ -1,0 +1,136 @@
+"""LangChain's documents as passages, and hits as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from itertools import repeat
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.utils.uuid import uuid7
+
+from hybridge import Hit, Passage, StageScore
+from hybridge.errors import InvalidInputError
+
+__all__ = ["SCORE", "TRACE", "checked", "document_of", "documents_of", "passages_of", "scored"]
+
+SCORE = "relevance_score"
+"""The metadata key of a document's score, as most of LangChain's rerankers call it."""
+
+TRACE = "hybridge"
+"""The metadata key of what every stage thought of a document."""
+
+
+def checked(documents: Iterable[Document]) -> list[Document]:
+    """The documents as a list.
+
+    Raises:
+        InvalidInputError: something else is among them.
+
+    >>> checked((Document("text"),))
+    [Document(metadata={}, page_content='text')]
+    """
+    listed = list(documents)
+    for document in listed:
+        if not isinstance(document, Document):
+            raise InvalidInputError(
+                f"documents must be a list of Document, not of {type(document).__name__}"
+            )
+    return listed
+
+
+def passages_of(
+    documents: Iterable[Document], ids: Sequence[str | None] | None = None
+) -> list[Passage]:
+    """Documents as passages.
+
+    Args:
+        documents: their metadata must be JSON.
+        ids: one a document instead of the documents' own. A document without any gets one that
+            sorts behind those given before, so that ties keep the order of the documents.
+
+    Raises:
+        InvalidInputError: something that is no document, metadata that JSON cannot hold, or not
+            one id a document.
+
+    >>> passages_of([Document("text", metadata={"year": 2020}, id="a")])
+    [Passage(id='a', text='text', metadata={'year': 2020})]
+    """
+    listed = checked(documents)
+    if ids is not None and len(ids) != len(listed):
+        raise InvalidInputError(f"{len(ids)} ids for {len(listed)} documents: give one each")
+    named = repeat(None) if ids is None else ids
+    return [
+        Passage(id_ or document.id or str(uuid7()), document.page_content, document.metadata)
+        for document, id_ in zip(listed, named, strict=False)
+    ]
+
+
+def documents_of(
+    texts: Iterable[str],
+    metadatas: Iterable[Mapping[str, Any]] | None = None,
+    ids: Iterable[str | None] | None = None,
+) -> list[Document]:
+    """Texts with their metadata and ids as documents.
+
+    Raises:
+        InvalidInputError: a text that is none, or not one of each a text.
+
+    >>> documents_of(["text"], [{"year": 2020}], ["a"])
+    [Document(id='a', metadata={'year': 2020}, page_content='text')]
+    """
+    listed = list(texts)
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in listed):
+        raise InvalidInputError("texts must be a list of strings")
+    sides = []
+    for name, values in (("metadatas", metadatas), ("ids", ids)):
+        side: list[Any] = [None] * len(listed) if values is None else list(values)
+        if len(side) != len(listed):
+            raise InvalidInputError(f"{len(side)} {name} for {len(listed)} texts: give one each")
+        sides.append(side)
+    return [
+        Document(id=id_, page_content=text, metadata=dict(metadata or {}))
+        for text, metadata, id_ in zip(listed, *sides, strict=True)
+    ]
+
+
+def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Document:
+    """A hit as a document of its own, which may be changed without harm.
+
+    Args:
+        hit: what was found.
+        scores: put its score into the metadata, as ``relevance_score``.
+        trace: put what every stage thought into the metadata, under ``hybridge``.
+
+    >>> hit = Hit(Passage("a", "text"), 0.5, (StageScore("bm25", 1, 0.5),))
+    >>> document_of(hit, scores=True).metadata
+    {'relevance_score': 0.5}
+    >>> document_of(hit, trace=True).metadata
+    {'hybridge': {'bm25': {'rank': 1, 'score': 0.5}}}
+    """
+    passage = hit.passage
+    metadata: dict[str, Any] = {**passage.metadata}
+    if any(isinstance(value, list | dict) for value in metadata.values()):
+        metadata = deepcopy(metadata)
+    if scores:
+        metadata[SCORE] = hit.score
+    if trace:
+        metadata[TRACE] = _as_json(hit.trace)
+    return Document(id=passage.id, page_content=passage.text, metadata=metadata)
+
+
+def scored(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Document:
+    """A copy of a document with what a reranker thought of it; earlier stages' words stay."""
+    metadata = dict(document.metadata)
+    if scores:
+        metadata[SCORE] = hit.score
+    if trace:
+        earlier = metadata.get(TRACE)
+        kept = earlier if isinstance(earlier, dict) else {}
+        metadata[TRACE] = {**kept, **_as_json(hit.trace)}
+    return document.model_copy(update={"metadata": metadata})
+
+
+def _as_json(trace: Iterable[StageScore]) -> dict[str, dict[str, float]]:
+    return {entry.stage: {"rank": entry.rank, "score": entry.score} for entry in trace}

@@ -1,0 +1,247 @@
+"""Rerankers for LangChain, each with three faces: compressor, cross-encoder and Runnable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.cross_encoders import BaseCrossEncoder
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.runnables import Runnable, RunnableLambda
+from pydantic import ConfigDict, Field, field_validator
+
+from hybridge import Hit, Passage
+from hybridge.colbert import ColBERTReranker as CoreColBERTReranker
+from hybridge.cross_encoder import CrossEncoderReranker as CoreCrossEncoderReranker
+from hybridge.errors import InvalidInputError
+from hybridge.reranking import TextReranker
+
+from .documents import checked, scored
+
+__all__ = ["ColBERTReranker", "CrossEncoderReranker", "HybridgeReranker", "core_reranker"]
+
+
+class HybridgeReranker(BaseDocumentCompressor):
+    """LangChain's document compressor over any reranker of Hybridge.
+
+    It returns copies of documents in a new order; those that were given stay as they are.
+
+    Args:
+        reranker: anything with `rerank` and `arerank`. What reads texts takes any documents; what
+            knows its passages, like `HybridIndex.late_interaction`, those with their ids alone.
+        top_n: documents to return at most; None for all.
+        include_scores: put the score into the metadata, as ``relevance_score``.
+        include_trace: put the reranker's rank and score there too, under ``hybridge``, beside what
+            a retriever has put there.
+
+    Raises:
+        pydantic.ValidationError: a field that there is not, or a value that is not valid.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    reranker: Any = Field(exclude=True, repr=False)
+    top_n: int | None = Field(default=3, ge=1)
+    include_scores: bool = True
+    include_trace: bool = False
+
+    @field_validator("reranker")
+    @classmethod
+    def _check_reranker(cls, value: Any) -> Any:
+        return core_reranker(value)
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """The documents in the order of their relevance for the query, cut to `top_n`.
+
+        Args:
+            documents: in any order.
+            query: the question.
+            callbacks: not called: a Runnable, which `as_runnable` gives, has runs.
+
+        Raises:
+            HybridgeError: something that is no document, or a query that is no string.
+        """
+        hits = self._hits(documents)
+        [answer] = self.reranker.rerank([query], [hits], self.top_n)
+        return self._documents(documents, hits, answer)
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """`compress_documents` that does not block the event loop."""
+        hits = self._hits(documents)
+        [answer] = await self.reranker.arerank([query], [hits], self.top_n)
+        return self._documents(documents, hits, answer)
+
+    def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
+        """This reranker as a step of a chain: ``{"query": ..., "documents": ...}`` to documents.
+
+        >>> step = ColBERTReranker(top_n=1).as_runnable()
+        >>> documents = [Document("Bread needs yeast."), Document("Blood clots.")]
+        >>> step.invoke({"query": "why does blood clot?", "documents": documents})[0].page_content
+        'Blood clots.'
+        """
+
+        def rerank(given: dict[str, Any]) -> list[Document]:
+            return self.compress_documents(*_asked(given))
+
+        async def arerank(given: dict[str, Any]) -> list[Document]:
+            return await self.acompress_documents(*_asked(given))
+
+        return RunnableLambda(rerank, arerank, name=type(self).__name__)
+
+    def _hits(self, documents: Sequence[Document]) -> list[Hit]:
+        given = checked(documents)
+        if isinstance(self.reranker, TextReranker):
+            # Texts are all that counts: any ids and metadata will do, and ties keep their order.
+            ids = [f"{at:09}" for at in range(len(given))]
+        else:
+            ids = [_id_of(document) for document in given]
+        return [
+            Hit(Passage(id_, document.page_content), 0.0)
+            for id_, document in zip(ids, given, strict=True)
+        ]
+
+    def _documents(
+        self, documents: Sequence[Document], given: Sequence[Hit], answer: Sequence[Hit]
+    ) -> list[Document]:
+        by_id = {hit.passage.id: document for hit, document in zip(given, documents, strict=True)}
+        return [
+            scored(by_id[hit.passage.id], hit, scores=self.include_scores, trace=self.include_trace)
+            for hit in answer
+        ]
+
+
+class _TextReranker(HybridgeReranker, BaseCrossEncoder):
+    """A reranker that reads texts, and so can score pairs as well."""
+
+    def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
+        """The score of each pair of a query and a text, in their order; higher is better.
+
+        Raises:
+            HybridgeError: something that is no pair of strings.
+        """
+        places: dict[str, list[int]] = {}
+        for at, pair in enumerate(text_pairs):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise InvalidInputError(f"text_pairs must be (query, text) pairs, not {pair!r}")
+            places.setdefault(pair[0], []).append(at)
+        texts = [[text_pairs[at][1] for at in some] for some in places.values()]
+        scores = [0.0] * len(text_pairs)
+        for some, row in zip(
+            places.values(), self.reranker.score_texts(list(places), texts), strict=True
+        ):
+            for at, value in zip(some, row, strict=True):
+                scores[at] = value
+        return scores
+
+
+class CrossEncoderReranker(_TextReranker):
+    """A cross-encoder of sentence-transformers, which reads each document with the query.
+
+    Args:
+        model: a name, a folder, a `CrossEncoder`, or None for
+            ``cross-encoder/ms-marco-MiniLM-L6-v2``; found now, loaded at the first use.
+        top_n: documents to return at most; None for all.
+        include_scores: put the score into the metadata, as ``relevance_score``.
+        include_trace: put rank and score there too, under ``hybridge``.
+        options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
+            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
+
+    Raises:
+        TypeError: an option that there is not.
+        InvalidInputError: a value that is not valid.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int | None = 3,
+        include_scores: bool = True,
+        include_trace: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            reranker=CoreCrossEncoderReranker(model, **options),
+            top_n=top_n,
+            include_scores=include_scores,
+            include_trace=include_trace,
+        )
+
+
+class ColBERTReranker(_TextReranker):
+    """Late interaction: each token of the query finds its best match in the document (MaxSim).
+
+    Args:
+        model: a ColBERT checkpoint, or any bi-encoder, which runs training-free; None for
+            Hybridge's default bi-encoder, which needs no hub.
+        top_n: documents to return at most; None for all.
+        include_scores: put the score into the metadata, as ``relevance_score``.
+        include_trace: put rank and score there too, under ``hybridge``.
+        options: those of `hybridge.colbert.ColBERTReranker`, like ``engine``, ``query_length``,
+            ``passage_length``, ``threshold``, ``device``.
+
+    Raises:
+        TypeError: an option that there is not.
+        InvalidInputError: a value that is not valid.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> reranker = ColBERTReranker(top_n=1)
+    >>> documents = [Document("Bread needs yeast."), Document("Blood clots.")]
+    >>> [best] = reranker.compress_documents(documents, "why does blood clot?")
+    >>> best.page_content, best.metadata["relevance_score"] > 0.5
+    ('Blood clots.', True)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int | None = 3,
+        include_scores: bool = True,
+        include_trace: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            reranker=CoreColBERTReranker(model, **options),
+            top_n=top_n,
+            include_scores=include_scores,
+            include_trace=include_trace,
+        )
+
+
+def core_reranker(value: Any) -> Any:
+    """A reranker of Hybridge, or what LangChain's face of one covers.
+
+    Raises:
+        InvalidInputError: something else.
+    """
+    reranker = value.reranker if isinstance(value, HybridgeReranker) else value
+    verbs = (getattr(reranker, "rerank", None), getattr(reranker, "arerank", None))
+    if isinstance(reranker, type) or not all(map(callable, verbs)):
+        raise InvalidInputError(
+            f"{value!r} is no reranker: use CrossEncoderReranker, ColBERTReranker, or an object "
+            "with rerank and arerank"
+        )
+    return reranker
+
+
+def _asked(given: Any) -> tuple[list[Document], str]:
+    if not isinstance(given, Mapping) or not {"query", "documents"} <= set(given):
+        got = sorted(given) if isinstance(given, Mapping) else type(given).__name__
+        raise InvalidInputError(f"a reranker takes {{'query': ..., 'documents': ...}}, not {got}")
+    return given["documents"], given["query"]
+
+
+def _id_of(document: Document) -> str:
+    if not document.id:
+        raise InvalidInputError(
+            "this reranker knows documents by their ids, and one has none: give it documents that "
+            "came out of its index"
+        )
+    return document.id

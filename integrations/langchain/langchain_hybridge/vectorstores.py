@@ -1,0 +1,323 @@
+"""`HybridVectorStore`: a hybrid index where LangChain wants a vector store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+
+from hybridge import Hit, HybridIndex
+from hybridge.diversity import DiverseRetriever
+from hybridge.errors import InvalidInputError
+
+from .batches import Where
+from .documents import checked, document_of, documents_of, passages_of
+from .embeddings import embeddings_of, encoder_of
+from .retriever import HybridgeRetriever
+from .retrievers import HybridRetriever
+
+__all__ = ["HybridVectorStore"]
+
+
+class HybridVectorStore(VectorStore):
+    """LangChain's vector store over a hybrid index: every search is by BM25 and vectors together.
+
+    Searches by a vector, and maximal marginal relevance, use the vectors alone. Filters are those
+    of Hybridge: ``{"year": {"$gte": 2020}}``, or objects of `hybridge.filters`.
+
+    Args:
+        index: an open index; see `create`, `open` and `from_texts` for one of its own.
+
+    Raises:
+        InvalidInputError: something that is no `HybridIndex`.
+
+    >>> store = HybridVectorStore.create()
+    >>> ids = store.add_documents([Document("Blood clots.", id="a"), Document("Bread.", id="b")])
+    >>> [document.id for document in store.similarity_search("why does blood clot?", k=1)]
+    ['a']
+    """
+
+    def __init__(self, index: HybridIndex) -> None:
+        if not isinstance(index, HybridIndex):
+            raise InvalidInputError(
+                f"a HybridVectorStore needs a HybridIndex, not a {type(index).__name__}: "
+                "HybridVectorStore.create(embedding) makes one"
+            )
+        self.index = index
+
+    @classmethod
+    def create(
+        cls,
+        embedding: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index.
+
+        Args:
+            embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
+                or None for Hybridge's default model, which needs no hub.
+            path: a missing or empty folder; without it, and a url, a temporary one.
+            identity: names the embeddings and their settings, where they do not do so themselves.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: an argument is not valid, or there is something at this place already.
+        """
+        kept = path is not None or options.get("url") not in (None, ":memory:")
+        encoder = encoder_of(embedding, identity, kept=kept)
+        return cls(HybridIndex.create(path, encoder=encoder, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        embedding: Any = None,
+        *,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over the index that is there.
+
+        Args:
+            path: its folder.
+            embedding: the embeddings it was made with; None where they were a model of
+                sentence-transformers, which the index loads itself.
+            identity: as for `create`.
+            options: those of `hybridge.HybridIndex.open`, like ``url``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no index, it is open already, or it was made with others.
+        """
+        encoder = None if embedding is None else encoder_of(embedding, identity)
+        return cls(HybridIndex.open(path, encoder=encoder, **options))
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Any = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index of these texts.
+
+        Args:
+            texts: what can be found.
+            embedding: as for `create`.
+            metadatas: one a text.
+            ids: one a text; those that are None are given.
+            options: those of `create`.
+
+        Raises:
+            HybridgeError: as for `create`, or a text, its metadata or its id is not valid.
+        """
+        documents = documents_of(texts, metadatas, ids)
+        store = cls.create(embedding, **options)
+        try:
+            store.add_documents(documents)
+        except BaseException:
+            store.index.close()
+            raise
+        return store
+
+    @classmethod
+    def from_documents(
+        cls, documents: Iterable[Document], embedding: Any = None, **options: Any
+    ) -> Self:
+        """A store over a new index of these documents; the rest is as for `from_texts`."""
+        given = checked(documents)
+        return cls.from_texts(
+            [document.page_content for document in given],
+            embedding,
+            [document.metadata for document in given],
+            ids=[document.id for document in given],
+            **options,
+        )
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """What makes vectors, as LangChain knows it."""
+        return embeddings_of(self.index.encoder)
+
+    def add_documents(  # type: ignore[override]  # no other keywords, so that a typo is an error
+        self,
+        documents: Iterable[Document],
+        *,
+        ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
+    ) -> list[str]:
+        """Add documents; one whose id is there already replaces it.
+
+        Args:
+            documents: with metadata that JSON can hold.
+            ids: one a document, instead of the documents' own; one without any gets one.
+            batch_size: taken because LangChain's indexing gives it; the index knows better.
+
+        Returns:
+            the ids, in the order of the documents.
+
+        Raises:
+            HybridgeError: a document is not valid, or an id comes twice; nothing was written.
+        """
+        passages = passages_of(documents, ids)
+        self.index.add(passages)
+        return [passage.id for passage in passages]
+
+    def delete(  # type: ignore[override]
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> bool:
+        """Delete documents by their ids or by a filter; ids that are not there are no error.
+
+        Without either it raises, where others delete everything: ``filter={}`` does that.
+
+        Raises:
+            InvalidInputError: neither or both were given.
+        """
+        self.index.delete(ids, where=filter)
+        return True
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents of those ids that are there, in the order of the ids."""
+        found = self.index.get(ids)
+        return [document_of(Hit(passage, 0.0)) for passage in found if passage is not None]
+
+    def similarity_search(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[Document]:
+        """The `k` most relevant documents, by BM25 and vectors together.
+
+        Args:
+            query: the question.
+            k: documents at most.
+            filter: only documents whose metadata pass.
+        """
+        [hits] = self.index.search([query], k, where=filter)
+        return list(map(document_of, hits))
+
+    def similarity_search_with_score(
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        """`similarity_search` with scores: higher is better, comparable within one query alone."""
+        [hits] = self.index.search([query], k, where=filter)
+        return [(document_of(hit), hit.score) for hit in hits]
+
+    def similarity_search_by_vector(  # type: ignore[override]
+        self,
+        embedding: list[float],
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[Document]:
+        """The `k` documents whose vectors are nearest to this one."""
+        [hits] = self.index.dense.search_vectors([embedding], k, where=filter)
+        return list(map(document_of, hits))
+
+    def max_marginal_relevance_search(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[Document]:
+        """`k` documents that are near the query and unlike each other.
+
+        Args:
+            query: the question.
+            k: documents at most.
+            fetch_k: candidates to choose from, found by BM25 and vectors together.
+            lambda_mult: 1 for the nearest, 0 for the most diverse.
+            filter: only documents whose metadata pass.
+        """
+        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
+        [hits] = retriever.search([query], k, where=filter)
+        return list(map(document_of, hits))
+
+    def max_marginal_relevance_search_by_vector(  # type: ignore[override]
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[Document]:
+        """The same for a vector; candidates are the nearest ones."""
+        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
+        return list(map(document_of, retriever.search_vector(embedding, k, where=filter)))
+
+    def similarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
+        """Not offered: fused scores are no probabilities.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(_NO_RELEVANCE)
+
+    async def asimilarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
+        """Not offered either."""
+        raise NotImplementedError(_NO_RELEVANCE)
+
+    def as_retriever(  # type: ignore[override]  # ours knows more than VectorStoreRetriever
+        self,
+        *,
+        search_type: str = "similarity",
+        search_kwargs: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> HybridgeRetriever:
+        """A retriever over this store: a `HybridRetriever`, or a diverse one for ``"mmr"``.
+
+        Args:
+            search_type: ``"similarity"`` or ``"mmr"``.
+            search_kwargs: ``k`` and ``filter``, and for ``"mmr"`` also ``fetch_k`` and
+                ``lambda_mult``.
+            settings: fields of the retriever, like ``rerankers`` or ``tags``.
+
+        Raises:
+            NotImplementedError: ``"similarity_score_threshold"``, see `score_threshold` of
+                `HybridgeRetriever` for what there is instead.
+            ValueError: another search type, or a keyword that there is not.
+        """
+        options = dict(search_kwargs or {})
+        settings.setdefault("tags", self._get_retriever_tags())
+        if search_type == "similarity":
+            return HybridRetriever(retriever=self.index, **options, **settings)
+        if search_type == "mmr":
+            chosen = {name: options.pop(name) for name in _DIVERSE & options.keys()}
+            diverse = DiverseRetriever(self.index, **chosen)
+            return HybridgeRetriever(retriever=diverse, **options, **settings)
+        if search_type == "similarity_score_threshold":
+            raise NotImplementedError(_NO_RELEVANCE)
+        raise InvalidInputError(f"search_type must be 'similarity' or 'mmr', not {search_type!r}")
+
+
+_DIVERSE = {"fetch_k", "lambda_mult"}
+
+_NO_RELEVANCE = (
+    "fused scores are not on a scale from 0 to 1: use similarity_search_with_score, or a retriever "
+    "with score_threshold= in the last stage's own unit, such as that of a cross-encoder with "
+    "sigmoid=True"
+)
