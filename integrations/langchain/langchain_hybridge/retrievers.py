@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.documents import Document
 from pydantic import Field, field_validator
@@ -16,8 +16,12 @@ from hybridge.errors import InvalidInputError
 from hybridge.fusion import Fusion, get_fusion
 from hybridge.index.settings import check_stage_weights
 
+from .attaching import attached
 from .documents import passages_of
 from .retriever import HybridgeRetriever
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["BM25Retriever", "ColBERTRetriever", "HybridRetriever"]
 
@@ -65,6 +69,51 @@ class HybridRetriever(HybridgeRetriever):
     @classmethod
     def _check_fusion(cls, value: str | Fusion | None) -> str | Fusion | None:
         return value if value is None else get_fusion(value)
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embedding: Any = None,
+        *,
+        api_key: str | None = None,
+        content_payload_key: str = "page_content",
+        metadata_payload_key: str = "metadata",
+        vector_name: str | None = None,
+        analyzer: Any = None,
+        **settings: Any,
+    ) -> Self:
+        """A retriever over a collection that `langchain-qdrant` wrote, to which nothing is written.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the store's ``collection_name``.
+            embedding: the store's embeddings, or the same model for Hybridge to load.
+            api_key: the key a protected server asks for, with a url.
+            content_payload_key: as the store was told, or by default.
+            metadata_payload_key: as the store was told, or by default.
+            vector_name: as the store was told; None for the only dense vector there is.
+            analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            settings: the retriever's own fields, like ``k``.
+
+        Raises:
+            pydantic.ValidationError: a field that there is not.
+            HybridgeError: there is no such collection or vector, or the embeddings are of another
+                length than its vectors.
+        """
+        cls._check_settings(settings)
+        index = attached(
+            client_or_url,
+            collection,
+            embedding,
+            api_key=api_key,
+            content_payload_key=content_payload_key,
+            metadata_payload_key=metadata_payload_key,
+            vector_name=vector_name,
+            analyzer=analyzer,
+        )
+        return cls(retriever=index, **settings)
 
     def _engine(self) -> Any:
         options = {

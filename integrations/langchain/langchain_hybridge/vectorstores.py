@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
 
 from hybridge import Hit, HybridIndex
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
 
+from .attaching import attached
 from .batches import Where
 from .documents import checked, document_of, documents_of, passages_of
 from .embeddings import embeddings_of, encoder_of
 from .retriever import HybridgeRetriever
 from .retrievers import HybridRetriever
+from .searches import NO_RELEVANCE, StoreSearches
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["HybridVectorStore"]
 
 
-class HybridVectorStore(VectorStore):
+class HybridVectorStore(StoreSearches):
     """LangChain's vector store over a hybrid index: every search is by BM25 and vectors together.
 
     Searches by a vector, and maximal marginal relevance, use the vectors alone. Filters are those
@@ -99,6 +103,31 @@ class HybridVectorStore(VectorStore):
         """
         encoder = None if embedding is None else encoder_of(embedding, identity)
         return cls(HybridIndex.open(path, encoder=encoder, **options))
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embedding: Any = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a collection that `langchain-qdrant` wrote.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the store's ``collection_name``.
+            embedding: the store's embeddings, or the same model for Hybridge to load.
+            options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
+                ``content_payload_key``, ``metadata_payload_key``, ``api_key``, ``analyzer``, and
+                ``writable=True`` to let documents be added and deleted.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no such collection or vector, or the embeddings are of another
+                length than its vectors.
+        """
+        return cls(attached(client_or_url, collection, embedding, **options))
 
     @classmethod
     def from_texts(
@@ -195,92 +224,6 @@ class HybridVectorStore(VectorStore):
         found = self.index.get(ids)
         return [document_of(Hit(passage, 0.0)) for passage in found if passage is not None]
 
-    def similarity_search(  # type: ignore[override]
-        self,
-        query: str,
-        k: int = 4,
-        *,
-        filter: Where = None,  # noqa: A002
-    ) -> list[Document]:
-        """The `k` most relevant documents, by BM25 and vectors together.
-
-        Args:
-            query: the question.
-            k: documents at most.
-            filter: only documents whose metadata pass.
-        """
-        [hits] = self.index.search([query], k, where=filter)
-        return list(map(document_of, hits))
-
-    def similarity_search_with_score(
-        self,
-        query: str,
-        k: int = 4,
-        *,
-        filter: Where = None,  # noqa: A002
-    ) -> list[tuple[Document, float]]:
-        """`similarity_search` with scores: higher is better, comparable within one query alone."""
-        [hits] = self.index.search([query], k, where=filter)
-        return [(document_of(hit), hit.score) for hit in hits]
-
-    def similarity_search_by_vector(  # type: ignore[override]
-        self,
-        embedding: list[float],
-        k: int = 4,
-        *,
-        filter: Where = None,  # noqa: A002
-    ) -> list[Document]:
-        """The `k` documents whose vectors are nearest to this one."""
-        [hits] = self.index.dense.search_vectors([embedding], k, where=filter)
-        return list(map(document_of, hits))
-
-    def max_marginal_relevance_search(  # type: ignore[override]
-        self,
-        query: str,
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        *,
-        filter: Where = None,  # noqa: A002
-    ) -> list[Document]:
-        """`k` documents that are near the query and unlike each other.
-
-        Args:
-            query: the question.
-            k: documents at most.
-            fetch_k: candidates to choose from, found by BM25 and vectors together.
-            lambda_mult: 1 for the nearest, 0 for the most diverse.
-            filter: only documents whose metadata pass.
-        """
-        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        [hits] = retriever.search([query], k, where=filter)
-        return list(map(document_of, hits))
-
-    def max_marginal_relevance_search_by_vector(  # type: ignore[override]
-        self,
-        embedding: list[float],
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        *,
-        filter: Where = None,  # noqa: A002
-    ) -> list[Document]:
-        """The same for a vector; candidates are the nearest ones."""
-        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        return list(map(document_of, retriever.search_vector(embedding, k, where=filter)))
-
-    def similarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
-        """Not offered: fused scores are no probabilities.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_NO_RELEVANCE)
-
-    async def asimilarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
-        """Not offered either."""
-        raise NotImplementedError(_NO_RELEVANCE)
-
     def as_retriever(  # type: ignore[override]  # ours knows more than VectorStoreRetriever
         self,
         *,
@@ -310,14 +253,8 @@ class HybridVectorStore(VectorStore):
             diverse = DiverseRetriever(self.index, **chosen)
             return HybridgeRetriever(retriever=diverse, **options, **settings)
         if search_type == "similarity_score_threshold":
-            raise NotImplementedError(_NO_RELEVANCE)
+            raise NotImplementedError(NO_RELEVANCE)
         raise InvalidInputError(f"search_type must be 'similarity' or 'mmr', not {search_type!r}")
 
 
 _DIVERSE = {"fetch_k", "lambda_mult"}
-
-_NO_RELEVANCE = (
-    "fused scores are not on a scale from 0 to 1: use similarity_search_with_score, or a retriever "
-    "with score_threshold= in the last stage's own unit, such as that of a cross-encoder with "
-    "sigmoid=True"
-)

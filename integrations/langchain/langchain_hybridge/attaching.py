@@ -1,0 +1,57 @@
+"""Collections that `langchain-qdrant` wrote, as hybrid indexes: read as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hybridge import HybridIndex
+from hybridge.vectors import LangChainLayout
+
+from .embeddings import encoder_of
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["attached"]
+
+
+def attached(
+    client_or_url: QdrantClient | str,
+    collection: str,
+    embedding: Any = None,
+    *,
+    api_key: str | None = None,
+    content_payload_key: str = "page_content",
+    metadata_payload_key: str = "metadata",
+    vector_name: str | None = None,
+    analyzer: Any = None,
+    writable: bool = False,
+) -> HybridIndex:
+    """An index over a collection of a `QdrantVectorStore`; nothing is written to it unless asked.
+
+    Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
+
+    Args:
+        client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+        collection: the store's ``collection_name``.
+        embedding: the store's embeddings, or the same model for Hybridge to load.
+        api_key: the key a protected server asks for, with a url.
+        content_payload_key: as the store was told, or by default.
+        metadata_payload_key: as the store was told, or by default.
+        vector_name: as the store was told; None for the only dense vector there is.
+        analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        writable: let documents be added and deleted, as the store would.
+
+    Raises:
+        HybridgeError: there is no such collection or vector, or the embeddings are of another
+            length than its vectors.
+    """
+    return HybridIndex.attach(
+        client_or_url,
+        collection,
+        layout=LangChainLayout(content_payload_key, metadata_payload_key, vector_name),
+        encoder=encoder_of(embedding, kept=False),
+        api_key=api_key,
+        analyzer=analyzer,
+        writable=writable,
+    )
