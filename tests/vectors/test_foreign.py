@@ -1,0 +1,110 @@
+"""What a collection of somebody else's is asked, and what is never done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from qdrant_client import QdrantClient, models
+
+from hybridge.errors import IndexNotFoundError, InvalidInputError
+from hybridge.filters import Eq
+from hybridge.vectors import LangChainLayout, LlamaIndexLayout, Probe, StoreOptions
+from hybridge.vectors.foreign import DenseVector, ForeignStore, dense_vector
+
+
+def params(
+    size: int = 2, distance: models.Distance = models.Distance.COSINE, *, tokens: bool = False
+) -> models.VectorParams:
+    many = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    return models.VectorParams(
+        size=size, distance=distance, multivector_config=many if tokens else None
+    )
+
+
+@pytest.fixture
+def client() -> Iterator[QdrantClient]:
+    made = QdrantClient(":memory:")
+    made.create_collection("unnamed", vectors_config=params())
+    made.create_collection("empty name", vectors_config={"": params()})
+    made.create_collection(
+        "named",
+        vectors_config={"text": params(3, models.Distance.DOT), "rows": params(tokens=True)},
+    )
+    made.create_collection("two", vectors_config={"a": params(), "b": params(4)})
+    made.create_collection("euclid", vectors_config=params(2, models.Distance.EUCLID))
+    made.create_collection(
+        "sparse", vectors_config={}, sparse_vectors_config={"s": models.SparseVectorParams()}
+    )
+    yield made
+    made.close()
+
+
+def test_the_dense_vector_is_found(client: QdrantClient) -> None:
+    only = LlamaIndexLayout()
+    unnamed = DenseVector("", 2, "cosine")
+    assert dense_vector(client, "unnamed", only) == unnamed
+    assert dense_vector(client, "unnamed", LangChainLayout()) == unnamed
+    assert dense_vector(client, "empty name", LangChainLayout()) == unnamed
+    assert dense_vector(client, "named", only) == DenseVector("text", 3, "dot")
+    assert dense_vector(client, "two", LangChainLayout(vector="b")) == DenseVector("b", 4, "cosine")
+
+
+@pytest.mark.parametrize(
+    ("collection", "vector", "message"),
+    [
+        ("two", None, r"'two' has not one dense vector; those it has are: 'a', 'b': name one"),
+        ("two", "c", r"no dense vector named 'c'; those it has are: 'a', 'b'"),
+        ("named", "", r"no dense vector named ''; those it has are: 'text':"),
+        ("named", "rows", r"no dense vector named 'rows'"),
+        ("sparse", None, r"not one dense vector; those it has are: none"),
+        ("euclid", None, r"compares its vector '' by Euclid, and not by Cosine or Dot"),
+    ],
+)
+def test_a_vector_that_will_not_do(
+    client: QdrantClient, collection: str, vector: str | None, message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        dense_vector(client, collection, LlamaIndexLayout(vector=vector))
+
+
+def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
+    with pytest.raises(
+        IndexNotFoundError, match=r"'books' to attach to; those .*'named', 'sparse'"
+    ):
+        dense_vector(client, "books", LlamaIndexLayout())
+
+
+def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
+    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store._is_local = False  # as it would be over a connection
+    top = store._request(Probe([1.0, 0.0], 10, where=Eq("a", 1)))
+    assert top.params is None
+    assert top.using == ""
+    exact = store._request(Probe([1.0, 0.0], 10, among=[-1])).params
+    assert exact is not None
+    assert exact.exact
+    assert exact.quantization is not None
+    assert exact.quantization.ignore
+
+
+def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store._is_local = False
+    monkeypatch.setattr(client, "create_payload_index", None)
+    assert store.is_prepared(Eq("a", 1))
+    store.prepare(Eq("a", 1))
+
+
+def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
+    client.upsert(
+        "two",
+        [
+            models.PointStruct(id=0, vector={"a": [3.0, 4.0], "b": [1.0, 0.0, 0.0, 0.0]}),
+            models.PointStruct(id=1, vector={"b": [1.0, 0.0, 0.0, 0.0]}),
+        ],
+    )
+    store = ForeignStore(client, "two", StoreOptions(2), LangChainLayout(vector="a"), "a")
+    assert store.vectors([-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
+    assert store.query([Probe([1.0, 0.0], 5)]) == [[(-1, pytest.approx(0.6))]]
+    assert [passage.id for page in store.pages() for passage in page] == ["0", "1"]
