@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from itertools import repeat
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.documents import Document
@@ -13,7 +11,16 @@ from langchain_core.utils.uuid import uuid7
 from hybridge import Hit, Passage, StageScore
 from hybridge.errors import InvalidInputError
 
-__all__ = ["SCORE", "TRACE", "checked", "document_of", "documents_of", "passages_of", "scored"]
+__all__ = [
+    "SCORE",
+    "TRACE",
+    "checked",
+    "copied",
+    "document_of",
+    "documents_of",
+    "passages_of",
+    "scored",
+]
 
 SCORE = "relevance_score"
 """The metadata key of a document's score, as most of LangChain's rerankers call it."""
@@ -31,6 +38,10 @@ def checked(documents: Iterable[Document]) -> list[Document]:
     >>> checked((Document("text"),))
     [Document(metadata={}, page_content='text')]
     """
+    if not isinstance(documents, Iterable) or isinstance(documents, Document):
+        raise InvalidInputError(
+            f"documents must be a list of Document, not one {type(documents).__name__}"
+        )
     listed = list(documents)
     for document in listed:
         if not isinstance(document, Document):
@@ -41,7 +52,7 @@ def checked(documents: Iterable[Document]) -> list[Document]:
 
 
 def passages_of(
-    documents: Iterable[Document], ids: Sequence[str | None] | None = None
+    documents: Iterable[Document], ids: Iterable[str | None] | None = None
 ) -> list[Passage]:
     """Documents as passages.
 
@@ -51,20 +62,24 @@ def passages_of(
             sorts behind those given before, so that ties keep the order of the documents.
 
     Raises:
-        InvalidInputError: something that is no document, metadata that JSON cannot hold, or not
-            one id a document.
+        InvalidInputError: something that is no document, metadata that JSON cannot hold, an id
+            that is no string with text in it, or not one id a document.
 
     >>> passages_of([Document("text", metadata={"year": 2020}, id="a")])
     [Passage(id='a', text='text', metadata={'year': 2020})]
     """
     listed = checked(documents)
-    if ids is not None and len(ids) != len(listed):
-        raise InvalidInputError(f"{len(ids)} ids for {len(listed)} documents: give one each")
-    named = repeat(None) if ids is None else ids
-    return [
-        Passage(id_ or document.id or str(uuid7()), document.page_content, document.metadata)
-        for document, id_ in zip(listed, named, strict=False)
-    ]
+    if isinstance(ids, str):
+        raise InvalidInputError(f"ids must be a list of strings, not one string: [{ids!r}]")
+    named = [None] * len(listed) if ids is None else list(ids)
+    if len(named) != len(listed):
+        raise InvalidInputError(f"{len(named)} ids for {len(listed)} documents: give one each")
+    passages = []
+    for document, id_ in zip(listed, named, strict=True):
+        given = document.id if id_ is None else id_
+        own = str(uuid7()) if given is None else given
+        passages.append(Passage(own, document.page_content, document.metadata))
+    return passages
 
 
 def documents_of(
@@ -85,6 +100,8 @@ def documents_of(
         raise InvalidInputError("texts must be a list of strings")
     sides = []
     for name, values in (("metadatas", metadatas), ("ids", ids)):
+        if isinstance(values, str):
+            raise InvalidInputError(f"{name} must be a list, not one string: [{values!r}]")
         side: list[Any] = [None] * len(listed) if values is None else list(values)
         if len(side) != len(listed):
             raise InvalidInputError(f"{len(side)} {name} for {len(listed)} texts: give one each")
@@ -110,9 +127,7 @@ def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Docum
     {'hybridge': {'bm25': {'rank': 1, 'score': 0.5}}}
     """
     passage = hit.passage
-    metadata: dict[str, Any] = {**passage.metadata}
-    if any(isinstance(value, list | dict) for value in metadata.values()):
-        metadata = deepcopy(metadata)
+    metadata = copied(passage.metadata)
     if scores:
         metadata[SCORE] = hit.score
     if trace:
@@ -122,7 +137,7 @@ def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Docum
 
 def scored(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Document:
     """A copy of a document with what a reranker thought of it; earlier stages' words stay."""
-    metadata = dict(document.metadata)
+    metadata = copied(document.metadata)
     if scores:
         metadata[SCORE] = hit.score
     if trace:
@@ -130,6 +145,23 @@ def scored(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Docume
         kept = earlier if isinstance(earlier, dict) else {}
         metadata[TRACE] = {**kept, **_as_json(hit.trace)}
     return document.model_copy(update={"metadata": metadata})
+
+
+def copied(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata with dicts and lists of its own; anything else in it is shared, not copied.
+
+    >>> metadata = {"authors": ["Ada"]}
+    >>> copied(metadata)["authors"].append("Grace")
+    >>> metadata
+    {'authors': ['Ada']}
+    """
+    return {key: _copied(value) for key, value in metadata.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _as_json(trace: Iterable[StageScore]) -> dict[str, dict[str, float]]:

@@ -1,0 +1,108 @@
+"""LangChain's embeddings make an index's vectors, and an index's encoder is embeddings again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+
+from hybridge import CallableEncoder
+from hybridge.encoders import SentenceTransformerEncoder
+from hybridge.errors import InvalidInputError
+from langchain_hybridge.embeddings import EncoderEmbeddings, embeddings_of, encoder_of
+
+
+class Sides(Embeddings):
+    """Tells queries from documents, as many real models do."""
+
+    def __init__(self, model: str | None = "sides-1") -> None:
+        self.model = model
+        self.seen: list[Any] = []
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.seen.append(texts)
+        return [[1.0, 0.0, float(len(text))] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        self.seen.append(text)
+        return [0.0, 1.0, float(len(text))]
+
+
+class Duck:
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0] for _ in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [1.0]
+
+
+def test_queries_and_documents_go_to_their_own_methods() -> None:
+    embeddings = Sides()
+    encoder = encoder_of(embeddings)
+    assert encoder.encode_queries(["four", "seven"]).tolist() == [[0, 1, 4], [0, 1, 5]]
+    assert encoder.encode_passages(["six"]).tolist() == [[1, 0, 3]]
+    assert encoder.encode_queries(["four"]).dtype == np.float32
+    assert encoder.dimension == 3
+    assert [some for some in embeddings.seen if isinstance(some, list)] == [["six"]]
+
+
+def test_the_model_s_name_is_the_identity() -> None:
+    assert encoder_of(Sides("sides-1")).identity != encoder_of(Sides("sides-2")).identity
+    assert "sides-1" in encoder_of(Sides("sides-1")).identity
+    assert encoder_of(Sides("sides-1"), "mine, at 3 dimensions").identity == "mine, at 3 dimensions"
+
+
+def test_embeddings_that_name_no_model_need_a_name_only_where_vectors_are_kept() -> None:
+    with pytest.raises(InvalidInputError, match=r"Sides does not say which model.*identity="):
+        encoder_of(Sides(None))
+    assert "Sides" in encoder_of(Sides(None), kept=False).identity
+    assert encoder_of(Sides(None), "named").identity == "named"
+
+
+def test_a_name_without_embeddings_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="identity='mine' names LangChain embeddings"):
+        encoder_of(None, "mine")
+
+
+def test_what_only_looks_like_embeddings_is_refused_with_a_remedy() -> None:
+    with pytest.raises(InvalidInputError, match=r"Duck.*from_langchain"):
+        encoder_of(Duck())
+    with pytest.raises(InvalidInputError, match="class"):
+        encoder_of(Sides)
+
+
+def test_an_encoder_is_taken_as_it_is(bag: CallableEncoder) -> None:
+    assert encoder_of(bag) is bag
+    assert isinstance(encoder_of(), SentenceTransformerEncoder)
+
+
+def test_embeddings_come_back_as_they_went_in(bag: CallableEncoder) -> None:
+    fake = DeterministicFakeEmbedding(size=6)
+    assert embeddings_of(encoder_of(fake, "fake")) is fake
+    covered = embeddings_of(bag)
+    assert isinstance(covered, EncoderEmbeddings)
+    assert embeddings_of(encoder_of(covered, "bags again")) is covered
+
+
+async def test_an_encoder_is_embeddings_sync_and_async(bag: CallableEncoder) -> None:
+    embeddings = EncoderEmbeddings(bag)
+    texts = ["grey stones", "blood"]
+    vectors = embeddings.embed_documents(texts)
+    assert vectors == bag.encode_passages(texts).tolist()
+    assert embeddings.embed_query("blood") == bag.encode_queries(["blood"])[0].tolist()
+    assert all(type(number) is float for number in [*vectors[0], *embeddings.embed_query("x")])
+    assert await embeddings.aembed_documents(texts) == vectors
+    assert await embeddings.aembed_query("blood") == embeddings.embed_query("blood")
+    assert embeddings.embed_documents([]) == []
+
+
+@pytest.mark.parametrize("answer", [[[1.0]], [[float("nan"), 1.0]] * 2, [[1.0, 2.0], [1.0]], None])
+def test_vectors_that_are_none_are_refused(answer: Any) -> None:
+    class Broken(DeterministicFakeEmbedding):
+        def embed_documents(self, texts: list[str]) -> Any:
+            return answer
+
+    with pytest.raises(InvalidInputError):
+        encoder_of(Broken(size=2), "broken").encode_passages(["x", "y"])
