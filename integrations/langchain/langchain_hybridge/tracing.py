@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from langchain_core.callbacks import (
     CallbackManager,
@@ -44,36 +45,43 @@ def traced(
         yield
 
 
+_Run: TypeAlias = CallbackManagerForChainRun | CallbackManagerForRetrieverRun
+
+
 class _StageRuns:
-    """An observer that tells callbacks what it hears."""
+    """An observer that tells callbacks what it hears.
+
+    Stages are anybody's, and a trace is no reason for a search to fail: one may end without hits,
+    search by another of its own name, or for more queries than there are runs, of which the
+    further ones have none.
+    """
 
     def __init__(self, queries: Sequence[str], managers: Sequence[CallbackManager]) -> None:
         self._queries = queries
         self._managers = managers
-        self._searches: dict[tuple[str, int], CallbackManagerForRetrieverRun] = {}
-        self._encodings: dict[int, CallbackManagerForChainRun] = {}
+        self._open: dict[str, list[dict[int, _Run]]] = {}
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
-        for at in queries:
-            query, manager = self._queries[at], self._managers[at]
-            if stage == ENCODING:
-                run = manager.on_chain_start(None, {"query": query}, name=stage)
-                self._encodings[at] = run
-            else:
-                self._searches[stage, at] = manager.on_retriever_start(None, query, name=stage)
+        runs = {at: self._begin(stage, at) for at in queries if at < len(self._queries)}
+        self._open.setdefault(stage, []).append(runs)
 
     def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
-        if stage == ENCODING:
-            for run in self._encodings.values():
+        for at, run in self._open[stage].pop().items():
+            if isinstance(run, CallbackManagerForRetrieverRun):
+                found = hits.get(at, ())
+                run.on_retriever_end([document_of(hit, scores=True, trace=True) for hit in found])
+            else:
                 run.on_chain_end({})
-            self._encodings.clear()
-        for at, found in hits.items():
-            documents = [document_of(hit, scores=True, trace=True) for hit in found]
-            self._searches.pop((stage, at)).on_retriever_end(documents)
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
-        for at in queries:
-            if stage == ENCODING:
-                self._encodings.pop(at).on_chain_error(error)
+        for run in self._open[stage].pop().values():
+            if isinstance(run, CallbackManagerForRetrieverRun):
+                run.on_retriever_error(error)
             else:
-                self._searches.pop((stage, at)).on_retriever_error(error)
+                run.on_chain_error(error)
+
+    def _begin(self, stage: str, at: int) -> _Run:
+        query, manager = self._queries[at], self._managers[at]
+        if stage == ENCODING:
+            return manager.on_chain_start(None, {"query": query}, name=stage)
+        return manager.on_retriever_start(None, query, name=stage)
