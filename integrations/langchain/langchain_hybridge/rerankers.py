@@ -15,9 +15,10 @@ from hybridge import Hit, Passage
 from hybridge.colbert import ColBERTReranker as CoreColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker as CoreCrossEncoderReranker
 from hybridge.errors import InvalidInputError
+from hybridge.passages import stored_passage
 from hybridge.reranking import TextReranker
 
-from .documents import checked, scored
+from .documents import checked, copied, scored
 
 __all__ = ["ColBERTReranker", "CrossEncoderReranker", "HybridgeReranker", "core_reranker"]
 
@@ -64,17 +65,19 @@ class HybridgeReranker(BaseDocumentCompressor):
         Raises:
             HybridgeError: something that is no document, or a query that is no string.
         """
-        hits = self._hits(documents)
+        given = checked(documents)
+        hits = self._hits(given)
         [answer] = self.reranker.rerank([query], [hits], self.top_n)
-        return self._documents(documents, hits, answer)
+        return self._documents(given, hits, answer)
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """`compress_documents` that does not block the event loop."""
-        hits = self._hits(documents)
+        given = checked(documents)
+        hits = self._hits(given)
         [answer] = await self.reranker.arerank([query], [hits], self.top_n)
-        return self._documents(documents, hits, answer)
+        return self._documents(given, hits, answer)
 
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """This reranker as a step of a chain: ``{"query": ..., "documents": ...}`` to documents.
@@ -94,23 +97,34 @@ class HybridgeReranker(BaseDocumentCompressor):
         return RunnableLambda(rerank, arerank, name=type(self).__name__)
 
     def _hits(self, documents: Sequence[Document]) -> list[Hit]:
-        given = checked(documents)
         if isinstance(self.reranker, TextReranker):
             # Texts are all that counts: any ids and metadata will do, and ties keep their order.
-            ids = [f"{at:09}" for at in range(len(given))]
-        else:
-            ids = [_id_of(document) for document in given]
+            return [
+                Hit(Passage(f"{at:09}", document.page_content), 0.0)
+                for at, document in enumerate(documents)
+            ]
+        # Not checked again: what came out of an index may have got metadata that JSON cannot hold.
         return [
-            Hit(Passage(id_, document.page_content), 0.0)
-            for id_, document in zip(ids, given, strict=True)
+            Hit(
+                stored_passage(_id_of(document), document.page_content, copied(document.metadata)),
+                0.0,
+            )
+            for document in documents
         ]
 
     def _documents(
         self, documents: Sequence[Document], given: Sequence[Hit], answer: Sequence[Hit]
     ) -> list[Document]:
-        by_id = {hit.passage.id: document for hit, document in zip(given, documents, strict=True)}
+        by_id: dict[str, list[Document]] = {}
+        for hit, document in zip(given, documents, strict=True):
+            by_id.setdefault(hit.passage.id, []).append(document)
         return [
-            scored(by_id[hit.passage.id], hit, scores=self.include_scores, trace=self.include_trace)
+            scored(
+                by_id[hit.passage.id].pop(0),
+                hit,
+                scores=self.include_scores,
+                trace=self.include_trace,
+            )
             for hit in answer
         ]
 
@@ -126,8 +140,10 @@ class _TextReranker(HybridgeReranker, BaseCrossEncoder):
         """
         places: dict[str, list[int]] = {}
         for at, pair in enumerate(text_pairs):
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise InvalidInputError(f"text_pairs must be (query, text) pairs, not {pair!r}")
+            if not _is_pair(pair):
+                raise InvalidInputError(
+                    f"text_pairs must be (query, text) pairs of strings, not {pair!r}"
+                )
             places.setdefault(pair[0], []).append(at)
         texts = [[text_pairs[at][1] for at in some] for some in places.values()]
         scores = [0.0] * len(text_pairs)
@@ -233,9 +249,17 @@ def core_reranker(value: Any) -> Any:
 
 def _asked(given: Any) -> tuple[list[Document], str]:
     if not isinstance(given, Mapping) or not {"query", "documents"} <= set(given):
-        got = sorted(given) if isinstance(given, Mapping) else type(given).__name__
+        got = list(given) if isinstance(given, Mapping) else type(given).__name__
         raise InvalidInputError(f"a reranker takes {{'query': ..., 'documents': ...}}, not {got}")
     return given["documents"], given["query"]
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(text, str) for text in value)
+    )
 
 
 def _id_of(document: Document) -> str:
