@@ -34,6 +34,9 @@ class DiverseRetriever:
         fetch_k: candidates to choose from, never fewer than a search's `k`.
         lambda_mult: 1 chooses by nearness to the query alone, 0 by unlikeness alone.
 
+    Attributes:
+        index: what was given.
+
     Raises:
         InvalidInputError: a `fetch_k` below 1, or a `lambda_mult` outside 0 to 1.
 
@@ -51,7 +54,7 @@ class DiverseRetriever:
     """
 
     def __init__(self, index: HybridIndex, *, fetch_k: int = 20, lambda_mult: float = 0.5) -> None:
-        self._index = index
+        self.index = index
         self._fetch_k = check_count(fetch_k, "fetch_k")
         self._lambda = check_share(lambda_mult, "lambda_mult")
 
@@ -69,11 +72,11 @@ class DiverseRetriever:
             InvalidInputError: an argument is not valid.
         """
         asked = check_queries(queries)
-        lists = self._index.search(asked, max(check_k(k), self._fetch_k), where=where)
+        lists = self.index.search(asked, max(check_k(k), self._fetch_k), where=where)
         if not any(lists):
             return lists
         with observed(MMR, len(asked)) as report:
-            vectors = self._index.encoder.encode_queries(asked)
+            vectors = self.index.encoder.encode_queries(asked)
             report.hits = chosen = [
                 diversified(hits, vector, self._vectors(hits), k, self._lambda)
                 for hits, vector in zip(lists, vectors, strict=True)
@@ -91,12 +94,12 @@ class DiverseRetriever:
     ) -> list[Hit]:
         """The chosen `k` passages for a vector; candidates come from the vectors alone."""
         fetch_k = max(check_k(k), self._fetch_k)
-        [hits] = self._index.dense.search_vectors([vector], fetch_k, where=where)
+        [hits] = self.index.dense.search_vectors([vector], fetch_k, where=where)
         query = np.asarray(vector, dtype=np.float32)
         return diversified(hits, query, self._vectors(hits), k, self._lambda)
 
     def _vectors(self, hits: Sequence[Hit]) -> Vectors:
-        return self._index.dense.vectors([hit.passage.id for hit in hits])
+        return self.index.dense.vectors([hit.passage.id for hit in hits])
 
 
 def diversified(

@@ -14,6 +14,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
 from hybridge import Hit, HybridIndex, Pipeline
+from hybridge.diversity import DiverseRetriever
+from hybridge.errors import InvalidInputError
 from hybridge.filters import as_filter
 
 from .batches import BatchedRetriever, Where
@@ -76,6 +78,9 @@ class HybridgeRetriever(BatchedRetriever):
     @field_validator("rerankers", mode="before")
     @classmethod
     def _check_rerankers(cls, value: Any) -> tuple[Any, ...]:
+        # A LangChain face of a reranker can be iterated over: all of pydantic's models can.
+        if not isinstance(value, Sequence):
+            raise InvalidInputError(f"rerankers must be a list, not {value!r}: write [{value!r}]")
         return tuple(map(core_reranker, value))
 
     @field_validator("filter")
@@ -87,6 +92,8 @@ class HybridgeRetriever(BatchedRetriever):
     @classmethod
     def _check_settings(cls, settings: Mapping[str, Any]) -> None:
         """Refuse fields that are not valid: before the work that a typo should not cost."""
+        if "retriever" in settings:
+            raise InvalidInputError("retriever= is what this makes: use from_index to give one")
         try:
             cls(**settings)
         except ValidationError as error:
@@ -189,8 +196,9 @@ class HybridgeRetriever(BatchedRetriever):
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         names = super()._get_ls_params(**kwargs)
-        names["ls_vector_store_provider"] = type(self.retriever).__name__
-        encoder = getattr(self.retriever, "encoder", None)
+        searched = _searched(self.retriever)
+        names["ls_vector_store_provider"] = type(searched).__name__
+        encoder = getattr(searched, "encoder", None)
         if encoder is not None:
             embeddings = getattr(encoder, "embeddings", None)
             names["ls_embedding_provider"] = type(embeddings or encoder).__name__
@@ -202,9 +210,15 @@ class HybridgeRetriever(BatchedRetriever):
 
         Returns:
             their ids.
+
+        Raises:
+            InvalidInputError: what is searched takes none, or a document is not valid.
         """
+        searched = _searched(self.retriever)
+        if not callable(getattr(searched, "add", None)):
+            raise InvalidInputError(f"a {type(searched).__name__} takes no documents")
         passages = passages_of(documents)
-        self.retriever.add(passages)
+        searched.add(passages)
         return [passage.id for passage in passages]
 
     async def aadd_documents(self, documents: Iterable[Document]) -> list[str]:
@@ -256,3 +270,12 @@ class HybridgeRetriever(BatchedRetriever):
             for hit in hits
             if least is None or hit.score >= least
         ]
+
+
+def _searched(retriever: Any) -> Any:
+    """What holds the passages that a retriever finds, behind the stages that only order them."""
+    while isinstance(retriever, Pipeline | DiverseRetriever):
+        retriever = (
+            retriever.index if isinstance(retriever, DiverseRetriever) else retriever.retriever
+        )
+    return retriever
