@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -162,15 +163,27 @@ class HybridVectorStore(StoreSearches):
 
     @classmethod
     def from_documents(
-        cls, documents: Iterable[Document], embedding: Any = None, **options: Any
+        cls,
+        documents: Iterable[Document],
+        embedding: Any = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
     ) -> Self:
-        """A store over a new index of these documents; the rest is as for `from_texts`."""
+        """A store over a new index of these documents; the rest is as for `from_texts`.
+
+        Args:
+            documents: what can be found.
+            embedding: as for `create`.
+            ids: one a document, instead of the documents' own.
+            options: those of `create`.
+        """
         given = checked(documents)
         return cls.from_texts(
             [document.page_content for document in given],
             embedding,
             [document.metadata for document in given],
-            ids=[document.id for document in given],
+            ids=[document.id for document in given] if ids is None else ids,
             **options,
         )
 
@@ -183,7 +196,7 @@ class HybridVectorStore(StoreSearches):
         self,
         documents: Iterable[Document],
         *,
-        ids: Sequence[str | None] | None = None,
+        ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
     ) -> list[str]:
         """Add documents; one whose id is there already replaces it.
@@ -203,6 +216,47 @@ class HybridVectorStore(StoreSearches):
         self.index.add(passages)
         return [passage.id for passage in passages]
 
+    def add_texts(  # type: ignore[override]
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+    ) -> list[str]:
+        """Add texts, as `add_documents` adds documents.
+
+        Args:
+            texts: what can be found.
+            metadatas: one a text.
+            ids: one a text; those that are None are given.
+
+        Raises:
+            HybridgeError: not one of each a text, or what `add_documents` raises.
+        """
+        return self.add_documents(documents_of(texts, metadatas, ids))
+
+    async def aadd_texts(  # type: ignore[override]
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+    ) -> list[str]:
+        """`add_texts` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.add_texts, texts, metadatas, ids=ids)
+
+    async def aadd_documents(  # type: ignore[override]
+        self,
+        documents: Iterable[Document],
+        *,
+        ids: Iterable[str | None] | None = None,
+        batch_size: int | None = None,
+    ) -> list[str]:
+        """`add_documents` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.add_documents, documents, ids=ids, batch_size=batch_size
+        )
+
     def delete(  # type: ignore[override]
         self,
         ids: Sequence[str] | None = None,
@@ -216,6 +270,8 @@ class HybridVectorStore(StoreSearches):
         Raises:
             InvalidInputError: neither or both were given.
         """
+        if (ids is None) == (filter is None):
+            raise InvalidInputError("delete needs either ids or filter, to say what to delete")
         self.index.delete(ids, where=filter)
         return True
 
