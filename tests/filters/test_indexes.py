@@ -80,3 +80,16 @@ def test_only_bool_gives_way(existing, expected):
 )
 def test_paths_in_the_payload(path, expected):
     assert payload_path(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ((), 'a."b c"'),
+        (("meta",), 'meta.a."b c"'),
+        (("my meta", "x"), '"my meta".x.a."b c"'),
+        (('say "x"',), None),
+    ],
+)
+def test_metadata_may_lie_elsewhere(root, expected):
+    assert payload_path(("a", "b c"), root) == expected

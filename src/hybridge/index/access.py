@@ -31,7 +31,8 @@ class Access:
         """Raise `ClosedError` if the index was closed."""
         if self.closed:
             raise ClosedError(
-                f"the index ({self._place}) was closed: open it again with HybridIndex.open"
+                f"the index ({self._place}) was closed: open it again with HybridIndex.open, "
+                "or attach to it again"
             )
 
     @contextmanager
