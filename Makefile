@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-demo_needs := -e '.[cli,offline]'
+demo_needs := -e '.[cli,offline]' -e integrations/langchain
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]'
 
@@ -17,8 +17,11 @@ bench_needs := -e '.[bench]'
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
-demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it questions
-	$(BIN)/hybridge demo
+demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it questions, one through LangChain
+	$(BIN)/hybridge demo --keep $(VENV)/demo-index
+	@echo && echo "One of them through LangChain, by integrations/langchain/examples/chain.py:" && echo
+	$(BIN)/python integrations/langchain/examples/chain.py --index $(VENV)/demo-index \
+		"Is the finally block executed after a return?"
 
 test: $(VENV)/.dev-installed ## run every test, docstring examples included
 	$(BIN)/python -m pytest
