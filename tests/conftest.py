@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,6 +61,29 @@ def _folder_from(variable: str) -> Path:
     if not Path(value).is_dir():
         pytest.skip(f"{variable} names no folder: {value}")
     return Path(value)
+
+
+@pytest.fixture
+def run_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Iterator[dict[str, Any]]]:
+    """Runs the Python examples of a README in the order they stand there, in an empty folder.
+
+    What an example has named is yielded after it. Each begins with nothing, or, given a dict, with
+    what is in it and what the examples before it have named.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(readme: Path, shared: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        for example in re.findall(r"^```python\n(.*?)^```", readme.read_text("utf-8"), re.M | re.S):
+            names: dict[str, Any] = {} if shared is None else shared
+            exec(compile(example, str(readme), "exec"), names)
+            yield names
+            if shared is None:
+                names.clear()
+                gc.collect()  # an index that nobody closed is closed when it is collected
+
+    return run
 
 
 @pytest.fixture(scope="session")
