@@ -1,0 +1,102 @@
+"""Every Python example of the adapter's README runs, and finds what its text promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_qdrant import SparseEmbeddings
+
+import langchain_hybridge
+
+README = Path(__file__).parents[3] / "integrations" / "langchain" / "README.md"
+TEXT = README.read_text("utf-8")
+QUESTION = "what thins blood?"
+ASPIRIN = "Aspirin thins the blood."
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`langchain-community` is being sunset:DeprecationWarning"
+)
+
+
+def ids(documents: list[Document]) -> list[str | None]:
+    return [document.id for document in documents]
+
+
+def test_the_readme_runs(
+    run_readme: Callable[..., Iterator[dict[str, Any]]],
+    embeddings: Embeddings,
+    sparse: SparseEmbeddings,
+    tiny_cross_encoder: Path,
+    colbert_checkpoint: Path,
+    make_hybrid_store: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    yours = {
+        "embeddings": embeddings,
+        "sparse": sparse,
+        "model": str(tiny_cross_encoder),
+        "checkpoint": colbert_checkpoint,
+        "client": make_hybrid_store([Document(ASPIRIN), Document("Bread needs yeast.")]).client,
+    }
+    left = [dict(names) for names in run_readme(README, yours)]
+    ten_lines, asking, run_time, trace, _, rerankers, keeping, *recipes = left
+
+    answer = ten_lines["answer"].text
+    assert ASPIRIN in answer
+    assert answer.endswith("does aspirin keep blood from clotting?")
+
+    assert asking["document"].id == "p2"
+    assert [ids(found) for found in asking["lists"]] == [["p1"], ["p3"]]
+    assert ids(run_time["found"]) == ["p3"]
+    assert trace["best"].id == "p1"
+    assert trace["trace"].keys() == {"bm25", "dense", "fusion"}
+    assert trace["trace"]["bm25"]["rank"] == 1
+    assert trace["trace"]["fusion"]["score"] == trace["score"]
+    printed = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
+    assert [stage for stage, _ in printed] == ["bm25", "dense", "fusion", "HybridRetriever"]
+    assert printed[0][1] == "['p1']"
+    assert printed[-1][1] == "['p1', 'p2']"
+
+    assert ids(rerankers["inside"].invoke(QUESTION)) == ["p1", "p2"]
+    assert ids(rerankers["compressing"].invoke(QUESTION)) == ["p1"]
+    assert ids(rerankers["step"].invoke(QUESTION)) == ["p1"]
+    assert rerankers["scores"][0] > 0.5
+
+    assert keeping["first"]["num_added"] == 3
+    assert (keeping["second"]["num_skipped"], keeping["second"]["num_deleted"]) == (2, 1)
+    assert keeping["diverse"].k == 2
+    kept = {document.page_content for document in keeping["reopened"].invoke("bread, blood")}
+    assert kept == {ASPIRIN, "Warfarin is an anticoagulant."}
+    keeping["reopened"].retriever.close()
+
+    assert len(recipes) == 5
+    for recipe in recipes:
+        found = [document.page_content for document in recipe["new"].invoke(QUESTION)]
+        assert ASPIRIN in found
+        # The fourth has nothing old that runs: there the third's old side is still in place.
+        assert ASPIRIN in [document.page_content for document in recipe["old"].invoke(QUESTION)]
+
+
+def test_ragatouille_does_not_import_beside_langchain_1() -> None:
+    [old] = re.findall(r"^```py\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    alone = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", old], capture_output=True, text=True, check=False
+    )
+    message = "No module named 'langchain.retrievers'"
+    assert alone.stderr.splitlines()[-1] == f"ModuleNotFoundError: {message}"
+    assert message in TEXT
+
+
+def test_its_table_names_what_there_is() -> None:
+    [table] = re.findall(r"^## What is in it\n(.*?)^## ", TEXT, re.MULTILINE | re.DOTALL)
+    first_column = "".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))
+    public = {name for name in langchain_hybridge.__all__ if not name.startswith("_")}
+    assert set(re.findall(r"`(\w+)`", first_column)) >= public
