@@ -12,7 +12,7 @@ from typing import Any
 from ..filters import And, Filter, IdIn
 from ..lexical.snapshot import Snapshot
 from ..vectors.store import Scored
-from .lexical import PointedId, PostingsSearch, PostingsStage
+from .postings import PointedId, PostingsSearch, PostingsStage
 from .stages import StageSearch
 
 __all__ = ["FollowingStage"]

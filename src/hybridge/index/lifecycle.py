@@ -24,8 +24,9 @@ from .access import Access
 from .attached import Attached, find_target
 from .home import Home, create_home, open_home
 from .late import LateInteraction
-from .lexical import LexicalStage, open_lexical
+from .lexical import LexicalStage
 from .manifest import Lexical
+from .opening import open_lexical
 from .settings import EncoderLike, make_manifest, reopened_encoder, reopened_token_encoder
 
 if TYPE_CHECKING:

@@ -1,0 +1,181 @@
+"""BM25 as arrays in memory beside the store, saved with the index, following its writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analyzer import Analyzer
+from ..errors import CorruptIndexError
+from ..filters import Filter
+from ..lexical.parameters import BM25Parameters
+from ..lexical.postings import Postings
+from ..lexical.snapshot import Snapshot
+from ..passages import Passage
+from ..vectors.store import SPARSE, Scored
+from .home import Home
+from .lexical import Prepared
+from .stages import StageSearch
+
+__all__ = ["PointedId", "PostingsSearch", "PostingsStage"]
+
+logger = logging.getLogger(__name__)
+
+_CACHED_FILTERS = 16
+
+
+class PointedId(str):
+    """A passage's id that knows its number in the store, and else is a string like any other."""
+
+    __slots__ = ("point",)
+
+    point: int
+
+
+class PostingsStage:
+    """BM25 by bm25s, over arrays in memory that are derived from the store."""
+
+    name = SPARSE
+
+    def __init__(self, home: Home, analyzer: Analyzer) -> None:
+        self._home = home
+        self._analyzer = analyzer
+        self._allowed: dict[Filter, NDArray[np.bool_]] = {}
+        self._keys: dict[int, PointedId] = {}
+        self._building = Lock()
+        self._postings: Postings[PointedId] | None = self._load()
+        self._current()
+
+    def _load(self) -> Postings[PointedId] | None:
+        file = self._home.bm25_file
+        if file is None or not file.exists():
+            return None
+        try:
+            postings = Postings[PointedId].load(file, analyzer=self._analyzer, key=self._key)
+        except CorruptIndexError as error:
+            logger.warning("%s; building it again from the passages", error)
+            return None
+        if postings.stamp != self._home.generation:
+            logger.info("%s is older than the passages; building it again", file)
+            return None
+        return postings
+
+    def _current(self) -> Postings[PointedId]:
+        with self._building:
+            if self._postings is None:
+                self._postings, self._keys = self._derived()
+            return self._postings
+
+    def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
+        parameters = BM25Parameters.from_config(self._home.manifest.bm25)
+        postings = Postings[PointedId](self._analyzer, parameters)
+        keys: dict[int, PointedId] = {}
+        for page in self._home.store.pages():
+            named = [self._pointed(passage.id) for passage in page]
+            postings.upsert(named, [passage.text for passage in page])
+            keys.update((key.point, key) for key in named)
+        return postings, keys
+
+    def _pointed(self, passage_id: str) -> PointedId:
+        key = PointedId(passage_id)
+        key.point = self._home.store.point(passage_id)
+        return key
+
+    def _key(self, passage_id: str) -> PointedId:
+        key = self._pointed(passage_id)
+        self._keys[key.point] = key
+        return key
+
+    def renewed(self) -> Callable[[], None]:
+        postings, keys = self._derived()
+        postings.snapshot()  # scored here, where nobody waits for it
+
+        def put_in_place() -> None:
+            self._allowed, self._postings, self._keys = {}, postings, keys
+
+        return put_in_place
+
+    def invalidate(self) -> None:
+        self._allowed = {}
+        self._keys = {}
+        self._postings = None
+
+    def refresh(self) -> None:
+        """Nothing to do: every length is known at every moment."""
+
+    def learn(self, passages: Iterable[Passage], count: int) -> None:
+        """Nothing to learn: the arrays know every length."""
+
+    def prepare(self, passages: Sequence[Passage]) -> Prepared:
+        return Prepared(counts=self._current().count([p.text for p in passages]))
+
+    def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
+        self._allowed = {}
+        self._current().put([self._key(p.id) for p in passages], prepared.counts)
+
+    def delete(self, points: Sequence[int]) -> None:
+        self._allowed = {}
+        self._current().delete([self._keys.pop(point) for point in points])
+
+    def save(self) -> None:
+        file, postings = self._home.bm25_file, self._postings
+        if file and postings is not None and postings.stamp != self._home.generation:
+            postings.save(file, stamp=self._home.generation)
+
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        return queries
+
+    def begin(self, encoded: Sequence[Any]) -> StageSearch:
+        return PostingsSearch(self, self._current().snapshot(), encoded)
+
+    def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
+        """Finds the row of a point."""
+        rows, keys = snapshot.rows, self._keys
+        return lambda point: rows[keys[point]]
+
+    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+        """The rows of points."""
+        return list(map(self.row_in(snapshot), points))
+
+    def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
+        """Which rows pass the filter; remembered until the next write, for filters come again."""
+        remembered = self._allowed
+        mask = remembered.get(where)
+        if mask is None:
+            mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
+            points = self._home.store.matching(where)
+            mask[self.rows(points, snapshot)] = True
+            if len(remembered) >= _CACHED_FILTERS:
+                remembered.clear()
+            remembered[where] = mask
+        return mask
+
+
+class PostingsSearch:
+    """A search of the arrays: one pass over a query's postings scores every passage."""
+
+    def __init__(
+        self, stage: PostingsStage, snapshot: Snapshot[PointedId], queries: Sequence[str]
+    ) -> None:
+        self._stage = stage
+        self._snapshot = snapshot
+        self._scores = [snapshot.scores(query) for query in queries]
+
+    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+        allowed = None if where is None else self._stage.allowed(where, self._snapshot)
+        return [
+            [(key.point, score) for key, score in self._snapshot.best(scores, depth, allowed)]
+            for scores in self._scores
+        ]
+
+    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        row = self._stage.row_in(self._snapshot)
+        return [
+            {point: scores[row(point)] for point in some}
+            for scores, some in zip(self._scores, points, strict=True)
+        ]
