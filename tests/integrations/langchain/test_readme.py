@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.embeddings import Embeddings
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.runnables import RunnableLambda
 from langchain_qdrant import SparseEmbeddings
 
+import hybridge
 import langchain_hybridge
+from hybridge import Passage
+from hybridge.errors import InvalidInputError
+from langchain_hybridge import HybridgeRetriever, HybridVectorStore
 
 README = Path(__file__).parents[3] / "integrations" / "langchain" / "README.md"
 TEXT = README.read_text("utf-8")
@@ -24,6 +29,16 @@ ASPIRIN = "Aspirin thins the blood."
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`langchain-community` is being sunset:DeprecationWarning"
 )
+
+
+class Counting(hybridge.BM25Retriever):
+    """Notes how many queries each search has."""
+
+    asked: ClassVar[list[int]] = []
+
+    def search(self, queries: Sequence[str], *arguments: Any, **options: Any) -> Any:
+        self.asked.append(len(queries))
+        return super().search(queries, *arguments, **options)
 
 
 def ids(documents: list[Document]) -> list[str | None]:
@@ -93,6 +108,31 @@ def test_ragatouille_does_not_import_beside_langchain_1() -> None:
     message = "No module named 'langchain.retrievers'"
     assert alone.stderr.splitlines()[-1] == f"ModuleNotFoundError: {message}"
     assert message in TEXT
+
+
+def test_a_batch_is_one_search_unless_it_is_inside_a_dict() -> None:
+    retriever = HybridgeRetriever(retriever=Counting([Passage("p1", ASPIRIN)]))
+    end = RunnableLambda(lambda given: given)
+    for chain, expected in (
+        (retriever, [3]),
+        (retriever | end, [3]),
+        ({"context": retriever} | end, [1, 1, 1]),
+    ):
+        Counting.asked.clear()
+        chain.batch(["a", "b", "c"])
+        assert Counting.asked == expected
+
+
+def test_own_embeddings_that_are_kept_need_a_name(tmp_path: Path) -> None:
+    unnamed = DeterministicFakeEmbedding(size=6)
+    with pytest.raises(InvalidInputError, match="identity"):
+        HybridVectorStore.create(unnamed, path=tmp_path / "index")
+    store = HybridVectorStore.create(unnamed, path=tmp_path / "index", identity="mine")
+    store.add_documents([Document(ASPIRIN, id="p1")])
+    store.index.close()
+    again = HybridVectorStore.open(tmp_path / "index", unnamed, identity="mine")
+    assert ids(again.similarity_search(QUESTION)) == ["p1"]
+    again.index.close()
 
 
 def test_its_table_names_what_there_is() -> None:
