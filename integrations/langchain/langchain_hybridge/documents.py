@@ -10,6 +10,7 @@ from langchain_core.utils.uuid import uuid7
 
 from hybridge import Hit, Passage, StageScore
 from hybridge.errors import InvalidInputError
+from hybridge.passages import unique_passages
 
 __all__ = [
     "SCORE",
@@ -63,7 +64,7 @@ def passages_of(
 
     Raises:
         InvalidInputError: something that is no document, metadata that JSON cannot hold, an id
-            that is no string with text in it, or not one id a document.
+            that is no string with text in it or comes twice, or not one id a document.
 
     >>> passages_of([Document("text", metadata={"year": 2020}, id="a")])
     [Passage(id='a', text='text', metadata={'year': 2020})]
@@ -79,7 +80,7 @@ def passages_of(
         given = document.id if id_ is None else id_
         own = str(uuid7()) if given is None else given
         passages.append(Passage(own, document.page_content, document.metadata))
-    return passages
+    return list(unique_passages(passages))
 
 
 def documents_of(

@@ -152,10 +152,10 @@ class HybridVectorStore(StoreSearches):
         Raises:
             HybridgeError: as for `create`, or a text, its metadata or its id is not valid.
         """
-        documents = documents_of(texts, metadatas, ids)
+        passages = passages_of(documents_of(texts, metadatas, ids))
         store = cls.create(embedding, **options)
         try:
-            store.add_documents(documents)
+            store.index.add(passages)
         except BaseException:
             store.index.close()
             raise

@@ -63,6 +63,7 @@ def test_what_is_no_list_of_documents_is_refused_by_name(value: Any, named: str)
     st.lists(
         st.tuples(st.none() | st.text("ab", min_size=1), st.none() | st.text("cd", min_size=1)),
         max_size=6,
+        unique_by=(lambda pair: pair[0] or object(), lambda pair: pair[1] or object()),
     )
 )
 def test_ids_that_are_given_go_before_the_documents_own(pairs: list[tuple[Any, Any]]) -> None:
@@ -93,6 +94,11 @@ def test_an_id_that_is_none_is_not_replaced_by_another(bad: Any) -> None:
 def test_there_is_one_id_a_document(ids: Any, named: str) -> None:
     with pytest.raises(InvalidInputError, match=named):
         passages_of([Document("x"), Document("y")], ids)
+
+
+def test_no_id_comes_twice() -> None:
+    with pytest.raises(InvalidInputError, match="'a' comes twice"):
+        passages_of([Document("x", id="a"), Document("y")], [None, "a"])
 
 
 def test_ids_and_documents_may_be_any_iterable() -> None:
