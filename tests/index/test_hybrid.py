@@ -129,6 +129,41 @@ def test_vectors_can_be_read_and_searched_for(build: Build, words: CallableEncod
     assert index.dense.vectors([]).shape == (0, words.dimension)
 
 
+def rounded(lists: list[list[Hit]]) -> list[list[tuple[str, float]]]:
+    return [[(hit.passage.id, round(hit.score, 4)) for hit in hits] for hits in lists]
+
+
+async def test_vectors_of_queries_may_be_given(build: Build, words: CallableEncoder) -> None:
+    index = build(PASSAGES)
+    queries = [QUERIES[0], " ", QUERIES[1]]
+    vectors = words.encode_queries(queries)
+    # qdrant-client's own engine moves the last digits of its vectors at every search.
+    assert rounded(index.search(queries, vectors=vectors)) == rounded(index.search(queries))
+    # Words of the one and meaning of the other.
+    swapped = index.search(queries, vectors=vectors[::-1], weights={"bm25": 0.0, "dense": 1.0})
+    assert [[hit.passage.id for hit in hits] for hits in swapped] == [
+        [hit.passage.id for hit in hits]
+        for hits in index.dense.search([QUERIES[1], " ", QUERIES[0]])
+    ]
+    found = await index.asearch(queries, vectors=vectors)
+    assert rounded(found) == rounded(index.search(queries))
+    with pytest.raises(InvalidInputError, match=r"this index needs \(3, 32\)"):
+        index.search(queries, vectors=vectors[:2])
+
+
+async def test_a_tuned_index_is_searched_with_its_options(build: Build) -> None:
+    index = build(PASSAGES)
+    queries = list(QUERIES)
+    expected = index.search(
+        queries, 2, weights={"bm25": 0.9, "dense": 0.1}, fusion="weighted-rrf", depth=3
+    )
+    assert rounded(index.tuned().search(queries, 2)) == rounded(index.search(queries, 2))
+    tuned = index.tuned(weights={"bm25": 0.9, "dense": 0.1}, fusion="weighted-rrf", depth=3)
+    assert rounded(tuned.search(queries, 2)) == rounded(expected)
+    assert rounded(await tuned.asearch(queries, 2)) == rounded(expected)
+    assert isinstance(tuned, Retriever)
+
+
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [

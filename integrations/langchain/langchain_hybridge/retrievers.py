@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +10,7 @@ from langchain_core.documents import Document
 from pydantic import Field, field_validator
 
 import hybridge
-from hybridge import Hit, HybridIndex
+from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.fusion import Fusion, get_fusion
 from hybridge.index.settings import check_stage_weights
@@ -116,14 +115,9 @@ class HybridRetriever(HybridgeRetriever):
         return cls(retriever=index, **settings)
 
     def _engine(self) -> Any:
-        options = {
-            "weights": self.weights,
-            "fusion": self.fusion,
-            "depth": self.depth,
-            "blend": self.late_blend,
-        }
-        given = {name: value for name, value in options.items() if value is not None}
-        return _Tuned(self.retriever, given) if given else self.retriever
+        return self.retriever.tuned(
+            weights=self.weights, fusion=self.fusion, depth=self.depth, blend=self.late_blend
+        )
 
 
 class BM25Retriever(HybridgeRetriever):
@@ -204,19 +198,3 @@ class ColBERTRetriever(HybridgeRetriever):
             path, passages_of(documents), model=model, overwrite=overwrite
         )
         return cls(retriever=index, **settings)
-
-
-@dataclass(frozen=True)
-class _Tuned:
-    """An index that is searched with options of its own."""
-
-    index: HybridIndex
-    options: Mapping[str, Any]
-
-    def search(self, queries: Sequence[str], k: int = 10, *, where: Any = None) -> list[list[Hit]]:
-        return self.index.search(queries, k, where=where, **self.options)
-
-    async def asearch(
-        self, queries: Sequence[str], k: int = 10, *, where: Any = None
-    ) -> list[list[Hit]]:
-        return await self.index.asearch(queries, k, where=where, **self.options)

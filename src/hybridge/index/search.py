@@ -27,21 +27,21 @@ _BATCH = 16
 
 def spread(
     queries: Sequence[str],
-    encode: Callable[[list[str]], Sequence[Sequence[Any]]],
+    encode: Callable[[list[int]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
 ) -> list[list[Hit]]:
     """`answer` for the queries that ask something, a batch at a time; a blank one finds nothing.
 
     Args:
         queries: questions.
-        encode: turns questions, all of them at once, into one encoded list a stage.
+        encode: turns the questions in these places, all at once, into one encoded list a stage.
         answer: takes some of each list, gives the hits of each question.
     """
     asked = [at for at, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if asked:
         with shifted(asked), observed(ENCODING, len(asked)):
-            encoded = encode([queries[at] for at in asked])
+            encoded = encode(asked)
         for start in range(0, len(asked), _BATCH):
             places = asked[start : start + _BATCH]
             with shifted(places):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from numpy.typing import ArrayLike
+
 from ..filters import Filter
-from ..protocols import Encoder, Vectors
+from ..protocols import Encoder
 from ..vectors.store import DENSE, Probe, Scored, VectorStore, check_vectors
 
 __all__ = ["DenseStage", "ProbeSearch", "Stage", "StageSearch"]
@@ -55,7 +57,7 @@ class DenseStage:
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self.encoded(self._encoder.encode_queries(queries), len(queries))
 
-    def encoded(self, vectors: Vectors, count: int) -> Sequence[Any]:
+    def encoded(self, vectors: ArrayLike, count: int) -> Sequence[Any]:
         """The vectors of `count` queries, whoever made them, as this stage compares them."""
         checked: list[list[float]] = check_vectors(
             vectors, count, self._store.options.dimension

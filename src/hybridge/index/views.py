@@ -61,7 +61,10 @@ class StageRetriever:
                 return stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
         self._access.check()
-        return spread(check_queries(queries), lambda some: [self._stage.encode(some)], answer)
+        asked = check_queries(queries)
+        return spread(
+            asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
+        )
 
     async def asearch(
         self,

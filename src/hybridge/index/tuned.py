@@ -1,0 +1,52 @@
+"""An index that is searched with options of its own: a retriever like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..passages import Hit
+from ..protocols import Where
+
+if TYPE_CHECKING:
+    from .searchable import Searchable
+
+__all__ = ["TunedIndex"]
+
+
+@dataclass(frozen=True)
+class TunedIndex:
+    """A `Retriever` over an index: what `HybridIndex.tuned` returns.
+
+    Args:
+        index: what is searched.
+        options: keywords of its `search`.
+
+    >>> from hybridge import CallableEncoder, HybridIndex, Passage
+    >>> letters = CallableEncoder(
+    ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
+    ...     dimension=2, identity="letters",
+    ... )
+    >>> with HybridIndex.create(encoder=letters) as index:
+    ...     index.add([Passage("p1", "Bananas and apples"), Passage("p2", "Green beets")])
+    ...     by_words = index.tuned(weights={"bm25": 1, "dense": 0})
+    ...     [hit.passage.id for hit in by_words.search(["apples, green or red"])[0]]
+    2
+    ['p1', 'p2']
+    """
+
+    index: Searchable
+    options: Mapping[str, Any]
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each query, as for `HybridIndex.search`."""
+        return self.index.search(queries, k, where=where, **self.options)
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`search` in a thread, so that the event loop goes on."""
+        return await self.index.asearch(queries, k, where=where, **self.options)
