@@ -75,7 +75,8 @@ def run_readme(
     monkeypatch.chdir(tmp_path)
 
     def run(readme: Path, shared: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        for example in re.findall(r"^```python\n(.*?)^```", readme.read_text("utf-8"), re.M | re.S):
+        text = readme.read_text("utf-8")
+        for example in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             names: dict[str, Any] = {} if shared is None else shared
             exec(compile(example, str(readme), "exec"), names)
             yield names
