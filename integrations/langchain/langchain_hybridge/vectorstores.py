@@ -31,8 +31,9 @@ __all__ = ["HybridVectorStore"]
 class HybridVectorStore(StoreSearches):
     """LangChain's vector store over a hybrid index: every search is by BM25 and vectors together.
 
-    Searches by a vector, and maximal marginal relevance, use the vectors alone. Filters are those
-    of Hybridge: ``{"year": {"$gte": 2020}}``, or objects of `hybridge.filters`.
+    Searches by a vector use the vectors alone; maximal marginal relevance chooses by them from what
+    a search found. Filters are those of Hybridge: ``{"year": {"$gte": 2020}}``, or objects of
+    `hybridge.filters`.
 
     Args:
         index: an open index; see `create`, `open` and `from_texts` for one of its own.

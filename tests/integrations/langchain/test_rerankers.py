@@ -104,7 +104,7 @@ async def test_order_and_scores_are_the_core_s(
     assert ids(answer)[0] == "aspirin"
 
 
-@given(st.lists(st.text("ab", max_size=3), max_size=8), st.none() | st.integers(1, 10))
+@given(st.lists(st.text("ab", max_size=3), max_size=14), st.none() | st.integers(1, 16))
 def test_ties_keep_their_order_and_top_n_cuts(given_texts: list[str], top_n: int | None) -> None:
     documents = [Document(text, metadata={"at": at}) for at, text in enumerate(given_texts)]
     reranker = HybridgeReranker(reranker=Length("length"), top_n=top_n)
