@@ -77,7 +77,7 @@ def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
 
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
     store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
-    store._is_local = False  # as it would be over a connection
+    store.is_local = False  # as it would be over a connection
     top = store._request(Probe([1.0, 0.0], 10, where=Eq("a", 1)))
     assert top.params is None
     assert top.using == ""
@@ -90,7 +90,7 @@ def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
 
 def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
-    store._is_local = False
+    store.is_local = False
     monkeypatch.setattr(client, "create_payload_index", None)
     assert store.is_prepared(Eq("a", 1))
     store.prepare(Eq("a", 1))

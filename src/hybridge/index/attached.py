@@ -107,6 +107,7 @@ class Attached:
     bm25_file: Path | None = None
     generation = ""
     is_shared = True
+    is_temporary = False
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
         self.store: VectorStore = ForeignStore(

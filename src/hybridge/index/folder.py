@@ -64,6 +64,7 @@ class Folder:
         self._path = path
         self._lock = lock
         self._temporary = temporary
+        self.is_temporary = temporary is not None
         self._touched = False
 
     @classmethod

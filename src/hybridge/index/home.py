@@ -24,6 +24,8 @@ class Home(Protocol):
     manifest: Manifest
     is_shared: bool
     """Whether others may write to the store without telling."""
+    is_temporary: bool
+    """Whether the place goes when it is closed, with all that is in it."""
 
     @property
     def place(self) -> str:

@@ -258,6 +258,11 @@ class Lifecycle:
             raise
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether the index goes when it is closed, with all that is in it."""
+        return self._home.is_temporary
+
+    @property
     def encoder(self) -> Encoder:
         """What makes vectors of queries and passages."""
         return self._encoder

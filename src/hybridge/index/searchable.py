@@ -22,7 +22,7 @@ from .lifecycle import Lifecycle
 from .search import hybrid_hits, spread
 from .settings import check_stage_weights
 from .stages import DenseStage, Stage
-from .tuned import TunedIndex
+from .tuned import TunedIndex, check_tuning
 from .views import DenseRetriever, LateReranker, StageRetriever
 
 __all__ = ["Searchable"]
@@ -74,11 +74,13 @@ class Searchable(Lifecycle):
         depth: int | None = None,
         blend: float | None = None,
     ) -> TunedIndex:
-        """This index as a `Retriever` whose every search has these options; see `search`."""
-        options = {"weights": weights, "fusion": fusion, "depth": depth, "blend": blend}
-        return TunedIndex(
-            self, {name: value for name, value in options.items() if value is not None}
-        )
+        """This index as a `Retriever` whose every search has these options; see `search`.
+
+        Raises:
+            InvalidInputError: a value that is not valid.
+        """
+        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        return TunedIndex(self, options)
 
     def search(
         self,

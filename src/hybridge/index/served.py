@@ -28,7 +28,9 @@ class Served:
     is_shared = False
 
     def __init__(self, client: QdrantClient, collection: str, manifest: Manifest) -> None:
-        self.store: VectorStore = ClientStore(client, collection, manifest.store)
+        store = ClientStore(client, collection, manifest.store)
+        self.store: VectorStore = store
+        self.is_temporary = store.is_local
         self.manifest = manifest
         self._client = client
         self._collection = collection

@@ -6,13 +6,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import check_count, check_share
+from ..fusion import get_fusion
 from ..passages import Hit
 from ..protocols import Where
+from .settings import check_stage_weights
 
 if TYPE_CHECKING:
     from .searchable import Searchable
 
-__all__ = ["TunedIndex"]
+__all__ = ["TunedIndex", "check_tuning"]
+
+
+def check_tuning(
+    *,
+    weights: Mapping[str, float] | None = None,
+    fusion: Any = None,
+    depth: int | None = None,
+    blend: float | None = None,
+) -> dict[str, Any]:
+    """Those of the options of `HybridIndex.search` that are given, once they are sure to be valid.
+
+    Raises:
+        InvalidInputError: a value that is not valid.
+
+    >>> check_tuning(weights={"bm25": 1, "dense": 0}, depth=50)
+    {'weights': {'bm25': 1.0, 'dense': 0.0}, 'depth': 50}
+    """
+    options: dict[str, Any] = {}
+    if weights is not None:
+        options["weights"] = check_stage_weights(weights)
+    if fusion is not None:
+        options["fusion"] = get_fusion(fusion)
+    if depth is not None:
+        options["depth"] = check_count(depth, "depth")
+    if blend is not None:
+        options["blend"] = check_share(blend, "blend")
+    return options
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class ClientStore:
         self._vector = vector
         schema = describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
-        self._is_local = isinstance(client._client, QdrantLocal)
+        self.is_local = isinstance(client._client, QdrantLocal)
         self._unindexed: set[str] = set()
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
@@ -160,12 +160,12 @@ class ClientStore:
         return {point: passage.id for point, passage in self.get(points).items()}
 
     def is_prepared(self, where: Filter) -> bool:
-        return self._is_local or index_fields(where, self._indexes).keys() <= self._unindexed
+        return self.is_local or index_fields(where, self._indexes).keys() <= self._unindexed
 
     def prepare(self, where: Filter) -> None:
         from qdrant_client import models
 
-        if self._is_local:
+        if self.is_local:
             return
         for path, kind in index_fields(where, self._indexes).items():
             if path in self._unindexed:
@@ -241,7 +241,7 @@ class ClientStore:
             using=self._vector if probe.using == DENSE else probe.using,
             filter=self._filter(probe.where, probe.among),
             limit=probe.limit,
-            params=None if self._is_local else self._params(probe),
+            params=None if self.is_local else self._params(probe),
         )
 
     def _params(self, probe: Probe) -> models.SearchParams | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from .rerankers import ColBERTRerank, CrossEncoderRerank, HybridgeRerank
+
+__all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank", "__version__"]
 
 __version__ = version("llama-index-hybridge")

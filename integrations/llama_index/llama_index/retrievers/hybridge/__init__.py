@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from .base import HybridgeRetriever
+from .events import StageEndEvent, StageStartEvent
+from .nodes import TracedNode
+from .queries import HybridgeQuery
+from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+
+__all__ = [
+    "BM25Retriever",
+    "ColBERTRetriever",
+    "HybridRetriever",
+    "HybridgeQuery",
+    "HybridgeRetriever",
+    "StageEndEvent",
+    "StageStartEvent",
+    "TracedNode",
+    "__version__",
+]
 
 __version__ = version("llama-index-hybridge")

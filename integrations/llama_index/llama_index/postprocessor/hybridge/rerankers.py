@@ -1,0 +1,226 @@
+"""Postprocessors for LlamaIndex that rerank: by a cross-encoder, by late interaction, by any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import llama_index.core.instrumentation as instrument
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+
+from hybridge import Hit, Passage, Pipeline
+from hybridge import colbert as core_colbert
+from hybridge import cross_encoder as core_cross_encoder
+from hybridge.errors import InvalidInputError
+from hybridge.lexical import BM25Retriever
+from hybridge.reranking import TextReranker, blended
+from llama_index.retrievers.hybridge.nodes import TracedNode, trace_of
+
+__all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
+
+dispatcher = instrument.get_dispatcher(__name__)
+
+
+class HybridgeRerank(BaseNodePostprocessor):
+    """LlamaIndex's postprocessor over any reranker of Hybridge.
+
+    It reads of a node what LlamaIndex embeds. Nodes that were given stay as they are; what comes
+    back are `TracedNode`, which know what this and earlier stages thought of them.
+
+    Args:
+        reranker: anything with `rerank` and `arerank`. What reads texts takes any nodes; what knows
+            its passages, like `HybridIndex.late_interaction`, those of its index alone.
+        top_n: nodes to return at most.
+        blend: the reranker's share in the score, from 0 to 1; the rest is the score that a node
+            came with.
+        callback_manager: as for any postprocessor of LlamaIndex.
+
+    Raises:
+        InvalidInputError: something that is no reranker.
+        pydantic.ValidationError: a value that is not valid.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    top_n: int = Field(default=2, ge=1)
+    blend: float = Field(default=1.0, ge=0, le=1)
+    _reranker: Any = PrivateAttr()
+
+    def __init__(
+        self,
+        reranker: Any,
+        *,
+        top_n: int = 2,
+        blend: float = 1.0,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        fields = {"top_n": top_n, "blend": blend}
+        super().__init__(callback_manager=callback_manager or CallbackManager(), **fields)
+        Pipeline(BM25Retriever(), reranker)
+        self._reranker = reranker
+
+    @classmethod
+    def class_name(cls) -> str:
+        return cls.__name__
+
+    @property
+    def reranker(self) -> Any:
+        """What judges: a reranker of Hybridge."""
+        return self._reranker
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if query_bundle is None or not isinstance(query_bundle.query_str, str):
+            raise InvalidInputError(
+                f"{self.class_name()} needs the query: give query_str or query_bundle"
+            )
+        given = _checked(nodes)
+        if not given:
+            return []
+        with self._told(given, query_bundle) as answer:
+            answer.extend(self._reranked(given, query_bundle.query_str))
+        return answer
+
+    def _reranked(self, nodes: Sequence[NodeWithScore], query: str) -> list[NodeWithScore]:
+        reads_texts = isinstance(self._reranker, TextReranker)
+        hits = [
+            # Where texts are all that counts any ids will do, and so ties keep their order.
+            Hit(
+                Passage(
+                    f"{at:09}" if reads_texts else found.node.node_id,
+                    found.node.get_content(metadata_mode=MetadataMode.EMBED),
+                ),
+                0.0 if found.score is None else float(found.score),
+            )
+            for at, found in enumerate(nodes)
+        ]
+        [answer] = self._reranker.rerank([query], [hits], self.top_n if self.blend == 1 else None)
+        if self.blend < 1:
+            answer = blended(hits, answer, self.blend, self.top_n)
+        by_id = {hit.passage.id: found for hit, found in zip(hits, nodes, strict=True)}
+        return [_judged(by_id[hit.passage.id], hit) for hit in answer]
+
+    @contextmanager
+    def _told(
+        self, nodes: list[NodeWithScore], query: QueryBundle
+    ) -> Iterator[list[NodeWithScore]]:
+        """A block whose beginning, answer and failure LlamaIndex is told of."""
+        answer: list[NodeWithScore] = []
+        name = str(getattr(self._reranker, "name", type(self._reranker).__name__))
+        dispatcher.event(
+            ReRankStartEvent(query=query, nodes=nodes, top_n=self.top_n, model_name=name)
+        )
+        payload: dict[str, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: name,
+            EventPayload.QUERY_STR: query.query_str,
+            EventPayload.TOP_K: self.top_n,
+        }
+        try:
+            with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+                yield answer
+                event.on_end(payload={EventPayload.NODES: answer})
+        except Exception as error:
+            dispatcher.event(ExceptionEvent(exception=error))
+            raise
+        finally:
+            dispatcher.event(ReRankEndEvent(nodes=answer))
+
+
+class CrossEncoderRerank(HybridgeRerank):
+    """A cross-encoder of sentence-transformers, which reads each node with the query.
+
+    Args:
+        model: a name, a folder, a `CrossEncoder`, or None for
+            ``cross-encoder/ms-marco-MiniLM-L6-v2``; found now, loaded at the first use.
+        top_n: nodes to return at most.
+        blend: the cross-encoder's share in the score; the rest is what a node came with.
+        callback_manager: as for any postprocessor of LlamaIndex.
+        options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
+            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
+
+    Raises:
+        TypeError: an option that there is not.
+        InvalidInputError: a value that is not valid.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int = 2,
+        blend: float = 1.0,
+        callback_manager: CallbackManager | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            core_cross_encoder.CrossEncoderReranker(model, **options),
+            top_n=top_n,
+            blend=blend,
+            callback_manager=callback_manager,
+        )
+
+
+class ColBERTRerank(HybridgeRerank):
+    """Late interaction: each token of the query finds its best match in the node (MaxSim).
+
+    Args:
+        model: a ColBERT checkpoint, or any bi-encoder, which runs training-free; None for
+            Hybridge's default bi-encoder, which needs no hub.
+        top_n: nodes to return at most.
+        blend: late interaction's share in the score; the rest is what a node came with.
+        callback_manager: as for any postprocessor of LlamaIndex.
+        options: those of `hybridge.colbert.ColBERTReranker`, like ``engine``, ``query_length``,
+            ``passage_length``, ``threshold``, ``device``.
+
+    Raises:
+        TypeError: an option that there is not.
+        InvalidInputError: a value that is not valid.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> from llama_index.core.schema import TextNode
+    >>> texts = ["Bread needs yeast.", "Blood clots."]
+    >>> nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in texts]
+    >>> rerank = ColBERTRerank(top_n=1)
+    >>> rerank.postprocess_nodes(nodes, query_str="why does blood clot?")[0].text
+    'Blood clots.'
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int = 2,
+        blend: float = 1.0,
+        callback_manager: CallbackManager | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            core_colbert.ColBERTReranker(model, **options),
+            top_n=top_n,
+            blend=blend,
+            callback_manager=callback_manager,
+        )
+
+
+def _checked(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    listed = list(nodes)
+    for found in listed:
+        if not isinstance(found, NodeWithScore):
+            raise InvalidInputError(
+                f"nodes must be a list of NodeWithScore, not of {type(found).__name__}"
+            )
+    return listed
+
+
+def _judged(found: NodeWithScore, hit: Hit) -> TracedNode:
+    earlier = found.trace if isinstance(found, TracedNode) else {}
+    return TracedNode(node=found.node, score=hit.score, trace={**earlier, **trace_of(hit)})

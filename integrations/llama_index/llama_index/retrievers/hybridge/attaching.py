@@ -1,0 +1,122 @@
+"""Collections and indexes that LlamaIndex wrote, searched where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.indices.vector_store import VectorStoreIndex
+from llama_index.core.vector_stores import SimpleVectorStore
+
+from hybridge import HybridIndex, Passage
+from hybridge.errors import InvalidInputError
+from hybridge.filters.fields import Path
+from hybridge.filters.indexes import payload_path
+from hybridge.passages import JSON, stored_passage
+from hybridge.vectors import Layout, LlamaIndexLayout
+
+from .building import built
+from .embeddings import encoder_of
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["NodeLayout", "attached", "index_of"]
+
+
+@dataclass(frozen=True)
+class NodeLayout(LlamaIndexLayout):
+    """`LlamaIndexLayout` with the whole payload as metadata, so that nodes come back whole."""
+
+    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
+        bare = super().passage(point, payload)
+        return stored_passage(bare.id, bare.text, dict(payload))
+
+    def payload(self, passage: Passage) -> dict[str, JSON]:
+        if "_node_content" in passage.metadata:
+            return dict(passage.metadata)
+        return super().payload(passage)
+
+    def key(self, path: Path) -> str | None:
+        return payload_path(path, ())
+
+
+def attached(
+    client_or_url: QdrantClient | str,
+    collection: str,
+    embed_model: Any = None,
+    *,
+    layout: Layout | None = None,
+    api_key: str | None = None,
+    analyzer: Any = None,
+    writable: bool = False,
+) -> HybridIndex:
+    """An index over a collection of a `QdrantVectorStore`; nothing is written to it unless asked.
+
+    Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
+
+    Args:
+        client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+        collection: the collection's name.
+        embed_model: the model that it was written with, LlamaIndex's or for Hybridge to load.
+        layout: who wrote it: None for LlamaIndex, `hybridge.vectors.LangChainLayout()` for
+            LangChain.
+        api_key: the key a protected server asks for, with a url.
+        analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        writable: let nodes be added and deleted.
+
+    Raises:
+        HybridgeError: there is no such collection or vector, or the model's vectors are of another
+            length than its.
+    """
+    return HybridIndex.attach(
+        client_or_url,
+        collection,
+        layout=NodeLayout() if layout is None else layout,
+        encoder=encoder_of(embed_model, kept=False),
+        api_key=api_key,
+        analyzer=analyzer,
+        writable=writable,
+    )
+
+
+def index_of(index: VectorStoreIndex, embed_model: Any = None) -> HybridIndex:
+    """A hybrid index over what is in a `VectorStoreIndex`.
+
+    Args:
+        index: over Hybridge's own store, whose index is taken; over a collection of Qdrant, which
+            is attached to; or over LlamaIndex's store in memory, of whose nodes and vectors a
+            temporary index is made.
+        embed_model: the model that it was made with; None for what the index itself names.
+
+    Raises:
+        InvalidInputError: it is over another store.
+    """
+    if not isinstance(index, VectorStoreIndex):
+        raise InvalidInputError(f"expected a VectorStoreIndex, not a {type(index).__name__}")
+    store = index.vector_store
+    own = getattr(store, "index", None)
+    if isinstance(own, HybridIndex):
+        return own
+    model = index._embed_model if embed_model is None else embed_model
+    collection = getattr(store, "collection_name", None)
+    if isinstance(collection, str):
+        return attached(_client_of(store), collection, model)
+    if isinstance(store, SimpleVectorStore):
+        nodes = index.docstore.get_nodes(list(index.index_struct.nodes_dict.values()))
+        return built(nodes, model, vectors=[store.get(node.node_id) for node in nodes])
+    raise InvalidInputError(
+        f"a {type(store).__name__} cannot be read by Hybridge: give the nodes to from_nodes, or "
+        "the docstore to from_docstore"
+    )
+
+
+def _client_of(store: Any) -> Any:
+    client = getattr(store, "_client", None)
+    if client is None:
+        raise InvalidInputError(
+            f"this {type(store).__name__} has an asynchronous client alone: attach with a "
+            "QdrantClient, by from_qdrant"
+        )
+    return client

@@ -1,0 +1,162 @@
+"""`HybridgeRetriever`: any retriever of Hybridge as one of LlamaIndex's."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import llama_index.core.instrumentation as instrument
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
+
+from hybridge import BM25Retriever, Pipeline
+from hybridge.arguments import check_count
+from hybridge.errors import InvalidInputError
+
+from .events import told
+from .filters import AnyFilters, where_of
+from .nodes import passages_of, scored_node
+from .queries import HybridgeQuery
+
+__all__ = ["HybridgeRetriever"]
+
+dispatcher = instrument.get_dispatcher(__name__)
+
+
+class HybridgeRetriever(BaseRetriever):
+    """LlamaIndex's retriever over any retriever of Hybridge: an index, BM25, ColBERT, a pipeline.
+
+    A query brings filters and a number of nodes of its own as a `HybridgeQuery`. Each stage of a
+    search is told of by events (`StageStartEvent`, `StageEndEvent`), and by the `trace` of each
+    node that comes back.
+
+    Args:
+        retriever: anything with `search` and `asearch`.
+        similarity_top_k: nodes a query gets at most.
+        filters: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``, or a
+            `hybridge.filters.Filter`.
+        rerankers: judge what the retriever found, one after another: rerankers of Hybridge, or the
+            postprocessors of `llama_index.postprocessor.hybridge`.
+        rerank_depth: candidates that rerankers get, never fewer than `similarity_top_k`.
+        blend: a reranker's share in the score, from 0 to 1; the rest is what was said before it.
+        score_threshold: drop nodes whose score is below, in the last stage's own unit.
+        callback_manager: as for any retriever of LlamaIndex, like `objects` and `object_map`.
+        objects: index nodes, and what to go on to where one is found.
+        object_map: the same, by ids.
+        verbose: tell of going on to objects.
+
+    Raises:
+        InvalidInputError: an argument is not valid.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("1", "Cats sleep."), Passage("2", "Dogs run.")])
+    >>> [found] = HybridgeRetriever(bm25, similarity_top_k=1).retrieve("sleeping cat")
+    >>> found.node.node_id, found.text, list(found.trace)
+    ('1', 'Cats sleep.', ['bm25'])
+    """
+
+    def __init__(
+        self,
+        retriever: Any,
+        *,
+        similarity_top_k: int = 2,
+        filters: AnyFilters = None,
+        rerankers: Sequence[Any] = (),
+        rerank_depth: int = 50,
+        blend: float = 0.5,
+        score_threshold: float | None = None,
+        callback_manager: CallbackManager | None = None,
+        objects: list[IndexNode] | None = None,
+        object_map: dict[str, Any] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(callback_manager, object_map, objects, verbose)
+        self._retriever = retriever
+        self._rerankers = tuple(getattr(given, "reranker", given) for given in rerankers)
+        self._rerank_depth = rerank_depth
+        self._blend = blend
+        self._top_k = check_count(similarity_top_k, "similarity_top_k")
+        self._where = where_of(filters)
+        self._score_threshold = score_threshold
+        self._pipeline()
+
+    @classmethod
+    def check(cls, **options: Any) -> None:
+        """Refuse options that are not valid: before work that a typo should not cost.
+
+        Raises:
+            TypeError: an option that there is not.
+            InvalidInputError: a value that is not valid.
+        """
+        HybridgeRetriever(BM25Retriever(), **options)
+
+    @property
+    def retriever(self) -> Any:
+        """What searches: an index, BM25, or another retriever of Hybridge."""
+        return self._retriever
+
+    def with_options(
+        self, *, similarity_top_k: int | None = None, filters: AnyFilters = None
+    ) -> Self:
+        """A copy of this retriever, over the same index, with other options.
+
+        Args:
+            similarity_top_k: None leaves it as it is.
+            filters: None leaves them as they are; ``{}`` lets everything through.
+        """
+        other = copy.copy(self)
+        if similarity_top_k is not None:
+            other._top_k = check_count(similarity_top_k, "similarity_top_k")
+        if filters is not None:
+            other._where = where_of(filters)
+        return other
+
+    def add_nodes(self, nodes: Iterable[BaseNode]) -> list[str]:
+        """Add nodes to what is searched; one whose id is there already replaces it.
+
+        Returns:
+            their ids.
+        """
+        passages = passages_of(nodes)
+        self._retriever.add(passages)
+        return [passage.id for passage in passages]
+
+    def _pipeline(self, query: QueryBundle | None = None) -> Pipeline:
+        return Pipeline(
+            self._engine(query), *self._rerankers, depth=self._rerank_depth, blend=self._blend
+        )
+
+    def _engine(self, query: QueryBundle | None) -> Any:
+        """What searches for this query."""
+        return self._retriever
+
+    def _options(self, query: QueryBundle) -> dict[str, Any]:
+        k, where = self._top_k, self._where
+        if isinstance(query, HybridgeQuery):
+            k = k if query.similarity_top_k is None else query.similarity_top_k
+            where = where if query.filters is None else where_of(query.filters)
+        return {"k": k, "where": where}
+
+    def _nodes(self, lists: Sequence[Sequence[Any]]) -> list[NodeWithScore]:
+        least = self._score_threshold
+        return [scored_node(hit) for hit in lists[0] if least is None or hit.score >= least]
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        with told(dispatcher):
+            query = _text_of(query_bundle)
+            lists = self._pipeline(query_bundle).search([query], **self._options(query_bundle))
+        return self._nodes(lists)
+
+    @dispatcher.span
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        # Event handlers may block, and so must not be called from the event loop.
+        return await asyncio.to_thread(self._retrieve, query_bundle)
+
+
+def _text_of(query: QueryBundle) -> str:
+    if not isinstance(query.query_str, str):
+        raise InvalidInputError(f"a query needs a text, not {query.query_str!r}")
+    return query.query_str

@@ -1,0 +1,84 @@
+"""What each stage of a search did, as events of LlamaIndex's instrumentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import llama_index.core.instrumentation as instrument
+from llama_index.core.instrumentation.dispatcher import Dispatcher
+from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.schema import NodeWithScore
+
+from hybridge import Hit
+from hybridge.observation import observing
+
+from .nodes import scored_node
+
+__all__ = ["StageEndEvent", "StageStartEvent", "told"]
+
+
+class StageStartEvent(BaseEvent):
+    """A stage of a search begins.
+
+    Args:
+        stage: its name, like ``"bm25"``, ``"fusion"`` or a reranker's.
+    """
+
+    stage: str
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "StageStartEvent"
+
+
+class StageEndEvent(BaseEvent):
+    """A stage of a search is done, or has failed and found nothing.
+
+    Args:
+        stage: its name.
+        nodes: what it found, best first.
+    """
+
+    stage: str
+    nodes: list[NodeWithScore]
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "StageEndEvent"
+
+
+@contextmanager
+def told(dispatcher: Dispatcher) -> Iterator[None]:
+    """A block in which every stage of a search of one query is told of, if anybody listens."""
+    if _is_heard(dispatcher):
+        with observing(_Events(dispatcher)):
+            yield
+    else:
+        yield
+
+
+def _is_heard(dispatcher: Dispatcher) -> bool:
+    current: Dispatcher | None = dispatcher
+    while current is not None:
+        if current.event_handlers:
+            return True
+        current = current.parent if current.propagate and current.parent_name else None
+    return bool(instrument.root_dispatcher.event_handlers)
+
+
+class _Events:
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        self._dispatcher.event(StageStartEvent(stage=stage))
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        nodes: list[NodeWithScore] = [scored_node(hit) for found in hits.values() for hit in found]
+        self._dispatcher.event(StageEndEvent(stage=stage, nodes=nodes))
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        self._dispatcher.event(ExceptionEvent(exception=error))
+        self._dispatcher.event(StageEndEvent(stage=stage, nodes=[]))

@@ -1,0 +1,298 @@
+"""`HybridVectorStore`: a hybrid index where LlamaIndex wants a vector store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores.types import (
+    BasePydanticVectorStore,
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
+
+from hybridge import HybridIndex
+from hybridge.errors import InvalidInputError
+from hybridge.filters import And, Eq, Filter, IdIn
+from llama_index.retrievers.hybridge.attaching import attached
+from llama_index.retrievers.hybridge.embeddings import encoder_of
+from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
+from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
+
+from .searches import answered
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["HybridVectorStore"]
+
+_NO_DOCUMENT = "None"  # what LlamaIndex writes for a node that is no part of a document
+
+
+class HybridVectorStore(BasePydanticVectorStore):
+    """LlamaIndex's vector store over a hybrid index.
+
+    The query mode ``"default"`` searches by vectors, ``"sparse"`` by BM25, ``"hybrid"`` by both
+    (``alpha`` is the vectors' share), ``"mmr"`` by vectors, preferring what is unlike.
+
+    Args:
+        index: an open index; see `create`, `open` and `from_qdrant` for one of its own.
+
+    Raises:
+        InvalidInputError: something that is no `HybridIndex`.
+
+    >>> from llama_index.core import VectorStoreIndex, StorageContext, MockEmbedding
+    >>> from llama_index.core.schema import TextNode
+    >>> model = MockEmbedding(embed_dim=8)
+    >>> storage = StorageContext.from_defaults(vector_store=HybridVectorStore.create(model))
+    >>> nodes = [TextNode(text="Bread needs yeast."), TextNode(text="Blood clots.")]
+    >>> index = VectorStoreIndex(nodes, storage_context=storage, embed_model=model)
+    >>> retriever = index.as_retriever(vector_store_query_mode="sparse")
+    >>> [found.text for found in retriever.retrieve("why does blood clot?")]
+    ['Blood clots.']
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    stores_text: bool = True
+    is_embedding_query: bool = True
+    _index: HybridIndex = PrivateAttr()
+
+    def __init__(self, index: HybridIndex) -> None:
+        if not isinstance(index, HybridIndex):
+            raise InvalidInputError(
+                f"a HybridVectorStore needs a HybridIndex, not a {type(index).__name__}: "
+                "HybridVectorStore.create(embed_model) makes one"
+            )
+        super().__init__(stores_text=True)
+        self._index = index
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "HybridVectorStore"
+
+    @classmethod
+    def create(
+        cls,
+        embed_model: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index.
+
+        Args:
+            embed_model: the model that the `VectorStoreIndex` embeds with, or what else Hybridge
+                takes for an encoder.
+            path: a missing or empty folder; without it, and a url, a temporary one.
+            identity: names the model and its settings, where it does not do so itself.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: an argument is not valid, or there is something at this place already.
+        """
+        kept = path is not None or options.get("url") not in (None, ":memory:")
+        encoder = encoder_of(embed_model, identity, kept=kept)
+        return cls(HybridIndex.create(path, encoder=encoder, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        embed_model: Any = None,
+        *,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over the index that is there.
+
+        Args:
+            path: its folder.
+            embed_model: the model it was made with; None where that was one of
+                sentence-transformers by name, which the index loads itself.
+            identity: as for `create`.
+            options: those of `hybridge.HybridIndex.open`, like ``url``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no index, it is open already, or it was made with another model.
+        """
+        encoder = None if embed_model is None else encoder_of(embed_model, identity)
+        return cls(HybridIndex.open(path, encoder=encoder, **options))
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embed_model: Any = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a collection that LlamaIndex, or LangChain, wrote.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: its name.
+            embed_model: the model it was written with.
+            options: those of `llama_index.retrievers.hybridge.attaching.attached`: ``layout``,
+                ``api_key``, ``analyzer``, and ``writable=True`` to let nodes be added and deleted.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no such collection, or the model is not its own.
+        """
+        return cls(attached(client_or_url, collection, embed_model, **options))
+
+    @property
+    def client(self) -> HybridIndex:
+        """The index, as LlamaIndex calls it."""
+        return self._index
+
+    @property
+    def index(self) -> HybridIndex:
+        """The index."""
+        return self._index
+
+    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Add nodes; one whose id is there already replaces it.
+
+        Args:
+            nodes: their embeddings are kept; where one has none, the index's own model makes all.
+            kwargs: none: there are no options.
+
+        Returns:
+            their ids.
+
+        Raises:
+            TypeError: an option.
+            HybridgeError: a node is not valid, or an id comes twice; nothing was written.
+        """
+        _refuse(kwargs)
+        passages = passages_of(nodes)
+        self._index.add(passages, vectors=embeddings_of(nodes))
+        return [passage.id for passage in passages]
+
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Delete the nodes of a document.
+
+        Raises:
+            TypeError: an option.
+            InvalidInputError: no id of a document.
+        """
+        _refuse(delete_kwargs)
+        if not isinstance(ref_doc_id, str) or ref_doc_id in ("", _NO_DOCUMENT):
+            raise InvalidInputError(f"delete needs the id of a document, not {ref_doc_id!r}")
+        self._index.delete(where=Eq(("ref_doc_id",), ref_doc_id))
+
+    def get_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
+    ) -> list[BaseNode]:
+        """The nodes of these ids, and that pass the filters; all of them without either."""
+        chosen = _chosen(node_ids, filters)
+        if node_ids is not None:
+            found = self._index.get(node_ids)
+            passages = [passage for passage in found if passage is not None]
+        else:
+            passages = list(self._index)
+        return [
+            node_of(passage) for passage in passages if chosen is None or chosen.matches(passage)
+        ]
+
+    def delete_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """Delete the nodes of these ids and that pass the filters; `clear` deletes all.
+
+        Raises:
+            TypeError: an option.
+            InvalidInputError: neither was given.
+        """
+        _refuse(delete_kwargs)
+        chosen = _chosen(node_ids, filters)
+        if chosen is None:
+            raise InvalidInputError("delete_nodes needs node_ids or filters; clear() deletes all")
+        self._index.delete(where=chosen)
+
+    def clear(self) -> None:
+        """Delete all nodes."""
+        self._index.delete(where={})
+
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """What a search finds.
+
+        Args:
+            query: its mode, vector, text, filters and so on.
+            kwargs: none: there are no options.
+
+        Raises:
+            TypeError: an option.
+            InvalidInputError: a mode that there is not, or that lacks the vector or the text that
+                it searches by.
+        """
+        _refuse(kwargs)
+        return answered(self._index, query)
+
+    def persist(self, persist_path: str, fs: Any = None) -> None:
+        """Nothing to do where the index has a place of its own.
+
+        Raises:
+            InvalidInputError: it is temporary, and would be lost.
+        """
+        if self._index.is_temporary:
+            raise InvalidInputError(
+                "this store is temporary: create it with path=..., where it keeps itself, and open "
+                "it again with HybridVectorStore.open"
+            )
+
+    async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """`add` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.add, nodes, **kwargs)
+
+    async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """`delete` in a thread."""
+        await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
+
+    async def aget_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
+    ) -> list[BaseNode]:
+        """`get_nodes` in a thread."""
+        return await asyncio.to_thread(self.get_nodes, node_ids, filters)
+
+    async def adelete_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """`delete_nodes` in a thread."""
+        await asyncio.to_thread(self.delete_nodes, node_ids, filters, **delete_kwargs)
+
+    async def aclear(self) -> None:
+        """`clear` in a thread."""
+        await asyncio.to_thread(self.clear)
+
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """`query` in a thread."""
+        return await asyncio.to_thread(self.query, query, **kwargs)
+
+
+def _chosen(node_ids: Sequence[str] | None, filters: AnyFilters) -> Filter | None:
+    parts: list[Filter] = [IdIn(node_ids)] if node_ids is not None else []
+    where = where_of(filters)
+    parts += [where] if where is not None else []
+    return And(*parts) if parts else None
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    if options:
+        raise TypeError(f"HybridVectorStore knows no option {min(options)!r}")
