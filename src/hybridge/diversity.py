@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import check_count, check_k, check_queries, check_share
 from .errors import InvalidInputError
-from .observation import observed
+from .observation import observed, shifted
 from .passages import Hit, StageScore
 from .protocols import Vectors, Where
 
@@ -71,17 +71,23 @@ class DiverseRetriever:
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        asked = check_queries(queries)
-        lists = self.index.search(asked, max(check_k(k), self._fetch_k), where=where)
-        if not any(lists):
+        asked, fetch_k = check_queries(queries), max(check_k(k), self._fetch_k)
+        written = [at for at, query in enumerate(asked) if query.strip()]
+        lists: list[list[Hit]] = [[] for _ in asked]
+        if not written:
             return lists
-        with observed(MMR, len(asked)) as report:
-            vectors = self.index.encoder.encode_queries(asked)
-            report.hits = chosen = [
-                diversified(hits, vector, self._vectors(hits), k, self._lambda)
-                for hits, vector in zip(lists, vectors, strict=True)
-            ]
-        return chosen
+        texts = [asked[at] for at in written]
+        with shifted(written):
+            vectors = self.index.encoder.encode_queries(texts)
+            found = self.index.search(texts, fetch_k, where=where, vectors=vectors)
+            with observed(MMR, len(texts)) as report:
+                report.hits = chosen = [
+                    diversified(hits, vector, self._vectors(hits), k, self._lambda)
+                    for hits, vector in zip(found, vectors, strict=True)
+                ]
+        for at, hits in zip(written, chosen, strict=True):
+            lists[at] = hits
+        return lists
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -188,6 +188,16 @@ class HybridVectorStore(StoreSearches):
             **options,
         )
 
+    def close(self) -> None:
+        """Close the index; closing again does nothing."""
+        self.index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def embeddings(self) -> Embeddings:
         """What makes vectors, as LangChain knows it."""
