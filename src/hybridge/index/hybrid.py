@@ -12,13 +12,14 @@ from ..filters import as_filter
 from ..passages import JSON, Passage
 from ..protocols import Where
 from .info import describe
+from .making import Making
 from .searchable import Searchable
 from .staging import dense_column, staged, token_column
 
 __all__ = ["HybridIndex"]
 
 
-class HybridIndex(Searchable):
+class HybridIndex(Making, Searchable):
     """A persistent, updatable, filterable index, searched by BM25 and a bi-encoder together.
 
     Make one with `create`, find it again with `open`; both are context managers. Everything but
