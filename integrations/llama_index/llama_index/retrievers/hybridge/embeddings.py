@@ -1,10 +1,12 @@
-"""LlamaIndex's embedding models as bi-encoders."""
+"""LlamaIndex's embedding models as bi-encoders, and the other way round."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.bridge.pydantic import PrivateAttr
 
 from hybridge import CallableEncoder
 from hybridge.encoders import as_encoder
@@ -13,7 +15,7 @@ from hybridge.errors import InvalidInputError
 if TYPE_CHECKING:
     from hybridge import Encoder
 
-__all__ = ["EmbeddingEncoder", "encoder_of"]
+__all__ = ["EmbeddingEncoder", "EncoderEmbedding", "embed_model_of", "encoder_of"]
 
 
 class EmbeddingEncoder(CallableEncoder):
@@ -42,6 +44,8 @@ def encoder_of(
     >>> encoder_of(MockEmbedding(embed_dim=6), "mock").dimension
     6
     """
+    if isinstance(embed_model, EncoderEmbedding):
+        embed_model = embed_model.encoder
     if not isinstance(embed_model, BaseEmbedding):
         if identity is not None:
             raise InvalidInputError(
@@ -57,3 +61,63 @@ def encoder_of(
         encoder = EmbeddingEncoder.from_llama_index(embed_model, identity=name)
     encoder.embed_model = embed_model
     return encoder
+
+
+def embed_model_of(encoder: Encoder) -> BaseEmbedding:
+    """An encoder as LlamaIndex's embedding model: the one it was made of, or a thin cover.
+
+    >>> from llama_index.core import MockEmbedding
+    >>> model = MockEmbedding(embed_dim=6)
+    >>> embed_model_of(encoder_of(model, "mock")) is model
+    True
+    """
+    made_of = getattr(encoder, "embed_model", None)
+    return made_of if isinstance(made_of, BaseEmbedding) else EncoderEmbedding(encoder)
+
+
+class EncoderEmbedding(BaseEmbedding):
+    """A Hybridge encoder as LlamaIndex's embedding model.
+
+    Args:
+        encoder: any `hybridge.Encoder`.
+
+    >>> from hybridge.encoders import as_encoder
+    >>> len(EncoderEmbedding(as_encoder()).get_query_embedding("why does blood clot?"))
+    384
+    """
+
+    _encoder: Any = PrivateAttr()
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(model_name=encoder.identity)
+        self._encoder = encoder
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "EncoderEmbedding"
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the vectors."""
+        encoder: Encoder = self._encoder
+        return encoder
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        vector: list[float] = self._encoder.encode_queries([query])[0].tolist()
+        return vector
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = self._encoder.encode_passages(texts).tolist()
+        return vectors
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await asyncio.to_thread(self._get_query_embedding, query)
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return await asyncio.to_thread(self._get_text_embedding, text)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self._get_text_embeddings, texts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
@@ -20,7 +21,7 @@ from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Filter, IdIn
 from llama_index.retrievers.hybridge.attaching import attached
-from llama_index.retrievers.hybridge.embeddings import encoder_of
+from llama_index.retrievers.hybridge.embeddings import embed_model_of, encoder_of
 from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
 from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
 
@@ -159,6 +160,11 @@ class HybridVectorStore(BasePydanticVectorStore):
     def index(self) -> HybridIndex:
         """The index."""
         return self._index
+
+    @property
+    def embed_model(self) -> BaseEmbedding:
+        """The model that makes the index's vectors, for a `VectorStoreIndex` or a pipeline."""
+        return embed_model_of(self._index.encoder)
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Add nodes; one whose id is there already replaces it.
