@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .reranker import HybridgeReranker
+from .rerankers import ColBERTReranker, CrossEncoderReranker
 from .retriever import HybridgeRetriever
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
 from .vectorstores import HybridVectorStore

@@ -21,7 +21,7 @@ from hybridge.filters import as_filter
 from .batches import BatchedRetriever, Where
 from .documents import document_of, documents_of, passages_of
 from .embeddings import encoder_of
-from .rerankers import core_reranker
+from .reranker import core_reranker
 from .tracing import is_watched, traced
 
 __all__ = ["HybridgeRetriever"]

@@ -1,0 +1,167 @@
+"""How a `HybridVectorStore` comes to be: created, opened, attached, made of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from langchain_core.documents import Document
+from langchain_core.vectorstores import VectorStore
+
+from hybridge import HybridIndex
+from hybridge.errors import InvalidInputError
+
+from .attaching import attached
+from .documents import checked, documents_of, passages_of
+from .embeddings import encoder_of
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["StoreMaking"]
+
+
+class StoreMaking(VectorStore):
+    """The constructors of `HybridVectorStore`."""
+
+    def __init__(self, index: HybridIndex) -> None:
+        if not isinstance(index, HybridIndex):
+            raise InvalidInputError(
+                f"a HybridVectorStore needs a HybridIndex, not a {type(index).__name__}: "
+                "HybridVectorStore.create(embedding) makes one"
+            )
+        self.index = index
+
+    @classmethod
+    def create(
+        cls,
+        embedding: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index.
+
+        Args:
+            embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
+                or None for Hybridge's default model, which needs no hub.
+            path: a missing or empty folder; without it, and a url, a temporary one.
+            identity: names the embeddings and their settings, where they do not do so themselves.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: an argument is not valid, or there is something at this place already.
+        """
+        kept = path is not None or options.get("url") not in (None, ":memory:")
+        encoder = encoder_of(embedding, identity, kept=kept)
+        return cls(HybridIndex.create(path, encoder=encoder, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        embedding: Any = None,
+        *,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over the index that is there.
+
+        Args:
+            path: its folder.
+            embedding: the embeddings it was made with; None where they were a model of
+                sentence-transformers, which the index loads itself.
+            identity: as for `create`.
+            options: those of `hybridge.HybridIndex.open`, like ``url``.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no index, it is open already, or it was made with others.
+        """
+        encoder = None if embedding is None else encoder_of(embedding, identity)
+        return cls(HybridIndex.open(path, encoder=encoder, **options))
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embedding: Any = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a collection that `langchain-qdrant` wrote.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the store's ``collection_name``.
+            embedding: the store's embeddings, or the same model for Hybridge to load.
+            options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
+                ``content_payload_key``, ``metadata_payload_key``, ``api_key``, ``analyzer``, and
+                ``writable=True`` to let documents be added and deleted.
+
+        Raises:
+            TypeError: an option that there is not.
+            HybridgeError: there is no such collection or vector, or the embeddings are of another
+                length than its vectors.
+        """
+        return cls(attached(client_or_url, collection, embedding, **options))
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Any = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index of these texts.
+
+        Args:
+            texts: what can be found.
+            embedding: as for `create`.
+            metadatas: one a text.
+            ids: one a text; those that are None are given.
+            options: those of `create`.
+
+        Raises:
+            HybridgeError: as for `create`, or a text, its metadata or its id is not valid.
+        """
+        passages = passages_of(documents_of(texts, metadatas, ids))
+        store = cls.create(embedding, **options)
+        try:
+            store.index.add(passages)
+        except BaseException:
+            store.index.close()
+            raise
+        return store
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Iterable[Document],
+        embedding: Any = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store over a new index of these documents; the rest is as for `from_texts`.
+
+        Args:
+            documents: what can be found.
+            embedding: as for `create`.
+            ids: one a document, instead of the documents' own.
+            options: those of `create`.
+        """
+        given = checked(documents)
+        return cls.from_texts(
+            [document.page_content for document in given],
+            embedding,
+            [document.metadata for document in given],
+            ids=[document.id for document in given] if ids is None else ids,
+            **options,
+        )
