@@ -1,16 +1,19 @@
-"""Collections that `langchain-qdrant` wrote, as hybrid indexes: read as they are."""
+"""Collections that `langchain-qdrant`, or LlamaIndex, wrote: read as they are."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from hybridge import HybridIndex
+from hybridge.errors import InvalidInputError
 from hybridge.vectors import LangChainLayout
 
 from .embeddings import encoder_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
+
+    from hybridge.vectors import Layout
 
 __all__ = ["attached"]
 
@@ -20,6 +23,7 @@ def attached(
     collection: str,
     embedding: Any = None,
     *,
+    layout: Layout | None = None,
     api_key: str | None = None,
     content_payload_key: str = "page_content",
     metadata_payload_key: str = "metadata",
@@ -35,6 +39,8 @@ def attached(
         client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
         collection: the store's ``collection_name``.
         embedding: the store's embeddings, or the same model for Hybridge to load.
+        layout: who wrote it, if not LangChain: `hybridge.vectors.LlamaIndexLayout()` for
+            LlamaIndex's `QdrantVectorStore`.
         api_key: the key a protected server asks for, with a url.
         content_payload_key: as the store was told, or by default.
         metadata_payload_key: as the store was told, or by default.
@@ -46,10 +52,16 @@ def attached(
         HybridgeError: there is no such collection or vector, or the embeddings are of another
             length than its vectors.
     """
+    own = LangChainLayout(content_payload_key, metadata_payload_key, vector_name)
+    if layout is not None and own != LangChainLayout(vector=None):
+        raise InvalidInputError(
+            "content_payload_key, metadata_payload_key and vector_name are of LangChain's layout: "
+            "tell them to the layout that you give"
+        )
     return HybridIndex.attach(
         client_or_url,
         collection,
-        layout=LangChainLayout(content_payload_key, metadata_payload_key, vector_name),
+        layout=own if layout is None else layout,
         encoder=encoder_of(embedding, kept=False),
         api_key=api_key,
         analyzer=analyzer,

@@ -99,8 +99,9 @@ class StoreMaking(VectorStore):
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
             options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
-                ``content_payload_key``, ``metadata_payload_key``, ``api_key``, ``analyzer``, and
-                ``writable=True`` to let documents be added and deleted.
+                ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
+                wrote it, ``api_key``, ``analyzer``, and ``writable=True`` to let documents be
+                added and deleted.
 
         Raises:
             TypeError: an option that there is not.

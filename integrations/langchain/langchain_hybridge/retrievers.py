@@ -22,6 +22,8 @@ from .retriever import HybridgeRetriever
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+    from hybridge.vectors import Layout
+
 __all__ = ["BM25Retriever", "ColBERTRetriever", "HybridRetriever"]
 
 
@@ -76,6 +78,7 @@ class HybridRetriever(HybridgeRetriever):
         collection: str,
         embedding: Any = None,
         *,
+        layout: Layout | None = None,
         api_key: str | None = None,
         content_payload_key: str = "page_content",
         metadata_payload_key: str = "metadata",
@@ -89,6 +92,8 @@ class HybridRetriever(HybridgeRetriever):
             client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
+            layout: who wrote it, if not LangChain: `hybridge.vectors.LlamaIndexLayout()` for
+                LlamaIndex's `QdrantVectorStore`.
             api_key: the key a protected server asks for, with a url.
             content_payload_key: as the store was told, or by default.
             metadata_payload_key: as the store was told, or by default.
@@ -106,6 +111,7 @@ class HybridRetriever(HybridgeRetriever):
             client_or_url,
             collection,
             embedding,
+            layout=layout,
             api_key=api_key,
             content_payload_key=content_payload_key,
             metadata_payload_key=metadata_payload_key,

@@ -46,7 +46,9 @@ class HybridgeRerank(BaseNodePostprocessor):
         pydantic.ValidationError: a value that is not valid.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", validate_assignment=True
+    )
 
     top_n: int = Field(default=2, ge=1)
     blend: float = Field(default=1.0, ge=0, le=1)

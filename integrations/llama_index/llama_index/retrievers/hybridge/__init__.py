@@ -6,9 +6,10 @@ from importlib.metadata import version
 
 from .base import HybridgeRetriever
 from .events import StageEndEvent, StageStartEvent
+from .hybrid import HybridRetriever
 from .nodes import TracedNode
 from .queries import HybridgeQuery
-from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+from .retrievers import BM25Retriever, ColBERTRetriever
 
 __all__ = [
     "BM25Retriever",

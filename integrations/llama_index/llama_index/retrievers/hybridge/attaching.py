@@ -95,14 +95,14 @@ def index_of(index: VectorStoreIndex, embed_model: Any = None) -> HybridIndex:
     """
     if not isinstance(index, VectorStoreIndex):
         raise InvalidInputError(f"expected a VectorStoreIndex, not a {type(index).__name__}")
-    store = index.vector_store
+    store: Any = index.vector_store
     own = getattr(store, "index", None)
     if isinstance(own, HybridIndex):
         return own
     model = index._embed_model if embed_model is None else embed_model
-    collection = getattr(store, "collection_name", None)
-    if isinstance(collection, str):
-        return attached(_client_of(store), collection, model)
+    if store.class_name() == "QdrantVectorStore":
+        client = _client_of(store)
+        return attached(client, store.collection_name, model, layout=_layout_of(store, client))
     if isinstance(store, SimpleVectorStore):
         nodes = index.docstore.get_nodes(list(index.index_struct.nodes_dict.values()))
         return built(nodes, model, vectors=[store.get(node.node_id) for node in nodes])
@@ -120,3 +120,13 @@ def _client_of(store: Any) -> Any:
             "QdrantClient, by from_qdrant"
         )
     return client
+
+
+def _layout_of(store: Any, client: QdrantClient) -> NodeLayout:
+    # It calls its vector by a name of its own even where the collection has only an unnamed one.
+    name, text = store.dense_vector_name, store.text_key or NodeLayout.text
+    if client.collection_exists(store.collection_name):
+        vectors = client.get_collection(store.collection_name).config.params.vectors
+        if isinstance(vectors, dict) and name in vectors:
+            return NodeLayout(text, name)
+    return NodeLayout(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any, Self
 
 import llama_index.core.instrumentation as instrument
@@ -39,7 +41,8 @@ class HybridgeRetriever(BaseRetriever):
         filters: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``, or a
             `hybridge.filters.Filter`.
         rerankers: judge what the retriever found, one after another: rerankers of Hybridge, or the
-            postprocessors of `llama_index.postprocessor.hybridge`.
+            postprocessors of `llama_index.postprocessor.hybridge`, of which only the reranker
+            counts: how many and which share is said here.
         rerank_depth: candidates that rerankers get, never fewer than `similarity_top_k`.
         blend: a reranker's share in the score, from 0 to 1; the rest is what was said before it.
         score_threshold: drop nodes whose score is below, in the last stage's own unit.
@@ -75,12 +78,14 @@ class HybridgeRetriever(BaseRetriever):
     ) -> None:
         super().__init__(callback_manager, object_map, objects, verbose)
         self._retriever = retriever
+        if not isinstance(rerankers, Sequence):
+            raise InvalidInputError(f"rerankers must be a list: write [{rerankers!r}]")
         self._rerankers = tuple(getattr(given, "reranker", given) for given in rerankers)
         self._rerank_depth = rerank_depth
         self._blend = blend
         self._top_k = check_count(similarity_top_k, "similarity_top_k")
         self._where = where_of(filters)
-        self._score_threshold = score_threshold
+        self._score_threshold = _check_threshold(score_threshold)
         self._pipeline()
 
     @classmethod
@@ -119,7 +124,12 @@ class HybridgeRetriever(BaseRetriever):
 
         Returns:
             their ids.
+
+        Raises:
+            InvalidInputError: what is searched takes none, or a node is not valid.
         """
+        if not callable(getattr(self._retriever, "add", None)):
+            raise InvalidInputError(f"a {type(self._retriever).__name__} takes no nodes")
         passages = passages_of(nodes)
         self._retriever.add(passages)
         return [passage.id for passage in passages]
@@ -154,6 +164,14 @@ class HybridgeRetriever(BaseRetriever):
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # Event handlers may block, and so must not be called from the event loop.
         return await asyncio.to_thread(self._retrieve, query_bundle)
+
+
+def _check_threshold(value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise InvalidInputError(f"score_threshold must be a finite number or None, not {value!r}")
+    return float(value)
 
 
 def _text_of(query: QueryBundle) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-import llama_index.core.instrumentation as instrument
 from llama_index.core.instrumentation.dispatcher import Dispatcher
+from llama_index.core.instrumentation.event_handlers import NullEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.schema import NodeWithScore
@@ -62,10 +62,11 @@ def told(dispatcher: Dispatcher) -> Iterator[None]:
 def _is_heard(dispatcher: Dispatcher) -> bool:
     current: Dispatcher | None = dispatcher
     while current is not None:
-        if current.event_handlers:
+        # LlamaIndex's root has one that does nothing.
+        if any(not isinstance(each, NullEventHandler) for each in current.event_handlers):
             return True
-        current = current.parent if current.propagate and current.parent_name else None
-    return bool(instrument.root_dispatcher.event_handlers)
+        current = current.parent if current.propagate else None
+    return False
 
 
 class _Events:

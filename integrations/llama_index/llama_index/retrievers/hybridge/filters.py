@@ -41,8 +41,9 @@ def where_of(filters: AnyFilters) -> Filter | None:
     """A filter of Hybridge, whichever way it is written; None stays None.
 
     A list in the metadata offers its elements, as in Qdrant: ``tags == "law"`` holds where the law
-    is one of the tags. A key with dots is looked up as it stands, and as a path into nested
-    metadata.
+    is one of the tags. A missing field is like an empty list. A key with dots is looked up as it
+    stands, and as a path into nested metadata. No filters at all let everything through, whatever
+    their condition, as in LlamaIndex.
 
     Args:
         filters: `MetadataFilters`, or what `hybridge.filters.as_filter` takes.
@@ -72,11 +73,11 @@ def _whole(filters: MetadataFilters) -> Filter:
 
 
 def _joined(parts: list[Filter], condition: FilterCondition | None) -> Filter:
-    if condition in (None, FilterCondition.AND):
+    if condition in (None, FilterCondition.AND) or not parts:
         return And(*parts)
-    if condition is FilterCondition.OR:
+    if condition == FilterCondition.OR:
         return Or(*parts)
-    if condition is FilterCondition.NOT:
+    if condition == FilterCondition.NOT:
         return Not(Or(*parts))
     raise InvalidInputError(
         f"{condition!r} is no condition: use one of {[known.value for known in FilterCondition]}"
@@ -91,11 +92,13 @@ def _single(given: MetadataFilter) -> Filter:
             f"{[known.value for known in _MEANING]}"
         )
     meaning, negated = _MEANING[operator]
-    fields = dict.fromkeys([(given.key,), tuple(given.key.split("."))])
+    path = tuple(given.key.split("."))
+    fields = dict.fromkeys([(given.key,), path] if all(path) else [(given.key,)])
     try:
-        parts = [meaning(field, given.value) for field in fields if all(field)]
+        parts = [meaning(field, given.value) for field in fields]
     except InvalidInputError as error:
-        raise InvalidInputError(f"{operator.value!r} on {given.key!r}: {error}") from None
+        name = FilterOperator(operator).value
+        raise InvalidInputError(f"{name!r} on {given.key!r}: {error}") from None
     where = reduce(lambda one, other: one | other, parts)
     return Not(where) if negated else where
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.schema import (
     BaseNode,
     Document,
+    ImageDocument,
+    IndexNode,
     MetadataMode,
     NodeWithScore,
+    RelatedNodeInfo,
     TextNode,
 )
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 from hybridge import Hit, Passage
 from hybridge.errors import InvalidInputError
+from hybridge.passages import unique_passages
 
 __all__ = [
     "TracedNode",
@@ -65,13 +69,14 @@ def passages_of(nodes: Iterable[BaseNode]) -> list[Passage]:
 
     What is searched is what LlamaIndex embeds: the text with the metadata that the node's
     templates put in front of it. The node itself is kept in the metadata, as LlamaIndex's own
-    vector stores do.
+    vector stores do, which keeps what its JSON does: not the bytes of images and the like.
 
     Args:
         nodes: their metadata must be JSON; their embeddings are left out.
 
     Raises:
-        InvalidInputError: something that is no node, or metadata that JSON cannot hold.
+        InvalidInputError: something that is no node, an id that comes twice, or metadata or the
+            object of an index node that JSON cannot hold.
 
     >>> [passage] = passages_of([TextNode(id_="a", text="Bread.", metadata={"topic": "food"})])
     >>> passage.text
@@ -79,7 +84,7 @@ def passages_of(nodes: Iterable[BaseNode]) -> list[Passage]:
     >>> node_of(passage).text
     'Bread.'
     """
-    return [_passage_of(node) for node in checked_nodes(nodes)]
+    return list(unique_passages(map(_passage_of, checked_nodes(nodes))))
 
 
 def node_of(passage: Passage) -> BaseNode:
@@ -87,8 +92,9 @@ def node_of(passage: Passage) -> BaseNode:
     metadata: dict[str, Any] = dict(passage.metadata)
     if _CONTENT not in metadata:
         return TextNode(id_=passage.id, text=passage.text, metadata=metadata)
-    if metadata.get(_TYPE) == Document.class_name():
-        return Document.from_json(metadata[_CONTENT])
+    for kind in (Document, ImageDocument):  # of which LlamaIndex would make text nodes
+        if metadata.get(_TYPE) == kind.class_name():
+            return kind.from_json(metadata[_CONTENT])
     return metadata_dict_to_node(metadata)
 
 
@@ -116,6 +122,19 @@ def embeddings_of(nodes: Sequence[BaseNode]) -> list[list[float]] | None:
 
 
 def _passage_of(node: BaseNode) -> Passage:
-    Passage(node.node_id, "", node.metadata)  # LlamaIndex would write what is no JSON as text
     text = node.get_content(metadata_mode=MetadataMode.EMBED)
-    return Passage(node.node_id, text, node_to_metadata_dict(node))
+    for metadata in (node.metadata, *(other.metadata for other in _related(node))):
+        Passage(node.node_id, text, metadata)  # LlamaIndex would write what is no JSON as text
+    try:
+        metadata = node_to_metadata_dict(node)
+    except ValueError as error:
+        hint = ": give it to the retriever, by objects=" if isinstance(node, IndexNode) else ""
+        raise InvalidInputError(
+            f"node {node.node_id!r} cannot be written as JSON{hint} ({error})"
+        ) from error
+    return Passage(node.node_id, text, metadata)
+
+
+def _related(node: BaseNode) -> Iterator[RelatedNodeInfo]:
+    for related in node.relationships.values():
+        yield from related if isinstance(related, list) else [related]

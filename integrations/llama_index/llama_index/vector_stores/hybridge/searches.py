@@ -35,6 +35,8 @@ def answered(index: HybridIndex, query: VectorStoreQuery) -> VectorStoreQueryRes
             f"the query mode {query.mode!r} is not supported: use one of "
             f"{[mode.value for mode in _MODES]}"
         )
+    if query.mmr_threshold is not None and query.mode != VectorStoreQueryMode.MMR:
+        raise InvalidInputError(f"mmr_threshold means nothing to the query mode {query.mode!r}")
     hits = _MODES[VectorStoreQueryMode(query.mode)](index, query, _where(query))
     return VectorStoreQueryResult(
         nodes=[node_of(hit.passage) for hit in hits],
