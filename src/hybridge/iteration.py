@@ -23,15 +23,15 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def batches_by_length(texts: Sequence[str], size: int) -> Iterator[list[int]]:
-    """The places of the texts in batches of `size`: neighbours in length, so little is padded.
+def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """The places of texts in batches of `size`: neighbours in length, so little is padded.
 
     The longest come first, so that what does not fit in memory fails at the start.
 
-    >>> list(batches_by_length(["a", "abcd", "ab"], 2))
+    >>> list(batches_by_length([1, 4, 2], 2))
     [[1, 2], [0]]
     """
-    return chunked(sorted(range(len(texts)), key=lambda place: -len(texts[place])), size)
+    return chunked(sorted(range(len(lengths)), key=lambda place: -lengths[place]), size)
 
 
 def progress_over(

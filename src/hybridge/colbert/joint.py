@@ -88,7 +88,9 @@ class JointEncoder:
         tokens: list[Vectors] = [np.empty((0, dimension), np.float32)] * len(texts)
         written = [at for at, text in enumerate(texts) if text.strip()]
         dense: dict[int, Any] = {}
-        for batch in batches_by_length([texts[at] for at in written], self._tokens._batch_size):
+        for batch in batches_by_length(
+            [len(texts[at]) for at in written], self._tokens._batch_size
+        ):
             places = [written[position] for position in batch]
             some = [texts[at] for at in places]
             with self._tokens._lock:

@@ -188,7 +188,7 @@ class MultiVectorTokenEncoder:
         written = [position for position, text in enumerate(texts) if text.strip()]
         found: dict[int, Vectors] = {}
         with tqdm(total=len(written), desc="Encoding", unit="text", disable=not progress) as bar:
-            for some in batches_by_length([texts[at] for at in written], self._batch_size):
+            for some in batches_by_length([len(texts[at]) for at in written], self._batch_size):
                 batch = [written[place] for place in some]
                 with self._lock:
                     rows = encode(

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..errors import InvalidInputError
-from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
+from .batches import batches_for
 from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
@@ -191,7 +191,7 @@ class SentenceTransformerEncoder:
         # sentence-transformers would make batches too, but then it has to draw the bar.
         rows: list[Any] = [None] * len(texts)
         with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-            for batch in batches_by_length(texts, self._batch_size):
+            for batch in batches_for(self._loaded(), texts, self._batch_size):
                 vectors = encode(
                     [texts[position] for position in batch],
                     prompt=prompt,
