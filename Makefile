@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-demo_needs := -e '.[cli,offline]' -e integrations/langchain
+demo_needs := -e '.[cli,offline]' -e integrations/langchain -e integrations/llama_index
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]'
+demo_question := "Is the finally block executed after a return?"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench rerank clean
@@ -17,11 +18,14 @@ bench_needs := -e '.[bench]'
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
-demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it questions, one through LangChain
+demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it questions, one through LangChain and LlamaIndex
 	$(BIN)/hybridge demo --keep $(VENV)/demo-index
 	@echo && echo "One of them through LangChain, by integrations/langchain/examples/chain.py:" && echo
 	$(BIN)/python integrations/langchain/examples/chain.py --index $(VENV)/demo-index \
-		"Is the finally block executed after a return?"
+		$(demo_question)
+	@echo && echo "The same through LlamaIndex, by integrations/llama_index/examples/query_engine.py:" && echo
+	$(BIN)/python integrations/llama_index/examples/query_engine.py --index $(VENV)/demo-index \
+		$(demo_question)
 
 test: $(VENV)/.dev-installed ## run every test, docstring examples included
 	$(BIN)/python -m pytest
