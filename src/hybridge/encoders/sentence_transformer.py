@@ -43,8 +43,7 @@ class SentenceTransformerEncoder:
             authors ask for (`hybridge.encoders.prompts`); ``""`` takes none.
         passage_prompt: the same in front of every passage.
         normalize: scale vectors to length 1, so that the dot product is the cosine.
-        batch_size: texts that the model reads at a time. On a CPU 16 are faster than 32, because
-            less is padded and more stays in its caches; a GPU wants more.
+        batch_size: texts the model reads at a time; a CPU is fastest with few, a GPU wants more.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
             ``"auto"`` for that of the checkpoint. Vectors are float32 always.

@@ -196,22 +196,12 @@ def _hits(
     tops: Sequence[Sequence[Scored]],
     last: str,
 ) -> list[Hit]:
-    stages = [
-        (name, dict(top), {point: rank for rank, (point, _) in enumerate(top, start=1)})
-        for name, top in zip(names, tops, strict=True)
-    ]
+    traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
+    for name, top in zip(names, tops, strict=True):
+        for rank, (point, score) in enumerate(top, start=1):
+            if point in traces:
+                traces[point].append(StageScore(name, rank, score))
     return [
-        Hit(
-            passage,
-            score,
-            (
-                *(
-                    StageScore(name, ranks[point], scores[point])
-                    for name, scores, ranks in stages
-                    if point in ranks
-                ),
-                StageScore(last, place, score),
-            ),
-        )
+        Hit(passage, score, (*traces[point], StageScore(last, place, score)))
         for place, (passage, score, point) in enumerate(found, start=1)
     ]
