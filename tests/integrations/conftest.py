@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from hybridge.colbert import export_checkpoint
 
@@ -13,3 +15,23 @@ from hybridge.colbert import export_checkpoint
 def colbert_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default bi-encoder as a ColBERT checkpoint: real weights, no hub."""
     return export_checkpoint(None, tmp_path_factory.mktemp("colbert") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def tiny_cross_encoder(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-encoder of random weights, where only the plumbing matters."""
+    folder = tmp_path_factory.mktemp("cross-encoder")
+    tokenizer = AutoTokenizer.from_pretrained(minilm)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        initializer_range=0.5,  # large, so that scores are far apart
+        num_labels=1,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder

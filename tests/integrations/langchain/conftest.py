@@ -6,18 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pytest
-import torch
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_qdrant import QdrantVectorStore, RetrievalMode, SparseEmbeddings
 from langchain_qdrant.sparse_embeddings import SparseVector
 from qdrant_client import QdrantClient, models
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 import hybridge
 from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
@@ -75,26 +72,6 @@ def make_hybrid_store(
 
     yield make
     client.close()
-
-
-@pytest.fixture(scope="session")
-def tiny_cross_encoder(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-encoder of random weights, where only the plumbing matters."""
-    folder = tmp_path_factory.mktemp("cross-encoder")
-    tokenizer = AutoTokenizer.from_pretrained(minilm)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        initializer_range=0.5,  # large, so that scores are far apart
-        num_labels=1,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
 
 
 _DOCUMENTS = [
