@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 
 demo_needs := -e '.[cli,offline]' -e integrations/langchain -e integrations/llama_index
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
-bench_needs := -e '.[bench]'
+bench_needs := -e '.[bench]' -e integrations/langchain -e integrations/llama_index
 demo_question := "Is the finally block executed after a return?"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench rerank clean
+.PHONY: help demo test lint bench rerank adapters clean
 # Every target installs into the one .venv.
 .NOTPARALLEL:
 
@@ -40,6 +40,9 @@ bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (nee
 
 rerank: $(VENV)/.bench-installed ## measure reranking (needs HYBRIDGE_DATASETS, HYBRIDGE_MODELS, g++)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/rerank.py
+
+adapters: $(VENV)/.bench-installed ## measure what LangChain and LlamaIndex add (needs HYBRIDGE_DATASETS)
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/adapters.py
 
 clean: ## remove .venv and everything else that was made
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
