@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -13,6 +14,7 @@ from llama_index.core.vector_stores.types import (
     MetadataFilters,
 )
 
+from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import (
     And,
@@ -31,6 +33,7 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
 )
+from hybridge.filters.fields import lookup
 
 __all__ = ["AnyFilters", "where_of"]
 
@@ -42,8 +45,9 @@ def where_of(filters: AnyFilters) -> Filter | None:
 
     A list in the metadata offers its elements, as in Qdrant: ``tags == "law"`` holds where the law
     is one of the tags. A missing field is like an empty list. A key with dots is looked up as it
-    stands, and as a path into nested metadata. No filters at all let everything through, whatever
-    their condition, as in LlamaIndex.
+    stands, and as a path into nested metadata. What is empty is missing, null, an empty list or an
+    empty string. No filters at all let everything through, whatever their condition, as in
+    LlamaIndex.
 
     Args:
         filters: `MetadataFilters`, or what `hybridge.filters.as_filter` takes.
@@ -108,7 +112,21 @@ def _every(field: tuple[str, ...], values: Any) -> Filter:
 
 
 def _full(field: tuple[str, ...], _: Any) -> Filter:
-    return And(Exists(field), Not(Eq(field, "")))
+    # An engine can only tell that something in the field is "": a list may hold more.
+    return And(Exists(field), Not(And(Eq(field, ""), _Blank(field))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Blank(Filter):
+    """The field is the empty string, and no list that holds one."""
+
+    field: tuple[str, ...]
+
+    def matches(self, passage: Passage) -> bool:
+        return lookup(passage.metadata, self.field) == ""
+
+    def to_dict(self) -> dict[str, Any]:
+        raise InvalidInputError("'is_empty' cannot be written in Hybridge's language of filters")
 
 
 # What an operator asks for, and whether it asks for the opposite.
