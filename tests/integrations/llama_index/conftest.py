@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 from zlib import crc32
 
 import pytest
+from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.instrumentation import root_dispatcher
@@ -23,21 +26,29 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
+from llama_index.vector_stores.qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
 
-from hybridge import HybridIndex
+from hybridge import HybridIndex, SentenceTransformerEncoder
 from hybridge.reranking import TextReranker
 from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 
 Call = Callable[..., Awaitable[Any]]
 
 DIMENSION = 24
 
 
-class WordEmbedding(BaseEmbedding):
-    """Each word counts in one of 24 places, so texts that share words are near.
+def bag(text: str, first: float = 0.0) -> list[float]:
+    """Each word counts in one of 24 places, so texts that share words are near."""
+    row = [first] + [0.01] * (DIMENSION - 1)
+    for word in text.lower().replace(".", "").replace("?", "").split():
+        row[1 + crc32(word.encode()) % (DIMENSION - 1)] += 1
+    return row
 
-    A query's first place says that it is one. Keeps what it was asked for.
-    """
+
+class WordEmbedding(BaseEmbedding):
+    """Bags of words; the first place says whether it is a query. Keeps what it was asked for."""
 
     model_name: str = "words"
     _asked: list[str] = PrivateAttr(default_factory=list)
@@ -48,10 +59,7 @@ class WordEmbedding(BaseEmbedding):
 
     def _vector(self, text: str, first: float) -> list[float]:
         self._asked.append(text)
-        row = [first] + [0.01] * (DIMENSION - 1)
-        for word in text.lower().replace(".", "").replace("?", "").split():
-            row[1 + crc32(word.encode()) % (DIMENSION - 1)] += 1
-        return row
+        return bag(text, first)
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._vector(query, 0.5)
@@ -199,3 +207,37 @@ def listed(found: Sequence[NodeWithScore]) -> list[tuple[str, float | None]]:
 
 def ids(found: Sequence[NodeWithScore]) -> list[str]:
     return [each.node.node_id for each in found]
+
+
+def term_counts(texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
+    """A sparse model that needs no download: how often each term comes."""
+    counts = [
+        Counter(crc32(term.encode()) for term in re.findall(r"\w+", text.lower())) for text in texts
+    ]
+    return [list(row) for row in counts], [[float(n) for n in row.values()] for row in counts]
+
+
+MakeIndex = Callable[[Sequence[BaseNode]], VectorStoreIndex]
+
+
+@pytest.fixture
+def make_qdrant_index(encoder: SentenceTransformerEncoder) -> Iterator[MakeIndex]:
+    """Makes the collection ``docs`` as a `QdrantVectorStore` with `enable_hybrid` does."""
+    client = QdrantClient(":memory:")
+
+    def make(nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+        store = QdrantVectorStore(
+            "docs",
+            client=client,
+            enable_hybrid=True,
+            sparse_doc_fn=term_counts,
+            sparse_query_fn=term_counts,
+        )
+        return VectorStoreIndex(
+            nodes,
+            storage_context=StorageContext.from_defaults(vector_store=store),
+            embed_model=EncoderEmbedding(encoder),
+        )
+
+    yield make
+    client.close()
