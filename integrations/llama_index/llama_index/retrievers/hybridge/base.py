@@ -15,7 +15,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
 
 from hybridge import BM25Retriever, Pipeline
-from hybridge.arguments import check_count
+from hybridge.arguments import check_count, check_share
 from hybridge.errors import InvalidInputError
 
 from .events import told
@@ -81,8 +81,8 @@ class HybridgeRetriever(BaseRetriever):
         if not isinstance(rerankers, Sequence):
             raise InvalidInputError(f"rerankers must be a list: write [{rerankers!r}]")
         self._rerankers = tuple(getattr(given, "reranker", given) for given in rerankers)
-        self._rerank_depth = rerank_depth
-        self._blend = blend
+        self._rerank_depth = check_count(rerank_depth, "rerank_depth")
+        self._blend = check_share(blend, "blend")
         self._top_k = check_count(similarity_top_k, "similarity_top_k")
         self._where = where_of(filters)
         self._score_threshold = _check_threshold(score_threshold)

@@ -1,0 +1,97 @@
+"""LlamaIndex's embedding models make Hybridge's vectors, and Hybridge's encoders LlamaIndex's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_index.core import MockEmbedding
+from llama_index.core.schema import BaseNode
+
+from hybridge import CallableEncoder, HybridIndex, SentenceTransformerEncoder
+from hybridge.errors import EncoderMismatchError, InvalidInputError
+from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge.embeddings import (
+    EmbeddingEncoder,
+    EncoderEmbedding,
+    embed_model_of,
+    encoder_of,
+)
+
+from .conftest import DIMENSION, WordEmbedding
+
+
+def test_queries_and_texts_are_embedded_each_in_its_own_way(model: WordEmbedding) -> None:
+    encoder = encoder_of(model)
+    query, text = model.get_query_embedding("blood"), model.get_text_embedding("blood")
+    assert query != text
+    assert encoder.encode_queries(["blood"]).tolist() == [np.float32(query).tolist()]
+    assert encoder.encode_passages(["blood", "x"])[0].tolist() == np.float32(text).tolist()
+    assert encoder.dimension == DIMENSION
+    assert encoder.identity == "llama-index:WordEmbedding:words"
+
+
+def test_what_hybridge_takes_for_an_encoder_is_taken(encoder: SentenceTransformerEncoder) -> None:
+    assert encoder_of(encoder) is encoder
+    assert encoder_of().identity == encoder_of(None).identity
+    with pytest.raises(InvalidInputError, match=r"identity='mine'.*none was given"):
+        encoder_of(encoder, "mine")
+
+
+def test_a_model_without_a_name_needs_one_where_its_vectors_are_kept(
+    nodes: list[BaseNode], tmp_path: Path
+) -> None:
+    nameless, folder = MockEmbedding(embed_dim=6), tmp_path / "index"
+    with pytest.raises(InvalidInputError, match=r"MockEmbedding does not say which.*identity="):
+        HybridRetriever.from_nodes(nodes, nameless, path=folder)
+    assert not folder.exists()
+    temporary = HybridRetriever.from_nodes(nodes, nameless)
+    assert temporary.retriever.encoder.identity == "llama-index:MockEmbedding"
+    temporary.retriever.close()
+    HybridRetriever.from_nodes(nodes, nameless, path=folder, identity="mock 6").retriever.close()
+    with pytest.raises(EncoderMismatchError, match="'mock 6', not 'mock 7'"):
+        HybridIndex.open(folder, encoder=encoder_of(nameless, "mock 7"))
+    HybridIndex.open(folder, encoder=encoder_of(nameless, "mock 6")).close()
+
+
+def test_an_encoder_remembers_the_model_it_was_made_of(model: WordEmbedding) -> None:
+    encoder = encoder_of(model)
+    assert isinstance(encoder, EmbeddingEncoder)
+    assert embed_model_of(encoder) is model
+
+
+async def test_an_encoder_is_an_embedding_model(encoder: SentenceTransformerEncoder) -> None:
+    embedding = embed_model_of(encoder)
+    assert isinstance(embedding, EncoderEmbedding)
+    assert encoder_of(embedding) is encoder
+    assert embedding.model_name == encoder.identity
+    query = encoder.encode_queries(["why does blood clot?"])[0].tolist()
+    texts = encoder.encode_passages(["Blood clots.", "Bread."]).tolist()
+    assert embedding.get_query_embedding("why does blood clot?") == query
+    assert await embedding.aget_query_embedding("why does blood clot?") == query
+    assert embedding.get_text_embedding("Bread.") == pytest.approx(texts[1], abs=1e-6)
+    assert embedding.get_text_embedding_batch(["Blood clots.", "Bread."]) == texts
+    assert await embedding.aget_text_embedding_batch(["Blood clots.", "Bread."]) == texts
+    assert all(type(number) is float for number in query)
+
+
+async def test_embedding_does_not_stop_the_loop() -> None:
+    ready = threading.Event()
+
+    def wait(texts: Any) -> Any:
+        assert ready.wait(10)
+        return np.ones((len(texts), 2))
+
+    embedding = EncoderEmbedding(CallableEncoder(wait, dimension=2, identity="waits"))
+    asked = [
+        asyncio.create_task(embedding.aget_query_embedding("x")),
+        asyncio.create_task(embedding.aget_text_embedding("x")),
+        asyncio.create_task(embedding.aget_text_embedding_batch(["x"])),
+    ]
+    await asyncio.sleep(0.05)  # which would not return, were one of them on the loop
+    ready.set()
+    assert await asyncio.gather(*asked) == [[1.0, 1.0], [1.0, 1.0], [[1.0, 1.0]]]
