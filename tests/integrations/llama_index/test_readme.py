@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 import socket
@@ -53,10 +54,21 @@ def client(encoder: SentenceTransformerEncoder, make_qdrant_index: MakeIndex) ->
     return client
 
 
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """An event loop for the `QueryFusionRetriever`, which leaves the one that it makes open."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
+
+
 def texts(found: list[NodeWithScore]) -> list[str]:
     return [each.text for each in found]
 
 
+@pytest.mark.usefixtures("loop")
 def test_the_readme_runs(
     run_readme: Callable[..., Iterator[dict[str, Any]]],
     encoder: SentenceTransformerEncoder,
