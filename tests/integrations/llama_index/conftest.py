@@ -40,8 +40,8 @@ DIMENSION = 24
 
 
 def bag(text: str, first: float = 0.0) -> list[float]:
-    """Each word counts in one of 24 places, so texts that share words are near."""
-    row = [first] + [0.01] * (DIMENSION - 1)
+    """Each word counts in one of 24 places, so texts that share words are near; and none tie."""
+    row = [first, *(crc32(f"{at} {text}".encode()) / 2**38 for at in range(1, DIMENSION))]
     for word in text.lower().replace(".", "").replace("?", "").split():
         row[1 + crc32(word.encode()) % (DIMENSION - 1)] += 1
     return row
