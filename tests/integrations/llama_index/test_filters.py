@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ def emptied(request: pytest.FixtureRequest) -> Iterator[HybridIndex]:
         yield made
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(METADATA, min_size=1, max_size=8), FILTERS)
 def test_filters_pass_what_brute_force_passes(
     emptied: HybridIndex, metadata: list[dict[str, Any]], filters: Any
@@ -204,6 +205,54 @@ def test_filters_pass_what_brute_force_passes(
         retriever = HybridgeRetriever(searched, similarity_top_k=20, filters=filters)
         found = retriever.retrieve("word")
         assert {each.node.node_id for each in found} == expected
+
+
+SINGLES = [None, True, False, *WORDS, *DATES, *NUMBERS]
+PAIRS = [list(pair) for pair in combinations(SINGLES, 2)]
+FIELDS: list[Any] = [*SINGLES, *PAIRS, [], [""], ["", "law", 1], [["law"]], {"b": "law"}]
+# All there is to meet, which chance alone would take long to bring together.
+MEETING: list[dict[str, Any]] = [
+    {},
+    *({"a": field} for field in FIELDS),
+    *({"a": {"b": field}, "a.b": other} for field in SINGLES for other in ("law", 1, [])),
+]
+
+
+def taken(operator: FilterOperator) -> list[Any]:
+    """Values that an operator can take, each of which some field has."""
+    if operator in COMPARED:
+        return [*NUMBERS, *DATES]
+    if operator in LISTED:
+        return [[], ["law"], ["law", "Law"], ["1", ""], [1], [1, 2, 0], [2.0, 0.5]]
+    if operator in (FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE):
+        return [*WORDS, "a", "SS", "2020"]
+    return [None, *WORDS, *DATES, *NUMBERS]
+
+
+@pytest.mark.parametrize("operator", FilterOperator)
+def test_each_operator_on_each_kind_of_field_is_brute_force_s(operator: FilterOperator) -> None:
+    passages = passages_of([node(at, each) for at, each in enumerate(MEETING)])
+    for key in ("a", "a.b"):
+        for value in taken(operator):
+            filters = MetadataFilter(key=key, operator=operator, value=value)
+            where = where_of(MetadataFilters(filters=[filters]))
+            assert where is not None
+            found = [where.matches(each) for each in passages]
+            assert found == [passes(filters, each) for each in MEETING], (key, value)
+
+
+def test_engines_find_in_each_kind_of_field_what_brute_force_does(emptied: HybridIndex) -> None:
+    emptied.delete(where={})
+    emptied.add(passages_of([node(at, each) for at, each in enumerate(MEETING)]))
+
+    @settings(max_examples=80, deadline=None)
+    @given(FILTERS, st.sampled_from([emptied, emptied.bm25, emptied.dense]))
+    def check(filters: Any, searched: Any) -> None:
+        [hits] = searched.search(["word"], len(MEETING), where=where_of(filters))
+        expected = {f"{at:02}" for at, each in enumerate(MEETING) if passes(filters, each)}
+        assert {hit.passage.id for hit in hits} == expected
+
+    check()
 
 
 @pytest.mark.parametrize("operator", FilterOperator)
