@@ -16,7 +16,12 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ValidationError
 
 from hybridge import CallableEncoder, HybridIndex
-from hybridge.errors import EncoderMismatchError, IndexNotFoundError, InvalidInputError
+from hybridge.errors import (
+    ClosedError,
+    EncoderMismatchError,
+    IndexNotFoundError,
+    InvalidInputError,
+)
 from hybridge.reranking import TextReranker
 from langchain_hybridge import HybridgeRetriever, HybridRetriever, HybridVectorStore
 
@@ -477,3 +482,11 @@ async def test_indexing_that_fails_is_done_again(
             await indexing(A, B, cleanup="full")
     assert await indexing(A, B, cleanup="full") == (2, 0, 0, 0)
     assert texts(store) == ["blood", "bread"]
+
+
+def test_a_store_closes_its_index() -> None:
+    with HybridVectorStore.create(DeterministicFakeEmbedding(size=6)) as store:
+        store.add_documents([Document("Bread needs yeast.")])
+    store.close()
+    with pytest.raises(ClosedError):
+        store.similarity_search("bread")

@@ -33,6 +33,7 @@ from qdrant_client import QdrantClient
 
 from hybridge import CallableEncoder, HybridIndex
 from hybridge.errors import (
+    ClosedError,
     EncoderMismatchError,
     IndexExistsError,
     IndexLockedError,
@@ -459,3 +460,11 @@ def test_settings_are_used_where_no_model_is_given(
         assert ids(index.as_retriever(similarity_top_k=1).retrieve("grey stones")) == [STONES]
     finally:
         Settings._embed_model = None
+
+
+def test_a_store_closes_its_index(model: WordEmbedding) -> None:
+    with HybridVectorStore.create(model) as store:
+        store.add([TextNode(text="Bread needs yeast.")])
+    store.close()
+    with pytest.raises(ClosedError):
+        store.get_nodes()

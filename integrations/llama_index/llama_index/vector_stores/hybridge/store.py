@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode
@@ -71,6 +71,16 @@ class HybridVectorStore(StoreMaking):
     def embed_model(self) -> BaseEmbedding:
         """The model that makes the index's vectors, for a `VectorStoreIndex` or a pipeline."""
         return embed_model_of(self._index.encoder)
+
+    def close(self) -> None:
+        """Close the index; closing again does nothing."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Add nodes; one whose id is there already replaces it.
