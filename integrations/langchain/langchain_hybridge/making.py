@@ -13,7 +13,7 @@ from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 
 from .attaching import attached
-from .documents import checked, documents_of, passages_of
+from .documents import documents_of, passages_of
 from .embeddings import encoder_of
 
 if TYPE_CHECKING:
@@ -132,14 +132,7 @@ class StoreMaking(VectorStore):
         Raises:
             HybridgeError: as for `create`, or a text, its metadata or its id is not valid.
         """
-        passages = passages_of(documents_of(texts, metadatas, ids))
-        store = cls.create(embedding, **options)
-        try:
-            store.index.add(passages)
-        except BaseException:
-            store.index.close()
-            raise
-        return store
+        return cls.from_documents(documents_of(texts, metadatas, ids), embedding, **options)
 
     @classmethod
     def from_documents(
@@ -158,11 +151,11 @@ class StoreMaking(VectorStore):
             ids: one a document, instead of the documents' own.
             options: those of `create`.
         """
-        given = checked(documents)
-        return cls.from_texts(
-            [document.page_content for document in given],
-            embedding,
-            [document.metadata for document in given],
-            ids=[document.id for document in given] if ids is None else ids,
-            **options,
-        )
+        passages = passages_of(documents, ids)
+        store = cls.create(embedding, **options)
+        try:
+            store.index.add(passages)
+        except BaseException:
+            store.index.close()
+            raise
+        return store

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from langchain_core.cross_encoders import BaseCrossEncoder
 
 from hybridge.colbert import ColBERTReranker as CoreColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker as CoreCrossEncoderReranker
 from hybridge.errors import InvalidInputError
+from hybridge.reranking import TextReranker
 
 from .reranker import HybridgeReranker
 
@@ -17,6 +19,24 @@ __all__ = ["ColBERTReranker", "CrossEncoderReranker"]
 
 class _TextReranker(HybridgeReranker, BaseCrossEncoder):
     """A reranker that reads texts, and so can score pairs as well."""
+
+    _core: ClassVar[Callable[..., TextReranker]]
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int | None = 3,
+        include_scores: bool = True,
+        include_trace: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            reranker=type(self)._core(model, **options),
+            top_n=top_n,
+            include_scores=include_scores,
+            include_trace=include_trace,
+        )
 
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
         """The score of each pair of a query and a text, in their order; higher is better.
@@ -59,21 +79,7 @@ class CrossEncoderReranker(_TextReranker):
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
     """
 
-    def __init__(
-        self,
-        model: Any = None,
-        *,
-        top_n: int | None = 3,
-        include_scores: bool = True,
-        include_trace: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            reranker=CoreCrossEncoderReranker(model, **options),
-            top_n=top_n,
-            include_scores=include_scores,
-            include_trace=include_trace,
-        )
+    _core = CoreCrossEncoderReranker
 
 
 class ColBERTReranker(_TextReranker):
@@ -101,21 +107,7 @@ class ColBERTReranker(_TextReranker):
     ('Blood clots.', True)
     """
 
-    def __init__(
-        self,
-        model: Any = None,
-        *,
-        top_n: int | None = 3,
-        include_scores: bool = True,
-        include_trace: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            reranker=CoreColBERTReranker(model, **options),
-            top_n=top_n,
-            include_scores=include_scores,
-            include_trace=include_trace,
-        )
+    _core = CoreColBERTReranker
 
 
 def _is_pair(value: Any) -> bool:

@@ -232,6 +232,12 @@ class HybridgeRetriever(BatchedRetriever):
     def _pipeline(self) -> Pipeline:
         return Pipeline(self._engine(), *self.rerankers, depth=self.rerank_depth, blend=self.blend)
 
+    def _options(self, k: int | None, filter: Where) -> dict[str, Any]:  # noqa: A002
+        return {
+            "k": self.k if k is None else k,
+            "where": self.filter if filter is None else filter,
+        }
+
     def _answer(
         self,
         queries: Sequence[str],
@@ -240,11 +246,7 @@ class HybridgeRetriever(BatchedRetriever):
         filter: Where,  # noqa: A002
     ) -> list[list[Document]]:
         with traced(queries, runs):
-            lists = self._pipeline().search(
-                queries,
-                self.k if k is None else k,
-                where=self.filter if filter is None else filter,
-            )
+            lists = self._pipeline().search(queries, **self._options(k, filter))
         return [self._documents(hits) for hits in lists]
 
     async def _aanswer(
@@ -256,11 +258,7 @@ class HybridgeRetriever(BatchedRetriever):
     ) -> list[list[Document]]:
         if is_watched(runs):  # callbacks may block, and so must not be called from the event loop
             return await asyncio.to_thread(self._answer, queries, runs, k, filter)
-        lists = await self._pipeline().asearch(
-            queries,
-            self.k if k is None else k,
-            where=self.filter if filter is None else filter,
-        )
+        lists = await self._pipeline().asearch(queries, **self._options(k, filter))
         return [self._documents(hits) for hits in lists]
 
     def _documents(self, hits: Sequence[Hit]) -> list[Document]:

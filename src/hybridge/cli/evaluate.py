@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import language_option, lexical_option
-from .reranking import COLBERT, CROSS_ENCODER, Fixed, Reranking, rerank_options
+from .reranking import COLBERT, CROSS_ENCODER, Reranking, rerank_options
 
 if TYPE_CHECKING:
     from ..analyzer import Analyzer
@@ -90,13 +90,13 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
     """Each stage by the name of its row."""
     from ..pipeline import Pipeline
 
-    hybrid: Retriever = Fixed(index, blend=0)
+    hybrid: Retriever = index.tuned(blend=0)
     rows: dict[str, Retriever] = {"BM25": index.bm25, "dense": index.dense, "hybrid": hybrid}
     last = hybrid
     for name in reranking.names:
         kept = index.late_interaction if name == COLBERT else None
         if kept is not None and last is hybrid:
-            last = Fixed(index, **reranking.settings)
+            last = index.tuned(**reranking.settings)
         else:
             last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
         rows[_ROWS[name]] = last

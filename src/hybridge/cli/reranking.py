@@ -11,10 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from ..index import HybridIndex
-    from ..passages import Hit
-    from ..protocols import Reranker, Retriever, Where
+    from ..protocols import Reranker, Retriever
 
-__all__ = ["COLBERT", "CROSS_ENCODER", "Fixed", "Reranking", "rerank_options"]
+__all__ = ["COLBERT", "CROSS_ENCODER", "Reranking", "rerank_options"]
 
 COLBERT, CROSS_ENCODER = "colbert", "cross-encoder"
 
@@ -46,12 +45,12 @@ class Reranking:
         if kept is not None and self.names[0] == COLBERT:
             # Within the search it judges all candidates, not just the best.
             rest = map(self.reranker, self.names[1:])
-            return Pipeline(Fixed(index, **self.settings), *rest, **self.settings)
+            return Pipeline(index.tuned(**self.settings), *rest, **self.settings)
         rerankers = [
             kept if kept is not None and name == COLBERT else self.reranker(name)
             for name in self.names
         ]
-        return Pipeline(Fixed(index, blend=0.0), *rerankers, **self.settings)
+        return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,26 +65,6 @@ class Reranking:
         if name == COLBERT:
             return ColBERTReranker(self.models[COLBERT])
         return CrossEncoderReranker(self.models[CROSS_ENCODER])
-
-
-class Fixed:
-    """An index searched with some settings that are not its own."""
-
-    def __init__(self, index: HybridIndex, **settings: Any) -> None:
-        self._index = index
-        self._settings = settings
-
-    def search(
-        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
-    ) -> list[list[Hit]]:
-        """`HybridIndex.search` with these settings."""
-        return self._index.search(queries, k, where=where, **self._settings)
-
-    async def asearch(
-        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
-    ) -> list[list[Hit]]:
-        """`HybridIndex.asearch` with these settings."""
-        return await self._index.asearch(queries, k, where=where, **self._settings)
 
 
 def rerank_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import llama_index.core.instrumentation as instrument
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr
@@ -136,7 +136,29 @@ class HybridgeRerank(BaseNodePostprocessor):
             dispatcher.event(ReRankEndEvent(nodes=answer))
 
 
-class CrossEncoderRerank(HybridgeRerank):
+class _TextRerank(HybridgeRerank):
+    """A postprocessor that makes its reranker of a model."""
+
+    _core: ClassVar[Callable[..., TextReranker]]
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        top_n: int = 2,
+        blend: float = 1.0,
+        callback_manager: CallbackManager | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            type(self)._core(model, **options),
+            top_n=top_n,
+            blend=blend,
+            callback_manager=callback_manager,
+        )
+
+
+class CrossEncoderRerank(_TextRerank):
     """A cross-encoder of sentence-transformers, which reads each node with the query.
 
     Args:
@@ -154,24 +176,10 @@ class CrossEncoderRerank(HybridgeRerank):
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
     """
 
-    def __init__(
-        self,
-        model: Any = None,
-        *,
-        top_n: int = 2,
-        blend: float = 1.0,
-        callback_manager: CallbackManager | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            core_cross_encoder.CrossEncoderReranker(model, **options),
-            top_n=top_n,
-            blend=blend,
-            callback_manager=callback_manager,
-        )
+    _core = core_cross_encoder.CrossEncoderReranker
 
 
-class ColBERTRerank(HybridgeRerank):
+class ColBERTRerank(_TextRerank):
     """Late interaction: each token of the query finds its best match in the node (MaxSim).
 
     Args:
@@ -196,21 +204,7 @@ class ColBERTRerank(HybridgeRerank):
     'Blood clots.'
     """
 
-    def __init__(
-        self,
-        model: Any = None,
-        *,
-        top_n: int = 2,
-        blend: float = 1.0,
-        callback_manager: CallbackManager | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            core_colbert.ColBERTReranker(model, **options),
-            top_n=top_n,
-            blend=blend,
-            callback_manager=callback_manager,
-        )
+    _core = core_colbert.ColBERTReranker
 
 
 def _checked(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:

@@ -89,7 +89,7 @@ class HybridgeRetriever(BaseRetriever):
         self._pipeline()
 
     @classmethod
-    def check(cls, **options: Any) -> None:
+    def _check_options(cls, **options: Any) -> None:
         """Refuse options that are not valid: before work that a typo should not cost.
 
         Raises:

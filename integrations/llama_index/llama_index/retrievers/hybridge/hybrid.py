@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core.indices.vector_store import VectorStoreIndex
-from llama_index.core.schema import BaseNode, Document, QueryBundle, TransformComponent
-from llama_index.core.storage.docstore import BaseDocumentStore
+from llama_index.core.schema import BaseNode, QueryBundle
 
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.index.tuned import TunedIndex, check_tuning
 
 from .attaching import attached, index_of
-from .base import HybridgeRetriever
-from .building import built, parsed
+from .building import built
+from .making import MadeOfNodes
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["HybridRetriever"]
 
 
-class HybridRetriever(HybridgeRetriever):
+class HybridRetriever(MadeOfNodes):
     """BM25 and a bi-encoder together, and late interaction where the index keeps its vectors.
 
     Args:
@@ -67,7 +66,7 @@ class HybridRetriever(HybridgeRetriever):
         super().__init__(index, **options)
 
     @classmethod
-    def check(
+    def _check_options(
         cls,
         *,
         weights: Mapping[str, float] | None = None,
@@ -77,7 +76,7 @@ class HybridRetriever(HybridgeRetriever):
         **options: Any,
     ) -> None:
         check_tuning(weights=weights, fusion=fusion, depth=depth, blend=late_blend)
-        super().check(**options)
+        super()._check_options(**options)
 
     @classmethod
     def from_index(cls, index: HybridIndex, **options: Any) -> Self:
@@ -114,7 +113,7 @@ class HybridRetriever(HybridgeRetriever):
             TypeError: an option that there is not; nothing was written.
             HybridgeError: a node or an argument is not valid.
         """
-        cls.check(**options)
+        cls._check_options(**options)
         index = built(
             nodes,
             embed_model,
@@ -125,32 +124,6 @@ class HybridRetriever(HybridgeRetriever):
             overwrite=overwrite,
         )
         return cls(index, **options)
-
-    @classmethod
-    def from_documents(
-        cls,
-        documents: Iterable[Document],
-        embed_model: Any = None,
-        *,
-        transformations: Sequence[TransformComponent] | None = None,
-        **options: Any,
-    ) -> Self:
-        """The same for documents, which are cut into nodes.
-
-        Args:
-            documents: any number of them.
-            embed_model: as for `from_nodes`.
-            transformations: node parsers and the like; None for LlamaIndex's `SentenceSplitter`.
-            options: further ones as for `from_nodes`.
-        """
-        return cls.from_nodes(parsed(documents, transformations), embed_model, **options)
-
-    @classmethod
-    def from_docstore(
-        cls, docstore: BaseDocumentStore, embed_model: Any = None, **options: Any
-    ) -> Self:
-        """The same for the nodes of a docstore; options as for `from_nodes`."""
-        return cls.from_nodes(docstore.docs.values(), embed_model, **options)
 
     @classmethod
     def from_vector_store_index(
@@ -169,7 +142,7 @@ class HybridRetriever(HybridgeRetriever):
             TypeError: an option that there is not.
             HybridgeError: it is over another store, or the model is not its own.
         """
-        cls.check(**options)
+        cls._check_options(**options)
         searched = index_of(index, embed_model)
         return cls(searched, **{"object_map": index._object_map, **options})
 
@@ -201,7 +174,7 @@ class HybridRetriever(HybridgeRetriever):
             TypeError: an option that there is not.
             HybridgeError: there is no such collection, or the model is not its own.
         """
-        cls.check(**options)
+        cls._check_options(**options)
         index = attached(
             client_or_url,
             collection,

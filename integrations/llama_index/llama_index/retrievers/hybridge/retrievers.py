@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from llama_index.core.schema import BaseNode, Document, TransformComponent
-from llama_index.core.storage.docstore import BaseDocumentStore
+from llama_index.core.schema import BaseNode
 
 import hybridge
 
-from .base import HybridgeRetriever
-from .building import parsed
+from .making import MadeOfNodes
 from .nodes import passages_of
 
 __all__ = ["BM25Retriever", "ColBERTRetriever"]
 
 
-class BM25Retriever(HybridgeRetriever):
+class BM25Retriever(MadeOfNodes):
     """BM25 alone: no model, no store; options are those of `HybridgeRetriever`.
 
     >>> from llama_index.core.schema import TextNode
@@ -53,30 +51,14 @@ class BM25Retriever(HybridgeRetriever):
             TypeError: an option that there is not.
             HybridgeError: a node or an argument is not valid.
         """
-        cls.check(**options)
+        cls._check_options(**options)
         bm25 = hybridge.BM25Retriever(
             passages_of(nodes), analyzer=analyzer, method=method, k1=k1, b=b
         )
         return cls(bm25, **options)
 
-    @classmethod
-    def from_documents(
-        cls,
-        documents: Iterable[Document],
-        *,
-        transformations: Sequence[TransformComponent] | None = None,
-        **options: Any,
-    ) -> Self:
-        """The same for documents, which are cut into nodes; options as for `from_nodes`."""
-        return cls.from_nodes(parsed(documents, transformations), **options)
 
-    @classmethod
-    def from_docstore(cls, docstore: BaseDocumentStore, **options: Any) -> Self:
-        """The same for the nodes of a docstore; options as for `from_nodes`."""
-        return cls.from_nodes(docstore.docs.values(), **options)
-
-
-class ColBERTRetriever(HybridgeRetriever):
+class ColBERTRetriever(MadeOfNodes):
     """ColBERT alone, over all nodes, in a PLAID index; needs ``hybridge[colbert]``.
 
     Options are those of `HybridgeRetriever`.
@@ -108,24 +90,8 @@ class ColBERTRetriever(HybridgeRetriever):
         """
         from hybridge import colbert
 
-        cls.check(**options)
+        cls._check_options(**options)
         index = colbert.ColBERTRetriever.create(
             path, passages_of(nodes), model=model, overwrite=overwrite
         )
         return cls(index, **options)
-
-    @classmethod
-    def from_documents(
-        cls,
-        documents: Iterable[Document],
-        *,
-        transformations: Sequence[TransformComponent] | None = None,
-        **options: Any,
-    ) -> Self:
-        """The same for documents, which are cut into nodes; options as for `from_nodes`."""
-        return cls.from_nodes(parsed(documents, transformations), **options)
-
-    @classmethod
-    def from_docstore(cls, docstore: BaseDocumentStore, **options: Any) -> Self:
-        """The same for the nodes of a docstore; options as for `from_nodes`."""
-        return cls.from_nodes(docstore.docs.values(), **options)
