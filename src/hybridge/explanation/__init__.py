@@ -1,0 +1,29 @@
+"""Explanation: why a passage ranks where it does for a query, and why it was missed."""
+
+from __future__ import annotations
+
+from .parts import (
+    BlendPart,
+    BM25Part,
+    DensePart,
+    Explanation,
+    FusionPart,
+    MaxSimPart,
+    RerankPart,
+    SearchExplanation,
+    StagePart,
+    TermPart,
+)
+
+__all__ = [
+    "BM25Part",
+    "BlendPart",
+    "DensePart",
+    "Explanation",
+    "FusionPart",
+    "MaxSimPart",
+    "RerankPart",
+    "SearchExplanation",
+    "StagePart",
+    "TermPart",
+]

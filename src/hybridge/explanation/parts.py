@@ -1,0 +1,246 @@
+"""What an explanation is made of: each stage's numbers for one passage, and how they add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..passages import Hit, Passage, StageScore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "BM25Part",
+    "BlendPart",
+    "DensePart",
+    "Explanation",
+    "FusionPart",
+    "MaxSimPart",
+    "RerankPart",
+    "SearchExplanation",
+    "StagePart",
+    "TermPart",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TermPart:
+    """What one term of the query adds to a BM25 score.
+
+    Args:
+        term: as the index knows it.
+        words: the words of the query that became it, as they are written there.
+        in_query: how often the query has it.
+        in_passage: how often the passage has it.
+        passages_with: how many passages have it.
+        idf: its inverse document frequency, as the variant of BM25 defines it.
+        part: its share of the score.
+        note: why the part is 0, where the term is no match: ``"stop word"``, ``"not in the
+            corpus"`` or ``"not in the passage"``.
+    """
+
+    term: str
+    words: tuple[str, ...]
+    in_query: int
+    in_passage: int
+    passages_with: int
+    idf: float
+    part: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BM25Part:
+    """A passage's BM25 score, term by term: the terms' parts and the constant sum to the score.
+
+    Args:
+        score: the exact score, whether or not the passage was found.
+        rank: its place among the stage's candidates, from 1; None if it is not one of them.
+        terms: every term of the query, in its order, stop words included.
+        constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
+    """
+
+    score: float
+    rank: int | None
+    terms: tuple[TermPart, ...]
+    constant: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DensePart:
+    """How near a passage's vector is to the query's.
+
+    Args:
+        score: the similarity.
+        rank: its place among all the vectors, from 1; None if it is not in the first `depth`.
+        depth: how deep the rank was sought.
+        distance: what the similarity is: ``"cosine"`` or ``"dot"``.
+    """
+
+    score: float
+    rank: int | None
+    depth: int
+    distance: str = "cosine"
+
+
+@dataclass(frozen=True, slots=True)
+class StagePart:
+    """What one stage adds to a fused score.
+
+    Args:
+        stage: its name in traces.
+        score: its own score; None if it did not score the passage.
+        normalised: what the fusion made of it; None where the fusion does not add parts up.
+        weight: its share of the weights; those of all the stages sum to 1.
+        part: its share of the fused score; None where the fusion does not add parts up.
+    """
+
+    stage: str
+    score: float | None
+    normalised: float | None
+    weight: float
+    part: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPart:
+    """A fused score, stage by stage: the stages' parts sum to the score.
+
+    Args:
+        method: the fusion's name.
+        stages: those that took part, in their order.
+        score: None if the passage is no candidate.
+        rank: its place among the candidates, from 1; None if it is not one of them.
+        candidates: how many there are.
+        exact: whether the parts are known, and sum to the score.
+    """
+
+    method: str
+    stages: tuple[StagePart, ...]
+    score: float | None
+    rank: int | None
+    candidates: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaxSimPart:
+    """Late interaction, token by token: the greatest of each row sum to the score.
+
+    Args:
+        stage: its name in traces.
+        query_tokens: one a row of the matrix.
+        passage_tokens: one a column. Where the index keeps fewer vectors than there are tokens,
+            one stands for several, and they are joined by ``+``.
+        matrix: shape (query tokens, passage tokens): their similarities, as they were compared.
+        score: the sum of the rows' greatest values, as the stage gave it.
+        rank: the passage's place among the candidates by this score, from 1; None if it is not
+            one of them.
+    """
+
+    stage: str
+    query_tokens: tuple[str, ...]
+    passage_tokens: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    score: float
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlendPart:
+    """A stage's score blended with the one that it received.
+
+    ``after = blend * score_normalised + (1 - blend) * before_normalised``; each side is in
+    standard deviations from its mean over the candidates. With a blend of 1, `after` is the
+    stage's own score.
+
+    Args:
+        stage: its name in traces.
+        score: its own score, in its own unit; None if it dropped or never saw the passage.
+        rank: the passage's place by that score, from 1.
+        before: the score that the stage received.
+        rank_before: the passage's place by that score.
+        blend: the stage's share, from 0 to 1.
+        before_normalised: None where the blend is 1.
+        score_normalised: None where the blend is 1.
+        after: the score that leaves the stage.
+        rank_after: the passage's place by that score.
+        candidates: how many passages the stage judged.
+    """
+
+    stage: str
+    score: float | None
+    rank: int | None
+    before: float | None
+    rank_before: int | None
+    blend: float
+    before_normalised: float | None
+    score_normalised: float | None
+    after: float | None
+    rank_after: int | None
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RerankPart(BlendPart):
+    """What a reranker of a `Pipeline` did to a passage.
+
+    Args:
+        max_sim: how the score came about, where the reranker compares tokens.
+    """
+
+    max_sim: MaxSimPart | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Why a passage ranks where it does for a query, or why it is not found.
+
+    Args:
+        query: the question.
+        passage: the passage.
+        rank: its place in the final list, from 1; None if it is not among the first `k`.
+        score: its score there; None without a rank.
+        bm25: its BM25 score, term by term; None without BM25.
+        dense: its vector's nearness; None without vectors.
+        fusion: how the two became one; None where nothing was fused.
+        late_interaction: its tokens against the query's, by the index's own token vectors.
+        late_blend: how late interaction's score was blended with the fused one.
+        rerankers: what each reranker did, in their order.
+        missed: why it is not found, in one sentence; None where it is.
+        trace: what each stage said in the search, as a `Hit` holds it; empty if none ranked it.
+    """
+
+    query: str
+    passage: Passage
+    rank: int | None
+    score: float | None
+    bm25: BM25Part | None = None
+    dense: DensePart | None = None
+    fusion: FusionPart | None = None
+    late_interaction: MaxSimPart | None = None
+    late_blend: BlendPart | None = None
+    rerankers: tuple[RerankPart, ...] = ()
+    missed: str | None = None
+    trace: tuple[StageScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchExplanation:
+    """A query's answers and each one's explanation.
+
+    Args:
+        query: the question.
+        hits: the answers, best first.
+        candidates: all that the search considered, best first, each with its trace.
+        explanations: one an answer, in their order.
+    """
+
+    query: str
+    hits: Sequence[Hit]
+    candidates: Sequence[Hit]
+    explanations: Sequence[Explanation] = field(default=())
