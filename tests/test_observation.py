@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, Hit, HybridIndex, Passage, Pipeline
-from hybridge.observation import observing
+from hybridge.observation import observing, shifted
 from hybridge.reranking import TextReranker
+from hybridge.vectors.edge import EdgeStore
 
 PASSAGES = [
     Passage("p1", "green apples"),
@@ -165,6 +166,47 @@ def test_late_interaction_and_its_blend_are_stages() -> None:
         entry = hit.stage("late-interaction")
         assert entry is not None
         assert entry.score == judged[hit.passage.id]
+
+
+class Clock(Diary):
+    """Asks when stages run, and not what they find."""
+
+    wants_hits = False
+
+
+def test_who_declines_the_hits_gets_none_and_costs_none(
+    index: HybridIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    get = EdgeStore.get
+
+    def counted(store: EdgeStore, points: Sequence[int]) -> dict[int, Passage]:
+        calls.append(points)
+        return get(store, points)
+
+    def fetched() -> int:
+        calls.clear()
+        index.search(["", "apples"], k=2)
+        return len(calls)
+
+    monkeypatch.setattr(EdgeStore, "get", counted)
+    alone = fetched()
+    clock, diary = Clock(), Diary()
+    with observing(clock):
+        assert fetched() == alone
+    with observing(diary):
+        assert fetched() > alone
+    assert clock.began_stages == diary.began_stages
+    assert clock.found == {}
+
+
+def test_a_stage_that_always_reports_hits_tells_them_to_who_wants_them() -> None:
+    pipeline = Pipeline(BM25Retriever(PASSAGES), Shortest())
+    clock = Clock()
+    with observing(clock), shifted([5]):
+        pipeline.search(["apples"])
+    assert clock.began_stages == [("bm25", [5]), ("brevity", [5])]
+    assert clock.found == {}
 
 
 def test_nobody_is_told_after_the_block(index: HybridIndex) -> None:

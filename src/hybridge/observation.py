@@ -23,7 +23,9 @@ ENCODING = "encode"
 class Observer(Protocol):
     """What is told of stages. Queries are named by their positions in the call that is watched.
 
-    It may be called from another thread than the one that watches, and should be quick.
+    It may be called from another thread than the one that watches, and should be quick. One that
+    needs to know when, and not what was found, sets ``wants_hits = False``: no hits are made for
+    it, and `ended` gets none.
     """
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
@@ -44,7 +46,7 @@ class Report:
     """What a stage says of its work.
 
     Args:
-        watched: whether anybody listens; if not, hits need not be made for it.
+        watched: whether anybody wants the hits; if not, none need be made for it.
         hits: one list a query, in their order; none from a stage that finds nothing by itself.
     """
 
@@ -94,13 +96,13 @@ def observed(stage: str, queries: int) -> Iterator[Report]:
         yield Report(watched=False)
         return
     observer.began(stage, range(queries))
-    report = Report(watched=True)
+    report = Report(watched=_wants_hits(observer))
     try:
         yield report
     except BaseException as error:
         observer.failed(stage, range(queries), error)
         raise
-    observer.ended(stage, dict(enumerate(report.hits)))
+    observer.ended(stage, dict(enumerate(report.hits)) if report.watched else {})
 
 
 @contextmanager
@@ -119,6 +121,10 @@ class _Shifted:
     observer: Observer
     places: Sequence[int]
 
+    @property
+    def wants_hits(self) -> bool:
+        return _wants_hits(self.observer)
+
     def began(self, stage: str, queries: Sequence[int]) -> None:
         self.observer.began(stage, [self.places[at] for at in queries])
 
@@ -127,3 +133,7 @@ class _Shifted:
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
         self.observer.failed(stage, [self.places[at] for at in queries], error)
+
+
+def _wants_hits(observer: Observer) -> bool:
+    return bool(getattr(observer, "wants_hits", True))
