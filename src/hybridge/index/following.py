@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..filters import And, Filter, IdIn
+from ..lexical.parameters import BM25Parameters
 from ..lexical.snapshot import Snapshot
 from ..vectors.store import Scored
 from .postings import PointedId, PostingsSearch, PostingsStage
@@ -24,8 +25,10 @@ class FollowingStage(PostingsStage):
     def delete(self, points: Sequence[int]) -> None:
         super().delete(self.known(points))
 
-    def begin(self, encoded: Sequence[Any]) -> StageSearch:
-        return _FollowingSearch(self, self._current().snapshot(), encoded)
+    def begin(
+        self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
+    ) -> StageSearch:
+        return _FollowingSearch(self, self._current().snapshot(parameters), encoded)
 
     def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
         return super().rows(self.known(points), snapshot)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..lexical.parameters import BM25Parameters
 from ..lexical.snapshot import Counts
 from ..passages import Passage
 from ..vectors.store import Sparse
@@ -62,6 +63,14 @@ class LexicalStage(Stage, Protocol):
 
         Returns:
             what puts the result in place; to be called with no search running.
+        """
+        ...
+
+    def reweighed(self, parameters: BM25Parameters) -> Stage:
+        """This stage with other parameters of BM25, over the same passages.
+
+        Raises:
+            InvalidInputError: the weights are stored, so that the parameters cannot change.
         """
         ...
 

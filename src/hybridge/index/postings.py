@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..passages import Passage
 from ..vectors.store import SPARSE, Scored
 from .home import Home
 from .lexical import Prepared
-from .stages import StageSearch
+from .stages import Stage, StageSearch
 
 __all__ = ["PointedId", "PostingsSearch", "PostingsStage"]
 
@@ -130,8 +131,13 @@ class PostingsStage:
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return queries
 
-    def begin(self, encoded: Sequence[Any]) -> StageSearch:
-        return PostingsSearch(self, self._current().snapshot(), encoded)
+    def begin(
+        self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
+    ) -> StageSearch:
+        return PostingsSearch(self, self._current().snapshot(parameters), encoded)
+
+    def reweighed(self, parameters: BM25Parameters) -> Stage:
+        return _Reweighed(self, parameters)
 
     def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
         """Finds the row of a point."""
@@ -154,6 +160,21 @@ class PostingsStage:
                 remembered.clear()
             remembered[where] = mask
         return mask
+
+
+@dataclass(frozen=True)
+class _Reweighed:
+    """The arrays, scored with other parameters."""
+
+    stage: PostingsStage
+    parameters: BM25Parameters
+    name = SPARSE
+
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        return self.stage.encode(queries)
+
+    def begin(self, encoded: Sequence[Any]) -> StageSearch:
+        return self.stage.begin(encoded, self.parameters)
 
 
 class PostingsSearch:

@@ -8,21 +8,33 @@ from operator import itemgetter
 from typing import Any
 
 from ..filters import Filter
-from ..fusion import ConvexCombination, Fusion
+from ..fusion import ConvexCombination
 from ..observation import ENCODING, observed, shifted
 from ..passages import Hit, Passage, StageScore
 from ..vectors.store import Scored, VectorStore
-from .late import LATE, LATE_BLEND, LateSearch
+from .late import LATE, LATE_BLEND
+from .plan import Plan
 from .stages import Stage, StageSearch
 
-__all__ = ["FUSION", "hybrid_hits", "spread", "stage_hits"]
+__all__ = [
+    "BATCH",
+    "FUSION",
+    "by_id",
+    "completed",
+    "head",
+    "hybrid_hits",
+    "late_blended",
+    "ranked",
+    "spread",
+    "stage_hits",
+]
 
 FUSION = "fusion"
 
 _BLENDING = ConvexCombination()
 
 # Queries searched in one go: enough for the engine to share work, few enough to hold their scores.
-_BATCH = 16
+BATCH = 16
 
 
 def spread(
@@ -42,10 +54,10 @@ def spread(
     if asked:
         with shifted(asked), observed(ENCODING, len(asked)):
             encoded = encode(asked)
-        for start in range(0, len(asked), _BATCH):
-            places = asked[start : start + _BATCH]
+        for start in range(0, len(asked), BATCH):
+            places = asked[start : start + BATCH]
             with shifted(places):
-                found = answer([some[start : start + _BATCH] for some in encoded])
+                found = answer([some[start : start + BATCH] for some in encoded])
             for at, list_ in zip(places, found, strict=True):
                 hits[at] = list_
     return hits
@@ -69,59 +81,57 @@ def _alone(
     stage: str, lists: Sequence[Sequence[Scored]], store: VectorStore, k: int
 ) -> list[list[Hit]]:
     """The first `k` of each list as hits that no other stage has touched."""
-    heads = [_head(list_, k) for list_ in lists]
+    heads = [head(list_, k) for list_ in lists]
     passages = _passages(store, heads)
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score),))
-            for rank, (passage, score, _) in enumerate(_by_id(list_, passages)[:k], start=1)
+            for rank, (passage, score, _) in enumerate(by_id(list_, passages)[:k], start=1)
         ]
         for list_ in heads
     ]
 
 
 def hybrid_hits(
-    stages: Sequence[Stage],
-    encoded: Sequence[Sequence[Any]],
-    weights: Sequence[float],
-    fusion: Fusion,
-    store: VectorStore,
-    k: int,
-    depth: int,
-    where: Filter | None,
-    late: LateSearch | None = None,
-    blend: float = 0.0,
+    plan: Plan, encoded: Sequence[Sequence[Any]], store: VectorStore, where: Filter | None
 ) -> list[list[Hit]]:
-    """What the stages answer together; `encoded` holds one list of queries a stage.
+    """What the stages answer together.
 
-    Late interaction, if there is one, then scores all candidates: it has the share `blend`.
+    Late interaction, if there is one, scores all candidates of the first stages.
+
+    Args:
+        plan: what to do.
+        encoded: one list of queries for each of `plan.encoding`.
+        store: what holds the passages.
+        where: only passages that pass this filter.
     """
+    k, fusion = plan.k, plan.fusion
     names: list[str] = []
     tops: list[list[list[Scored]]] = []
     searches = []
-    for stage, queries in zip(stages, encoded, strict=True):
+    for stage, queries in zip(plan.stages, encoded, strict=False):
         with _seen(stage.name, len(queries), store, k) as tell:
             searches.append(stage.begin(queries))
             names.append(stage.name)
-            tops.append(tell(searches[-1].top(depth, where)))
+            tops.append(tell(searches[-1].top(plan.depth, where)))
     with _seen(FUSION, len(tops[0]), store, k) as tell:
         runs = [[dict(list_) for list_ in lists] for lists in tops]
         if fusion.completes:
-            runs = _completed(searches, runs)
-        scores = [fusion.fuse(query_runs, weights) for query_runs in zip(*runs, strict=True)]
-        final, last = tell([_ranked(run) for run in scores]), FUSION
-    if late is not None:
+            runs = completed(searches, runs)
+        scores = [fusion.fuse(query_runs, plan.shares) for query_runs in zip(*runs, strict=True)]
+        final, last = tell([ranked(run) for run in scores]), FUSION
+    if plan.late is not None:
         with _seen(LATE, len(final), store, k) as tell:
-            judged = late.judged([list(run) for run in scores])
+            judged = plan.late.begin(encoded[-1]).judged([list(run) for run in scores])
             names += [FUSION, LATE]
-            tops += [final, tell([_ranked(run) for run in judged])]
+            tops += [final, tell([ranked(run) for run in judged])]
         with _seen(LATE_BLEND, len(final), store, k) as tell:
-            blended = _blended(scores, judged, blend)
-            final, last = tell([_ranked(run) for run in blended]), LATE_BLEND
-    heads = [_head(list_, k) for list_ in final]
+            scores = late_blended(scores, judged, plan.blend)
+            final, last = tell([ranked(run) for run in scores]), LATE_BLEND
+    heads = [head(list_, k) for list_ in final]
     passages = _passages(store, heads)
     return [
-        _hits(_by_id(list_, passages)[:k], names, query_tops, last)
+        _hits(by_id(list_, passages)[:k], names, query_tops, last)
         for list_, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
     ]
 
@@ -141,40 +151,42 @@ def _seen(
         yield tell
 
 
-def _blended(
+def late_blended(
     fused: Sequence[dict[int, float]], judged: Sequence[dict[int, float]], blend: float
 ) -> list[dict[int, float]]:
+    """The fused scores and late interaction's together, one dict a query."""
     shares = [1 - blend, blend]
     return [_BLENDING.fuse(runs, shares) for runs in zip(fused, judged, strict=True)]
 
 
-def _completed(
+def completed(
     searches: Sequence[StageSearch], runs: Sequence[Sequence[dict[int, float]]]
 ) -> list[list[dict[int, float]]]:
     """Each stage's runs with the exact scores of the candidates that only other stages found."""
     unions = [set[int]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
-    completed = []
+    whole = []
     for search, stage_runs in zip(searches, runs, strict=True):
         missing = [
             list(union.difference(run)) for union, run in zip(unions, stage_runs, strict=True)
         ]
-        completed.append(
+        whole.append(
             [run | more for run, more in zip(stage_runs, search.exact(missing), strict=True)]
         )
-    return completed
+    return whole
 
 
-def _ranked(scores: Mapping[int, float]) -> list[Scored]:
+def ranked(scores: Mapping[int, float]) -> list[Scored]:
+    """The candidates by their scores, best first."""
     # Ties are put in the order of their ids once the passages are known.
     return sorted(scores.items(), key=itemgetter(1), reverse=True)
 
 
-def _head(ranked: Sequence[Scored], k: int) -> list[Scored]:
+def head(listed: Sequence[Scored], k: int) -> list[Scored]:
     """The first `k`, and those after them that are tied with the last: ids will decide."""
-    end = min(k, len(ranked))
-    while 0 < end < len(ranked) and ranked[end][1] == ranked[end - 1][1]:
+    end = min(k, len(listed))
+    while 0 < end < len(listed) and listed[end][1] == listed[end - 1][1]:
         end += 1
-    return list(ranked[:end])
+    return list(listed[:end])
 
 
 def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[int, Passage]:
@@ -182,11 +194,12 @@ def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[int
     return store.get(list(points)) if points else {}
 
 
-def _by_id(
-    ranked: Sequence[Scored], passages: Mapping[int, Passage]
+def by_id(
+    listed: Sequence[Scored], passages: Mapping[int, Passage]
 ) -> list[tuple[Passage, float, int]]:
+    """Candidates with their passages, best first, ties by id."""
     # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in ranked if point in passages]
+    found = [(passages[point], score, point) for point, score in listed if point in passages]
     return sorted(found, key=lambda item: (-item[1], item[0].id))
 
 

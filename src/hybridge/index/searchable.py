@@ -14,11 +14,13 @@ from ..colbert.joint import joint_encoder
 from ..colbert.tokens import TokenEncoder
 from ..filters import as_filter
 from ..fusion import Fusion, from_config, get_fusion
+from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import Hit
 from ..protocols import Encoder, Where
 from .home import Home
 from .late import LateStage, check_has_late
 from .lifecycle import Lifecycle
+from .plan import Plan
 from .search import hybrid_hits, spread
 from .settings import check_stage_weights
 from .stages import DenseStage, Stage
@@ -48,8 +50,6 @@ class Searchable(Lifecycle):
         if token_encoder is not None and tokens is not None:
             self._late = LateStage(home.store, token_encoder, tokens.dimension)
             self._joint = joint_encoder(encoder, token_encoder)
-        stages: list[Stage] = [self._lexical, self._dense]
-        self._stages = {stage.name: stage for stage in stages}
 
     @property
     def bm25(self) -> StageRetriever:
@@ -73,13 +73,15 @@ class Searchable(Lifecycle):
         fusion: str | Fusion | None = None,
         depth: int | None = None,
         blend: float | None = None,
+        bm25: BM25Parameters | None = None,
     ) -> TunedIndex:
         """This index as a `Retriever` whose every search has these options; see `search`.
 
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend, bm25=bm25)
+        self._plan(1, **options)
         return TunedIndex(self, options)
 
     def search(
@@ -92,6 +94,7 @@ class Searchable(Lifecycle):
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
         blend: float | None = None,
+        bm25: BM25Parameters | None = None,
         vectors: ArrayLike | None = None,
     ) -> list[list[Hit]]:
         """The best `k` passages for each query, best first, with what every stage thought.
@@ -105,35 +108,19 @@ class Searchable(Lifecycle):
             fusion: a method's name or object instead of the index's own.
             blend: late interaction's share in the score, instead of the index's own; 0 leaves it
                 out.
+            bm25: `hybridge.lexical.BM25Parameters` instead of the index's own, where
+                ``lexical="bm25s"``; the first search with others scores all passages anew.
             vectors: the queries' vectors, shape (queries, dimension), if you have them already.
 
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        manifest = self._home.manifest
-        depth = max(check_k(k), check_count(manifest.depth if depth is None else depth, "depth"))
-        method = self._fusion if fusion is None else get_fusion(fusion)
+        plan = self._plan(k, depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25)
         chosen = as_filter(where)
-        if weights is not None:
-            weighed: Mapping[str, float] = check_stage_weights(weights)
-        elif getattr(method, "weighted", True):
-            weighed = manifest.weights
-        else:
-            weighed = dict.fromkeys(manifest.weights, 1.0)
-        stages = [stage for name, stage in self._stages.items() if weighed[name] > 0]
-        shares = [weighed[stage.name] for stage in stages]
-        part = manifest.blend if blend is None else check_share(blend, "blend")
-        check_has_late(self._late, part)
-        judges = [self._late] if self._late is not None and part > 0 else []
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             with self._access.reading(chosen):
-                store = self._home.store
-                first = encoded[: len(stages)]
-                late = judges[0].begin(encoded[-1]) if judges else None
-                return hybrid_hits(
-                    stages, first, shares, method, store, k, depth, chosen, late, part
-                )
+                return hybrid_hits(plan, encoded, self._home.store, chosen)
 
         self._access.check()
         asked = check_queries(queries)
@@ -141,9 +128,42 @@ class Searchable(Lifecycle):
 
         def encode(places: list[int]) -> list[Sequence[Any]]:
             known = None if given is None else [given[at] for at in places]
-            return self._encode([*stages, *judges], [asked[at] for at in places], known)
+            return self._encode(plan.encoding, [asked[at] for at in places], known)
 
         return spread(asked, encode, answer)
+
+    def _plan(
+        self,
+        k: int,
+        *,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+        blend: float | None = None,
+        bm25: BM25Parameters | None = None,
+    ) -> Plan:
+        """What a search with these options is to do."""
+        manifest = self._home.manifest
+        method = self._fusion if fusion is None else get_fusion(fusion)
+        if weights is not None:
+            weighed: Mapping[str, float] = check_stage_weights(weights)
+        elif getattr(method, "weighted", True):
+            weighed = manifest.weights
+        else:
+            weighed = dict.fromkeys(manifest.weights, 1.0)
+        lexical = self._lexical if bm25 is None else self._lexical.reweighed(check_bm25(bm25))
+        stages = [stage for stage in (lexical, self._dense) if weighed[stage.name] > 0]
+        part = manifest.blend if blend is None else check_share(blend, "blend")
+        check_has_late(self._late, part)
+        return Plan(
+            k=check_k(k),
+            depth=max(k, check_count(manifest.depth if depth is None else depth, "depth")),
+            stages=stages,
+            shares=[weighed[stage.name] for stage in stages],
+            fusion=method,
+            late=self._late if part > 0 else None,
+            blend=part,
+        )
 
     def _encode(
         self, stages: Sequence[Stage], queries: list[str], vectors: Sequence[Any] | None = None
@@ -169,6 +189,7 @@ class Searchable(Lifecycle):
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
         blend: float | None = None,
+        bm25: BM25Parameters | None = None,
         vectors: ArrayLike | None = None,
     ) -> list[list[Hit]]:
         """`search` in a thread, so that the event loop goes on."""
@@ -181,6 +202,7 @@ class Searchable(Lifecycle):
             weights=weights,
             fusion=fusion,
             blend=blend,
+            bm25=bm25,
             vectors=vectors,
         )
 

@@ -14,7 +14,7 @@ from ..encoders import from_config as encoder_from_config
 from ..errors import EncoderMismatchError, InvalidInputError
 from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
-from ..lexical.parameters import BM25Parameters
+from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import JSON
 from ..protocols import Encoder
 from ..vectors.options import HNSW, Distance, Quantization, StoreOptions, TokenOptions
@@ -60,9 +60,7 @@ def make_manifest(
     Raises:
         InvalidInputError: a setting that is not valid, or two that exclude each other.
     """
-    parameters = bm25 if bm25 is not None else BM25Parameters()
-    if not isinstance(parameters, BM25Parameters):
-        raise InvalidInputError(f"bm25 must be BM25Parameters(k1=...), not {bm25!r}")
+    parameters = BM25Parameters() if bm25 is None else check_bm25(bm25)
     if lexical == "qdrant" and {parameters.method, parameters.idf_method} - {"lucene", None}:
         raise InvalidInputError(
             f"lexical='qdrant' weighs terms as lucene does, not as {parameters}: "

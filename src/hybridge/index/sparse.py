@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from ..analyzer import Analyzer
+from ..errors import InvalidInputError
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.sparse import SparseBM25
@@ -15,7 +16,7 @@ from ..passages import Passage
 from ..vectors.store import SPARSE
 from .home import Home
 from .lexical import Prepared
-from .stages import ProbeSearch, StageSearch
+from .stages import ProbeSearch, Stage, StageSearch
 
 __all__ = ["SparseStage"]
 
@@ -89,6 +90,15 @@ class SparseStage:
 
     def invalidate(self) -> None:
         """Nothing to do: nothing is derived."""
+
+    def reweighed(self, parameters: BM25Parameters) -> Stage:
+        own = BM25Parameters.from_config(self._home.manifest.bm25)
+        if parameters == own:
+            return self
+        raise InvalidInputError(
+            f"this index keeps BM25's weights in the store, by {own}, and cannot search with "
+            f"{parameters}: create it anew with these, or with lexical='bm25s', which can"
+        )
 
     def save(self) -> None:
         """Nothing to do: nothing is derived."""

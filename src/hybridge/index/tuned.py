@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import check_count, check_share
 from ..fusion import get_fusion
+from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import Hit
 from ..protocols import Where
 from .settings import check_stage_weights
@@ -24,6 +25,7 @@ def check_tuning(
     fusion: Any = None,
     depth: int | None = None,
     blend: float | None = None,
+    bm25: BM25Parameters | None = None,
 ) -> dict[str, Any]:
     """Those of the options of `HybridIndex.search` that are given, once they are sure to be valid.
 
@@ -42,6 +44,8 @@ def check_tuning(
         options["depth"] = check_count(depth, "depth")
     if blend is not None:
         options["blend"] = check_share(blend, "blend")
+    if bm25 is not None:
+        options["bm25"] = check_bm25(bm25)
     return options
 
 

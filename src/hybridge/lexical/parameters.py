@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from ..errors import InvalidInputError
 from ..passages import JSON
 
-__all__ = ["BM25Parameters", "Method"]
+__all__ = ["BM25Parameters", "Method", "check_bm25"]
 
 Method: TypeAlias = Literal["lucene", "robertson", "atire", "bm25l", "bm25+"]
 
@@ -80,3 +80,17 @@ class BM25Parameters:
             return cls(**config)
         except TypeError as error:
             raise InvalidInputError(f"no BM25 parameters: {config!r}: {error}") from None
+
+
+def check_bm25(value: object) -> BM25Parameters:
+    """`value`, once it is sure that it is `BM25Parameters`.
+
+    Raises:
+        InvalidInputError: it is something else.
+
+    >>> check_bm25(BM25Parameters(b=0.5)).b
+    0.5
+    """
+    if not isinstance(value, BM25Parameters):
+        raise InvalidInputError(f"bm25 must be BM25Parameters(k1=...), not {value!r}")
+    return value

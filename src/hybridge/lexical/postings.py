@@ -24,6 +24,7 @@ __all__ = ["Postings"]
 K = TypeVar("K", bound=Key)
 
 _FORMAT = 1
+_SCORINGS = 3  # kept at a time: each is as large as the counts
 
 
 class Postings(Generic[K]):
@@ -59,7 +60,7 @@ class Postings(Generic[K]):
         self._counts: dict[K, Counts] = {}
         self._vocabulary = _Vocabulary()
         self._version = 0
-        self._latest: tuple[int, Snapshot[K]] | None = None
+        self._latest: dict[BM25Parameters, tuple[int, Snapshot[K]]] = {}
         self._writing = Lock()
         self._building = Lock()
 
@@ -105,15 +106,30 @@ class Postings(Generic[K]):
             self._version += bool(removed)
         return removed
 
-    def snapshot(self) -> Snapshot[K]:
-        """The collection as it is now; scored anew by the first call after a write."""
-        latest = self._latest
+    def snapshot(self, parameters: BM25Parameters | None = None) -> Snapshot[K]:
+        """The collection as it is now; scored anew by the first call after a write.
+
+        Args:
+            parameters: what to score with instead of the collection's own; of other parameters
+                only the last ones' scores are kept.
+        """
+        chosen = self.parameters if parameters is None else parameters
+        latest = self._latest.get(chosen)
         if latest is None or latest[0] != self._version:
             with self._building:
-                latest = self._latest
+                latest = self._latest.get(chosen)
                 if latest is None or latest[0] != self._version:
-                    latest = self._latest = self._build()
+                    latest = self._build(chosen)
+                    self._keep(chosen, latest)
         return latest[1]
+
+    def _keep(self, parameters: BM25Parameters, built: tuple[int, Snapshot[K]]) -> None:
+        current = {each: old for each, old in self._latest.items() if old[0] == built[0]}
+        kept = {**current, parameters: built}
+        others = [each for each in kept if each != self.parameters]
+        for oldest in others[: -_SCORINGS + 1]:
+            del kept[oldest]
+        self._latest = kept  # at once, for others read it meanwhile
 
     def save(self, path: Path, *, stamp: str = "") -> None:
         """Write the collection into one file, in the place of what it held.
@@ -214,11 +230,11 @@ class Postings(Generic[K]):
             numbers = list(map(self._vocabulary.__getitem__, counted))
         return np.array([numbers, list(counted.values())], dtype=np.int32)
 
-    def _build(self) -> tuple[int, Snapshot[K]]:
+    def _build(self, parameters: BM25Parameters) -> tuple[int, Snapshot[K]]:
         with self._writing:
             version, counts, size = self._version, dict(self._counts), len(self._vocabulary)
         return version, Snapshot(
-            self.analyzer, self.parameters, counts, self._vocabulary, size, self._backend
+            self.analyzer, parameters, counts, self._vocabulary, size, self._backend
         )
 
 
