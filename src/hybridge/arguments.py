@@ -15,6 +15,7 @@ __all__ = [
     "check_k",
     "check_passages",
     "check_queries",
+    "check_seed",
     "check_share",
 ]
 
@@ -97,6 +98,20 @@ def check_count(value: int, name: str) -> int:
             f"{name} must be a whole number from 1 to {_GREATEST}, not {value!r}"
         )
     return value
+
+
+def check_seed(seed: int) -> int:
+    """`seed`, once it is sure that random numbers can begin with it: a whole number from 0.
+
+    Raises:
+        InvalidInputError: anything else.
+
+    >>> check_seed(0)
+    0
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidInputError(f"seed must be a whole number from 0, not {seed!r}")
+    return seed
 
 
 def check_share(value: float, name: str) -> float:

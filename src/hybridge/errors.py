@@ -4,6 +4,7 @@
     ├── InvalidInputError      an argument, passage, vector or filter is not valid
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
+    ├── CollectionNotFoundError  a judged collection is neither on disk nor reachable
     └── StoreError             the engine that keeps the passages refused or failed
         ├── IndexNotFoundError     there is no index at this place
         ├── IndexExistsError       there is an index at this place already
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 __all__ = [
     "ClosedError",
+    "CollectionNotFoundError",
     "CorruptIndexError",
     "EncoderMismatchError",
     "HybridgeError",
@@ -53,6 +55,10 @@ class MissingExtraError(HybridgeError, ImportError):
 
 class ModelNotFoundError(HybridgeError):
     """A model is neither on disk nor reachable; the message says what to install or set."""
+
+
+class CollectionNotFoundError(HybridgeError):
+    """A judged collection is neither on disk nor reachable; the message says what failed."""
 
 
 class StoreError(HybridgeError):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-# What people call the measures, and what ir-measures calls them.
-_MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10"}
+_MEASURES = ("nDCG@10", "recall@100", "MRR@10")
+_BATCH = 256  # queries a search: the hits of a large query set would not fit in memory
 
 _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
 
@@ -68,7 +68,14 @@ def evaluate(
         index.add(collection.passages, vectors=vectors, progress=False)
         bar.update(task, description="Asking")
         rows = _rows(index, reranking)
-        result = evaluation.evaluate(rows, collection, list(_MEASURES.values()))
+        result = evaluation.evaluate(
+            rows,
+            collection.queries,
+            collection.qrels,
+            list(_MEASURES),
+            batch_size=_BATCH,
+            progress=False,
+        )
     facts: dict[str, Any] = {
         "collection": directory.resolve().name,
         "split": split,
@@ -77,8 +84,8 @@ def evaluate(
         "encoder": encoder.identity,
     }
     means: dict[str, Any] = {
-        name: {label: result.mean(name, measure) for label, measure in _MEASURES.items()}
-        for name in result.values
+        name: {measure: result.mean(name, measure) for measure in result.measures}
+        for name in result.retrievers
     }
     if as_json:
         print_json({**facts, "results": means})

@@ -1,0 +1,32 @@
+"""What retrievers are worth on judged questions, what they cost, and which differences are real.
+
+`evaluate` asks and judges; the `Evaluation` it gives prints as a table and compares retrievers.
+Judged collections come from BEIR's layout, from ir_datasets by name, from your own files, or are
+made of the passages. The measures are trec_eval's, computed by `ir-measures`.
+"""
+
+from __future__ import annotations
+
+from .beir import load_beir
+from .catalogue import load_ir_dataset
+from .collection import Collection
+from .judging import MEASURES
+from .known_items import known_item_queries
+from .labels import read_qrels, read_queries
+from .result import Evaluation
+from .running import evaluate, evaluate_runs
+from .significance import Comparison
+
+__all__ = [
+    "MEASURES",
+    "Collection",
+    "Comparison",
+    "Evaluation",
+    "evaluate",
+    "evaluate_runs",
+    "known_item_queries",
+    "load_beir",
+    "load_ir_dataset",
+    "read_qrels",
+    "read_queries",
+]

@@ -1,0 +1,134 @@
+"""From ranked lists to values: trec_eval's measures, as `ir-measures` computes them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..arguments import check_count
+from ..errors import InvalidInputError, MissingExtraError
+from .collection import Qrels
+
+__all__ = ["MEASURES", "Judge"]
+
+MEASURES = ("nDCG@10", "R@100", "RR@10")
+
+_EXAMPLES = "'nDCG@10', 'MRR@10', 'MAP@100', 'recall@100', 'precision@5' or 'AP(rel=2)@100'"
+_SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
+
+
+class Judge:
+    """Turns ranked ids into values; made before anything is searched, so that mistakes show.
+
+    Queries that a run lacks count as 0, and so do those whose judgements hold nothing relevant,
+    as in trec_eval. The reciprocal rank with a cutoff, which trec_eval does not have, is MS
+    MARCO's.
+
+    Args:
+        measures: names as ir-measures or people write them, in any case: "nDCG@10", "MRR@10",
+            "MAP@100", "recall@100", "precision@5", "success@1", "Rprec", "AP(rel=2)@100".
+        qrels: the judgements.
+        k: the longest list there will be; None if that is not known.
+
+    Raises:
+        InvalidInputError: an unknown measure, or one that needs more than `k` passages.
+        MissingExtraError: ir-measures is not installed.
+
+    >>> judge = Judge(["MRR@10", "p@2"], {"q1": {"p1": 1}, "q2": {"p1": 1}}, k=10)
+    >>> judge({"q1": ["p2", "p1"]})
+    {'MRR@10': {'q1': 0.5, 'q2': 0.0}, 'p@2': {'q1': 0.5, 'q2': 0.0}}
+    """
+
+    def __init__(self, measures: Sequence[str], qrels: Qrels, k: int | None = None) -> None:
+        try:
+            import ir_measures
+        except ImportError as error:
+            raise MissingExtraError("ir-measures", "evaluation") from error
+        if isinstance(measures, str) or not measures:
+            raise InvalidInputError(
+                f'measures must be a list such as ["nDCG@10"], not {measures!r}'
+            )
+        self._measures = {label: _parsed(label) for label in measures}
+        # What trec_eval computes, what it lacks for reciprocal rank, and the share of a list that
+        # is judged; the other providers start other programs or break ties by rules of their own.
+        provider: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
+            [ir_measures.pytrec_eval, ir_measures.msmarco, ir_measures.judged]
+        )
+        for label, measure in self._measures.items():
+            if not provider.supports(measure):
+                raise InvalidInputError(
+                    f"cannot compute {label}: trec_eval does not have it; give measures such as "
+                    f"{_EXAMPLES}"
+                )
+            cutoff = measure.params.get("cutoff", 0)
+            if k is not None and cutoff > k:
+                raise InvalidInputError(f"{label} needs k of at least {cutoff}, not {k}")
+        judged = {query: dict(judgements) for query, judgements in qrels.items()}
+        self._evaluator = provider.evaluator(list(set(self._measures.values())), judged)
+        self._queries = list(qrels)
+
+    def __call__(self, ranked: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+        """Measure → query id → value, for lists of passage ids, best first, no id twice."""
+        # Ranks as scores: trec_eval sorts by score and breaks ties its own way.
+        run = {
+            query: {i: float(-rank) for rank, i in enumerate(ids)} for query, ids in ranked.items()
+        }
+        found = {
+            (metric.measure, metric.query_id): float(metric.value)
+            for metric in self._evaluator.iter_calc(run)
+        }
+        return {
+            label: {query: found[measure, query] for query in self._queries}
+            for label, measure in self._measures.items()
+        }
+
+
+def _parsed(label: str) -> Any:
+    """The measure that is meant by a name, its parameters and its cutoff."""
+    from ir_measures import measures
+
+    if not isinstance(label, str):
+        raise InvalidInputError(f"a measure is a string such as 'nDCG@10', not {label!r}")
+    names = {name.casefold(): measure for name, measure in measures.registry.items()}
+    spelling = _SPELLING.fullmatch(label)
+    measure = names.get(spelling[1].casefold()) if spelling else None
+    if spelling is None or measure is None:
+        raise InvalidInputError(f"there is no measure {label!r}: write {_EXAMPLES}")
+    parameters = _parameters(label, spelling[2] or "")
+    if spelling[3]:
+        parameters[measure.AT_PARAM] = _value(label, spelling[3])
+    for name, value in parameters.items():
+        info = measure.SUPPORTED_PARAMS.get(name)
+        if name in {"cutoff", "rel"} and info is not None:
+            check_count(value, f"{name} in {label!r}")
+        elif info is None or not info.validate(value):
+            raise InvalidInputError(
+                f"{label!r} cannot have {name}={value!r}: {measure} takes "
+                f"{', '.join(measure.SUPPORTED_PARAMS) or 'no parameters'}"
+            )
+    for name, info in measure.SUPPORTED_PARAMS.items():
+        if info.required and name not in parameters:
+            raise InvalidInputError(f"{label!r} needs a {name}: write '{label.strip()}@10'")
+    return measure(**parameters)
+
+
+def _parameters(label: str, written: str) -> dict[str, Any]:
+    try:
+        call = ast.parse(f"measure({written})", mode="eval").body
+    except SyntaxError:
+        call = None
+    if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+        raise InvalidInputError(f"{label!r}: write parameters as in 'AP(rel=2)@100'")
+    return {str(keyword.arg): _value(label, keyword.value) for keyword in call.keywords}
+
+
+def _value(label: str, written: str | ast.expr) -> Any:
+    try:
+        return ast.literal_eval(written)
+    except (SyntaxError, ValueError):
+        shown = written if isinstance(written, str) else ast.unparse(written)
+        raise InvalidInputError(
+            f"{label!r}: {shown!r} is not a value; write 'nDCG@10' or 'AP(rel=2)@100'"
+        ) from None

@@ -1,0 +1,168 @@
+"""Your own questions and judgements, from the files people keep them in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInputError
+from ..readers import read_jsonl
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["read_qrels", "read_queries"]
+
+_JSONL = {".jsonl", ".ndjson"}
+_QUERY_HEADERS = {"id", "qid", "query", "queryid", "topic", "topicid"}
+_RELEVANCE_HEADERS = {"grade", "label", "rel", "relevance", "score"}
+
+
+def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
+    """Judgements: query id → passage id → relevance.
+
+    A line has a query id, a passage id and a whole number, with commas or tabs between them, as
+    BEIR and spreadsheets have them, or TREC's four columns, of which the second is passed over. A
+    first line of headings is recognised. A negative number, which TREC gives to spam, becomes 0:
+    trec_eval takes both for not relevant.
+
+    Args:
+        path: the file, UTF-8. ``.csv`` has commas, ``.tsv`` tabs; of another name the first line
+            decides.
+
+    Raises:
+        InvalidInputError: there is no such file, or a line is not a judgement, or contradicts one
+            before it; the message gives file and line.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     _ = file.write("query,passage,relevance\\nq1,p1,2\\nq1,p2,0\\n")
+    ...     file.flush()
+    ...     read_qrels(file.name)
+    {'q1': {'p1': 2, 'p2': 0}}
+    """
+    _check_file(Path(path))
+    qrels: dict[str, dict[str, int]] = {}
+    for number, cells in _rows(Path(path)):
+        if len(cells) == 4:
+            del cells[1]
+        if number == 1 and len(cells) == 3 and _is_heading(cells[0], cells[2]):
+            continue
+        judgement = _judgement(cells)
+        if judgement is None:
+            raise InvalidInputError(
+                f"{path}, line {number}: expected a query id, a passage id and a whole number, "
+                f"not {' '.join(cells)!r:.80}: is the file truncated?"
+            )
+        query, passage, relevance = judgement
+        if qrels.setdefault(query, {}).setdefault(passage, relevance) != relevance:
+            raise InvalidInputError(
+                f"{path}, line {number}: {passage!r} was judged {qrels[query][passage]} for "
+                f"{query!r} before, and now {relevance}"
+            )
+    if not qrels:
+        raise InvalidInputError(f"{path}: there is no judgement in it")
+    return qrels
+
+
+def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Questions: query id → text.
+
+    Args:
+        path: the file, UTF-8: JSONL with ``_id`` or ``id`` and ``text``, or two columns, an id
+            and a text, with commas (``.csv``) or tabs (``.tsv``) between them, with or without a
+            line of headings. In a TSV file quotes are part of the text.
+
+    Raises:
+        InvalidInputError: there is no such file, a line is not such a question, or an id comes
+            twice; the message gives file and line.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+    ...     _ = file.write("q1\\tWhat thins the blood?\\n")
+    ...     file.flush()
+    ...     read_queries(file.name)
+    {'q1': 'What thins the blood?'}
+    """
+    file = Path(path)
+    _check_file(file)
+    is_jsonl = file.suffix.lower() in _JSONL
+    queries: dict[str, str] = {}
+    for where, cells in _json_rows(file) if is_jsonl else _rows(file):
+        if where == 1 and len(cells) == 2 and not is_jsonl and _is_heading(cells[0]):
+            continue
+        if len(cells) != 2 or not all(cells):
+            raise InvalidInputError(
+                f"{path}, line {where}: expected a query id and a text, not {' '.join(cells)!r:.80}"
+            )
+        query, text = cells
+        if query in queries:
+            raise InvalidInputError(f"{path}, line {where}: the query id {query!r} comes twice")
+        queries[query] = text
+    if not queries:
+        raise InvalidInputError(f"{path}: there is no query in it")
+    return queries
+
+
+def _judgement(cells: list[str]) -> tuple[str, str, int] | None:
+    try:
+        query, passage, relevance = cells
+        return (query, passage, max(0, int(relevance))) if query and passage else None
+    except ValueError:
+        return None
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, entry in enumerate(read_jsonl(path), start=1):
+        yield number, [entry.id, entry.text.strip()]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, and where the line ends."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInputError(f"{path}, line {line}: not UTF-8 text") from None
+    lines = list(io.StringIO(text, newline="\n"))
+    delimiter = _delimiter(path, lines[0] if lines else "")
+    if delimiter is None:
+        for number, row in enumerate(lines, start=1):
+            if cells := row.split():
+                yield number, cells
+        return
+    options: Any = {"quoting": csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE}
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, **options)
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _delimiter(path: Path, first: str) -> str | None:
+    """None where columns are set apart by any blanks, as TREC does."""
+    match path.suffix.lower():
+        case ".csv":
+            return ","
+        case ".tsv":
+            return "\t"
+    if "\t" in first:
+        return "\t"
+    return None if len(first.split()) == 4 or "," not in first else ","
+
+
+def _is_heading(query: str, relevance: str = "") -> bool:
+    first, last = (re.sub(r"[\W_]", "", cell).lower() for cell in (query, relevance))
+    return last in _RELEVANCE_HEADERS or (first in _QUERY_HEADERS and not last.isdigit())
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidInputError(f"there is no file {str(path)!r}")

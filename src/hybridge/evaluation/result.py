@@ -1,0 +1,229 @@
+"""What an evaluation found: every value of every query, and the figures made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InvalidInputError, MissingExtraError
+from .collection import Qrels
+from .rendering import table_of
+from .significance import Comparison, Correction, Test, compare
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.table import Table as RichTable
+
+__all__ = ["Evaluation"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation:
+    """The value of each measure for each query, by retriever; and what was found, and how fast.
+
+    Printed, it is a table: each measure's mean, the median and the 95th percentile of the
+    latency, and, with a `baseline`, a mark where a retriever differs from it by more than chance.
+
+    Args:
+        values: retriever → measure → query id → value, for the queries that have judgements.
+        lists: retriever → query id → ids of the passages found, best first.
+        latencies: retriever → query id → seconds; empty if nothing was timed.
+        stages: retriever → stage → query id → seconds that the stage itself took.
+        queries: query id → question.
+        qrels: query id → passage id → relevance.
+        baseline: the retriever that the others are compared with.
+
+    >>> print(Evaluation({"bm25": {"RR@10": {"q1": 1.0, "q2": 0.5}}}))
+          RR@10
+    bm25  0.7500
+    """
+
+    values: Mapping[str, Mapping[str, Mapping[str, float]]]
+    lists: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    latencies: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    stages: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    queries: Mapping[str, str] = field(default_factory=dict)
+    qrels: Qrels = field(default_factory=dict)
+    baseline: str | None = None
+
+    @property
+    def retrievers(self) -> list[str]:
+        """The retrievers, in the order they were given."""
+        return list(self.values)
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures, in the order they were asked for."""
+        return list(next(iter(self.values.values()), {}))
+
+    @property
+    def query_ids(self) -> list[str]:
+        """The ids of the queries that were judged."""
+        by_measure = next(iter(self.values.values()), {})
+        return list(next(iter(by_measure.values()), {}))
+
+    def mean(self, retriever: str, measure: str) -> float:
+        """The mean over the queries: the figure that papers report."""
+        _check(retriever, self.retrievers, "retriever")
+        _check(measure, self.measures, "measure")
+        return fmean(self.values[retriever][measure].values())
+
+    def latency(self, retriever: str, percentile: float = 50) -> float:
+        """The seconds within which that percentage of the queries was answered.
+
+        Args:
+            retriever: its name.
+            percentile: from 0 to 100; between two queries it is interpolated.
+
+        Raises:
+            InvalidInputError: an unknown retriever, one that was not timed, or no percentage.
+        """
+        if isinstance(percentile, bool) or not isinstance(percentile, Real):
+            raise InvalidInputError(f"percentile must be a number, not {percentile!r}")
+        if not 0 <= percentile <= 100:
+            raise InvalidInputError(f"percentile must be from 0 to 100, not {percentile}")
+        return float(np.percentile(list(self._timed(retriever).values()), percentile))
+
+    def stage_costs(self, retriever: str) -> dict[str, float]:
+        """Stage → median seconds it took for a query, in the order in which stages ran.
+
+        A stage that others run in does not count them. What no stage reports, as with another
+        framework's retriever, is in the latency alone.
+
+        Raises:
+            InvalidInputError: an unknown retriever, or one that was not timed.
+        """
+        self._timed(retriever)
+        stages = self.stages.get(retriever, {})
+        return {stage: median(seconds.values()) for stage, seconds in stages.items()}
+
+    def compare(
+        self,
+        baseline: str | None = None,
+        measure: str | None = None,
+        *,
+        test: Test = "permutation",
+        correction: Correction = "bh",
+        seed: int = 0,
+    ) -> list[Comparison]:
+        """Each other retriever against one, query by query: is the difference more than chance?
+
+        The p-value is two-sided. Of the tests, the paired permutation test of the mean assumes
+        least, and with Student's t test agrees with it in practice, while Wilcoxon's signed ranks
+        test something else and err: M. Smucker, J. Allan and B. Carterette, *A Comparison of
+        Statistical Significance Tests for Information Retrieval Evaluation*, CIKM 2007. All sign
+        changes are tried where there are at most 9,999, otherwise 9,999 random ones.
+
+        Who compares many retrievers finds one that is better by chance; the corrected p-value
+        allows for that: Y. Benjamini and Y. Hochberg, *Controlling the False Discovery Rate*,
+        J. R. Statist. Soc. B 57, 1995; Y. Benjamini and D. Yekutieli, Ann. Statist. 29, 2001.
+
+        Args:
+            baseline: the one to compare with; None is the one that the evaluation was given.
+            measure: by which; None is the first.
+            test: "permutation", "t" or "wilcoxon".
+            correction: "bh", "by" (holds whatever the tests have to do with each other), or None.
+            seed: of the random sign changes and the bootstrap.
+
+        Raises:
+            InvalidInputError: an unknown name, no baseline, fewer than two queries, or, for "t",
+                differences that are all the same.
+
+        >>> values = {"a": {"RR": {"q1": 1.0, "q2": 0.5}}, "b": {"RR": {"q1": 0.5, "q2": 0.5}}}
+        >>> [found] = Evaluation(values).compare("b")
+        >>> found.difference, found.p, (found.wins, found.ties, found.losses)
+        (0.25, 1.0, (1, 1, 0))
+        """
+        chosen = self.baseline if baseline is None else baseline
+        if chosen is None:
+            raise InvalidInputError(
+                f"compare with which? Give baseline, one of {', '.join(self.retrievers)}"
+            )
+        _check(chosen, self.retrievers, "retriever")
+        by = self._measure(measure)
+        return compare(self.values, chosen, [by], test, correction, seed)
+
+    def to_frame(self) -> DataFrame:
+        """A row a retriever: the mean of each measure, and p50 and p95 in ms if it was timed.
+
+        Raises:
+            MissingExtraError: the extra `evaluation` is not installed.
+        """
+        rows = {
+            name: {measure: self.mean(name, measure) for measure in self.measures}
+            for name in self.retrievers
+        }
+        for name, seconds in self.latencies.items():
+            if seconds:
+                rows[name] |= {f"p{p} ms": 1000 * self.latency(name, p) for p in (50, 95)}
+        return _frame(rows, "retriever")
+
+    def per_query(self, measure: str | None = None) -> DataFrame:
+        """A row a query: its text, if it is known, and each retriever's value.
+
+        Args:
+            measure: by which; None is the first.
+
+        Raises:
+            InvalidInputError: an unknown measure.
+            MissingExtraError: the extra `evaluation` is not installed.
+        """
+        by = self._measure(measure)
+        rows = {
+            query: {name: self.values[name][by][query] for name in self.retrievers}
+            for query in self.query_ids
+        }
+        frame = _frame(rows, "query id")
+        if self.queries:
+            texts = [self.queries.get(query, "") for query in self.query_ids]
+            frame.insert(0, "query", texts, allow_duplicates=True)
+        return frame
+
+    def __str__(self) -> str:
+        return table_of(self).text()
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation({', '.join(self.retrievers)}: {', '.join(self.measures)} "
+            f"over {len(self.query_ids)} queries)"
+        )
+
+    def __rich__(self) -> RichTable:
+        return table_of(self).rich()
+
+    def _repr_html_(self) -> str:
+        return table_of(self).html()
+
+    def _measure(self, measure: str | None) -> str:
+        if measure is None and self.measures:
+            return self.measures[0]
+        _check(measure, self.measures, "measure")
+        return str(measure)
+
+    def _timed(self, retriever: str) -> Mapping[str, float]:
+        _check(retriever, self.retrievers, "retriever")
+        if seconds := self.latencies.get(retriever):
+            return seconds
+        raise InvalidInputError(
+            f"{retriever!r} was not timed: only evaluate() with batch_size=1 times searches"
+        )
+
+
+def _check(name: str | None, names: Sequence[str], kind: str) -> None:
+    if name not in names:
+        raise InvalidInputError(f"there is no {kind} {name!r}; there are {', '.join(names)}")
+
+
+def _frame(rows: Mapping[str, Mapping[str, float]], index: str) -> DataFrame:
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("pandas", "evaluation") from error
+    frame = pandas.DataFrame(list(rows.values()), index=list(rows))
+    frame.index.name = index
+    return frame

@@ -1,0 +1,77 @@
+"""How long a search takes, and which stage takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from time import perf_counter
+
+from ..observation import observing
+from ..passages import Hit
+from ..protocols import Retriever
+
+__all__ = ["StageClock", "timed_search"]
+
+
+class StageClock:
+    """An observer that gives every instant to one stage: the one begun last that still runs.
+
+    So a stage inside another is not counted twice, nothing counts that is in no stage, and all
+    stages together take no longer than the search. Where a stage works on several queries, each
+    gets an equal share of the time.
+
+    Args:
+        clock: gives seconds from any start.
+
+    Attributes:
+        seconds: stage → position of the query → seconds, in the order in which stages began.
+    """
+
+    wants_hits = False
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self.seconds: dict[str, dict[int, float]] = {}
+        self._clock = clock
+        self._open: list[tuple[str, Sequence[int]]] = []
+        self._since = 0.0
+        self._lock = Lock()
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        with self._lock:
+            self._advance()
+            self._open.append((stage, queries))
+            spent = self.seconds.setdefault(stage, {})
+            for query in queries:
+                spent.setdefault(query, 0.0)
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        self._close(stage)
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        self._close(stage)
+
+    def _close(self, stage: str) -> None:
+        with self._lock:
+            self._advance()
+            at = max(at for at, (name, _) in enumerate(self._open) if name == stage)
+            del self._open[at]
+
+    def _advance(self) -> None:
+        now = self._clock()
+        if self._open:
+            stage, queries = self._open[-1]
+            for query in queries:
+                self.seconds[stage][query] += (now - self._since) / len(queries)
+        self._since = now
+
+
+def timed_search(
+    retriever: Retriever, query: str, k: int
+) -> tuple[list[list[Hit]], float, dict[str, float]]:
+    """One query's search: what it answered, its seconds, and stage → its own seconds."""
+    clock = StageClock()
+    with observing(clock):
+        start = perf_counter()
+        answer = retriever.search([query], k)
+        seconds = perf_counter() - start
+    return answer, seconds, {stage: sum(spent.values()) for stage, spent in clock.seconds.items()}
