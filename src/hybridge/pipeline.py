@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .arguments import check_count, check_k, check_queries, check_share
 from .errors import InvalidInputError
+from .foreign import as_retriever
 from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
@@ -27,7 +28,8 @@ class Pipeline:
     formula).
 
     Args:
-        retriever: anything with `search` and `asearch`: an index, BM25 alone, another pipeline.
+        retriever: anything with `search` and `asearch`: an index, BM25 alone, another pipeline; or
+            a retriever of LangChain or LlamaIndex, whose adapter is installed.
         rerankers: anything with `rerank` and `arerank`, in the order they are to run.
         depth: candidates a reranker gets, never less than a search's `k`: one number for all, or
             one a reranker, each at most that of the one before.
@@ -35,7 +37,7 @@ class Pipeline:
             reranker. 1 leaves the reranker's own scores.
 
     Attributes:
-        retriever: what was given.
+        retriever: what was given, or the bridge to it (`hybridge.foreign.as_retriever`).
         rerankers: what was given.
 
     Raises:
@@ -54,15 +56,14 @@ class Pipeline:
 
     def __init__(
         self,
-        retriever: Retriever,
+        retriever: Any,
         *rerankers: Reranker,
         depth: int | Sequence[int] = 50,
         blend: float | Sequence[float] = 0.5,
     ) -> None:
-        _check_stage(retriever, "search", "asearch")
+        self.retriever: Retriever = as_retriever(retriever)
         for reranker in rerankers:
-            _check_stage(reranker, "rerank", "arerank")
-        self.retriever = retriever
+            _check_reranker(reranker)
         self.rerankers = rerankers
         self._depths = [
             check_count(value, "depth") for value in _one_each(depth, rerankers, "depth")
@@ -156,11 +157,12 @@ def _check_answer(received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[H
             )
 
 
-def _check_stage(stage: object, *verbs: str) -> None:
-    if isinstance(stage, type) or not all(callable(getattr(stage, verb, None)) for verb in verbs):
+def _check_reranker(stage: object) -> None:
+    verbs = (getattr(stage, verb, None) for verb in ("rerank", "arerank"))
+    if isinstance(stage, type) or not all(map(callable, verbs)):
         named = f"the class {stage.__name__}" if isinstance(stage, type) else type(stage).__name__
         raise InvalidInputError(
-            f"a pipeline is one retriever and then rerankers, objects with {' and '.join(verbs)}: "
+            "a pipeline is one retriever and then rerankers, objects with rerank and arerank: "
             f"{named} is not one"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from .bridged import BridgedRetriever
 from .reranker import HybridgeReranker
 from .rerankers import ColBERTReranker, CrossEncoderReranker
 from .retriever import HybridgeRetriever
@@ -12,6 +13,7 @@ from .vectorstores import HybridVectorStore
 
 __all__ = [
     "BM25Retriever",
+    "BridgedRetriever",
     "ColBERTReranker",
     "ColBERTRetriever",
     "CrossEncoderReranker",

@@ -17,6 +17,7 @@ from hybridge import Hit, HybridIndex, Pipeline
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
 from hybridge.filters import as_filter
+from hybridge.foreign import as_retriever
 
 from .batches import BatchedRetriever, Where
 from .documents import document_of, documents_of, passages_of
@@ -31,10 +32,12 @@ class HybridgeRetriever(BatchedRetriever):
     """LangChain's retriever over any retriever of Hybridge: an index, BM25, ColBERT, a pipeline.
 
     `invoke`, `ainvoke`, `batch` and `abatch` take ``k`` and ``filter``, which then count instead
-    of the fields. Each stage of a search is a child run of its own.
+    of the fields. Each stage of a search is a child run of its own. It is a retriever of Hybridge
+    too: `search` and `asearch` give hits, for an evaluation or a `Pipeline`.
 
     Args:
-        retriever: anything with `search` and `asearch`.
+        retriever: anything with `search` and `asearch`, or another retriever of LangChain, whose
+            documents need ids (`BridgedRetriever` has more to say).
         k: documents a query gets at most.
         filter: only documents whose metadata pass, as a dict like ``{"year": {"$gte": 2020}}`` or
             as a `hybridge.filters.Filter`.
@@ -72,8 +75,7 @@ class HybridgeRetriever(BatchedRetriever):
     @field_validator("retriever")
     @classmethod
     def _check_retriever(cls, value: Any) -> Any:
-        Pipeline(value)
-        return value
+        return as_retriever(value)
 
     @field_validator("rerankers", mode="before")
     @classmethod
@@ -225,6 +227,24 @@ class HybridgeRetriever(BatchedRetriever):
         """`add_documents` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.add_documents, documents)
 
+    def search(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where = None
+    ) -> list[list[Hit]]:
+        """What `batch` finds, as hits of Hybridge and without callbacks; arguments beat fields."""
+        lists = self._pipeline().search(queries, **self._options(k, where))
+        return list(map(self._above_threshold, lists))
+
+    async def asearch(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where = None
+    ) -> list[list[Hit]]:
+        """`search` that does not block the event loop."""
+        lists = await self._pipeline().asearch(queries, **self._options(k, where))
+        return list(map(self._above_threshold, lists))
+
+    def _above_threshold(self, hits: list[Hit]) -> list[Hit]:
+        least = self.score_threshold
+        return hits if least is None else [hit for hit in hits if hit.score >= least]
+
     def _engine(self) -> Any:
         """What searches: the retriever, set up as the fields say."""
         return self.retriever
@@ -246,7 +266,7 @@ class HybridgeRetriever(BatchedRetriever):
         filter: Where,  # noqa: A002
     ) -> list[list[Document]]:
         with traced(queries, runs):
-            lists = self._pipeline().search(queries, **self._options(k, filter))
+            lists = self.search(queries, k, where=filter)
         return [self._documents(hits) for hits in lists]
 
     async def _aanswer(
@@ -258,15 +278,12 @@ class HybridgeRetriever(BatchedRetriever):
     ) -> list[list[Document]]:
         if is_watched(runs):  # callbacks may block, and so must not be called from the event loop
             return await asyncio.to_thread(self._answer, queries, runs, k, filter)
-        lists = await self._pipeline().asearch(queries, **self._options(k, filter))
+        lists = await self.asearch(queries, k, where=filter)
         return [self._documents(hits) for hits in lists]
 
     def _documents(self, hits: Sequence[Hit]) -> list[Document]:
-        least = self.score_threshold
         return [
-            document_of(hit, scores=self.include_scores, trace=self.include_trace)
-            for hit in hits
-            if least is None or hit.score >= least
+            document_of(hit, scores=self.include_scores, trace=self.include_trace) for hit in hits
         ]
 
 

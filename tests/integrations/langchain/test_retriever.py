@@ -319,8 +319,14 @@ def test_a_retriever_is_needed(index: HybridIndex) -> None:
     for wrong in (None, HybridIndex, object(), "index"):
         with pytest.raises(ValidationError, match="retriever"):
             HybridgeRetriever(retriever=wrong)
-    with pytest.raises(ValidationError, match="retriever"):  # LangChain's, where ours is needed
-        HybridgeRetriever(retriever=HybridgeRetriever(retriever=index))
+
+
+def test_a_retriever_of_langchain_serves_too(index: HybridIndex) -> None:
+    inner = HybridgeRetriever(retriever=index, k=1)
+    outer = HybridgeRetriever(retriever=inner, k=3)
+    assert outer.invoke("blood") == HybridgeRetriever(retriever=index, k=3).invoke("blood")
+    strange = RunnableLambda(lambda query: [Document(f"about {query}", id="p1")])
+    assert HybridgeRetriever(retriever=strange).invoke("bread") == strange.invoke("bread")
 
 
 def test_one_reranker_that_should_be_a_list_is_told_so(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from .base import HybridgeRetriever
+from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
 from .hybrid import HybridRetriever
 from .nodes import TracedNode
@@ -13,6 +14,7 @@ from .retrievers import BM25Retriever, ColBERTRetriever
 
 __all__ = [
     "BM25Retriever",
+    "BridgedRetriever",
     "ColBERTRetriever",
     "HybridRetriever",
     "HybridgeQuery",

@@ -14,9 +14,10 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
 
-from hybridge import BM25Retriever, Pipeline
+from hybridge import BM25Retriever, Hit, Pipeline
 from hybridge.arguments import check_count, check_share
 from hybridge.errors import InvalidInputError
+from hybridge.foreign import as_retriever
 
 from .events import told
 from .filters import AnyFilters, where_of
@@ -33,10 +34,11 @@ class HybridgeRetriever(BaseRetriever):
 
     A query brings filters and a number of nodes of its own as a `HybridgeQuery`. Each stage of a
     search is told of by events (`StageStartEvent`, `StageEndEvent`), and by the `trace` of each
-    node that comes back.
+    node that comes back. It is a retriever of Hybridge too: `search` and `asearch` give hits, for
+    an evaluation or a `Pipeline`, and do not go on to objects.
 
     Args:
-        retriever: anything with `search` and `asearch`.
+        retriever: anything with `search` and `asearch`, or another retriever of LlamaIndex.
         similarity_top_k: nodes a query gets at most.
         filters: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``, or a
             `hybridge.filters.Filter`.
@@ -77,7 +79,7 @@ class HybridgeRetriever(BaseRetriever):
         verbose: bool = False,
     ) -> None:
         super().__init__(callback_manager, object_map, objects, verbose)
-        self._retriever = retriever
+        self._retriever: Any = as_retriever(retriever)
         if not isinstance(rerankers, Sequence):
             raise InvalidInputError(f"rerankers must be a list: write [{rerankers!r}]")
         self._rerankers = tuple(getattr(given, "reranker", given) for given in rerankers)
@@ -134,6 +136,20 @@ class HybridgeRetriever(BaseRetriever):
         self._retriever.add(passages)
         return [passage.id for passage in passages]
 
+    def search(
+        self, queries: Sequence[str], k: int | None = None, *, where: AnyFilters = None
+    ) -> list[list[Hit]]:
+        """What `retrieve` finds for each query, as hits of Hybridge; arguments beat options."""
+        lists = self._pipeline().search(queries, **self._limits(k, where))
+        return list(map(self._above_threshold, lists))
+
+    async def asearch(
+        self, queries: Sequence[str], k: int | None = None, *, where: AnyFilters = None
+    ) -> list[list[Hit]]:
+        """`search` that does not block the event loop."""
+        lists = await self._pipeline().asearch(queries, **self._limits(k, where))
+        return list(map(self._above_threshold, lists))
+
     def _pipeline(self, query: QueryBundle | None = None) -> Pipeline:
         return Pipeline(
             self._engine(query), *self._rerankers, depth=self._rerank_depth, blend=self._blend
@@ -144,21 +160,25 @@ class HybridgeRetriever(BaseRetriever):
         return self._retriever
 
     def _options(self, query: QueryBundle) -> dict[str, Any]:
-        k, where = self._top_k, self._where
         if isinstance(query, HybridgeQuery):
-            k = k if query.similarity_top_k is None else query.similarity_top_k
-            where = where if query.filters is None else where_of(query.filters)
-        return {"k": k, "where": where}
+            return self._limits(query.similarity_top_k, query.filters)
+        return self._limits(None, None)
 
-    def _nodes(self, lists: Sequence[Sequence[Any]]) -> list[NodeWithScore]:
+    def _limits(self, k: int | None, filters: AnyFilters) -> dict[str, Any]:
+        return {
+            "k": self._top_k if k is None else k,
+            "where": self._where if filters is None else where_of(filters),
+        }
+
+    def _above_threshold(self, hits: list[Hit]) -> list[Hit]:
         least = self._score_threshold
-        return [scored_node(hit) for hit in lists[0] if least is None or hit.score >= least]
+        return hits if least is None else [hit for hit in hits if hit.score >= least]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         with told(dispatcher):
             query = _text_of(query_bundle)
-            lists = self._pipeline(query_bundle).search([query], **self._options(query_bundle))
-        return self._nodes(lists)
+            [hits] = self._pipeline(query_bundle).search([query], **self._options(query_bundle))
+        return list(map(scored_node, self._above_threshold(hits)))
 
     @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

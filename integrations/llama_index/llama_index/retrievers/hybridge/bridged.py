@@ -1,0 +1,96 @@
+"""LlamaIndex's retrievers as Hybridge's: to be evaluated, reranked and explained like any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.indices.base import BaseIndex
+from llama_index.core.schema import MetadataMode, NodeWithScore
+
+from hybridge import Retriever
+from hybridge.bridging import Bridge, Found
+from hybridge.errors import InvalidInputError
+from hybridge.observation import shifted
+
+__all__ = ["BridgedRetriever", "adapted"]
+
+
+class BridgedRetriever(Bridge):
+    """Any retriever of LlamaIndex as a `hybridge.Retriever`.
+
+    How many nodes it looks for was said where it was made: its ``similarity_top_k``. Of these a
+    search returns the first `k`, in their order. Their scores are LlamaIndex's where they fall
+    along the list, else minus the rank: -1, -2, and so on. A passage's text is what LlamaIndex
+    embeds of its node. One of `llama_index.retrievers.hybridge` takes `k` and `where`, and its hits
+    keep what every stage thought.
+
+    Args:
+        retriever: a `BaseRetriever`.
+        id_key: the metadata field that holds a passage's id; None for the node's own.
+
+    Raises:
+        InvalidInputError: something that is no retriever of LlamaIndex, or an `id_key` that is no
+            name.
+
+    >>> from llama_index.core.schema import TextNode
+    >>> class Fixed(BaseRetriever):
+    ...     def _retrieve(self, query_bundle):
+    ...         return [NodeWithScore(node=TextNode(id_="p1", text="Cats sleep."), score=0.5)]
+    >>> [[hit]] = BridgedRetriever(Fixed()).search(["cats?"])
+    >>> hit.passage.id, hit.passage.text, hit.score
+    ('p1', 'Cats sleep.', 0.5)
+    """
+
+    def __init__(self, retriever: BaseRetriever, *, id_key: str | None = None) -> None:
+        if not isinstance(retriever, BaseRetriever):
+            named = retriever if isinstance(retriever, type) else type(retriever)
+            raise InvalidInputError(
+                f"a retriever of LlamaIndex is a BaseRetriever: {named} is not one"
+            )
+        super().__init__(retriever, id_key)
+
+    def _ask(self, queries: Sequence[str]) -> list[list[Found]]:
+        lists = []
+        for at, query in enumerate(queries):
+            with shifted([at]):
+                # Read at once: LlamaIndex's fusion writes over the scores of nodes it was given.
+                lists.append(_found(self.retriever.retrieve(query)))
+        return lists
+
+    async def _aask(self, queries: Sequence[str]) -> list[list[Found]]:
+        if type(self.retriever)._aretrieve is BaseRetriever._aretrieve:
+            # LlamaIndex's own works on the event loop, and blocks it.
+            return await asyncio.to_thread(self._ask, queries)
+        lists = []
+        for at, query in enumerate(queries):
+            with shifted([at]):
+                lists.append(_found(await self.retriever.aretrieve(query)))
+        return lists
+
+
+def _found(nodes: Iterable[NodeWithScore]) -> list[Found]:
+    return [
+        Found(
+            each.node.node_id,
+            each.node.get_content(metadata_mode=MetadataMode.EMBED),
+            each.node.metadata,
+            each.score,
+        )
+        for each in nodes
+    ]
+
+
+def adapted(candidate: object) -> Retriever | None:
+    """An object of LlamaIndex as a retriever of Hybridge, or None if it is none.
+
+    Raises:
+        InvalidInputError: an index, which does not say how many nodes it is to find.
+    """
+    if isinstance(candidate, BaseIndex):
+        raise InvalidInputError(
+            f"a {type(candidate).__name__} is an index: give its retriever, "
+            "index.as_retriever(similarity_top_k=100)"
+        )
+    return BridgedRetriever(candidate) if isinstance(candidate, BaseRetriever) else None
