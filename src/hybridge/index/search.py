@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -19,8 +20,10 @@ from .stages import Stage, StageSearch
 __all__ = [
     "BATCH",
     "FUSION",
+    "Considered",
     "by_id",
     "completed",
+    "consider",
     "head",
     "hybrid_hits",
     "late_blended",
@@ -95,7 +98,46 @@ def _alone(
 def hybrid_hits(
     plan: Plan, encoded: Sequence[Sequence[Any]], store: VectorStore, where: Filter | None
 ) -> list[list[Hit]]:
-    """What the stages answer together.
+    """What the stages answer together; arguments as for `consider`."""
+    return consider(plan, encoded, store, where).hits(store, plan.k)
+
+
+@dataclass(frozen=True)
+class Considered:
+    """All that a search looked at. Every list has one entry a query, within those of stages.
+
+    Args:
+        names: what ranked candidates on the way, in the order they ran.
+        tops: their lists, best first.
+        runs: each first stage's scores as they were fused, completed where the fusion asks.
+        fused: each candidate's fused score.
+        judged: each candidate's score by late interaction; None without.
+        last: what made the final list.
+        final: all candidates, best first, ties in no order.
+    """
+
+    names: Sequence[str]
+    tops: Sequence[Sequence[Sequence[Scored]]]
+    runs: Sequence[Sequence[Mapping[int, float]]]
+    fused: Sequence[Mapping[int, float]]
+    judged: Sequence[Mapping[int, float]] | None
+    last: str
+    final: Sequence[Sequence[Scored]]
+
+    def hits(self, store: VectorStore, k: int) -> list[list[Hit]]:
+        """The best `k` for each query, ties by id."""
+        heads = [head(list_, k) for list_ in self.final]
+        passages = _passages(store, heads)
+        return [
+            _hits(by_id(list_, passages)[:k], self.names, query_tops, self.last)
+            for list_, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
+        ]
+
+
+def consider(
+    plan: Plan, encoded: Sequence[Sequence[Any]], store: VectorStore, where: Filter | None
+) -> Considered:
+    """Candidates from every stage, completed and fused.
 
     Late interaction, if there is one, scores all candidates of the first stages.
 
@@ -118,22 +160,17 @@ def hybrid_hits(
         runs = [[dict(list_) for list_ in lists] for lists in tops]
         if fusion.completes:
             runs = completed(searches, runs)
-        scores = [fusion.fuse(query_runs, plan.shares) for query_runs in zip(*runs, strict=True)]
-        final, last = tell([ranked(run) for run in scores]), FUSION
-    if plan.late is not None:
-        with _seen(LATE, len(final), store, k) as tell:
-            judged = plan.late.begin(encoded[-1]).judged([list(run) for run in scores])
-            names += [FUSION, LATE]
-            tops += [final, tell([ranked(run) for run in judged])]
-        with _seen(LATE_BLEND, len(final), store, k) as tell:
-            scores = late_blended(scores, judged, plan.blend)
-            final, last = tell([ranked(run) for run in scores]), LATE_BLEND
-    heads = [head(list_, k) for list_ in final]
-    passages = _passages(store, heads)
-    return [
-        _hits(by_id(list_, passages)[:k], names, query_tops, last)
-        for list_, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
-    ]
+        fused = [fusion.fuse(query_runs, plan.shares) for query_runs in zip(*runs, strict=True)]
+        final = tell([ranked(run) for run in fused])
+    if plan.late is None:
+        return Considered(names, tops, runs, fused, None, FUSION, final)
+    with _seen(LATE, len(final), store, k) as tell:
+        judged = plan.late.begin(encoded[-1]).judged([list(run) for run in fused])
+        names += [FUSION, LATE]
+        tops += [final, tell([ranked(run) for run in judged])]
+    with _seen(LATE_BLEND, len(final), store, k) as tell:
+        final = tell([ranked(run) for run in late_blended(fused, judged, plan.blend)])
+    return Considered(names, tops, runs, fused, judged, LATE_BLEND, final)
 
 
 @contextmanager
