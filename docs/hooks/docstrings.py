@@ -1,0 +1,49 @@
+"""Docstrings as Markdown: doctests and formulas become code blocks; and what `__all__` names."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any
+
+import griffe
+
+_DOCTEST = re.compile(
+    r"^(?P<indent> *)>>> .*(?:\n(?P=indent)\S.*|\n(?P=indent) +\S.*)*", re.MULTILINE
+)
+_FORMULA = re.compile(
+    r"^(?P<indent> *)\.\. math::\s+(?P<tex>\S.*(?:\n(?P=indent) +\S.*)*)", re.MULTILINE
+)
+_SYMBOL = re.compile(r":math:(`[^`]+`)")
+
+
+class MarkdownDocstrings(griffe.Extension):
+    """What mkdocstrings reads of a module."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Translate a docstring."""
+        if obj.docstring is not None:
+            obj.docstring.value = as_markdown(obj.docstring.value)
+
+    def on_module(self, *, mod: griffe.Module, **_: Any) -> None:
+        """Fill in the public names of a module that makes its `__all__` when it is imported."""
+        if "__all__" in mod.members and not mod.exports:
+            mod.exports = list(import_module(mod.path).__all__)
+
+
+def as_markdown(docstring: str) -> str:
+    """The docstring with its doctests and its `.. math::` in fences.
+
+    >>> print(as_markdown(".. math:: a = b"))
+    ```tex
+    a = b
+    ```
+    """
+    text = _DOCTEST.sub(lambda match: _fenced(match["indent"], "pycon", match[0]), docstring)
+    text = _FORMULA.sub(lambda match: _fenced(match["indent"], "tex", match["tex"]), text)
+    return _SYMBOL.sub(r"\1", text)
+
+
+def _fenced(indent: str, language: str, lines: str) -> str:
+    body = [indent + line.strip() if language == "tex" else line for line in lines.splitlines()]
+    return "\n".join([f"{indent}```{language}", *body, f"{indent}```"])
