@@ -14,6 +14,7 @@ from .base import Fusion, check_weights
 from .convex import ConvexCombination
 from .dbsf import DBSF
 from .min_max import MinMax
+from .parts import RunPart, fusion_parts
 from .rrf import RRF
 from .weighted_rrf import WeightedRRF
 from .z_score import ZScore
@@ -25,10 +26,12 @@ __all__ = [
     "ConvexCombination",
     "Fusion",
     "MinMax",
+    "RunPart",
     "WeightedRRF",
     "ZScore",
     "check_weights",
     "from_config",
+    "fusion_parts",
     "get_fusion",
 ]
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from .bm25 import BM25Retriever
 from .parameters import BM25Parameters
+from .parts import ScoreParts, TermScore
 from .postings import Postings
 from .snapshot import Scores, Snapshot
 from .sparse import SparseBM25
 
-__all__ = ["BM25Parameters", "BM25Retriever", "Postings", "Scores", "Snapshot", "SparseBM25"]
+__all__ = [
+    "BM25Parameters",
+    "BM25Retriever",
+    "Postings",
+    "ScoreParts",
+    "Scores",
+    "Snapshot",
+    "SparseBM25",
+    "TermScore",
+]

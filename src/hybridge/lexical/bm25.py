@@ -19,6 +19,7 @@ from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
 from .parameters import BM25Parameters
+from .parts import ScoreParts
 from .passage_file import check_ours, read_passages, write_passages
 from .postings import Postings
 from .view import STAGE, View
@@ -196,6 +197,20 @@ class BM25Retriever:
         return [
             view.scores(query, check_ids(some)) for query, some in zip(queries, ids, strict=True)
         ]
+
+    def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
+        """The exact score of each passage for one query, term by term.
+
+        Raises:
+            InvalidInputError: an unknown id.
+
+        >>> retriever = BM25Retriever([Passage("p1", "A cat sat."), Passage("p2", "Dogs ran.")])
+        >>> [found] = retriever.parts("cats and dogs", ["p1"])
+        >>> [(one.term, one.part == found.score) for one in found.terms]
+        [('cat', True), ('dog', False)]
+        """
+        [asked] = check_queries([query])
+        return self._view().parts(asked, check_ids(ids))
 
     def save(self, path: str | Path) -> None:
         """Keep everything in a folder, for `open`; what was saved there before is replaced.

@@ -43,6 +43,7 @@ class ScoreMatrix:
         backend: str = "numpy",
     ) -> None:
         self._backend = backend
+        self._passages = len(widths)
         self._bm25: Any = bm25s.BM25(
             k1=parameters.k1,
             b=parameters.b,
@@ -73,6 +74,16 @@ class ScoreMatrix:
         if self._nonoccurrence is None:
             return matched, 0.0
         return matched, float(self._nonoccurrence[terms].sum())
+
+    def column(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The passages that have a term, ascending, and what it adds to the score of each."""
+        start, end = self._bm25.scores["indptr"][term : term + 2]
+        return self._bm25.scores["indices"][start:end], self._bm25.scores["data"][start:end]
+
+    def idf(self, frequency: int) -> float:
+        """The inverse document frequency of a term that so many passages have."""
+        counts = np.array([frequency])
+        return float(_inverse_document_frequencies(self._bm25, counts, self._passages)[0])
 
 
 def _build(

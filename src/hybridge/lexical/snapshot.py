@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..analyzer import Analyzer
 from .parameters import BM25Parameters
+from .parts import ScoreParts, TermScore
 
 __all__ = ["Counts", "Key", "Scores", "Snapshot", "join"]
 
@@ -83,6 +85,43 @@ class Snapshot(Generic[K]):
         matched = values > 0
         return Scores(values + np.float32(floor) if floor else values, matched)
 
+    def parts(self, query: str, rows: Sequence[int]) -> list[ScoreParts]:
+        """The scores of some rows, term by term."""
+        vocabulary, end = self._vocabulary, self._vocabulary_size
+        terms = self._analyzer([query])[0]
+        known = [number for term in terms if (number := vocabulary.get(term, end)) < end]
+        columns = {number: self._matrix.column(number) for number in known}
+        # As `scores` adds: in float32, in the order of the query.
+        sums = np.zeros(len(rows), dtype=np.float32)
+        added = {number: np.zeros(len(rows)) for number in columns}
+        for number in known:
+            grown = sums + _values_at(columns[number], rows)
+            added[number] += grown.astype(np.float64) - sums
+            sums = grown
+        floor = np.float32(self._matrix.scores(known)[1])
+        totals = (sums + floor).astype(np.float64)
+        counted = [
+            (term, count, vocabulary.get(term, end)) for term, count in Counter(terms).items()
+        ]
+        found = [
+            (term, count, len(columns[number][0]), added[number])
+            if number < end
+            else (term, count, 0, np.zeros(len(rows)))
+            for term, count, number in counted
+        ]
+        idfs = [self._matrix.idf(passages) for _, _, passages, _ in found]
+        return [
+            ScoreParts(
+                float(totals[place]),
+                tuple(
+                    TermScore(term, count, passages, idf, float(parts[place]))
+                    for (term, count, passages, parts), idf in zip(found, idfs, strict=True)
+                ),
+                float(totals[place] - sums[place]),
+            )
+            for place in range(len(rows))
+        ]
+
     def best(
         self, scores: Scores, depth: int, allowed: NDArray[np.bool_] | None = None
     ) -> list[tuple[K, float]]:
@@ -112,6 +151,19 @@ class Snapshot(Generic[K]):
     ) -> list[tuple[K, float]]:
         """`best` for a query of which no other scores are wanted."""
         return self.best(self.scores(query), depth, allowed)
+
+
+def _values_at(
+    column: tuple[NDArray[np.int32], NDArray[np.float32]], rows: Sequence[int]
+) -> NDArray[np.float32]:
+    """A column's values in some rows, 0 where it has none."""
+    having, values = column
+    found = np.zeros(len(rows), dtype=np.float32)
+    places = np.searchsorted(having, rows)
+    for at, (place, row) in enumerate(zip(places.tolist(), rows, strict=True)):
+        if place < len(having) and having[place] == row:
+            found[at] = values[place]
+    return found
 
 
 def join(

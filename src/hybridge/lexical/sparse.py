@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -65,9 +65,12 @@ class SparseBM25:
     def encode_queries(self, queries: Sequence[str]) -> list[SparseVector]:
         """The terms of each query, as ascending numbers, and how often they come."""
         return [
-            _vector({t: float(n) for t, n in Counter(terms).items()})
-            for terms in self._analyzer(check_queries(queries))
+            self.encode_counts(Counter(terms)) for terms in self._analyzer(check_queries(queries))
         ]
+
+    def encode_counts(self, counts: Mapping[str, int]) -> SparseVector:
+        """A query of these terms, as ascending numbers, and how often each comes."""
+        return _vector({term: float(count) for term, count in counts.items()})
 
 
 def _vector(weights: dict[str, float]) -> SparseVector:

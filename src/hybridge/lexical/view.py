@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..filters import Filter
 from ..passages import Hit, Passage, StageScore
+from .parts import ScoreParts
 from .snapshot import Snapshot
 
 __all__ = ["STAGE", "View"]
@@ -55,8 +56,15 @@ class View:
         Raises:
             InvalidInputError: an unknown id.
         """
-        scores, rows = self._snapshot.scores(query), self._snapshot.rows
+        scores = self._snapshot.scores(query)
+        return [scores[row] for row in self._rows(ids)]
+
+    def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
+        """`scores`, term by term."""
+        return self._snapshot.parts(query, self._rows(ids))
+
+    def _rows(self, ids: Sequence[str]) -> list[int]:
         try:
-            return [scores[rows[name]] for name in ids]
+            return [self._snapshot.rows[name] for name in ids]
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
