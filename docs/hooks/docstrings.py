@@ -25,10 +25,21 @@ class MarkdownDocstrings(griffe.Extension):
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
 
+    def on_attribute(self, *, attr: griffe.Attribute, **_: Any) -> None:
+        """Let a public constant or type alias be shown for its value alone."""
+        named = attr.parent is not None and attr.name in (attr.parent.exports or ())
+        if named and attr.docstring is None and not attr.name.startswith("_"):
+            attr.docstring = griffe.Docstring("", parent=attr)
+
     def on_module(self, *, mod: griffe.Module, **_: Any) -> None:
-        """Fill in the public names of a module that makes its `__all__` when it is imported."""
-        if "__all__" in mod.members and not mod.exports:
+        """Find the public names that Python finds and a reader of the source does not."""
+        if "__all__" in mod.members and not mod.exports:  # made when it is imported
             mod.exports = list(import_module(mod.path).__all__)
+        for name in map(str, mod.exports or ()):  # a function in a module of its own name
+            home = mod.members.get(name)
+            if isinstance(home, griffe.Module) and name in home.members:
+                mod.set_member(name, griffe.Alias(name, home.members[name], parent=mod))
+                self.on_object(obj=home.members[name])  # which nothing leads to any more
 
 
 def as_markdown(docstring: str) -> str:
