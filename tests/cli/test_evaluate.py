@@ -1,4 +1,4 @@
-"""`hybridge evaluate`: three rows, the same figures for machines, and the cache of vectors."""
+"""`hybridge evaluate`: collections and indexes, figures for people and machines, and files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from hybridge import HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
 
 CORPUS = {
@@ -37,16 +38,17 @@ def evaluate(*arguments: str | Path, columns: int = 80) -> Result:
 
 
 def test_three_rows_of_three_measures(beir: Path) -> None:
-    result = evaluate(beir, columns=44)
+    result = evaluate(beir, columns=60)
     assert result.exit_code == 0, result.output
-    title, *table = result.stdout.splitlines()
+    title, head, *table = result.stdout.splitlines()
     assert title == "tiny (test): 2 queries, 4 passages"
-    assert [line.split() for line in table] == [
-        ["nDCG@10", "recall@100", "MRR@10"],
-        ["BM25", *["0.500"] * 3],  # no word of the second question is in its answer
-        ["dense", *["1.000"] * 3],
-        ["hybrid", *["1.000"] * 3],
+    assert head.split() == ["nDCG@10", "recall@100", "MRR@10", "p50", "ms", "p95", "ms"]
+    assert [line.split()[:4] for line in table] == [
+        ["BM25", *["0.5000"] * 3],  # no word of the second question is in its answer
+        ["dense", *["1.0000"] * 3],
+        ["hybrid", *["1.0000"] * 3],
     ]
+    assert all(0 < float(line.split()[4]) <= float(line.split()[5]) for line in table)
 
 
 def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: Path) -> None:
@@ -80,6 +82,8 @@ def test_json_is_the_whole_of_stdout(beir: Path) -> None:
         "queries": 2,
     }
     assert "MiniLM" in facts["encoder"]
+    assert list(facts["milliseconds"]["hybrid"]) == ["p50", "p95"]
+    assert list(facts["stages"]["hybrid"]) == ["encode", "bm25", "dense", "fusion"]
 
 
 def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
@@ -88,10 +92,95 @@ def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     [file] = cache.iterdir()
     vectors = np.load(file)
     assert vectors.shape == (4, 384)
-    assert evaluate(beir, "--json", "--cache", cache).stdout == before.stdout
+    again = json.loads(evaluate(beir, "--json", "--cache", cache).stdout)
+    assert again["results"] == json.loads(before.stdout)["results"]
     np.save(file, vectors[::-1])  # as if the passages had each other's vectors
     changed = json.loads(evaluate(beir, "--json", "--cache", cache).stdout)
     assert changed["results"]["dense"]["MRR@10"] < 1
+
+
+def test_measures_of_ones_own_against_a_baseline(beir: Path) -> None:
+    chosen = ["--measure", "success@1", "--measure", "P@2", "--baseline", "BM25"]
+    facts = json.loads(evaluate(beir, *chosen, "--json").stdout)
+    assert facts["results"]["BM25"] == {"success@1": 0.5, "P@2": 0.25}
+    result = evaluate(beir, "--baseline", "fusion")
+    assert result.exit_code == 1
+    assert "the baseline 'fusion' is none of BM25, dense, hybrid" in result.stderr
+
+
+def test_the_picture_and_the_values_of_every_query_are_written(beir: Path) -> None:
+    picture, table = beir / "quality.svg", beir / "values.csv"
+    result = evaluate(beir, "--plot", picture, "--per-query", table)
+    assert result.exit_code == 0, result.output
+    assert "nDCG@10 against median latency" in picture.read_text()
+    assert table.read_text().splitlines() == [
+        "query id,query,BM25,dense,hybrid",
+        "q1,apples on trees,1.0,1.0,1.0",
+        "q2,hospital doctor,0.0,1.0,1.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "says"),
+    [
+        ("--plot", "a.gif", "does not end in .png or .svg"),
+        ("--per-query", "a.txt", "does not end in .csv"),
+        ("--plot", "nowhere/a.png", "there is no folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_first(
+    tmp_path: Path, option: str, file: str, says: str
+) -> None:
+    result = evaluate(tmp_path / "no-collection", option, tmp_path / file)
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.split())
+
+
+@pytest.fixture
+def index(tmp_path: Path, encoder: SentenceTransformerEncoder) -> Path:
+    with HybridIndex.create(tmp_path / "my-index", encoder=encoder) as index:
+        index.add(Passage(key, text) for key, text in CORPUS.items())
+    return tmp_path / "my-index"
+
+
+def test_an_index_is_asked_ones_own_questions(index: Path, tmp_path: Path) -> None:
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("id,text\na,hospital doctor\nb,unjudged\n")
+    qrels.write_text("query,passage,relevance\na,d4,2\n")
+    own = [index, "--queries", queries, "--qrels", qrels]
+    facts = json.loads(evaluate(*own, "--json").stdout)
+    assert (facts["collection"], facts["split"]) == ("my-index", "qrels.csv")
+    assert (facts["passages"], facts["queries"]) == (4, 1)
+    assert facts["results"]["BM25"]["nDCG@10"] == 0.0
+    assert facts["results"]["dense"]["nDCG@10"] == 1.0
+
+
+def test_an_index_is_asked_for_known_items_which_are_called_synthetic(index: Path) -> None:
+    with HybridIndex.open(index) as opened:
+        opened.add([Passage("d5", "Ripe plums, pears, quinces, cherries, almonds, olives, figs.")])
+        opened.add([Passage("d6", "Oak, ash, beech, birch, maple, willow, alder and lime trees.")])
+    result = evaluate(index, "--known-items", "2")
+    assert result.stdout.splitlines()[0] == (
+        "my-index (synthetic known-item queries): 2 queries, 6 passages"
+    )
+    assert result.stdout.splitlines()[2].split()[:2] == ["BM25", "1.0000"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--queries", "q.csv"], "--queries and --qrels go together"),
+        (["--qrels", "q.csv"], "--queries and --qrels go together"),
+        (["--queries", "q", "--qrels", "q", "--known-items", "9"], "not both"),
+        (["--known-items", "9", "--split", "dev"], "--split is for a collection"),
+        (["--known-items", "9", "--cache", "c"], "--cache is for a collection"),
+        ([], "is an index: say what to ask it"),
+    ],
+)
+def test_options_that_exclude_each_other(index: Path, options: list[str], says: str) -> None:
+    result = evaluate(index, *options)
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.split())
 
 
 def test_a_split_that_is_not_there(beir: Path) -> None:

@@ -1,4 +1,4 @@
-"""`hybridge evaluate`: each stage on a judged collection, alone and on top of those before."""
+"""`hybridge evaluate`: each stage on judged questions, alone and on top of those before."""
 
 from __future__ import annotations
 
@@ -7,90 +7,81 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import language_option, lexical_option
+from .files import file_option
+from .judged import Judged, judged_options
 from .reranking import COLBERT, CROSS_ENCODER, Reranking, rerank_options
 
 if TYPE_CHECKING:
-    from ..analyzer import Analyzer
+    from ..evaluation import Evaluation
     from ..index import HybridIndex
     from ..protocols import Retriever
 
 __all__ = ["evaluate"]
 
 _MEASURES = ("nDCG@10", "recall@100", "MRR@10")
-_BATCH = 256  # queries a search: the hits of a large query set would not fit in memory
+_DEPTH = 100
 
 _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--split", default="test", show_default=True, help="Which judgements: qrels/*.tsv.")
-@click.option("--encoder", "model", help="Bi-encoder: a name on the hub, or a folder.")
-@language_option
-@lexical_option
+@judged_options
 @rerank_options
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder to keep the vectors in.")
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    help="Such as success@5; repeatable.  [default: nDCG@10, recall@100, MRR@10]",
+)
+@click.option(
+    "--baseline", default="hybrid", show_default=True, help="The row to compare the others with."
+)
+@file_option("--plot", ".png", ".svg", help="A picture of quality against latency: .png or .svg.")
+@file_option("--per-query", ".csv", help="Every query's values by the first measure: .csv.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def evaluate(
-    directory: Path,
-    split: str,
-    model: str | None,
-    analyzer: Analyzer | None,
-    lexical: str | None,
+    judged: Judged,
     reranking: Reranking,
-    cache: Path | None,
+    measures: tuple[str, ...],
+    baseline: str,
+    plot: Path | None,
+    per_query: Path | None,
     as_json: bool,
 ) -> None:
     """Measure BM25, dense and hybrid on the collection in DIR, which is in BEIR's layout.
 
-    With --rerank there is a row for each reranker, in their order, on top of what stands above it.
+    DIR may be an index too, asked your own questions or synthetic ones. Queries are asked one at
+    a time, and the latency has the encoding of the query in it. With --rerank there is a row for
+    each reranker, in their order, on top of what stands above it.
     """
     from .. import evaluation
-    from ..encoders import SentenceTransformerEncoder
-    from ..index import HybridIndex
-    from .cache import cached_vectors
-    from .output import console, print_json, progress
+    from .output import console, print_json
 
-    screen = console(stderr=True)
-    collection = evaluation.load_beir(directory, split)
-    encoder = SentenceTransformerEncoder(model)
-    vectors = cached_vectors(encoder, collection.passages, cache, progress=screen.is_terminal)
     late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
-    options: dict[str, Any] = {
-        "analyzer": analyzer,
-        "lexical": lexical,
-        "late_interaction": late,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    with HybridIndex.create(encoder=encoder, **given) as index, progress() as bar:
-        task = bar.add_task("Indexing", total=None)
-        index.add(collection.passages, vectors=vectors, progress=False)
-        bar.update(task, description="Asking")
-        rows = _rows(index, reranking)
+    with judged.open(late) as (index, collection):
         result = evaluation.evaluate(
-            rows,
+            _rows(index, reranking),
             collection.queries,
             collection.qrels,
-            list(_MEASURES),
-            batch_size=_BATCH,
-            progress=False,
+            measures or _MEASURES,
+            k=_DEPTH,
+            baseline=baseline,
         )
-    facts: dict[str, Any] = {
-        "collection": directory.resolve().name,
-        "split": split,
-        "passages": len(collection.passages),
-        "queries": len(collection.queries),
-        "encoder": encoder.identity,
-    }
-    means: dict[str, Any] = {
-        name: {measure: result.mean(name, measure) for measure in result.measures}
-        for name in result.retrievers
-    }
+        facts = judged.facts(index, collection)
+    if plot is not None:
+        from ..plots import quality_latency
+
+        quality_latency(result).save(plot)
+    if per_query is not None:
+        result.per_query().to_csv(per_query)
     if as_json:
-        print_json({**facts, "results": means})
-    else:
-        _print_table(facts, means)
+        print_json({**facts, **_json(result)})
+        return
+    screen = console()
+    title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
+    screen.print(title.format(**facts), markup=False)
+    screen.print(result)
 
 
 def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
@@ -110,14 +101,19 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
     return rows
 
 
-def _print_table(facts: dict[str, Any], means: dict[str, dict[str, float]]) -> None:
-    from .output import console, plain_table
-
-    screen = console()
-    screen.print(
-        "{collection} ({split}): {queries:,} queries, {passages:,} passages".format(**facts)
-    )
-    table = plain_table("", *_MEASURES)
-    for name, values in means.items():
-        table.add_row(name, *(f"{value:.3f}" for value in values.values()))
-    screen.print(table)
+def _json(result: Evaluation) -> dict[str, Any]:
+    """The figures; seconds apart from values, which are the same in every run."""
+    names = result.retrievers
+    return {
+        "results": {
+            name: {measure: result.mean(name, measure) for measure in result.measures}
+            for name in names
+        },
+        "milliseconds": {
+            name: {f"p{p}": 1000 * result.latency(name, p) for p in (50, 95)} for name in names
+        },
+        "stages": {
+            name: {stage: 1000 * s for stage, s in result.stage_costs(name).items()}
+            for name in names
+        },
+    }
