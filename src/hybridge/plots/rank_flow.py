@@ -1,0 +1,135 @@
+"""How passages rise and fall from stage to stage: a bump chart of one query's hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arguments import check_count
+from ..passages import Hit
+from .marks import beside, draw_marks, mark
+from .picture import GRID, HEAD, INK, PALE, QUIET, Picture, canvas, panel
+from .stages import Column, check_hits, columns, wrapped
+from .text import names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["rank_flow"]
+
+_LEFT, _RIGHT, _BOTTOM = 0.5, 2.75, 0.2  # inches
+_ROW = 0.21
+
+
+def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
+    """Every stage's ranks of one query's hits, those that came out on top in colour.
+
+    A column is a stage, in the order they ran. On the left stands a passage's rank in the first
+    stage, on the right its final rank and its title or id. Below the dotted line is what a stage
+    ranked too low to be shown, with its rank, or did not rank at all (–).
+
+    Args:
+        hits: one query's hits, best first; with ``k=100`` the picture also shows, in grey, what
+            was near the top on the way and did not stay there.
+        top: how many of the first hits are followed.
+
+    Raises:
+        InvalidInputError: no hits, or those of several queries.
+        MissingExtraError: the extra `evaluation` is not installed.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])
+    >>> [hits] = bm25.search(["sleeping cats"])
+    >>> print(rank_flow(hits).alt)
+    Ranks by stage of the final top 2. Finally 1: a (bm25 1). Finally 2: b (bm25 2).
+    """
+    listed, count = check_hits(hits), check_count(top, "top")
+    best, rest = listed[:count], listed[count:]
+    stages = columns(listed)
+    ranks = [[_rank(stage, hit) for stage in stages] for hit in best]
+    deepest = max(rank for row in ranks for rank in row if rank is not None)
+    shown = min(deepest, max(10, 2 * len(best)))
+    places = _places(ranks, shown)
+    lowest = max(shown, *(max(row) for row in places))
+    title = f"How the final top {len(best)} got there: rank by stage"
+    subtitle = "Left: rank in the first stage. Right: final rank."
+    if rest:
+        subtitle += f" Grey: {len(rest)} other hits."
+    if lowest > shown:
+        subtitle += f" Below the dots: not in a stage's first {shown} (–: not ranked)."
+    heads = [wrapped(stage.stage) for stage in stages]
+    above = HEAD + 0.1 + 0.15 * max(head.count("\n") + 1 for head in heads)
+    with canvas(title, subtitle, above + _ROW * (lowest + 0.5) + _BOTTOM) as figure:
+        axes = panel(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=above)
+        axes.set_xlim(-0.3, max(1, len(stages) - 1) + 0.05)
+        axes.set_ylim(lowest + 0.5, 0.5)
+        axes.set_xticks(range(len(stages)), heads)
+        axes.xaxis.tick_top()
+        ticks = [1, *range(5, shown + 1, 5)]
+        told = {row[0] for row in ranks}
+        axes.set_yticks(ticks, ["" if rank in told else str(rank) for rank in ticks])
+        axes.tick_params(length=0, axis="both", labelcolor=INK)
+        axes.tick_params(axis="y", labelcolor=QUIET)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        if lowest > shown:
+            axes.axhline(shown + 0.75, color=QUIET, linewidth=1, linestyle=":")
+        _draw_rest(axes, [[_rank(stage, hit) for stage in stages] for hit in rest], shown)
+        labels = names([hit.passage for hit in best], (_RIGHT - 0.6) * 72)
+        for at, (row, path) in enumerate(zip(ranks, places, strict=True)):
+            draw_marks(axes, range(len(path)), path, mark(at), gid=f"top-{at + 1}")
+            for column, (rank, y) in enumerate(zip(row, path, strict=True)):
+                if column == 0 or y > shown:
+                    beside(axes, column, y, -8, "–" if rank is None else str(rank))
+            beside(axes, len(stages) - 1, path[-1], 22, str(at + 1), align="right")
+            beside(axes, len(stages) - 1, path[-1], 28, labels[at])
+    return Picture(figure, _alt(stages, best, ranks))
+
+
+def _rank(stage: Column, hit: Hit) -> int | None:
+    entry = stage.entries.get(hit.passage.id)
+    return None if entry is None else entry.rank
+
+
+def _places(ranks: Sequence[Sequence[int | None]], shown: int) -> list[list[float]]:
+    """Where each passage stands in each column: at its rank, or in line below what is shown."""
+    places = [[inf if rank is None else float(rank) for rank in row] for row in ranks]
+    for column in range(len(ranks[0])):
+        below = sorted((path[column], at) for at, path in enumerate(places) if path[column] > shown)
+        for line, (_, at) in enumerate(below):
+            places[at][column] = shown + 1.5 + line
+    return places
+
+
+def _draw_rest(axes: Axes, ranks: Sequence[Sequence[int | None]], shown: int) -> None:
+    """The other hits, as far as they come above the line."""
+    from matplotlib.patches import Rectangle
+
+    for row in ranks:
+        [line] = axes.plot(
+            [np.nan if rank is None else rank for rank in row],
+            color=PALE,
+            linewidth=0.8,
+            marker=".",
+            markersize=3,
+            zorder=1,
+            gid="rest",
+        )
+        line.set_clip_path(Rectangle((-1, 0), len(row) + 1, shown + 0.5, transform=axes.transData))
+
+
+def _alt(
+    stages: Sequence[Column], best: Sequence[Hit], ranks: Sequence[Sequence[int | None]]
+) -> str:
+    told = []
+    for at, name in enumerate(names([hit.passage for hit in best], 200)[:3]):
+        path = [
+            f"{stage.stage} {rank}"
+            for stage, rank in zip(stages, ranks[at], strict=True)
+            if rank is not None and stage.stage != "final"
+        ]
+        told.append(f"Finally {at + 1}: {name}" + (f" ({', '.join(path)})." if path else "."))
+    return " ".join([f"Ranks by stage of the final top {len(best)}.", *told])

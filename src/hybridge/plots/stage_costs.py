@@ -1,0 +1,128 @@
+"""Where the time goes: the stages of each retriever, end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .marks import COLORS
+from .measured import check_measure, median_ms, ms
+from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
+from .text import shortened, width_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..evaluation import Evaluation
+
+__all__ = ["stage_costs"]
+
+_RIGHT, _BOTTOM, _ROW = 0.9, 0.6, 0.56  # inches
+_BAR = 0.46  # of a row
+
+
+def stage_costs(evaluation: Evaluation) -> Picture:
+    """The median milliseconds of each stage of each retriever, one after another.
+
+    A stage's name and time stand in its bar, or below where they do not fit. The bold figure is
+    the median of the whole search: medians do not sum up exactly, and a little time is in no
+    stage. A retriever that tells of no stages is one bar.
+
+    Args:
+        evaluation: what `evaluate` gave, with latencies, so of one query at a time.
+
+    Raises:
+        InvalidInputError: nothing was timed.
+        MissingExtraError: the extra `evaluation` is not installed.
+    """
+    check_measure(evaluation)
+    costs = {name: _costs(evaluation, name) for name in evaluation.retrievers}
+    colors: dict[str, str] = {}
+    for stages in costs.values():
+        for stage in stages:
+            colors.setdefault(stage, COLORS[len(colors) % len(COLORS)])
+    names = {name: shortened(name, 130) for name in costs}
+    left = 0.35 + max(map(width_of, names.values())) / 72
+    longest = max(sum(stages.values()) for stages in costs.values())
+    title = "Where the time goes: median milliseconds a query, by stage"
+    subtitle = "Right: the median of the whole search."
+    with canvas(title, subtitle, HEAD + _ROW * len(costs) + _BOTTOM) as figure:
+        axes = panel(figure, left=left, right=_RIGHT, bottom=_BOTTOM, top=HEAD)
+        axes.set_xlim(0, longest)
+        axes.set_ylim(len(costs) - 0.5, -0.5)
+        axes.set_yticks([])
+        axes.set_xlabel("milliseconds")
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        points = (WIDTH - left - _RIGHT) * 72 / longest
+        for row, (name, stages) in enumerate(costs.items()):
+            middle = row - 0.12
+            axes.annotate(
+                names[name],
+                (0, middle),
+                xytext=(-8, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center_baseline",
+            )
+            end = _draw_row(axes, middle, stages, colors, points)
+            axes.annotate(
+                ms(median_ms(evaluation, name)),
+                (end, middle),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center_baseline",
+                weight="bold",
+                annotation_clip=False,
+            )
+    told = " ".join(
+        f"{name}: {ms(median_ms(evaluation, name))} ("
+        f"{', '.join(f'{stage} {ms(cost)}' for stage, cost in stages.items())})."
+        for name, stages in costs.items()
+    )
+    return Picture(figure, f"Median time a query by stage. {told}")
+
+
+def _costs(evaluation: Evaluation, retriever: str) -> dict[str, float]:
+    costs = evaluation.stage_costs(retriever).items()
+    return {stage: 1000 * seconds for stage, seconds in costs} or {
+        "search": median_ms(evaluation, retriever)
+    }
+
+
+def _draw_row(
+    axes: Axes, middle: float, stages: Mapping[str, float], colors: Mapping[str, str], points: float
+) -> float:
+    """The stages' bars, and where the last one ends."""
+    start = 0.0
+    below = []
+    for stage, cost in stages.items():
+        color = colors[stage]
+        axes.barh(
+            middle, cost, left=start, height=_BAR, color=color, edgecolor="white", gid="stage"
+        )
+        label = f"{shortened(stage, 130)} {ms(cost)[:-3]}"
+        if width_of(label) + 8 <= cost * points:
+            light = color in {"#0072B2", "#000000"}
+            axes.text(
+                start + cost / 2,
+                middle,
+                label,
+                ha="center",
+                va="center_baseline",
+                color="white" if light else INK,
+            )
+        else:
+            below.append(label)
+        start += cost
+    if below:
+        axes.annotate(
+            " · ".join(below),
+            (0, middle + _BAR / 2),
+            xytext=(2, -2),
+            textcoords="offset points",
+            va="top",
+            color=QUIET,
+            annotation_clip=False,
+        )
+    return start

@@ -1,0 +1,160 @@
+"""How much each tuned parameter matters, and where the default and the choice lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import InvalidInputError
+from .marks import beside, draw_marks, mark
+from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
+from .text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..tuning import Tuning
+    from ..tuning.setting import Value
+
+    Curve: TypeAlias = Sequence[tuple[Value, float]]
+
+__all__ = ["tuning_curve"]
+
+_LEFT, _RIGHT, _GAP = 0.7, 0.35, 0.75  # inches; the gap is between two panels of a row
+_NAME, _TALL, _TICKS = 0.35, 1.3, 0.3
+_LINE = 0.15  # what each further line of ticks takes
+
+
+def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
+    """For each value that was tried of a parameter, the best mean of any setting with it.
+
+    All panels have the same scale: a flat one is of a parameter that does not matter here. The
+    grey band holds what is no further below a panel's best than half the width of the 95 %
+    interval of the held-out gain: with so many queries, that is hardly a difference.
+
+    Args:
+        tuning: what `tune` gave.
+        parameter: one of `Tuning.parameters`; None for all of them.
+
+    Raises:
+        InvalidInputError: only one value was tried of the parameter, or it does not exist.
+        MissingExtraError: the extra `evaluation` is not installed.
+    """
+    names = tuning.parameters if parameter is None else [parameter]
+    curves = {name: tuning.curve(name) for name in names}
+    if not curves or min(map(len, curves.values())) < 2:
+        raise InvalidInputError(
+            f"there is no curve to draw of {parameter or 'anything'!r}: several values were tried "
+            f"of {', '.join(tuning.parameters) or 'no parameter'}"
+        )
+    rows = _rows(curves)
+    heights = [_NAME + _TALL + _TICKS + _LINE * _lines(curves, row) for row in rows]
+    scores = [score for curve in curves.values() for _, score in curve]
+    noise = (tuning.interval[1] - tuning.interval[0]) / 2
+    margin = (max(scores) - min(scores)) * 0.2 or 0.01
+    title = f"{tuning.measure} by parameter: the best mean that each value reaches"
+    subtitle = f"{len(tuning.trials)} settings on {len(tuning.held_out)} queries."
+    if noise > 0:
+        subtitle += f" Band: within {noise:.3f} of the best, hardly a difference."
+    with canvas(title, subtitle, HEAD + sum(heights)) as figure:
+        above = HEAD
+        for row, tall in zip(rows, heights, strict=True):
+            under = figure.get_size_inches()[1] - above - _NAME - _TALL
+            for place, name in enumerate(row):
+                half = (WIDTH - _LEFT - _RIGHT - _GAP) / 2
+                left = _LEFT + place * (half + _GAP)
+                is_text = _is_text(curves[name])
+                right = _RIGHT if is_text else WIDTH - left - half
+                axes = panel(figure, left=left, right=right, bottom=under, top=above + _NAME)
+                axes.set_ylim(min(scores) - margin, max(scores) + margin)
+                _draw(axes, name, curves[name], noise)
+                _mark(axes, tuning, name, curves[name])
+            above += tall
+    return Picture(figure, _alt(tuning, curves))
+
+
+def _is_text(curve: Curve) -> bool:
+    return not all(isinstance(value, int | float) for value, _ in curve)
+
+
+def _rows(curves: dict[str, Curve]) -> list[list[str]]:
+    """Two panels a row, but one where there are names to write below it."""
+    rows: list[list[str]] = []
+    for name, curve in curves.items():
+        last = rows[-1] if rows else []
+        if len(last) == 1 and not _is_text(curve) and not _is_text(curves[last[0]]):
+            last.append(name)
+        else:
+            rows.append([name])
+    return rows
+
+
+def _lines(curves: dict[str, Curve], row: Sequence[str]) -> int:
+    labels = [_written(value) for value, _ in curves[row[0]]] if _is_text(curves[row[0]]) else []
+    return max((label.count("\n") + 1 for label in labels), default=1)
+
+
+def _written(value: Value) -> str:
+    return shortened(str(value), 300).replace(" ", "\n").replace("=", "=\n")
+
+
+def _draw(axes: Axes, name: str, curve: Curve, noise: float) -> None:
+    best = max(score for _, score in curve)
+    if noise > 0:
+        axes.axhspan(best - noise, best, color=GRID, linewidth=0, gid="noise")
+    places = _places(curve)
+    axes.plot(
+        list(places.values()),
+        [score for _, score in curve],
+        color=QUIET,
+        marker=".",
+        linestyle="none" if _is_text(curve) else "-",
+        linewidth=1,
+        gid="curve",
+    )
+    if _is_text(curve):
+        axes.set_xticks(list(places.values()), [_written(value) for value in places])
+        axes.set_xlim(-0.5, len(curve) - 0.5)
+    else:
+        axes.margins(x=0.08)
+        axes.locator_params(axis="x", nbins=6)
+    axes.locator_params(axis="y", nbins=4)
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    said = {"weights": "weights: the bi-encoder's share"}.get(name, name)
+    axes.set_title(said, loc="left", size=9.5, weight="bold", pad=5)
+
+
+def _places(curve: Curve) -> dict[Value, float]:
+    """Where each value stands: names side by side, numbers at what they are."""
+    return {
+        value: float(value) if isinstance(value, int | float) and not _is_text(curve) else float(at)
+        for at, (value, _) in enumerate(curve)
+    }
+
+
+def _mark(axes: Axes, tuning: Tuning, name: str, curve: Curve) -> None:
+    """The default as a square, labelled below; the choice as a circle, labelled above."""
+    scores, places = dict(curve), _places(curve)
+    chosen, default = tuning.chosen.value(name), tuning.default.value(name)
+    marked = [("default", default, 1, -1), ("chosen", chosen, 0, 1)]
+    if chosen == default:
+        marked = [("default, chosen", chosen, 0, 1)]
+    for word, value, look, side in marked:
+        if value in scores:
+            x, y = places[value], scores[value]
+            draw_marks(axes, [x], [y], mark(look), gid=word, line=False)
+            beside(axes, x, y, 0, word, align="center", up=11 * side)
+
+
+def _alt(tuning: Tuning, curves: dict[str, Curve]) -> str:
+    told = []
+    for name, curve in curves.items():
+        scores = dict(curve)
+        best, worst = max(scores.values()), min(scores.values())
+        told.append(
+            f"{name}: from {worst:.3f} to {best:.3f}, default {tuning.default.value(name)}, "
+            f"chosen {tuning.chosen.value(name)}."
+        )
+    return " ".join([f"Best mean {tuning.measure} by parameter.", *told])
