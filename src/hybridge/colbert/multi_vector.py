@@ -7,9 +7,10 @@ import math
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import compress
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ..errors import InvalidInputError
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
+from .naming import pooled_names, readable
 from .token_model import TokenModel
 from .tokens import sound_tokens
 
@@ -205,6 +207,31 @@ class MultiVectorTokenEncoder:
             found[position] if position in found else np.empty((0, self.dimension), np.float32)
             for position in range(len(texts))
         ]
+
+    def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
+        """What each vector of `encode_queries` stands for; [] for a blank query."""
+        return [self._tokens("query", query) for query in check_texts(check_queries(queries))]
+
+    def passage_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """What each vector of `encode_passages` stands for; pooled tokens are joined by ``+``."""
+        return [self._tokens("document", text) for text in check_texts(texts)]
+
+    def _tokens(self, task: Literal["query", "document"], text: str) -> list[str]:
+        if not text.strip():
+            return []
+        model = self._loaded()
+        encode: Any = model.encode_query if task == "query" else model.encode_document
+        with self._lock:
+            [item] = encode([text], show_progress_bar=False, output_value=None)
+            names = readable(model.tokenizer.convert_ids_to_tokens(item["input_ids"].tolist()))
+        kept = item["attention_mask"].bool().tolist()
+        if len(kept) != len(names):  # the model itself pools, in a way of its own
+            return []
+        tokens = list(compress(names, kept))
+        if task == "query" or self._pooling is None:
+            return tokens
+        vectors = item["token_embeddings"][item["attention_mask"].bool()].float().cpu()
+        return pooled_names(tokens, vectors, self._pooling)
 
     @cached_property
     def _pooling(self) -> HierarchicalTokenPooling | None:

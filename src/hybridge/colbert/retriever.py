@@ -10,7 +10,7 @@ from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..observation import observed
 from ..passages import JSON, Hit, Passage, unique_passages
-from ..protocols import Where
+from ..protocols import Vectors, Where
 from .ragatouille.encoder import RAGatouilleTokenEncoder
 from .ragatouille.lifecycle import Lifecycle
 from .ragatouille.settings import FORMAT
@@ -153,6 +153,15 @@ class ColBERTRetriever(Lifecycle):
         view = self._view()
         vectors = self._settings.encoder.encode_queries(asked)
         return [view.scores(query, some) for query, some in zip(vectors, wanted, strict=True)]
+
+    def vectors(self, id_: str) -> Vectors | None:
+        """A passage's token vectors as the index compares them, shape (tokens, dimension).
+
+        They are those of the model rounded to a few bits. None where the passage is blank, or not
+        there.
+        """
+        [name] = check_ids([id_])
+        return self._view().vectors(name)
 
     def info(self) -> dict[str, JSON]:
         """What this retriever is and holds, as JSON."""

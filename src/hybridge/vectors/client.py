@@ -19,7 +19,7 @@ from .collection import describe, server_errors
 from .layouts import OWN, Layout
 from .options import StoreOptions
 from .points import id_of, number_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, Tokens, passing, ranked
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -129,6 +129,11 @@ class ClientStore:
             for record, vector in zip(records, vectors, strict=True)
             if vector.get(self._vector)
         }
+
+    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
+        records = self._retrieve(points, with_payload=False, with_vectors=[TOKENS])
+        vectors: dict[int, Any] = {number_of(record.id): record.vector or {} for record in records}
+        return {point: named[TOKENS] for point, named in vectors.items() if TOKENS in named}
 
     def existing(self, points: Sequence[int]) -> set[int]:
         return {number_of(record.id) for record in self._retrieve(points, with_payload=False)}

@@ -18,7 +18,7 @@ from ..protocols import Vectors
 from .edge_config import search_params, shard_config, token_params
 from .options import StoreOptions
 from .payload import passage_of, payload_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, Tokens, passing, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -112,6 +112,11 @@ class EdgeStore:
     def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
         records = self._retrieve(points, with_payload=False, with_vector=[DENSE])
         return {record.id: record.vector[DENSE] for record in records}
+
+    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
+        records = self._retrieve(points, with_payload=False, with_vector=[TOKENS])
+        vectors: dict[int, Any] = {record.id: record.vector or {} for record in records}
+        return {point: named[TOKENS] for point, named in vectors.items() if TOKENS in named}
 
     def existing(self, points: Sequence[int]) -> set[int]:
         return {record.id for record in self._retrieve(points, with_payload=False)}

@@ -112,6 +112,10 @@ class VectorStore(Protocol):
         """The dense vectors of the points that exist; at length 1 where the distance is cosine."""
         ...
 
+    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
+        """The token vectors of those of the points that have some, as precise as they are kept."""
+        ...
+
     def existing(self, points: Sequence[int]) -> set[int]:
         """Those of the points that exist."""
         ...

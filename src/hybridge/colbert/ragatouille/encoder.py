@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ...encoders.loading import LOADING
 from ...errors import InvalidInputError
 from ...passages import JSON
 from ...protocols import Vectors
+from ..naming import readable
 from .checkpoint import StanfordCheckpoint
 from .compat import check_installed, ragatouille
 from .loading import load
@@ -136,11 +137,7 @@ class RAGatouilleTokenEncoder:
             InvalidInputError: a bare string or something that is no text.
         """
         texts = check_texts(check_queries(queries))
-        tokenizer = self._loaded().query_tokenizer
-        most = self._query_length or self._checkpoint.positions
-        least = self._query_length or self._checkpoint.query_length
-        lengths = self._lengths(tokenizer, texts, most)
-        return self._in_batches(texts, [max(length, least) for length in lengths], self._queries)
+        return self._in_batches(texts, self._query_lengths(texts), self._queries)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
         """An array a text, one vector of length 1 a token; punctuation has none.
@@ -163,14 +160,50 @@ class RAGatouilleTokenEncoder:
         ]
         return self._in_batches(listed, steps, self._passages, progress=progress)
 
+    def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
+        """What each vector of `encode_queries` stands for; [] for a blank query."""
+        texts = check_texts(check_queries(queries))
+        lengths = self._query_lengths(texts)
+        return [
+            self._names(self._query_ids([text], length)[0], ()) if text.strip() else []
+            for text, length in zip(texts, lengths, strict=True)
+        ]
+
+    def passage_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """What each vector of `encode_passages` stands for; punctuation has none."""
+        model = self._loaded()
+        names = []
+        for text in check_texts(texts):
+            with self._lock:
+                ids, _ = model.doc_tokenizer.tensorize([text])
+            names.append(self._names(ids, model.skiplist) if text.strip() else [])
+        return names
+
+    def _names(self, ids: torch.Tensor, skipped: Container[int]) -> list[str]:
+        model = self._loaded()
+        kept = [id_ for id_ in ids[0].tolist() if id_ != model.pad_token and id_ not in skipped]
+        return readable(model.raw_tokenizer.convert_ids_to_tokens(kept))
+
     def _queries(self, texts: list[str], length: int) -> Iterable[torch.Tensor]:
         model = self._loaded()
-        with self._lock:
-            model.query_tokenizer.query_maxlen = length
-            ids, mask = model.query_tokenizer.tensorize(texts)
+        ids, mask = self._query_ids(texts, length)
         vectors = model.query(ids, mask)
         # A checkpoint that expands no queries says so by filling them up with padding.
         return _kept(vectors, (ids != model.pad_token).to(vectors.device))
+
+    def _query_ids(self, texts: list[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        tokenizer = self._loaded().query_tokenizer
+        with self._lock:
+            tokenizer.query_maxlen = length
+            ids, mask = tokenizer.tensorize(texts)
+        return ids, mask
+
+    def _query_lengths(self, texts: list[str]) -> list[int]:
+        """What each query is filled up to."""
+        most = self._query_length or self._checkpoint.positions
+        least = self._query_length or self._checkpoint.query_length
+        lengths = self._lengths(self._loaded().query_tokenizer, texts, most)
+        return [max(length, least) for length in lengths]
 
     def _passages(self, texts: list[str], length: int) -> Iterable[torch.Tensor]:
         from torch.nn.functional import pad

@@ -94,12 +94,19 @@ class PlaidIndex:
             scores.update(zip(some, self._scored(query, some), strict=True))
         return scores
 
-    def _scored(self, query: Vectors, texts: Sequence[int]) -> list[float]:
+    def vectors(self, text: int) -> Vectors:
+        """A text's vectors as they are compared, each of length 1: shape (tokens, dimension)."""
+        vectors, _ = self._decompressed([text])
+        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    def _decompressed(self, texts: Sequence[int]) -> tuple[Vectors, NDArray[np.int64]]:
+        """The vectors of texts, one below the other, and how many each has."""
         import torch
 
         scorer, codec = self._scorer, self._scorer.codec
         pids = torch.tensor(texts)
-        vectors = decompress_residuals(
+        vectors: Vectors = decompress_residuals(
             pids,
             scorer.doclens,
             scorer.offsets,
@@ -112,9 +119,12 @@ class PlaidIndex:
             codec.dim,
             codec.nbits,
         ).numpy()
+        return vectors, scorer.doclens.numpy()[pids.numpy()]
+
+    def _scored(self, query: Vectors, texts: Sequence[int]) -> list[float]:
+        vectors, lengths = self._decompressed(texts)
         matches = vectors @ query.T
         matches /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        lengths = scorer.doclens.numpy()[pids.numpy()]
         best = np.maximum.reduceat(matches, lengths.cumsum() - lengths, axis=0)
         found: list[float] = best.clip(0).sum(1).tolist()  # a match counts nothing rather than less
         return found

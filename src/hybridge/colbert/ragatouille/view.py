@@ -87,6 +87,11 @@ class View:
             for rank, (score, passage) in enumerate(found[:k], start=1)
         ]
 
+    def vectors(self, name: str) -> Vectors | None:
+        """The vectors of a passage as they are compared; None where it is blank."""
+        number = self._numbers.get(name)
+        return None if number is None or self._index is None else self._index.vectors(number)
+
     def scores(self, query: Vectors, ids: Sequence[str]) -> list[float]:
         """The scores of some passages for a query; 0.0 where either is blank.
 

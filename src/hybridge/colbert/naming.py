@@ -1,0 +1,75 @@
+"""What the vectors of a text stand for: the tokens as people read them, for explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .tokens import TokenEncoder
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["pooled_names", "readable", "token_names"]
+
+# What tokenizers put in front of a token that begins a word.
+_WORD_STARTS = ("Ġ", "▁")
+# So small beside vectors of length 1 that it moves no token into another cluster.
+_MARK = 1e-3
+
+
+def token_names(encoder: TokenEncoder, text: str, count: int, *, is_query: bool) -> list[str]:
+    """What each vector of a text stands for, or its number where the encoder cannot tell.
+
+    Args:
+        encoder: any token encoder; one that can tell has `query_tokens` and `passage_tokens`,
+            which take a list of texts and return a list of strings for each, one a vector.
+        text: what was encoded.
+        count: how many vectors it has.
+        is_query: whether it was encoded as a query.
+
+    >>> from .tokens import as_token_encoder
+    >>> token_names(as_token_encoder(), "Why, blood?", 6, is_query=True)
+    ['[CLS]', 'why', ',', 'blood', '?', '[SEP]']
+    >>> token_names(as_token_encoder(), "vectors from elsewhere", 2, is_query=False)
+    ['1', '2']
+    """
+    name = getattr(encoder, "query_tokens" if is_query else "passage_tokens", None)
+    names = name([text])[0] if callable(name) else []
+    return names if len(names) == count else [str(number) for number in range(1, count + 1)]
+
+
+def readable(tokens: Sequence[str]) -> list[str]:
+    """Tokens without the sign that some tokenizers put at the beginning of a word.
+
+    >>> readable(["Ġblood", "▁thin", "##ner", "Ġ"])
+    ['blood', 'thin', '##ner', 'Ġ']
+    """
+    return [
+        token[1:] if token.startswith(_WORD_STARTS) and len(token) > 1 else token
+        for token in tokens
+    ]
+
+
+def pooled_names(tokens: Sequence[str], vectors: torch.Tensor, pooling: Any) -> list[str]:
+    """What pooled vectors stand for: the tokens of each, joined.
+
+    Args:
+        tokens: one a vector.
+        vectors: those that were pooled, shape (tokens, dimension).
+        pooling: sentence-transformers' pooling of tokens.
+    """
+    import torch
+
+    # Each vector carries a mark of its own through the pooling, at a right angle to all others.
+    marked = torch.cat([vectors, _MARK * torch.eye(len(vectors), dtype=vectors.dtype)], dim=1)
+    pooled = pooling.pool_one(marked)[:, vectors.shape[1] :]
+    return [
+        "+".join(
+            token if place == 0 else token.removeprefix("##")
+            for place, token in enumerate(
+                token for token, mark in zip(tokens, row, strict=True) if mark > 0
+            )
+        )
+        for row in pooled.tolist()
+    ]
