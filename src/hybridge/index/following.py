@@ -11,10 +11,10 @@ from typing import Any
 
 from ..filters import And, Filter, IdIn
 from ..lexical.parameters import BM25Parameters
+from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Snapshot
 from ..vectors.store import Scored
 from .postings import PointedId, PostingsSearch, PostingsStage
-from .stages import StageSearch
 
 __all__ = ["FollowingStage"]
 
@@ -27,7 +27,7 @@ class FollowingStage(PostingsStage):
 
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
-    ) -> StageSearch:
+    ) -> PostingsSearch:
         return _FollowingSearch(self, self._current().snapshot(parameters), encoded)
 
     def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
@@ -66,3 +66,8 @@ class _FollowingSearch(PostingsSearch):
         return [
             dict.fromkeys(some, 0.0) | known for some, known in zip(points, scores, strict=True)
         ]
+
+    def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
+        known = self._following.known(points)
+        found = dict(zip(known, super().parts(query, known), strict=True))
+        return [found.get(point, ScoreParts(0.0, ())) for point in points]

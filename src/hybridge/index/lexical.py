@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from ..analyzer import Analyzer
 from ..lexical.parameters import BM25Parameters
+from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Counts
 from ..passages import Passage
 from ..vectors.store import Sparse
-from .stages import Stage
+from .stages import Stage, StageSearch
 
-__all__ = ["LexicalStage", "Prepared"]
+__all__ = ["LexicalSearch", "LexicalStage", "Prepared"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,23 @@ class Prepared:
     counts: Sequence[Counts] = ()
 
 
+class LexicalSearch(StageSearch, Protocol):
+    """A search by BM25, whose scores come apart."""
+
+    def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
+        """The scores of points for a query, term by term."""
+        ...
+
+
 class LexicalStage(Stage, Protocol):
     """A BM25 stage, and how it follows the store's writes."""
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What makes terms of passages and queries."""
+        ...
+
+    def begin(self, encoded: Sequence[Any]) -> LexicalSearch: ...
 
     def learn(self, passages: Iterable[Passage], count: int) -> None:
         """Take from passages about to be added what weighing needs to know of the corpus."""

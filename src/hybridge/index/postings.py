@@ -15,13 +15,14 @@ from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
 from ..filters import Filter
 from ..lexical.parameters import BM25Parameters
+from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Snapshot
 from ..passages import Passage
 from ..vectors.store import SPARSE, Scored
 from .home import Home
 from .lexical import Prepared
-from .stages import Stage, StageSearch
+from .stages import Stage
 
 __all__ = ["PointedId", "PostingsSearch", "PostingsStage"]
 
@@ -45,7 +46,7 @@ class PostingsStage:
 
     def __init__(self, home: Home, analyzer: Analyzer) -> None:
         self._home = home
-        self._analyzer = analyzer
+        self.analyzer = analyzer
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
@@ -57,7 +58,7 @@ class PostingsStage:
         if file is None or not file.exists():
             return None
         try:
-            postings = Postings[PointedId].load(file, analyzer=self._analyzer, key=self._key)
+            postings = Postings[PointedId].load(file, analyzer=self.analyzer, key=self._key)
         except CorruptIndexError as error:
             logger.warning("%s; building it again from the passages", error)
             return None
@@ -74,7 +75,7 @@ class PostingsStage:
 
     def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
         parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-        postings = Postings[PointedId](self._analyzer, parameters)
+        postings = Postings[PointedId](self.analyzer, parameters)
         keys: dict[int, PointedId] = {}
         for page in self._home.store.pages():
             named = [self._pointed(passage.id) for passage in page]
@@ -133,7 +134,7 @@ class PostingsStage:
 
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
-    ) -> StageSearch:
+    ) -> PostingsSearch:
         return PostingsSearch(self, self._current().snapshot(parameters), encoded)
 
     def reweighed(self, parameters: BM25Parameters) -> Stage:
@@ -173,7 +174,7 @@ class _Reweighed:
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self.stage.encode(queries)
 
-    def begin(self, encoded: Sequence[Any]) -> StageSearch:
+    def begin(self, encoded: Sequence[Any]) -> PostingsSearch:
         return self.stage.begin(encoded, self.parameters)
 
 
@@ -200,3 +201,7 @@ class PostingsSearch:
             {point: scores[row(point)] for point in some}
             for scores, some in zip(self._scores, points, strict=True)
         ]
+
+    def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
+        """The scores of points for a query, term by term."""
+        return self._snapshot.parts(query, self._stage.rows(points, self._snapshot))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import InvalidInputError
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
+from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import Passage
-from ..vectors.store import SPARSE
+from ..vectors.store import SPARSE, Probe, VectorStore
 from .home import Home
 from .lexical import Prepared
-from .stages import ProbeSearch, Stage, StageSearch
+from .stages import ProbeSearch, Stage
 
-__all__ = ["SparseStage"]
+__all__ = ["SparseSearch", "SparseStage"]
 
 _CHUNK = 1_000
 _LEARN_FROM = 2_000
@@ -36,7 +38,7 @@ class SparseStage:
 
     def __init__(self, home: Home, analyzer: Analyzer) -> None:
         self._home = home
-        self._analyzer = analyzer
+        self.analyzer = analyzer
         self._weigher = self._make_weigher()
 
     def renewed(self) -> Callable[[], None]:
@@ -46,7 +48,7 @@ class SparseStage:
     def _make_weigher(self) -> SparseBM25:
         parameters = BM25Parameters.from_config(self._home.manifest.bm25)
         average = self._home.manifest.average_length
-        return SparseBM25(self._analyzer, parameters.k1, parameters.b, average)
+        return SparseBM25(self.analyzer, parameters.k1, parameters.b, average)
 
     def learn(self, passages: Iterable[Passage], count: int) -> None:
         known = self._home.manifest.learned_from
@@ -67,7 +69,7 @@ class SparseStage:
         lengths = [
             len(terms)
             for some in chunked(sample, _CHUNK)
-            for terms in self._analyzer([passage.text for passage in some])
+            for terms in self.analyzer([passage.text for passage in some])
         ]
         if not any(lengths):
             return
@@ -106,5 +108,78 @@ class SparseStage:
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
 
-    def begin(self, encoded: Sequence[Any]) -> StageSearch:
-        return ProbeSearch(self._home.store, encoded)
+    def begin(self, encoded: Sequence[Any]) -> SparseSearch:
+        return SparseSearch(self._home.store, encoded, self.analyzer, self._weigher)
+
+
+class SparseSearch(ProbeSearch):
+    """A search by sparse vectors, which the engine can be asked to take apart."""
+
+    def __init__(
+        self,
+        store: VectorStore,
+        encoded: Sequence[Any],
+        analyzer: Analyzer,
+        weigher: SparseBM25,
+    ) -> None:
+        super().__init__(store, encoded)
+        self._analyzer = analyzer
+        self._weigher = weigher
+
+    def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
+        """The scores of points for a query, term by term.
+
+        What a term adds is what the engine says: by how much its score grows with the term.
+        """
+        counts = Counter(self._analyzer([query])[0])
+        everything = self._store.count()
+        found = self._query(
+            [Probe(self._weigher.encode_counts({term: 1}), everything) for term in counts]
+        )
+        having = {term: dict(answer) for term, answer in zip(counts, found, strict=True)}
+        idfs = self._idfs(having)
+        grown = self._grown(counts, having, points)
+        return [
+            ScoreParts(
+                sum(parts.values()),
+                tuple(
+                    TermScore(term, count, len(having[term]), idfs[term], parts.get(term, 0.0))
+                    for term, count in counts.items()
+                ),
+            )
+            for parts in grown
+        ]
+
+    def _grown(
+        self,
+        counts: Mapping[str, int],
+        having: Mapping[str, Mapping[int, float]],
+        points: Sequence[int],
+    ) -> list[dict[str, float]]:
+        """By how much each point's score grows with each of the query's terms that it has."""
+        probes, shared = [], []
+        for point in points:
+            asked = {term: count for term, count in counts.items() if point not in having[term]}
+            shared.append([term for term in counts if term not in asked])
+            for term in shared[-1]:
+                asked[term] = counts[term]
+                probes.append(Probe(self._weigher.encode_counts(asked), 1, among=[point]))
+        scores = iter([dict(answer) for answer in self._query(probes)])
+        grown = []
+        for point, terms in zip(points, shared, strict=True):
+            steps = pairwise([0.0, *(next(scores)[point] for _ in terms)])
+            grown.append(
+                {term: after - before for term, (before, after) in zip(terms, steps, strict=True)}
+            )
+        return grown
+
+    def _idfs(self, having: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+        """The terms' IDF, which the engine keeps to itself: what a weight was multiplied by."""
+        best = {term: max(found, key=found.__getitem__) for term, found in having.items() if found}
+        passages = self._store.get(list(set(best.values())))
+        idfs = dict.fromkeys(having, 0.0)
+        for term, point in best.items():
+            [weights] = self._weigher.encode_passages([passages[point].text])
+            [number], _ = self._weigher.encode_counts({term: 1})
+            idfs[term] = having[term][point] / dict(zip(*weights, strict=True))[number]
+        return idfs
