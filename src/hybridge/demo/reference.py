@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .errors import HybridgeError
-from .passages import Passage
-from .splitting import headings_unmarked, split_text
+from ..errors import HybridgeError
+from ..passages import Passage
+from ..splitting import headings_unmarked, split_text
 
 __all__ = ["QUESTIONS", "language_reference"]
 
