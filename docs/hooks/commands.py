@@ -16,7 +16,8 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def commands() -> str:
     """A section for each command, in the order in which `hybridge --help` lists them."""
-    parent = click.Context(hybridge, info_name="hybridge", terminal_width=88)
+    settings = {**hybridge.context_settings, "terminal_width": 88}
+    parent = click.Context(hybridge, info_name="hybridge", **settings)
     return "\n\n".join(
         f"## hybridge {name}\n\n```text\n{_help(name, parent)}\n```"
         for name in hybridge.list_commands(parent)
@@ -25,5 +26,5 @@ def commands() -> str:
 
 def _help(name: str, parent: click.Context) -> str:
     command = hybridge.commands[name]
-    with click.Context(command, parent=parent, info_name=name, terminal_width=88) as context:
+    with click.Context(command, parent=parent, info_name=name) as context:
         return command.get_help(context)
