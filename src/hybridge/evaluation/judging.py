@@ -22,7 +22,7 @@ _SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
 class Judge:
     """Turns ranked ids into values; made before anything is searched, so that mistakes show.
 
-    Queries that a run lacks count as 0, and so do those whose judgements hold nothing relevant,
+    Queries for which nothing was found count as 0, and so do those whose judgements hold nothing relevant,
     as in trec_eval. The reciprocal rank with a cutoff, which trec_eval does not have, is MS
     MARCO's.
 
@@ -69,11 +69,20 @@ class Judge:
         self._evaluator = provider.evaluator(list(set(self._measures.values())), judged)
         self._queries = list(qrels)
 
+    @property
+    def cutoff(self) -> int | None:
+        """How much of a list the measures look at; None where one looks at all of it."""
+        cutoffs = [measure.params.get("cutoff") for measure in self._measures.values()]
+        return None if None in cutoffs else max(cutoffs)
+
     def __call__(self, ranked: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
         """Measure → query id → value, for lists of passage ids, best first, no id twice."""
-        # Ranks as scores: trec_eval sorts by score and breaks ties its own way.
+        # Ranks as scores: trec_eval sorts by score and breaks ties its own way. An empty list makes
+        # its binding read memory that is not its own.
         run = {
-            query: {i: float(-rank) for rank, i in enumerate(ids)} for query, ids in ranked.items()
+            query: {i: float(-rank) for rank, i in enumerate(ids)}
+            for query, ids in ranked.items()
+            if ids
         }
         found = {
             (metric.measure, metric.query_id): float(metric.value)

@@ -66,6 +66,18 @@ class Searchable(Lifecycle):
         """Late interaction alone, a `Reranker` and `Retriever`; None without token vectors."""
         return None if self._late is None else LateReranker(self, self._late)
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The options of a search that is given none: keywords of `tuned`."""
+        manifest = self._home.manifest
+        options: dict[str, Any] = {
+            "fusion": self._fusion,
+            "weights": dict(manifest.weights),
+            "depth": manifest.depth,
+            "bm25": BM25Parameters.from_config(manifest.bm25),
+        }
+        return options if self._late is None else {**options, "blend": manifest.blend}
+
     def tuned(
         self,
         *,

@@ -1,0 +1,188 @@
+"""What is tried: the values of each parameter, and which of them make sense together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ..arguments import check_count, check_share
+from ..errors import InvalidInputError
+from ..fusion import FUSIONS, ConvexCombination, Fusion, get_fusion
+from ..lexical.parameters import BM25Parameters
+from .setting import Setting
+
+__all__ = ["Space"]
+
+
+def _all_fusions() -> list[str | Fusion]:
+    return [*FUSIONS, ConvexCombination("min-max")]
+
+
+def _tenths(end: int) -> tuple[float, ...]:
+    return tuple(tenth / 10 for tenth in range(end + 1))
+
+
+# Tried unless told otherwise, where the retriever has such a thing.
+_USUAL = {
+    "blend": _tenths(6),
+    "k1": (0.6, 0.9, 1.2, 1.5, 2.0),
+    "b": (0.3, 0.5, 0.75, 0.9),
+    "rerank_depths": (10, 20, 50, 100),
+    "rerank_blends": _tenths(10),
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values to try of each parameter; an empty list leaves a parameter as it is.
+
+    Where None is the default, the usual values are tried if the retriever has such a thing; a list
+    for something that it has not is refused.
+
+    Args:
+        fusion: names or objects; all of `hybridge.fusion.FUSIONS` and the min-max form of
+            ``"convex"`` by default.
+        weights: the bi-encoder's shares, from 0 to 1; BM25 has the rest.
+        depth: candidates each stage contributes.
+        blend: late interaction's shares, from 0 to 1, if the index keeps token vectors.
+        k1: of BM25, above 0, if the index has ``lexical="bm25s"``.
+        b: of BM25, from 0 to 1, likewise.
+        rerank_depths: candidates a reranker gets, if there is one.
+        rerank_blends: shares of a reranker, from 0 to 1.
+
+    Raises:
+        InvalidInputError: a value outside its range.
+
+    >>> Space(fusion=["rrf"], depth=[100, 50]).fusion
+    (RRF(k=60),)
+    """
+
+    fusion: Sequence[str | Fusion] = field(default_factory=_all_fusions)
+    weights: Sequence[float] = _tenths(10)
+    depth: Sequence[int] = (20, 50, 100, 200)
+    blend: Sequence[float] | None = None
+    k1: Sequence[float] | None = None
+    b: Sequence[float] | None = None
+    rerank_depths: Sequence[int] | None = None
+    rerank_blends: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            values = getattr(self, each.name)
+            if values is None and each.name in _USUAL:
+                continue
+            if isinstance(values, str) or not isinstance(values, Sequence):
+                raise InvalidInputError(
+                    f"{each.name} of a Space must be a list of values to try, not {values!r}"
+                )
+            checked = tuple(_CHECKS[each.name](value) for value in values)
+            object.__setattr__(self, each.name, checked)
+
+    def within(self, possible: Sequence[str], reason: str) -> Space:
+        """This space with nothing left open, for a retriever that has some parameters only.
+
+        Args:
+            possible: the names of those that can change.
+            reason: why others cannot.
+
+        Raises:
+            InvalidInputError: values are given for another one.
+        """
+        filled: dict[str, Sequence[float]] = {}
+        for name, usual in _USUAL.items():
+            given = getattr(self, name)
+            if given and name not in possible:
+                raise InvalidInputError(
+                    f"{name} cannot be tuned here: {reason}; leave it out of the Space"
+                )
+            if given is None:
+                filled[name] = usual if name in possible else ()
+        return replace(self, **filled)  # type: ignore[arg-type]
+
+    def fused(self, setting: Setting, least: int) -> Iterator[Setting]:
+        """The setting with each fusion, weight and depth that are of use together.
+
+        A fusion that knows no weights is tried once a depth, and a stage alone with one fusion
+        alone, for there is nothing to fuse.
+
+        Args:
+            setting: the rest of it stays.
+            least: smaller depths are as good as this one, to a search for so many.
+        """
+        depths = dict.fromkeys(max(least, depth) for depth in self.depth or [setting.depth])
+        fusions = [get_fusion(fusion) for fusion in self.fusion] or [setting.fusion]
+        for depth in depths:
+            weighted = 0
+            for fusion in fusions:
+                changed = replace(setting, fusion=fusion, depth=depth)
+                if not getattr(fusion, "weighted", True):
+                    yield replace(changed, weights=None)
+                    continue
+                yield from self.weighed(changed, alone=not weighted)
+                weighted += 1
+
+    def weighed(self, setting: Setting, *, alone: bool = True) -> Iterator[Setting]:
+        """The setting with each weight; `alone` says whether with those of 0 and 1, too."""
+        if not getattr(setting.fusion, "weighted", True):
+            return
+        if not self.weights:
+            yield setting
+        for share in self.weights:
+            if alone or 0 < share < 1:
+                yield replace(setting, weights={"bm25": round(1 - share, 9), "dense": share})
+
+    def reweighed(self, setting: Setting) -> Iterator[Setting]:
+        """The setting with each k1 and b."""
+        if not self.k1 and not self.b:
+            return
+        for k1 in self.k1 or (setting.k1,):
+            for b in self.b or (setting.b,):
+                yield replace(setting, k1=k1, b=b)
+
+    def blended(self, setting: Setting) -> Iterator[Setting]:
+        """The setting with each share of late interaction."""
+        for blend in self.blend or ():
+            yield replace(setting, blend=blend)
+
+    def reranked(self, setting: Setting, depth: int, blend: float, k: int) -> Iterator[Setting]:
+        """The setting with one more reranker, at each depth and blend.
+
+        A blend of 0 is tried at one depth alone: the reranker then changes nothing.
+
+        Args:
+            setting: the rerankers before stay as they are.
+            depth: where the space has none, as is `blend`.
+            k: how many passages are searched for; no reranker gets fewer.
+        """
+        most = setting.rerank_depths[-1] if setting.rerank_depths else None
+        wanted = sorted({max(k, each) for each in self.rerank_depths or [depth]})
+        depths = [each for each in wanted if most is None or each <= most] or [most or k]
+        for each in depths:
+            for share in self.rerank_blends or [blend]:
+                if share > 0 or each == depths[0]:
+                    yield replace(
+                        setting,
+                        rerank_depths=(*setting.rerank_depths, each),
+                        rerank_blends=(*setting.rerank_blends, share),
+                    )
+
+
+def _check_k1(value: float) -> float:
+    return BM25Parameters(k1=value).k1
+
+
+def _check_b(value: float) -> float:
+    return BM25Parameters(b=value).b
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "fusion": get_fusion,
+    "weights": lambda value: check_share(value, "each of weights"),
+    "depth": lambda value: check_count(value, "each depth"),
+    "blend": lambda value: check_share(value, "each blend"),
+    "k1": _check_k1,
+    "b": _check_b,
+    "rerank_depths": lambda value: check_count(value, "each of rerank_depths"),
+    "rerank_blends": lambda value: check_share(value, "each of rerank_blends"),
+}

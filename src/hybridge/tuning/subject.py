@@ -1,0 +1,117 @@
+"""What is tuned: an index, with the options it is searched with and the rerankers behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import InvalidInputError
+from ..index import HybridIndex
+from ..index.tuned import TunedIndex
+from ..lexical.parameters import BM25Parameters
+from ..pipeline import Pipeline
+from ..protocols import Reranker, Retriever
+from .setting import Setting
+
+__all__ = ["Subject"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A retriever, taken apart.
+
+    Args:
+        index: what finds candidates.
+        default: how it is searched now.
+        bm25: the parameters of BM25 that `default` goes with.
+        rerankers: those of the pipeline, if it is one.
+    """
+
+    index: HybridIndex
+    default: Setting
+    bm25: BM25Parameters
+    rerankers: tuple[Reranker, ...] = ()
+
+    @classmethod
+    def of(cls, retriever: object) -> Subject:
+        """The parts of what `tune` was given.
+
+        Raises:
+            InvalidInputError: it is nothing that can be tuned.
+        """
+        if isinstance(retriever, Pipeline):
+            inner = cls._of_index(retriever.retriever, "a Pipeline over ")
+            default = replace(
+                inner.default,
+                rerank_depths=tuple(retriever._depths),
+                rerank_blends=tuple(retriever._blends),
+            )
+            return replace(inner, default=default, rerankers=tuple(retriever.rerankers))
+        return cls._of_index(retriever)
+
+    @classmethod
+    def _of_index(cls, retriever: Any, around: str = "") -> Subject:
+        index, given = retriever, {}
+        if isinstance(retriever, TunedIndex):
+            index, given = retriever.index, dict(retriever.options)
+        if not isinstance(index, HybridIndex):
+            named = (
+                f"the class {retriever.__name__}"
+                if isinstance(retriever, type)
+                else type(retriever).__name__
+            )
+            raise InvalidInputError(
+                "what can be tuned is a HybridIndex, what its tuned() returns, or a Pipeline over "
+                f"one of these, not {around}{named}"
+            )
+        options = {**index.defaults, **given}
+        bm25 = options["bm25"]
+        changes = index.info()["lexical"] == "bm25s"
+        if not getattr(options["fusion"], "weighted", True):
+            options["weights"] = given.get("weights")
+        default = Setting(
+            fusion=options["fusion"],
+            weights=options["weights"],
+            depth=options["depth"],
+            blend=options.get("blend"),
+            k1=bm25.k1 if changes else None,
+            b=bm25.b if changes else None,
+        )
+        return cls(index, default, bm25)
+
+    @property
+    def possible(self) -> list[str]:
+        """The parameters that not every retriever has, and this one has."""
+        default = self.default
+        names = [name for name in ("blend", "k1", "b") if getattr(default, name) is not None]
+        return [*names, *(["rerank_depths", "rerank_blends"] if self.rerankers else [])]
+
+    @property
+    def reason(self) -> str:
+        """Why it has no others."""
+        lacks = {
+            "the index keeps no token vectors": self.default.blend is None,
+            "its lexical='qdrant' keeps BM25's weights as they were stored": self.default.k1
+            is None,
+            "no reranker is behind it": not self.rerankers,
+        }
+        return ", ".join(reason for reason, holds in lacks.items() if holds)
+
+    def options(self, setting: Setting) -> dict[str, Any]:
+        """The keywords of `HybridIndex.tuned` that a setting stands for."""
+        options: dict[str, Any] = {"fusion": setting.fusion, "depth": setting.depth}
+        if setting.weights is not None:
+            options["weights"] = dict(setting.weights)
+        if setting.blend is not None:
+            options["blend"] = setting.blend
+        if setting.k1 is not None and setting.b is not None:
+            options["bm25"] = replace(self.bm25, k1=setting.k1, b=setting.b)
+        return options
+
+    def built(self, setting: Setting) -> Retriever:
+        """The retriever with a setting."""
+        tuned = self.index.tuned(**self.options(setting))
+        if not self.rerankers:
+            return tuned
+        depths, blends = setting.rerank_depths, setting.rerank_blends
+        return Pipeline(tuned, *self.rerankers, depth=depths, blend=blends)
