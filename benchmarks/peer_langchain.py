@@ -23,7 +23,7 @@ from corpus import Corpus
 from lookup import Lookup
 from measure import DEPTH, NotKept, Search
 
-__all__ = ["LangChain"]
+__all__ = ["LangChain", "documents_of", "ensemble"]
 
 
 class _Embeddings(Embeddings):
@@ -39,36 +39,42 @@ class _Embeddings(Embeddings):
         return self._lookup.query(text)
 
 
+def documents_of(corpus: Corpus) -> list[Document]:
+    """The passages as LangChain's documents, their ids in the metadata."""
+    return [
+        Document(page_content=passage.text, metadata={"id": passage.id, **passage.metadata})
+        for passage in corpus.passages
+    ]
+
+
+def ensemble(documents: list[Document], lookup: Lookup) -> EnsembleRetriever:
+    """The retriever that LangChain's documentation shows for hybrid search."""
+    warnings.filterwarnings("ignore", message="Local mode is not recommended")
+    client = QdrantClient(":memory:")
+    client.create_collection("demo", VectorParams(size=lookup.dimension, distance=Distance.COSINE))
+    store = QdrantVectorStore(client=client, collection_name="demo", embedding=_Embeddings(lookup))
+    store.add_documents(documents, ids=[str(uuid.uuid4()) for _ in documents])
+    return EnsembleRetriever(
+        retrievers=[
+            BM25Retriever.from_documents(documents, k=DEPTH),
+            store.as_retriever(search_kwargs={"k": DEPTH}),
+        ],
+        weights=[0.5, 0.5],
+    )
+
+
 class LangChain(NotKept):
     """The system under test."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         self._lookup = Lookup(corpus)
-        self._documents = [
-            Document(page_content=passage.text, metadata={"id": passage.id, **passage.metadata})
-            for passage in corpus.passages
-        ]
+        self._documents = documents_of(corpus)
         self.searches: dict[str, Search] = {}
 
     def build(self) -> None:
-        warnings.filterwarnings("ignore", message="Local mode is not recommended")
-        client = QdrantClient(":memory:")
-        client.create_collection(
-            "demo", VectorParams(size=self._lookup.dimension, distance=Distance.COSINE)
-        )
-        store = QdrantVectorStore(
-            client=client, collection_name="demo", embedding=_Embeddings(self._lookup)
-        )
-        store.add_documents(self._documents, ids=[str(uuid.uuid4()) for _ in self._documents])
-        ensemble = EnsembleRetriever(
-            retrievers=[
-                BM25Retriever.from_documents(self._documents, k=DEPTH),
-                store.as_retriever(search_kwargs={"k": DEPTH}),
-            ],
-            weights=[0.5, 0.5],
-        )
+        retriever = ensemble(self._documents, self._lookup)
         self.searches = {
             "hybrid": lambda query, k: [
-                document.metadata["id"] for document in ensemble.invoke(query)[:k]
+                document.metadata["id"] for document in retriever.invoke(query)[:k]
             ]
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import Stemmer
@@ -27,7 +28,9 @@ from corpus import Corpus
 from lookup import Lookup
 from measure import DEPTH, NotKept, Search
 
-__all__ = ["LlamaIndex"]
+__all__ = ["MODES", "LlamaIndex", "fusing", "nodes_of"]
+
+MODES = (FUSION_MODES.RECIPROCAL_RANK, FUSION_MODES.RELATIVE_SCORE)
 
 
 class _Embedding(BaseEmbedding):
@@ -47,55 +50,66 @@ class _Embedding(BaseEmbedding):
         return self._lookup.query(query)
 
 
+def nodes_of(corpus: Corpus) -> list[BaseNode]:
+    """The passages as LlamaIndex's nodes, their ids in the metadata.
+
+    Ids in Qdrant must be UUIDs; metadata would be part of the text that is searched.
+    """
+    return [
+        TextNode(
+            id_=str(uuid.uuid4()),
+            text=passage.text,
+            metadata={"id": passage.id, **passage.metadata},
+            excluded_embed_metadata_keys=["id", *passage.metadata],
+        )
+        for passage in corpus.passages
+    ]
+
+
+def fusing(
+    nodes: list[BaseNode], lookup: Lookup
+) -> Callable[[FUSION_MODES, int], QueryFusionRetriever]:
+    """What makes the retriever of a mode and a top k, over one BM25 and one index of vectors."""
+    warnings.filterwarnings("ignore", message="Local mode is not recommended")
+    warnings.filterwarnings("ignore", message="Payload indexes have no effect")
+    store = QdrantVectorStore(client=QdrantClient(":memory:"), collection_name="demo")
+    index = VectorStoreIndex(
+        nodes,
+        storage_context=StorageContext.from_defaults(vector_store=store),
+        embed_model=_Embedding(lookup),
+    )
+    dense = index.as_retriever(similarity_top_k=DEPTH)
+    bm25 = BM25Retriever.from_defaults(
+        nodes=nodes,
+        similarity_top_k=DEPTH,
+        stemmer=Stemmer.Stemmer("english"),
+        language="english",
+    )
+    return lambda mode, k: QueryFusionRetriever(
+        [dense, bm25],
+        llm=MockLLM(),
+        mode=mode,
+        similarity_top_k=k,
+        num_queries=1,
+        use_async=False,
+    )
+
+
 class LlamaIndex(NotKept):
     """The system under test, with two of its fusions."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
-        self._embedding = _Embedding(Lookup(corpus))
-        # Its ids in Qdrant must be UUIDs; its metadata would be part of the text it searches.
-        self._nodes: list[BaseNode] = [
-            TextNode(
-                id_=str(uuid.uuid4()),
-                text=passage.text,
-                metadata={"id": passage.id, **passage.metadata},
-                excluded_embed_metadata_keys=["id", *passage.metadata],
-            )
-            for passage in corpus.passages
-        ]
+        self._lookup = Lookup(corpus)
+        self._nodes = nodes_of(corpus)
         self.searches: dict[str, Search] = {}
 
     def build(self) -> None:
-        warnings.filterwarnings("ignore", message="Local mode is not recommended")
-        warnings.filterwarnings("ignore", message="Payload indexes have no effect")
-        store = QdrantVectorStore(client=QdrantClient(":memory:"), collection_name="demo")
-        index = VectorStoreIndex(
-            self._nodes,
-            storage_context=StorageContext.from_defaults(vector_store=store),
-            embed_model=self._embedding,
-        )
-        dense = index.as_retriever(similarity_top_k=DEPTH)
-        bm25 = BM25Retriever.from_defaults(
-            nodes=self._nodes,
-            similarity_top_k=DEPTH,
-            stemmer=Stemmer.Stemmer("english"),
-            language="english",
-        )
+        make = fusing(self._nodes, self._lookup)
 
         def searching(mode: FUSION_MODES) -> Search:
-            fusions = {
-                k: QueryFusionRetriever(
-                    [dense, bm25],
-                    llm=MockLLM(),
-                    mode=mode,
-                    similarity_top_k=k,
-                    num_queries=1,
-                    use_async=False,
-                )
-                for k in (10, 100)  # its k is the constructor's
-            }
+            fusions = {k: make(mode, k) for k in (10, 100)}  # its k is the constructor's
             return lambda query, k: [
                 found.node.metadata["id"] for found in fusions[k].retrieve(query)
             ]
 
-        modes = (FUSION_MODES.RECIPROCAL_RANK, FUSION_MODES.RELATIVE_SCORE)
-        self.searches = {mode.value: searching(mode) for mode in modes}
+        self.searches = {mode.value: searching(mode) for mode in MODES}

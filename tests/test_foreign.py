@@ -52,6 +52,22 @@ class Empty(BaseRetriever):
         return []
 
 
+class Proxy:
+    """Hands everything on."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_what_hands_on_to_a_retriever_serves_but_is_none_itself() -> None:
+    proxy = Proxy(BM25)
+    assert as_retriever(proxy) is proxy
+    assert not is_retriever(proxy)
+
+
 @pytest.mark.parametrize("retriever", [BM25, Pipeline(BM25), Own()], ids=repr)
 def test_what_searches_is_returned_as_it_is(retriever: Any) -> None:
     assert as_retriever(retriever) is retriever

@@ -55,15 +55,25 @@ def as_retriever(candidate: object) -> Retriever:
         retriever = _loaded(point)(candidate)
         if retriever is not None:
             return retriever
+    if _searches(candidate):
+        return candidate
     raise InvalidInputError(_refusal(candidate, known=bool(points)))
 
 
 def is_retriever(candidate: object) -> TypeGuard[Retriever]:
-    """Whether an object has `search` and `asearch`, and the first takes what they are asked.
+    """Whether an object has `search` and `asearch` of its own, for queries, `k` and `where`.
+
+    What an object only hands on to another does not count: LangChain's configured Runnables have
+    every method of the retriever inside, which knows nothing of how it was configured.
 
     >>> is_retriever("bm25")
     False
     """
+    own = (inspect.getattr_static(candidate, verb, None) for verb in ("search", "asearch"))
+    return all(own) and _searches(candidate)
+
+
+def _searches(candidate: object) -> TypeGuard[Retriever]:
     if isinstance(candidate, type):
         return False
     search = getattr(candidate, "search", None)

@@ -62,7 +62,7 @@ def test_the_readme_runs(
         "client": make_hybrid_store([Document(ASPIRIN), Document("Bread needs yeast.")]).client,
     }
     left = [dict(names) for names in run_readme(README, yours)]
-    ten_lines, asking, run_time, trace, _, rerankers, keeping, *recipes = left
+    ten_lines, asking, run_time, trace, _, rerankers, measuring, keeping, *recipes = left
 
     answer = ten_lines["answer"].text
     assert ASPIRIN in answer
@@ -76,14 +76,21 @@ def test_the_readme_runs(
     assert trace["trace"]["bm25"]["rank"] == 1
     assert trace["trace"]["fusion"]["score"] == trace["score"]
     printed = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
-    assert [stage for stage, _ in printed] == ["bm25", "dense", "fusion", "HybridRetriever"]
-    assert printed[0][1] == "['p1']"
-    assert printed[-1][1] == "['p1', 'p2']"
+    events, table = printed[:4], printed[4:]
+    assert [stage for stage, _ in events] == ["bm25", "dense", "fusion", "HybridRetriever"]
+    assert events[0][1] == "['p1']"
+    assert events[-1][1] == "['p1', 'p2']"
+    assert {"yours", "hybridge"} <= {line[0] for line in table}
 
     assert ids(rerankers["inside"].invoke(QUESTION)) == ["p1", "p2"]
     assert ids(rerankers["compressing"].invoke(QUESTION)) == ["p1"]
     assert ids(rerankers["step"].invoke(QUESTION)) == ["p1"]
     assert rerankers["scores"][0] > 0.5
+
+    evaluation = measuring["evaluation"]
+    assert evaluation.mean("hybridge", "nDCG@10") == 1
+    assert evaluation.mean("yours", "recall@2") == 1
+    assert "EnsembleRetriever" in evaluation.stage_costs("yours")
 
     assert keeping["first"]["num_added"] == 3
     assert (keeping["second"]["num_skipped"], keeping["second"]["num_deleted"]) == (2, 1)

@@ -87,7 +87,8 @@ def test_the_readme_runs(
         "sparse_vectors": term_counts,
     }
     left = [dict(names) for names in run_readme(README, yours)]
-    ten_lines, asking, trace, events, rerankers, keeping, pipeline, attaching, *recipes = left
+    ten_lines, asking, trace, events, rerankers, measuring, *left = left
+    keeping, pipeline, attaching, *recipes = left
 
     answer = str(ten_lines["answer"])
     assert ASPIRIN in answer
@@ -110,6 +111,11 @@ def test_the_readme_runs(
 
     assert ids(rerankers["inside"].retrieve(QUESTION)) == ["p1", "p2"]
     assert ids(rerankers["behind"].query(QUESTION).source_nodes) == ["p1"]
+
+    evaluation = measuring["evaluation"]
+    assert evaluation.mean("hybridge", "nDCG@10") == 1
+    assert evaluation.mean("yours", "recall@2") == 0.75  # what matches nothing is found too
+    assert "QueryFusionRetriever" in evaluation.stage_costs("yours")
 
     assert [type(keeping[name]._vector_store) for name in ("sparse", "hybrid")] == [
         HybridVectorStore

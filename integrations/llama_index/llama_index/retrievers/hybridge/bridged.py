@@ -60,14 +60,9 @@ class BridgedRetriever(Bridge):
         return lists
 
     async def _aask(self, queries: Sequence[str]) -> list[list[Found]]:
-        if type(self.retriever)._aretrieve is BaseRetriever._aretrieve:
-            # LlamaIndex's own works on the event loop, and blocks it.
-            return await asyncio.to_thread(self._ask, queries)
-        lists = []
-        for at, query in enumerate(queries):
-            with shifted([at]):
-                lists.append(_found(await self.retriever.aretrieve(query)))
-        return lists
+        # Most of LlamaIndex's `aretrieve` work on the event loop, and block it; some find nothing
+        # where `retrieve` does, for want of an async client.
+        return await asyncio.to_thread(self._ask, queries)
 
 
 def _found(nodes: Iterable[NodeWithScore]) -> list[Found]:
