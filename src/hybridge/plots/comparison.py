@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidInputError
 from .marks import COLORS
 from .measured import check_measure
-from .picture import GRID, HEAD, INK, QUIET, Picture, canvas, panel
-from .text import shortened
+from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
+from .text import shortened, spread
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
 
 __all__ = ["comparison"]
 
-_LEFT, _RIGHT, _BOTTOM, _TALL = 0.8, 0.3, 0.55, 3.0  # inches
+_LEFT, _RIGHT, _BOTTOM, _TALL = 0.8, 0.5, 0.55, 3.0  # inches
 
 
 def comparison(
@@ -35,6 +35,11 @@ def comparison(
     Raises:
         InvalidInputError: a name that the evaluation does not have, or twice the same.
         MissingExtraError: the extra `evaluation` is not installed.
+
+    >>> from hybridge.evaluation import Evaluation
+    >>> values = {"a": {"RR": {"q1": 0.5, "q2": 1.0}}, "b": {"RR": {"q1": 1.0, "q2": 1.0}}}
+    >>> print(comparison(Evaluation(values), "b", "a").alt)
+    b against a, RR: mean +0.250; 1 better, 1 equal, 0 worse.
     """
     chosen = check_measure(evaluation, measure)
     names = evaluation.retrievers
@@ -50,7 +55,7 @@ def comparison(
     differences = sorted((own[query] - theirs[query] for query in own), reverse=True)
     wins = sum(difference > 0 for difference in differences)
     losses = sum(difference < 0 for difference in differences)
-    counts = (("wins", wins), ("ties", len(differences) - wins - losses), ("losses", losses))
+    counts = (("better", wins), ("equal", len(differences) - wins - losses), ("worse", losses))
     mean = sum(differences) / len(differences)
     title = f"{retriever} against {other}: {chosen} {mean:+.3f}".replace("-", "−")
     subtitle = f"{len(differences)} queries, by difference. Dashed: the mean difference."
@@ -68,12 +73,13 @@ def comparison(
         axes.set_xticks([])
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-        start = 0
-        for word, count in counts:
-            end = start + count
+        points = (WIDTH - _LEFT - _RIGHT) * 72 / len(differences)
+        middles = [wins / 2, (wins + len(differences) - losses) / 2, len(differences) - losses / 2]
+        labels = spread([middle * points for middle in middles], 75, 0, points * len(differences))
+        for (word, count), place in zip(counts, labels, strict=True):
             axes.annotate(
                 f"{count} {word}",
-                ((start + end) / 2, 0),
+                (place / points, 0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, -8),
                 textcoords="offset points",
@@ -81,6 +87,5 @@ def comparison(
                 va="top",
                 annotation_clip=False,
             )
-            start = end
     told = ", ".join(f"{count} {word}" for word, count in counts)
     return Picture(figure, f"{retriever} against {other}, {chosen}: mean {mean:+.3f}; {told}.")

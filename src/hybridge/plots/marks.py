@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .picture import INK
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
@@ -49,9 +51,26 @@ def mark(place: int) -> Mark:
 
 
 def draw_marks(
-    axes: Axes, xs: Sequence[float], ys: Sequence[float], look: Mark, *, gid: str, line: bool = True
+    axes: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    look: Mark,
+    *,
+    gid: str,
+    line: bool = True,
+    right: float = 0.0,
 ) -> Line2D:
-    """Markers, and a line through them if wanted; `gid` names it in an SVG and for tests."""
+    """Markers, and a line through them if wanted.
+
+    Args:
+        axes: where to draw.
+        xs: places.
+        ys: places.
+        look: colour, marker and line.
+        gid: what it is called in an SVG, and in the figure.
+        line: whether to draw the line.
+        right: how many points to the right of the places.
+    """
     [drawn] = axes.plot(
         xs,
         ys,
@@ -65,6 +84,11 @@ def draw_marks(
         clip_on=False,
         gid=gid,
     )
+    if right:
+        from matplotlib.transforms import ScaledTranslation
+
+        inches = drawn.figure.dpi_scale_trans
+        drawn.set_transform(axes.transData + ScaledTranslation(right / 72, 0, inches))
     return drawn
 
 
@@ -77,6 +101,7 @@ def beside(
     *,
     align: str | None = None,
     up: float = 0.0,
+    color: str = INK,
 ) -> None:
     """A label so many points to the right of a place, or to the left of it: a line may cross it."""
     from matplotlib.patheffects import withStroke
@@ -88,6 +113,7 @@ def beside(
         textcoords="offset points",
         ha=align or ("left" if points > 0 else "right"),
         va="center_baseline",
+        color=color,
         annotation_clip=False,
         path_effects=[withStroke(linewidth=3, foreground="white")],
         zorder=5,

@@ -55,10 +55,11 @@ def max_sim(part: MaxSimPart | None) -> Picture:
     shown = _worth_showing(matrix, best)
     rows = range(min(len(matrix), _ROWS))
     title = f"{part.stage}: MaxSim {part.score:.2f}, the sum of each row's outlined maximum"
-    counts = [f"{len(shown)} of {matrix.shape[1]} passage tokens shown"]
-    if len(rows) < len(matrix):
-        counts.append(f"the first {len(rows)} of {len(matrix)} query tokens shown")
-    subtitle = f"Rows: the query's tokens. Columns: the passage's. {'; '.join(counts)}."
+    first = f", {len(rows)} of {len(matrix)} shown" if len(rows) < len(matrix) else ""
+    subtitle = (
+        f"Rows: the query's tokens{first}. "
+        f"Columns: the passage's, {len(shown)} of {matrix.shape[1]} tokens shown."
+    )
     tokens = [shortened(part.passage_tokens[column], 65) or "␣" for column in shown]
     above = HEAD + 0.1 + max(map(width_of, tokens)) / 72
     with canvas(title, subtitle, above + _CELL * len(rows) + _BOTTOM) as figure:

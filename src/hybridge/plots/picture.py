@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInputError, MissingExtraError
+from ..errors import InvalidInputError
 from .text import SIZE, TITLE_SIZE, fonts, shortened
 
 if TYPE_CHECKING:
@@ -143,12 +143,11 @@ def panel(figure: Figure, *, left: float, right: float, bottom: float, top: floa
 def _style() -> Iterator[None]:
     """Matplotlib's defaults and ours: a picture does not depend on what the caller has set."""
     with _lock:
-        try:
-            import matplotlib.style
-        except ImportError as error:
-            raise MissingExtraError("matplotlib", "evaluation") from error
+        families = fonts()
+        import matplotlib.style
+
         ours = {
-            "font.family": fonts(),
+            "font.family": families,
             "font.size": SIZE,
             "text.color": INK,
             "axes.edgecolor": QUIET,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .marks import draw_marks, mark
+from .marks import beside, draw_marks, mark
 from .measured import check_measure, median_ms, ms
-from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
+from .picture import GRID, HEAD, INK, QUIET, Picture, canvas, panel
 from .text import shortened, spread
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["quality_latency"]
 
-_LEFT, _RIGHT, _BOTTOM, _TALL = 0.75, 0.3, 0.6, 3.8  # inches
+_LEFT, _RIGHT, _BOTTOM = 0.75, 2.3, 0.6  # inches
+_TALL, _KEY = 3.8, 0.44  # at least, and for each retriever
 _SAMPLES = 1000
 
 
@@ -38,6 +39,12 @@ def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Pictu
     Raises:
         InvalidInputError: a measure that it has not, or nothing was timed.
         MissingExtraError: the extra `evaluation` is not installed.
+
+    >>> from hybridge.evaluation import Evaluation
+    >>> values = {"bm25": {"RR": {"q1": 1.0, "q2": 0.5}}}
+    >>> latencies = {"bm25": {"q1": 0.001, "q2": 0.003}}
+    >>> print(quality_latency(Evaluation(values, latencies=latencies)).alt)
+    RR against median latency. bm25: 0.750 at 2.0 ms. None is both faster and better than: bm25.
     """
     chosen = check_measure(evaluation, measure)
     names = evaluation.retrievers
@@ -46,8 +53,9 @@ def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Pictu
     intervals = [_interval(evaluation.values[name][chosen]) for name in names]
     front = _front(times, means)
     title = f"{chosen} against latency, {len(evaluation.query_ids)} queries"
-    subtitle = "Bars: 95 % of resampled query sets. Dashed: none is both faster and better."
-    with canvas(title, subtitle, HEAD + _TALL + _BOTTOM) as figure:
+    subtitle = "Bars: the means of 95 % of resampled query sets. Dashed: the best at each speed."
+    tall = max(_TALL, _KEY * len(names))
+    with canvas(title, subtitle, HEAD + tall + _BOTTOM) as figure:
         axes = panel(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=HEAD)
         _scale(axes, times, intervals)
         axes.set_xlabel("median milliseconds a query, one at a time")
@@ -66,7 +74,7 @@ def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Pictu
         for at, (low, high) in enumerate(intervals):
             axes.vlines(times[at], low, high, color=mark(at).color, linewidth=1.5, zorder=3)
             draw_marks(axes, [times[at]], [means[at]], mark(at), gid=f"point-{at + 1}", line=False)
-        _label(axes, names, times, means)
+        _label(axes, names, times, means, tall)
     told = " ".join(
         f"{name}: {mean:.3f} at {ms(time)}."
         for name, mean, time in zip(names, means, times, strict=True)
@@ -115,28 +123,18 @@ def _scale(axes: Axes, times: Sequence[float], intervals: Sequence[tuple[float, 
 
 
 def _label(
-    axes: Axes, names: Sequence[str], times: Sequence[float], means: Sequence[float]
+    axes: Axes,
+    names: Sequence[str],
+    times: Sequence[float],
+    means: Sequence[float],
+    tall: float,
 ) -> None:
-    """Each name beside its point, towards the middle, none on another."""
-    from matplotlib.patheffects import withStroke
-
+    """On the right, each retriever's mark, name and figures, as high as its point if it can be."""
     bottom, top = axes.get_ylim()
-    point = (top - bottom) / (_TALL * 72)
-    left, right = np.log(axes.get_xlim())
-    heights = spread(means, 13 * point, bottom + 6 * point, top - 6 * point)
-    room = (WIDTH - _LEFT - _RIGHT) * 72 * 0.5
-    for name, time, mean, height in zip(names, times, means, heights, strict=True):
-        leftward = (np.log(time) - left) / (right - left) > 0.5
-        moved = abs(height - mean) > 5 * point
-        axes.annotate(
-            shortened(name, room - 30),
-            (time, mean),
-            xytext=((-1 if leftward else 1) * (22 if moved else 9), (height - mean) / point),
-            textcoords="offset points",
-            ha="right" if leftward else "left",
-            va="center",
-            path_effects=[withStroke(linewidth=3, foreground="white")],
-            arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.8} if moved else None,
-            annotation_clip=False,
-            zorder=6,
-        )
+    step = (top - bottom) / (tall * 72)
+    heights = spread(means, 30 * step, bottom + 12 * step, top - 12 * step)
+    end = axes.get_xlim()[1]
+    for at, (name, height) in enumerate(zip(names, heights, strict=True)):
+        beside(axes, end, height, 26, shortened(name, (_RIGHT - 0.5) * 72), up=6)
+        beside(axes, end, height, 26, f"{means[at]:.3f} · {ms(times[at])}", up=-6, color=QUIET)
+        draw_marks(axes, [end], [height], mark(at), gid=f"key-{at + 1}", line=False, right=16)

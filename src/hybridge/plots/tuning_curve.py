@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InvalidInputError
 from .marks import beside, draw_marks, mark
 from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
-from .text import shortened
+from .text import readable, shortened, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,20 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
     Raises:
         InvalidInputError: only one value was tried of the parameter, or it does not exist.
         MissingExtraError: the extra `evaluation` is not installed.
+
+    >>> from hybridge import CallableEncoder, HybridIndex, Passage
+    >>> from hybridge.tuning import tune
+    >>> letters = CallableEncoder(
+    ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
+    ...     dimension=2, identity="letters",
+    ... )
+    >>> with HybridIndex.create(encoder=letters) as index:
+    ...     index.add([Passage("p1", "Bananas and apples"), Passage("p2", "Green beets")])
+    ...     queries, qrels = {"q1": "apples", "q2": "beets"}, {"q1": {"p1": 1}, "q2": {"p2": 1}}
+    ...     tuning = tune(index, queries, qrels, "MRR@2", folds=2)
+    2
+    >>> print(tuning_curve(tuning, "depth").alt)
+    Best mean MRR@2 by parameter. depth: from 1.000 to 1.000, default 100, chosen 100.
     """
     names = tuning.parameters if parameter is None else [parameter]
     curves = {name: tuning.curve(name) for name in names}
@@ -77,7 +91,7 @@ def _is_text(curve: Curve) -> bool:
     return not all(isinstance(value, int | float) for value, _ in curve)
 
 
-def _rows(curves: dict[str, Curve]) -> list[list[str]]:
+def _rows(curves: Mapping[str, Curve]) -> list[list[str]]:
     """Two panels a row, but one where there are names to write below it."""
     rows: list[list[str]] = []
     for name, curve in curves.items():
@@ -89,13 +103,22 @@ def _rows(curves: dict[str, Curve]) -> list[list[str]]:
     return rows
 
 
-def _lines(curves: dict[str, Curve], row: Sequence[str]) -> int:
-    labels = [_written(value) for value, _ in curves[row[0]]] if _is_text(curves[row[0]]) else []
-    return max((label.count("\n") + 1 for label in labels), default=1)
+def _lines(curves: Mapping[str, Curve], row: Sequence[str]) -> int:
+    return max(label.count("\n") + 1 for name in row for label in _labels(curves[name]))
 
 
-def _written(value: Value) -> str:
-    return shortened(str(value), 300).replace(" ", "\n").replace("=", "=\n")
+def _labels(curve: Curve) -> list[str]:
+    """The names below a panel, each no wider than its place."""
+    if not _is_text(curve):
+        return [""]
+    room = (WIDTH - _LEFT - _RIGHT) * 72 / len(curve) - 5
+    lines = [readable(str(value)).split() for value, _ in curve]
+    return ["\n".join(_fitted(part, room) for part in parts) for parts in lines]
+
+
+def _fitted(part: str, room: float) -> str:
+    """``normalization=min-max`` or, where there is no room for it, ``min-max``."""
+    return part if width_of(part) <= room else shortened(part.rpartition("=")[2], room)
 
 
 def _draw(axes: Axes, name: str, curve: Curve, noise: float) -> None:
@@ -113,7 +136,7 @@ def _draw(axes: Axes, name: str, curve: Curve, noise: float) -> None:
         gid="curve",
     )
     if _is_text(curve):
-        axes.set_xticks(list(places.values()), [_written(value) for value in places])
+        axes.set_xticks(list(places.values()), _labels(curve))
         axes.set_xlim(-0.5, len(curve) - 0.5)
     else:
         axes.margins(x=0.08)
@@ -148,7 +171,7 @@ def _mark(axes: Axes, tuning: Tuning, name: str, curve: Curve) -> None:
             beside(axes, x, y, 0, word, align="center", up=11 * side)
 
 
-def _alt(tuning: Tuning, curves: dict[str, Curve]) -> str:
+def _alt(tuning: Tuning, curves: Mapping[str, Curve]) -> str:
     told = []
     for name, curve in curves.items():
         scores = dict(curve)

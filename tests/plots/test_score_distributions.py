@@ -1,0 +1,74 @@
+"""Marks stand at the stages' scores, above bars that count the hits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from hybridge import Hit, Passage, StageScore
+from hybridge.plots import Picture, rank_flow, score_distributions
+
+Named = Callable[[Figure, str], list[Artist]]
+
+
+def lines_of(named: Named, figure: Figure, gid: str) -> list[Line2D]:
+    return [artist for artist in named(figure, gid) if isinstance(artist, Line2D)]
+
+
+@pytest.fixture
+def hits(hits_of: Callable[..., list[Hit]]) -> list[Hit]:
+    ids = [f"p{at:02}" for at in range(30)]
+    return hits_of({"bm25": ids[::-1][:20], "dense": ids[5:], "fusion": ids})
+
+
+def test_marks_stand_at_the_scores(hits: list[Hit], named: Named) -> None:
+    figure = score_distributions(hits, top=12).figure
+    for at, hit in enumerate(hits[:12], start=1):
+        xs = [
+            float(np.asarray(line.get_xdata())[0]) for line in lines_of(named, figure, f"top-{at}")
+        ]
+        assert xs == [entry.score for entry in hit.trace if entry.stage != "final"]
+
+
+def test_marks_look_as_in_the_rank_flow(hits: list[Hit], named: Named) -> None:
+    figures = [draw(hits, top=5).figure for draw in (rank_flow, score_distributions)]
+    for at in range(1, 6):
+        looks = {
+            (line.get_color(), line.get_marker())
+            for figure in figures
+            for line in lines_of(named, figure, f"top-{at}")
+        }
+        assert len(looks) == 1
+
+
+def test_the_bars_count_the_hits(hits: list[Hit]) -> None:
+    bm25, *_ = score_distributions(hits).figure.axes
+    heights = np.array([bar.get_height() for bar in bm25.patches if isinstance(bar, Rectangle)])
+    counted = heights / heights[heights > 0].min()
+    assert counted.sum() == pytest.approx(20)  # bm25 ranked 20, each with a score of its own
+
+
+def test_what_a_stage_did_not_rank_is_named(
+    hits: list[Hit], texts_of: Callable[[Figure], list[str]]
+) -> None:
+    texts = texts_of(score_distributions(hits, top=7).figure)
+    assert any("not ranked:\n1, 2, 3, 4, 5" in text for text in texts)
+
+
+def test_marks_never_overlap_not_even_at_equal_scores(
+    hits: list[Hit], check_tidy: Callable[[Picture], None]
+) -> None:
+    check_tidy(score_distributions(hits))
+    equal = [
+        Hit(Passage(f"p{at}", "x"), 0.5, (StageScore("same", at + 1, 0.5),)) for at in range(10)
+    ]
+    check_tidy(score_distributions(equal))
+    check_tidy(score_distributions(equal[:1]))
+    zero = [Hit(Passage("a", "x"), 0.0)]
+    check_tidy(score_distributions(zero))
