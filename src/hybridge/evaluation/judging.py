@@ -22,9 +22,9 @@ _SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
 class Judge:
     """Turns ranked ids into values; made before anything is searched, so that mistakes show.
 
-    Queries for which nothing was found count as 0, and so do those whose judgements hold nothing relevant,
-    as in trec_eval. The reciprocal rank with a cutoff, which trec_eval does not have, is MS
-    MARCO's.
+    Queries for which nothing was found count as 0, as in trec_eval, and so do those whose
+    judgements hold nothing relevant. The reciprocal rank with a cutoff, which trec_eval does not
+    have, is MS MARCO's.
 
     Args:
         measures: names as ir-measures or people write them, in any case: "nDCG@10", "MRR@10",

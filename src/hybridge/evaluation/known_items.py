@@ -50,7 +50,7 @@ def known_item_queries(
     >>> texts = ["green apples taste sour", "red apples taste sweet", "stones taste of nothing"]
     >>> made = known_item_queries([Passage(t[:3], t) for t in texts], count=2, words=2)
     >>> made.queries["known-item-1"], made.qrels["known-item-1"]
-    (...)
+    ('red sweet', {'red': 1})
     """
     check_count(count, "count")
     check_count(words, "words")

@@ -19,7 +19,7 @@ from .timing import timed_search
 
 __all__ = ["evaluate", "evaluate_runs"]
 
-Lists = dict[str, dict[str, list[str]]]
+_Lists = dict[str, dict[str, list[str]]]
 
 
 def evaluate(
@@ -77,7 +77,7 @@ def evaluate(
     judge = Judge(measures, judgements, check_k(k))
     check_count(batch_size, "batch_size")
     _check_baseline(baseline, named)
-    lists: Lists = {name: {} for name in named}
+    lists: _Lists = {name: {} for name in named}
     latencies: dict[str, dict[str, float]] = {}
     stages: dict[str, dict[str, dict[str, float]]] = {}
     if batch_size == 1:
@@ -153,7 +153,7 @@ def _ask_in_turns(
     retrievers: Mapping[str, Retriever],
     queries: Mapping[str, str],
     k: int,
-    lists: Lists,
+    lists: _Lists,
     progress: bool | None,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, dict[str, float]]]]:
     latencies: dict[str, dict[str, float]] = {name: {} for name in retrievers}
@@ -176,7 +176,7 @@ def _ask_in_batches(
     retrievers: Mapping[str, Retriever],
     queries: Mapping[str, str],
     k: int,
-    lists: Lists,
+    lists: _Lists,
     progress: bool | None,
     size: int,
 ) -> None:

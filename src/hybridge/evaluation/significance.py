@@ -16,8 +16,8 @@ __all__ = ["Comparison", "Correction", "Test", "compare"]
 
 Test: TypeAlias = Literal["permutation", "t", "wilcoxon"]
 Correction: TypeAlias = Literal["bh", "by"] | None
-Values: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
-Floats: TypeAlias = NDArray[np.float64]
+_Values: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
+_Floats: TypeAlias = NDArray[np.float64]
 
 _RESAMPLES = 9_999
 _CONFIDENCE = 0.95
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def compare(
-    values: Values,
+    values: _Values,
     baseline: str,
     measures: Sequence[str],
     test: Test = "permutation",
@@ -128,7 +128,7 @@ def _differences(
     return [value - others[query] for query, value in values.items()]
 
 
-def _p_values(rows: Floats, test: Test, seed: int) -> Floats:
+def _p_values(rows: _Floats, test: Test, seed: int) -> _Floats:
     """Two-sided, one a row; 1 where no query differs, which no test but permutation can say."""
     p = np.ones(len(rows))
     differs = rows.any(axis=1)
@@ -137,12 +137,12 @@ def _p_values(rows: Floats, test: Test, seed: int) -> Floats:
     return p
 
 
-def _permutation(rows: Floats, seed: int) -> Any:
+def _permutation(rows: _Floats, seed: int) -> Any:
     from scipy import stats  # type: ignore[import-untyped]
 
     return stats.permutation_test(
         (rows,),
-        np.mean,
+        _mean,
         permutation_type="samples",
         vectorized=True,
         n_resamples=_RESAMPLES,
@@ -152,7 +152,12 @@ def _permutation(rows: Floats, seed: int) -> Any:
     ).pvalue
 
 
-def _student(rows: Floats, seed: int) -> Any:
+def _mean(values: _Floats, axis: int) -> _Floats:
+    # Sums of the same thirds in another order are equal; their last digits are not.
+    return np.asarray(np.round(np.mean(values, axis=axis), 12))
+
+
+def _student(rows: _Floats, seed: int) -> Any:
     from scipy import stats
 
     if (np.ptp(rows, axis=1) <= 1e-12 * np.abs(rows).max(axis=1)).any():
@@ -163,7 +168,7 @@ def _student(rows: Floats, seed: int) -> Any:
     return stats.ttest_rel(rows, np.zeros_like(rows), axis=-1).pvalue
 
 
-def _wilcoxon(rows: Floats, seed: int) -> Any:
+def _wilcoxon(rows: _Floats, seed: int) -> Any:
     from scipy import stats
 
     return [stats.wilcoxon(row).pvalue for row in rows]
@@ -172,7 +177,7 @@ def _wilcoxon(rows: Floats, seed: int) -> Any:
 _TESTS = {"permutation": _permutation, "t": _student, "wilcoxon": _wilcoxon}
 
 
-def _intervals(rows: Floats, seed: int) -> tuple[Floats, Floats]:
+def _intervals(rows: _Floats, seed: int) -> tuple[_Floats, _Floats]:
     from scipy import stats
 
     interval = stats.bootstrap(
@@ -189,7 +194,7 @@ def _intervals(rows: Floats, seed: int) -> tuple[Floats, Floats]:
     return interval.low, interval.high
 
 
-def _corrected(p: Floats, correction: Correction) -> Floats:
+def _corrected(p: _Floats, correction: Correction) -> _Floats:
     from scipy import stats
 
     return (
@@ -197,5 +202,5 @@ def _corrected(p: Floats, correction: Correction) -> Floats:
     )
 
 
-def _batch(rows: Floats) -> int:
+def _batch(rows: _Floats) -> int:
     return max(1, _NUMBERS // rows.size)
