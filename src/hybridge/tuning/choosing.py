@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..iteration import progress_over
 from .bench import Bench, Values
 from .setting import Setting
 from .space import Space
 
-__all__ = ["choose", "held_out"]
+__all__ = ["choose", "divided", "held_out"]
 
 
 def choose(default: Setting, space: Space, k: int, worth: Callable[[Setting], float]) -> Setting:
@@ -47,8 +48,8 @@ def choose(default: Setting, space: Space, k: int, worth: Callable[[Setting], fl
 
 def held_out(
     bench: Bench, space: Space, folds: int, seed: int, progress: bool | None
-) -> tuple[Setting, Values]:
-    """The choice by all queries, and the value of each query by a choice without its fold.
+) -> tuple[Setting, dict[Setting, Values], Values]:
+    """The choice by all queries, and what choosing is worth without them.
 
     Args:
         bench: where settings are tried.
@@ -56,21 +57,32 @@ def held_out(
         folds: in how many parts the queries are divided, as equal as can be.
         seed: of the division.
         progress: show a bar; None shows it on a terminal.
+
+    Returns:
+        the choice by all queries, what that one looked at, and the value of each query by a choice
+        that was made without its fold.
     """
-    count = len(bench.queries)
-    fold_of = np.random.default_rng(seed).permutation(np.arange(count) % folds)
-    values = np.zeros(count)
-    chosen = bench.subject.default
+
+    def chosen_on(seen: NDArray[np.bool_]) -> Setting:
+        default = bench.subject.default
+        return choose(default, space, bench.k, lambda each: float(bench.values(each)[seen].mean()))
+
+    fold_of = divided(len(bench.queries), folds, seed)
+    values = np.zeros(len(bench.queries))
+    chosen, tried = bench.subject.default, bench.tried
     for fold in progress_over(range(-1, folds), "Tuning", "choice", progress):
-        seen = fold_of != fold
-        best = choose(
-            bench.subject.default,
-            space,
-            bench.k,
-            lambda setting, seen=seen: float(bench.values(setting)[seen].mean()),  # type: ignore[misc]
-        )
-        if fold < 0:  # no query has it: this is the choice by all of them
-            chosen = best
+        best = chosen_on(fold_of != fold)
+        if fold < 0:  # which no query is in
+            chosen, tried = best, dict(bench.tried)
         else:
-            values[~seen] = bench.values(best)[~seen]
-    return chosen, values
+            values[fold_of == fold] = bench.values(best)[fold_of == fold]
+    return chosen, tried, values
+
+
+def divided(queries: int, folds: int, seed: int) -> NDArray[np.int_]:
+    """The fold of each query, at random, the folds as equal as can be.
+
+    >>> sorted(divided(5, 2, seed=0).tolist())
+    [0, 0, 0, 1, 1]
+    """
+    return np.random.default_rng(seed).permutation(np.arange(queries) % folds)

@@ -102,7 +102,7 @@ def tune(
         raise InvalidInputError("the index is empty: add its passages before tuning it")
 
     bench = Bench(subject, asked, judge, k)
-    chosen, values = held_out(bench, tried, folds, seed, progress)
+    chosen, looked_at, values = held_out(bench, tried, folds, seed, progress)
     by_default = bench.values(subject.default)
     held = dict(zip(asked, values.tolist(), strict=True))
     default_held = dict(zip(asked, by_default.tolist(), strict=True))
@@ -124,7 +124,7 @@ def tune(
         folds=folds,
         default=subject.default,
         chosen=chosen,
-        trials=[Trial(setting, float(each.mean())) for setting, each in bench.tried.items()],
+        trials=[Trial(setting, float(each.mean())) for setting, each in looked_at.items()],
         held_out=held,
         default_held_out=default_held,
         interval=comparison.interval,

@@ -45,7 +45,7 @@ class Tuning:
         folds: in how many parts the queries were divided.
         default: the setting that was there.
         chosen: the one that is best on all queries.
-        trials: every setting that was tried.
+        trials: every setting that was looked at to choose on all queries.
         held_out: query id → its value by a setting that was chosen without its fold.
         default_held_out: query id → its value by the default.
         interval: the 95 % bootstrap interval of the difference of their means.

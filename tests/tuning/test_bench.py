@@ -1,0 +1,87 @@
+"""What is measured on the bench is what the retriever itself finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from hybridge import Hit, Pipeline
+from hybridge.evaluation import Collection, evaluate
+from hybridge.evaluation.judging import Judge
+from hybridge.fusion import RRF, ConvexCombination, MinMax
+from hybridge.tuning import Setting
+from hybridge.tuning.bench import Bench
+from hybridge.tuning.subject import Subject
+
+from .conftest import Make
+from .test_remembering import Longest
+
+WEIGHTS = {"bm25": 0.3, "dense": 0.7}
+SETTINGS = [
+    Setting(ConvexCombination(), WEIGHTS, 20),
+    Setting(RRF(), None, 50),
+    Setting(MinMax(), WEIGHTS, 12, k1=0.4, b=0.2),
+    Setting(ConvexCombination("min-max"), {"bm25": 0, "dense": 1}, 20),
+    Setting(MinMax(), WEIGHTS, 20, blend=0.4),
+]
+
+
+def bench(retriever: Any, collection: Collection, k: int = 5) -> Bench:
+    judge = Judge(["nDCG@5"], collection.qrels, k)
+    return Bench(Subject.of(retriever), collection.queries, judge, k)
+
+
+def seen(lists: Sequence[Sequence[Hit]]) -> list[list[tuple[str, Any]]]:
+    return [[(h.passage.id, pytest.approx(h.score, abs=1e-9)) for h in hits] for hits in lists]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_lists_and_values_are_those_of_the_retriever(
+    make: Make, judged: tuple[Collection, Collection], setting: Setting
+) -> None:
+    train = judged[0]
+    index = make(late_interaction=True if setting.blend is not None else None)
+    tried = bench(index, train)
+    built = tried.subject.built(setting)
+    assert seen(tried.lists(setting)) == seen(built.search(list(train.queries.values()), 5))
+    values = evaluate({"it": built}, train.queries, train.qrels, ["nDCG@5"], k=5).values
+    assert dict(zip(train.queries, tried.values(setting), strict=True)) == values["it"]["nDCG@5"]
+
+
+@pytest.mark.parametrize(
+    ("depths", "blends"), [((10, 8), (0.3, 0.6)), ((20, 5), (1.0, 0.0)), ((3, 2), (0.5, 1.0))]
+)
+def test_a_pipeline_is_measured_as_it_is(
+    make: Make,
+    judged: tuple[Collection, Collection],
+    depths: tuple[int, ...],
+    blends: tuple[float, ...],
+) -> None:
+    index = make(late_interaction=True)
+    assert index.late_interaction is not None
+    queries = list(judged[0].queries.values())
+    tried = bench(Pipeline(index, Longest(threshold=900.0), index.late_interaction), judged[0])
+    setting = Setting(MinMax(), WEIGHTS, 20, 0.0, rerank_depths=depths, rerank_blends=blends)
+    real = tried.subject.built(setting)
+    assert seen(tried.lists(setting)) == seen(real.search(queries, 5))
+    first = Setting(MinMax(), WEIGHTS, 20, 0.0)
+    assert seen(tried.lists(first)) == seen(
+        index.tuned(**tried.subject.options(first)).search(queries, 5)
+    )
+
+
+def test_no_setting_is_judged_and_no_pair_asked_twice(
+    make: Make, judged: tuple[Collection, Collection]
+) -> None:
+    reranker = Longest()
+    tried = bench(Pipeline(make(), reranker), judged[0])
+    for depth in (10, 20):
+        for blend in (0.2, 0.8):
+            for _ in range(2):
+                tried.values(
+                    Setting(RRF(), None, 20, rerank_depths=(depth,), rerank_blends=(blend,))
+                )
+    assert len(tried.tried) == 4
+    assert len(reranker.asked) == len(set(reranker.asked)) == 20 * len(judged[0].queries)
