@@ -139,6 +139,23 @@ def test_html_keeps_text_and_drops_scripts_and_styles(folder: Path) -> None:
     assert "hidden" not in passage.text
 
 
+@pytest.mark.parametrize(
+    ("head", "body", "expected"),
+    [
+        ("<title>Page - Site</title>", "<h1>Page</h1><p>Text.</p>", "Page\n\nText."),
+        ("<title>Page</title>", "<h2>Part</h2><p>Text.</p>", "Page\n\n## Part\n\nText."),
+        ("<title> </title>", "<p>Text.</p>", "Text."),
+    ],
+)
+def test_a_pages_title_is_its_heading_where_it_has_none(
+    folder: Path, head: str, body: str, expected: str
+) -> None:
+    write(folder / "p.html", f"<html><head>{head}</head><body>{body}</body></html>")
+    [passage], _ = read("p.html")
+    assert passage.text == expected
+    assert passage.metadata.get("title", "Text.") == expected.partition("\n")[0]
+
+
 def test_html_is_decoded_as_it_declares(folder: Path) -> None:
     write(folder / "p.html", '<meta charset="latin-1"><p>café</p>'.encode("latin-1"))
     assert read("p.html")[0][0].text == "café"

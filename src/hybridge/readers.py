@@ -205,6 +205,11 @@ def _html_to_markdown(html: str) -> str:
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(["script", "style", "template"]):
         tag.decompose()
+    if title := soup.select_one("head > title"):
+        if soup.h1 or not title.get_text(strip=True):
+            title.decompose()
+        else:
+            title.name = "h1"  # of a page that has no heading above all others
     converter = MarkdownConverter(
         heading_style="ATX", escape_asterisks=False, escape_underscores=False
     )
