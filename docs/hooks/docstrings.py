@@ -43,13 +43,7 @@ class MarkdownDocstrings(griffe.Extension):
 
 
 def as_markdown(docstring: str) -> str:
-    """The docstring with its doctests and its `.. math::` in fences.
-
-    >>> print(as_markdown(".. math:: a = b"))
-    ```tex
-    a = b
-    ```
-    """
+    """The docstring with its doctests and its `.. math::` in fences."""
     text = _DOCTEST.sub(lambda match: _fenced(match["indent"], "pycon", match[0]), docstring)
     text = _FORMULA.sub(lambda match: _fenced(match["indent"], "tex", match["tex"]), text)
     return _SYMBOL.sub(r"\1", text)
