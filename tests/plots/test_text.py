@@ -73,6 +73,12 @@ def test_passages_that_share_a_title_are_told_apart_by_their_ids() -> None:
     assert max(map(width_of, (first, second))) <= 140
 
 
+def test_a_title_in_no_font_s_letters_gives_way_to_the_id() -> None:
+    unknown = chr(0x10FFFF) * 3
+    assert names([Passage("a", "x", {"title": unknown})], 100) == ["a"]
+    assert names([Passage("a", "x", {"title": f"{unknown} b"})], 100) == ["□□□ b"]
+
+
 @settings(deadline=None)  # the first one imports scipy
 @given(st.lists(st.floats(0, 100), max_size=12))
 def test_labels_keep_apart_in_their_order_and_within_bounds(places: list[float]) -> None:

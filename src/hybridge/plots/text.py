@@ -149,7 +149,8 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 def _title(passage: Passage) -> str:
     title = passage.metadata.get("title")
-    return readable(title) if isinstance(title, str) else ""
+    line = readable(title) if isinstance(title, str) else ""
+    return line if line.strip(_MISSING + " ") else ""  # boxes alone name nothing
 
 
 def _instead(character: str) -> str:
