@@ -14,7 +14,7 @@ from .passages import Hit
 from .protocols import Reranker, Retriever, Where
 from .reranking import blended
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "combined", "name_of"]
 
 T = TypeVar("T", int, float)
 
@@ -92,11 +92,11 @@ class Pipeline:
             InvalidInputError: an argument is not valid.
         """
         asked = check_queries(queries)
-        hits = self.retriever.search(asked, self._first(k), where=where)
-        for reranker, keep, blend in self._rounds(k):
-            with observed(_name(reranker), len(asked)) as report:
+        hits = self.retriever.search(asked, self.first(k), where=where)
+        for reranker, keep, blend in self.rounds(k):
+            with observed(name_of(reranker), len(asked)) as report:
                 answer = reranker.rerank(asked, hits, None if blend < 1 else keep)
-                report.hits = hits = _combined(hits, answer, blend, keep)
+                report.hits = hits = combined(hits, answer, blend, keep)
         return [list_[:k] for list_ in hits]
 
     async def asearch(
@@ -104,11 +104,11 @@ class Pipeline:
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop: each stage's own async form."""
         asked = check_queries(queries)
-        hits = await self.retriever.asearch(asked, self._first(k), where=where)
-        for reranker, keep, blend in self._rounds(k):
-            with observed(_name(reranker), len(asked)) as report:
+        hits = await self.retriever.asearch(asked, self.first(k), where=where)
+        for reranker, keep, blend in self.rounds(k):
+            with observed(name_of(reranker), len(asked)) as report:
                 answer = await reranker.arerank(asked, hits, None if blend < 1 else keep)
-                hits = await asyncio.to_thread(_combined, hits, answer, blend, keep)
+                hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
                 report.hits = hits
         return [list_[:k] for list_ in hits]
 
@@ -116,24 +116,39 @@ class Pipeline:
         stages = [type(stage).__name__ for stage in (self.retriever, *self.rerankers)]
         return f"Pipeline({' → '.join(stages)})"
 
-    def _first(self, k: int) -> int:
+    def first(self, k: int) -> int:
         """How many candidates the retriever is asked for."""
         return max([check_k(k), *self._depths[:1]])
 
-    def _rounds(self, k: int) -> Iterator[tuple[Reranker, int, float]]:
+    def rounds(self, k: int) -> Iterator[tuple[Reranker, int, float]]:
         """Each reranker, how many of its hits to keep, and its blend."""
         keeps = [*(max(k, depth) for depth in self._depths[1:]), k]
         yield from zip(self.rerankers, keeps, self._blends, strict=False)
 
 
-def _name(reranker: Reranker) -> str:
+def name_of(reranker: Reranker) -> str:
+    """What a reranker is called in observations."""
     name = getattr(reranker, "name", None)
     return name if isinstance(name, str) else type(reranker).__name__
 
 
-def _combined(
-    received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[Hit]], blend: float, keep: int
+def combined(
+    received: Sequence[Sequence[Hit]],
+    answer: Sequence[Sequence[Hit]],
+    blend: float,
+    keep: int | None,
 ) -> list[list[Hit]]:
+    """What leaves a reranker's round: its answer blended with what it received.
+
+    Args:
+        received: what the reranker was given, one list a query.
+        answer: what it returned.
+        blend: its share; with 1 the answer stays as it is.
+        keep: how many hits to keep of a blend; None for all.
+
+    Raises:
+        InvalidInputError: an answer that no reranker may give.
+    """
     _check_answer(received, answer)
     if blend == 1:
         return [list(hits) for hits in answer]

@@ -52,7 +52,7 @@ def readable(tokens: Sequence[str]) -> list[str]:
 
 
 def pooled_names(tokens: Sequence[str], vectors: torch.Tensor, pooling: Any) -> list[str]:
-    """What pooled vectors stand for: the tokens of each, joined.
+    """What pooled vectors stand for: the different tokens of each, joined.
 
     Args:
         tokens: one a vector.
@@ -64,12 +64,8 @@ def pooled_names(tokens: Sequence[str], vectors: torch.Tensor, pooling: Any) -> 
     # Each vector carries a mark of its own through the pooling, at a right angle to all others.
     marked = torch.cat([vectors, _MARK * torch.eye(len(vectors), dtype=vectors.dtype)], dim=1)
     pooled = pooling.pool_one(marked)[:, vectors.shape[1] :]
-    return [
-        "+".join(
-            token if place == 0 else token.removeprefix("##")
-            for place, token in enumerate(
-                token for token, mark in zip(tokens, row, strict=True) if mark > 0
-            )
-        )
+    groups = [
+        dict.fromkeys(token for token, mark in zip(tokens, row, strict=True) if mark > 0)
         for row in pooled.tolist()
     ]
+    return ["+".join(group) for group in groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .explaining import explain, explain_search
 from .parts import (
     BlendPart,
     BM25Part,
@@ -26,4 +27,6 @@ __all__ = [
     "SearchExplanation",
     "StagePart",
     "TermPart",
+    "explain",
+    "explain_search",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..passages import Hit, Passage, StageScore
+from .shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,9 @@ class TermPart:
         passages_with: how many passages have it.
         idf: its inverse document frequency, as the variant of BM25 defines it.
         part: its share of the score.
-        note: why the part is 0, where the term is no match: ``"stop word"``, ``"not in the
-            corpus"`` or ``"not in the passage"``.
+        note: why the part is 0, where the term is no match: ``"not in the passage"``, ``"not in
+            the corpus"``, ``"stop word"``, or ``"no term"`` for what the analyzer leaves out
+            otherwise, such as a single letter.
     """
 
     term: str
@@ -54,7 +56,7 @@ class TermPart:
 
 
 @dataclass(frozen=True, slots=True)
-class BM25Part:
+class BM25Part(Shown):
     """A passage's BM25 score, term by term: the terms' parts and the constant sum to the score.
 
     Args:
@@ -62,16 +64,18 @@ class BM25Part:
         rank: its place among the stage's candidates, from 1; None if it is not one of them.
         terms: every term of the query, in its order, stop words included.
         constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
+        spans: where the words are in the passage's text that match: where each begins and ends.
     """
 
     score: float
     rank: int | None
     terms: tuple[TermPart, ...]
     constant: float = 0.0
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class DensePart:
+class DensePart(Shown):
     """How near a passage's vector is to the query's.
 
     Args:
@@ -107,7 +111,7 @@ class StagePart:
 
 
 @dataclass(frozen=True, slots=True)
-class FusionPart:
+class FusionPart(Shown):
     """A fused score, stage by stage: the stages' parts sum to the score.
 
     Args:
@@ -128,7 +132,7 @@ class FusionPart:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MaxSimPart:
+class MaxSimPart(Shown):
     """Late interaction, token by token: the greatest of each row sum to the score.
 
     Args:
@@ -151,7 +155,7 @@ class MaxSimPart:
 
 
 @dataclass(frozen=True, slots=True)
-class BlendPart:
+class BlendPart(Shown):
     """A stage's score blended with the one that it received.
 
     ``after = blend * score_normalised + (1 - blend) * before_normalised``; each side is in
@@ -197,7 +201,7 @@ class RerankPart(BlendPart):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
+class Explanation(Shown):
     """Why a passage ranks where it does for a query, or why it is not found.
 
     Args:
@@ -230,7 +234,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchExplanation:
+class SearchExplanation(Shown):
     """A query's answers and each one's explanation.
 
     Args:

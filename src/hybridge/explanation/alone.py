@@ -1,0 +1,211 @@
+"""Explains retrievers that are one stage: BM25, vectors, late interaction, or of unknown make."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..colbert.naming import token_names
+from ..colbert.ragatouille.view import STAGE
+from ..filters import as_filter
+from ..index import HybridIndex
+from ..index.inspection import Inspection
+from ..index.views import StageRetriever
+from ..lexical import BM25Retriever
+from ..passages import Passage
+from ..protocols import Retriever, Where
+from ..vectors.store import DENSE, SPARSE
+from .hybrid import DEEPEST, max_sim_parts
+from .missing import EXCLUDED, NO_TERM, cut_off
+from .parts import DensePart, Explanation, MaxSimPart
+from .terms import bm25_part
+
+if TYPE_CHECKING:
+    from ..colbert.retriever import ColBERTRetriever
+
+__all__ = ["BM25Examiner", "OtherExaminer", "PlaidExaminer", "StageExaminer"]
+
+# How many of one stage's list are candidates, as for an index by default.
+_CANDIDATES = 100
+
+
+class OtherExaminer:
+    """Any retriever: it is known by what it returns, and by no more.
+
+    Args:
+        retriever: what is searched.
+        query: a question that is not blank.
+        k: how many answers are wanted.
+        where: only passages that pass this filter are found.
+        knob: what to call `k` in the advice.
+    """
+
+    # How deep a rank is sought. Asked for more, an unknown retriever may answer otherwise.
+    _deepest = 0
+
+    def __init__(
+        self, retriever: Retriever, query: str, k: int, where: Where | None, knob: str = "k"
+    ) -> None:
+        self.query = query
+        self.where = as_filter(where)
+        self._k = k
+        self._knob = knob
+        self._retriever = retriever
+        [self._ranked] = retriever.search([query], max(k, self._deepest), where=where)
+        self.candidates = self._ranked[: max(k, _CANDIDATES)]
+        self.hits = self._ranked[:k]
+
+    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+        getter = getattr(self._retriever, "get", None)
+        if callable(getter):
+            found: Passage | None = getter([passage_id])[0]
+            return found
+        hits = {hit.passage.id: hit.passage for hit in self._ranked}
+        return hits.get(passage_id, given)
+
+    def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
+        ranks = {hit.passage.id: rank for rank, hit in enumerate(self._ranked, start=1)}
+        parts = self._parts(passages, [ranks.get(passage.id) for passage in passages])
+        return [
+            self._explanation(passage, ranks.get(passage.id), part)
+            for passage, part in zip(passages, parts, strict=True)
+        ]
+
+    def _parts(
+        self, passages: Sequence[Passage], ranks: Sequence[int | None]
+    ) -> Sequence[dict[str, Any]]:
+        """What is known of each passage's score, by the field of an `Explanation`."""
+        return [{} for _ in passages]
+
+    def _explanation(
+        self, passage: Passage, rank: int | None, parts: dict[str, Any]
+    ) -> Explanation:
+        hit = None if rank is None else self._ranked[rank - 1]
+        explanation = Explanation(
+            self.query,
+            passage,
+            rank=None,
+            score=None,
+            trace=() if hit is None else hit.trace,
+            **parts,
+        )
+        if rank is not None and hit is not None and rank <= self._k:
+            return replace(explanation, rank=rank, score=hit.score)
+        return replace(explanation, missed=self._missed(explanation, rank))
+
+    def _missed(self, explanation: Explanation, rank: int | None) -> str:
+        if self.where is not None and not self.where.matches(explanation.passage):
+            return EXCLUDED
+        if rank is not None:
+            return cut_off(rank, len(self._ranked), self._k, self._knob)
+        bm25 = explanation.bm25
+        if bm25 is not None and not any(term.in_passage for term in bm25.terms):
+            return NO_TERM
+        return f"it is not among the first {len(self._ranked):,} of {self._name}"
+
+    @property
+    def _name(self) -> str:
+        return type(self._retriever).__name__
+
+
+class _Deep(OtherExaminer, ABC):
+    """A retriever of our own, which answers alike however many are asked for."""
+
+    _deepest = DEEPEST
+
+    @abstractmethod
+    def _parts(
+        self, passages: Sequence[Passage], ranks: Sequence[int | None]
+    ) -> Sequence[dict[str, Any]]: ...
+
+
+class BM25Examiner(_Deep):
+    """`BM25Retriever`; arguments as for `OtherExaminer`."""
+
+    _retriever: BM25Retriever
+
+    def _parts(
+        self, passages: Sequence[Passage], ranks: Sequence[int | None]
+    ) -> Sequence[dict[str, Any]]:
+        bm25 = self._retriever
+        parts = bm25.parts(self.query, [passage.id for passage in passages])
+        return [
+            {"bm25": bm25_part(some, rank, self.query, passage.text, bm25.analyzer)}
+            for passage, rank, some in zip(passages, ranks, parts, strict=True)
+        ]
+
+
+class StageExaminer(_Deep):
+    """One stage of an index; arguments as for `OtherExaminer`."""
+
+    _retriever: StageRetriever
+
+    def __init__(
+        self, retriever: StageRetriever, query: str, k: int, where: Where | None, knob: str = "k"
+    ) -> None:
+        super().__init__(retriever, query, k, where, knob)
+        self._index = cast(HybridIndex, retriever._index)
+        self._inspection = Inspection(self._index, query, [retriever._stage], self.where)
+
+    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+        return self._index.get([passage_id])[0]
+
+    def _parts(
+        self, passages: Sequence[Passage], ranks: Sequence[int | None]
+    ) -> Sequence[dict[str, Any]]:
+        points = [self._inspection.point(passage.id) for passage in passages]
+        name = self._retriever.name
+        if name == SPARSE:
+            parts = self._inspection.bm25_parts(name, points)
+            analyzer = self._retriever._index._lexical.analyzer
+            return [
+                {"bm25": bm25_part(some, rank, self.query, passage.text, analyzer)}
+                for passage, rank, some in zip(passages, ranks, parts, strict=True)
+            ]
+        if name == DENSE:
+            scores = self._inspection.exact(name, points)
+            distance = self._retriever._store.options.distance
+            depth = max(self._k, DEEPEST)
+            return [
+                {"dense": DensePart(scores[point], rank, depth, distance)}
+                for point, rank in zip(points, ranks, strict=True)
+            ]
+        late = max_sim_parts(
+            self._inspection, self._index, name, self.query, passages, points, ranks
+        )
+        return [{"late_interaction": part} for part in late]
+
+    @property
+    def _name(self) -> str:
+        return self._retriever.name
+
+
+class PlaidExaminer(OtherExaminer):
+    """`ColBERTRetriever`; arguments as for `OtherExaminer`."""
+
+    _retriever: ColBERTRetriever
+
+    def _parts(
+        self, passages: Sequence[Passage], ranks: Sequence[int | None]
+    ) -> Sequence[dict[str, Any]]:
+        encoder = self._retriever.encoder
+        [query] = encoder.encode_queries([self.query])
+        names = token_names(encoder, self.query, len(query), is_query=True)
+        ids = [passage.id for passage in passages]
+        [scores] = self._retriever.score([self.query], [ids])
+        found: list[dict[str, Any]] = []
+        for passage, rank, score in zip(passages, ranks, scores, strict=True):
+            vectors = self._retriever.vectors(passage.id)
+            if vectors is None:
+                found.append({})
+                continue
+            # A match counts nothing rather than less: PLAID's own rule.
+            matrix = (query @ vectors.T).clip(0).astype(np.float64)
+            columns = token_names(encoder, passage.text, len(vectors), is_query=False)
+            part = MaxSimPart(STAGE, tuple(names), tuple(columns), matrix, score, rank)
+            found.append({"late_interaction": part})
+        return found

@@ -1,0 +1,145 @@
+"""`explain` and `explain_search`: the ways in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..arguments import check_k, check_queries
+from ..errors import InvalidInputError
+from ..filters import as_filter
+from ..foreign import as_retriever
+from ..index import HybridIndex
+from ..index.tuned import TunedIndex
+from ..index.views import StageRetriever
+from ..lexical import BM25Retriever
+from ..passages import Hit, Passage
+from ..pipeline import Pipeline
+from ..protocols import Where
+from .alone import BM25Examiner, OtherExaminer, PlaidExaminer, StageExaminer
+from .examiner import Examiner
+from .hybrid import HybridExaminer
+from .parts import Explanation, SearchExplanation
+from .reranking import PipelineExaminer
+
+__all__ = ["explain", "explain_search"]
+
+
+def explain(
+    retriever: Any,
+    query: str,
+    passage: str | Passage | Hit,
+    *,
+    k: int = 10,
+    where: Where | None = None,
+) -> Explanation:
+    """Why a passage ranks where it does for a query, or why it is not found.
+
+    The search is run as it is, and then taken apart: every number is the search's own, and the
+    parts sum to it. Nothing should be written to an index meanwhile.
+
+    Args:
+        retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline over any of
+            these, or any other retriever, of which no more is known than what it returns.
+        query: one question.
+        passage: its id, itself, or a hit of it.
+        k: how many answers the search is for.
+        where: only passages that pass this filter are found.
+
+    Raises:
+        InvalidInputError: the query is blank, the passage is not in the collection, or another
+            argument is not valid.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("p1", "Cats sleep a lot."), Passage("p2", "Dogs bark.")])
+    >>> explanation = explain(bm25, "Why do cats sleep?", "p1")
+    >>> explanation.rank, [(term.term, term.words) for term in explanation.bm25.terms][:2]
+    (1, [('cat', ('cats',)), ('sleep', ('sleep',))])
+    >>> explain(bm25, "Why do cats sleep?", "p2").missed
+    'it shares no term with the query'
+    """
+    asked, name = _check(query, k, where), _id_of(passage)
+    examiner = _examiner(as_retriever(retriever), asked, k, where)
+    found = examiner.get(name, _passage_of(passage))
+    if found is None:
+        raise InvalidInputError(
+            f"no passage has the id {name!r} here: give the id of one that was added, or, where "
+            "the retriever cannot be asked for passages, the Passage itself"
+        )
+    return examiner.explain([found])[0]
+
+
+def explain_search(
+    retriever: Any, query: str, k: int = 10, *, where: Where | None = None
+) -> SearchExplanation:
+    """A query's answers, each explained, and all the candidates they were chosen from.
+
+    Args:
+        retriever: as for `explain`.
+        query: one question.
+        k: how many answers are wanted.
+        where: only passages that pass this filter are found.
+
+    Raises:
+        InvalidInputError: the query is blank, or another argument is not valid.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("p1", "Cats sleep a lot."), Passage("p2", "Dogs bark.")])
+    >>> found = explain_search(bm25, "Why do cats sleep?")
+    >>> [hit.passage.id for hit in found.hits], found.explanations[0].rank
+    (['p1'], 1)
+    """
+    asked = _check(query, k, where)
+    examiner = _examiner(as_retriever(retriever), asked, k, where)
+    explanations = examiner.explain([hit.passage for hit in examiner.hits])
+    return SearchExplanation(asked, examiner.hits, examiner.candidates, explanations)
+
+
+def _examiner(retriever: Any, query: str, k: int, where: Where | None, knob: str = "k") -> Examiner:
+    if isinstance(retriever, Pipeline):
+        knob = "the first reranker's depth" if retriever.rerankers else knob
+        inner = _examiner(retriever.retriever, query, retriever.first(k), where, knob)
+        return PipelineExaminer(retriever, inner, query, k)
+    if isinstance(retriever, HybridIndex):
+        return HybridExaminer(retriever, {}, query, k, where, knob)
+    if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):
+        return HybridExaminer(retriever.index, retriever.options, query, k, where, knob)
+    if isinstance(retriever, StageRetriever):
+        return StageExaminer(retriever, query, k, where, knob)
+    if isinstance(retriever, BM25Retriever):
+        return BM25Examiner(retriever, query, k, where, knob)
+    if _is_plaid(retriever):
+        return PlaidExaminer(retriever, query, k, where, knob)
+    return OtherExaminer(retriever, query, k, where, knob)
+
+
+def _is_plaid(retriever: object) -> bool:
+    from ..colbert import ColBERTRetriever
+
+    return isinstance(retriever, ColBERTRetriever)
+
+
+def _check(query: str, k: int, where: Where | None) -> str:
+    if not isinstance(query, str):
+        raise InvalidInputError(f"query must be one string, not {type(query).__name__}")
+    if not query.strip():
+        raise InvalidInputError("the query is blank, and finds nothing: give a question")
+    check_k(k)
+    as_filter(where)
+    [asked] = check_queries([query])
+    return asked
+
+
+def _id_of(passage: object) -> str:
+    if isinstance(passage, Hit):
+        passage = passage.passage
+    if isinstance(passage, Passage):
+        return passage.id
+    if not isinstance(passage, str) or not passage:
+        raise InvalidInputError(f"passage must be an id, a Passage or a Hit, not {passage!r:.100}")
+    return passage
+
+
+def _passage_of(passage: str | Passage | Hit) -> Passage | None:
+    if isinstance(passage, Hit):
+        return passage.passage
+    return passage if isinstance(passage, Passage) else None

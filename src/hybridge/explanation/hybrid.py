@@ -1,0 +1,258 @@
+"""Explains a hybrid search: both stages, their fusion, and late interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..colbert.naming import token_names
+from ..filters import as_filter
+from ..fusion import ConvexCombination, RunPart, check_weights, fusion_parts
+from ..index import HybridIndex
+from ..index.inspection import Inspection
+from ..index.late import LATE, LATE_BLEND
+from ..index.search import FUSION
+from ..index.stages import Stage
+from ..passages import Hit, Passage
+from ..protocols import Where
+from ..vectors.store import DENSE, SPARSE
+from .missing import missed_by_hybrid
+from .parts import (
+    BlendPart,
+    BM25Part,
+    DensePart,
+    Explanation,
+    FusionPart,
+    MaxSimPart,
+    StagePart,
+)
+from .terms import bm25_part
+
+__all__ = ["DEEPEST", "HybridExaminer", "max_sim_parts"]
+
+#: How deep a rank is sought that is no candidate's.
+DEEPEST = 1_000
+
+
+class HybridExaminer:
+    """A search of an index by all of its stages.
+
+    Args:
+        index: what is searched.
+        options: of its search, as for `HybridIndex.tuned`.
+        query: a question that is not blank.
+        k: how many answers are wanted.
+        where: only passages that pass this filter are found.
+        knob: what to call `k` in the advice.
+    """
+
+    def __init__(
+        self,
+        index: HybridIndex,
+        options: Mapping[str, Any],
+        query: str,
+        k: int,
+        where: Where | None,
+        knob: str = "k",
+    ) -> None:
+        self._index = index
+        self._knob = knob
+        self._query = query
+        self._where = as_filter(where)
+        self._plan = plan = index._plan(k, **options)
+        own: list[Stage] = [index._lexical, index._dense]
+        # A stage of weight 0 is asked too; the plan's own BM25 may have other constants.
+        stages = {stage.name: stage for stage in [*own, *plan.encoding]}
+        self._inspection = Inspection(index, query, list(stages.values()), self._where)
+        self._found, self.candidates = self._inspection.considered(plan)
+        self.hits = self.candidates[:k]
+        self._fused = self._found.fused[0]
+        runs = [run[0] for run in self._found.runs]
+        self._runs = dict(zip((stage.name for stage in plan.stages), runs, strict=True))
+        self._parts = fusion_parts(plan.fusion, runs, plan.shares)
+        self._tops: dict[str, list[int]] = {}
+
+    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+        return self._index.get([passage_id])[0]
+
+    def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
+        points = [self._inspection.point(passage.id) for passage in passages]
+        hits = {hit.passage.id: hit for hit in self.candidates}
+        found = [hits.get(passage.id) for passage in passages]
+        bm25 = self._bm25(passages, points, found)
+        dense = self._dense(points, found)
+        late = self._late(passages, points, found)
+        return [
+            self._explanation(passage, point, hit, of_bm25, of_dense, of_late)
+            for passage, point, hit, of_bm25, of_dense, of_late in zip(
+                passages, points, found, bm25, dense, late, strict=True
+            )
+        ]
+
+    def _explanation(
+        self,
+        passage: Passage,
+        point: int,
+        hit: Hit | None,
+        bm25: BM25Part,
+        dense: DensePart,
+        late: MaxSimPart | None,
+    ) -> Explanation:
+        place = self._place(hit)
+        answered = hit is not None and place is not None and place <= self._plan.k
+        explanation = Explanation(
+            query=self._query,
+            passage=passage,
+            rank=place if answered else None,
+            score=hit.score if hit is not None and answered else None,
+            bm25=bm25,
+            dense=dense,
+            fusion=self._fusion(point, hit, bm25, dense),
+            late_interaction=late,
+            late_blend=self._blend(point, hit),
+            trace=() if hit is None else hit.trace,
+        )
+        if answered:
+            return explanation
+        allowed = self._where is None or self._where.matches(passage)
+        reason = missed_by_hybrid(explanation, self._plan, place, allowed, self._knob)
+        return replace(explanation, missed=reason)
+
+    def _place(self, hit: Hit | None) -> int | None:
+        return None if hit is None else hit.trace[-1].rank
+
+    def _bm25(
+        self, passages: Sequence[Passage], points: Sequence[int], hits: Sequence[Hit | None]
+    ) -> list[BM25Part]:
+        analyzer = self._index._lexical.analyzer
+        return [
+            bm25_part(
+                parts,
+                self._rank(SPARSE, point, hit)[0],
+                self._query,
+                passage.text,
+                analyzer,
+            )
+            for passage, point, hit, parts in zip(
+                passages, points, hits, self._inspection.bm25_parts(SPARSE, points), strict=True
+            )
+        ]
+
+    def _dense(self, points: Sequence[int], hits: Sequence[Hit | None]) -> list[DensePart]:
+        scores = self._inspection.exact(DENSE, points)
+        distance = self._index._home.store.options.distance
+        return [
+            DensePart(scores[point], *self._rank(DENSE, point, hit), distance)
+            for point, hit in zip(points, hits, strict=True)
+        ]
+
+    def _rank(self, stage: str, point: int, hit: Hit | None) -> tuple[int | None, int]:
+        """A point's place in a stage's list, and how deep it was sought."""
+        entry = None if hit is None else hit.stage(stage)
+        if entry is not None:
+            return entry.rank, self._plan.depth
+        depth = max(self._plan.depth, DEEPEST)
+        if stage not in self._tops:
+            self._tops[stage] = [other for other, _ in self._inspection.top(stage, depth)]
+        top = self._tops[stage]
+        return (top.index(point) + 1 if point in top else None), depth
+
+    def _fusion(self, point: int, hit: Hit | None, bm25: BM25Part, dense: DensePart) -> FusionPart:
+        plan = self._plan
+        entry = None if hit is None else hit.stage(FUSION)
+        exact = {SPARSE: bm25.score, DENSE: dense.score}
+        names = [stage.name for stage in plan.stages]
+        shares = check_weights(plan.shares, len(names))
+        parts = self._parts if entry is not None else None
+        if parts is None:
+            stages = [
+                StagePart(name, self._runs[name].get(point, exact[name]), None, share, None)
+                for name, share in zip(names, shares, strict=True)
+            ]
+        else:
+            stages = [
+                _stage_part(name, self._runs[name].get(point), part, point)
+                for name, part in zip(names, parts, strict=True)
+            ]
+        return FusionPart(
+            method=plan.fusion.name,
+            stages=tuple(stages),
+            score=None if entry is None else entry.score,
+            rank=None if entry is None else entry.rank,
+            candidates=len(self._fused),
+            exact=parts is not None,
+        )
+
+    def _late(
+        self, passages: Sequence[Passage], points: Sequence[int], hits: Sequence[Hit | None]
+    ) -> list[MaxSimPart | None]:
+        if self._plan.late is None:
+            return [None] * len(points)
+        entries = [None if hit is None else hit.stage(LATE) for hit in hits]
+        ranks = [None if entry is None else entry.rank for entry in entries]
+        return max_sim_parts(
+            self._inspection, self._index, LATE, self._query, passages, points, ranks
+        )
+
+    def _blend(self, point: int, hit: Hit | None) -> BlendPart | None:
+        if self._found.judged is None or hit is None:
+            return None
+        judged, blend = self._found.judged[0], self._plan.blend
+        runs = [self._fused, judged]
+        parts = fusion_parts(ConvexCombination(), runs, [1 - blend, blend])
+        before, late, after = hit.stage(FUSION), hit.stage(LATE), hit.stage(LATE_BLEND)
+        assert parts is not None
+        assert before is not None
+        assert late is not None
+        assert after is not None
+        return BlendPart(
+            stage=LATE,
+            score=late.score,
+            rank=late.rank,
+            before=before.score,
+            rank_before=before.rank,
+            blend=blend,
+            before_normalised=parts[0].normalised[point],
+            score_normalised=parts[1].normalised[point],
+            after=after.score,
+            rank_after=after.rank,
+            candidates=len(judged),
+        )
+
+
+def max_sim_parts(
+    inspection: Inspection,
+    index: HybridIndex,
+    stage: str,
+    query: str,
+    passages: Sequence[Passage],
+    points: Sequence[int],
+    ranks: Sequence[int | None],
+) -> list[MaxSimPart | None]:
+    """Each passage's tokens against the query's; None where one of them is blank."""
+    encoder = index._token_encoder
+    assert encoder is not None
+    found: list[MaxSimPart | None] = []
+    scores = inspection.exact(stage, points)
+    matrices = inspection.similarities(stage, points)
+    for passage, point, rank, matrix in zip(passages, points, ranks, matrices, strict=True):
+        rows, columns = matrix.shape
+        if not matrix.size:
+            found.append(None)
+            continue
+        found.append(
+            MaxSimPart(
+                stage=stage,
+                query_tokens=tuple(token_names(encoder, query, rows, is_query=True)),
+                passage_tokens=tuple(token_names(encoder, passage.text, columns, is_query=False)),
+                matrix=matrix.astype("float64"),
+                score=scores[point],
+                rank=rank,
+            )
+        )
+    return found
+
+
+def _stage_part(name: str, score: float | None, part: RunPart[int], point: int) -> StagePart:
+    return StagePart(name, score, part.normalised[point], part.weight, part.part(point))

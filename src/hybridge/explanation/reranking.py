@@ -1,0 +1,185 @@
+"""Explains a pipeline: what its retriever did, and then what each reranker did to a passage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..colbert import ColBERTReranker
+from ..colbert.naming import token_names
+from ..fusion import ConvexCombination, RunPart, fusion_parts
+from ..index import HybridIndex
+from ..index.inspection import Inspection
+from ..index.views import LateReranker
+from ..passages import Hit, Passage, StageScore
+from ..pipeline import Pipeline, combined, name_of
+from ..protocols import Reranker
+from ..reranking import TextReranker
+from .examiner import Examiner
+from .hybrid import max_sim_parts
+from .missing import missed_by_rerankers
+from .parts import Explanation, MaxSimPart, RerankPart
+
+__all__ = ["PipelineExaminer"]
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What one reranker did.
+
+    Args:
+        reranker: it.
+        blend: its share.
+        received: what it was given.
+        answer: the same by its own scores.
+        after: the same as they leave the round, uncut.
+        parts: what the scores before and its own add to the blend; None with a blend of 1.
+    """
+
+    reranker: Reranker
+    blend: float
+    received: list[Hit]
+    answer: list[Hit]
+    after: list[Hit]
+    parts: Sequence[RunPart[str]] | None
+
+    @property
+    def name(self) -> str:
+        return self.answer[0].trace[-1].stage if self.answer else name_of(self.reranker)
+
+
+class PipelineExaminer:
+    """A search by a pipeline.
+
+    Args:
+        pipeline: what is searched.
+        inner: its retriever's search, for as many as the first reranker is given.
+        query: a question that is not blank.
+        k: how many answers are wanted.
+    """
+
+    def __init__(self, pipeline: Pipeline, inner: Examiner, query: str, k: int) -> None:
+        self._inner = inner
+        self._query = query
+        self._k = k
+        self._rounds: list[_Round] = []
+        hits, leftover = inner.hits, inner.candidates
+        for reranker, keep, blend in pipeline.rounds(k):
+            self._rounds.append(_run(reranker, query, hits, blend))
+            leftover = _followed(self._rounds[-1].after, leftover)
+            hits = self._rounds[-1].after[:keep]
+        self.hits = hits[:k]
+        self.candidates = leftover
+
+    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+        return self._inner.get(passage_id, given)
+
+    def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
+        return [self._explanation(explanation) for explanation in self._inner.explain(passages)]
+
+    def _explanation(self, inner: Explanation) -> Explanation:
+        passage = inner.passage
+        parts = tuple(_rerank_part(round_, self._query, passage) for round_ in self._rounds)
+        rank = _places(self.hits).get(passage.id)
+        explanation = replace(
+            inner,
+            rank=rank,
+            score=None if rank is None else self.hits[rank - 1].score,
+            rerankers=(*inner.rerankers, *parts),
+            trace=self._trace(inner),
+        )
+        if rank is not None:
+            return replace(explanation, missed=None)
+        if inner.missed is None and parts:
+            return replace(explanation, missed=missed_by_rerankers(parts, self._k))
+        return explanation
+
+    def _trace(self, inner: Explanation) -> tuple[StageScore, ...]:
+        """What the last stage that saw a passage knew of it."""
+        for round_ in reversed(self._rounds):
+            place = _places(round_.after).get(inner.passage.id)
+            if place is not None:
+                return round_.after[place - 1].trace
+        return inner.trace
+
+
+def _run(reranker: Reranker, query: str, received: list[Hit], blend: float) -> _Round:
+    answer = reranker.rerank([query], [received], None)
+    after = combined([received], answer, blend, None)
+    parts = None
+    if blend < 1 and answer[0]:
+        own = {hit.passage.id: hit.score for hit in answer[0]}
+        before = {hit.passage.id: hit.score for hit in received if hit.passage.id in own}
+        parts = fusion_parts(ConvexCombination(), [own, before], [blend, 1 - blend])
+    return _Round(reranker, blend, received, list(answer[0]), after[0], parts)
+
+
+def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
+    id_ = passage.id
+    before, own, after = map(_places, (round_.received, round_.answer, round_.after))
+    answer = round_.answer[own[id_] - 1] if id_ in own else None
+    score = answer.trace[-1].score if answer is not None else None
+    if score is None:
+        score = _would_be(round_.reranker, query, passage)
+    parts = round_.parts if id_ in own else None
+    return RerankPart(
+        stage=round_.name,
+        score=score,
+        rank=own.get(id_),
+        before=round_.received[before[id_] - 1].score if id_ in before else None,
+        rank_before=before.get(id_),
+        blend=round_.blend,
+        before_normalised=None if parts is None else parts[1].normalised[id_],
+        score_normalised=None if parts is None else parts[0].normalised[id_],
+        after=round_.after[after[id_] - 1].score if id_ in after else None,
+        rank_after=after.get(id_),
+        candidates=len(round_.received),
+        max_sim=_max_sim(round_.reranker, round_.name, query, passage, own.get(id_)),
+    )
+
+
+def _would_be(reranker: Reranker, query: str, passage: Passage) -> float | None:
+    """What a reranker would say of a passage that it was not given, if that depends on it alone."""
+    if isinstance(reranker, TextReranker):
+        return reranker.score_texts([query], [[passage.text]])[0][0]
+    if isinstance(reranker, LateReranker):
+        return reranker.score([query], [[passage.id]])[0][0]
+    return None
+
+
+def _max_sim(
+    reranker: Reranker, stage: str, query: str, passage: Passage, rank: int | None
+) -> MaxSimPart | None:
+    if isinstance(reranker, LateReranker):
+        index = reranker._index
+        assert isinstance(index, HybridIndex)
+        inspection = Inspection(index, query, [reranker._stage])
+        points = [inspection.point(passage.id)]
+        [part] = max_sim_parts(inspection, index, stage, query, [passage], points, [rank])
+        return part
+    if not isinstance(reranker, ColBERTReranker) or not passage.text.strip():
+        return None
+    encoder = reranker.encoder
+    [asked], [found] = encoder.encode_queries([query]), encoder.encode_passages([passage.text])
+    matrix = (asked @ found.T).astype(np.float64)
+    [[score]] = reranker.score_texts([query], [[passage.text]])
+    return MaxSimPart(
+        stage=stage,
+        query_tokens=tuple(token_names(encoder, query, len(asked), is_query=True)),
+        passage_tokens=tuple(token_names(encoder, passage.text, len(found), is_query=False)),
+        matrix=matrix,
+        score=score,
+        rank=rank,
+    )
+
+
+def _places(hits: Sequence[Hit]) -> Mapping[str, int]:
+    return {hit.passage.id: place for place, hit in enumerate(hits, start=1)}
+
+
+def _followed(head: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:
+    """The hits of both, those that are in neither twice."""
+    known = {hit.passage.id for hit in head}
+    return [*head, *(hit for hit in rest if hit.passage.id not in known)]
