@@ -53,6 +53,11 @@ def test_differences_that_are_no_chance_are_marked() -> None:
     )
 
 
+def test_that_nothing_is_significant_is_said() -> None:
+    *_, note = str(Evaluation(rated(base=0.5, same=0.5), baseline="base")).splitlines()
+    assert note.startswith("no difference from base is significant: p < 0.05, paired permutation")
+
+
 def test_the_marks_are_those_of_compare() -> None:
     evaluation = Evaluation(rated(base=0.5, up=0.51, other=0.4), baseline="base")
     marked = {line.split()[0] for line in str(evaluation).splitlines()[1:-1] if "▲" in line}

@@ -88,7 +88,7 @@ class Table:
 
 def table_of(evaluation: Evaluation) -> Table:
     """A row a retriever: each measure's mean, then seconds, with marks for what is no chance."""
-    marks = _marks(evaluation)
+    marks, note = _marks(evaluation)
     timed = any(evaluation.latencies.values())
     rows = []
     for name in evaluation.retrievers:
@@ -103,22 +103,22 @@ def table_of(evaluation: Evaluation) -> Table:
                 for percentile in (50, 95)
             ]
         rows.append(cells)
-    note = ""
-    if marks:
-        note = (
-            f"{_BETTER} better, {_WORSE} worse than {evaluation.baseline}: p < {SIGNIFICANT}, "
-            "paired permutation test, corrected (Benjamini–Hochberg)"
-        )
     headings = ["", *evaluation.measures, *(["p50 ms", "p95 ms"] if timed else [])]
     return Table(headings, rows, note)
 
 
-def _marks(evaluation: Evaluation) -> dict[tuple[str, str], str]:
-    if evaluation.baseline is None or len(evaluation.query_ids) < 2:
-        return {}
-    found = compare(evaluation.values, evaluation.baseline, evaluation.measures)
-    return {
+def _marks(evaluation: Evaluation) -> tuple[dict[tuple[str, str], str], str]:
+    """What to put behind which mean, and what that says."""
+    baseline = evaluation.baseline
+    if baseline is None or len(evaluation.query_ids) < 2 or len(evaluation.retrievers) < 2:
+        return {}, ""
+    found = compare(evaluation.values, baseline, evaluation.measures)
+    marks = {
         (one.retriever, one.measure): _BETTER if one.difference > 0 else _WORSE
         for one in found
         if one.corrected < SIGNIFICANT
     }
+    how = f"p < {SIGNIFICANT}, paired permutation test, corrected (Benjamini–Hochberg)"
+    if not marks:
+        return marks, f"no difference from {baseline} is significant: {how}"
+    return marks, f"{_BETTER} better, {_WORSE} worse than {baseline}: {how}"
