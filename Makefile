@@ -8,10 +8,12 @@ BIN := $(VENV)/bin
 demo_needs := -e '.[cli,offline]' -e integrations/langchain -e integrations/llama_index
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]' -e integrations/langchain -e integrations/llama_index
+docs_needs := -e '.[cli,docs]' -e integrations/langchain -e integrations/llama_index
 demo_question := "Is the finally block executed after a return?"
+picture_question := "Why does my function remember the list from the previous call?"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench rerank adapters clean
+.PHONY: help demo test lint docs notebooks bench quality rerank adapters pictures clean
 # Every target installs into the one .venv.
 .NOTPARALLEL:
 
@@ -35,8 +37,17 @@ lint: $(VENV)/.dev-installed ## check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(VENV)/.docs-installed ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(VENV)/.dev-installed ## run the notebooks from clean kernels
+	$(BIN)/python -m pytest tests/notebooks
+
 bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (needs HYBRIDGE_DATASETS)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/hybrid.py
+
+quality: $(VENV)/.bench-installed ## evaluate all systems in one call, with a picture (needs HYBRIDGE_DATASETS)
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/quality.py --late --plot docs/pictures/quality-latency.svg
 
 rerank: $(VENV)/.bench-installed ## measure reranking (needs HYBRIDGE_DATASETS, HYBRIDGE_MODELS, g++)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/rerank.py
@@ -44,8 +55,12 @@ rerank: $(VENV)/.bench-installed ## measure reranking (needs HYBRIDGE_DATASETS, 
 adapters: $(VENV)/.bench-installed ## measure what LangChain and LlamaIndex add (needs HYBRIDGE_DATASETS)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/adapters.py
 
+pictures: $(VENV)/.dev-installed ## draw the README's picture of the stages
+	$(BIN)/hybridge demo --keep $(VENV)/demo-index --ask $(picture_question)
+	$(BIN)/hybridge explain $(VENV)/demo-index $(picture_question) --plot docs/pictures/stages.svg
+
 clean: ## remove .venv and everything else that was made
-	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # One stamp for each set of needs, renewed when what is to be installed changes.

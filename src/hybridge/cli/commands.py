@@ -12,6 +12,7 @@ from .evaluate import evaluate
 from .index import index
 from .info import info
 from .search import search
+from .tune import tune
 
 __all__ = ["hybridge"]
 
@@ -37,5 +38,5 @@ def hybridge(debug: bool) -> None:
     """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's say in view."""
 
 
-for command in (index, search, evaluate, info, demo, doctor):
+for command in (index, search, evaluate, tune, info, demo, doctor):
     hybridge.add_command(command)

@@ -1,0 +1,97 @@
+"""`hybridge tune`: the setting that suits judged questions, and whether it beats the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .files import file_option
+from .judged import Judged, judged_options
+from .reranking import COLBERT, Reranking, rerank_options
+
+if TYPE_CHECKING:
+    from ..tuning import Tuning
+    from ..tuning.setting import Setting
+
+__all__ = ["tune"]
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@judged_options
+@rerank_options
+@click.option("--measure", default="nDCG@10", show_default=True, help="What to tune for.")
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--test-split", help="Of a collection: other judgements, asked once at the end.")
+@file_option("--plot", ".png", ".svg", help="A picture of the values tried: .png or .svg.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def tune(
+    judged: Judged,
+    reranking: Reranking,
+    measure: str,
+    folds: int,
+    test_split: str | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the setting that suits the questions in DIR best: as for evaluate, which options tell.
+
+    Hundreds of settings are tried on what each stage says of the questions, which is asked for
+    once. What the choice is worth is measured on questions it has not seen, in folds. Nothing is
+    written to an index: its own setting stays.
+    """
+    from .. import tuning
+    from ..evaluation import load_beir
+    from .output import console, print_json
+
+    if test_split is not None and judged.has_own_questions:
+        raise click.UsageError("--test-split is for a collection: an index has none.")
+    test = None if test_split is None else load_beir(judged.directory, test_split)
+    late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
+    with judged.open(late) as (index, collection):
+        retriever = reranking.over(index) if reranking.names else index
+        queries, qrels = collection.queries, collection.qrels
+        found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
+        facts = judged.facts(index, collection)
+    if plot is not None:
+        from ..plots import tuning_curve
+
+        tuning_curve(found).save(plot)
+    if as_json:
+        print_json({**facts, **_json(found)})
+        return
+    screen = console()
+    title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
+    screen.print(title.format(**facts), markup=False)
+    screen.print(found)
+
+
+def _json(found: Tuning) -> dict[str, Any]:
+    return {
+        "measure": found.measure,
+        "default": {**_setting(found.default), "held_out": found.default_score},
+        "chosen": {**_setting(found.chosen), "held_out": found.held_out_score},
+        "difference": found.difference,
+        "interval": list(found.interval),
+        "p": found.p,
+        "within_noise": found.within_noise,
+        "settings_tried": len(found.trials),
+        "test": None
+        if found.test_score is None
+        else {"default": found.default_test_score, "chosen": found.test_score},
+    }
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    return {
+        "fusion": setting.fusion.to_config(),
+        "weights": None if setting.weights is None else dict(setting.weights),
+        "depth": setting.depth,
+        "blend": setting.blend,
+        "k1": setting.k1,
+        "b": setting.b,
+        "rerank_depths": list(setting.rerank_depths),
+        "rerank_blends": list(setting.rerank_blends),
+    }
