@@ -17,7 +17,7 @@ from ..passages import Hit, Passage
 from ..vectors.store import Scored, VectorStore
 from .late import LateSearch
 from .plan import Plan
-from .search import BATCH, by_id, completed, head, late_blended, ranked
+from .search import BATCH, by_id, completed, late_blended
 from .searchable import Searchable
 from .stages import Stage, StageSearch
 
@@ -97,7 +97,7 @@ class Evidence:
                 self._late = _RecalledLate(self._store, self._encoded[plan.late.name])
             judged = self._late.judged([list(run) for run in scores])
             scores = late_blended(scores, judged, plan.blend)
-        heads = [head(ranked(run), plan.k) for run in scores]
+        heads = [_first(run, plan.k) for run in scores]
         unread = {point for list_ in heads for point, _ in list_} - self._passages.keys()
         if unread:
             self._passages |= self._store.get(list(unread))
@@ -124,6 +124,14 @@ class Evidence:
             if stage not in self._searches:
                 self._searches[stage] = _Recalled(stage, self._encoded[stage.name])
         return [self._searches[stage] for stage in plan.stages]
+
+
+def _first(scores: dict[int, float], k: int) -> list[Scored]:
+    """What the `head` of all candidates is, in no order: without sorting pairs, which is slow."""
+    if not scores:
+        return []
+    least = sorted(scores.values(), reverse=True)[:k][-1]
+    return [(point, score) for point, score in scores.items() if score >= least]
 
 
 class _Memory:
