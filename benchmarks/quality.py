@@ -71,8 +71,9 @@ def peers(corpus: Corpus) -> dict[str, object]:
 
 def differences(evaluation: Evaluation, measure: str) -> Table:
     """How far each retriever is from ours by a measure, and how surely."""
-    table = Table(title=f"{measure}, against {OURS}", title_justify="left", box=None)
-    for column in ("", "difference", "95 %", "p, corrected", "wins", "ties", "losses"):
+    title = f"{measure} against {OURS}: corrected p, queries won/tied/lost"
+    table = Table(title=title, title_justify="left", box=None)
+    for column in ("", "difference", "95 %", "p", "w/t/l"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for found in evaluation.compare(measure=measure):
         low, high = found.interval
@@ -81,7 +82,7 @@ def differences(evaluation: Evaluation, measure: str) -> Table:
             f"{found.difference:+.4f}",
             f"{low:+.3f} to {high:+.3f}",
             f"{found.corrected:.4f}",
-            *map(str, (found.wins, found.ties, found.losses)),
+            f"{found.wins}/{found.ties}/{found.losses}",
         )
     return table
 
