@@ -16,7 +16,7 @@ from ..index.search import FUSION
 from ..index.stages import Stage
 from ..passages import Hit, Passage
 from ..protocols import Where
-from ..vectors.store import DENSE, SPARSE
+from ..vectors.store import DENSE, SPARSE, Scored
 from .missing import missed_by_hybrid
 from .parts import (
     BlendPart,
@@ -71,7 +71,7 @@ class HybridExaminer:
         runs = [run[0] for run in self._found.runs]
         self._runs = dict(zip((stage.name for stage in plan.stages), runs, strict=True))
         self._parts = fusion_parts(plan.fusion, runs, plan.shares)
-        self._tops: dict[str, list[int]] = {}
+        self._tops: dict[str, list[Scored]] = {}
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:
         return self._index.get([passage_id])[0]
@@ -116,7 +116,8 @@ class HybridExaminer:
         if answered:
             return explanation
         allowed = self._where is None or self._where.matches(passage)
-        reason = missed_by_hybrid(explanation, self._plan, place, allowed, self._knob)
+        enough = None if hit is not None else self._enough(point)
+        reason = missed_by_hybrid(explanation, self._plan, place, enough, allowed, self._knob)
         return replace(explanation, missed=reason)
 
     def _place(self, hit: Hit | None) -> int | None:
@@ -152,11 +153,27 @@ class HybridExaminer:
         entry = None if hit is None else hit.stage(stage)
         if entry is not None:
             return entry.rank, self._plan.depth
-        depth = max(self._plan.depth, DEEPEST)
+        place = next(
+            (at for at, (other, _) in enumerate(self._top(stage), start=1) if other == point), None
+        )
+        return place, max(self._plan.depth, DEEPEST)
+
+    def _enough(self, point: int) -> int | None:
+        """The least depth at which a stage surely finds a point: ties may be found before it."""
+        depths = []
+        for stage in self._plan.stages:
+            top = self._top(stage.name)
+            score = dict(top).get(point)
+            if score is not None:
+                depths.append(sum(other >= score for _, other in top))
+        return min(depths, default=None)
+
+    def _top(self, stage: str) -> list[Scored]:
+        """A stage's list, deeper than the search took it."""
         if stage not in self._tops:
-            self._tops[stage] = [other for other, _ in self._inspection.top(stage, depth)]
-        top = self._tops[stage]
-        return (top.index(point) + 1 if point in top else None), depth
+            depth = max(self._plan.depth, DEEPEST)
+            self._tops[stage] = self._inspection.top(stage, depth)
+        return self._tops[stage]
 
     def _fusion(self, point: int, hit: Hit | None, bm25: BM25Part, dense: DensePart) -> FusionPart:
         plan = self._plan

@@ -18,6 +18,7 @@ def missed_by_hybrid(
     explanation: Explanation,
     plan: Plan,
     place: int | None,
+    enough: int | None,
     allowed: bool,
     knob: str = "k",
 ) -> str:
@@ -27,6 +28,7 @@ def missed_by_hybrid(
         explanation: the passage's, with the parts of both stages.
         plan: what the search was to do.
         place: the passage's among the candidates; None if it is none.
+        enough: the depth at which it would be one; None where that is not known.
         allowed: whether it passes the filter.
         knob: what to call the number of answers.
     """
@@ -36,7 +38,7 @@ def missed_by_hybrid(
     if place is not None and fusion is not None:
         moved = "" if blend is None else _moved(blend, plan.k)
         return moved + cut_off(place, fusion.candidates, plan.k, knob)
-    return _no_candidate(explanation, plan)
+    return _no_candidate(explanation, plan, enough)
 
 
 def _moved(blend: BlendPart, k: int) -> str:
@@ -57,22 +59,19 @@ def cut_off(place: int, candidates: int, k: int, knob: str = "k") -> str:
     )
 
 
-def _no_candidate(explanation: Explanation, plan: Plan) -> str:
+def _no_candidate(explanation: Explanation, plan: Plan, enough: int | None) -> str:
     bm25, dense = explanation.bm25, explanation.dense
     taking_part = [stage.name for stage in plan.stages]
-    reasons, ranks = [], []
+    reasons = []
     if bm25 is not None and SPARSE in taking_part:
         if not any(term.in_passage for term in bm25.terms):
             reasons.append(NO_TERM)
         else:
             reasons.append(f"its BM25 score {bm25.score:.2f} {_ranked(bm25.rank, dense)}")
-            ranks.append(bm25.rank)
     if dense is not None and DENSE in taking_part:
         reasons.append(f"its {_similarity(dense)} {dense.score:.2f} {_ranked(dense.rank, dense)}")
-        ranks.append(dense.rank)
     reasons.append(f"and depth is {plan.depth}")
-    known = [rank for rank in ranks if rank is not None]
-    knob = f": with depth={min(known)} it would be a candidate" if known else ""
+    knob = f": with depth={enough} it would be a candidate" if enough is not None else ""
     return ", ".join(reasons) + knob
 
 

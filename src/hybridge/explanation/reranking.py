@@ -47,7 +47,11 @@ class _Round:
 
     @property
     def name(self) -> str:
-        return self.answer[0].trace[-1].stage if self.answer else name_of(self.reranker)
+        """What it is called in traces, where it leaves one."""
+        best = self.answer[0] if self.answer else None
+        if best is not None and best.trace and best.trace[-1].score == best.score:
+            return best.trace[-1].stage
+        return name_of(self.reranker)
 
 
 class PipelineExaminer:
@@ -119,9 +123,9 @@ def _run(reranker: Reranker, query: str, received: list[Hit], blend: float) -> _
 def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
     id_ = passage.id
     before, own, after = map(_places, (round_.received, round_.answer, round_.after))
-    answer = round_.answer[own[id_] - 1] if id_ in own else None
-    score = answer.trace[-1].score if answer is not None else None
-    if score is None:
+    if id_ in own:
+        score: float | None = round_.answer[own[id_] - 1].score
+    else:
         score = _would_be(round_.reranker, query, passage)
     parts = round_.parts if id_ in own else None
     return RerankPart(
