@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["batches_by_length", "chunked", "progress_over"]
+__all__ = ["batches_by_length", "chunked", "import_bars", "progress_over"]
 
 T = TypeVar("T")
 
@@ -54,3 +55,14 @@ def progress_over(
     total = len(items) if isinstance(items, Sized) else None
     # A bar for what is over in half a second would only flicker.
     yield from tqdm(items, description, total, unit=unit, disable=hidden, leave=False, delay=0.5)
+
+
+def import_bars() -> None:
+    """Import tqdm's bars for notebooks in silence, before bm25s and transformers import them.
+
+    Where ipywidgets is not installed they warn that they cannot be drawn, though nobody asked for
+    any; imported once, they do not warn again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tqdm.auto  # noqa: F401

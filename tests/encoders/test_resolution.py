@@ -273,17 +273,3 @@ def test_a_hub_that_never_answers_is_given_up(hub: str) -> None:
     message, seconds = _failure("me/slow", HF_ENDPOINT=hub)
     assert "does not answer as a hub" in message
     assert seconds < 5
-
-
-def test_a_notebook_without_ipywidgets_hears_nothing_of_bars() -> None:
-    program = """
-import sys, types, warnings
-kernel = types.SimpleNamespace(config={"IPKernelApp": {}})
-sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: kernel)
-sys.modules["ipywidgets"] = None
-warnings.simplefilter("error")
-from hybridge.encoders.resolution import DEFAULT_MODEL, resolve
-resolve(DEFAULT_MODEL)
-import tqdm.auto
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)

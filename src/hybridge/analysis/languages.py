@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import version
 
 from ..errors import InvalidInputError, MissingExtraError
+from ..iteration import import_bars
 
 __all__ = ["lemmatizer", "library_versions", "resolve_language", "stemmer", "stopwords"]
 
@@ -183,6 +184,7 @@ def _known_languages() -> dict[str, str]:
 @cache
 def _stopwords(code: str) -> frozenset[str]:
     if code in _BM25S_LISTS:
+        import_bars()
         import bm25s.stopwords
 
         return frozenset(getattr(bm25s.stopwords, f"STOPWORDS_{_BM25S_LISTS[code]}"))

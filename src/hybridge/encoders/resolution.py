@@ -11,12 +11,12 @@ import os
 import queue
 import re
 import threading
-import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidInputError, ModelNotFoundError
+from ..iteration import import_bars
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -97,7 +97,7 @@ def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSou
         raise InvalidInputError(
             f"model must be a name on the hub, a folder or a model object, not {model!r}"
         )
-    _import_bars()
+    import_bars()
     path = os.path.expanduser(model)
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
@@ -123,16 +123,6 @@ def find_here(name: str) -> ModelSource | None:
         logger.info("%s is not in the hub's cache: using the packaged copy %s", name, folder)
         return ModelSource("package", name, folder)
     return None
-
-
-def _import_bars() -> None:
-    """Hugging Face's bars, which in a notebook without ipywidgets warn that they cannot be drawn.
-
-    Nobody asked for any; once imported in silence, they stay silent.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tqdm.auto  # noqa: F401
 
 
 def _checked(path: Path) -> Path:

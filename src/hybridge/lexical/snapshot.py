@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analyzer import Analyzer
+from ..iteration import import_bars
 from .parameters import BM25Parameters
 from .parts import ScoreParts, TermScore
 
@@ -63,6 +64,7 @@ class Snapshot(Generic[K]):
         vocabulary_size: int,
         backend: str = "numpy",
     ) -> None:
+        import_bars()
         from .matrix import ScoreMatrix
 
         self.keys: list[K] = sorted(counts)
