@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .encoders import CallableEncoder as CallableEncoder
     from .encoders import SentenceTransformerEncoder as SentenceTransformerEncoder
     from .errors import HybridgeError as HybridgeError
+    from .evaluation import evaluate as evaluate
+    from .explanation import explain as explain
+    from .explanation import explain_search as explain_search
     from .index import HybridIndex as HybridIndex
     from .lexical import BM25Retriever as BM25Retriever
     from .passages import Hit as Hit
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .protocols import Reranker as Reranker
     from .protocols import Retriever as Retriever
     from .protocols import Scorer as Scorer
+    from .tuning import tune as tune
 
 _HOMES = {
     "Analyzer": "analyzer",
@@ -39,6 +43,10 @@ _HOMES = {
     "Scorer": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "StageScore": "passages",
+    "evaluate": "evaluation",
+    "explain": "explanation",
+    "explain_search": "explanation",
+    "tune": "tuning",
 }
 
 __all__ = sorted(_HOMES)
