@@ -55,11 +55,11 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
     places = _places(ranks, shown)
     lowest = max(shown, *(max(row) for row in places))
     title = f"How the final top {len(best)} got there: rank by stage"
-    subtitle = "Left: rank in the first stage. Right: final rank."
+    subtitle = "Left: rank in the first stage."
     if rest:
         subtitle += f" Grey: {len(rest)} other hits."
     if lowest > shown:
-        subtitle += f" Below the dots: not in a stage's first {shown} (–: not ranked)."
+        subtitle += f" Below the dots: beyond a stage's first {shown} (–: not ranked)."
     heads = [wrapped(stage.stage) for stage in stages]
     above = HEAD + 0.1 + 0.15 * max(head.count("\n") + 1 for head in heads)
     with canvas(title, subtitle, above + _ROW * (lowest + 0.5) + _BOTTOM) as figure:
