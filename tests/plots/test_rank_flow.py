@@ -62,7 +62,7 @@ def test_what_is_ranked_too_low_or_not_at_all_stands_below_the_line(
     texts = texts_of(picture.figure)
     assert {"41", "42"} <= set(texts)
     assert texts.count("–") == 2
-    assert any("not in a stage's first 10" in text for text in texts)
+    assert any("beyond a stage's first 10" in text for text in texts)
     check_tidy(picture)
 
 
