@@ -253,16 +253,18 @@ def max_sim_parts(
     found: list[MaxSimPart | None] = []
     scores = inspection.exact(stage, points)
     matrices = inspection.similarities(stage, points)
+    names = token_names(encoder, query, len(matrices[0]) if matrices else 0, is_query=True)
     for passage, point, rank, matrix in zip(passages, points, ranks, matrices, strict=True):
-        rows, columns = matrix.shape
         if not matrix.size:
             found.append(None)
             continue
         found.append(
             MaxSimPart(
                 stage=stage,
-                query_tokens=tuple(token_names(encoder, query, rows, is_query=True)),
-                passage_tokens=tuple(token_names(encoder, passage.text, columns, is_query=False)),
+                query_tokens=tuple(names),
+                passage_tokens=tuple(
+                    token_names(encoder, passage.text, matrix.shape[1], is_query=False)
+                ),
                 matrix=matrix.astype("float64"),
                 score=scores[point],
                 rank=rank,

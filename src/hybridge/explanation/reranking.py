@@ -140,7 +140,7 @@ def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
         after=round_.after[after[id_] - 1].score if id_ in after else None,
         rank_after=after.get(id_),
         candidates=len(round_.received),
-        max_sim=_max_sim(round_.reranker, round_.name, query, passage, own.get(id_)),
+        max_sim=_max_sim(round_.reranker, round_.name, query, passage, score, own.get(id_)),
     )
 
 
@@ -154,7 +154,12 @@ def _would_be(reranker: Reranker, query: str, passage: Passage) -> float | None:
 
 
 def _max_sim(
-    reranker: Reranker, stage: str, query: str, passage: Passage, rank: int | None
+    reranker: Reranker,
+    stage: str,
+    query: str,
+    passage: Passage,
+    score: float | None,
+    rank: int | None,
 ) -> MaxSimPart | None:
     if isinstance(reranker, LateReranker):
         index = reranker._index
@@ -163,12 +168,11 @@ def _max_sim(
         points = [inspection.point(passage.id)]
         [part] = max_sim_parts(inspection, index, stage, query, [passage], points, [rank])
         return part
-    if not isinstance(reranker, ColBERTReranker) or not passage.text.strip():
+    if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
         return None
     encoder = reranker.encoder
     [asked], [found] = encoder.encode_queries([query]), encoder.encode_passages([passage.text])
     matrix = (asked @ found.T).astype(np.float64)
-    [[score]] = reranker.score_texts([query], [[passage.text]])
     return MaxSimPart(
         stage=stage,
         query_tokens=tuple(token_names(encoder, query, len(asked), is_query=True)),
