@@ -9,6 +9,7 @@ from ..errors import HybridgeError
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
+from .explain import explain
 from .index import index
 from .info import info
 from .search import search
@@ -38,5 +39,5 @@ def hybridge(debug: bool) -> None:
     """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's say in view."""
 
 
-for command in (index, search, evaluate, tune, info, demo, doctor):
+for command in (index, search, explain, evaluate, tune, info, demo, doctor):
     hybridge.add_command(command)

@@ -12,12 +12,15 @@ from .options import Place, place_options
 from .reranking import Reranking, rerank_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..passages import Hit
 
-__all__ = ["search"]
+__all__ = ["parse_json", "print_hits", "search"]
 
 
-def _parse_json(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+def parse_json(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+    """An option's value as JSON."""
     try:
         return None if value is None else json.loads(value)
     except ValueError as error:
@@ -30,7 +33,7 @@ def _parse_json(_context: click.Context, _option: click.Parameter, value: str | 
 @place_options
 @click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
 @rerank_options
-@click.option("--where", callback=_parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
+@click.option("--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
 @click.option("--explain", is_flag=True, help="Show every stage's rank and score.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def search(
@@ -58,10 +61,11 @@ def search(
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])
     else:
-        _print_hits(hits, explain)
+        print_hits(hits, explain)
 
 
-def _print_hits(hits: list[Hit], explain: bool) -> None:
+def print_hits(hits: Sequence[Hit], explain: bool) -> None:
+    """Print answers as a table; with `explain`, every stage's rank and score too."""
     from rich.table import Table
     from rich.text import Text
 

@@ -258,13 +258,12 @@ def max_sim_parts(
         if not matrix.size:
             found.append(None)
             continue
+        columns = token_names(encoder, passage.text, matrix.shape[1], is_query=False)
         found.append(
             MaxSimPart(
                 stage=stage,
                 query_tokens=tuple(names),
-                passage_tokens=tuple(
-                    token_names(encoder, passage.text, matrix.shape[1], is_query=False)
-                ),
+                passage_tokens=tuple(columns),
                 matrix=matrix.astype("float64"),
                 score=scores[point],
                 rank=rank,

@@ -1,0 +1,127 @@
+"""`hybridge explain`: why passages rank where they do for a question, and why one was missed."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InvalidInputError
+from .files import file_option
+from .options import Place, place_options
+from .reranking import Reranking, rerank_options
+from .search import parse_json, print_hits
+
+if TYPE_CHECKING:
+    from ..explanation import Explanation, MaxSimPart, SearchExplanation
+    from ..plots import Picture
+
+__all__ = ["explain"]
+
+_PICTURES = ("flow", "scores", "terms", "tokens")
+
+
+@click.command()
+@click.argument("directory", required=False, metavar="DIR")
+@click.argument("query", required=False, metavar="QUERY")
+@place_options
+@click.option("--passage", metavar="ID", help="Explain this passage, found or not.")
+@click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
+@rerank_options
+@click.option("--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
+@file_option("--plot", ".png", ".svg", help="A picture: .png or .svg.")
+@click.option(
+    "--picture",
+    type=click.Choice(_PICTURES),
+    help="Of the ranks through the stages, the candidates' scores, the terms or the tokens.  "
+    "[default: flow; with --passage tokens, or terms where no tokens are compared]",
+)
+@file_option("--html", ".html", help="The explanation as a page: .html.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def explain(
+    place: Place,
+    query: str | None,
+    passage: str | None,
+    k: int,
+    reranking: Reranking,
+    where: Any,
+    plot: Path | None,
+    picture: str | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Explain what the index in DIR (leave it out with --url) answers to QUERY.
+
+    Without --passage, the answers and the first of them in full.
+    """
+    from ..explanation import explain as explain_passage
+    from ..explanation import explain_search
+    from .output import console, print_json
+
+    if query is None and place.url is not None:
+        place, query = replace(place, directory=None), place.directory
+    if query is None:
+        raise click.UsageError("Missing argument 'QUERY'.")
+    if picture is not None and plot is None:
+        raise click.UsageError("--picture says what to draw: give a file with --plot.")
+    with place.open() as index:
+        retriever = reranking.over(index)
+        search = one = None
+        if passage is not None:
+            one = explain_passage(retriever, query, passage, k=k, where=where)
+        if passage is None or picture in ("flow", "scores"):
+            search = explain_search(retriever, query, k, where=where)
+    shown = search if one is None else one
+    assert shown is not None
+    if one is None and search is not None and search.explanations:
+        one = search.explanations[0]
+    if plot is not None:
+        _picture(picture or _usual(passage, one), search, one).save(plot)
+    if html is not None:
+        from ..explanation.html import as_page
+
+        html.write_text(as_page(shown, query), "utf-8")
+    if as_json:
+        print_json(_json(shown))
+        return
+    if passage is None and search is not None:
+        print_hits(search.hits, explain=True)
+    if one is not None:
+        console().print(one)
+
+
+def _usual(passage: str | None, one: Explanation | None) -> str:
+    if passage is None:
+        return "flow"
+    return "terms" if one is None or _tokens(one) is None else "tokens"
+
+
+def _picture(name: str, search: SearchExplanation | None, one: Explanation | None) -> Picture:
+    from .. import plots
+
+    if search is not None and name in ("flow", "scores"):
+        draw = plots.rank_flow if name == "flow" else plots.score_distributions
+        return draw(search.candidates, top=len(search.hits))
+    if one is None:
+        raise InvalidInputError("nothing was found that could be drawn: ask another question")
+    return plots.term_parts(one.bm25) if name == "terms" else plots.max_sim(_tokens(one))
+
+
+def _tokens(one: Explanation) -> MaxSimPart | None:
+    """How tokens were compared: by the index, or else by the first reranker that does so."""
+    parts = [one.late_interaction, *(part.max_sim for part in one.rerankers)]
+    return next((part for part in parts if part is not None), None)
+
+
+def _json(value: Any) -> Any:
+    import numpy as np
+
+    if is_dataclass(value):
+        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value
