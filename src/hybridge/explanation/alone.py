@@ -19,7 +19,8 @@ from ..lexical import BM25Retriever
 from ..passages import Passage
 from ..protocols import Retriever, Where
 from ..vectors.store import DENSE, SPARSE
-from .hybrid import DEEPEST, max_sim_parts
+from .hybrid import DEEPEST
+from .max_sim import stored_max_sim
 from .missing import EXCLUDED, NO_TERM, cut_off
 from .parts import DensePart, Explanation, MaxSimPart
 from .terms import bm25_part
@@ -174,7 +175,7 @@ class StageExaminer(_Deep):
                 {"dense": DensePart(scores[point], rank, depth, distance)}
                 for point, rank in zip(points, ranks, strict=True)
             ]
-        late = max_sim_parts(
+        late = stored_max_sim(
             self._inspection, self._index, name, self.query, passages, points, ranks
         )
         return [{"late_interaction": part} for part in late]

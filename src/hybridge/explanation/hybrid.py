@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..colbert.naming import token_names
 from ..filters import as_filter
 from ..fusion import ConvexCombination, RunPart, check_weights, fusion_parts
 from ..index import HybridIndex
@@ -17,6 +16,7 @@ from ..index.stages import Stage
 from ..passages import Hit, Passage
 from ..protocols import Where
 from ..vectors.store import DENSE, SPARSE, Scored
+from .max_sim import stored_max_sim
 from .missing import missed_by_hybrid
 from .parts import (
     BlendPart,
@@ -29,7 +29,7 @@ from .parts import (
 )
 from .terms import bm25_part
 
-__all__ = ["DEEPEST", "HybridExaminer", "max_sim_parts"]
+__all__ = ["DEEPEST", "HybridExaminer"]
 
 #: How deep a rank is sought that is no candidate's.
 DEEPEST = 1_000
@@ -208,7 +208,7 @@ class HybridExaminer:
             return [None] * len(points)
         entries = [None if hit is None else hit.stage(LATE) for hit in hits]
         ranks = [None if entry is None else entry.rank for entry in entries]
-        return max_sim_parts(
+        return stored_max_sim(
             self._inspection, self._index, LATE, self._query, passages, points, ranks
         )
 
@@ -236,40 +236,6 @@ class HybridExaminer:
             rank_after=after.rank,
             candidates=len(judged),
         )
-
-
-def max_sim_parts(
-    inspection: Inspection,
-    index: HybridIndex,
-    stage: str,
-    query: str,
-    passages: Sequence[Passage],
-    points: Sequence[int],
-    ranks: Sequence[int | None],
-) -> list[MaxSimPart | None]:
-    """Each passage's tokens against the query's; None where one of them is blank."""
-    encoder = index._token_encoder
-    assert encoder is not None
-    found: list[MaxSimPart | None] = []
-    scores = inspection.exact(stage, points)
-    matrices = inspection.similarities(stage, points)
-    names = token_names(encoder, query, len(matrices[0]) if matrices else 0, is_query=True)
-    for passage, point, rank, matrix in zip(passages, points, ranks, matrices, strict=True):
-        if not matrix.size:
-            found.append(None)
-            continue
-        columns = token_names(encoder, passage.text, matrix.shape[1], is_query=False)
-        found.append(
-            MaxSimPart(
-                stage=stage,
-                query_tokens=tuple(names),
-                passage_tokens=tuple(columns),
-                matrix=matrix.astype("float64"),
-                score=scores[point],
-                rank=rank,
-            )
-        )
-    return found
 
 
 def _stage_part(name: str, score: float | None, part: RunPart[int], point: int) -> StagePart:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..colbert import ColBERTReranker
-from ..colbert.naming import token_names
 from ..fusion import ConvexCombination, RunPart, fusion_parts
 from ..index import HybridIndex
 from ..index.inspection import Inspection
@@ -18,7 +15,7 @@ from ..pipeline import Pipeline, combined, name_of
 from ..protocols import Reranker
 from ..reranking import TextReranker
 from .examiner import Examiner
-from .hybrid import max_sim_parts
+from .max_sim import encoded_max_sim, stored_max_sim
 from .missing import missed_by_rerankers
 from .parts import Explanation, MaxSimPart, RerankPart
 
@@ -166,21 +163,11 @@ def _max_sim(
         assert isinstance(index, HybridIndex)
         inspection = Inspection(index, query, [reranker._stage])
         points = [inspection.point(passage.id)]
-        [part] = max_sim_parts(inspection, index, stage, query, [passage], points, [rank])
+        [part] = stored_max_sim(inspection, index, stage, query, [passage], points, [rank])
         return part
     if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
         return None
-    encoder = reranker.encoder
-    [asked], [found] = encoder.encode_queries([query]), encoder.encode_passages([passage.text])
-    matrix = (asked @ found.T).astype(np.float64)
-    return MaxSimPart(
-        stage=stage,
-        query_tokens=tuple(token_names(encoder, query, len(asked), is_query=True)),
-        passage_tokens=tuple(token_names(encoder, passage.text, len(found), is_query=False)),
-        matrix=matrix,
-        score=score,
-        rank=rank,
-    )
+    return encoded_max_sim(reranker.encoder, stage, query, passage, score, rank)
 
 
 def _places(hits: Sequence[Hit]) -> Mapping[str, int]:
