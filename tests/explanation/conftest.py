@@ -90,5 +90,5 @@ def real(
 ) -> Iterator[HybridIndex]:
     """Abstracts with the real bi-encoder's vectors, pooled token vectors among them."""
     with HybridIndex.create(encoder=encoder, late_interaction=True) as index:
-        index.add(small_corpus[:25])
+        index.add(small_corpus[:12])
         yield index
