@@ -198,7 +198,7 @@ class PostingsSearch:
     def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
         row = self._stage.row_in(self._snapshot)
         return [
-            {point: scores[row(point)] for point in some}
+            dict(zip(some, scores.values[list(map(row, some))].tolist(), strict=True))
             for scores, some in zip(self._scores, points, strict=True)
         ]
 
