@@ -57,6 +57,26 @@ def test_bars_are_medians_end_to_end(
     check_tidy(picture)
 
 
+@pytest.mark.parametrize("count", [5, 12])
+def test_labels_below_a_bar_stay_in_the_picture(
+    count: int,
+    texts_of: Callable[[Figure], list[str]],
+    check_tidy: Callable[[Picture], None],
+) -> None:
+    # As behind a cross-encoder: one stage takes nearly all the time, the others have no room.
+    thin = {f"late-interaction-{at}": {"a": 0.001} for at in range(count)}
+    found = stage_costs(
+        Evaluation(
+            {"+ late interaction": {"RR": {"a": 1.0}}, "slow": {"RR": {"a": 1.0}}},
+            latencies={"+ late interaction": {"a": 0.01}, "slow": {"a": 4.0}},
+            stages={"+ late interaction": thin, "slow": {"cross-encoder": {"a": 4.0}}},
+        )
+    )
+    [label] = [text for text in texts_of(found.figure) if "late-interaction-0" in text]
+    assert label.count("·") >= 3
+    check_tidy(found)
+
+
 def test_a_retriever_that_tells_of_no_stages_is_one_bar(
     evaluation: Evaluation, named: Named
 ) -> None:

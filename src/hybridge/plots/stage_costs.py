@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .marks import COLORS
@@ -19,6 +19,7 @@ __all__ = ["stage_costs"]
 
 _RIGHT, _BOTTOM, _ROW = 0.9, 0.6, 0.56  # inches
 _BAR = 0.46  # of a row
+_EDGE = 10.0  # points that stay free at the picture's edges
 
 
 def stage_costs(evaluation: Evaluation) -> Picture:
@@ -71,7 +72,8 @@ def stage_costs(evaluation: Evaluation) -> Picture:
                 ha="right",
                 va="center_baseline",
             )
-            end = _draw_row(axes, middle, stages, colors, points)
+            end, below = _draw_row(axes, middle, stages, colors, points)
+            _label_below(axes, middle, below, left)
             axes.annotate(
                 ms(median_ms(evaluation, name)),
                 (end, middle),
@@ -98,10 +100,8 @@ def _costs(evaluation: Evaluation, retriever: str) -> dict[str, float]:
 
 def _draw_row(
     axes: Axes, middle: float, stages: Mapping[str, float], colors: Mapping[str, str], points: float
-) -> float:
-    """The stages' bars, and where the last one ends."""
-    from matplotlib.patheffects import withStroke
-
+) -> tuple[float, list[str]]:
+    """The stages' bars: where the last one ends, and the labels that have no room in one."""
     start = 0.0
     below = []
     for stage, cost in stages.items():
@@ -123,15 +123,24 @@ def _draw_row(
         else:
             below.append(label)
         start += cost
-    if below:
-        axes.annotate(
-            " · ".join(below),
-            (0, middle + _BAR / 2),
-            xytext=(2, -2),
-            textcoords="offset points",
-            va="top",
-            color=QUIET,
-            path_effects=[withStroke(linewidth=3, foreground="white")],
-            annotation_clip=False,
-        )
-    return start
+    return start, below
+
+
+def _label_below(axes: Axes, middle: float, labels: Sequence[str], left: float) -> None:
+    """The labels in one line below a bar: from its start, or further left if they need it."""
+    from matplotlib.patheffects import withStroke
+
+    if not labels:
+        return
+    line = shortened(" · ".join(labels), WIDTH * 72 - 2 * _EDGE)
+    room = (WIDTH - left) * 72 - _EDGE
+    axes.annotate(
+        line,
+        (0, middle + _BAR / 2),
+        xytext=(min(2.0, room - width_of(line)), -2),
+        textcoords="offset points",
+        va="top",
+        color=QUIET,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
+        annotation_clip=False,
+    )
