@@ -47,7 +47,7 @@ bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (nee
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/hybrid.py
 
 quality: $(VENV)/.bench-installed ## evaluate all systems in one call, with a picture (needs HYBRIDGE_DATASETS)
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/quality.py --late --plot docs/pictures/quality-latency.svg
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/quality.py --plot docs/pictures/quality-latency.png
 
 rerank: $(VENV)/.bench-installed ## measure reranking (needs HYBRIDGE_DATASETS, HYBRIDGE_MODELS, g++)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/rerank.py
@@ -57,7 +57,7 @@ adapters: $(VENV)/.bench-installed ## measure what LangChain and LlamaIndex add 
 
 pictures: $(VENV)/.dev-installed ## draw the README's picture of the stages
 	$(BIN)/hybridge demo --keep $(VENV)/demo-index --ask $(picture_question)
-	$(BIN)/hybridge explain $(VENV)/demo-index $(picture_question) --plot docs/pictures/stages.svg
+	$(BIN)/hybridge explain $(VENV)/demo-index $(picture_question) --plot docs/pictures/stages.png
 
 clean: ## remove .venv and everything else that was made
 	rm -rf $(VENV) site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
