@@ -29,8 +29,9 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 	$(BIN)/python integrations/llama_index/examples/query_engine.py --index $(VENV)/demo-index \
 		$(demo_question)
 
-test: $(VENV)/.dev-installed ## run every test, docstring examples included
-	$(BIN)/python -m pytest
+# Two at a time, each on one core: models that share cores wait for each other.
+test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev-installed ## check style, format and types
 	$(BIN)/ruff check
