@@ -29,9 +29,11 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 	$(BIN)/python integrations/llama_index/examples/query_engine.py --index $(VENV)/demo-index \
 		$(demo_question)
 
-# Two at a time, each on one core: models that share cores wait for each other.
+# Two at a time, each on one core: models that share cores wait for each other. Then the notebooks,
+# which have their time limit, by themselves.
 test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/notebooks
+	$(BIN)/python -m pytest tests/notebooks
 
 lint: $(VENV)/.dev-installed ## check style, format and types
 	$(BIN)/ruff check

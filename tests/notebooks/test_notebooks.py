@@ -1,4 +1,4 @@
-"""Every notebook runs from a clean kernel, without a word on stderr, and is kept without outputs."""
+"""Every notebook runs from a clean kernel, silent on stderr, and is kept without outputs."""
 
 from __future__ import annotations
 
