@@ -27,7 +27,8 @@ def test_a_copy_in_plain_numbers() -> None:
         ([("q", "a", 1)], "qrels must be a mapping, .* not list"),
         ({"q": {}}, r"qrels\['q'\] holds no judgement: leave the query out"),
         ({"q": ["a"]}, r"qrels\['q'\] must be a mapping, passage id → relevance, not list"),
-        ({"q": {"a": -1}}, r"qrels\['q'\]\['a'\] must be a whole number from 0, not -1"),
+        ({"q": {"a": -1}}, r"qrels\['q'\]\['a'\] must be a whole number from 0 to 1000000, not -1"),
+        ({"q": {"a": 1_700_000_000}}, "not 1700000000"),  # a column of seconds
         ({"q": {"a": True}}, "not True"),
         ({"q": {"a": 1.0}}, "not 1.0"),
         ({"q": {"a": "1"}}, "not '1'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import pytrec_eval
 from hypothesis import given, settings
@@ -137,6 +138,20 @@ def test_the_caller_s_spelling_stays_and_two_of_one_measure_both_appear() -> Non
     assert [value["q"] for value in values.values()] == [*[0.5] * 6, 0.0]
 
 
+@pytest.mark.parametrize("measures", [np.array(["P@1", "P@2"]), iter(["P@1", "P@2"])])
+def test_measures_in_whatever_holds_them(measures: Any) -> None:
+    assert Judge(measures, {"q": {"a": 1}})({"q": ["a"]}) == {"P@1": {"q": 1.0}, "P@2": {"q": 0.5}}
+
+
+@pytest.mark.parametrize("ids", [("a\0b", "a\0c", "a"), ("\ud800", "\udfff", "unjudged 1")])
+def test_ids_that_c_cannot_read(ids: tuple[str, str, str]) -> None:
+    # The binding alone takes the first three for one, and ends the process over the others.
+    first, second, third = ids
+    judge = Judge(["MRR", "P@1"], {first: {first: 1}, second: {third: 1, second: 0}})
+    values = judge({first: [second, first], second: ["x", second, third]})
+    assert values["MRR"] == {first: 1 / 2, second: pytest.approx(1 / 3)}
+
+
 @pytest.mark.parametrize(
     ("short", "long"),
     [
@@ -158,6 +173,7 @@ def test_people_s_names_in_any_case(short: str, long: str) -> None:
     [
         ("nDCG@10", "list"),
         ([], "list"),
+        (10, "measures must be a list such as .*, not 10"),
         ([10], "string such as 'nDCG@10', not 10"),
         (["nonsense@3"], "no measure 'nonsense@3'"),
         (["nDCG@"], "no measure 'nDCG@'"),
@@ -167,7 +183,9 @@ def test_people_s_names_in_any_case(short: str, long: str) -> None:
         (["P@-5"], "cutoff in 'P@-5'"),
         (["P@True"], "cutoff"),
         (["P@2.5"], "cutoff"),
-        (["P"], "'P' needs a cutoff"),
+        (["P"], "'P' needs a cutoff: write 'P@10'"),
+        (["IPrec"], "'IPrec' needs a recall: write 'IPrec@0.1'"),
+        (["SDCG@10"], r"'SDCG@10' needs a max_rel: write 'SDCG\(max_rel=…\)'"),
         (["AP(2)@5"], "write parameters as in"),
         (["AP(**{})@5"], "write parameters as in"),
         (["AP(rel)@5"], "write parameters as in"),

@@ -15,6 +15,9 @@ Qrels = Mapping[str, Mapping[str, int]]
 """Query id → passage id → relevance: a whole number, 0 for a passage judged not relevant."""
 
 
+_HIGHEST = 1_000_000  # trec_eval takes memory for every relevance up to the highest
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """Passages, questions to ask of them, and which passages answer which question.
@@ -35,7 +38,7 @@ def check_qrels(qrels: Qrels) -> dict[str, dict[str, int]]:
 
     Raises:
         InvalidInputError: no mapping of mappings, nothing in it, or a relevance that is not a
-            whole number from 0; the message names the query and the passage.
+            whole number from 0 to 1,000,000; the message names the query and the passage.
 
     >>> check_qrels({"q1": {"p1": 2, "p2": 0}})
     {'q1': {'p1': 2, 'p2': 0}}
@@ -54,9 +57,9 @@ def check_qrels(qrels: Qrels) -> dict[str, dict[str, int]]:
                 raise InvalidInputError(
                     f"ids in qrels must be strings, not {query!r} and {passage!r}"
                 )
-            if not is_count or relevance < 0:
+            if not is_count or not 0 <= relevance <= _HIGHEST:
                 raise InvalidInputError(
-                    f"qrels[{query!r}][{passage!r}] must be a whole number from 0, "
+                    f"qrels[{query!r}][{passage!r}] must be a whole number from 0 to {_HIGHEST}, "
                     f"not {relevance!r}: write 0 for a passage that is not relevant"
                 )
         checked[query] = {passage: int(relevance) for passage, relevance in judged.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..arguments import check_count
@@ -46,11 +46,12 @@ class Judge:
             import ir_measures
         except ImportError as error:
             raise MissingExtraError("ir-measures", "evaluation") from error
-        if isinstance(measures, str) or not measures:
+        is_list = isinstance(measures, Iterable) and not isinstance(measures, str)
+        self._measures = {label: _parsed(label) for label in measures} if is_list else {}
+        if not self._measures:
             raise InvalidInputError(
                 f'measures must be a list such as ["nDCG@10"], not {measures!r}'
             )
-        self._measures = {label: _parsed(label) for label in measures}
         # What trec_eval computes, what it lacks for reciprocal rank, and the share of a list that
         # is judged; the other providers start other programs or break ties by rules of their own.
         provider: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
@@ -65,9 +66,15 @@ class Judge:
             cutoff = measure.params.get("cutoff", 0)
             if k is not None and cutoff > k:
                 raise InvalidInputError(f"{label} needs k of at least {cutoff}, not {k}")
-        judged = {query: dict(judgements) for query, judgements in qrels.items()}
+        # The binding takes ids as C does, up to a zero byte, and dies of a lone surrogate: it gets
+        # numbers for them.
+        self._queries = {query: str(at) for at, query in enumerate(qrels)}
+        self._judged = {q: {i: str(at) for at, i in enumerate(qrels[q])} for q in qrels}
+        judged = {
+            number: {self._judged[query][i]: value for i, value in qrels[query].items()}
+            for query, number in self._queries.items()
+        }
         self._evaluator = provider.evaluator(list(set(self._measures.values())), judged)
-        self._queries = list(qrels)
 
     @property
     def cutoff(self) -> int | None:
@@ -80,7 +87,10 @@ class Judge:
         # Ranks as scores: trec_eval sorts by score and breaks ties its own way. An empty list makes
         # its binding read memory that is not its own.
         run = {
-            query: {i: float(-rank) for rank, i in enumerate(ids)}
+            self._queries[query]: {
+                self._judged[query].get(i, f"unjudged {rank}"): float(-rank)
+                for rank, i in enumerate(ids)
+            }
             for query, ids in ranked.items()
             if ids
         }
@@ -89,7 +99,7 @@ class Judge:
             for metric in self._evaluator.iter_calc(run)
         }
         return {
-            label: {query: found[measure, query] for query in self._queries}
+            label: {query: found[measure, number] for query, number in self._queries.items()}
             for label, measure in self._measures.items()
         }
 
@@ -119,7 +129,8 @@ def _parsed(label: str) -> Any:
             )
     for name, info in measure.SUPPORTED_PARAMS.items():
         if info.required and name not in parameters:
-            raise InvalidInputError(f"{label!r} needs a {name}: write '{label.strip()}@10'")
+            example = {"cutoff": "@10", "recall": "@0.1"}.get(name, f"({name}=…)")
+            raise InvalidInputError(f"{label!r} needs a {name}: write '{measure}{example}'")
     return measure(**parameters)
 
 
