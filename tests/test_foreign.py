@@ -68,7 +68,9 @@ def test_what_hands_on_to_a_retriever_serves_but_is_none_itself() -> None:
     assert not is_retriever(proxy)
 
 
-@pytest.mark.parametrize("retriever", [BM25, Pipeline(BM25), Own()], ids=repr)
+@pytest.mark.parametrize(
+    "retriever", [BM25, Pipeline(BM25), Own()], ids=lambda it: type(it).__name__
+)
 def test_what_searches_is_returned_as_it_is(retriever: Any) -> None:
     assert as_retriever(retriever) is retriever
     assert is_retriever(retriever)

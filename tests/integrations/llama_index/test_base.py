@@ -271,7 +271,6 @@ async def test_rerankers_see_no_more_than_their_depth(
         ({"rerankers": HybridgeRerank(Shortest())}, InvalidInputError, "must be a list"),
         ({"filters": lambda node: True}, InvalidInputError, "function"),
     ],
-    ids=str,
 )
 def test_a_bad_option_is_an_error_that_names_it(
     nodes: list[BaseNode], options: dict[str, Any], error: type[Exception], named: str
