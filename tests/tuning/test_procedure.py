@@ -171,6 +171,22 @@ def test_test_queries_that_were_tuned_on_are_told_of(
     assert tuning.test_score is not None
 
 
+def test_test_queries_are_asked_in_batches(make: Make, judged: Judged) -> None:
+    train, test = judged
+    index = make()
+    asked: list[int] = []
+    encode = index.encoder.encode_queries
+
+    def counting(texts: Any) -> Any:
+        asked.append(len(texts))
+        return encode(texts)
+
+    index.encoder.encode_queries = counting  # type: ignore[method-assign]
+    space = Space(fusion=["rrf"], weights=[], depth=[], k1=[], b=[])
+    tune(index, train.queries, train.qrels, space=space, test=test)
+    assert asked == [len(train.queries), *[len(test.queries)] * 2]
+
+
 def test_a_measure_without_a_cutoff_sees_a_hundred(make: Make, judged: Judged) -> None:
     train = judged[0]
     space = Space(fusion=["rrf"], weights=[], depth=[20, 50], k1=[], b=[])

@@ -92,8 +92,8 @@ class Evaluation:
     def stage_costs(self, retriever: str) -> dict[str, float]:
         """Stage → median seconds it took for a query, in the order in which stages ran.
 
-        A stage that others run in does not count them. What no stage reports, as with another
-        framework's retriever, is in the latency alone.
+        A stage that others run in does not count them. Another framework's retriever is one stage,
+        by the name of its class. What no stage reports is in the latency alone.
 
         Raises:
             InvalidInputError: an unknown retriever, or one that was not timed.

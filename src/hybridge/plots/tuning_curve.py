@@ -30,7 +30,8 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
 
     All panels have the same scale: a flat one is of a parameter that does not matter here. The
     grey band holds what is no further below a panel's best than half the width of the 95 %
-    interval of the held-out gain: with so many queries, that is hardly a difference.
+    interval of the held-out gain: with so many queries, that is hardly a difference. A value that
+    was tried early met more settings of the other parameters, which helps it (`Tuning.curve`).
 
     Args:
         tuning: what `tune` gave.

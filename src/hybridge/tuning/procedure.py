@@ -22,6 +22,7 @@ __all__ = ["tune"]
 logger = logging.getLogger(__name__)
 
 _WITHOUT_CUTOFF = 100  # passages that a measure without a cutoff sees, as with `evaluate`
+_BATCH = 64  # test queries a search
 
 Judged = tuple[Mapping[str, str], Qrels]
 
@@ -116,7 +117,7 @@ def tune(
     scores = dict.fromkeys(("default", "chosen"))
     if tested is not None:
         both = {"default": subject.built(subject.default), "chosen": subject.built(chosen)}
-        evaluation = evaluate(both, *tested, [measure], k=k, progress=progress)
+        evaluation = evaluate(both, *tested, [measure], k=k, batch_size=_BATCH, progress=progress)
         scores = {name: evaluation.mean(name, measure) for name in both}
     tuning = Tuning(
         measure=measure,
