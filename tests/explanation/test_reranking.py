@@ -77,7 +77,7 @@ def test_two_rerankers(index: HybridIndex, blend: Any) -> None:
         assert found.candidates[:3] == found.hits
         assert len({hit.passage.id for hit in found.candidates}) == len(found.candidates)
         for explanation, hit in zip(found.explanations, found.hits, strict=True):
-            assert (explanation.rank, explanation.score) == (hits.index(hit) + 1, hit.score)
+            assert (explanation.rank, explanation.score) == (found.hits.index(hit) + 1, hit.score)
             assert explanation.trace == hit.trace
             assert explanation.bm25 is not None
             brevity, colbert = explanation.rerankers
@@ -157,7 +157,10 @@ def test_what_never_reached_a_reranker_says_so(bm25: BM25Retriever) -> None:
     [deep] = bm25.search([QUERIES[0]], 5)
     said = explain(pipeline, QUERIES[0], deep[3], k=1)
     assert said.missed is not None
-    assert "the first reranker's depth is 2: with 4 it" in said.missed
+    assert said.missed == (
+        f"it ranks 4 of {len(bm25.search([QUERIES[0]], 100)[0])} candidates, and the first 2 go "
+        "to the next reranker: with a depth of 4 it would go there too"
+    )
     [part] = said.rerankers
     assert part.score == -len(deep[3].passage.text)  # what it would have said
     assert part.rank is part.before is part.after is None
@@ -166,7 +169,23 @@ def test_what_never_reached_a_reranker_says_so(bm25: BM25Retriever) -> None:
     [hits] = Pipeline(bm25, Short("brevity"), depth=5, blend=1.0).search([QUERIES[0]], 5)
     told = explain(cut, QUERIES[0], hits[4], k=1)
     assert [part.rank_after for part in told.rerankers] == [5, None]
-    assert "the next one's depth is less: with 5" in (told.missed or "")
+    assert "the next one's depth is less: with 5 it would go there" in (told.missed or "")
+
+
+def test_a_pipeline_within_a_pipeline_speaks_of_depth_not_of_k(bm25: BM25Retriever) -> None:
+    inner = Pipeline(bm25, Short("brevity"), depth=6, blend=1.0)
+    [hits] = inner.search([QUERIES[0]], 6)
+    missed = [
+        explain(Pipeline(inner, Short("again"), depth=2), QUERIES[0], hit, k=1).missed
+        for hit in hits[2:]
+    ]
+    for reason in missed:
+        assert reason is not None
+        assert "and k is" not in reason
+        assert "the first 2 go to the next reranker" in reason
+    # What it says is so: at the depth that it names, the second reranker sees the passage.
+    last = explain(Pipeline(inner, Short("again"), depth=6), QUERIES[0], hits[5], k=1)
+    assert last.rerankers[1].rank_before == 6
 
 
 def test_a_threshold_drops(bm25: BM25Retriever) -> None:

@@ -42,19 +42,19 @@ class OtherExaminer:
         query: a question that is not blank.
         k: how many answers are wanted.
         where: only passages that pass this filter are found.
-        knob: what to call `k` in the advice.
+        feeds: whether a reranker is to see the answers.
     """
 
     # How deep a rank is sought. Asked for more, an unknown retriever may answer otherwise.
     _deepest = 0
 
     def __init__(
-        self, retriever: Retriever, query: str, k: int, where: Where | None, knob: str = "k"
+        self, retriever: Retriever, query: str, k: int, where: Where | None, feeds: bool = False
     ) -> None:
         self.query = query
         self.where = as_filter(where)
         self._k = k
-        self._knob = knob
+        self._feeds = feeds
         self._retriever = retriever
         [self._ranked] = retriever.search([query], max(k, self._deepest), where=where)
         self.candidates = self._ranked[: max(k, _CANDIDATES)]
@@ -102,7 +102,7 @@ class OtherExaminer:
         if self.where is not None and not self.where.matches(explanation.passage):
             return EXCLUDED
         if rank is not None:
-            return cut_off(rank, len(self._ranked), self._k, self._knob)
+            return cut_off(rank, len(self._ranked), self._k, self._feeds)
         bm25 = explanation.bm25
         if bm25 is not None and not any(term.in_passage for term in bm25.terms):
             return NO_TERM
@@ -146,9 +146,14 @@ class StageExaminer(_Deep):
     _retriever: StageRetriever
 
     def __init__(
-        self, retriever: StageRetriever, query: str, k: int, where: Where | None, knob: str = "k"
+        self,
+        retriever: StageRetriever,
+        query: str,
+        k: int,
+        where: Where | None,
+        feeds: bool = False,
     ) -> None:
-        super().__init__(retriever, query, k, where, knob)
+        super().__init__(retriever, query, k, where, feeds)
         self._index = cast(HybridIndex, retriever._index)
         self._inspection = Inspection(self._index, query, [retriever._stage], self.where)
 

@@ -94,22 +94,24 @@ def explain_search(
     return SearchExplanation(asked, examiner.hits, examiner.candidates, explanations)
 
 
-def _examiner(retriever: Any, query: str, k: int, where: Where | None, knob: str = "k") -> Examiner:
+def _examiner(
+    retriever: Any, query: str, k: int, where: Where | None, feeds: bool = False
+) -> Examiner:
     if isinstance(retriever, Pipeline):
-        knob = "the first reranker's depth" if retriever.rerankers else knob
-        inner = _examiner(retriever.retriever, query, retriever.first(k), where, knob)
-        return PipelineExaminer(retriever, inner, query, k)
+        first, inside = retriever.first(k), feeds or bool(retriever.rerankers)
+        inner = _examiner(retriever.retriever, query, first, where, inside)
+        return PipelineExaminer(retriever, inner, query, k, feeds)
     if isinstance(retriever, HybridIndex):
-        return HybridExaminer(retriever, {}, query, k, where, knob)
+        return HybridExaminer(retriever, {}, query, k, where, feeds)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):
-        return HybridExaminer(retriever.index, retriever.options, query, k, where, knob)
+        return HybridExaminer(retriever.index, retriever.options, query, k, where, feeds)
     if isinstance(retriever, StageRetriever):
-        return StageExaminer(retriever, query, k, where, knob)
+        return StageExaminer(retriever, query, k, where, feeds)
     if isinstance(retriever, BM25Retriever):
-        return BM25Examiner(retriever, query, k, where, knob)
+        return BM25Examiner(retriever, query, k, where, feeds)
     if _is_plaid(retriever):
-        return PlaidExaminer(retriever, query, k, where, knob)
-    return OtherExaminer(retriever, query, k, where, knob)
+        return PlaidExaminer(retriever, query, k, where, feeds)
+    return OtherExaminer(retriever, query, k, where, feeds)
 
 
 def _is_plaid(retriever: object) -> bool:

@@ -44,7 +44,7 @@ class HybridExaminer:
         query: a question that is not blank.
         k: how many answers are wanted.
         where: only passages that pass this filter are found.
-        knob: what to call `k` in the advice.
+        feeds: whether a reranker is to see the answers.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class HybridExaminer:
         query: str,
         k: int,
         where: Where | None,
-        knob: str = "k",
+        feeds: bool = False,
     ) -> None:
         self._index = index
-        self._knob = knob
+        self._feeds = feeds
         self._query = query
         self._where = as_filter(where)
         self._plan = plan = index._plan(k, **options)
@@ -117,7 +117,7 @@ class HybridExaminer:
             return explanation
         allowed = self._where is None or self._where.matches(passage)
         enough = None if hit is not None else self._enough(point)
-        reason = missed_by_hybrid(explanation, self._plan, place, enough, allowed, self._knob)
+        reason = missed_by_hybrid(explanation, self._plan, place, enough, allowed, self._feeds)
         return replace(explanation, missed=reason)
 
     def _place(self, hit: Hit | None) -> int | None:

@@ -20,7 +20,7 @@ def missed_by_hybrid(
     place: int | None,
     enough: int | None,
     allowed: bool,
-    knob: str = "k",
+    feeds: bool = False,
 ) -> str:
     """Why an index's search does not return a passage.
 
@@ -30,14 +30,15 @@ def missed_by_hybrid(
         place: the passage's among the candidates; None if it is none.
         enough: the depth at which it would be one; None where that is not known.
         allowed: whether it passes the filter.
-        knob: what to call the number of answers.
+        feeds: whether a reranker is to see the answers.
     """
     if not allowed:
         return EXCLUDED
     fusion, blend = explanation.fusion, explanation.late_blend
     if place is not None and fusion is not None:
         moved = "" if blend is None else _moved(blend, plan.k)
-        return moved + cut_off(place, fusion.candidates, plan.k, knob)
+        # Answers beyond the depth deepen it: others become candidates, and places change.
+        return moved + cut_off(place, fusion.candidates, plan.k, feeds, sure=place <= plan.depth)
     return _no_candidate(explanation, plan, enough)
 
 
@@ -47,16 +48,26 @@ def _moved(blend: BlendPart, k: int) -> str:
     return f"{blend.stage} put it from {blend.rank_before} to {blend.rank_after}; "
 
 
-def cut_off(place: int, candidates: int, k: int, knob: str = "k") -> str:
+def cut_off(place: int, candidates: int, k: int, feeds: bool = False, *, sure: bool = True) -> str:
     """Why a candidate is no answer.
 
     >>> cut_off(14, 163, 10)
     'it ranks 14 of 163 candidates, and k is 10: with 14 it would be in the list'
     """
-    return (
-        f"it ranks {place} of {candidates} candidates, and {knob} is {k}: "
-        f"with {place} it would be in the list"
-    )
+    more = _more(k, place if sure else None, feeds)
+    return f"it ranks {place} of {candidates} candidates, and {more}"
+
+
+def _limit(k: int, feeds: bool) -> str:
+    return f"the first {k} go to the next reranker" if feeds else f"k is {k}"
+
+
+def _more(k: int, place: int | None, feeds: bool) -> str:
+    if feeds:
+        enough = "a larger depth" if place is None else f"a depth of {place}"
+        return f"{_limit(k, feeds)}: with {enough} it would go there too"
+    enough = "a larger one" if place is None else str(place)
+    return f"{_limit(k, feeds)}: with {enough} it would be in the list"
 
 
 def _no_candidate(explanation: Explanation, plan: Plan, enough: int | None) -> str:
@@ -85,12 +96,13 @@ def _ranked(rank: int | None, dense: DensePart | None) -> str:
     return "is not among the first " + (f"{dense.depth:,}" if dense is not None else "ones")
 
 
-def missed_by_rerankers(parts: Sequence[RerankPart], k: int) -> str:
+def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: bool = False) -> str:
     """Why a pipeline does not return a passage that its retriever found.
 
     Args:
         parts: what each reranker did to it, in their order.
         k: how many answers were wanted.
+        feeds: whether a reranker is to see the answers.
     """
     for part in parts:
         if part.rank_before is None:
@@ -101,13 +113,16 @@ def missed_by_rerankers(parts: Sequence[RerankPart], k: int) -> str:
         if cut and part.rank_before <= k:
             return (
                 f"{part.stage}, the reranker, put it from {part.rank_before} to "
-                f"{part.rank_after}, and k is {k}: lower its blend, {part.blend:g}, to trust it "
-                "less"
+                f"{part.rank_after}, and {_limit(k, feeds)}: lower its blend, {part.blend:g}, to "
+                "trust it less"
             )
     seen = [part for part in parts if part.rank_before is not None]
     last = seen[-1]
-    knob = f"k is {k}" if len(seen) == len(parts) else "the next one's depth is less"
+    put = f"{last.stage}, the reranker, had it at {last.rank_before} and put it at"
+    assert last.rank_after is not None
+    if len(seen) == len(parts):
+        return f"{put} {last.rank_after}; {_more(k, last.rank_after, feeds)}"
     return (
-        f"{last.stage}, the reranker, had it at {last.rank_before} and put it at "
-        f"{last.rank_after}; {knob}: with {last.rank_after} it would be in the list"
+        f"{put} {last.rank_after}; the next one's depth is less: with {last.rank_after} "
+        "it would go there too"
     )

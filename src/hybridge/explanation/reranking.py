@@ -59,12 +59,16 @@ class PipelineExaminer:
         inner: its retriever's search, for as many as the first reranker is given.
         query: a question that is not blank.
         k: how many answers are wanted.
+        feeds: whether a reranker is to see the answers.
     """
 
-    def __init__(self, pipeline: Pipeline, inner: Examiner, query: str, k: int) -> None:
+    def __init__(
+        self, pipeline: Pipeline, inner: Examiner, query: str, k: int, feeds: bool = False
+    ) -> None:
         self._inner = inner
         self._query = query
         self._k = k
+        self._feeds = feeds
         self._rounds: list[_Round] = []
         hits, leftover = inner.hits, inner.candidates
         for reranker, keep, blend in pipeline.rounds(k):
@@ -94,7 +98,7 @@ class PipelineExaminer:
         if rank is not None:
             return replace(explanation, missed=None)
         if inner.missed is None and parts:
-            return replace(explanation, missed=missed_by_rerankers(parts, self._k))
+            return replace(explanation, missed=missed_by_rerankers(parts, self._k, self._feeds))
         return explanation
 
     def _trace(self, inner: Explanation) -> tuple[StageScore, ...]:
