@@ -69,6 +69,8 @@ def test_marks_never_overlap_not_even_at_equal_scores(
         Hit(Passage(f"p{at}", "x"), 0.5, (StageScore("same", at + 1, 0.5),)) for at in range(10)
     ]
     check_tidy(score_distributions(equal))
+    rounded = Hit(Passage("p10", "x"), 0.5, (StageScore("same", 1, 0.5000000000000001),))
+    check_tidy(score_distributions([rounded, *equal]))
     check_tidy(score_distributions(equal[:1]))
     zero = [Hit(Passage("a", "x"), 0.0)]
     check_tidy(score_distributions(zero))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from matplotlib.artist import Artist
@@ -83,6 +84,42 @@ def test_a_retriever_that_tells_of_no_stages_is_one_bar(
     foreign, fast = spans(named, stage_costs(evaluation).figure, "search")
     assert foreign == pytest.approx((0, 20))
     assert fast == pytest.approx((0, 0), abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [7, 8, 14, 40])
+def test_neighbours_never_have_the_same_colour(count: int, named: Named) -> None:
+    names = [f"stage {at}" for at in range(count)]
+    # The second retriever has neighbours that are seven and fourteen places apart in the first.
+    orders = {"forth": names, "by sevens": [names[at * 7 % count] for at in range(count)]}
+    drawn = stage_costs(
+        Evaluation(
+            {name: {"RR": {"a": 1.0}} for name in orders},
+            latencies={name: {"a": 0.01 * count} for name in orders},
+            stages={
+                name: {stage: {"a": 0.01} for stage in dict.fromkeys(order)}
+                for name, order in orders.items()
+            },
+        )
+    ).figure
+    colors: dict[str, set[object]] = {}
+    for name in names:
+        bars = [bar for bar in named(drawn, name) if isinstance(bar, Rectangle)]
+        colors[name] = {bar.get_facecolor() for bar in bars}
+        assert len(colors[name]) == 1  # a stage is the same in every row
+    for order in orders.values():
+        stages = list(dict.fromkeys(order))
+        for one, other in pairwise(stages):
+            assert colors[one] != colors[other]
+    assert len(set(map(frozenset, colors.values()))) == min(count, 14)
+
+
+def test_stages_that_took_no_time_are_drawn_all_the_same(
+    check_tidy: Callable[[Picture], None],
+) -> None:
+    found = Evaluation(
+        {"a": {"RR": {"q": 1.0}}}, latencies={"a": {"q": 0.0}}, stages={"a": {"bm25": {"q": 0.0}}}
+    )
+    check_tidy(stage_costs(found))
 
 
 def test_what_was_not_timed_is_refused() -> None:

@@ -77,7 +77,9 @@ class _Row:
     def __init__(self, stage: Column, best: Sequence[Hit], points: float) -> None:
         self.stage = stage
         self.scores = [entry.score for entry in stage.entries.values()]
-        margin = (max(self.scores) - min(self.scores)) * 0.03 or max(1e-9, abs(self.scores[0]) / 10)
+        most, span = max(map(abs, self.scores)), max(self.scores) - min(self.scores)
+        # Scores that differ by rounding alone are equal, and too near for bars between them.
+        margin = span * 0.03 if span > most * 1e-9 else max(1e-9, most / 10)
         self.low, self.high = min(self.scores) - margin, max(self.scores) + margin * 2
         ranked = [(at, stage.entries.get(hit.passage.id)) for at, hit in enumerate(best)]
         self.missing = [at + 1 for at, entry in ranked if entry is None]

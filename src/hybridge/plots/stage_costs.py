@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .marks import COLORS
@@ -20,6 +22,14 @@ __all__ = ["stage_costs"]
 _RIGHT, _BOTTOM, _ROW = 0.9, 0.6, 0.56  # inches
 _BAR = 0.46  # of a row
 _EDGE = 10.0  # points that stay free at the picture's edges
+# The palette, and for stages beyond it the same colours halfway to white.
+_SHADES = (
+    *COLORS,
+    *(
+        f"#{''.join(f'{(int(color[at : at + 2], 16) + 255) // 2:02X}' for at in (1, 3, 5))}"
+        for color in COLORS
+    ),
+)
 
 
 def stage_costs(evaluation: Evaluation) -> Picture:
@@ -44,13 +54,10 @@ def stage_costs(evaluation: Evaluation) -> Picture:
     """
     check_measure(evaluation)
     costs = {name: _costs(evaluation, name) for name in evaluation.retrievers}
-    colors: dict[str, str] = {}
-    for stages in costs.values():
-        for stage in stages:
-            colors.setdefault(stage, COLORS[len(colors) % len(COLORS)])
+    colors = _colors(list(costs.values()))
     names = {name: shortened(name, 130) for name in costs}
     left = 0.35 + max(map(width_of, names.values())) / 72
-    longest = max(sum(stages.values()) for stages in costs.values())
+    longest = max(sum(stages.values()) for stages in costs.values()) or 1e-6
     title = "Where the time goes: median milliseconds a query, by stage"
     subtitle = "Bold: the median of the whole search. Below a bar: what has no room in it."
     with canvas(title, subtitle, HEAD + _ROW * len(costs) + _BOTTOM) as figure:
@@ -96,6 +103,24 @@ def _costs(evaluation: Evaluation, retriever: str) -> dict[str, float]:
     return {stage: 1000 * seconds for stage, seconds in costs} or {
         "search": median_ms(evaluation, retriever)
     }
+
+
+def _colors(rows: Sequence[Iterable[str]]) -> dict[str, str]:
+    """Each stage's colour, the same in every row, and none that a neighbour of it has."""
+    beside: dict[str, set[str]] = {stage: set() for row in rows for stage in row}
+    for row in rows:
+        for one, other in pairwise(row):
+            beside[one].add(other)
+            beside[other].add(one)
+    colors: dict[str, str] = {}
+    for stage, others in beside.items():
+        colors[stage] = _least_used(colors, {colors.get(other, "") for other in others})
+    return colors
+
+
+def _least_used(colors: Mapping[str, str], avoided: Container[str]) -> str:
+    used = Counter(colors.values())
+    return min(_SHADES, key=lambda color: (color in avoided, used[color]))
 
 
 def _draw_row(
