@@ -115,6 +115,26 @@ def test_a_reranker_of_unknown_make(bm25: BM25Retriever) -> None:
     assert part.score == hits[0].score
 
 
+class FirstOnly(Backwards):
+    """A reranker that hands on the first hit as it is."""
+
+    def rerank(
+        self, queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None = None
+    ) -> list[list[Hit]]:
+        return [list(hits[:1]) for hits in candidates]
+
+
+@pytest.mark.parametrize("blend", [0.5, 1.0])
+def test_a_reranker_is_not_called_by_the_stage_before_it(bm25: BM25Retriever, blend: float) -> None:
+    pipeline = Pipeline(bm25, FirstOnly(), blend=blend)
+    [hits] = bm25.search([QUERIES[0]], 2)
+    kept, dropped = (explain(pipeline, QUERIES[0], hit) for hit in hits)
+    assert [part.stage for part in kept.rerankers] == ["FirstOnly"]
+    assert (
+        dropped.missed == "FirstOnly, the reranker, dropped it: lower its threshold, if it has one"
+    )
+
+
 def test_a_pipeline_in_a_pipeline(bm25: BM25Retriever) -> None:
     inner = Pipeline(bm25, Short("brevity"), depth=6, blend=0.5)
     outer = Pipeline(inner, ColBERTReranker(WordTokens()), depth=4, blend=0.5)
@@ -194,7 +214,7 @@ def test_a_threshold_drops(bm25: BM25Retriever) -> None:
     lengths = sorted(len(hit.passage.text) for hit in hits)
     pipeline = Pipeline(bm25, Short("brevity", threshold=-lengths[-2]), depth=5)
     said = explain(pipeline, QUERIES[0], longest)
-    assert said.missed == "brevity, the reranker, dropped it: lower its threshold"
+    assert said.missed == "brevity, the reranker, dropped it: lower its threshold, if it has one"
     assert said.rerankers[0].score == -lengths[-1]
 
 

@@ -108,7 +108,7 @@ def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: bool = False
         if part.rank_before is None:
             break  # the one before cut it off
         if part.rank_after is None:
-            return f"{part.stage}, the reranker, dropped it: lower its threshold"
+            return f"{part.stage}, the reranker, dropped it: lower its threshold, if it has one"
         cut = part.rank_after > k
         if cut and part.rank_before <= k:
             return (

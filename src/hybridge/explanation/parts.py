@@ -61,7 +61,7 @@ class BM25Part(Shown):
 
     Args:
         score: the exact score, whether or not the passage was found.
-        rank: its place among the stage's candidates, from 1; None if it is not one of them.
+        rank: its place by score, from 1, of those that pass the filter; None if it is far down.
         terms: every term of the query, in its order, stop words included.
         constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
         spans: where the words are in the passage's text that match: where each begins and ends.
@@ -80,7 +80,7 @@ class DensePart(Shown):
 
     Args:
         score: the similarity.
-        rank: its place among all the vectors, from 1; None if it is not in the first `depth`.
+        rank: its place, from 1, of those that pass the filter; None if not in the first `depth`.
         depth: how deep the rank was sought.
         distance: what the similarity is: ``"cosine"`` or ``"dot"``.
     """

@@ -45,9 +45,10 @@ class _Round:
     @property
     def name(self) -> str:
         """What it is called in traces, where it leaves one."""
-        best = self.answer[0] if self.answer else None
-        if best is not None and best.trace and best.trace[-1].score == best.score:
-            return best.trace[-1].stage
+        before = {hit.passage.id: len(hit.trace) for hit in self.received}
+        for best in self.answer[:1]:
+            if len(best.trace) > before[best.passage.id]:
+                return best.trace[-1].stage
         return name_of(self.reranker)
 
 
