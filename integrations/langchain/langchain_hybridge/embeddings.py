@@ -34,6 +34,8 @@ def encoder_of(embedding: Any = None, identity: str | None = None, *, kept: bool
     >>> encoder_of(DeterministicFakeEmbedding(size=6), "fake").dimension
     6
     """
+    if isinstance(embedding, EncoderEmbeddings) and identity is None:
+        embedding = embedding.encoder
     if not isinstance(embedding, Embeddings):
         if identity is not None:
             raise InvalidInputError(

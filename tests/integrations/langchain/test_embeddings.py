@@ -78,6 +78,10 @@ def test_an_encoder_is_taken_as_it_is(bag: CallableEncoder) -> None:
     assert isinstance(encoder_of(), SentenceTransformerEncoder)
 
 
+def test_an_encoder_comes_back_out_of_its_embeddings(bag: CallableEncoder) -> None:
+    assert encoder_of(EncoderEmbeddings(bag)) is bag
+
+
 def test_embeddings_come_back_as_they_went_in(bag: CallableEncoder) -> None:
     fake = DeterministicFakeEmbedding(size=6)
     assert embeddings_of(encoder_of(fake, "fake")) is fake
