@@ -70,9 +70,9 @@ def words_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str
 
 
 def _note(passages_with: int, in_passage: int) -> str:
-    if not passages_with:
-        return "not in the corpus"
-    return "" if in_passage else "not in the passage"
+    if in_passage:
+        return ""
+    return "not in the passage" if passages_with else "not in the corpus"
 
 
 def _why_left_out(word: str, analyzer: Analyzer) -> str:

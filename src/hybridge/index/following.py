@@ -70,4 +70,6 @@ class _FollowingSearch(PostingsSearch):
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
         known = self._following.known(points)
         found = dict(zip(known, super().parts(query, known), strict=True))
-        return [found.get(point, ScoreParts(0.0, ())) for point in points]
+        [nowhere] = self._snapshot.parts(query, [-1])
+        unknown = ScoreParts(0.0, nowhere.terms)
+        return [found.get(point, unknown) for point in points]
