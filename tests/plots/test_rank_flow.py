@@ -82,6 +82,15 @@ def test_any_number_of_hits_is_tidy(
     check_tidy(rank_flow(hits_of(stages, "A title of a passage, rather a long one")))
 
 
+@pytest.mark.parametrize("count", [3, 8, 14])
+def test_any_number_of_stages_is_tidy(
+    count: int, hits_of: Callable[..., list[Hit]], check_tidy: Callable[[Picture], None]
+) -> None:
+    ids = ["a", "b", "c"]
+    stages = {f"late-interaction-{at}:blend": ids for at in range(count)}
+    check_tidy(rank_flow(hits_of(stages)))
+
+
 def test_a_real_search_and_hits_without_a_trace() -> None:
     bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])
     [hits] = bm25.search(["sleeping cats"])

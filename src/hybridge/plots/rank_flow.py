@@ -11,9 +11,9 @@ import numpy as np
 from ..arguments import check_count
 from ..passages import Hit
 from .marks import beside, draw_marks, mark
-from .picture import GRID, HEAD, INK, PALE, QUIET, Picture, canvas, panel
+from .picture import GRID, HEAD, INK, PALE, QUIET, WIDTH, Picture, canvas, panel
 from .stages import Column, check_hits, columns, wrapped
-from .text import names
+from .text import names, shortened, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,13 +60,13 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
         subtitle += f" Grey: {len(rest)} other hits."
     if lowest > shown:
         subtitle += f" Below the dots: beyond a stage's first {shown} (–: not ranked)."
-    heads = [wrapped(stage.stage) for stage in stages]
-    above = HEAD + 0.1 + 0.15 * max(head.count("\n") + 1 for head in heads)
+    heads, turn, tall = _heads(stages)
+    above = HEAD + 0.1 + tall
     with canvas(title, subtitle, above + _ROW * (lowest + 0.5) + _BOTTOM) as figure:
         axes = panel(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=above)
         axes.set_xlim(-0.3, max(1, len(stages) - 1) + 0.05)
         axes.set_ylim(lowest + 0.5, 0.5)
-        axes.set_xticks(range(len(stages)), heads)
+        axes.set_xticks(range(len(stages)), heads, rotation=turn)
         axes.xaxis.tick_top()
         ticks = [1, *range(5, shown + 1, 5)]
         told = {row[0] for row in ranks}
@@ -87,6 +87,16 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
             beside(axes, len(stages) - 1, path[-1], 22, str(at + 1), align="right")
             beside(axes, len(stages) - 1, path[-1], 28, labels[at])
     return Picture(figure, _alt(stages, best, ranks))
+
+
+def _heads(stages: Sequence[Column]) -> tuple[list[str], int, float]:
+    """The columns' names, by how many degrees they are turned, and the inches that they take."""
+    heads = [wrapped(stage.stage) for stage in stages]
+    widest = max(width_of(line) for head in heads for line in head.split("\n"))
+    if widest + 4 <= (WIDTH - _LEFT - _RIGHT) * 72 / (len(stages) + 0.35 - 1):
+        return heads, 0, 0.15 * max(head.count("\n") + 1 for head in heads)
+    heads = [shortened(stage.stage, 170) for stage in stages]
+    return heads, 90, max(map(width_of, heads)) / 72
 
 
 def _rank(stage: Column, hit: Hit) -> int | None:
