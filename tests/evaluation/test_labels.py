@@ -25,6 +25,7 @@ JUDGED = {"q1": {"p1": 2, "p2": 0}, "q2": {"p1": 1}}
         ("trec.qrels", "q1 0 p1 2\nq1 0 p2 0\nq2  Q0  p1 1\n"),
         ("trec.txt", "q1\t0\tp1\t2\nq1\t0\tp2\t0\nq2\t0\tp1\t1\n"),
         ("trec.tsv", "qid\titer\tdocno\trel\nq1\t0\tp1\t2\nq1\t0\tp2\t0\nq2\t0\tp1\t1\n"),
+        ("covid.txt", "q1 4.5 p1 2\nq1 1 p2 0\nq2 3 p1 1\n"),
         ("no-suffix", "q1,p1,2\nq1,p2,0\nq2,p1,1\n"),
         ("spam.qrels", "q1 0 p1 2\nq1 0 p2 -2\nq2 0 p1 1\n"),
         ("twice.tsv", "q1\tp1\t2\nq1\tp2\t0\nq1\tp1\t2\nq2\tp1\t1\n"),
@@ -57,6 +58,9 @@ def test_ids_may_hold_commas_in_quotes_and_in_trec_s_form(tmp_path: Path, name: 
         ("q.tsv", b"\tp1\t1\n", "line 1: "),
         ("q.tsv", b"q1 0 p1 1\n", "line 1: "),
         ("q.csv", b"q1,p1,1,x,y\n", "line 1: "),
+        # As pandas writes them with an index; the ids of queries are no row numbers.
+        ("q.csv", b",query,passage,relevance\n0,7,p1,1\n", "line 2: .* not '0 7 p1 1'$"),
+        ("q.tsv", b"query\tpassage\trelevance\ttime\nq1\tp1\t1\t17\n", "line 2: "),
         ("q.csv", b"q1,p1,1\n\nq1,\xff,1\n", "line 3: not UTF-8"),
         ("q.csv", b'q1,p1,1\nq1,"p2,1\n', "line 2: "),
         ("q.qrels", b"q1 0 p1 1\nq1 0 p1\n", "line 2: "),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ __all__ = ["read_qrels", "read_queries"]
 
 _JSONL = {".jsonl", ".ndjson"}
 _QUERY_HEADERS = {"id", "qid", "query", "queryid", "topic", "topicid"}
+_ITERATIONS = {"0", "Q0"}
 _RELEVANCE_HEADERS = {"grade", "label", "rel", "relevance", "score"}
 
 
@@ -26,7 +27,8 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     """Judgements: query id → passage id → relevance.
 
     A line has a query id, a passage id and a whole number, with commas or tabs between them, as
-    BEIR and spreadsheets have them, or TREC's four columns, of which the second is passed over. A
+    BEIR and spreadsheets have them, or TREC's four columns, of which the second is passed over;
+    with commas or tabs that one must be 0 or Q0, so that no other table is taken for TREC's. A
     first line of headings is recognised. A negative number, which TREC gives to spam, becomes 0:
     trec_eval takes both for not relevant.
 
@@ -46,17 +48,19 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     {'q1': {'p1': 2, 'p2': 0}}
     """
     _check_file(Path(path))
+    lines, delimiter = _lines(Path(path))
     qrels: dict[str, dict[str, int]] = {}
-    for number, cells in _rows(Path(path)):
-        if len(cells) == 4:
-            del cells[1]
-        if number == 1 and len(cells) == 3 and _is_heading(cells[0], cells[2]):
+    for number, cells in _rows(Path(path), lines, delimiter):
+        if number == 1 and len(cells) in (3, 4) and _is_heading(cells[0], cells[-1]):
             continue
+        if len(cells) == 4 and (delimiter is None or cells[1].upper() in _ITERATIONS):
+            del cells[1]
         judgement = _judgement(cells)
         if judgement is None:
+            truncated = ": is the file truncated?" if len(cells) < 3 else ""
             raise InvalidInputError(
                 f"{path}, line {number}: expected a query id, a passage id and a whole number, "
-                f"not {' '.join(cells)!r:.80}: is the file truncated?"
+                f"not {' '.join(cells)!r:.80}{truncated}"
             )
         query, passage, relevance = judgement
         if qrels.setdefault(query, {}).setdefault(passage, relevance) != relevance:
@@ -92,7 +96,7 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     _check_file(file)
     is_jsonl = file.suffix.lower() in _JSONL
     queries: dict[str, str] = {}
-    for where, cells in _json_rows(file) if is_jsonl else _rows(file):
+    for where, cells in _json_rows(file) if is_jsonl else _rows(file, *_lines(file)):
         if where == 1 and len(cells) == 2 and not is_jsonl and _is_heading(cells[0]):
             continue
         if len(cells) != 2 or not all(cells):
@@ -121,8 +125,8 @@ def _json_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield number, [entry.id, entry.text.strip()]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line that is not blank, and where the line ends."""
+def _lines(path: Path) -> tuple[list[str], str | None]:
+    """The lines of a file, and what stands between their cells."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -130,7 +134,13 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         line = data.count(b"\n", 0, error.start) + 1
         raise InvalidInputError(f"{path}, line {line}: not UTF-8 text") from None
     lines = list(io.StringIO(text, newline="\n"))
-    delimiter = _delimiter(path, lines[0] if lines else "")
+    return lines, _delimiter(path, lines[0] if lines else "")
+
+
+def _rows(
+    path: Path, lines: Sequence[str], delimiter: str | None
+) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, and where the line ends."""
     if delimiter is None:
         for number, row in enumerate(lines, start=1):
             if cells := row.split():
