@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def test_three_rows_of_three_measures(beir: Path) -> None:
     result = evaluate(beir, columns=60)
     assert result.exit_code == 0, result.output
     title, head, *table = result.stdout.splitlines()
+    table, note = table[:3], " ".join(table[3:])
     assert title == "tiny (test): 2 queries, 4 passages"
     assert head.split() == ["nDCG@10", "recall@100", "MRR@10", "p50", "ms", "p95", "ms"]
     assert [line.split()[:4] for line in table] == [
@@ -49,6 +51,7 @@ def test_three_rows_of_three_measures(beir: Path) -> None:
         ["hybrid", *["1.0000"] * 3],
     ]
     assert all(0 < float(line.split()[4]) <= float(line.split()[5]) for line in table)
+    assert note.startswith("no difference from hybrid is significant")
 
 
 def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: Path) -> None:
@@ -103,9 +106,27 @@ def test_measures_of_ones_own_against_a_baseline(beir: Path) -> None:
     chosen = ["--measure", "success@1", "--measure", "P@2", "--baseline", "BM25"]
     facts = json.loads(evaluate(beir, *chosen, "--json").stdout)
     assert facts["results"]["BM25"] == {"success@1": 0.5, "P@2": 0.25}
-    result = evaluate(beir, "--baseline", "fusion")
-    assert result.exit_code == 1
-    assert "the baseline 'fusion' is none of BM25, dense, hybrid" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--baseline", "fusion"], 2, "the baseline 'fusion' is none of BM25, dense, hybrid"),
+        (["--measure", "nDGC@10"], 1, "there is no measure 'nDGC@10'"),
+        (["--measure", "R@1000"], 1, "R@1000 needs k of at least 1000, not 100"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_first(
+    tmp_path: Path, options: list[str], code: int, says: str
+) -> None:
+    result = evaluate(tmp_path / "no-collection", *options)
+    assert result.exit_code == code
+    assert says in " ".join(result.stderr.split())
+
+
+def test_the_baseline_may_be_a_reranker(tmp_path: Path) -> None:
+    options = ["--rerank", "colbert", "--baseline", "+ late interaction"]
+    assert "is not a collection" in evaluate(tmp_path / "no-collection", *options).stderr
 
 
 def test_the_picture_and_the_values_of_every_query_are_written(beir: Path) -> None:
@@ -153,6 +174,33 @@ def test_an_index_is_asked_ones_own_questions(index: Path, tmp_path: Path) -> No
     assert (facts["passages"], facts["queries"]) == (4, 1)
     assert facts["results"]["BM25"]["nDCG@10"] == 0.0
     assert facts["results"]["dense"]["nDCG@10"] == 1.0
+
+
+def test_judged_passages_that_the_index_lacks_are_told_of(
+    index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\n")
+    qrels.write_text("a,d4,2\na,D3,1\na,D1,0\n")
+    result = evaluate(index, "--queries", queries, "--qrels", qrels, "--json")
+    assert result.exit_code == 0, result.output
+    [record] = caplog.records
+    assert "3 passages, of which the index lacks 2 (the first: 'D1')" in record.getMessage()
+
+
+def test_known_items_have_no_stop_words_of_the_index_s_language(
+    tmp_path: Path, encoder: SentenceTransformerEncoder
+) -> None:
+    words = "Apfel Birne Pflaume Quitte Traube Kirsche"
+    with HybridIndex.create(tmp_path / "german", encoder=encoder, analyzer="german") as index:
+        index.add([Passage("a", f"und der nicht {words}"), Passage("b", f"die aber oder {words}s")])
+        index.add([Passage("c", "Stein")])
+    table = tmp_path / "values.csv"
+    result = evaluate(tmp_path / "german", "--known-items", "2", "--per-query", table)
+    assert result.exit_code == 0, result.output
+    asked = table.read_text().lower()
+    assert "apfel" in asked
+    assert not {"und", "der", "nicht", "die", "oder"} & set(re.split(r"\W+", asked))
 
 
 def test_an_index_is_asked_for_known_items_which_are_called_synthetic(index: Path) -> None:

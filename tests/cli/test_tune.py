@@ -96,6 +96,12 @@ def test_a_collection_is_tested_on_another_split(questions: Collection, tmp_path
     assert 0 < facts["test"]["chosen"] <= 1
 
 
+def test_an_unknown_measure_is_refused_first(tmp_path: Path) -> None:
+    result = run(tmp_path / "no-collection", "--measure", "nDGC@10")
+    assert result.exit_code == 1
+    assert "there is no measure 'nDGC@10'" in result.stderr
+
+
 def test_an_index_has_no_test_split(own: list[str | Path]) -> None:
     result = run(*own, "--test-split", "test")
     assert result.exit_code == 2

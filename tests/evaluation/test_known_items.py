@@ -58,6 +58,18 @@ def test_words_are_drawn_by_how_often_they_come_and_how_few_passages_have_them()
     assert {word: n / total for word, n in drawn.items()} == pytest.approx(expected, abs=0.05)
 
 
+def test_stop_words_are_not_what_is_remembered() -> None:
+    passages = [Passage("p", "the sour pears of us"), Passage("q", "sweet plums"), Passage("r", "")]
+    [english] = known_item_queries(passages[::2], 1, words=3).queries.values()
+    assert sorted(english.split()) == ["pears", "sour", "us"]
+    [all_words] = known_item_queries(passages[::2], 1, words=5, language=None).queries.values()
+    assert sorted(all_words.split()) == ["of", "pears", "sour", "the", "us"]
+    with pytest.raises(InvalidInputError, match="1 of 2 passages have 3 words"):
+        known_item_queries(passages[:2], 2, words=3)
+    with pytest.raises(InvalidInputError, match="no language 'elvish'"):
+        known_item_queries(passages, 1, language="elvish")
+
+
 def test_short_passages_are_left_out() -> None:
     passages = [Passage("short", "apples"), Passage("blank", ""), Passage("p", "red sweet pears")]
     for seed in range(10):

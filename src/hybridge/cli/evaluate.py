@@ -21,6 +21,7 @@ __all__ = ["evaluate"]
 _MEASURES = ("nDCG@10", "recall@100", "MRR@10")
 _DEPTH = 100
 
+_STAGES = ("BM25", "dense", "hybrid")
 _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
 
 
@@ -56,8 +57,14 @@ def evaluate(
     each reranker, in their order, on top of what stands above it.
     """
     from .. import evaluation
+    from ..evaluation.judging import Judge
     from .output import console, print_json
 
+    # What is wrong with these is said before a collection is encoded.
+    Judge(measures or _MEASURES, {}, _DEPTH)
+    names = [*_STAGES, *(_ROWS[name] for name in reranking.names)]
+    if baseline not in names:
+        raise click.UsageError(f"the baseline {baseline!r} is none of {', '.join(names)}")
     late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
     with judged.open(late) as (index, collection):
         result = evaluation.evaluate(
@@ -89,7 +96,8 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
     from ..pipeline import Pipeline
 
     hybrid: Retriever = index.tuned(blend=0)
-    rows: dict[str, Retriever] = {"BM25": index.bm25, "dense": index.dense, "hybrid": hybrid}
+    stages: list[Retriever] = [index.bm25, index.dense, hybrid]
+    rows = dict(zip(_STAGES, stages, strict=True))
     last = hybrid
     for name in reranking.names:
         kept = index.late_interaction if name == COLBERT else None

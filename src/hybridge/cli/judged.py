@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ..index import HybridIndex
 
 __all__ = ["Judged", "judged_options"]
+
+logger = logging.getLogger(__name__)
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -133,10 +136,21 @@ class Judged:
         from ..evaluation import Collection, known_item_queries, read_qrels, read_queries
 
         if self.known_items is not None:
-            return known_item_queries(index, self.known_items)
+            analyzer: Any = index.info()["analyzer"]
+            language = analyzer.get("language")
+            return known_item_queries(index, self.known_items, language=language)
         if self.queries is None or self.qrels is None:
             raise AssertionError("check() lets none of them come alone")
-        return Collection((), read_queries(self.queries), read_qrels(self.qrels))
+        own = Collection((), read_queries(self.queries), read_qrels(self.qrels))
+        ids = sorted({passage for judged in own.qrels.values() for passage in judged})
+        found = index.get(ids)
+        if missing := [id_ for id_, passage in zip(ids, found, strict=True) if passage is None]:
+            logger.warning(
+                "%s judges %d passages, of which the index lacks %d (the first: %r): they are "
+                "never found",
+                *(self.qrels, len(ids), len(missing), missing[0]),
+            )
+        return own
 
 
 def judged_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -44,8 +44,10 @@ def tune(
     """
     from .. import tuning
     from ..evaluation import load_beir
+    from ..evaluation.judging import Judge
     from .output import console, print_json
 
+    Judge([measure], {})  # an unknown one is refused before a collection is encoded
     if test_split is not None and judged.has_own_questions:
         raise click.UsageError("--test-split is for a collection: an index has none.")
     test = None if test_split is None else load_beir(judged.directory, test_split)

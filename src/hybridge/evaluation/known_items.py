@@ -18,7 +18,12 @@ __all__ = ["known_item_queries"]
 
 
 def known_item_queries(
-    passages: Iterable[Passage], count: int = 100, *, words: int = 6, seed: int = 0
+    passages: Iterable[Passage],
+    count: int = 100,
+    *,
+    words: int = 6,
+    language: str | None = "english",
+    seed: int = 0,
 ) -> Collection:
     r"""Queries of somebody who has seen a passage and remembers some of its telling words.
 
@@ -39,13 +44,16 @@ def known_item_queries(
         passages: the collection.
         count: how many queries.
         words: how many words each; passages with fewer telling words are left out.
+        language: whose stop words are no telling words, however few passages have them; None for
+            no such list.
         seed: of the draws.
 
     Returns:
         the passages, and queries "known-item-1", "known-item-2" … with one relevant passage each.
 
     Raises:
-        InvalidInputError: fewer than `count` passages have enough telling words.
+        InvalidInputError: fewer than `count` passages have enough telling words, or an unknown
+            language.
 
     >>> texts = ["green apples taste sour", "red apples taste sweet", "stones taste of nothing"]
     >>> made = known_item_queries([Passage(t[:3], t) for t in texts], count=2, words=2)
@@ -56,7 +64,8 @@ def known_item_queries(
     check_count(words, "words")
     check_seed(seed)
     listed = list(unique_passages(passages))
-    bags = [Counter(terms) for terms in Analyzer(None)([passage.text for passage in listed])]
+    analyzer = Analyzer(language, stem=False)
+    bags = [Counter(terms) for terms in analyzer([passage.text for passage in listed])]
     passages_with = Counter(word for bag in bags for word in bag)
     telling = {word: math.log(len(bags) / n) for word, n in passages_with.items() if n < len(bags)}
     long_enough = [at for at, bag in enumerate(bags) if sum(w in telling for w in bag) >= words]
