@@ -17,6 +17,8 @@ PAGES = {
     "integrations/langchain/README.md": "langchain.md",
     "integrations/llama_index/README.md": "llama-index.md",
 }
+# A folder that has a page about it.
+FOLDERS = {"notebooks": "guides/notebooks.md"}
 _LINK = re.compile(r"(?P<label>\[[^\]]+\])\((?P<target>[^)#:\s]+)(?P<anchor>#[^)]*)?\)")
 
 
@@ -37,7 +39,7 @@ def page_of(readme: str, text: str) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(readme), link["target"]))
         if not (ROOT / path).exists():
             return link[0]  # no link at all, such as code, or a broken one, which MkDocs reports
-        page = PAGES.get(path) or path.removeprefix("docs/")
+        page = (PAGES | FOLDERS).get(path) or path.removeprefix("docs/")
         if page == path:
             return link["label"][1:-1]
         return f"{link['label']}({page}{link['anchor'] or ''})"

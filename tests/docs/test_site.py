@@ -55,6 +55,7 @@ def test_every_name_that_hybridge_exports_is_in_the_reference() -> None:
         ("[measured](../../README.md#measured)", "[measured](index.md#measured)"),
         ("[examples/](examples)", "examples/"),
         ("[the guide](../../docs/guides/reranking.md#x)", "[the guide](guides/reranking.md#x)"),
+        ("[Six](../../notebooks)", "[Six](guides/notebooks.md)"),
         ("[elsewhere](https://example.org)", "[elsewhere](https://example.org)"),
         ("[below](#below)", "[below](#below)"),
         ("found[0](x)", "found[0](x)"),
@@ -73,6 +74,12 @@ def test_the_command_lines_page_shows_every_command_and_option() -> None:
         for option in (flag for parameter in command.params for flag in parameter.opts):
             assert not option.startswith("-") or option in section
     assert hook["on_page_markdown"]("another page") == "another page"
+
+
+def test_the_page_on_notebooks_names_all_of_them() -> None:
+    page = (DOCS / "guides" / "notebooks.md").read_text("utf-8")
+    named = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert named == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_every_recipe_is_in_the_migration_table() -> None:
