@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from hybridge import Hit, Passage, StageScore
+from hybridge.errors import InvalidInputError
 from hybridge.plots import Picture, rank_flow, score_distributions
 
 Named = Callable[[Figure, str], list[Artist]]
@@ -74,3 +75,10 @@ def test_marks_never_overlap_not_even_at_equal_scores(
     check_tidy(score_distributions(equal[:1]))
     zero = [Hit(Passage("a", "x"), 0.0)]
     check_tidy(score_distributions(zero))
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_what_has_no_place_on_an_axis_is_refused(score: float) -> None:
+    hits = [Hit(Passage(name, "x"), value) for name, value in (("a", score), ("b", 1.0))]
+    with pytest.raises(InvalidInputError, match=f"'final' gave the score {score}"):
+        score_distributions(hits)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arguments import check_count
+from ..errors import InvalidInputError
 from ..passages import Hit
 from .marks import beside, draw_marks, mark
 from .picture import HEAD, INK, PALE, QUIET, WIDTH, Picture, canvas, panel
@@ -40,7 +42,7 @@ def score_distributions(hits: Sequence[Hit], *, top: int = 10) -> Picture:
         top: how many of the first hits are marked.
 
     Raises:
-        InvalidInputError: no hits, or those of several queries.
+        InvalidInputError: no hits, those of several queries, or a score that is not finite.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge import BM25Retriever, Passage
@@ -77,6 +79,12 @@ class _Row:
     def __init__(self, stage: Column, best: Sequence[Hit], points: float) -> None:
         self.stage = stage
         self.scores = [entry.score for entry in stage.entries.values()]
+        for score in self.scores:
+            if not isfinite(score):
+                raise InvalidInputError(
+                    f"{stage.stage!r} gave the score {score}, which has no place on an axis: draw "
+                    "hits whose scores are finite"
+                )
         most, span = max(map(abs, self.scores)), max(self.scores) - min(self.scores)
         # Scores that differ by rounding alone are equal, and too near for bars between them.
         margin = span * 0.03 if span > most * 1e-9 else max(1e-9, most / 10)
