@@ -60,6 +60,8 @@ def test_a_dataset_becomes_a_collection(
 def test_an_unknown_name_gives_near_ones() -> None:
     with pytest.raises(InvalidInputError, match=r"no collection 'beir/scifat/test'.*beir/scifact"):
         load_ir_dataset("beir/scifat/test")
+    with pytest.raises(InvalidInputError, match=r"knows no collection \['vaswani'\]"):
+        load_ir_dataset(["vaswani"])  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=r"see https://ir-datasets\.com"):
         load_ir_dataset("%%%")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from hybridge.fusion import RRF, ConvexCombination
+from hybridge.passages import JSON
 from hybridge.tuning import Setting
 from hybridge.tuning.setting import PARAMETERS
+
+CONFIG: dict[str, JSON] = {"name": "mine"}
 
 
 def test_values_can_be_printed_and_sorted() -> None:
@@ -41,3 +44,19 @@ def test_equal_settings_are_one_key() -> None:
     same = Setting(RRF(), {"dense": 0.5, "bm25": 0.5}, 50)
     other = Setting(RRF(), {"bm25": 0.4, "dense": 0.6}, 50)
     assert len({first, same, other}) == 2
+
+
+class Mine(ConvexCombination):
+    """A fusion of somebody's own: equal by value, without a hash, and what it gives is its own."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_config(self) -> dict[str, JSON]:
+        return CONFIG
+
+
+def test_a_fusion_without_a_hash_is_a_setting_and_stays_as_it_is() -> None:
+    mine = Mine("min-max")
+    settings = [Setting(fusion, None, 50) for fusion in (Mine("min-max"), mine, Mine("z-score"))]
+    assert len(set(settings)) == 2
+    assert [settings[1].value("fusion") for _ in range(2)] == ["mine"] * 2

@@ -38,7 +38,7 @@ def load_ir_dataset(name: str) -> Collection:
     names = list(ir_datasets.registry)
     try:
         dataset = ir_datasets.load(name)
-    except KeyError:
+    except (KeyError, TypeError):  # the second for what is no string
         near = get_close_matches(str(name), names, n=3)
         raise InvalidInputError(
             f"ir_datasets knows no collection {name!r}"

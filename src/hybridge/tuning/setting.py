@@ -35,7 +35,7 @@ class Setting:
     ('rrf k=60', 0.75, 50)
     """
 
-    fusion: Fusion
+    fusion: Fusion = field(hash=False)  # one's own may be a plain dataclass, which has no hash
     weights: Mapping[str, float] | None = field(hash=False)
     depth: int
     blend: float | None = None
@@ -71,6 +71,6 @@ def fusion_label(fusion: Fusion) -> str:
     >>> fusion_label(ConvexCombination("min-max"))
     'convex normalization=min-max'
     """
-    config = fusion.to_config()
+    config = dict(fusion.to_config())
     name = config.pop("name", fusion.name)
     return " ".join([str(name), *(f"{key}={value}" for key, value in config.items())])
