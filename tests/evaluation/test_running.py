@@ -175,6 +175,18 @@ def test_mistakes_are_told_before_any_search(change: dict[str, Any], says: str) 
     assert lists.calls == []
 
 
+@pytest.mark.parametrize("answer", [None, [["a"]], [None]])
+def test_a_retriever_that_gives_no_hits_is_named(answer: Any) -> None:
+    class Strange(Lists):
+        def search(
+            self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+        ) -> list[list[Hit]]:
+            return answer  # type: ignore[no-any-return]
+
+    with pytest.raises(InvalidInputError, match=r"'r' answered with .* must give a list of Hit"):
+        evaluate({"r": Strange({})}, texts("q"), {"q": {"a": 1}})
+
+
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_a_retriever_that_loses_queries_is_named(batch_size: int) -> None:
     class Forgetful(Lists):

@@ -187,12 +187,18 @@ def _ask_in_batches(
 
 
 def _ids(name: str, answer: Sequence[Sequence[Hit]], count: int, k: int) -> list[list[str]]:
-    if len(answer) != count:
+    try:
+        lists = [list(dict.fromkeys(hit.passage.id for hit in hits))[:k] for hits in answer]
+    except (AttributeError, TypeError) as error:
         raise InvalidInputError(
-            f"the retriever {name!r} answered {count} queries with {len(answer)} lists: it must "
+            f"the retriever {name!r} answered with {answer!r:.80}: it must give a list of Hit a query"
+        ) from error
+    if len(lists) != count:
+        raise InvalidInputError(
+            f"the retriever {name!r} answered {count} queries with {len(lists)} lists: it must "
             "give one list a query"
         )
-    return [list(dict.fromkeys(hit.passage.id for hit in hits))[:k] for hits in answer]
+    return lists
 
 
 def _check_runs(runs: Mapping[str, Mapping[str, Mapping[str, float]]], qrels: Qrels) -> None:
