@@ -191,7 +191,8 @@ def _ids(name: str, answer: Sequence[Sequence[Hit]], count: int, k: int) -> list
         lists = [list(dict.fromkeys(hit.passage.id for hit in hits))[:k] for hits in answer]
     except (AttributeError, TypeError) as error:
         raise InvalidInputError(
-            f"the retriever {name!r} answered with {answer!r:.80}: it must give a list of Hit a query"
+            f"the retriever {name!r} answered with {answer!r:.80}: it must give a list of Hit "
+            "for each query"
         ) from error
     if len(lists) != count:
         raise InvalidInputError(
