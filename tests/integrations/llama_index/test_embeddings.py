@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ async def test_an_encoder_is_an_embedding_model(encoder: SentenceTransformerEnco
     assert embedding.get_text_embedding_batch(["Blood clots.", "Bread."]) == texts
     assert await embedding.aget_text_embedding_batch(["Blood clots.", "Bread."]) == texts
     assert all(type(number) is float for number in query)
+
+
+def test_an_encoder_gets_texts_enough_to_make_good_batches() -> None:
+    calls: list[int] = []
+
+    def encode(texts: Sequence[str]) -> list[list[float]]:
+        calls.append(len(texts))
+        return [[1.0, 0.0]] * len(texts)
+
+    encoder = CallableEncoder(encode, dimension=2, identity="counting", batch_size=1_000)
+    model = embed_model_of(encoder)
+    assert len(model.get_text_embedding_batch(["text"] * 300)) == 300
+    assert calls == [256, 44]
 
 
 async def test_embedding_does_not_stop_the_loop() -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingEncoder", "EncoderEmbedding", "embed_model_of", "encoder_of"]
 
+# LlamaIndex's 10 would be slow: an encoder makes batches of its own, of texts of similar length.
+_TEXTS_AT_A_TIME = 256
+
 
 class EmbeddingEncoder(CallableEncoder):
     """An encoder that knows which embedding model it was made of."""
@@ -89,7 +92,7 @@ class EncoderEmbedding(BaseEmbedding):
     _encoder: Any = PrivateAttr()
 
     def __init__(self, encoder: Encoder) -> None:
-        super().__init__(model_name=encoder.identity)
+        super().__init__(model_name=encoder.identity, embed_batch_size=_TEXTS_AT_A_TIME)
         self._encoder = encoder
 
     @classmethod
