@@ -30,6 +30,7 @@ from rerank_index import hybrid_index, kept_tokens
 
 MEASURES = ["nDCG@10", "R@100", "MRR@10"]
 OURS = "Hybridge"
+LABELS = {"reciprocal_rerank": "by ranks", "relative_score": "by scores"}
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def peers(corpus: Corpus) -> dict[str, object]:
     return {
         "LangChain": LangChainBridge(ensemble, id_key="id"),
         **{
-            f"LlamaIndex {mode.value}": LlamaIndexBridge(retriever, id_key="id")
+            f"LlamaIndex, {LABELS[mode.value]}": LlamaIndexBridge(retriever, id_key="id")
             for mode, retriever in modes.items()
         },
     }

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _WITHOUT_CUTOFF = 100  # passages that a measure without a cutoff sees, as with `evaluate`
 _BATCH = 64  # test queries a search
 
-Judged = tuple[Mapping[str, str], Qrels]
+_Judged = tuple[Mapping[str, str], Qrels]
 
 
 def tune(
@@ -35,7 +35,7 @@ def tune(
     *,
     space: Space | None = None,
     folds: int = 5,
-    test: Collection | Judged | None = None,
+    test: Collection | _Judged | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Tuning:
@@ -146,7 +146,7 @@ def _cutoff(measure: str, judgements: Qrels) -> int:
     return _WITHOUT_CUTOFF if cutoff is None else cutoff
 
 
-def _checked_test(test: Collection | Judged, asked: Mapping[str, str]) -> Judged:
+def _checked_test(test: Collection | _Judged, asked: Mapping[str, str]) -> _Judged:
     """The queries and judgements to test with."""
     if isinstance(test, Collection):
         queries, qrels = test.queries, test.qrels
