@@ -30,10 +30,10 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 		$(demo_question)
 
 # Two at a time, each on one core: models that share cores wait for each other. Then the notebooks,
-# which have their time limit, by themselves.
+# whose time is told, by themselves.
 test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/notebooks
-	$(BIN)/python -m pytest tests/notebooks
+	$(BIN)/python -m pytest tests/notebooks --durations=6
 
 lint: $(VENV)/.dev-installed ## check style, format and types
 	$(BIN)/ruff check
@@ -44,7 +44,7 @@ docs: $(VENV)/.docs-installed ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 notebooks: $(VENV)/.dev-installed ## run the notebooks from clean kernels
-	$(BIN)/python -m pytest tests/notebooks
+	$(BIN)/python -m pytest tests/notebooks --durations=6
 
 bench: $(VENV)/.bench-installed ## measure against LangChain and LlamaIndex (needs HYBRIDGE_DATASETS)
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/hybrid.py

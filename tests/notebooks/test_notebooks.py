@@ -45,7 +45,6 @@ def test_it_is_kept_without_outputs(path: Path) -> None:
     assert set(notebook.metadata.language_info) == {"name"}
 
 
-@pytest.mark.timeout(120)
 @each_notebook
 def test_it_runs_from_a_clean_kernel(path: Path, models_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
@@ -53,7 +52,7 @@ def test_it_runs_from_a_clean_kernel(path: Path, models_path: Path, tmp_path: Pa
     notebook = read(folder / path.name)
     NotebookClient(
         notebook,
-        timeout=100,
+        timeout=280,  # seconds a cell, on however busy a machine
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
     ).execute()
