@@ -39,6 +39,8 @@ class Pipeline:
     Attributes:
         retriever: what was given, or the bridge to it (`hybridge.foreign.as_retriever`).
         rerankers: what was given.
+        depths: one a reranker.
+        blends: one a reranker.
 
     Raises:
         InvalidInputError: something that is no retriever or reranker, or a bad depth or blend.
@@ -65,16 +67,16 @@ class Pipeline:
         for reranker in rerankers:
             _check_reranker(reranker)
         self.rerankers = rerankers
-        self._depths = [
+        self.depths = [
             check_count(value, "depth") for value in _one_each(depth, rerankers, "depth")
         ]
-        self._blends = [
+        self.blends = [
             check_share(value, "blend") for value in _one_each(blend, rerankers, "blend")
         ]
-        for before, after in zip(self._depths, self._depths[1:], strict=False):
+        for before, after in zip(self.depths, self.depths[1:], strict=False):
             if after > before:
                 raise InvalidInputError(
-                    f"depth {self._depths}: a reranker cannot get {after} candidates from one that "
+                    f"depth {self.depths}: a reranker cannot get {after} candidates from one that "
                     f"got {before}: let depths fall"
                 )
 
@@ -118,12 +120,12 @@ class Pipeline:
 
     def first(self, k: int) -> int:
         """How many candidates the retriever is asked for."""
-        return max([check_k(k), *self._depths[:1]])
+        return max([check_k(k), *self.depths[:1]])
 
     def rounds(self, k: int) -> Iterator[tuple[Reranker, int, float]]:
         """Each reranker, how many of its hits to keep, and its blend."""
-        keeps = [*(max(k, depth) for depth in self._depths[1:]), k]
-        yield from zip(self.rerankers, keeps, self._blends, strict=False)
+        keeps = [*(max(k, depth) for depth in self.depths[1:]), k]
+        yield from zip(self.rerankers, keeps, self.blends, strict=False)
 
 
 def name_of(reranker: Reranker) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,24 +13,13 @@ from hybridge.index import LateInteraction
 from hybridge.protocols import Vectors
 from hybridge.testing import PASSAGES
 
-DIMENSION = 32
+from ..index.conftest import DIMENSION, word_vectors
+
 ENGINES: dict[str, dict[str, Any]] = {
     "bm25s": {"lexical": "bm25s"},
     "qdrant": {"lexical": "qdrant"},
     "served": {"lexical": "qdrant", "url": ":memory:"},
 }
-
-
-def word_vectors(texts: Sequence[str]) -> Vectors:
-    """Each word adds a random direction of its own, so texts that share words are near."""
-    rows = []
-    for text in texts:
-        row = np.full(DIMENSION, 1e-3)
-        for word in text.lower().split():
-            seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), "big")
-            row += np.random.default_rng(seed).normal(size=DIMENSION)
-        rows.append(row)
-    return np.array(rows, dtype=np.float32).reshape(len(texts), DIMENSION)
 
 
 class WordTokens:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
-from .judged import Judged, judged_options
+from .judged import Judged, judged_options, title_of
 from .reranking import COLBERT, CROSS_ENCODER, Reranking, rerank_options
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def evaluate(
     names = [*_STAGES, *(_ROWS[name] for name in reranking.names)]
     if baseline not in names:
         raise click.UsageError(f"the baseline {baseline!r} is none of {', '.join(names)}")
-    late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
-    with judged.open(late) as (index, collection):
+    with judged.open(reranking.late_interaction) as (index, collection):
         result = evaluation.evaluate(
             _rows(index, reranking),
             collection.queries,
@@ -86,8 +85,7 @@ def evaluate(
         print_json({**facts, **_json(result)})
         return
     screen = console()
-    title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
-    screen.print(title.format(**facts), markup=False)
+    screen.print(title_of(facts), markup=False)
     screen.print(result)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..evaluation import Collection
     from ..index import HybridIndex
 
-__all__ = ["Judged", "judged_options"]
+__all__ = ["Judged", "judged_options", "title_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +151,12 @@ class Judged:
                 *(self.qrels, len(ids), len(missing), missing[0]),
             )
         return own
+
+
+def title_of(facts: Mapping[str, Any]) -> str:
+    """What was measured on, in a line for people, of `Judged.facts`."""
+    title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
+    return title.format(**facts)
 
 
 def judged_options(command: Callable[..., None]) -> Callable[..., None]:

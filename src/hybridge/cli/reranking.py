@@ -53,6 +53,11 @@ class Reranking:
         return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)
 
     @property
+    def late_interaction(self) -> str | bool | None:
+        """What an index that is made for these rerankers is to keep."""
+        return (self.models[COLBERT] or True) if COLBERT in self.names else None
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The arguments that say how much a reranker counts."""
         return {} if self.blend is None else {"blend": self.blend}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
-from .judged import Judged, judged_options
-from .reranking import COLBERT, Reranking, rerank_options
+from .judged import Judged, judged_options, title_of
+from .reranking import Reranking, rerank_options
 
 if TYPE_CHECKING:
     from ..tuning import Tuning
@@ -51,8 +51,7 @@ def tune(
     if test_split is not None and judged.has_own_questions:
         raise click.UsageError("--test-split is for a collection: an index has none.")
     test = None if test_split is None else load_beir(judged.directory, test_split)
-    late = (reranking.models[COLBERT] or True) if COLBERT in reranking.names else None
-    with judged.open(late) as (index, collection):
+    with judged.open(reranking.late_interaction) as (index, collection):
         retriever = reranking.over(index) if reranking.names else index
         queries, qrels = collection.queries, collection.qrels
         found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
@@ -65,8 +64,7 @@ def tune(
         print_json({**facts, **_json(found)})
         return
     screen = console()
-    title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
-    screen.print(title.format(**facts), markup=False)
+    screen.print(title_of(facts), markup=False)
     screen.print(found)
 
 

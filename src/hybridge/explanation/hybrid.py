@@ -71,6 +71,12 @@ class HybridExaminer:
         runs = [run[0] for run in self._found.runs]
         self._runs = dict(zip((stage.name for stage in plan.stages), runs, strict=True))
         self._parts = fusion_parts(plan.fusion, runs, plan.shares)
+        self._blended = None
+        if self._found.judged is not None:
+            judged, blend = self._found.judged[0], plan.blend
+            self._blended = fusion_parts(
+                ConvexCombination(), [self._fused, judged], [1 - blend, blend]
+            )
         self._tops: dict[str, list[Scored]] = {}
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:
@@ -213,13 +219,10 @@ class HybridExaminer:
         )
 
     def _blend(self, point: int, hit: Hit | None) -> BlendPart | None:
-        if self._found.judged is None or hit is None:
+        parts = self._blended
+        if parts is None or hit is None:
             return None
-        judged, blend = self._found.judged[0], self._plan.blend
-        runs = [self._fused, judged]
-        parts = fusion_parts(ConvexCombination(), runs, [1 - blend, blend])
         before, late, after = hit.stage(FUSION), hit.stage(LATE), hit.stage(LATE_BLEND)
-        assert parts is not None
         assert before is not None
         assert late is not None
         assert after is not None
@@ -229,12 +232,12 @@ class HybridExaminer:
             rank=late.rank,
             before=before.score,
             rank_before=before.rank,
-            blend=blend,
+            blend=self._plan.blend,
             before_normalised=parts[0].normalised[point],
             score_normalised=parts[1].normalised[point],
             after=after.score,
             rank_after=after.rank,
-            candidates=len(judged),
+            candidates=len(self._fused),
         )
 
 

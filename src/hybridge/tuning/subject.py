@@ -43,8 +43,8 @@ class Subject:
             inner = cls._of_index(retriever.retriever, "a Pipeline over ")
             default = replace(
                 inner.default,
-                rerank_depths=tuple(retriever._depths),
-                rerank_blends=tuple(retriever._blends),
+                rerank_depths=tuple(retriever.depths),
+                rerank_blends=tuple(retriever.blends),
             )
             return replace(inner, default=default, rerankers=tuple(retriever.rerankers))
         return cls._of_index(retriever)
