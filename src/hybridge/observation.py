@@ -7,7 +7,7 @@ happens: what tracers, progress displays and timings need.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
@@ -80,40 +80,41 @@ def observing(observer: Observer) -> Iterator[None]:
         _current.reset(token)
 
 
-@contextmanager
-def observed(stage: str, queries: int) -> Iterator[Report]:
+class observed:  # noqa: N801 - a context manager, and a class because every stage enters one
     """Tell the observer of a stage that works inside the block, for authors of stages.
+
+    The block is given a `Report`, where to put what was found.
 
     Args:
         stage: its name in traces.
         queries: how many queries it works on.
-
-    Yields:
-        where to put what was found.
     """
-    observer = _current.get()
-    if observer is None:
-        yield Report(watched=False)
-        return
-    observer.began(stage, range(queries))
-    report = Report(watched=_wants_hits(observer))
-    try:
-        yield report
-    except BaseException as error:
-        observer.failed(stage, range(queries), error)
-        raise
-    observer.ended(stage, dict(enumerate(report.hits)) if report.watched else {})
+
+    def __init__(self, stage: str, queries: int) -> None:
+        self._stage = stage
+        self._queries = range(queries)
+        self._observer = _current.get()
+        self._report = Report(self._observer is not None and _wants_hits(self._observer))
+
+    def __enter__(self) -> Report:
+        if self._observer is not None:
+            self._observer.began(self._stage, self._queries)
+        return self._report
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._observer is None:
+            return
+        if error is not None:
+            self._observer.failed(self._stage, self._queries, error)
+            return
+        found = enumerate(self._report.hits) if self._report.watched else ()
+        self._observer.ended(self._stage, dict(found))
 
 
-@contextmanager
-def shifted(queries: Sequence[int]) -> Iterator[None]:
+def shifted(queries: Sequence[int]) -> AbstractContextManager[None]:
     """Inside the block the queries 0, 1, … of stages are these ones of the call that is watched."""
     observer = _current.get()
-    if observer is None:
-        yield
-        return
-    with observing(_Shifted(observer, queries)):
-        yield
+    return nullcontext() if observer is None else observing(_Shifted(observer, queries))
 
 
 @dataclass(frozen=True)

@@ -106,5 +106,5 @@ def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
     )
     store = ForeignStore(client, "two", StoreOptions(2), LangChainLayout(vector="a"), "a")
     assert store.vectors([-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
-    assert store.query([Probe([1.0, 0.0], 5)]) == [[(-1, pytest.approx(0.6))]]
+    assert store.query([Probe([1.0, 0.0], 5)]) == [{-1: pytest.approx(0.6)}]
     assert [passage.id for page in store.pages() for passage in page] == ["0", "1"]

@@ -22,7 +22,7 @@ from hybridge.vectors import HNSW, Probe, StoreOptions, VectorStore
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create, drop, read_manifest
 from hybridge.vectors.edge import EdgeStore
-from hybridge.vectors.store import check_vectors
+from hybridge.vectors.store import Ranking, check_vectors
 
 SIZE, DIMENSION = 60, 8
 PASSAGES = [
@@ -54,6 +54,10 @@ def store(empty: VectorStore) -> VectorStore:
     return empty
 
 
+def _in_order(ranking: Ranking) -> list[tuple[int, float]]:
+    return list(ranking.items())
+
+
 def cosines(query: np.ndarray) -> np.ndarray:
     return (DENSE @ query) / (np.linalg.norm(DENSE, axis=1) * np.linalg.norm(query))
 
@@ -63,9 +67,9 @@ def test_dense_search_is_exact(store: VectorStore) -> None:
     expected = cosines(query)
     [found] = store.query([Probe(query.tolist(), 10)])
     best = np.argsort(-expected)[:10]
-    assert [point for point, _ in found] == [store.point(f"p{row}") for row in best]
-    assert [score for _, score in found] == pytest.approx(expected[best].tolist(), abs=1e-6)
-    assert all(type(score) is float for _, score in found)
+    assert list(found) == [store.point(f"p{row}") for row in best]
+    assert list(found.values()) == pytest.approx(expected[best].tolist(), abs=1e-6)
+    assert all(type(score) is float for score in found.values())
 
 
 def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: VectorStore) -> None:
@@ -73,8 +77,8 @@ def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: Vector
     # A third of the passages hold term 10; Lucene's IDF with N = 60, n = 20.
     idf = np.log(1 + (60 - 20 + 0.5) / (20 + 0.5))
     expected = {store.point(f"p{n}"): (n + 1) * idf for n in range(0, SIZE, 3)}
-    assert dict(found) == pytest.approx(expected, rel=1e-5)
-    assert found[0][0] == store.point("p57")
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert next(iter(found)) == store.point("p57")
 
 
 def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
@@ -82,7 +86,7 @@ def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
     [found] = store.query([Probe(query.tolist(), 5, where=as_filter({"even": True}))])
     expected = cosines(query)
     even = sorted(range(0, SIZE, 2), key=lambda row: -expected[row])[:5]
-    assert [point for point, _ in found] == [store.point(f"p{row}") for row in even]
+    assert list(found) == [store.point(f"p{row}") for row in even]
 
 
 def test_scores_of_given_points(store: VectorStore) -> None:
@@ -91,15 +95,16 @@ def test_scores_of_given_points(store: VectorStore) -> None:
         [Probe(DENSE[3].tolist(), 3, among=among), Probe(([10], [2.0]), 3, among=among)]
     )
     expected = cosines(DENSE[3])
-    assert dict(dense) == pytest.approx(
+    assert dense == pytest.approx(
         {store.point("p3"): 1.0, store.point("p5"): expected[5]}, abs=1e-6
     )
-    assert [point for point, _ in sparse] == [store.point("p3")]  # p5 lacks term 10
+    assert list(sparse) == [store.point("p3")]  # p5 lacks term 10
 
 
 def test_a_batch_answers_as_its_parts_do(store: VectorStore) -> None:
     probes = [Probe(row.tolist(), 4) for row in DENSE[:5]]
-    assert store.query(probes) == [store.query([probe])[0] for probe in probes]
+    alone = [store.query([probe])[0] for probe in probes]
+    assert list(map(_in_order, store.query(probes))) == list(map(_in_order, alone))
     assert store.query([]) == []
 
 
@@ -116,10 +121,10 @@ def test_upsert_replaces_and_delete_removes(store: VectorStore) -> None:
 def test_set_sparse_replaces_weights_and_keeps_the_rest(store: VectorStore) -> None:
     store.set_sparse([store.point("p0")], [([99], [1.0])])
     [found] = store.query([Probe(([99], [1.0]), 5)])
-    assert [point for point, _ in found] == [store.point("p0")]
+    assert list(found) == [store.point("p0")]
     assert store.get([store.point("p0")])[store.point("p0")] == PASSAGES[0]
     [dense] = store.query([Probe(DENSE[0].tolist(), 1)])
-    assert dense[0][0] == store.point("p0")
+    assert list(dense) == [store.point("p0")]
 
 
 def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
@@ -135,7 +140,7 @@ def test_ties_are_in_the_order_of_their_ids(empty: VectorStore) -> None:
     twins = [Passage(f"t{number}", "same") for number in range(9)]
     empty.upsert(twins, np.ones((9, DIMENSION), np.float32), [([1], [1.0])] * 9)
     [found] = empty.query([Probe([1.0] * DIMENSION, 9)])
-    assert [point for point, _ in found] == [empty.point(f"t{n}") for n in range(9)]
+    assert list(found) == [empty.point(f"t{n}") for n in range(9)]
 
 
 def test_a_wrong_dimension_is_a_store_error(store: VectorStore) -> None:
@@ -181,10 +186,11 @@ def test_edge_survives_closing_and_refuses_a_second_opener(tmp_path: Path) -> No
     store.upsert(PASSAGES, DENSE, SPARSE)
     with pytest.raises(IndexLockedError, match="open already"):
         EdgeStore.open(tmp_path / "points", options)
-    before = store.query([Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)])
+    probes = [Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)]
+    before = store.query(probes)
     store.close()
     again = EdgeStore.open(tmp_path / "points", options)
-    assert again.query([Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)]) == before
+    assert list(map(_in_order, again.query(probes))) == list(map(_in_order, before))
     again.close()
 
 
@@ -220,7 +226,7 @@ def test_every_option_still_finds_the_nearest(tmp_path: Path, options: StoreOpti
     # A graph or copies are built where they were asked for, and nowhere else.
     assert (store._shard.info().indexed_vectors_count > 0) == (not options.exact)
     found = store.query([Probe(vector.tolist(), 1) for vector in vectors[:50]])
-    assert [points[0][0] for points in found] == [store.point(f"p{n}") for n in range(50)]
+    assert list(map(list, found)) == [[store.point(f"p{n}")] for n in range(50)]
     store.close()
 
 

@@ -15,7 +15,7 @@ from ..index.search import FUSION
 from ..index.stages import Stage
 from ..passages import Hit, Passage
 from ..protocols import Where
-from ..vectors.store import DENSE, SPARSE, Scored
+from ..vectors.store import DENSE, SPARSE, Ranking
 from .max_sim import stored_max_sim
 from .missing import missed_by_hybrid
 from .parts import (
@@ -77,7 +77,7 @@ class HybridExaminer:
             self._blended = fusion_parts(
                 ConvexCombination(), [self._fused, judged], [1 - blend, blend]
             )
-        self._tops: dict[str, list[Scored]] = {}
+        self._tops: dict[str, Ranking] = {}
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:
         return self._index.get([passage_id])[0]
@@ -160,7 +160,7 @@ class HybridExaminer:
         if entry is not None:
             return entry.rank, self._plan.depth
         place = next(
-            (at for at, (other, _) in enumerate(self._top(stage), start=1) if other == point), None
+            (at for at, other in enumerate(self._top(stage), start=1) if other == point), None
         )
         return place, max(self._plan.depth, DEEPEST)
 
@@ -169,12 +169,12 @@ class HybridExaminer:
         depths = []
         for stage in self._plan.stages:
             top = self._top(stage.name)
-            score = dict(top).get(point)
+            score = top.get(point)
             if score is not None:
-                depths.append(sum(other >= score for _, other in top))
+                depths.append(sum(other >= score for other in top.values()))
         return min(depths, default=None)
 
-    def _top(self, stage: str) -> list[Scored]:
+    def _top(self, stage: str) -> Ranking:
         """A stage's list, deeper than the search took it."""
         if stage not in self._tops:
             depth = max(self._plan.depth, DEEPEST)

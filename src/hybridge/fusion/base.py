@@ -113,13 +113,18 @@ def _weight(weight: object) -> float:
     return number
 
 
-def read_scores(run: Mapping[K, float]) -> Scores:
+def read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None) -> Scores:
     """The scores of a run that has candidates, as float64, once it is sure that they are finite.
+
+    Args:
+        run: a score for each candidate.
+        candidates: all of the run's, in the order in which to read them; None takes the run's own.
 
     Raises:
         InvalidInputError: a score, or the distance of two, is not finite.
     """
-    scores = np.fromiter(run.values(), np.float64, len(run))
+    values = run.values() if candidates is None else map(run.__getitem__, candidates)
+    scores = np.fromiter(values, np.float64, len(run))
     if not isfinite(float(scores.max()) - float(scores.min())):
         worst = max(run, key=lambda candidate: _size(run[candidate]))
         raise InvalidInputError(
@@ -133,23 +138,25 @@ def standardize(scores: Scores, *, sample: bool = False) -> Scores:
     """The scores' distances from their mean in standard deviations; all 0 for equal scores.
 
     Args:
-        scores: finite, at least one.
+        scores: finite, at least one in each row: shape (scores,) or (rows, scores).
         sample: divide the variance by n - 1, as for a sample, and not by n.
 
-    >>> standardize(np.array([1.0, 3.0])).tolist(), standardize(np.array([7.0])).tolist()
-    ([-1.0, 1.0], [0.0])
+    >>> standardize(np.array([[1.0, 3.0], [7.0, 7.0]])).tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
     """
-    low, high = float(scores.min()), float(scores.max())
-    if low == high:
-        return np.zeros_like(scores)
+    low = scores.min(axis=-1, keepdims=True)
+    width = scores.max(axis=-1, keepdims=True) - low
+    width[width == 0] = 1
     # On [0, 1] no square can overflow or vanish, whatever unit the scores came in.
-    unit = (scores - low) / (high - low)
+    unit = (scores - low) / width
     # Sums over the sorted scores do not depend on the order that the run was written down in.
     ordered = np.sort(unit)
-    mean = float(ordered.sum()) / len(ordered)
+    count = ordered.shape[-1]
+    mean = ordered.sum(axis=-1, keepdims=True) / count
     ordered -= mean
-    variance = float((ordered * ordered).sum()) / (len(ordered) - sample)
-    standardized: Scores = (unit - mean) / variance**0.5
+    variance = (ordered * ordered).sum(axis=-1, keepdims=True) / max(count - sample, 1)
+    variance[variance == 0] = 1
+    standardized: Scores = (unit - mean) / np.sqrt(variance)
     return standardized
 
 
@@ -201,7 +208,9 @@ def sum_in_order(rows: Scores) -> list[float]:
     >>> sum_in_order(np.array([[1.0, 2.0], [0.5, -2.0]]))
     [1.5, 0.0]
     """
-    total: list[float] = np.sort(rows, axis=0).sum(axis=0).tolist()
+    if len(rows) > 2:  # two numbers have one sum, in whatever order
+        rows = np.sort(rows, axis=0)
+    total: list[float] = rows.sum(axis=0).tolist()
     return total
 
 

@@ -72,9 +72,7 @@ class ConvexCombination(Configured):
         if not filled:
             return {}
         first = filled[0][0]
-        normalize = _NORMALIZATIONS[self.normalization]
-        rows = []
-        for run, share in filled:
+        for run, _ in filled:
             if run.keys() != first.keys():
                 missing = next(iter(run.keys() ^ first.keys()))
                 raise InvalidInputError(
@@ -82,6 +80,6 @@ class ConvexCombination(Configured):
                     "candidate scored by every retriever. Complete the runs with Scorer.score, or "
                     "choose 'min-max' or 'z-score'"
                 )
-            aligned = run if run is first else {key: run[key] for key in first}
-            rows.append(share * normalize(read_scores(aligned)))
-        return dict(zip(first, sum_in_order(np.array(rows)), strict=True))
+        rows = np.array([read_scores(run, first) for run, _ in filled])
+        parts = _NORMALIZATIONS[self.normalization](rows) * [[share] for _, share in filled]
+        return dict(zip(first, sum_in_order(parts), strict=True))

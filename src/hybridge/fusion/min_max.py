@@ -45,13 +45,13 @@ class MinMax(Configured):
 
 
 def min_max(scores: Scores) -> Scores:
-    """The scores stretched to [0, 1]; equal ones are all 0.5.
+    """The scores, shape (scores,) or (rows, scores), stretched to [0, 1]; equal ones are all 0.5.
 
-    >>> min_max(np.array([2.0, 6.0, 4.0])).tolist(), min_max(np.array([6.0])).tolist()
-    ([0.0, 1.0, 0.5], [0.5])
+    >>> min_max(np.array([[2.0, 6.0, 4.0], [6.0, 6.0, 6.0]])).tolist()
+    [[0.0, 1.0, 0.5], [0.5, 0.5, 0.5]]
     """
-    low, high = float(scores.min()), float(scores.max())
-    if low == high:
-        return np.full_like(scores, 0.5)
-    stretched: Scores = (scores - low) / (high - low)
+    low = scores.min(axis=-1, keepdims=True)
+    width = scores.max(axis=-1, keepdims=True) - low
+    halves = np.full_like(scores, 0.5)
+    stretched: Scores = np.divide(scores - low, width, out=halves, where=width > 0)
     return stretched

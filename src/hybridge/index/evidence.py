@@ -7,17 +7,17 @@ by the functions that put a search together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..arguments import check_queries
 from ..filters import Filter
 from ..iteration import chunked
 from ..passages import Hit, Passage
-from ..vectors.store import Scored, VectorStore
+from ..vectors.store import Ranking, VectorStore
 from .late import LateSearch
 from .plan import Plan
-from .search import BATCH, by_id, completed, late_blended
+from .search import BATCH, by_id, completed, head, late_blended
 from .searchable import Searchable
 from .stages import Stage, StageSearch
 
@@ -97,11 +97,11 @@ class Evidence:
                 self._late = _RecalledLate(self._store, self._encoded[plan.late.name])
             judged = self._late.judged([list(run) for run in scores])
             scores = late_blended(scores, judged, plan.blend)
-        heads = [_first(run, plan.k) for run in scores]
-        unread = {point for list_ in heads for point, _ in list_} - self._passages.keys()
+        heads = [head(run, plan.k) for run in scores]
+        unread = set[int]().union(*heads) - self._passages.keys()
         if unread:
             self._passages |= self._store.get(list(unread))
-        return [by_id(list_, self._passages)[: plan.k] for list_ in heads]
+        return [by_id(some, self._passages)[: plan.k] for some in heads]
 
     def _runs(self, plan: Plan) -> _Runs:
         """Each stage's scores of its candidates, or of all stages' where the fusion wants that."""
@@ -109,7 +109,7 @@ class Evidence:
         if self._latest is None or self._latest[0] != state:
             searches = self._recalled(plan)
             tops = [search.top(plan.depth, None) for search in searches]
-            self._latest = state, {False: [[dict(list_) for list_ in lists] for lists in tops]}
+            self._latest = state, {False: tops}
         runs, wanted = self._latest[1], plan.fusion.completes
         if wanted not in runs:
             runs[True] = completed(self._recalled(plan), runs[False])
@@ -126,14 +126,6 @@ class Evidence:
         return [self._searches[stage] for stage in plan.stages]
 
 
-def _first(scores: dict[int, float], k: int) -> list[Scored]:
-    """What the `head` of all candidates is, in no order: without sorting pairs, which is slow."""
-    if not scores:
-        return []
-    least = sorted(scores.values(), reverse=True)[:k][-1]
-    return [(point, score) for point, score in scores.items() if score >= least]
-
-
 class _Memory:
     """The scores of points that were asked for before, for each query."""
 
@@ -142,7 +134,7 @@ class _Memory:
 
     def recall(
         self,
-        points: Sequence[Sequence[int]],
+        points: Sequence[Collection[int]],
         ask: Callable[[list[int], list[list[int]]], Sequence[dict[int, float]]],
     ) -> list[dict[int, float]]:
         """Each query's scores of its points, as far as they have one.
@@ -172,10 +164,10 @@ class _Recalled(StageSearch):
         self._stage = stage
         self._encoded = encoded
         # By depth: where scores tie, or are approximate, a short list is no part of a long one.
-        self._tops: dict[int, list[list[Scored]]] = {}
+        self._tops: dict[int, list[Ranking]] = {}
         self._memory = _Memory(len(encoded))
 
-    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         if depth not in self._tops:
             self._tops[depth] = [
                 list_
@@ -184,7 +176,7 @@ class _Recalled(StageSearch):
             ]
         return self._tops[depth]
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         return self._memory.recall(points, self._ask)
 
     def _ask(self, queries: list[int], points: list[list[int]]) -> list[dict[int, float]]:
@@ -198,7 +190,7 @@ class _RecalledLate(LateSearch):
         super().__init__(store, encoded)
         self._memory = _Memory(len(encoded))
 
-    def scored(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def scored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         return self._memory.recall(points, self._ask)
 
     def _ask(self, queries: list[int], points: list[list[int]]) -> list[dict[int, float]]:

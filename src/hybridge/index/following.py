@@ -6,14 +6,14 @@ passages it found still are there and pass the filter; what has come since is fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..filters import And, Filter, IdIn
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Snapshot
-from ..vectors.store import Scored
+from ..vectors.store import Ranking
 from .postings import PointedId, PostingsSearch, PostingsStage
 
 __all__ = ["FollowingStage"]
@@ -33,7 +33,7 @@ class FollowingStage(PostingsStage):
     def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
         return super().rows(self.known(points), snapshot)
 
-    def known(self, points: Sequence[int]) -> list[int]:
+    def known(self, points: Collection[int]) -> list[int]:
         """Those of the points that the arrays were made of."""
         return [point for point in points if point in self._keys]
 
@@ -54,13 +54,12 @@ class _FollowingSearch(PostingsSearch):
         super().__init__(stage, snapshot, queries)
         self._following = stage
 
-    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         tops = super().top(depth, where)
-        found = {point for top in tops for point, _ in top}
-        current = self._following.current(list(found), where)
-        return [[pair for pair in top if pair[0] in current] for top in tops]
+        current = self._following.current(list(set().union(*tops)), where)
+        return [{point: score for point, score in top.items() if point in current} for top in tops]
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         # What the arrays do not know has no score yet.
         scores = super().exact([self._following.known(some) for some in points])
         return [

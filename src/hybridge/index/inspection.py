@@ -11,7 +11,7 @@ from ..filters import Filter
 from ..lexical.parts import ScoreParts
 from ..passages import Hit
 from ..protocols import Vectors
-from ..vectors.store import Probe, Scored
+from ..vectors.store import Probe, Ranking
 from .lexical import LexicalSearch
 from .plan import Plan
 from .search import Considered, consider, stage_hits
@@ -70,10 +70,10 @@ class Inspection:
             )
         return hits
 
-    def top(self, stage: str, depth: int) -> list[Scored]:
+    def top(self, stage: str, depth: int) -> Ranking:
         """The best `depth` points by one stage alone."""
         with self._index._access.reading(self._where):
-            top: list[Scored] = self._begin(stage).top(depth, self._where)[0]
+            top: Ranking = self._begin(stage).top(depth, self._where)[0]
         return top
 
     def exact(self, stage: str, points: Sequence[int]) -> dict[int, float]:
@@ -100,7 +100,6 @@ class Inspection:
             there = [point for point in points if point in stored]
             probes = [Probe([token], len(there), among=there) for token in query]
             answers = self._store.query(probes) if there else []
-        greatest = [dict(answer) for answer in answers]
         rows = np.array(query, dtype=np.float32)
         found = []
         for point in points:
@@ -108,7 +107,7 @@ class Inspection:
                 found.append(np.zeros((len(rows), 0), dtype=np.float32))
                 continue
             matrix = rows @ np.array(stored[point], dtype=np.float32).T
-            best = np.array([[scores[point]] for scores in greatest], dtype=np.float32)
+            best = np.array([[scores[point]] for scores in answers], dtype=np.float32)
             at = matrix.argmax(axis=1, keepdims=True)
             matrix = np.minimum(matrix, best)
             np.put_along_axis(matrix, at, best, axis=1)

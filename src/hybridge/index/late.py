@@ -6,7 +6,7 @@ the engine compares (MaxSim, see `hybridge.colbert`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ class LateStage:
 class LateSearch(ProbeSearch):
     """A search by token vectors, which a blank passage has none of."""
 
-    def judged(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def judged(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Each query's scores of the given points; a blank passage gets the lowest of its list."""
         return [
             dict.fromkeys(some, min(scores.values(), default=0.0)) | scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -19,7 +19,7 @@ from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Snapshot
 from ..passages import Passage
-from ..vectors.store import SPARSE, Scored
+from ..vectors.store import SPARSE, Ranking
 from .home import Home
 from .lexical import Prepared
 from .stages import Stage
@@ -188,14 +188,14 @@ class PostingsSearch:
         self._snapshot = snapshot
         self._scores = [snapshot.scores(query) for query in queries]
 
-    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)
         return [
-            [(key.point, score) for key, score in self._snapshot.best(scores, depth, allowed)]
+            {key.point: score for key, score in self._snapshot.best(scores, depth, allowed)}
             for scores in self._scores
         ]
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         row = self._stage.row_in(self._snapshot)
         return [
             dict(zip(some, scores.values[list(map(row, some))].tolist(), strict=True))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..filters import Filter
 from ..fusion import ConvexCombination
-from ..observation import ENCODING, observed, shifted
+from ..observation import ENCODING, Report, observed, shifted
 from ..passages import Hit, Passage, StageScore
-from ..vectors.store import Scored, VectorStore
+from ..vectors.store import Ranking, VectorStore
 from .late import LATE, LATE_BLEND
 from .plan import Plan
 from .stages import Stage, StageSearch
@@ -21,18 +19,21 @@ __all__ = [
     "BATCH",
     "FUSION",
     "Considered",
+    "Run",
     "by_id",
     "completed",
     "consider",
     "head",
     "hybrid_hits",
     "late_blended",
-    "ranked",
     "spread",
     "stage_hits",
 ]
 
 FUSION = "fusion"
+
+# Candidates and their scores, in no order.
+Run: TypeAlias = Mapping[int, float]
 
 _BLENDING = ConvexCombination()
 
@@ -80,18 +81,16 @@ def stage_hits(
     return hits
 
 
-def _alone(
-    stage: str, lists: Sequence[Sequence[Scored]], store: VectorStore, k: int
-) -> list[list[Hit]]:
-    """The first `k` of each list as hits that no other stage has touched."""
-    heads = [head(list_, k) for list_ in lists]
+def _alone(stage: str, runs: Sequence[Run], store: VectorStore, k: int) -> list[list[Hit]]:
+    """The best `k` of each run as hits that no other stage has touched."""
+    heads = [head(run, k) for run in runs]
     passages = _passages(store, heads)
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score),))
-            for rank, (passage, score, _) in enumerate(by_id(list_, passages)[:k], start=1)
+            for rank, (passage, score, _) in enumerate(by_id(some, passages)[:k], start=1)
         ]
-        for list_ in heads
+        for some in heads
     ]
 
 
@@ -108,29 +107,29 @@ class Considered:
 
     Args:
         names: what ranked candidates on the way, in the order they ran.
-        tops: their lists, best first.
+        tops: what they found.
         runs: each first stage's scores as they were fused, completed where the fusion asks.
         fused: each candidate's fused score.
         judged: each candidate's score by late interaction; None without.
         last: what made the final list.
-        final: all candidates, best first, ties in no order.
+        final: each candidate's last score.
     """
 
     names: Sequence[str]
-    tops: Sequence[Sequence[Sequence[Scored]]]
-    runs: Sequence[Sequence[Mapping[int, float]]]
-    fused: Sequence[Mapping[int, float]]
-    judged: Sequence[Mapping[int, float]] | None
+    tops: Sequence[Sequence[Ranking]]
+    runs: Sequence[Sequence[Run]]
+    fused: Sequence[Run]
+    judged: Sequence[Run] | None
     last: str
-    final: Sequence[Sequence[Scored]]
+    final: Sequence[Run]
 
     def hits(self, store: VectorStore, k: int) -> list[list[Hit]]:
         """The best `k` for each query, ties by id."""
-        heads = [head(list_, k) for list_ in self.final]
+        heads = [head(run, k) for run in self.final]
         passages = _passages(store, heads)
         return [
-            _hits(by_id(list_, passages)[:k], self.names, query_tops, self.last)
-            for list_, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
+            _hits(by_id(some, passages)[:k], self.names, query_tops, self.last)
+            for some, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
         ]
 
 
@@ -147,45 +146,36 @@ def consider(
         store: what holds the passages.
         where: only passages that pass this filter.
     """
-    k, fusion = plan.k, plan.fusion
+    fusion = plan.fusion
+
+    def tell(report: Report, stage: str, found: Sequence[Run]) -> None:
+        if report.watched:
+            report.hits = _alone(stage, found, store, plan.k)
+
     names: list[str] = []
-    tops: list[list[list[Scored]]] = []
+    tops: list[list[Ranking]] = []
     searches = []
     for stage, queries in zip(plan.stages, encoded, strict=False):
-        with _seen(stage.name, len(queries), store, k) as tell:
+        with observed(stage.name, len(queries)) as report:
             searches.append(stage.begin(queries))
             names.append(stage.name)
-            tops.append(tell(searches[-1].top(plan.depth, where)))
-    with _seen(FUSION, len(tops[0]), store, k) as tell:
-        runs = [[dict(list_) for list_ in lists] for lists in tops]
-        if fusion.completes:
-            runs = completed(searches, runs)
+            tops.append(searches[-1].top(plan.depth, where))
+            tell(report, stage.name, tops[-1])
+    with observed(FUSION, len(tops[0])) as report:
+        runs = completed(searches, tops) if fusion.completes else [*tops]
         fused = [fusion.fuse(query_runs, plan.shares) for query_runs in zip(*runs, strict=True)]
-        final = tell([ranked(run) for run in fused])
+        tell(report, FUSION, fused)
     if plan.late is None:
-        return Considered(names, tops, runs, fused, None, FUSION, final)
-    with _seen(LATE, len(final), store, k) as tell:
+        return Considered(names, tops, runs, fused, None, FUSION, fused)
+    with observed(LATE, len(fused)) as report:
         judged = plan.late.begin(encoded[-1]).judged([list(run) for run in fused])
-        names += [FUSION, LATE]
-        tops += [final, tell([ranked(run) for run in judged])]
-    with _seen(LATE_BLEND, len(final), store, k) as tell:
-        final = tell([ranked(run) for run in late_blended(fused, judged, plan.blend)])
+        tell(report, LATE, judged)
+    names += [FUSION, LATE]
+    tops += [[_ranked(run) for run in scores] for scores in (fused, judged)]
+    with observed(LATE_BLEND, len(fused)) as report:
+        final = late_blended(fused, judged, plan.blend)
+        tell(report, LATE_BLEND, final)
     return Considered(names, tops, runs, fused, judged, LATE_BLEND, final)
-
-
-@contextmanager
-def _seen(
-    stage: str, queries: int, store: VectorStore, k: int
-) -> Iterator[Callable[[list[list[Scored]]], list[list[Scored]]]]:
-    """Let the observer, if there is one, see the first `k` of the lists that go through."""
-    with observed(stage, queries) as report:
-
-        def tell(lists: list[list[Scored]]) -> list[list[Scored]]:
-            if report.watched:
-                report.hits = _alone(stage, lists, store, k)
-            return lists
-
-        yield tell
 
 
 def late_blended(
@@ -203,54 +193,49 @@ def completed(
     unions = [set[int]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
     whole = []
     for search, stage_runs in zip(searches, runs, strict=True):
-        missing = [
-            list(union.difference(run)) for union, run in zip(unions, stage_runs, strict=True)
-        ]
+        missing = [union.difference(run) for union, run in zip(unions, stage_runs, strict=True)]
         whole.append(
             [run | more for run, more in zip(stage_runs, search.exact(missing), strict=True)]
         )
     return whole
 
 
-def ranked(scores: Mapping[int, float]) -> list[Scored]:
-    """The candidates by their scores, best first."""
-    # Ties are put in the order of their ids once the passages are known.
-    return sorted(scores.items(), key=itemgetter(1), reverse=True)
+def _ranked(run: Run) -> Ranking:
+    """The candidates by their scores, best first, ties in no order."""
+    return {point: run[point] for point in sorted(run, key=run.__getitem__, reverse=True)}
 
 
-def head(listed: Sequence[Scored], k: int) -> list[Scored]:
-    """The first `k`, and those after them that are tied with the last: ids will decide."""
-    end = min(k, len(listed))
-    while 0 < end < len(listed) and listed[end][1] == listed[end - 1][1]:
-        end += 1
-    return list(listed[:end])
+def head(run: Run, k: int) -> Run:
+    """The best `k` and all that tie with the last of them, in no order: ids will decide."""
+    if len(run) <= k:
+        return run
+    least = sorted(run.values(), reverse=True)[k - 1]
+    return {point: score for point, score in run.items() if score >= least}
 
 
-def _passages(store: VectorStore, lists: Sequence[Sequence[Scored]]) -> dict[int, Passage]:
-    points = {point for list_ in lists for point, _ in list_}
+def _passages(store: VectorStore, runs: Sequence[Run]) -> dict[int, Passage]:
+    points = set[int]().union(*runs)
     return store.get(list(points)) if points else {}
 
 
-def by_id(
-    listed: Sequence[Scored], passages: Mapping[int, Passage]
-) -> list[tuple[Passage, float, int]]:
+def by_id(run: Run, passages: Mapping[int, Passage]) -> list[tuple[Passage, float, int]]:
     """Candidates with their passages, best first, ties by id."""
     # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in listed if point in passages]
+    found = [(passages[point], score, point) for point, score in run.items() if point in passages]
     return sorted(found, key=lambda item: (-item[1], item[0].id))
 
 
 def _hits(
     found: Sequence[tuple[Passage, float, int]],
     names: Sequence[str],
-    tops: Sequence[Sequence[Scored]],
+    tops: Sequence[Ranking],
     last: str,
 ) -> list[Hit]:
     traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
     for name, top in zip(names, tops, strict=True):
-        for rank, (point, score) in enumerate(top, start=1):
+        for rank, point in enumerate(top, start=1):
             if point in traces:
-                traces[point].append(StageScore(name, rank, score))
+                traces[point].append(StageScore(name, rank, top[point]))
     return [
         Hit(passage, score, (*traces[point], StageScore(last, place, score)))
         for place, (passage, score, point) in enumerate(found, start=1)

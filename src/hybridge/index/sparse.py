@@ -136,7 +136,7 @@ class SparseSearch(ProbeSearch):
         found = self._query(
             [Probe(self._weigher.encode_counts({term: 1}), everything) for term in counts]
         )
-        having = {term: dict(answer) for term, answer in zip(counts, found, strict=True)}
+        having = dict(zip(counts, found, strict=True))
         idfs = self._idfs(having)
         grown = self._grown(counts, having, points)
         return [
@@ -164,7 +164,7 @@ class SparseSearch(ProbeSearch):
             for term in shared[-1]:
                 asked[term] = counts[term]
                 probes.append(Probe(self._weigher.encode_counts(asked), 1, among=[point]))
-        scores = iter([dict(answer) for answer in self._query(probes)])
+        scores = iter(self._query(probes))
         grown = []
         for point, terms in zip(points, shared, strict=True):
             steps = pairwise([0.0, *(next(scores)[point] for _ in terms)])

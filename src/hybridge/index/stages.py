@@ -6,14 +6,14 @@ take long. `begin` then opens one search over the state of that moment, under th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
 from ..filters import Filter
 from ..protocols import Encoder
-from ..vectors.store import DENSE, Probe, Scored, VectorStore, check_vectors
+from ..vectors.store import DENSE, Probe, Ranking, VectorStore, check_vectors
 
 __all__ = ["DenseStage", "ProbeSearch", "Stage", "StageSearch"]
 
@@ -21,11 +21,11 @@ __all__ = ["DenseStage", "ProbeSearch", "Stage", "StageSearch"]
 class StageSearch(Protocol):
     """One search of one stage for a list of queries."""
 
-    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         """Each query's best `depth` points, best first."""
         ...
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Each query's scores of the given points."""
         ...
 
@@ -75,30 +75,29 @@ class ProbeSearch:
         self._store = store
         self._encoded = encoded
 
-    def top(self, depth: int, where: Filter | None) -> list[list[Scored]]:
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         return self._query([Probe(query, depth, where) for query in self._encoded])
 
-    def exact(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         # A sparse search leaves out what shares no term with the query: its score is 0.
         return [
             dict.fromkeys(some, 0.0) | scores
             for some, scores in zip(points, self.scored(points), strict=True)
         ]
 
-    def scored(self, points: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+    def scored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Each query's scores of those of the given points that the engine has one for."""
-        answers = self._query(
+        return self._query(
             [
                 Probe(query, len(some), among=some)
                 for query, some in zip(self._encoded, points, strict=True)
             ]
         )
-        return [dict(answer) for answer in answers]
 
-    def _query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+    def _query(self, probes: Sequence[Probe]) -> list[Ranking]:
         """The probes' answers; the engine is not asked what nothing can answer."""
         asked = [at for at, probe in enumerate(probes) if probe.limit and not probe.is_empty]
-        answers: list[list[Scored]] = [[] for _ in probes]
+        answers: list[Ranking] = [{} for _ in probes]
         for at, answer in zip(asked, self._store.query([probes[at] for at in asked]), strict=True):
             answers[at] = answer
         return answers

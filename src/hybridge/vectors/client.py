@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from .collection import describe, server_errors
 from .layouts import OWN, Layout
 from .options import StoreOptions
 from .points import id_of, number_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, Tokens, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -146,7 +146,7 @@ class ClientStore:
         for records in self._pages(None, with_payload=True):
             yield list(map(self._passage, records))
 
-    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         if not probes:
             return []
         requests = [self._request(probe) for probe in probes]
@@ -154,7 +154,7 @@ class ClientStore:
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
-                [(number_of(point.id), float(point.score)) for point in answer.points],
+                {number_of(point.id): float(point.score) for point in answer.points},
                 probe,
                 self._ids,
             )
@@ -253,7 +253,7 @@ class ClientStore:
         return _search_params(self.options, probe.using)
 
     def _filter(
-        self, where: Filter | None, among: Sequence[int] | None = None
+        self, where: Filter | None, among: Collection[int] | None = None
     ) -> models.Filter | None:
         from qdrant_client import models
 
@@ -281,7 +281,7 @@ class ClientStore:
         return self._layout.passage(number_of(record.id), record.payload or {})
 
 
-def _ids_of(points: Sequence[int]) -> list[int | str | UUID]:
+def _ids_of(points: Collection[int]) -> list[int | str | UUID]:
     return [id_ for id_ in map(id_of, points) if id_ is not None]
 
 

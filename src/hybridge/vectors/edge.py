@@ -6,8 +6,9 @@ and in `edge_config`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ..protocols import Vectors
 from .edge_config import search_params, shard_config, token_params
 from .options import StoreOptions
 from .payload import passage_of, payload_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Scored, Sparse, Tokens, passing, ranked
+from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["EdgeStore"]
 
 _PAGE = 1_000
+_ID_AND_SCORE = attrgetter("id", "score")
 
 
 class EdgeStore:
@@ -144,7 +146,7 @@ class EdgeStore:
         for records in self._pages(None, with_payload=True):
             yield [passage_of(record.payload) for record in records]
 
-    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         import qdrant_edge as edge
 
         if not probes:
@@ -156,7 +158,7 @@ class EdgeStore:
             else:
                 answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [
-            ranked([(point.id, point.score) for point in answer], probe, self._ids)
+            ranked(dict(map(_ID_AND_SCORE, answer)), probe, self._ids)
             for probe, answer in zip(probes, answers, strict=True)
         ]
 
@@ -254,7 +256,7 @@ class EdgeStore:
         )
 
     def _filter(
-        self, where: Filter | None, among: Sequence[int] | None = None
+        self, where: Filter | None, among: Collection[int] | None = None
     ) -> edge.Filter | None:
         import qdrant_edge as edge
 
@@ -278,14 +280,23 @@ def _kind(schema: edge.PayloadSchemaType) -> str:
     return str(schema).rpartition(".")[2].lower()
 
 
-@contextmanager
-def _engine(action: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
+class _engine:  # noqa: N801 - a context manager, and a class because a search enters five
+    """Turn whatever the engine raises inside the block into an error of ours."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception):
+            return
         if "not initialized" in str(error):
-            raise ClosedError(f"cannot {action}: the index was closed; open it again") from error
-        raise StoreError(f"Qdrant Edge could not {action}: {error}") from error
+            raise ClosedError(
+                f"cannot {self._action}: the index was closed; open it again"
+            ) from error
+        raise StoreError(f"Qdrant Edge could not {self._action}: {error}") from error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ everything else can be rebuilt from it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -26,7 +26,7 @@ __all__ = [
     "SPARSE",
     "TOKENS",
     "Probe",
-    "Scored",
+    "Ranking",
     "Sparse",
     "Tokens",
     "VectorStore",
@@ -41,8 +41,8 @@ DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 Sparse: TypeAlias = tuple[list[int], list[float]]
 # A text as one vector a token: shape (tokens, dimension).
 Tokens: TypeAlias = list[list[float]]
-# What stands for a passage's id in a store, and the passage's score.
-Scored: TypeAlias = tuple[int, float]
+# Points, which stand for passages' ids in a store, and their scores, best first.
+Ranking: TypeAlias = dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Probe:
     vector: list[float] | Sparse | Tokens
     limit: int
     where: Filter | None = None
-    among: Sequence[int] | None = None
+    among: Collection[int] | None = None
 
     @property
     def using(self) -> str:
@@ -128,7 +128,7 @@ class VectorStore(Protocol):
         """All passages, page by page, in the order of their points."""
         ...
 
-    def query(self, probes: Sequence[Probe]) -> list[list[Scored]]:
+    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         """For each probe its points, best first, ties by id, a sparse probe's zeros left out.
 
         Points that a probe names with `among` come in no order.
@@ -189,10 +189,10 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
             f"vectors have shape {matrix.shape}; this index needs ({count}, {dimension}): "
             "one row a passage, as long as the encoder's dimension"
         )
-    finite = np.isfinite(matrix).all(axis=1)
+    finite = np.isfinite(matrix)
     if not finite.all():
         raise InvalidInputError(
-            f"the vector in row {int(np.argmin(finite))} holds NaN or infinity: "
+            f"the vector in row {int(np.argmin(finite.all(axis=1)))} holds NaN or infinity: "
             "check what the encoder returned for it"
         )
     return matrix
@@ -214,29 +214,30 @@ def check_tokens(tokens: Sequence[ArrayLike], count: int, dimension: int) -> lis
     return [check_vectors(matrix, len(np.asarray(matrix)), dimension) for matrix in tokens]
 
 
-def ranked(
-    scored: list[Scored], probe: Probe, ids: Callable[[list[int]], Mapping[int, str]]
-) -> list[Scored]:
+def ranked(found: Ranking, probe: Probe, ids: Callable[[list[int]], Mapping[int, str]]) -> Ranking:
     """Points in the order every store answers in: best first, ties by id, only what matches.
 
     Args:
-        scored: points as an engine ranks them, best first, ties in no order.
+        found: points as an engine ranks them, best first, ties in no order.
         probe: what was asked; the order of given points is nobody's concern.
         ids: finds the passages' ids, asked only where points tie.
 
     >>> names = {1: "c", 2: "b", 3: "a"}
-    >>> ranked([(2, 0.5), (3, 0.5), (1, 0.0)], Probe(([7], [1.0]), 3), lambda points: names)
-    [(3, 0.5), (2, 0.5)]
+    >>> ranked({2: 0.5, 3: 0.5, 1: 0.0}, Probe(([7], [1.0]), 3), lambda points: names)
+    {3: 0.5, 2: 0.5}
     """
     if probe.among is not None:
-        return scored
-    if probe.using == SPARSE:
-        scored = [pair for pair in scored if pair[1] > 0.0]
-    if len({score for _, score in scored}) < len(scored):
-        times = Counter(score for _, score in scored)
-        names = ids([point for point, score in scored if times[score] > 1])
-        scored.sort(key=lambda pair: (-pair[1], names.get(pair[0], "")))
-    return scored
+        return found
+    scores = list(found.values())
+    if probe.using == SPARSE and scores and scores[-1] <= 0.0:
+        found = {point: score for point, score in found.items() if score > 0.0}
+        scores = list(found.values())
+    if len(set(scores)) == len(scores):
+        return found
+    times = Counter(scores)
+    names = ids([point for point, score in found.items() if times[score] > 1])
+    order = sorted(found, key=lambda point: (-found[point], names.get(point, "")))
+    return {point: found[point] for point in order}
 
 
 def passing(where: Filter, passages: Iterable[Passage]) -> IdIn:
