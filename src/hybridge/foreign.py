@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeAlias, TypeGuard
 
 from .errors import HybridgeError, InvalidInputError
-from .protocols import Retriever
+from .protocols import Retriever, Where
 
-__all__ = ["GROUP", "as_retriever", "is_retriever"]
+__all__ = ["GROUP", "Inside", "as_retriever", "inside_of", "is_retriever"]
 
 GROUP = "hybridge.retrievers"
 """The group of entry points that are asked for objects of their frameworks."""
@@ -71,6 +72,34 @@ def is_retriever(candidate: object) -> TypeGuard[Retriever]:
     """
     own = (inspect.getattr_static(candidate, verb, None) for verb in ("search", "asearch"))
     return all(own) and _searches(candidate)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a framework's retriever made of ours searches with: what there is to explain.
+
+    Args:
+        retriever: what searches, rerankers and all.
+        k: how many answers it gives unless it is told.
+        where: what they must pass unless it is told; None for everything.
+        score_threshold: answers whose score is below are dropped; None for none.
+    """
+
+    retriever: Retriever
+    k: int
+    where: Where | None = None
+    score_threshold: float | None = None
+
+
+def inside_of(retriever: object) -> Inside | None:
+    """What an adapter's retriever says of itself, in its attribute ``inside``; None for others.
+
+    >>> from hybridge import BM25Retriever
+    >>> inside_of(BM25Retriever()) is None
+    True
+    """
+    inside = getattr(retriever, "inside", None)
+    return inside if isinstance(inside, Inside) else None
 
 
 def _searches(candidate: object) -> TypeGuard[Retriever]:

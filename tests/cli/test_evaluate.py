@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,21 @@ def test_a_file_that_cannot_be_written_is_refused_first(
     result = evaluate(tmp_path / "no-collection", option, tmp_path / file)
     assert result.exit_code == 2
     assert says in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "package"),
+    [("--plot", "a.SVG", "matplotlib"), ("--per-query", "a.csv", "pandas")],
+)
+def test_so_is_one_whose_writer_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, file: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    result = evaluate(tmp_path / "no-collection", option, tmp_path / file)
+    assert result.exit_code == 1
+    told = " ".join(result.stderr.split())
+    assert f"'{package}' is not installed" in told
+    assert "pip install 'hybridge[evaluation]'" in told
 
 
 @pytest.fixture

@@ -143,6 +143,13 @@ def test_one_retriever_is_called_by_its_class() -> None:
     assert str(result).split() == ["nDCG@10", "R@100", "RR@10", "Lists", *["1.0000"] * 3]
 
 
+def test_without_measures_none_is_deeper_than_the_lists() -> None:
+    lists = Lists({"Q": ["b", "c", "d", "e", "a"]})
+    result = evaluate(lists, texts("q"), {"q": {"a": 1, "b": 1}}, k=4, batch_size=8)
+    assert result.measures == ["nDCG@4", "R@4", "RR@4"]
+    assert result.mean("Lists", "R@4") == 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -17,7 +17,7 @@ from hybridge import Hit, HybridIndex, Pipeline
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
 from hybridge.filters import as_filter
-from hybridge.foreign import as_retriever
+from hybridge.foreign import Inside, as_retriever
 
 from .batches import BatchedRetriever, Where
 from .documents import document_of, documents_of, passages_of
@@ -240,6 +240,11 @@ class HybridgeRetriever(BatchedRetriever):
         """`search` that does not block the event loop."""
         lists = await self._pipeline().asearch(queries, **self._options(k, where))
         return list(map(self._above_threshold, lists))
+
+    @property
+    def inside(self) -> Inside:
+        """What it searches with, for `hybridge.explain`."""
+        return Inside(self._pipeline(), self.k, self.filter, self.score_threshold)
 
     def _above_threshold(self, hits: list[Hit]) -> list[Hit]:
         least = self.score_threshold

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import MissingExtraError
+
 __all__ = ["file_option"]
+
+# What writes files of a kind; all of it comes with the extra `evaluation`.
+_WRITERS = {".png": "matplotlib", ".svg": "matplotlib", ".csv": "pandas"}
 
 
 def file_option(
@@ -33,6 +39,9 @@ def file_option(
             raise click.BadParameter(f"{path.name!r} does not end in {' or '.join(suffixes)}")
         if not path.parent.is_dir():
             raise click.BadParameter(f"there is no folder {str(path.parent)!r}: make it first")
+        writer = _WRITERS.get(path.suffix.lower())
+        if writer is not None and find_spec(writer) is None:
+            raise MissingExtraError(writer, "evaluation")
         return path
 
     return click.option(

@@ -15,6 +15,7 @@ from .known_items import known_item_queries
 from .labels import read_qrels, read_queries
 from .result import Evaluation
 from .running import evaluate, evaluate_runs
+from .runs import read_run
 from .significance import Comparison
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "load_ir_dataset",
     "read_qrels",
     "read_queries",
+    "read_run",
 ]

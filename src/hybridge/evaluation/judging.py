@@ -11,12 +11,22 @@ from ..arguments import check_count
 from ..errors import InvalidInputError, MissingExtraError
 from .collection import Qrels
 
-__all__ = ["MEASURES", "Judge"]
+__all__ = ["MEASURES", "Judge", "measures_of"]
 
 MEASURES = ("nDCG@10", "R@100", "RR@10")
 
 _EXAMPLES = "'nDCG@10', 'MRR@10', 'MAP@100', 'recall@100', 'precision@5' or 'AP(rel=2)@100'"
 _SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
+
+
+def measures_of(k: int) -> tuple[str, ...]:
+    """`MEASURES`, none of them deeper than a list of `k`.
+
+    >>> measures_of(100) == MEASURES, measures_of(20), measures_of(5)
+    (True, ('nDCG@10', 'R@20', 'RR@10'), ('nDCG@5', 'R@5', 'RR@5'))
+    """
+    named = (measure.partition("@") for measure in MEASURES)
+    return tuple(f"{name}@{min(int(cutoff), k)}" for name, _, cutoff in named)
 
 
 class Judge:

@@ -13,7 +13,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Hit
 from ..protocols import Retriever
 from .collection import Qrels, check_judged, check_qrels
-from .judging import MEASURES, Judge
+from .judging import MEASURES, Judge, measures_of
 from .result import Evaluation
 from .timing import timed_search
 
@@ -26,7 +26,7 @@ def evaluate(
     retrievers: object | Mapping[str, object],
     queries: Mapping[str, str],
     qrels: Qrels,
-    measures: Sequence[str] = MEASURES,
+    measures: Sequence[str] | None = None,
     *,
     k: int = 100,
     batch_size: int = 1,
@@ -52,7 +52,8 @@ def evaluate(
         qrels: query id → passage id → relevance, a whole number from 0.
         measures: as people write them, in any case: "nDCG@10", "MRR@10", "MAP@100",
             "recall@100", "precision@5", "success@1", "AP(rel=2)@100". The spelling stays the name
-            in the result. One without a cutoff sees the whole list.
+            in the result. One without a cutoff sees the whole list. None takes nDCG@10, R@100 and
+            RR@10, none of them deeper than `k`.
         k: how many passages to ask for, at least the largest cutoff of the measures.
         batch_size: queries a search; above 1 nothing is timed.
         baseline: the retriever that tables compare the others with.
@@ -74,7 +75,8 @@ def evaluate(
     judgements = check_qrels(qrels)
     asked = check_judged(queries, judgements)
     judgements = {query: judgements[query] for query in asked}
-    judge = Judge(measures, judgements, check_k(k))
+    wanted = measures_of(check_k(k)) if measures is None else measures
+    judge = Judge(wanted, judgements, check_k(k))
     check_count(batch_size, "batch_size")
     _check_baseline(baseline, named)
     lists: _Lists = {name: {} for name in named}
@@ -96,7 +98,7 @@ def evaluate_runs(
     queries: Mapping[str, str] | None = None,
     baseline: str | None = None,
 ) -> Evaluation:
-    """What runs are worth that were made elsewhere: TREC's run files, another tool's scores.
+    """What runs are worth that were made elsewhere: TREC's run files (`read_run`), own scores.
 
     As trec_eval does, a list is sorted by score, in single precision, and of equal ones the
     passage id that sorts last comes first. Queries without judgements do not count.

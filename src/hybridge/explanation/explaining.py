@@ -7,7 +7,7 @@ from typing import Any
 from ..arguments import check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..foreign import as_retriever
+from ..foreign import Inside, as_retriever, inside_of
 from ..index import HybridIndex
 from ..index.tuned import TunedIndex
 from ..index.views import StageRetriever
@@ -20,8 +20,11 @@ from .examiner import Examiner
 from .hybrid import HybridExaminer
 from .parts import Explanation, SearchExplanation
 from .reranking import PipelineExaminer
+from .threshold import ThresholdExaminer
 
 __all__ = ["explain", "explain_search"]
+
+_K = 10
 
 
 def explain(
@@ -29,7 +32,7 @@ def explain(
     query: str,
     passage: str | Passage | Hit,
     *,
-    k: int = 10,
+    k: int | None = None,
     where: Where | None = None,
 ) -> Explanation:
     """Why a passage ranks where it does for a query, or why it is not found.
@@ -39,11 +42,14 @@ def explain(
 
     Args:
         retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline over any of
-            these, or any other retriever, of which no more is known than what it returns.
+            these; the same as a retriever of `langchain_hybridge` or `llama_index.retrievers.
+            hybridge`; or any other retriever, of which no more is known than what it returns.
         query: one question.
         passage: its id, itself, or a hit of it.
-        k: how many answers the search is for.
-        where: only passages that pass this filter are found.
+        k: how many answers the search is for; None for as many as a framework's retriever is set
+            to give, and for 10 of any other.
+        where: only passages that pass this filter are found; None for the filter that a
+            framework's retriever is set to.
 
     Raises:
         InvalidInputError: the query is blank, the passage is not in the collection, or another
@@ -58,7 +64,8 @@ def explain(
     'it shares no term with the query'
     """
     asked, name = _check(query, k, where), _id_of(passage)
-    examiner = _examiner(as_retriever(retriever), asked, k, where)
+    searched = as_retriever(retriever)
+    examiner = _examiner(searched, asked, _count(searched, k), where)
     found = examiner.get(name, _passage_of(passage))
     if found is None:
         raise InvalidInputError(
@@ -69,15 +76,15 @@ def explain(
 
 
 def explain_search(
-    retriever: Any, query: str, k: int = 10, *, where: Where | None = None
+    retriever: Any, query: str, k: int | None = None, *, where: Where | None = None
 ) -> SearchExplanation:
     """A query's answers, each explained, and all the candidates they were chosen from.
 
     Args:
         retriever: as for `explain`.
         query: one question.
-        k: how many answers are wanted.
-        where: only passages that pass this filter are found.
+        k: how many answers are wanted, as for `explain`.
+        where: only passages that pass this filter are found, as for `explain`.
 
     Raises:
         InvalidInputError: the query is blank, or another argument is not valid.
@@ -89,7 +96,8 @@ def explain_search(
     (['p1'], 1)
     """
     asked = _check(query, k, where)
-    examiner = _examiner(as_retriever(retriever), asked, k, where)
+    searched = as_retriever(retriever)
+    examiner = _examiner(searched, asked, _count(searched, k), where)
     explanations = examiner.explain([hit.passage for hit in examiner.hits])
     return SearchExplanation(asked, examiner.hits, examiner.candidates, explanations)
 
@@ -98,8 +106,8 @@ def _examiner(
     retriever: Any, query: str, k: int, where: Where | None, feeds: bool = False
 ) -> Examiner:
     if isinstance(retriever, Pipeline):
-        first, inside = retriever.first(k), feeds or bool(retriever.rerankers)
-        inner = _examiner(retriever.retriever, query, first, where, inside)
+        first, reranked = retriever.first(k), feeds or bool(retriever.rerankers)
+        inner = _examiner(retriever.retriever, query, first, where, reranked)
         return PipelineExaminer(retriever, inner, query, k, feeds)
     if isinstance(retriever, HybridIndex):
         return HybridExaminer(retriever, {}, query, k, where, feeds)
@@ -111,7 +119,26 @@ def _examiner(
         return BM25Examiner(retriever, query, k, where, feeds)
     if _is_plaid(retriever):
         return PlaidExaminer(retriever, query, k, where, feeds)
+    inside = inside_of(retriever)
+    if inside is not None:
+        return _inside_examiner(inside, query, k, where, feeds)
     return OtherExaminer(retriever, query, k, where, feeds)
+
+
+def _inside_examiner(
+    inside: Inside, query: str, k: int, where: Where | None, feeds: bool
+) -> Examiner:
+    where = inside.where if where is None else where
+    examiner = _examiner(inside.retriever, query, k, where, feeds)
+    least = inside.score_threshold
+    return examiner if least is None else ThresholdExaminer(examiner, least)
+
+
+def _count(retriever: Any, k: int | None) -> int:
+    if k is not None:
+        return k
+    inside = inside_of(retriever)
+    return _K if inside is None else inside.k
 
 
 def _is_plaid(retriever: object) -> bool:
@@ -120,12 +147,13 @@ def _is_plaid(retriever: object) -> bool:
     return isinstance(retriever, ColBERTRetriever)
 
 
-def _check(query: str, k: int, where: Where | None) -> str:
+def _check(query: str, k: int | None, where: Where | None) -> str:
     if not isinstance(query, str):
         raise InvalidInputError(f"query must be one string, not {type(query).__name__}")
     if not query.strip():
         raise InvalidInputError("the query is blank, and finds nothing: give a question")
-    check_k(k)
+    if k is not None:
+        check_k(k)
     as_filter(where)
     [asked] = check_queries([query])
     return asked

@@ -62,7 +62,7 @@ def test_the_readme_runs(
         "client": make_hybrid_store([Document(ASPIRIN), Document("Bread needs yeast.")]).client,
     }
     left = [dict(names) for names in run_readme(README, yours)]
-    ten_lines, asking, run_time, trace, _, rerankers, measuring, keeping, *recipes = left
+    ten_lines, asking, run_time, trace, why, _, rerankers, measuring, keeping, *recipes = left
 
     answer = ten_lines["answer"].text
     assert ASPIRIN in answer
@@ -75,6 +75,11 @@ def test_the_readme_runs(
     assert trace["trace"].keys() == {"bm25", "dense", "fusion"}
     assert trace["trace"]["bm25"]["rank"] == 1
     assert trace["trace"]["fusion"]["score"] == trace["score"]
+    assert (why["why"].rank, why["why"].score) == (1, pytest.approx(trace["score"], abs=1e-6))
+    assert sum(part for _, part in why["contribution"]) == pytest.approx(why["why"].bm25.score)
+    assert (
+        why["why_not"] == "it ranks 3 of 3 candidates, and k is 2: with 3 it would be in the list"
+    )
     printed = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
     events, table = printed[:4], printed[4:]
     assert [stage for stage, _ in events] == ["bm25", "dense", "fusion", "HybridRetriever"]

@@ -87,7 +87,7 @@ def test_the_readme_runs(
         "sparse_vectors": term_counts,
     }
     left = [dict(names) for names in run_readme(README, yours)]
-    ten_lines, asking, trace, events, rerankers, measuring, *left = left
+    ten_lines, asking, trace, why, events, rerankers, measuring, *left = left
     keeping, pipeline, attaching, *recipes = left
 
     answer = str(ten_lines["answer"])
@@ -100,6 +100,11 @@ def test_the_readme_runs(
     assert trace["trace"].keys() == {"bm25", "dense", "fusion"}
     assert trace["trace"]["bm25"]["rank"] == 1
     assert trace["trace"]["fusion"]["score"] == trace["score"]
+    assert (why["why"].rank, why["why"].score) == (1, pytest.approx(trace["score"], abs=1e-6))
+    assert sum(part for _, part in why["contribution"]) == pytest.approx(why["why"].bm25.score)
+    assert (
+        why["why_not"] == "it ranks 3 of 3 candidates, and k is 2: with 3 it would be in the list"
+    )
     printed = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
     assert printed[:4] == [
         ["encode", "[]"],

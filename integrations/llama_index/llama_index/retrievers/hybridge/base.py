@@ -17,7 +17,7 @@ from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBun
 from hybridge import BM25Retriever, Hit, Pipeline
 from hybridge.arguments import check_count, check_share
 from hybridge.errors import InvalidInputError
-from hybridge.foreign import as_retriever
+from hybridge.foreign import Inside, as_retriever
 
 from .events import told
 from .filters import AnyFilters, where_of
@@ -104,6 +104,11 @@ class HybridgeRetriever(BaseRetriever):
     def retriever(self) -> Any:
         """What searches: an index, BM25, or another retriever of Hybridge."""
         return self._retriever
+
+    @property
+    def inside(self) -> Inside:
+        """What it searches with, for `hybridge.explain`."""
+        return Inside(self._pipeline(), self._top_k, self._where, self._score_threshold)
 
     def with_options(
         self, *, similarity_top_k: int | None = None, filters: AnyFilters = None
