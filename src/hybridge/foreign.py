@@ -76,13 +76,13 @@ def is_retriever(candidate: object) -> TypeGuard[Retriever]:
 
 @dataclass(frozen=True)
 class Inside:
-    """What a framework's retriever made of ours searches with: what there is to explain.
+    """What an adapter's retriever searches with, so that its searches can be explained.
 
     Args:
-        retriever: what searches, rerankers and all.
-        k: how many answers it gives unless it is told.
-        where: what they must pass unless it is told; None for everything.
-        score_threshold: answers whose score is below are dropped; None for none.
+        retriever: the retriever of Hybridge inside it, rerankers and all.
+        k: how many answers it gives unless a search says otherwise.
+        where: the filter that they pass unless a search says otherwise; None for everything.
+        score_threshold: answers whose score is below are dropped; None drops none.
     """
 
     retriever: Retriever
@@ -92,13 +92,22 @@ class Inside:
 
 
 def inside_of(retriever: object) -> Inside | None:
-    """What an adapter's retriever says of itself, in its attribute ``inside``; None for others.
+    """What an adapter's retriever says of itself, in its property ``inside``; None for others.
+
+    It says so of the ``search`` that is written beside it: a class that overrides one alone, or an
+    object that only hands things on to another, searches in its own way.
 
     >>> from hybridge import BM25Retriever
     >>> inside_of(BM25Retriever()) is None
     True
     """
-    inside = getattr(retriever, "inside", None)
+    classes = type(retriever).__mro__
+    owners = [
+        next((cls for cls in classes if name in vars(cls)), None) for name in ("inside", "search")
+    ]
+    if owners[0] is None or owners[0] is not owners[1]:
+        return None
+    inside = getattr(retriever, "inside")  # noqa: B009 - not every object has one
     return inside if isinstance(inside, Inside) else None
 
 

@@ -167,7 +167,7 @@ def test_what_is_missing_is_left_out_and_told_once(caplog: pytest.LogCaptureFixt
     assert found.queries == {"a": "why?"}
     [record] = caplog.records
     assert record.levelname == "WARNING"
-    assert "lacks 2 of 3 quotes" in record.message
+    assert "2 of 3 quotes are not in the passages given" in record.message
     assert "1 of 2 questions" in record.message
 
 

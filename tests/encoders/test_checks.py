@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -75,10 +77,39 @@ def test_what_is_no_vector_is_named_with_its_text(rows: object, message: str) ->
         as_vectors(rows, ["first", "second"])
 
 
-def test_the_dimension_that_was_promised_is_kept() -> None:
-    assert as_vectors([[1.0, 2.0]], ["a"], 2).shape == (1, 2)
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1.0]], "1 vectors for 2 texts"),
+        ([[1.0], [1.0], [1.0]], "3 vectors for 2 texts"),
+        ([1.0, 2.0], r"shape \(\) of float64 instead of a list of numbers for text 0, 'first'"),
+        ([[[1.0]], [[1.0]]], r"shape \(1, 1\) .* for text 0, 'first'"),
+        ([["x"], ["y"]], "<U1 instead of a list of numbers for text 0"),
+        ([[True], [False]], "bool instead of a list of numbers for text 0"),
+        ([[1.0], [float("nan")]], "NaN or infinity for text 1, 'second'"),
+        ([[float("-inf")], [1.0]], "NaN or infinity for text 0, 'first'"),
+        ([[1.0], [1e300]], "NaN or infinity for text 1, 'second'"),
+    ],
+)
+def test_so_it_is_in_an_array(rows: list[Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        as_vectors(np.array(rows), ["first", "second"])
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_arrays_that_are_not_what_they_seem() -> None:
+    with pytest.raises(InvalidInputError, match=r"shape \(1, 2\) of float64"):
+        as_vectors(np.matrix([[1.0, 2.0], [3.0, 4.0]]), ["a", "b"])
+    masked = np.ma.MaskedArray([[1.0], [np.inf]], [[False], [True]])
+    with pytest.raises(InvalidInputError, match="NaN or infinity for text 1, 'b'"):
+        as_vectors(masked, ["a", "b"])
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 2.0]], np.array([[1.0, 2.0]])], ids=["list", "array"])
+def test_the_dimension_that_was_promised_is_kept(rows: Any) -> None:
+    assert as_vectors(rows, ["a"], 2).shape == (1, 2)
     with pytest.raises(InvalidInputError, match="length 2 instead of 3 for text 0"):
-        as_vectors([[1.0, 2.0]], ["a"], 3)
+        as_vectors(rows, ["a"], 3)
 
 
 def test_a_long_text_is_shown_short() -> None:

@@ -11,8 +11,8 @@ from hybridge.errors import InvalidInputError
 from hybridge.evaluation import evaluate_runs, read_run
 
 RUN = """\
-q1 Q0 p3 1 0.9 mine
-q1 Q0 p1 2 0.9 mine
+q1 Q0 p1 1 0.9 mine
+q1 Q0 p3 2 0.9 mine
 q2\tQ0\tp2\t7\t-1e-3\tmine
 
 q1 Q0 p2 3 0.25 mine
@@ -39,7 +39,7 @@ def test_it_is_what_trec_eval_reads(file: Path) -> None:
 
 def test_a_run_is_judged_with_its_ties_as_in_trec_eval(file: Path) -> None:
     judged = pytrec_eval.RelevanceEvaluator(QRELS, {"ndcg_cut_10"}).evaluate(read_run(file))
-    evaluation = evaluate_runs({"mine": read_run(file)}, QRELS)
+    evaluation = evaluate_runs({"mine": read_run(file)}, QRELS, None)
     values = evaluation.values["mine"]["nDCG@10"]
     assert values["q1"] == pytest.approx(judged["q1"]["ndcg_cut_10"], abs=1e-9)
     assert values["q2"] == 1.0

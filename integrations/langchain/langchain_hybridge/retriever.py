@@ -243,7 +243,7 @@ class HybridgeRetriever(BatchedRetriever):
 
     @property
     def inside(self) -> Inside:
-        """What it searches with, for `hybridge.explain`."""
+        """What it searches with, for `hybridge.explain` to look into."""
         return Inside(self._pipeline(), self.k, self.filter, self.score_threshold)
 
     def _above_threshold(self, hits: list[Hit]) -> list[Hit]:

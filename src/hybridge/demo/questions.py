@@ -91,10 +91,10 @@ def labelled_questions(passages: Iterable[Passage] | None = None) -> Collection:
         )
     if places.missing or len(qrels) < len(asked):
         logger.warning(
-            "this Python's language reference lacks %d of %d quotes, which are left out, and with "
-            "them %d of %d questions",
+            "%d of %d quotes are not in %s: they are left out, and with them %d of %d questions",
             places.missing,
             sum(len(question.answers) for question in asked),
+            "this Python's language reference" if passages is None else "the passages given",
             len(asked) - len(qrels),
             len(asked),
         )

@@ -98,9 +98,10 @@ def unit_length(vectors: Vectors) -> Vectors:
 
 def _as_matrix(rows: object, count: int, dimension: int | None) -> Vectors | None:
     """An array that is sound all through, checked in one go; None for anything else."""
-    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind not in "fiu":
+    # Of subclasses, a matrix multiplies in its own way, and a masked array hides numbers.
+    if type(rows) is not np.ndarray or rows.ndim != 2 or rows.dtype.kind not in "fiu":
         return None
-    if rows.shape != (count, rows.shape[1] if dimension is None else dimension):
+    if len(rows) != count or dimension not in (None, rows.shape[1]):
         return None
     matrix = _as_float32(rows)
     return matrix if np.isfinite(matrix).all() else None

@@ -93,7 +93,7 @@ def evaluate(
 def evaluate_runs(
     runs: Mapping[str, Mapping[str, Mapping[str, float]]],
     qrels: Qrels,
-    measures: Sequence[str] = MEASURES,
+    measures: Sequence[str] | None = None,
     *,
     queries: Mapping[str, str] | None = None,
     baseline: str | None = None,
@@ -106,7 +106,7 @@ def evaluate_runs(
     Args:
         runs: name → query id → passage id → score, higher is better.
         qrels: query id → passage id → relevance, a whole number from 0.
-        measures: as for `evaluate`.
+        measures: as for `evaluate`; None takes nDCG@10, R@100 and RR@10.
         queries: query id → question, if the result is to show it.
         baseline: the run that tables compare the others with.
 
@@ -121,7 +121,7 @@ def evaluate_runs(
     (['p2', 'p1', 'p3'], 0.5)
     """
     judgements = check_qrels(qrels)
-    judge = Judge(measures, judgements)
+    judge = Judge(MEASURES if measures is None else measures, judgements)
     texts = {} if queries is None else check_judged(queries, judgements)
     _check_runs(runs, judgements)
     _check_baseline(baseline, runs)

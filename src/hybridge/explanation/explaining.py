@@ -42,14 +42,14 @@ def explain(
 
     Args:
         retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline over any of
-            these; the same as a retriever of `langchain_hybridge` or `llama_index.retrievers.
-            hybridge`; or any other retriever, of which no more is known than what it returns.
+            these; a retriever that an adapter makes of them, for LangChain or LlamaIndex; or any
+            other retriever, of which no more is known than what it returns.
         query: one question.
         passage: its id, itself, or a hit of it.
-        k: how many answers the search is for; None for as many as a framework's retriever is set
+        k: how many answers the search is for; None for as many as an adapter's retriever is set
             to give, and for 10 of any other.
-        where: only passages that pass this filter are found; None for the filter that a
-            framework's retriever is set to.
+        where: only passages that pass this filter, an object or a dict of Hybridge's, are found;
+            None for the one that an adapter's retriever is set to, ``{}`` for none.
 
     Raises:
         InvalidInputError: the query is blank, the passage is not in the collection, or another

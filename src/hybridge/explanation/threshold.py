@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..passages import Passage
+from ..passages import Hit, Passage
 from .examiner import Examiner
 from .parts import Explanation
 
@@ -25,6 +25,7 @@ class ThresholdExaminer:
         self._least = least
         self.hits = [hit for hit in inner.hits if hit.score >= least]
         self.candidates = inner.candidates
+        self._known = {hit.passage.id: hit for hit in inner.candidates}
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:
         return self._inner.get(passage_id, given)
@@ -33,10 +34,41 @@ class ThresholdExaminer:
         return [self._explanation(explanation) for explanation in self._inner.explain(passages)]
 
     def _explanation(self, inner: Explanation) -> Explanation:
-        if inner.score is None or inner.score >= self._least:
+        if inner.score is None:
+            return self._beyond(inner)
+        if inner.score >= self._least:
             return inner
+        score, least = _apart(inner.score, self._least)
         missed = (
-            f"it ranks {inner.rank}, but its score {inner.score:.4g} is below the "
-            f"score_threshold, {self._least:g}"
+            f"it ranks {inner.rank}, but its score {score} is below the score_threshold, {least}"
         )
         return replace(inner, rank=None, score=None, missed=missed)
+
+    def _beyond(self, inner: Explanation) -> Explanation:
+        """Of a candidate that is no answer: more answers alone would not let it in."""
+        candidate = self._known.get(inner.passage.id)
+        if candidate is None:
+            return inner
+        missed = f"{inner.missed}, if its score reached the score_threshold, {self._least:g}"
+        if _last_stage(candidate) == _last_stage(self.candidates[0]):
+            if candidate.score >= self._least:
+                return inner
+            score, least = _apart(candidate.score, self._least)
+            missed = (
+                f"{inner.missed}, but for the score_threshold: its score {score} is below {least}"
+            )
+        return replace(inner, missed=missed)
+
+
+def _last_stage(hit: Hit) -> str | None:
+    return hit.trace[-1].stage if hit.trace else None
+
+
+def _apart(score: float, least: float) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see that.
+
+    >>> _apart(0.31, 0.5), _apart(0.49996, 0.5)
+    (('0.31', '0.5'), ('0.49996', '0.5'))
+    """
+    texts = ((f"{score:.{digits}g}", f"{least:.{digits}g}") for digits in range(4, 18))
+    return next(pair for pair in texts if pair[0] != pair[1])

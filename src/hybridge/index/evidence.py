@@ -15,9 +15,10 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..passages import Hit, Passage
 from ..vectors.store import Ranking, VectorStore
+from .hits import by_id, head
 from .late import LateSearch
 from .plan import Plan
-from .search import BATCH, by_id, completed, head, late_blended
+from .search import BATCH, completed, fused_by, late_blended
 from .searchable import Searchable
 from .stages import Stage, StageSearch
 
@@ -91,7 +92,7 @@ class Evidence:
 
     def _found(self, plan: Plan) -> list[list[tuple[Passage, float, int]]]:
         runs = zip(*self._runs(plan), strict=True)
-        scores = [plan.fusion.fuse(query_runs, plan.shares) for query_runs in runs]
+        scores = [fused_by(plan, query_runs) for query_runs in runs]
         if plan.late is not None:
             if self._late is None:
                 self._late = _RecalledLate(self._store, self._encoded[plan.late.name])

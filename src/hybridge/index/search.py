@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from math import isfinite
+from typing import Any
 
+from ..errors import InvalidInputError
 from ..filters import Filter
 from ..fusion import ConvexCombination
 from ..observation import ENCODING, Report, observed, shifted
-from ..passages import Hit, Passage, StageScore
+from ..passages import Hit
 from ..vectors.store import Ranking, VectorStore
+from .hits import Run, by_id, head, hits_alone, passages_of, traced_hits
 from .late import LATE, LATE_BLEND
 from .plan import Plan
 from .stages import Stage, StageSearch
@@ -19,11 +22,9 @@ __all__ = [
     "BATCH",
     "FUSION",
     "Considered",
-    "Run",
-    "by_id",
     "completed",
     "consider",
-    "head",
+    "fused_by",
     "hybrid_hits",
     "late_blended",
     "spread",
@@ -31,9 +32,6 @@ __all__ = [
 ]
 
 FUSION = "fusion"
-
-# Candidates and their scores, in no order.
-Run: TypeAlias = Mapping[int, float]
 
 _BLENDING = ConvexCombination()
 
@@ -77,21 +75,10 @@ def stage_hits(
 ) -> list[list[Hit]]:
     """What one stage alone answers, ties by id."""
     with observed(stage.name, len(encoded)) as report:
-        report.hits = hits = _alone(stage.name, stage.begin(encoded).top(depth, where), store, k)
+        report.hits = hits = hits_alone(
+            stage.name, stage.begin(encoded).top(depth, where), store, k
+        )
     return hits
-
-
-def _alone(stage: str, runs: Sequence[Run], store: VectorStore, k: int) -> list[list[Hit]]:
-    """The best `k` of each run as hits that no other stage has touched."""
-    heads = [head(run, k) for run in runs]
-    passages = _passages(store, heads)
-    return [
-        [
-            Hit(passage, score, (StageScore(stage, rank, score),))
-            for rank, (passage, score, _) in enumerate(by_id(some, passages)[:k], start=1)
-        ]
-        for some in heads
-    ]
 
 
 def hybrid_hits(
@@ -107,7 +94,7 @@ class Considered:
 
     Args:
         names: what ranked candidates on the way, in the order they ran.
-        tops: what they found.
+        tops: what they found, each in its order: a place in it is a rank.
         runs: each first stage's scores as they were fused, completed where the fusion asks.
         fused: each candidate's fused score.
         judged: each candidate's score by late interaction; None without.
@@ -126,9 +113,9 @@ class Considered:
     def hits(self, store: VectorStore, k: int) -> list[list[Hit]]:
         """The best `k` for each query, ties by id."""
         heads = [head(run, k) for run in self.final]
-        passages = _passages(store, heads)
+        passages = passages_of(store, heads)
         return [
-            _hits(by_id(some, passages)[:k], self.names, query_tops, self.last)
+            traced_hits(by_id(some, passages)[:k], self.names, query_tops, self.last)
             for some, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
         ]
 
@@ -150,7 +137,7 @@ def consider(
 
     def tell(report: Report, stage: str, found: Sequence[Run]) -> None:
         if report.watched:
-            report.hits = _alone(stage, found, store, plan.k)
+            report.hits = hits_alone(stage, found, store, plan.k)
 
     names: list[str] = []
     tops: list[list[Ranking]] = []
@@ -162,8 +149,8 @@ def consider(
             tops.append(searches[-1].top(plan.depth, where))
             tell(report, stage.name, tops[-1])
     with observed(FUSION, len(tops[0])) as report:
-        runs = completed(searches, tops) if fusion.completes else [*tops]
-        fused = [fusion.fuse(query_runs, plan.shares) for query_runs in zip(*runs, strict=True)]
+        runs = completed(searches, tops) if fusion.completes else tops
+        fused = [fused_by(plan, query_runs) for query_runs in zip(*runs, strict=True)]
         tell(report, FUSION, fused)
     if plan.late is None:
         return Considered(names, tops, runs, fused, None, FUSION, fused)
@@ -176,6 +163,24 @@ def consider(
         final = late_blended(fused, judged, plan.blend)
         tell(report, LATE_BLEND, final)
     return Considered(names, tops, runs, fused, judged, LATE_BLEND, final)
+
+
+def fused_by(plan: Plan, runs: Sequence[Run]) -> dict[int, float]:
+    """One query's runs as the plan fuses them.
+
+    Raises:
+        InvalidInputError: a fusion of one's own gave a score that is not finite.
+    """
+    # Copies, for it to do with as it likes: what was found stays as it is.
+    fused = plan.fusion.fuse([dict(run) for run in runs], plan.shares)
+    if not isfinite(sum(fused.values())):
+        for score in fused.values():
+            if not isfinite(score):
+                raise InvalidInputError(
+                    f"the fusion {plan.fusion.name!r} gave a candidate the score {score}: it must "
+                    "give each a finite number"
+                )
+    return fused
 
 
 def late_blended(
@@ -203,40 +208,3 @@ def completed(
 def _ranked(run: Run) -> Ranking:
     """The candidates by their scores, best first, ties in no order."""
     return {point: run[point] for point in sorted(run, key=run.__getitem__, reverse=True)}
-
-
-def head(run: Run, k: int) -> Run:
-    """The best `k` and all that tie with the last of them, in no order: ids will decide."""
-    if len(run) <= k:
-        return run
-    least = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= least}
-
-
-def _passages(store: VectorStore, runs: Sequence[Run]) -> dict[int, Passage]:
-    points = set[int]().union(*runs)
-    return store.get(list(points)) if points else {}
-
-
-def by_id(run: Run, passages: Mapping[int, Passage]) -> list[tuple[Passage, float, int]]:
-    """Candidates with their passages, best first, ties by id."""
-    # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in run.items() if point in passages]
-    return sorted(found, key=lambda item: (-item[1], item[0].id))
-
-
-def _hits(
-    found: Sequence[tuple[Passage, float, int]],
-    names: Sequence[str],
-    tops: Sequence[Ranking],
-    last: str,
-) -> list[Hit]:
-    traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
-    for name, top in zip(names, tops, strict=True):
-        for rank, point in enumerate(top, start=1):
-            if point in traces:
-                traces[point].append(StageScore(name, rank, top[point]))
-    return [
-        Hit(passage, score, (*traces[point], StageScore(last, place, score)))
-        for place, (passage, score, point) in enumerate(found, start=1)
-    ]

@@ -2,7 +2,7 @@
 
 from .layouts import LangChainLayout, Layout, LlamaIndexLayout
 from .options import HNSW, StoreOptions
-from .store import Probe, VectorStore
+from .store import Probe, Ranking, VectorStore
 
 __all__ = [
     "HNSW",
@@ -10,6 +10,7 @@ __all__ = [
     "Layout",
     "LlamaIndexLayout",
     "Probe",
+    "Ranking",
     "StoreOptions",
     "VectorStore",
 ]

@@ -41,8 +41,8 @@ DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 Sparse: TypeAlias = tuple[list[int], list[float]]
 # A text as one vector a token: shape (tokens, dimension).
 Tokens: TypeAlias = list[list[float]]
-# Points, which stand for passages' ids in a store, and their scores, best first.
 Ranking: TypeAlias = dict[int, float]
+"""Points, the numbers that stand for passages in a store, and their scores, best first."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from langchain_core.runnables import ConfigurableField
 
 import hybridge
-from hybridge import HybridIndex, Passage, Pipeline, explain, explain_search
+from hybridge import Hit, HybridIndex, Passage, Pipeline, explain, explain_search
 from hybridge.foreign import Inside, inside_of
 from hybridge.reranking import TextReranker
 from langchain_hybridge import HybridgeRetriever, HybridRetriever
@@ -74,9 +75,77 @@ def test_a_score_below_the_threshold_is_the_reason(index: HybridIndex) -> None:
     assert third.score is None
     assert third.missed == (
         f"it ranks 3, but its score {hits[2].score:.4g} is below the score_threshold, "
-        f"{hits[1].score:g}"
+        f"{hits[1].score:.4g}"
     )
     assert str(explain(strict, QUERY, hits[0])) == str(explain(plain, QUERY, hits[0]))
+
+
+def test_more_answers_are_no_advice_where_the_threshold_would_drop_them(
+    index: HybridIndex, shortest: TextReranker
+) -> None:
+    for reranking in ({}, {"rerankers": [shortest], "rerank_depth": 6}):
+        plain = HybridRetriever(retriever=index, **reranking)
+        [hits] = plain.search([QUERY], 6)
+        strict = plain.model_copy(update={"score_threshold": hits[2].score})
+        third, fifth = (explain(strict, QUERY, hits[at].passage.id, k=2) for at in (2, 4))
+        assert third.missed is not None
+        assert "score_threshold" not in third.missed
+        assert hits[2].passage.id in [hit.passage.id for hit in strict.search([QUERY], 3)[0]]
+        assert fifth.missed is not None
+        assert "but for the score_threshold: its score " in fifth.missed
+        assert hits[4].passage.id not in [hit.passage.id for hit in strict.search([QUERY], 6)[0]]
+
+
+def test_a_candidate_that_no_reranker_has_seen_has_no_score_to_compare(
+    index: HybridIndex, shortest: TextReranker
+) -> None:
+    strict = HybridRetriever(
+        retriever=index, k=1, rerankers=[shortest], rerank_depth=2, score_threshold=-1
+    )
+    seen = {hit.passage.id for hit in explain_search(strict, QUERY, 2).candidates[:2]}
+    told = explain(strict, QUERY, ({"aspirin", "bread", "stones"} - seen).pop())
+    assert told.missed is not None
+    assert told.missed.endswith(", if its score reached the score_threshold, -1")
+
+
+def test_the_score_and_the_threshold_are_told_apart(index: HybridIndex) -> None:
+    [[best, *_]] = HybridRetriever(retriever=index).search([QUERY])
+    least = best.score + 1e-9
+    told = explain(HybridRetriever(retriever=index, score_threshold=least), QUERY, best)
+    assert told.missed is not None
+    score, threshold = re.findall(r"\d\.\d+", told.missed)
+    assert float(score) < float(threshold)
+
+
+class Reversed(HybridRetriever):
+    """Searches in a way of its own."""
+
+    def search(self, *arguments: Any, **options: Any) -> list[list[Hit]]:
+        return [hits[::-1] for hits in super().search(*arguments, **options)]
+
+
+class Wrapper:
+    """Reverses what another retriever finds, and hands everything else on to it."""
+
+    def __init__(self, inner: HybridRetriever) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def search(self, *arguments: Any, **options: Any) -> list[list[Hit]]:
+        return [hits[::-1] for hits in self._inner.search(*arguments, **options)]
+
+    async def asearch(self, *arguments: Any, **options: Any) -> list[list[Hit]]:
+        return self.search(*arguments, **options)
+
+
+def test_one_that_searches_in_a_way_of_its_own_is_not_looked_into(index: HybridIndex) -> None:
+    inner = HybridRetriever(retriever=index, k=3)
+    for retriever in (Reversed(retriever=index, k=3), Wrapper(inner)):
+        assert inside_of(retriever) is None
+        found = explain_search(retriever, QUERY, k=3)
+        assert found.hits == inner.search([QUERY])[0][::-1]
 
 
 def test_inside_a_pipeline_and_inside_one_another(

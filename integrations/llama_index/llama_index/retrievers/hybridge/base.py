@@ -107,7 +107,7 @@ class HybridgeRetriever(BaseRetriever):
 
     @property
     def inside(self) -> Inside:
-        """What it searches with, for `hybridge.explain`."""
+        """What it searches with, but for objects, for `hybridge.explain` to look into."""
         return Inside(self._pipeline(), self._top_k, self._where, self._score_threshold)
 
     def with_options(
