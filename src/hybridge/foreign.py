@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from .errors import HybridgeError, InvalidInputError
 from .protocols import Retriever, Where
@@ -91,7 +91,7 @@ class Inside:
     score_threshold: float | None = None
 
 
-def inside_of(retriever: object) -> Inside | None:
+def inside_of(retriever: Any) -> Inside | None:
     """What an adapter's retriever says of itself, in its property ``inside``; None for others.
 
     It says so of the ``search`` that is written beside it: a class that overrides one alone, or an
@@ -101,14 +101,12 @@ def inside_of(retriever: object) -> Inside | None:
     >>> inside_of(BM25Retriever()) is None
     True
     """
-    classes = type(retriever).__mro__
-    owners = [
-        next((cls for cls in classes if name in vars(cls)), None) for name in ("inside", "search")
-    ]
-    if owners[0] is None or owners[0] is not owners[1]:
-        return None
-    inside = getattr(retriever, "inside")  # noqa: B009 - not every object has one
-    return inside if isinstance(inside, Inside) else None
+    for cls in type(retriever).__mro__:
+        written = {"inside", "search"} & vars(cls).keys()
+        if written:
+            inside = retriever.inside if len(written) == 2 else None
+            return inside if isinstance(inside, Inside) else None
+    return None
 
 
 def _searches(candidate: object) -> TypeGuard[Retriever]:

@@ -38,6 +38,12 @@ def test_every_form_gives_the_same_judgements(tmp_path: Path, name: str, content
     assert read_qrels(str(file)) == JUDGED
 
 
+def test_no_other_space_than_ascii_s_ends_an_id(tmp_path: Path) -> None:
+    file = tmp_path / "qrels"
+    file.write_bytes("q1 0 a\xa0b 1\nq1\t0 c\u2003d  0\n".encode())
+    assert read_qrels(file) == {"q1": {"a\xa0b": 1, "c\u2003d": 0}}
+
+
 @pytest.mark.parametrize("name", ["qrels.csv", "qrels"])
 def test_ids_may_hold_commas_in_quotes_and_in_trec_s_form(tmp_path: Path, name: str) -> None:
     file = tmp_path / name

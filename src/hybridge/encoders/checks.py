@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..protocols import Vectors
@@ -60,8 +59,6 @@ def as_vectors(rows: Any, texts: Sequence[str], dimension: int | None = None) ->
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    if (matrix := _as_matrix(rows, len(texts), dimension)) is not None:
-        return matrix
     listed = _as_list(rows)
     if len(listed) != len(texts):
         raise InvalidInputError(
@@ -96,17 +93,6 @@ def unit_length(vectors: Vectors) -> Vectors:
     return scaled
 
 
-def _as_matrix(rows: object, count: int, dimension: int | None) -> Vectors | None:
-    """An array that is sound all through, checked in one go; None for anything else."""
-    # Of subclasses, a matrix multiplies in its own way, and a masked array hides numbers.
-    if type(rows) is not np.ndarray or rows.ndim != 2 or rows.dtype.kind not in "fiu":
-        return None
-    if len(rows) != count or dimension not in (None, rows.shape[1]):
-        return None
-    matrix = _as_float32(rows)
-    return matrix if np.isfinite(matrix).all() else None
-
-
 def _as_list(rows: Any) -> list[Any]:
     try:
         return list(rows)
@@ -128,13 +114,9 @@ def _as_row(row: object, position: int, texts: Sequence[str]) -> Vectors:
             f"the encoder gave shape {array.shape} of {array.dtype} instead of a list of numbers "
             f"for {_show(position, texts)}"
         )
-    return _as_float32(array)
-
-
-def _as_float32(array: NDArray[Any]) -> Vectors:
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, refused above
-        copy: Vectors = array.astype(np.float32, order="C")
-    return copy
+        vector: Vectors = array.astype(np.float32)
+    return vector
 
 
 def _show(position: int, texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from ..arguments import check_count
 from ..errors import InvalidInputError, MissingExtraError
 from .collection import Qrels
 
-__all__ = ["MEASURES", "Judge", "measures_of"]
+__all__ = ["MEASURES", "Judge", "default_measures"]
 
 MEASURES = ("nDCG@10", "R@100", "RR@10")
 
@@ -19,11 +19,11 @@ _EXAMPLES = "'nDCG@10', 'MRR@10', 'MAP@100', 'recall@100', 'precision@5' or 'AP(
 _SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
 
 
-def measures_of(k: int) -> tuple[str, ...]:
+def default_measures(k: int) -> tuple[str, ...]:
     """`MEASURES`, none of them deeper than a list of `k`.
 
-    >>> measures_of(100) == MEASURES, measures_of(20), measures_of(5)
-    (True, ('nDCG@10', 'R@20', 'RR@10'), ('nDCG@5', 'R@5', 'RR@5'))
+    >>> default_measures(100) == MEASURES, default_measures(20)
+    (True, ('nDCG@10', 'R@20', 'RR@10'))
     """
     named = (measure.partition("@") for measure in MEASURES)
     return tuple(f"{name}@{min(int(cutoff), k)}" for name, _, cutoff in named)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ..readers import read_jsonl
+from .tables import check_file, read_lines, rows_of
 
 if TYPE_CHECKING:
     import os
@@ -47,10 +46,9 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     ...     read_qrels(file.name)
     {'q1': {'p1': 2, 'p2': 0}}
     """
-    _check_file(Path(path))
-    lines, delimiter = _lines(Path(path))
+    lines, delimiter = read_lines(Path(path))
     qrels: dict[str, dict[str, int]] = {}
-    for number, cells in _rows(Path(path), lines, delimiter):
+    for number, cells in rows_of(Path(path), lines, delimiter):
         if number == 1 and len(cells) in (3, 4) and _is_heading(cells[0], cells[-1]):
             continue
         if len(cells) == 4 and (delimiter is None or cells[1].upper() in _ITERATIONS):
@@ -93,10 +91,9 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     {'q1': 'What thins the blood?'}
     """
     file = Path(path)
-    _check_file(file)
     is_jsonl = file.suffix.lower() in _JSONL
     queries: dict[str, str] = {}
-    for where, cells in _json_rows(file) if is_jsonl else _rows(file, *_lines(file)):
+    for where, cells in _json_rows(file) if is_jsonl else rows_of(file, *read_lines(file)):
         if where == 1 and len(cells) == 2 and not is_jsonl and _is_heading(cells[0]):
             continue
         if len(cells) != 2 or not all(cells):
@@ -121,58 +118,11 @@ def _judgement(cells: list[str]) -> tuple[str, str, int] | None:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    check_file(path)
     for number, entry in enumerate(read_jsonl(path), start=1):
         yield number, [entry.id, entry.text.strip()]
-
-
-def _lines(path: Path) -> tuple[list[str], str | None]:
-    """The lines of a file, and what stands between their cells."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidInputError(f"{path}, line {line}: not UTF-8 text") from None
-    lines = list(io.StringIO(text, newline="\n"))
-    return lines, _delimiter(path, lines[0] if lines else "")
-
-
-def _rows(
-    path: Path, lines: Sequence[str], delimiter: str | None
-) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line that is not blank, and where the line ends."""
-    if delimiter is None:
-        for number, row in enumerate(lines, start=1):
-            if cells := row.split():
-                yield number, cells
-        return
-    options: Any = {"quoting": csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE}
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, **options)
-    try:
-        for cells in reader:
-            if any(cells):
-                yield reader.line_num, [cell.strip() for cell in cells]
-    except csv.Error as error:
-        raise InvalidInputError(f"{path}, line {reader.line_num}: {error}") from None
-
-
-def _delimiter(path: Path, first: str) -> str | None:
-    """None where columns are set apart by any blanks, as TREC does."""
-    match path.suffix.lower():
-        case ".csv":
-            return ","
-        case ".tsv":
-            return "\t"
-    if "\t" in first:
-        return "\t"
-    return None if len(first.split()) == 4 or "," not in first else ","
 
 
 def _is_heading(query: str, relevance: str = "") -> bool:
     first, last = (re.sub(r"[\W_]", "", cell).lower() for cell in (query, relevance))
     return last in _RELEVANCE_HEADERS or (first in _QUERY_HEADERS and not last.isdigit())
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise InvalidInputError(f"there is no file {str(path)!r}")

@@ -13,7 +13,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Hit
 from ..protocols import Retriever
 from .collection import Qrels, check_judged, check_qrels
-from .judging import MEASURES, Judge, measures_of
+from .judging import MEASURES, Judge, default_measures
 from .result import Evaluation
 from .timing import timed_search
 
@@ -75,8 +75,8 @@ def evaluate(
     judgements = check_qrels(qrels)
     asked = check_judged(queries, judgements)
     judgements = {query: judgements[query] for query in asked}
-    wanted = measures_of(check_k(k)) if measures is None else measures
-    judge = Judge(wanted, judgements, check_k(k))
+    check_k(k)
+    judge = Judge(default_measures(k) if measures is None else measures, judgements, k)
     check_count(batch_size, "batch_size")
     _check_baseline(baseline, named)
     lists: _Lists = {name: {} for name in named}

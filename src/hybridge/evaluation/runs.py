@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
+from .tables import read_lines, rows_of
 
 if TYPE_CHECKING:
     import os
@@ -37,19 +37,10 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
     ...     read_run(file.name)
     {'q1': {'p7': 12.5, 'p2': 9.75}}
     """
-    file = Path(path)
-    if not file.is_file():
-        raise InvalidInputError(f"there is no file {str(file)!r}")
+    lines, _ = read_lines(Path(path))
     run: dict[str, dict[str, float]] = {}
-    lines = file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
-    for number, line in enumerate(lines, start=1):
+    for number, cells in rows_of(Path(path), lines, None):
         where = f"{path}, line {number}"
-        try:
-            cells = [cell.decode() for cell in line.split()]
-        except UnicodeDecodeError:
-            raise InvalidInputError(f"{where}: not UTF-8 text") from None
-        if not cells:
-            continue
         score = _score(cells)
         if score is None:
             raise InvalidInputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arguments import check_k, check_queries
+from ..arguments import check_k
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..foreign import Inside, as_retriever, inside_of
@@ -63,9 +63,8 @@ def explain(
     >>> explain(bm25, "a sleeping cat", "p2").missed
     'it shares no term with the query'
     """
-    asked, name = _check(query, k, where), _id_of(passage)
-    searched = as_retriever(retriever)
-    examiner = _examiner(searched, asked, _count(searched, k), where)
+    name = _id_of(passage)
+    examiner = _searched(retriever, query, k, where)
     found = examiner.get(name, _passage_of(passage))
     if found is None:
         raise InvalidInputError(
@@ -95,11 +94,23 @@ def explain_search(
     >>> [hit.passage.id for hit in found.hits], found.explanations[0].rank
     (['p1'], 1)
     """
-    asked = _check(query, k, where)
-    searched = as_retriever(retriever)
-    examiner = _examiner(searched, asked, _count(searched, k), where)
+    examiner = _searched(retriever, query, k, where)
     explanations = examiner.explain([hit.passage for hit in examiner.hits])
-    return SearchExplanation(asked, examiner.hits, examiner.candidates, explanations)
+    return SearchExplanation(query, examiner.hits, examiner.candidates, explanations)
+
+
+def _searched(retriever: object, query: str, k: int | None, where: Where | None) -> Examiner:
+    """The search that is to be explained, done."""
+    if not isinstance(query, str):
+        raise InvalidInputError(f"query must be one string, not {type(query).__name__}")
+    if not query.strip():
+        raise InvalidInputError("the query is blank, and finds nothing: give a question")
+    as_filter(where)
+    searched = as_retriever(retriever)
+    if k is None:
+        inside = inside_of(searched)
+        k = _K if inside is None else inside.k
+    return _examiner(searched, query, check_k(k), where)
 
 
 def _examiner(
@@ -134,29 +145,10 @@ def _inside_examiner(
     return examiner if least is None else ThresholdExaminer(examiner, least)
 
 
-def _count(retriever: Any, k: int | None) -> int:
-    if k is not None:
-        return k
-    inside = inside_of(retriever)
-    return _K if inside is None else inside.k
-
-
 def _is_plaid(retriever: object) -> bool:
     from ..colbert import ColBERTRetriever
 
     return isinstance(retriever, ColBERTRetriever)
-
-
-def _check(query: str, k: int | None, where: Where | None) -> str:
-    if not isinstance(query, str):
-        raise InvalidInputError(f"query must be one string, not {type(query).__name__}")
-    if not query.strip():
-        raise InvalidInputError("the query is blank, and finds nothing: give a question")
-    if k is not None:
-        check_k(k)
-    as_filter(where)
-    [asked] = check_queries([query])
-    return asked
 
 
 def _id_of(passage: object) -> str:

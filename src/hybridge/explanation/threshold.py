@@ -49,15 +49,14 @@ class ThresholdExaminer:
         candidate = self._known.get(inner.passage.id)
         if candidate is None:
             return inner
-        missed = f"{inner.missed}, if its score reached the score_threshold, {self._least:g}"
-        if _last_stage(candidate) == _last_stage(self.candidates[0]):
-            if candidate.score >= self._least:
-                return inner
+        if _last_stage(candidate) != _last_stage(self.candidates[0]):  # a score of another unit
+            limit = f"if its score reached the score_threshold, {self._least:g}"
+        elif candidate.score >= self._least:
+            return inner
+        else:
             score, least = _apart(candidate.score, self._least)
-            missed = (
-                f"{inner.missed}, but for the score_threshold: its score {score} is below {least}"
-            )
-        return replace(inner, missed=missed)
+            limit = f"but for the score_threshold: its score {score} is below {least}"
+        return replace(inner, missed=f"{inner.missed}, {limit}")
 
 
 def _last_stage(hit: Hit) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from math import isfinite
 from typing import Any
 
@@ -173,13 +174,12 @@ def fused_by(plan: Plan, runs: Sequence[Run]) -> dict[int, float]:
     """
     # Copies, for it to do with as it likes: what was found stays as it is.
     fused = plan.fusion.fuse([dict(run) for run in runs], plan.shares)
-    if not isfinite(sum(fused.values())):
-        for score in fused.values():
-            if not isfinite(score):
-                raise InvalidInputError(
-                    f"the fusion {plan.fusion.name!r} gave a candidate the score {score}: it must "
-                    "give each a finite number"
-                )
+    wrong = next(filterfalse(isfinite, fused.values()), None)
+    if wrong is not None:
+        raise InvalidInputError(
+            f"the fusion {plan.fusion.name!r} gave a candidate the score {wrong}: it must give "
+            "each a finite number"
+        )
     return fused
 
 

@@ -1,0 +1,79 @@
+"""Lines and cells of the files that questions, judgements and runs are kept in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidInputError
+
+__all__ = ["check_file", "read_lines", "rows_of"]
+
+_WORDS = re.compile(r"[^ \t\n\r\f\v]+")
+
+
+def check_file(path: Path) -> None:
+    """Raise `InvalidInputError` unless there is such a file."""
+    if not path.is_file():
+        raise InvalidInputError(f"there is no file {str(path)!r}")
+
+
+def read_lines(path: Path) -> tuple[list[str], str | None]:
+    """The lines of a file, and what stands between their cells; None for any blanks.
+
+    Raises:
+        InvalidInputError: there is no such file, or it is not UTF-8.
+    """
+    check_file(path)
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInputError(f"{path}, line {line}: not UTF-8 text") from None
+    lines = list(io.StringIO(text, newline="\n"))
+    return lines, _delimiter(path, lines[0] if lines else "")
+
+
+def rows_of(
+    path: Path, lines: Sequence[str], delimiter: str | None
+) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, and where the line ends.
+
+    Args:
+        path: the file, for messages.
+        lines: its lines.
+        delimiter: what stands between cells; None for any blanks of ASCII, as in trec_eval.
+
+    Raises:
+        InvalidInputError: a line that is no row of CSV.
+    """
+    if delimiter is None:
+        for number, row in enumerate(lines, start=1):
+            if cells := _WORDS.findall(row):
+                yield number, cells
+        return
+    options: Any = {"quoting": csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE}
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, **options)
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _delimiter(path: Path, first: str) -> str | None:
+    """None where columns are set apart by any blanks, as TREC does."""
+    match path.suffix.lower():
+        case ".csv":
+            return ","
+        case ".tsv":
+            return "\t"
+    if "\t" in first:
+        return "\t"
+    return None if len(_WORDS.findall(first)) == 4 or "," not in first else ","
