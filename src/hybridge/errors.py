@@ -5,16 +5,19 @@
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
     ├── CollectionNotFoundError  a judged collection is neither on disk nor reachable
+    ├── CopyError              an object cannot be pickled or copied
     └── StoreError             the engine that keeps the passages refused or failed
         ├── IndexNotFoundError     there is no index at this place
         ├── IndexExistsError       there is an index at this place already
         ├── IndexLockedError       another process (or object) has this index open
         ├── CorruptIndexError      files are truncated, foreign, or of a format we do not know
         ├── EncoderMismatchError   the index was built with another encoder or analyzer
+        ├── ReadOnlyError          the index was opened for reading only
+        ├── ForkedError            the index was opened by the process that this one was forked from
         └── ClosedError            the index was closed before this call
 
-`InvalidInputError` is a `ValueError` too, and `MissingExtraError` an `ImportError`, so code that
-catches the built-in ones keeps working.
+`InvalidInputError` is a `ValueError` too, `MissingExtraError` an `ImportError` and `CopyError` a
+`TypeError`, so code that catches the built-in ones keeps working.
 """
 
 from __future__ import annotations
@@ -22,8 +25,10 @@ from __future__ import annotations
 __all__ = [
     "ClosedError",
     "CollectionNotFoundError",
+    "CopyError",
     "CorruptIndexError",
     "EncoderMismatchError",
+    "ForkedError",
     "HybridgeError",
     "IndexExistsError",
     "IndexLockedError",
@@ -31,6 +36,7 @@ __all__ = [
     "InvalidInputError",
     "MissingExtraError",
     "ModelNotFoundError",
+    "ReadOnlyError",
     "StoreError",
 ]
 
@@ -61,6 +67,10 @@ class CollectionNotFoundError(HybridgeError):
     """A judged collection is neither on disk nor reachable; the message says what failed."""
 
 
+class CopyError(HybridgeError, TypeError):
+    """An object cannot be pickled or copied; the message says what to do instead."""
+
+
 class StoreError(HybridgeError):
     """The engine that keeps the passages refused or failed; its own message follows ours."""
 
@@ -83,6 +93,14 @@ class CorruptIndexError(StoreError):
 
 class EncoderMismatchError(StoreError):
     """The index was built with another encoder or analyzer than the one it is opened with."""
+
+
+class ReadOnlyError(StoreError):
+    """The index was opened for reading only, and a write was asked for."""
+
+
+class ForkedError(StoreError):
+    """The index was opened by the process that this one was forked from: open it here."""
 
 
 class ClosedError(StoreError):
