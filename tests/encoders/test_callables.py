@@ -102,6 +102,51 @@ def test_passages_come_in_batches_and_in_order() -> None:
     assert sizes == [4, 4, 2]
 
 
+def _recorded(sizes: list[int]) -> Callable[[list[str]], list[list[float]]]:
+    def encode(texts: list[str]) -> list[list[float]]:
+        sizes.append(len(texts))
+        return _letters(texts)
+
+    return encode
+
+
+def test_queries_come_in_batches_too() -> None:
+    sizes: list[int] = []
+    encoder = CallableEncoder(_recorded(sizes), identity="recorded", dimension=3, batch_size=2)
+    assert encoder.encode_queries(["a", "bb", "c"]).tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]
+    assert sizes == [2, 1]
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llama_index"])
+def test_a_framework_gets_no_more_texts_in_one_call_than_it_was_said(framework: str) -> None:
+    sizes: list[int] = []
+    embeddings, embed_model = _Embeddings(), _EmbedModel()
+    embeddings.embed_documents = _recorded(sizes)  # type: ignore[method-assign]
+    embed_model.get_text_embedding_batch = _recorded(sizes)  # type: ignore[method-assign]
+    encoder = (
+        CallableEncoder.from_langchain(embeddings, batch_size=32)
+        if framework == "langchain"
+        else CallableEncoder.from_llama_index(embed_model, batch_size=32)
+    )
+    assert encoder.encode_passages(["ab"] * 70).tolist() == [[1, 1, 0]] * 70
+    assert sizes == [32, 32, 6]
+
+
+def test_a_llama_index_model_that_names_its_batch_gets_that() -> None:
+    sizes: list[int] = []
+    embed_model = _EmbedModel()
+    embed_model.get_text_embedding_batch = _recorded(sizes)  # type: ignore[method-assign]
+    embed_model.embed_batch_size = 10  # type: ignore[attr-defined]
+    CallableEncoder.from_llama_index(embed_model).encode_passages(["a"] * 25)
+    assert sizes == [10, 10, 5]
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llama_index"])
+def test_a_batch_of_nothing_is_refused(framework: str) -> None:
+    with pytest.raises(InvalidInputError, match="batch_size must be"):
+        ENCODERS[framework](batch_size=0)
+
+
 def test_the_dimension_is_found_once_and_only_when_needed() -> None:
     calls: list[list[str]] = []
 

@@ -10,12 +10,15 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..errors import InvalidInputError
+from ..iteration import chunked
 from ..protocols import Vectors
 from .checks import as_vectors, check_texts, unit_length
 
 __all__ = ["CallableEncoder", "Encode"]
 
 Encode: TypeAlias = Callable[[list[str]], Any]
+
+_BATCH = 128
 
 
 class _LangChainEmbeddings(Protocol):
@@ -42,7 +45,8 @@ class CallableEncoder:
         identity: names the model and all its settings. It is kept with an index, which opens only
             with an encoder of the same identity: two that give other vectors must differ in it.
         normalize: scale vectors to length 1, so that the dot product is the cosine.
-        batch_size: passages given to the function at a time.
+        batch_size: how many texts one call of a function gets at most, for servers that refuse
+            larger requests.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -65,7 +69,7 @@ class CallableEncoder:
         dimension: int | None = None,
         identity: str,
         normalize: bool = False,
-        batch_size: int = 128,
+        batch_size: int = _BATCH,
     ) -> None:
         for name, function in (
             ("encode_queries", encode_queries),
@@ -90,6 +94,7 @@ class CallableEncoder:
         identity: str | None = None,
         dimension: int | None = None,
         normalize: bool = False,
+        batch_size: int = _BATCH,
     ) -> Self:
         """An encoder from LangChain's `Embeddings`, or anything with its two methods.
 
@@ -99,9 +104,11 @@ class CallableEncoder:
                 which leaves further settings out: give it where you change those.
             dimension: the length of a vector; None finds it at the first need.
             normalize: scale vectors to length 1.
+            batch_size: how many texts `embed_documents` gets at most in one call.
 
         Raises:
-            InvalidInputError: a method is missing, or the object has no name of a model.
+            InvalidInputError: a method is missing, the object has no name of a model, or
+                `batch_size` is not valid.
 
         >>> class Lengths:
         ...     model = "lengths"
@@ -119,6 +126,7 @@ class CallableEncoder:
             dimension=dimension,
             identity=_named("langchain", embeddings) if identity is None else identity,
             normalize=normalize,
+            batch_size=batch_size,
         )
 
     @classmethod
@@ -129,6 +137,7 @@ class CallableEncoder:
         identity: str | None = None,
         dimension: int | None = None,
         normalize: bool = False,
+        batch_size: int | None = None,
     ) -> Self:
         """An encoder from LlamaIndex's `BaseEmbedding`, or anything with its two methods.
 
@@ -139,9 +148,13 @@ class CallableEncoder:
                 which leaves further settings out: give it where you change those.
             dimension: the length of a vector; None finds it at the first need.
             normalize: scale vectors to length 1.
+            batch_size: how many texts `get_text_embedding_batch` gets at most in one call, which
+                sends them on in requests of the model's own `embed_batch_size`; None takes that
+                size.
 
         Raises:
-            InvalidInputError: a method is missing, or the object has no name of a model.
+            InvalidInputError: a method is missing, the object has no name of a model, or
+                `batch_size` is not valid.
         """
         _require(embed_model, "get_query_embedding", "get_text_embedding_batch")
         return cls(
@@ -150,6 +163,7 @@ class CallableEncoder:
             dimension=dimension,
             identity=_named("llama-index", embed_model) if identity is None else identity,
             normalize=normalize,
+            batch_size=_own_batch(embed_model) if batch_size is None else batch_size,
         )
 
     @property
@@ -182,22 +196,18 @@ class CallableEncoder:
             InvalidInputError: a bare string, something that is no text, or the function returned
                 something else than one sound vector a text.
         """
+        return self._encode(self._encode_passages, check_texts(texts), progress=progress)
+
+    def _encode(self, encode: Encode, texts: list[str], *, progress: bool = False) -> Vectors:
         from tqdm import tqdm
 
-        listed = check_texts(texts)
         rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        with tqdm(total=len(listed), desc="Encoding", unit="text", disable=not progress) as bar:
-            for start in range(0, len(listed), self._batch_size):
-                batch = listed[start : start + self._batch_size]
-                rows.append(self._encode(self._encode_passages, batch))
+        with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
+            for batch in chunked(texts, self._batch_size):
+                # A copy, so that a function that changes its argument does not change the batch.
+                rows.append(as_vectors(encode(list(batch)), batch, self.dimension))
                 bar.update(len(batch))
-        return np.concatenate(rows)
-
-    def _encode(self, encode: Encode, texts: list[str]) -> Vectors:
-        if not texts:
-            return np.empty((0, self.dimension), dtype=np.float32)
-        # A list of its own, so that a function that changes its argument does not change ours.
-        vectors = as_vectors(encode(list(texts)), texts, self.dimension)
+        vectors = np.concatenate(rows)
         return unit_length(vectors) if self._normalize else vectors
 
 
@@ -208,6 +218,11 @@ def _require(embeddings: object, *methods: str) -> None:
             f"{type(embeddings).__name__} has no {' and no '.join(missing)}: it must have "
             f"{' and '.join(methods)}"
         )
+
+
+def _own_batch(embed_model: object) -> int:
+    size = getattr(embed_model, "embed_batch_size", None)
+    return size if isinstance(size, int) and size > 0 else _BATCH
 
 
 def _named(framework: str, embeddings: object) -> str:
