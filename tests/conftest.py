@@ -6,7 +6,10 @@ import csv
 import gc
 import json
 import os
+import pickle
 import re
+import signal
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +64,36 @@ def _folder_from(variable: str) -> Path:
     if not Path(value).is_dir():
         pytest.skip(f"{variable} names no folder: {value}")
     return Path(value)
+
+
+@pytest.fixture
+def forked() -> Callable[[Callable[[], Any]], Any]:
+    """Runs a function in a forked child, where an error or 30 s without an end is an error here."""
+
+    def run(function: Callable[[], Any]) -> Any:
+        answer, question = os.pipe()
+        with warnings.catch_warnings():  # Python 3.12 warns of threads, which these tests are about
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(30)
+                os.close(answer)
+                with os.fdopen(question, "wb") as file:
+                    pickle.dump(function(), file)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(question)
+        with os.fdopen(answer, "rb") as file:
+            result = file.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code == 0, f"the child ended with {code}"
+        return pickle.loads(result)
+
+    return run
 
 
 @pytest.fixture

@@ -1,0 +1,150 @@
+"""What a forked process must not inherit: locks that nobody releases, folders of its parent.
+
+A fork copies the thread that calls it and no other. A lock that another thread held stays locked in
+the child for ever, and what removes a temporary folder at exit removes the parent's. Everything
+here is of use where there is no fork as well.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock, RLock
+from types import TracebackType
+from typing import Protocol, TypeAlias
+
+from .errors import ForkedError
+
+__all__ = ["ForkSafeLock", "Renewable", "TemporaryFolder", "check_process", "renew_in_children"]
+
+_Enter: TypeAlias = Callable[[], bool]
+_Exit: TypeAlias = Callable[
+    [type[BaseException] | None, BaseException | None, TracebackType | None], None
+]
+
+
+class Renewable(Protocol):
+    """An object to put in order in a forked child, before any other code runs there."""
+
+    def renew(self) -> None:
+        """Drop what threads of the parent were doing; no lock may be taken that is not renewed."""
+        ...
+
+
+class ForkSafeLock:
+    """A lock for ``with`` that is free in a forked child, whoever held it in the parent.
+
+    What it protects must be whole in the child even if another thread was changing it: let the last
+    step of a change be one assignment, or finish it in `Renewable.renew`. A copy, by pickle or the
+    module copy, is a new lock.
+
+    Args:
+        reentrant: the thread that holds it may take it again.
+
+    >>> lock = ForkSafeLock()
+    >>> with lock:
+    ...     pass
+    """
+
+    def __init__(self, *, reentrant: bool = False) -> None:
+        self._reentrant = reentrant
+        self.renew()
+        _locks.add(self)
+
+    # A `with` looks both up before it enters, so it leaves the very lock that it entered: in a
+    # child that was forked inside the block, too.
+    @property
+    def __enter__(self) -> _Enter:
+        return self._lock.__enter__
+
+    @property
+    def __exit__(self) -> _Exit:
+        return self._lock.__exit__
+
+    def renew(self) -> None:
+        """Put a free lock in the place of this one."""
+        self._lock: AbstractContextManager[bool, None] = RLock() if self._reentrant else Lock()
+
+    def __reduce__(self) -> tuple[Callable[[bool], ForkSafeLock], tuple[bool]]:
+        return _new_lock, (self._reentrant,)
+
+
+class TemporaryFolder:
+    """A new temporary folder, removed by the process that made it and never by a forked child.
+
+    It goes when `remove` is called, when the object is collected, or when the process ends.
+
+    Attributes:
+        path: of the folder.
+
+    >>> folder = TemporaryFolder()
+    >>> folder.path.is_dir()
+    True
+    >>> folder.remove()
+    >>> folder.path.exists()
+    False
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix="hybridge-"))
+        self._finalizer = weakref.finalize(self, _remove, self.path, os.getpid())
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it; removing it again does nothing."""
+        self._finalizer()
+
+
+def check_process(process: int, what: str, remedy: str) -> None:
+    """Check that something opened by a process is used in that process.
+
+    Args:
+        process: the id of the process that opened it.
+        what: names what was opened.
+        remedy: what to do in this process instead.
+
+    Raises:
+        ForkedError: this is another process, forked from that one.
+
+    >>> check_process(os.getpid(), "the index", "open it here")
+    """
+    here = os.getpid()
+    if here != process:
+        raise ForkedError(
+            f"{what} was opened by process {process} and is used in process {here}, which was "
+            f"forked from it: {remedy}"
+        )
+
+
+def renew_in_children(item: Renewable) -> None:
+    """Call the `renew` of an object in every forked child, as long as the object lives.
+
+    By then all locks are free again.
+    """
+    _renewed.add(item)
+
+
+_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+_renewed: weakref.WeakSet[Renewable] = weakref.WeakSet()
+
+
+def _new_lock(reentrant: bool) -> ForkSafeLock:
+    return ForkSafeLock(reentrant=reentrant)
+
+
+def _remove(path: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _renew_all() -> None:
+    for item in [*_locks, *_renewed]:
+        item.renew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_renew_all)
