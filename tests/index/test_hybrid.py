@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -240,6 +241,33 @@ def test_add_takes_a_generator_longer_than_a_chunk(words: CallableEncoder) -> No
     with HybridIndex.create(encoder=words, lexical="qdrant") as index:
         assert index.add(many) == len(index) == 3_000
         assert index.bm25.search(["word2999"])[0][0].passage.id == "p2999"
+
+
+class _Counted(CallableEncoder):
+    """Counts the texts of each call."""
+
+    calls: list[int]
+
+    def encode_passages(self, texts: Any, *, progress: bool = False) -> Any:
+        self.calls.append(len(texts))
+        return super().encode_passages(texts, progress=progress)
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 255, 1000])
+def test_no_call_of_the_encoder_gets_more_texts_than_batch_size(size: int) -> None:
+    encoder = _Counted(lambda texts: [[len(text), 1.0] for text in texts], identity="lengths")
+    encoder.calls = []
+    with HybridIndex.create(encoder=encoder) as index:
+        passages = [Passage(f"{n:03}", "ab " * n) for n in range(300)]
+        assert index.add(passages, batch_size=size) == 300
+        assert max(encoder.calls) <= size
+        assert sum(encoder.calls) == 300
+        rows = encoder.encode_passages([passage.text for passage in passages])
+        units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        assert index.dense.vectors([p.id for p in passages]) == pytest.approx(units, abs=1e-6)
+        with pytest.raises(InvalidInputError, match="batch_size must be"):
+            index.add([Passage("more", "text")], batch_size=0)
+        assert len(index) == 300
 
 
 def test_average_length_follows_a_corpus_that_begins_with_one_short_passage(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from numpy.typing import ArrayLike
 
-from ..arguments import check_ids
+from ..arguments import check_count, check_ids
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..passages import JSON, Passage
@@ -43,6 +43,7 @@ class HybridIndex(Making, Searchable):
         *,
         vectors: ArrayLike | None = None,
         token_vectors: Sequence[ArrayLike] | None = None,
+        batch_size: int | None = None,
         progress: bool | None = None,
     ) -> int:
         """Add passages; one whose id is there already replaces it.
@@ -57,6 +58,8 @@ class HybridIndex(Making, Searchable):
             vectors: the passages' vectors, shape (passages, dimension), if you have them already.
             token_vectors: the same for late interaction: a matrix a passage, shape (its tokens,
                 their dimension), each row of length 1.
+            batch_size: how many texts the encoder gets at most in one call, for a server that
+                refuses larger requests; None leaves it to the encoder.
             progress: show a bar; None shows it on a terminal.
 
         Returns:
@@ -78,7 +81,8 @@ class HybridIndex(Making, Searchable):
                 "this index keeps no token_vectors: create it with late_interaction=True"
             )
         admitted = self._home.admit(passages)
-        with staged(admitted, dense, tokens, progress, self._joint) as waiting:
+        size = None if batch_size is None else check_count(batch_size, "batch_size")
+        with staged(admitted, dense, tokens, progress, self._joint, size) as waiting:
             if not len(waiting):
                 return 0
             with self._writer:
@@ -126,6 +130,28 @@ class HybridIndex(Making, Searchable):
         with self._access.reading():
             found = store.get(points)
         return [found.get(point) for point in points]
+
+    def matching(self, where: Where) -> list[Passage]:
+        """The passages that pass a filter, in no particular order.
+
+        Raises:
+            InvalidInputError: no filter, or one that is not valid.
+
+        >>> from hybridge import CallableEncoder
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     index.add([Passage("a", "Bread", {"year": 2019}), Passage("b", "Oven")])
+        ...     [passage.id for passage in index.matching({"year": {"$gte": 2000}})]
+        2
+        ['a']
+        """
+        chosen = as_filter(where)
+        if chosen is None:
+            raise InvalidInputError("matching needs a filter: iterate over the index for all of it")
+        store = self._home.store
+        with self._access.reading(chosen):
+            found = store.get(store.matching(chosen))
+        return list(found.values())
 
     def __len__(self) -> int:
         with self._access.reading():

@@ -186,6 +186,7 @@ def staged(
     tokens: Column | None,
     progress: bool | None,
     joint: JointEncoder | None = None,
+    batch_size: int | None = None,
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
 
@@ -195,6 +196,7 @@ def staged(
         tokens: their tokens' vectors, where those are kept.
         progress: show a bar; None shows it on a terminal.
         joint: makes both kinds of vectors in one pass, where neither was given.
+        batch_size: texts encoded in one call at most; None for as many as are encoded in one go.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
@@ -203,7 +205,8 @@ def staged(
     columns = [column for column in (dense, tokens) if column is not None]
     both = joint if all(column.given is None for column in columns) else None
     try:
-        for chunk in chunked(_counted(passages, progress), _CHUNK):
+        size = _CHUNK if batch_size is None else min(batch_size, _CHUNK)
+        for chunk in chunked(_counted(passages, progress), size):
             start = len(staging)
             if both is not None:
                 made = both.encode_passages([passage.text for passage in chunk])
