@@ -153,28 +153,6 @@ class HybridIndex(Making, Searchable):
             found = store.get(store.matching(chosen))
         return list(found.values())
 
-    def matching(self, where: Where) -> list[Passage]:
-        """The passages that pass a filter, in no particular order.
-
-        Raises:
-            InvalidInputError: no filter, or one that is not valid.
-
-        >>> from hybridge import CallableEncoder
-        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
-        >>> with HybridIndex.create(encoder=lengths) as index:
-        ...     index.add([Passage("a", "Bread", {"year": 2019}), Passage("b", "Oven")])
-        ...     [passage.id for passage in index.matching({"year": {"$gte": 2000}})]
-        2
-        ['a']
-        """
-        chosen = as_filter(where)
-        if chosen is None:
-            raise InvalidInputError("matching needs a filter: iterate over the index for all of it")
-        store = self._home.store
-        with self._access.reading(chosen):
-            found = store.get(store.matching(chosen))
-        return list(found.values())
-
     def __len__(self) -> int:
         with self._access.reading():
             return self._home.store.count()
