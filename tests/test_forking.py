@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,11 +67,12 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child_and_held_in_the_par
     assert is_free(lock)
 
 
-def test_a_child_forked_inside_a_block_leaves_it_and_takes_the_lock_again() -> None:
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_child_forked_inside_a_block_leaves_it_and_takes_the_lock_again(awaited: bool) -> None:
     code = (
         "import os\n"
         "from hybridge.forking import ForkSafeLock\n"
-        "lock = ForkSafeLock()\n"
+        f"lock = ForkSafeLock(awaited={awaited})\n"
         "with lock:\n"
         "    child = os.fork()\n"
         "with lock:\n"
@@ -98,6 +100,41 @@ def test_a_copy_is_a_free_lock_of_the_same_kind(copied: Callable[[Any], Any]) ->
         assert other is not lock
         with other, other:
             assert not is_free(other)
+
+
+def test_a_fork_waits_for_a_lock_that_is_awaited(forked: Forked) -> None:
+    lock = ForkSafeLock(awaited=True)
+    done: list[int] = []
+    begun = threading.Event()
+
+    def change() -> None:
+        with lock:
+            begun.set()
+            for step in range(20):
+                time.sleep(0.01)
+                done.append(step)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    begun.wait()
+    assert forked(lambda: (len(done), is_free(lock))) == (20, True)
+    thread.join()
+    assert is_free(lock)
+
+
+def test_threads_that_fork_at_once_do_not_wait_for_each_other(forked: Forked) -> None:
+    locks = [ForkSafeLock(awaited=True) for _ in range(50)]
+    free: list[bool] = []
+
+    def fork() -> None:
+        free.extend(forked(lambda: all(map(is_free, locks))) for _ in range(5))
+
+    threads = [threading.Thread(target=fork) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert free == [True] * 20
 
 
 def test_an_object_is_renewed_in_each_child_once_its_locks_are_free(forked: Forked) -> None:

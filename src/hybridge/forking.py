@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import weakref
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock, RLock
+from time import monotonic
 from types import TracebackType
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from .errors import ForkedError
 
@@ -40,38 +41,41 @@ class ForkSafeLock:
     """A lock for ``with`` that is free in a forked child, whoever held it in the parent.
 
     What it protects must be whole in the child even if another thread was changing it: let the last
-    step of a change be one assignment, or finish it in `Renewable.renew`. A copy, by pickle or the
+    step of a change be one assignment, or have forks await the lock. A copy, by pickle or the
     module copy, is a new lock.
 
     Args:
         reentrant: the thread that holds it may take it again.
+        awaited: a fork waits until no other thread holds it, for a minute at most: for what must
+            not be half done in a child, and is done soon. It is reentrant too.
 
     >>> lock = ForkSafeLock()
     >>> with lock:
     ...     pass
     """
 
-    def __init__(self, *, reentrant: bool = False) -> None:
+    def __init__(self, *, reentrant: bool = False, awaited: bool = False) -> None:
         self._reentrant = reentrant
+        self._awaited = awaited
         self.renew()
-        _locks.add(self)
+        _locks[id(self)] = self
 
     # A `with` looks both up before it enters, so it leaves the very lock that it entered: in a
     # child that was forked inside the block, too.
     @property
     def __enter__(self) -> _Enter:
-        return self._lock.__enter__
+        return self._lock.__enter__  # type: ignore[no-any-return]
 
     @property
     def __exit__(self) -> _Exit:
-        return self._lock.__exit__
+        return self._lock.__exit__  # type: ignore[no-any-return]
 
     def renew(self) -> None:
         """Put a free lock in the place of this one."""
-        self._lock: AbstractContextManager[bool, None] = RLock() if self._reentrant else Lock()
+        self._lock: Any = RLock() if self._reentrant or self._awaited else Lock()
 
-    def __reduce__(self) -> tuple[Callable[[bool], ForkSafeLock], tuple[bool]]:
-        return _new_lock, (self._reentrant,)
+    def __reduce__(self) -> tuple[Callable[[bool, bool], ForkSafeLock], tuple[bool, bool]]:
+        return _new_lock, (self._reentrant, self._awaited)
 
 
 class TemporaryFolder:
@@ -125,15 +129,20 @@ def renew_in_children(item: Renewable) -> None:
 
     By then all locks are free again.
     """
-    _renewed.add(item)
+    _renewed[id(item)] = item
 
 
-_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
-_renewed: weakref.WeakSet[Renewable] = weakref.WeakSet()
+_PATIENCE = 60.0  # seconds that a fork waits, so that a lock that is never let go of holds up none
+
+# By id, because a set cannot be read while another thread adds to it.
+_locks: weakref.WeakValueDictionary[int, ForkSafeLock] = weakref.WeakValueDictionary()
+_renewed: weakref.WeakValueDictionary[int, Renewable] = weakref.WeakValueDictionary()
+_turn = RLock()  # of the threads that fork: two that take the same locks would wait for each other
+_forking = threading.local()
 
 
-def _new_lock(reentrant: bool) -> ForkSafeLock:
-    return ForkSafeLock(reentrant=reentrant)
+def _new_lock(reentrant: bool, awaited: bool) -> ForkSafeLock:
+    return ForkSafeLock(reentrant=reentrant, awaited=awaited)
 
 
 def _remove(path: Path, process: int) -> None:
@@ -141,10 +150,30 @@ def _remove(path: Path, process: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _renew_all() -> None:
-    for item in [*_locks, *_renewed]:
-        item.renew()
+def _before() -> None:
+    _forking.held = []
+    _turn.acquire()
+    _forking.held.append(_turn)
+    deadline = monotonic() + _PATIENCE
+    for reference in _locks.valuerefs():
+        if (lock := reference()) and lock._awaited:
+            held = lock._lock
+            if held.acquire(timeout=max(0.0, deadline - monotonic())):
+                _forking.held.append(held)
+
+
+def _in_parent() -> None:
+    for lock in reversed(_forking.held):
+        lock.release()
+
+
+def _in_child() -> None:
+    global _turn
+    _turn = RLock()
+    for reference in [*_locks.valuerefs(), *_renewed.valuerefs()]:
+        if item := reference():
+            item.renew()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
