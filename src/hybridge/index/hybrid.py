@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from ..arguments import check_count, check_ids
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..passages import JSON, Passage
+from ..passages import JSON, Passage, unique_passages
 from ..protocols import Where
 from .info import describe
 from .making import Making
 from .searchable import Searchable
-from .staging import dense_column, staged, token_column
+from .staging import Column, Staged, dense_column, staged, token_column
 
 __all__ = ["HybridIndex"]
 
@@ -53,9 +54,13 @@ class HybridIndex(Making, Searchable):
         another. When `add` returns, all survive the process. To keep what a very long run has
         done so far, add in slices.
 
+        A passage that is stored with the same text keeps its vectors: it is not encoded again, and
+        only its metadata are written, if they changed.
+
         Args:
             passages: any iterable, however long.
-            vectors: the passages' vectors, shape (passages, dimension), if you have them already.
+            vectors: the passages' vectors, shape (passages, dimension), if you have them already;
+                they replace stored ones.
             token_vectors: the same for late interaction: a matrix a passage, shape (its tokens,
                 their dimension), each row of length 1.
             batch_size: how many texts the encoder gets at most in one call, for a server that
@@ -71,31 +76,126 @@ class HybridIndex(Making, Searchable):
         """
         self._access.check()
         store = self._home.store
-        dense = dense_column(vectors, self._encoder, store.options.dimension)
-        tokens = None
-        if self._token_encoder is not None and store.options.tokens is not None:
-            dimension = store.options.tokens.dimension
-            tokens = token_column(token_vectors, self._token_encoder, dimension)
-        elif token_vectors is not None:
-            raise InvalidInputError(
-                "this index keeps no token_vectors: create it with late_interaction=True"
-            )
+        dense, tokens = self._columns(vectors, token_vectors)
         admitted = self._home.admit(passages)
         size = None if batch_size is None else check_count(batch_size, "batch_size")
-        with staged(admitted, dense, tokens, progress, self._joint, size) as waiting:
-            if not len(waiting):
-                return 0
-            with self._writer:
-                with self._changing():
-                    incoming = (passage for some in waiting for passage in some.passages)
-                    self._lexical.learn(incoming, len(waiting))
-                for some in waiting:
-                    prepared = self._lexical.prepare(some.passages)
+        stored = self._stored if vectors is None and token_vectors is None else None
+        with staged(admitted, dense, tokens, progress, self._joint, size, stored) as waiting:
+            if len(waiting):
+                with self._writer:
                     with self._changing():
-                        store.upsert(some.passages, some.dense, prepared.sparse, some.tokens)
-                        self._lexical.upsert(some.passages, prepared)
-                store.flush()
-            return len(waiting)
+                        incoming = (passage for batch in waiting for passage in batch.passages)
+                        self._lexical.learn(incoming, len(waiting))
+                    for batch in waiting:
+                        self._write(batch)
+                    store.flush()
+            return len(waiting) + waiting.unchanged
+
+    def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
+        """The stored passages that have the ids of these, by id."""
+        found = self.get([passage.id for passage in passages])
+        return {passage.id: passage for passage in found if passage is not None}
+
+    def _write(self, batch: Staged) -> None:
+        if batch.dense is None:
+            self._keep_vectors(batch.passages)
+            return
+        prepared = self._lexical.prepare(batch.passages)
+        with self._changing():
+            self._home.store.upsert(batch.passages, batch.dense, prepared.sparse, batch.tokens)
+            self._lexical.upsert(batch.passages, prepared)
+
+    def _keep_vectors(self, passages: Sequence[Passage]) -> None:
+        """Write passages of which the metadata alone are new."""
+        found = self._stored(passages)
+        texts = {id_: passage.text for id_, passage in found.items()}
+        kept = [passage for passage in passages if texts.get(passage.id) == passage.text]
+        with self._changing():
+            self._home.store.replace_payloads(kept)
+            self._lexical.update_metadata()
+        # Deleted, or given another text, since their vectors were found to be there.
+        if changed := [passage for passage in passages if texts.get(passage.id) != passage.text]:
+            with staged(changed, *self._columns(), progress=False, joint=self._joint) as waiting:
+                for batch in waiting:
+                    self._write(batch)
+
+    def _columns(
+        self, vectors: ArrayLike | None = None, token_vectors: Sequence[ArrayLike] | None = None
+    ) -> tuple[Column, Column | None]:
+        """The kinds of vectors that a passage has here, given or to be encoded."""
+        options = self._home.store.options
+        dense = dense_column(vectors, self._encoder, options.dimension)
+        if self._token_encoder is None or options.tokens is None:
+            if token_vectors is not None:
+                raise InvalidInputError(
+                    "this index keeps no token_vectors: create it with late_interaction=True"
+                )
+            return dense, None
+        dimension = options.tokens.dimension
+        return dense, token_column(token_vectors, self._token_encoder, dimension)
+
+    def update_metadata(
+        self,
+        ids: Iterable[str],
+        metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+    ) -> int:
+        """Change the metadata of passages; their texts and vectors stay. All or nothing.
+
+        Args:
+            ids: of the passages.
+            metadata: what to set, the same for all passages or one mapping a passage; other keys
+                stay.
+            replace: drop the other keys.
+
+        Returns:
+            How many passages were changed.
+
+        Raises:
+            InvalidInputError: an id that is not there or comes twice, not one mapping a passage,
+                or metadata that JSON cannot hold; nothing was changed.
+
+        >>> from hybridge import CallableEncoder
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     index.add([Passage("a", "Bread", {"year": 2019, "lang": "en"})])
+        ...     index.update_metadata(["a"], {"year": 2020})
+        ...     index.get(["a"])[0].metadata
+        1
+        1
+        {'year': 2020, 'lang': 'en'}
+        """
+        self._home.admit(())
+        names = check_ids(ids)
+        given = [metadata] * len(names) if isinstance(metadata, Mapping) else list(metadata)
+        if len(given) != len(names):
+            raise InvalidInputError(
+                f"{len(given)} mappings of metadata for {len(names)} ids: give one for all, or one "
+                "an id"
+            )
+        store = self._home.store
+        with self._writer, self._changing():
+            found = store.get([store.point(name) for name in names])
+            stored = {passage.id: passage for passage in found.values()}
+            if missing := [name for name in names if name not in stored]:
+                raise InvalidInputError(
+                    f"there is no passage {missing[0]!r} in this index: add it first"
+                )
+            changed = list(
+                unique_passages(
+                    Passage(
+                        name,
+                        stored[name].text,
+                        new if replace else {**stored[name].metadata, **new},
+                    )
+                    for name, new in zip(names, given, strict=True)
+                )
+            )
+            store.replace_payloads(changed)
+            self._lexical.update_metadata()
+            store.flush()
+        return len(changed)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Where | None = None) -> int:
         """Delete passages by their ids or by a filter; ids that are not there are no error.

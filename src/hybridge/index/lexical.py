@@ -63,6 +63,10 @@ class LexicalStage(Stage, Protocol):
         """Follow passages that were written to the store."""
         ...
 
+    def update_metadata(self) -> None:
+        """Follow passages whose metadata alone were changed in the store."""
+        ...
+
     def delete(self, points: Sequence[int]) -> None:
         """Follow points that were deleted from the store."""
         ...

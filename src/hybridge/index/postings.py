@@ -120,6 +120,9 @@ class PostingsStage:
         self._allowed = {}
         self._current().put([self._key(p.id) for p in passages], prepared.counts)
 
+    def update_metadata(self) -> None:
+        self._allowed = {}
+
     def delete(self, points: Sequence[int]) -> None:
         self._allowed = {}
         self._current().delete([self._keys.pop(point) for point in points])

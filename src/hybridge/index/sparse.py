@@ -87,6 +87,9 @@ class SparseStage:
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         """Nothing to do: the weights went into the store with the passages."""
 
+    def update_metadata(self) -> None:
+        """Nothing to do: the store has the metadata."""
+
     def delete(self, points: Sequence[int]) -> None:
         """Nothing to do: the weights left the store with the passages."""
 

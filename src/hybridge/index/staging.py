@@ -7,7 +7,7 @@ out to be bad. So everything is checked and encoded first, and waits in a tempor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
@@ -37,16 +37,17 @@ _IN_MEMORY = 64 * 2**20
 
 @dataclass(frozen=True)
 class Staged:
-    """Some of the waiting passages.
+    """A batch of the waiting passages.
 
     Args:
         passages: the passages.
-        dense: shape (len(passages), dimension).
+        dense: shape (len(passages), dimension); None where the stored vectors stay, because the
+            texts are what they were and the metadata alone changed.
         tokens: a matrix a passage, shape (its tokens, their dimension); None where none are kept.
     """
 
     passages: list[Passage]
-    dense: Vectors
+    dense: Vectors | None
     tokens: list[Vectors] | None = None
 
 
@@ -56,6 +57,9 @@ class Staging:
     Args:
         dimension: the length of a dense vector.
         token_dimension: the length of a token's vector; None where there are none.
+
+    Attributes:
+        unchanged: how many passages do not wait, because they are stored as they are.
 
     >>> import numpy as np
     >>> with Staging(dimension=2) as staging:
@@ -70,6 +74,7 @@ class Staging:
         self._passages = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._vectors = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._count = 0
+        self.unchanged = 0
 
     def __enter__(self) -> Staging:
         return self
@@ -91,11 +96,13 @@ class Staging:
         return self._count
 
     def append(self, staged: Staged) -> None:
-        """Add some passages with all of their vectors."""
+        """Add a batch of passages with all of their vectors."""
         lengths = None if staged.tokens is None else [len(matrix) for matrix in staged.tokens]
-        line = json.dumps([[payload_of(p) for p in staged.passages], lengths])
+        payloads = [payload_of(passage) for passage in staged.passages]
+        line = json.dumps([payloads, staged.dense is not None, lengths])
         self._passages.write(line.encode() + b"\n")
-        self._vectors.write(staged.dense.tobytes())
+        if staged.dense is not None:
+            self._vectors.write(staged.dense.tobytes())
         for matrix in staged.tokens or ():
             self._vectors.write(matrix.tobytes())
         self._count += len(staged.passages)
@@ -104,8 +111,8 @@ class Staging:
         self._passages.seek(0)
         self._vectors.seek(0)
         for line in self._passages:
-            payloads, lengths = json.loads(line)
-            dense = self._read(len(payloads), self._dimension)
+            payloads, has_vectors, lengths = json.loads(line)
+            dense = self._read(len(payloads), self._dimension) if has_vectors else None
             tokens = None
             if lengths is not None and self._token_dimension is not None:
                 tokens = [self._read(length, self._token_dimension) for length in lengths]
@@ -187,8 +194,12 @@ def staged(
     progress: bool | None,
     joint: JointEncoder | None = None,
     batch_size: int | None = None,
+    stored: Callable[[Sequence[Passage]], Mapping[str, Passage]] | None = None,
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
+
+    A passage that is stored with the same text is not encoded: it waits without vectors, or not at
+    all if its metadata are the same too.
 
     Args:
         passages: any iterable, however long.
@@ -197,6 +208,7 @@ def staged(
         progress: show a bar; None shows it on a terminal.
         joint: makes both kinds of vectors in one pass, where neither was given.
         batch_size: texts encoded in one call at most; None for as many as are encoded in one go.
+        stored: looks up the stored passages of the same ids; None to write everything anew.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
@@ -206,7 +218,9 @@ def staged(
     both = joint if all(column.given is None for column in columns) else None
     try:
         size = _CHUNK if batch_size is None else min(batch_size, _CHUNK)
-        for chunk in chunked(_counted(passages, progress), size):
+        checked = _counted(passages, progress)
+        incoming = checked if stored is None else _to_encode(checked, stored, staging)
+        for chunk in chunked(incoming, size):
             start = len(staging)
             if both is not None:
                 made = both.encode_passages([passage.text for passage in chunk])
@@ -224,6 +238,27 @@ def staged(
         staging.close()
         raise
     return staging
+
+
+def _to_encode(
+    passages: Iterable[Passage],
+    stored: Callable[[Sequence[Passage]], Mapping[str, Passage]],
+    staging: Staging,
+) -> Iterator[Passage]:
+    """Yield the passages whose text is new; those with new metadata alone go to the queue."""
+    for chunk in chunked(passages, _CHUNK):
+        found = stored(chunk)
+        kept = [p for p in chunk if p.id in found and found[p.id].text == p.text]
+        changed = [p for p in kept if _spelled(found[p.id]) != _spelled(p)]
+        staging.unchanged += len(kept) - len(changed)
+        if changed:
+            staging.append(Staged(changed, None))
+        texts = {passage.id for passage in kept}
+        yield from (passage for passage in chunk if passage.id not in texts)
+
+
+def _spelled(passage: Passage) -> str:
+    return json.dumps(dict(passage.metadata))  # as text, for to Python 1, 1.0 and True are equal
 
 
 def _parts(

@@ -96,6 +96,22 @@ class ClientStore:
             for some in chunked(points, _REQUEST):
                 self._client.upsert(self._collection, some, wait=True)
 
+    def replace_payloads(self, passages: Sequence[Passage]) -> None:
+        from qdrant_client import models
+
+        ids = _ids_of([self.point(passage.id) for passage in passages])
+        operations = [
+            models.OverwritePayloadOperation(
+                overwrite_payload=models.SetPayload(
+                    payload=self._layout.payload(passage), points=[id_]
+                )
+            )
+            for id_, passage in zip(ids, passages, strict=True)
+        ]
+        with server_errors("replace metadata"):
+            for batch in chunked(operations, _REQUEST):
+                self._client.batch_update_points(self._collection, batch, wait=True)
+
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         from qdrant_client import models
 
@@ -274,7 +290,11 @@ class ClientStore:
 
     def _pushed(self, where: Filter) -> Pushed[models.Filter]:
         return to_client(
-            where, self._indexes, key=self._layout.key, point=lambda name: id_of(self.point(name))
+            where,
+            self._indexes,
+            key=self._layout.key,
+            point=lambda name: id_of(self.point(name)),
+            text=getattr(self._layout, "text_key", None),  # a Layout need not have it
         )
 
     def _passage(self, record: models.Record) -> Passage:

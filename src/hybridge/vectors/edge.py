@@ -93,6 +93,15 @@ class EdgeStore:
             points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
         self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
+    def replace_payloads(self, passages: Sequence[Passage]) -> None:
+        import qdrant_edge as edge
+
+        self._absent.clear()
+        for passage in passages:
+            points = [point_number(passage.id)]
+            replace = edge.UpdateOperation.overwrite_payload(points, payload_of(passage))
+            self._update("replace metadata", replace)
+
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         import qdrant_edge as edge
 

@@ -96,6 +96,10 @@ class VectorStore(Protocol):
         """Add the passages, each replacing the one of the same id."""
         ...
 
+    def replace_payloads(self, passages: Sequence[Passage]) -> None:
+        """Replace the texts and metadata of passages that exist; their vectors stay."""
+        ...
+
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         """Replace the sparse vectors of points that exist."""
         ...
