@@ -6,17 +6,26 @@ and in `edge_config`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ClosedError, CorruptIndexError, IndexLockedError, StoreError
+from ..errors import (
+    ClosedError,
+    CorruptIndexError,
+    IndexLockedError,
+    IndexNotFoundError,
+    StoreError,
+)
 from ..filters import Filter, index_fields, to_edge
+from ..forking import renew_in_children
 from ..passages import Passage, point_number
 from ..protocols import Vectors
 from .edge_config import search_params, shard_config, token_params
+from .frequencies import Frequencies
 from .options import StoreOptions
 from .payload import passage_of, payload_of
 from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
@@ -26,7 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EdgeStore"]
 
+logger = logging.getLogger(__name__)
+
 _PAGE = 1_000
+_FREQUENCIES = "frequencies.npz"
 _ID_AND_SCORE = attrgetter("id", "score")
 
 
@@ -36,20 +48,37 @@ class EdgeStore:
     Args:
         path: the folder; `create` makes it, `open` finds it.
         options: what `create` was given; `open` takes the same.
+        changing: gives a context for each change of the folder's files, by which others who read
+            them are kept out.
 
     Raises:
         IndexLockedError: another process, or another store of this one, has the folder open.
         CorruptIndexError: the folder's files are not what the engine wrote.
     """
 
-    def __init__(self, shard: edge.EdgeShard, options: StoreOptions) -> None:
+    def __init__(self, path: Path, shard: edge.EdgeShard, options: StoreOptions) -> None:
         self.options = options
         self._shard = shard
+        self._frequency_file = path / _FREQUENCIES
+        self._frequencies: Frequencies | None = None
         params = search_params(options)
         self._params = {DENSE: params, SPARSE: params, TOKENS: token_params()}
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
         self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Keep a forked child from dropping its copy of the shard.
+
+        That would write what the copy holds in memory over the parent's files.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
+
+    def become(self, other: EdgeStore) -> None:
+        """Close this store's folder and go on with that of another one."""
+        self.close()
+        self.__dict__.update(other.__dict__)
 
     @classmethod
     def create(cls, path: Path, options: StoreOptions) -> EdgeStore:
@@ -58,15 +87,16 @@ class EdgeStore:
 
         path.mkdir(parents=True, exist_ok=True)
         with _engine(f"create a store at {path}"):
-            return cls(edge.EdgeShard.create(str(path), shard_config(options)), options)
+            return cls(path, edge.EdgeShard.create(str(path), shard_config(options)), options)
 
     @classmethod
     def open(cls, path: Path, options: StoreOptions) -> EdgeStore:
         """The store that `create` made in this folder."""
-        import qdrant_edge as edge
-
         with _opening(path):
-            return cls(edge.EdgeShard.load(str(path), shard_config(options)), options)
+            store = cls(path, _load(path, options), options)
+        if options.sparse:
+            store._known_frequencies()  # now, so that no search waits for them
+        return store
 
     def point(self, passage_id: str) -> int:
         return point_number(passage_id)
@@ -91,7 +121,8 @@ class EdgeStore:
             if tokens is not None and len(tokens[row]):
                 vectors[TOKENS] = tokens[row].tolist()
             points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
-        self._update("add passages", edge.UpdateOperation.upsert_points(points))
+        with self._replacing_sparse(numbers, sparse or [([], [])] * len(numbers)):
+            self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         import qdrant_edge as edge
@@ -109,12 +140,57 @@ class EdgeStore:
             edge.PointVectors(point, {SPARSE: edge.SparseVector(*weights)})
             for point, weights in zip(points, sparse, strict=True)
         ]
-        self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
+        with self._replacing_sparse(points, sparse):
+            self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
+
+    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
+        for records in self._pages(None, with_payload=False, with_vector=[SPARSE]):
+            yield _sparse_of(records)
+
+    def average_length(self) -> float:
+        return self._known_frequencies().average_length
 
     def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 
-        self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
+        with self._replacing_sparse(points, ()):
+            self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
+
+    def _known_frequencies(self) -> Frequencies:
+        """What a sparse search weighs by: kept in a file while the store is closed."""
+        if self._frequencies is None:
+            self._frequencies = self._saved_frequencies() or self._counted_frequencies()
+        return self._frequencies
+
+    def _saved_frequencies(self) -> Frequencies | None:
+        try:
+            return Frequencies.load(self._frequency_file)
+        except IndexNotFoundError:
+            return None
+        except CorruptIndexError as error:
+            logger.warning("%s; counting again", error)
+            return None
+
+    def _counted_frequencies(self) -> Frequencies:
+        frequencies = Frequencies()
+        for page in self.sparse_pages():
+            frequencies.add(page.values())
+        return frequencies
+
+    @contextmanager
+    def _replacing_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> Iterator[None]:
+        """Count the sparse vectors that the block puts in the place of those of some points."""
+        if not self.options.sparse:
+            yield
+            return
+        frequencies = self._known_frequencies()
+        self._frequency_file.unlink(missing_ok=True)
+        self._frequencies = None  # counted anew if the block fails
+        replaced = self._retrieve(points, with_payload=False, with_vector=[SPARSE])
+        yield
+        frequencies.remove(_sparse_of(replaced).values())
+        frequencies.add(sparse)
+        self._frequencies = frequencies
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
@@ -205,19 +281,21 @@ class EdgeStore:
         return [len((record.vector or {}).get(TOKENS, ())) for record in records]
 
     def flush(self) -> None:
-        with _engine("flush"):
+        with self._changing(), _engine("flush"):
             self._shard.flush()
 
     def optimize(self) -> None:
-        with _engine("optimize"):
+        with self._changing(), _engine("optimize"):
             self._shard.optimize()
 
     def close(self) -> None:
-        with _engine("close"):
+        with self._changing(), _engine("close"):
             self._shard.close()
+        if self._frequencies is not None and not self._frequency_file.exists():
+            self._frequencies.save(self._frequency_file)
 
     def _update(self, action: str, operation: edge.UpdateOperation) -> None:
-        with _engine(action):
+        with self._changing(), _engine(action):
             self._shard.update(operation)
 
     # Records as Any: our ids are numbers and our points have payloads, which the stubs cannot know.
@@ -232,17 +310,23 @@ class EdgeStore:
         with _engine("read passages"):
             return self._shard.retrieve(list(points), with_payload, with_vector)
 
-    def _pages(self, chosen: edge.Filter | None, *, with_payload: bool) -> Iterator[list[Any]]:
+    def _pages(
+        self,
+        chosen: edge.Filter | None,
+        *,
+        with_payload: bool,
+        with_vector: bool | list[str] = False,
+    ) -> Iterator[list[Any]]:
         import qdrant_edge as edge
 
         offset = None
         while True:
             request = edge.ScrollRequest(
                 offset=offset,
-                limit=_PAGE if with_payload else None,
+                limit=_PAGE if with_payload or with_vector else None,
                 filter=chosen,
                 with_payload=with_payload,
-                with_vector=False,
+                with_vector=with_vector,
             )
             with _engine("read passages"):
                 records, offset = self._shard.scroll(request)
@@ -257,7 +341,9 @@ class EdgeStore:
         return edge.QueryRequest(
             limit=probe.limit,
             query=edge.Query.Nearest(
-                edge.SparseVector(*vector) if isinstance(vector, tuple) else vector,
+                edge.SparseVector(*self._known_frequencies().weigh(vector))
+                if isinstance(vector, tuple)
+                else vector,
                 using=probe.using,
             ),
             filter=self._filter(probe.where, probe.among),
@@ -283,6 +369,34 @@ class EdgeStore:
         pages = self._pages(pushed.filter, with_payload=True)
         candidates = (passage_of(record.payload) for records in pages for record in records)
         return to_edge(passing(where, candidates)).filter
+
+
+def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
+    """The shard in a folder."""
+    import qdrant_edge as edge
+
+    config = shard_config(options)
+    try:
+        return edge.EdgeShard.load(str(path), config)
+    except Exception as error:
+        if "sparse vector modifier" not in str(error):
+            raise
+    # It is of a release that left IDF to the engine. Its sparse vectors are made anew anyway, for
+    # they do not know their lengths.
+    shard = edge.EdgeShard.load(str(path))
+    shard.update(edge.UpdateOperation.delete_vector_name(SPARSE))
+    shard.update(edge.UpdateOperation.create_sparse_vector(SPARSE))
+    shard.close()
+    return edge.EdgeShard.load(str(path), config)
+
+
+def _sparse_of(records: Sequence[Any]) -> dict[int, Sparse]:
+    """The sparse vectors of points; empty ones where they have none."""
+    vectors = {record.id: (record.vector or {}).get(SPARSE) for record in records}
+    return {
+        point: ([], []) if vector is None else (vector.indices, vector.values)
+        for point, vector in vectors.items()
+    }
 
 
 def _kind(schema: edge.PayloadSchemaType) -> str:
