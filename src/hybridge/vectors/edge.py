@@ -6,12 +6,13 @@ and in `edge_config`.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import (
     ClosedError,
@@ -42,6 +43,9 @@ _FREQUENCIES = "frequencies.npz"
 _ID_AND_SCORE = attrgetter("id", "score")
 
 
+Changing: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
 class EdgeStore:
     """A `VectorStore` in a folder, searched in process.
 
@@ -56,9 +60,16 @@ class EdgeStore:
         CorruptIndexError: the folder's files are not what the engine wrote.
     """
 
-    def __init__(self, path: Path, shard: edge.EdgeShard, options: StoreOptions) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shard: edge.EdgeShard,
+        options: StoreOptions,
+        changing: Changing = nullcontext,
+    ) -> None:
         self.options = options
         self._shard = shard
+        self._changing = changing
         self._frequency_file = path / _FREQUENCIES
         self._frequencies: Frequencies | None = None
         params = search_params(options)
@@ -90,10 +101,10 @@ class EdgeStore:
             return cls(path, edge.EdgeShard.create(str(path), shard_config(options)), options)
 
     @classmethod
-    def open(cls, path: Path, options: StoreOptions) -> EdgeStore:
+    def open(cls, path: Path, options: StoreOptions, changing: Changing = nullcontext) -> EdgeStore:
         """The store that `create` made in this folder."""
-        with _opening(path):
-            store = cls(path, _load(path, options), options)
+        with changing(), _opening(path):
+            store = cls(path, _load(path, options), options, changing)
         if options.sparse:
             store._known_frequencies()  # now, so that no search waits for them
         return store
