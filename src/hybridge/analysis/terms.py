@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
+
+from ..forking import ForkSafeLock
 
 __all__ = ["Terms"]
 
@@ -27,7 +28,7 @@ class Terms(dict[str, str]):
         super().__init__()
         self._stopwords = stopwords
         self._rules = rules
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def __missing__(self, word: str) -> str:
         term = "" if word in self._stopwords else word

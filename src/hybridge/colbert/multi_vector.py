@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import compress
@@ -18,6 +17,7 @@ from ..arguments import check_count, check_queries
 from ..encoders.checks import check_texts
 from ..encoders.loading import DTYPES, Dtype
 from ..errors import InvalidInputError
+from ..forking import ForkSafeLock
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
@@ -105,7 +105,7 @@ class MultiVectorTokenEncoder:
             dtype=dtype,
         )
         # One for the object: a tokenizer's state must not change while another thread reads it.
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     @cached_property
     def identity(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ..encoders.identity import folder_digest, model_digest
 from ..encoders.loading import LOADING, Dtype, load_as
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
+from ..forking import ForkSafeLock
 from ..passages import JSON
 from .formats import is_late_interaction
 from .limits import set_limits
@@ -59,7 +59,7 @@ class TokenModel:
         self._origin: ModelSource | None = None
         self._encoder: SentenceTransformerEncoder | None = None
         self._model: MultiVectorEncoder | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         if model is None or isinstance(model, str | Path):
             self._origin = resolve(DEFAULT_MODEL if model is None else model)
         else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,16 +12,20 @@ from ..arguments import check_count
 from ..encoders.checks import check_texts
 from ..encoders.loading import DTYPES, LOADING, Dtype
 from ..encoders.resolution import ModelSource
+from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError
+from ..forking import ForkSafeLock
 from ..iteration import chunked, progress_over
 from ..reranking import TextReranker
 from .loading import check_labels, check_windows, find, load
-from .tokens import Ruler
+from .windows import room_beside, room_for_pair, windows_sharing_half
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 __all__ = ["CrossEncoderReranker"]
+
+logger = logging.getLogger(__name__)
 
 _Pair: TypeAlias = tuple[str, str]
 
@@ -110,13 +114,14 @@ class CrossEncoderReranker(TextReranker):
         self._device = device
         self._dtype = dtype
         self._progress = progress
-        self._turn = threading.Lock()
-        self._ready: tuple[CrossEncoder, Ruler] | None = None
+        self._turn = ForkSafeLock()
+        self._has_warned = False
+        self._ready: tuple[CrossEncoder, TokenCounter] | None = None
         self._origin: ModelSource | None = None
         if model is None or isinstance(model, str | Path):
             self._origin = find(model)
         else:
-            self._ready = self._with_ruler(self._checked_object(model))
+            self._ready = self._with_counter(self._checked_object(model))
 
     @property
     def source(self) -> str:
@@ -125,12 +130,14 @@ class CrossEncoderReranker(TextReranker):
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:
-        model, ruler = self._loaded()
+        model, counter = self._loaded()
         asked, given = check_texts(queries), [check_texts(some) for some in texts]
-        cut = [self._cut(ruler, query, some) for query, some in zip(asked, given, strict=True)]
+        cut = [
+            self._cut(model, counter, query, some) for query, some in zip(asked, given, strict=True)
+        ]
         scores = self._read(
             model,
-            ruler,
+            counter,
             [
                 (query, piece)
                 for query, pieces in zip(asked, cut, strict=True)
@@ -143,23 +150,26 @@ class CrossEncoderReranker(TextReranker):
             for query, some, pieces in zip(asked, given, cut, strict=True)
         ]
 
-    def _cut(self, ruler: Ruler, query: str, texts: Sequence[str]) -> dict[str, list[str]]:
+    def _cut(
+        self, model: CrossEncoder, counter: TokenCounter, query: str, texts: Sequence[str]
+    ) -> dict[str, list[str]]:
         """Each text, once, and the pieces of it that are to be read."""
         if self._window is None:
             return {text: [text] for text in texts}
-        size = min(self._window, ruler.room_beside(query))
-        return {text: ruler.windows(text, size) for text in dict.fromkeys(texts)}
+        size = min(self._window, room_beside(model, counter, query))
+        return {text: windows_sharing_half(counter, text, size) for text in dict.fromkeys(texts)}
 
     def _read(
-        self, model: CrossEncoder, ruler: Ruler, pairs: Sequence[_Pair]
+        self, model: CrossEncoder, counter: TokenCounter, pairs: Sequence[_Pair]
     ) -> dict[_Pair, float]:
         """The score of each pair, longest first: what does not fit in memory fails at the start."""
         from torch.nn import Identity
 
-        lengths = ruler.lengths(text for pair in pairs for text in pair)
-        ordered = sorted(
-            dict.fromkeys(pairs), key=lambda pair: -lengths[pair[0]] - lengths[pair[1]]
-        )
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        counts = dict(zip(texts, counter.counts(texts), strict=True))
+        lengths = {pair: counts[pair[0]] + counts[pair[1]] for pair in pairs}
+        self._warn_of_truncation(model, counter, lengths.values())
+        ordered = sorted(lengths, key=lambda pair: -lengths[pair])
         batches = list(chunked(ordered, self._batch_size))
         scores: dict[_Pair, float] = {}
         for batch in progress_over(batches, "Reranking", "batch", self._progress):
@@ -182,7 +192,26 @@ class CrossEncoderReranker(TextReranker):
         # Here and not in the model, where many a good passage would be rounded to 1.0.
         return {pair: _sigmoid(score) for pair, score in scores.items()}
 
-    def _loaded(self) -> tuple[CrossEncoder, Ruler]:
+    def _warn_of_truncation(
+        self, model: CrossEncoder, counter: TokenCounter, lengths: Collection[int]
+    ) -> None:
+        room = room_for_pair(model, counter)
+        truncated = sum(length > room for length in lengths)
+        if truncated and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "%s: %d of %d pairs of a query and a passage have more than the %s tokens that "
+                "the cross-encoder reads, and are truncated: %s (said once)",
+                self.name,
+                truncated,
+                len(lengths),
+                model.max_seq_length,
+                "split the passages, or read them in windows with window=..."
+                if self._window is None
+                else "the queries are too long",
+            )
+
+    def _loaded(self) -> tuple[CrossEncoder, TokenCounter]:
         if self._ready is None:
             with LOADING:
                 if self._ready is None:
@@ -193,13 +222,13 @@ class CrossEncoderReranker(TextReranker):
                         dtype=self._dtype,
                         max_length=self._max_length,
                     )
-                    self._ready = self._with_ruler(model)
+                    self._ready = self._with_counter(model)
         return self._ready
 
-    def _with_ruler(self, model: CrossEncoder) -> tuple[CrossEncoder, Ruler]:
+    def _with_counter(self, model: CrossEncoder) -> tuple[CrossEncoder, TokenCounter]:
         if self._window is not None:
             check_windows(model)
-        return model, Ruler(model)
+        return model, TokenCounter(model.tokenizer)
 
     def _checked_object(self, model: object) -> CrossEncoder:
         from sentence_transformers import CrossEncoder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from ..errors import InvalidInputError, ModelNotFoundError
+from ..forking import ForkSafeLock
 from .positions import readable_tokens
 from .resolution import ModelSource
 
@@ -25,7 +25,8 @@ Dtype: TypeAlias = Literal["float32", "bfloat16", "float16", "auto"]
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 
 # One for the process: while it loads, transformers changes torch's default dtype, and we its bars.
-LOADING = threading.Lock()
+# A child forked meanwhile would keep them so, and wait for ever for a module half imported.
+LOADING = ForkSafeLock(awaited=True)
 
 # Their pooling leaves the prompt's own tokens out, which their configuration does not say.
 _INSTRUCTOR = {"hkunlp/instructor-base", "hkunlp/instructor-large", "hkunlp/instructor-xl"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
 from time import perf_counter
 
+from ..forking import ForkSafeLock
 from ..observation import observing
 from ..passages import Hit
 from ..protocols import Retriever
@@ -34,7 +34,7 @@ class StageClock:
         self._clock = clock
         self._open: list[tuple[str, Sequence[int]]] = []
         self._since = 0.0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
         with self._lock:

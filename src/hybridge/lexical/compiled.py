@@ -11,12 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
 from importlib.util import find_spec
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import InvalidInputError, MissingExtraError
+from ..forking import ForkSafeLock
 
 __all__ = ["Scorer", "check_backend", "compiled_scorer", "warm_up"]
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Scorer: TypeAlias = Callable[..., Any]
 
-_starting = Lock()
+_starting = ForkSafeLock()
 
 
 def check_backend(backend: str) -> str:

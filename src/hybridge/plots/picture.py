@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
+from ..forking import ForkSafeLock
 from .text import SIZE, TITLE_SIZE, fonts, shortened
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ INK, QUIET, PALE, GRID = "#1a1a1a", "#5f5f5f", "#c8c8c8", "#e6e6e6"
 _DPI = 200
 _MARGIN = 0.15
 # matplotlib's settings belong to the process: they are ours for as long as one of us draws.
-_lock = threading.RLock()
+_lock = ForkSafeLock(reentrant=True)
 
 
 @dataclass(frozen=True, slots=True)

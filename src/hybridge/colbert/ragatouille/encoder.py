@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ from ...arguments import check_count, check_queries
 from ...encoders.checks import check_texts
 from ...encoders.loading import LOADING
 from ...errors import InvalidInputError
+from ...forking import ForkSafeLock
 from ...passages import JSON
 from ...protocols import Vectors
 from ..naming import readable
@@ -84,7 +84,7 @@ class RAGatouilleTokenEncoder:
         self._device = device
         self._model: Any = None
         # For the tokenizers, whose state is changed by each call.
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     @cached_property
     def identity(self) -> str:

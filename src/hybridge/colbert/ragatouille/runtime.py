@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from ...forking import ForkSafeLock
+
 __all__ = ["LOCK", "contained", "preserved", "quiet"]
 
 # Reentrant, because a model is loaded while an index is opened.
-LOCK = threading.RLock()
+LOCK = ForkSafeLock(reentrant=True)
 
 
 @contextmanager
