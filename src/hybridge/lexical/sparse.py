@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from math import isclose
 from typing import TypeAlias
 
 from ..analyzer import Analyzer
@@ -12,10 +13,15 @@ from ..arguments import check_queries
 from ..errors import InvalidInputError
 from .parameters import BM25Parameters
 
-__all__ = ["SparseBM25", "SparseVector"]
+__all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector"]
 
+# The numbers that no term has. Under them a stored vector keeps how many terms its text has, and
+# the average length its weights were made with.
+LENGTH, AVERAGE = 0, 1
 # So many terms' numbers are remembered; past it the memory starts anew.
 _REMEMBERED = 1_000_000
+# Engines keep weights in single precision.
+_FLOAT32 = 1e-6
 
 SparseVector: TypeAlias = tuple[list[int], list[float]]
 
@@ -35,6 +41,9 @@ class SparseBM25:
         average_length: the terms of a passage on average; above 0. It is the collection's, so
             vectors made with one average are to be compared with each other alone.
 
+    Attributes:
+        average_length: the average in use.
+
     Raises:
         InvalidInputError: a value outside its range.
 
@@ -50,36 +59,83 @@ class SparseBM25:
         parameters = BM25Parameters(k1=k1, b=b)
         if not average_length > 0:
             raise InvalidInputError(f"average_length must be above 0, not {average_length!r}")
+        self.average_length = float(average_length)
         self._analyzer = analyzer
         self._least = parameters.k1 * (1 - parameters.b)
         self._per_term = parameters.k1 * parameters.b / average_length
 
     def encode_passages(self, texts: Sequence[str]) -> list[SparseVector]:
-        """The terms of each text, as ascending numbers, and their weights."""
+        """Return the terms of each text, as ascending numbers, and their weights."""
+        return [self._weights(terms) for terms in self._analyzer(texts)]
+
+    def index_passages(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Return `encode_passages` with what `reweigh` needs to know of each text.
+
+        >>> bm25 = SparseBM25(Analyzer("english"), average_length=2)
+        >>> [(indices, values)] = bm25.index_passages(["cats and cats"])
+        >>> indices[:2] == [LENGTH, AVERAGE], values[:2]
+        (True, [2.0, 2.0])
+        """
         vectors = []
         for terms in self._analyzer(texts):
-            saturation = self._least + self._per_term * len(terms)
-            vectors.append(_vector({t: tf / (tf + saturation) for t, tf in Counter(terms).items()}))
+            indices, values = self._weights(terms)
+            known = [float(len(terms)), self.average_length]
+            vectors.append(([LENGTH, AVERAGE, *indices], [*known, *values]))
         return vectors
 
+    def reweigh(self, vector: SparseVector) -> SparseVector | None:
+        """Return a vector of `index_passages` as this average length would have made it.
+
+        A vector made with this average is returned as it is. It does not matter which one made it,
+        so vectors of several averages may be mixed.
+
+        Returns:
+            The vector, or None if it does not know its length.
+
+        >>> old, new = (SparseBM25(Analyzer(), average_length=length) for length in (5, 9))
+        >>> [made], [expected] = (bm25.index_passages(["two cats and a cat"]) for bm25 in (old, new))
+        >>> indices, values = new.reweigh(made)
+        >>> indices == expected[0], max(abs(a - b) for a, b in zip(values, expected[1])) < 1e-6
+        (True, True)
+        """
+        indices, values = vector
+        if indices[:2] != [LENGTH, AVERAGE]:
+            return None
+        length, average = values[:2]
+        if isclose(average, self.average_length, rel_tol=_FLOAT32):
+            return vector
+        before = self._least + self._per_term * (self.average_length / average) * length
+        growth = self._saturation(length) / before if length else 1.0
+        # From tf / (tf + before) to tf / (tf + after), without the rounding of a detour by tf.
+        weights = [1 / (1 + growth * (1 / weight - 1)) for weight in values[2:]]
+        return indices, [length, self.average_length, *weights]
+
+    def _saturation(self, length: float) -> float:
+        return self._least + self._per_term * length
+
+    def _weights(self, terms: Sequence[str]) -> SparseVector:
+        saturation = self._saturation(len(terms))
+        indices, counts = _vector(dict(Counter(terms)))
+        return indices, [tf / (tf + saturation) for tf in counts]
+
     def encode_queries(self, queries: Sequence[str]) -> list[SparseVector]:
-        """The terms of each query, as ascending numbers, and how often they come."""
+        """Return the terms of each query, as ascending numbers, and how often they come."""
         return [
             self.encode_counts(Counter(terms)) for terms in self._analyzer(check_queries(queries))
         ]
 
     def encode_counts(self, counts: Mapping[str, int]) -> SparseVector:
-        """A query of these terms, as ascending numbers, and how often each comes."""
-        return _vector({term: float(count) for term, count in counts.items()})
+        """Return a query of these terms, as ascending numbers, and how often each comes."""
+        return _vector(counts)
 
 
-def _vector(weights: dict[str, float]) -> SparseVector:
-    numbers = [_NUMBERS[term] for term in weights]
-    summed = dict(zip(numbers, weights.values(), strict=True))
-    if len(summed) < len(weights):  # two terms share a number
+def _vector(counts: Mapping[str, int]) -> SparseVector:
+    numbers = [_NUMBERS[term] for term in counts]
+    summed = dict(zip(numbers, map(float, counts.values()), strict=True))
+    if len(summed) < len(counts):  # two terms share a number
         summed = dict.fromkeys(numbers, 0.0)
-        for number, weight in zip(numbers, weights.values(), strict=True):
-            summed[number] += weight
+        for number, count in zip(numbers, counts.values(), strict=True):
+            summed[number] += count
     indices = sorted(summed)
     return indices, list(map(summed.__getitem__, indices))
 
@@ -88,12 +144,13 @@ class _Numbers(dict[str, int]):
     """A fixed 32-bit number for a term.
 
     By the birthday bound, a vocabulary of some 77,000 terms has even odds of holding one pair that
-    shares a number; their weights then add up, as if the two were one term.
+    shares a number; the two then count as one term.
     """
 
     def __missing__(self, term: str) -> int:
         encoded = term.encode("utf-8", "surrogatepass")
-        number = int.from_bytes(blake2b(encoded, digest_size=4).digest(), "little")
+        digest = blake2b(encoded, digest_size=4).digest()
+        number = max(int.from_bytes(digest, "little"), AVERAGE + 1)
         if len(self) >= _REMEMBERED:
             self.clear()
         self[term] = number

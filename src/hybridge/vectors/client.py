@@ -17,6 +17,7 @@ from ..passages import Passage
 from ..protocols import Vectors
 from .collection import describe, server_errors
 from .layouts import OWN, Layout
+from .lengths import Lengths
 from .options import StoreOptions
 from .points import id_of, number_of
 from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
@@ -66,6 +67,7 @@ class ClientStore:
         # The engine in this process always searches exactly and has no payload indexes.
         self.is_local = isinstance(client._client, QdrantLocal)
         self._unindexed: set[str] = set()
+        self._lengths = Lengths()
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def point(self, passage_id: str) -> int:
@@ -95,6 +97,8 @@ class ClientStore:
         with server_errors("add passages"):
             for some in chunked(points, _REQUEST):
                 self._client.upsert(self._collection, some, wait=True)
+        if sparse is not None:
+            self._lengths.count(sparse)
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         from qdrant_client import models
@@ -122,11 +126,41 @@ class ClientStore:
         with server_errors("replace sparse vectors"):
             for some in chunked(vectors, _REQUEST):
                 self._client.update_vectors(self._collection, some, wait=True)
+        self._lengths = Lengths()  # measured anew, for they may have changed
+
+    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
+        for records in self._pages(None, with_payload=False, with_vectors=[SPARSE]):
+            yield _sparse_of(records)
+
+    def average_length(self) -> float:
+        return self._lengths.average(self.count(), self.sparse_pages())
 
     def delete(self, points: Sequence[int]) -> None:
-        if ids := _ids_of(points):
+        if self.options.sparse:
+            for batch in chunked(points, _REQUEST):
+                self._delete_with_sparse(batch)
+        elif ids := _ids_of(points):
             with server_errors("delete passages"):
                 self._client.delete(self._collection, ids, wait=True)
+
+    def _delete_with_sparse(self, points: Sequence[int]) -> None:
+        """Empty the sparse vectors, in the same request: IDF counts a deleted point's for long."""
+        from qdrant_client import models
+
+        stored = _sparse_of(self._retrieve(points, with_payload=False, with_vectors=[SPARSE]))
+        if not stored:
+            return
+        ids = _ids_of(stored)
+        empty = [models.PointVectors(id=id_, vector={SPARSE: _sparse(([], []))}) for id_ in ids]
+        update = models.UpdateVectors(points=empty)
+        chosen = models.PointIdsList(points=ids)
+        operations: list[models.UpdateOperation] = [
+            models.UpdateVectorsOperation(update_vectors=update),
+            models.DeleteOperation(delete=chosen),
+        ]
+        with server_errors("delete passages"):
+            self._client.batch_update_points(self._collection, operations, wait=True)
+        self._lengths.count(stored.values(), times=-1)
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
@@ -237,7 +271,11 @@ class ClientStore:
             )
 
     def _pages(
-        self, chosen: models.Filter | None, *, with_payload: bool
+        self,
+        chosen: models.Filter | None,
+        *,
+        with_payload: bool,
+        with_vectors: bool | list[str] = False,
     ) -> Iterator[list[models.Record]]:
         offset = None
         while True:
@@ -248,6 +286,7 @@ class ClientStore:
                     limit=_PAGE,
                     offset=offset,
                     with_payload=with_payload,
+                    with_vectors=with_vectors,
                 )
             yield records
             if offset is None:
@@ -303,6 +342,17 @@ class ClientStore:
 
 def _ids_of(points: Collection[int]) -> list[int | str | UUID]:
     return [id_ for id_ in map(id_of, points) if id_ is not None]
+
+
+def _sparse_of(records: Sequence[models.Record]) -> dict[int, Sparse]:
+    """The sparse vectors of points; empty ones where they have none."""
+    vectors: dict[int, Any] = {
+        number_of(record.id): (record.vector or {}).get(SPARSE) for record in records
+    }
+    return {
+        point: ([], []) if vector is None else (vector.indices, vector.values)
+        for point, vector in vectors.items()
+    }
 
 
 def _sparse(weights: Sparse) -> models.SparseVector:

@@ -130,6 +130,10 @@ def _config(options: StoreOptions) -> dict[str, Any]:
         "quantization_config": quantization,
     }
     if options.sparse:
+        # IDF counts a deleted or replaced point of a large segment until the segment is tidied up.
+        config["optimizers_config"] = models.OptimizersConfigDiff(
+            deleted_threshold=0.05, vacuum_min_vector_number=100
+        )
         config["sparse_vectors_config"] = {
             SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
         }

@@ -195,7 +195,9 @@ class EdgeStore:
             yield
             return
         frequencies = self._known_frequencies()
-        self._frequency_file.unlink(missing_ok=True)
+        if self._frequency_file.exists():
+            with self._changing():
+                self._frequency_file.unlink()
         self._frequencies = None  # counted anew if the block fails
         replaced = self._retrieve(points, with_payload=False, with_vector=[SPARSE])
         yield
@@ -303,7 +305,8 @@ class EdgeStore:
         with self._changing(), _engine("close"):
             self._shard.close()
         if self._frequencies is not None and not self._frequency_file.exists():
-            self._frequencies.save(self._frequency_file)
+            with self._changing():
+                self._frequencies.save(self._frequency_file)
 
     def _update(self, action: str, operation: edge.UpdateOperation) -> None:
         with self._changing(), _engine(action):

@@ -27,7 +27,8 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
     elif options.quantization == "binary":
         quantization = edge.BinaryQuantizationConfig()
     distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
-    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    # Without the engine's IDF, which counts deleted passages too: the store has its own.
+    sparse = {SPARSE: edge.EdgeSparseVectorParams()}
     vectors = {DENSE: edge.EdgeVectorParams(options.dimension, distance)}
     if options.tokens is not None:
         vectors[TOKENS] = edge.EdgeVectorParams(
@@ -48,7 +49,7 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
         max_search_threads=1 if options.exact else None,
         optimizers=edge.EdgeOptimizersConfig(
             indexing_threshold=_NEVER if options.exact else 1_000,
-            # Whoever asks for `optimize` wants deleted points gone: IDF counts them until then.
+            # Whoever asks for `optimize` wants deleted points gone.
             deleted_threshold=0.01,
             vacuum_min_vector_number=1,
         ),

@@ -104,6 +104,17 @@ class VectorStore(Protocol):
         """Replace the sparse vectors of points that exist."""
         ...
 
+    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
+        """Iterate over all points' sparse vectors, page by page, in the order of the points."""
+        ...
+
+    def average_length(self) -> float:
+        """Return the mean of the lengths that the sparse vectors give; 0 if none does.
+
+        It follows every write of this store. On a server, what others write is sampled.
+        """
+        ...
+
     def delete(self, points: Sequence[int]) -> None:
         """Delete points; those that do not exist are no error."""
         ...

@@ -1,0 +1,114 @@
+"""How many points have each number of a sparse vector: what inverse document frequencies need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+from math import log
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CorruptIndexError
+from ..lexical.files import load_arrays, save_arrays
+from ..lexical.sparse import LENGTH, SparseVector
+
+__all__ = ["Frequencies", "length_of"]
+
+
+class Frequencies:
+    """Counts over the sparse vectors that are stored at this moment, and over no others.
+
+    Attributes:
+        points: how many vectors there are, the empty ones too.
+        terms: the sum of their lengths, as the number `LENGTH` gives them.
+
+    >>> frequencies = Frequencies()
+    >>> frequencies.add([([0, 7], [3.0, 0.5]), ([0, 7, 9], [5.0, 0.5, 0.5])])
+    >>> frequencies.weigh(([9], [2.0])), frequencies.average_length
+    (([9], [1.3862943611198906]), 4.0)
+    """
+
+    def __init__(self) -> None:
+        self.points = 0
+        self.terms = 0.0
+        self._counts: Counter[int] = Counter()
+
+    def add(self, vectors: Iterable[SparseVector]) -> None:
+        """Count vectors that were stored."""
+        stored = list(vectors)
+        self.points += len(stored)
+        self.terms += sum(map(length_of, stored))
+        self._counts.update(chain.from_iterable(indices for indices, _ in stored))
+
+    def remove(self, vectors: Iterable[SparseVector]) -> None:
+        """Count vectors no longer that were stored."""
+        removed = list(vectors)
+        self.points -= len(removed)
+        self.terms -= sum(map(length_of, removed))
+        counts = Counter(chain.from_iterable(indices for indices, _ in removed))
+        for number, times in counts.items():
+            self._counts[number] -= times
+            if not self._counts[number]:
+                del self._counts[number]
+
+    @property
+    def average_length(self) -> float:
+        """The vectors' mean length; 0 where there are none."""
+        return self.terms / self.points if self.points else 0.0
+
+    def weigh(self, query: SparseVector) -> SparseVector:
+        """A query, each of its numbers multiplied by its inverse document frequency.
+
+        It is Lucene's and Qdrant's: ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N points that
+        have the number.
+        """
+        indices, values = query
+        counts, points = self._counts, self.points
+        return indices, [
+            value * log(1 + (points - counts[number] + 0.5) / (counts[number] + 0.5))
+            for number, value in zip(indices, values, strict=True)
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write the counts into a file.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        size = len(self._counts)
+        save_arrays(
+            path,
+            {"points": self.points, "terms": self.terms},
+            numbers=np.fromiter(self._counts.keys(), np.uint32, size),
+            counts=np.fromiter(self._counts.values(), np.uint32, size),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Frequencies:
+        """The counts that `save` wrote.
+
+        Raises:
+            IndexNotFoundError: there is no such file.
+            CorruptIndexError: it is truncated, or something else.
+        """
+        meta, arrays = load_arrays(path)
+        frequencies = cls()
+        try:
+            frequencies.points, frequencies.terms = int(meta["points"]), float(meta["terms"])
+            numbers, counts = arrays["numbers"].tolist(), arrays["counts"].tolist()
+            frequencies._counts = Counter(dict(zip(numbers, counts, strict=True)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptIndexError(f"{path} holds no frequencies: {error!r}") from error
+        return frequencies
+
+
+def length_of(vector: SparseVector) -> float:
+    """A stored vector's length, which comes first where it is given; 0 elsewhere.
+
+    >>> length_of(([0, 7], [3.0, 0.5])), length_of(([7], [0.5]))
+    (3.0, 0.0)
+    """
+    indices, values = vector
+    return values[0] if indices and indices[0] == LENGTH else 0.0
