@@ -16,6 +16,7 @@ from ..filters import as_filter
 from ..passages import Hit
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..vectors.options import Distance
 from ..vectors.store import check_vectors
 from .lifecycle import Lifecycle
 from .search import spread, stage_hits
@@ -110,6 +111,11 @@ class DenseRetriever(StageRetriever):
     def __init__(self, index: Lifecycle, stage: DenseStage) -> None:
         super().__init__(index, stage)
         self._vectors = stage
+
+    @property
+    def distance(self) -> Distance:
+        """How vectors are compared: ``"cosine"`` or ``"dot"``."""
+        return self._store.options.distance
 
     def search_vectors(
         self, vectors: ArrayLike, k: int = 10, *, where: Where | None = None
