@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def test_any_iterable_of_strings_is_a_list(check: Callable[[Any], list[str]]) ->
     for wrong in ([None], [b"a"], [["a"]]):
         with pytest.raises(InvalidInputError, match="must be strings"):
             check(wrong)
+
+
+def test_ids_may_be_whole_numbers_and_uuids() -> None:
+    assert check_ids(["a", 5, np.int64(6), UUID(int=7)]) == ["a", "5", "6", str(UUID(int=7))]
+    for wrong in ([True], [5.0], [np.bool_(True)]):
+        with pytest.raises(InvalidInputError, match="ids must be strings, whole numbers or UUIDs"):
+            check_ids(wrong)
 
 
 def test_an_error_of_the_iterable_itself_is_not_ours() -> None:

@@ -6,7 +6,9 @@ import copy
 from collections import OrderedDict
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +90,6 @@ def test_metadata_that_holds_itself() -> None:
     ("wrong", "message"),
     [
         ({"a": [{"b": object()}]}, r"passage 'p1': metadata\['a'\]\[0\]\['b'\]: object is not"),
-        ({"a": (1, 2)}, "tuple is not a JSON value"),
         ({"a": {1: "one"}}, "the key 1 is not a string"),
         ({"a": [float("inf")]}, "inf is not a JSON number"),
         ({"a": 2**63}, "takes 65 bits does not fit 64 bits"),
@@ -102,6 +103,24 @@ def test_metadata_that_holds_itself() -> None:
 def test_what_json_cannot_hold(wrong: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         Passage("p1", "text", wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(5, "5"), (0, "0"), (-1, "-1"), (np.int64(7), "7"), (np.str_("a"), "a"), (UUID(int=7), None)],
+)
+def test_whole_numbers_and_uuids_are_ids_by_their_text(given: Any, kept: str | None) -> None:
+    passage = Passage(given, "text")
+    assert passage.id == (str(given) if kept is None else kept)
+    assert type(passage.id) is str
+    with pytest.raises(InvalidInputError, match="comes twice"):
+        list(unique_passages([passage, Passage(passage.id, "text")]))
+
+
+@pytest.mark.parametrize("wrong", ["", None, True, np.bool_(True), 5.0, b"a", ("a",)])
+def test_what_is_no_id(wrong: Any) -> None:
+    with pytest.raises(InvalidInputError, match="id must be a non-empty string, a whole number"):
+        Passage(wrong, "text")
 
 
 @pytest.mark.parametrize("wrong", [Passage("p1", "text"), None, 5, "p1"])

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import TypeVar
+from uuid import UUID
+
+import numpy as np
 
 from .errors import InvalidInputError
 
 __all__ = [
+    "as_id",
     "check_aligned",
     "check_count",
     "check_ids",
@@ -51,16 +55,41 @@ def check_aligned(queries: Sequence[str], lists: Sequence[object], what: str) ->
         )
 
 
-def check_ids(ids: Iterable[str]) -> list[str]:
-    """The passage ids as a list of strings.
+def as_id(value: object, rule: str = "an id must be a string, a whole number or a UUID") -> str:
+    """Return a passage's id as text: what every call does with the ids that it takes.
+
+    Args:
+        value: a string, a whole number or a UUID.
+        rule: what an error says.
 
     Raises:
-        InvalidInputError: a bare string, no list at all, or no string in the list.
+        InvalidInputError: anything else, True and 5.0 too.
 
-    >>> check_ids(("p1", "p2"))
-    ['p1', 'p2']
+    >>> as_id("p1"), as_id(5)
+    ('p1', '5')
     """
-    return _strings(ids, "ids", '["..."]')
+    if isinstance(value, str):
+        return str.__str__(value)  # of a subclass, its text alone
+    if isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64):
+        return str(int(value))
+    if isinstance(value, UUID):
+        return str(value)
+    raise InvalidInputError(f"{rule}, not {value!r}")
+
+
+def check_ids(ids: Iterable[object]) -> list[str]:
+    """Return passage ids as a list of strings, each as by `as_id`.
+
+    Raises:
+        InvalidInputError: a bare string, no list at all, or something in it that is no id.
+
+    >>> check_ids(("p1", 2))
+    ['p1', '2']
+    """
+    return [
+        as_id(id_, "ids must be strings, whole numbers or UUIDs")
+        for id_ in _iterable(ids, "ids", '["..."]')
+    ]
 
 
 def check_passages(passages: Iterable[T]) -> Iterable[T]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any
 
-from .arguments import check_passages
+from .arguments import as_id, check_passages
 from .errors import InvalidInputError
+from .metadata import JSON, check_text, json_metadata
 
 __all__ = [
     "JSON",
@@ -23,12 +23,8 @@ __all__ = [
     "unique_passages",
 ]
 
-JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
-
 # UUIDv5 of this project's name under the DNS namespace: fixed for ever, ids on disk depend on it.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "hybridge")
-# The engine cannot read back what is nested twice as deep.
-_DEEPEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +32,15 @@ class Passage:
     """A piece of text that can be found.
 
     Args:
-        id: any non-empty string; adding a passage with the same id again replaces it.
+        id: any non-empty string; a whole number or `UUID` is taken as its text. Adding a passage
+            with the same id again replaces it.
         text: what is searched. Put a title in front of it if there is one.
-        metadata: JSON values under string keys, for filters and for the caller; lists and dicts
-            nested 64 levels deep at most, itself counted. The passage holds a deep copy.
+        metadata: values under string keys, for filters and for the caller: JSON, and what
+            `hybridge.metadata` makes JSON of, like dates and paths; lists and dicts nested 64
+            levels deep at most, itself counted. The passage holds a deep copy.
 
     Raises:
-        InvalidInputError: the id is empty, or a value is not what JSON can hold.
+        InvalidInputError: the id is empty, or JSON cannot hold a value.
 
     >>> Passage("p1", "Aspirin thins the blood.", {"year": 2019}).metadata["year"]
     2019
@@ -50,24 +48,26 @@ class Passage:
 
     id: str
     text: str
-    metadata: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id:
-            raise InvalidInputError(f"a passage's id must be a non-empty string, not {self.id!r}")
+        rule = "a passage's id must be a non-empty string, a whole number or a UUID"
+        object.__setattr__(self, "id", as_id(self.id, rule))
+        if not self.id:
+            raise InvalidInputError(f"{rule}, not ''")
         if not isinstance(self.text, str):
             raise InvalidInputError(
                 f"passage {self.id!r}: text must be a string, not {type(self.text).__name__}"
             )
         for name in ("id", "text"):
-            _check_text(getattr(self, name), f"passage {self.id!r}: {name}")
+            check_text(getattr(self, name), f"passage {self.id!r}: {name}")
         if not isinstance(self.metadata, Mapping):
             raise InvalidInputError(
                 f"passage {self.id!r}: metadata must be a mapping, "
                 f"not {type(self.metadata).__name__}"
             )
         # A copy, so that what the caller does to theirs later does not reach us.
-        copy = _checked_copy(dict(self.metadata), f"passage {self.id!r}: metadata")
+        copy = json_metadata(self.metadata, f"passage {self.id!r}: metadata")
         object.__setattr__(self, "metadata", copy)
 
 
@@ -165,55 +165,3 @@ def unique_passages(passages: Iterable[Passage]) -> Iterator[Passage]:
             )
         seen.add(passage.id)
         yield passage
-
-
-def _check_text(text: str, where: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInputError(
-            f"{where} holds a lone surrogate at position {error.start}, which UTF-8 cannot store: "
-            "decode the source with errors='replace'"
-        ) from None
-
-
-def _checked_copy(value: object, where: str, level: int = 1) -> JSON:
-    if level > _DEEPEST and isinstance(value, list | dict):
-        raise InvalidInputError(
-            f"{where} is nested more than {_DEEPEST} levels deep, or holds itself: flatten it"
-        )
-    match value:
-        case None | bool():
-            return value
-        case str():
-            _check_text(value, where)
-            return value
-        case int():
-            if not -(2**63) <= value < 2**63:
-                raise InvalidInputError(
-                    f"{where}: a whole number that takes {value.bit_length() + 1} bits does not "
-                    "fit 64 bits: store it as a string"
-                )
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise InvalidInputError(f"{where}: {value} is not a JSON number")
-            return value
-        case list():
-            return [
-                _checked_copy(item, f"{where}[{position}]", level + 1)
-                for position, item in enumerate(value)
-            ]
-        case dict():
-            copy = {}
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise InvalidInputError(f"{where}: the key {key!r} is not a string")
-                _check_text(key, f"{where}: the key {key!r}")
-                copy[key] = _checked_copy(item, f"{where}[{key!r}]", level + 1)
-            return copy
-        case _:
-            raise InvalidInputError(
-                f"{where}: {type(value).__name__} is not a JSON value: "
-                "use None, bool, int, float, str, list or dict"
-            )

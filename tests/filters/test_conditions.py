@@ -13,6 +13,7 @@ from hybridge.filters import (
     Ne,
     Not,
     NotIn,
+    TextContains,
     TextMatch,
     TextMatchInsensitive,
 )
@@ -115,17 +116,57 @@ def test_text_is_found_in_any_case():
     assert TextMatchInsensitive("f", "a") != TextMatch("f", "a")
 
 
+def test_the_passages_own_text_is_no_field():
+    passage = Passage("p1", "Error E-42 in the pump", {"text": "nothing"})
+    assert TextContains("E-42").matches(passage)
+    assert not TextContains("e-42").matches(passage)
+    assert TextContains("e-42", ignore_case=True).matches(passage)
+    assert not TextContains("nothing").matches(passage)
+    assert TextMatch("text", "nothing").matches(passage)
+    assert len({TextContains("a"), TextContains("a"), TextContains("a", ignore_case=True)}) == 2
+
+
+def test_conditions_on_a_list_of_objects_look_for_an_element_each():
+    metadata = {"acl": [{"group": "crew", "kind": "r"}, {"group": "staff", "kind": ["w", "x"]}, 3]}
+    passage = Passage("p1", "", metadata)
+    assert Eq("acl[].group", "crew").matches(passage)
+    assert (Eq("acl[].group", "crew") & Eq("acl[].kind", "w")).matches(passage)
+    assert Ne("acl[].group", "pilots").matches(passage)
+    assert not Ne("acl[].group", "crew").matches(passage)
+    assert Eq("acl[]", 3).matches(passage)
+    assert not Eq("acl.group", "crew").matches(passage)
+    assert not Eq("acl[].group", "crew").matches(Passage("p2", "", {"acl": {"group": "crew"}}))
+
+
+@pytest.mark.parametrize(
+    ("acl", "exists"),
+    [
+        ([{"g": 0}], True),
+        ([{"g": None}, {"g": False}], True),
+        ([{"g": []}, {"g": ["a"]}], True),
+        ([{"g": None}, {"g": []}, {}, 1], False),
+        ([], False),
+        ({"g": 1}, False),
+    ],
+)
+def test_a_key_of_objects_exists_where_one_of_them_holds_something(acl, exists):
+    assert Exists("acl[].g").matches(Passage("p1", "", {"acl": acl})) is exists
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: Eq("", 1), "no field name"),
         (lambda: Eq("f", [1]), "Eq on 'f': .*a list needs In"),
-        (lambda: Eq("f", dt.date(2020, 1, 1)), "Eq on 'f': for a date write Gte"),
+        (lambda: Eq("f", dt.timedelta(1)), "Eq on 'f': .* no value to compare with"),
         (lambda: In("a.b", "abc"), r"In on 'a.b': needs a list"),
         (lambda: In("f", [[1]]), "In on 'f'"),
         (lambda: In("f", [float("nan")]), "not a JSON number"),
         (lambda: TextMatch("f", 1), "TextMatch on 'f': needs a string, not 1"),
         (lambda: TextMatchInsensitive("f", None), "TextMatchInsensitive on 'f'"),
+        (lambda: TextContains(""), "TextContains: needs text to look for, not ''"),
+        (lambda: TextContains(None), "TextContains: needs text to look for, not None"),
+        (lambda: TextContains("\ud800"), "lone surrogate"),
     ],
 )
 def test_what_cannot_be_compared_is_named(build, message):

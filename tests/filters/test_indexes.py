@@ -12,6 +12,7 @@ from hybridge.filters import (
     Lt,
     Not,
     Or,
+    TextContains,
     TextMatch,
     TextMatchInsensitive,
     index_fields,
@@ -42,6 +43,8 @@ from hybridge.filters import (
             {"metadata.a.b": "keyword", "metadata.c": "float"},
         ),
         (Eq(('"',), 1), {}),
+        (Eq("acl[].group", "crew"), {"metadata.acl[].group": "keyword"}),
+        (TextContains("E-42"), {}),
     ],
 )
 def test_what_would_serve(where, expected):
@@ -74,6 +77,8 @@ def test_only_bool_gives_way(existing, expected):
         (("",), 'metadata.""'),
         (("été",), "metadata.été"),
         (("list[]",), 'metadata."list[]"'),
+        (("acl", ..., "group"), "metadata.acl[].group"),
+        (("a b", ..., ..., "c.d", ...), 'metadata."a b"[][]."c.d"[]'),
         (('"',), None),
         (("a", "\\"), None),
     ],

@@ -48,7 +48,12 @@ def test_ids():
     assert hash(IdIn(["a", "b"])) == hash(IdIn(["b", "a"]))
 
 
-@pytest.mark.parametrize("ids", ["p1", [1], None, ["\ud800"]])
+def test_a_whole_number_is_its_digits():
+    assert IdIn([5]) == IdIn(["5"])
+    assert IdIn([5]).matches(Passage(5, ""))
+
+
+@pytest.mark.parametrize("ids", ["p1", 1, [1.0], [True], [None], None, ["\ud800"]])
 def test_ids_are_a_list_of_strings(ids):
     with pytest.raises(InvalidInputError, match="IdIn"):
         IdIn(ids)

@@ -32,6 +32,7 @@ from hybridge.filters import (
     Not,
     Or,
     Pushed,
+    TextContains,
     TextMatch,
     TextMatchInsensitive,
     as_filter,
@@ -63,8 +64,13 @@ DATES = [
 STRINGS = ["", "a", "A", "ab", "aB c", "1", "true", "null", "é", "e\u0301", "ß", "日本", "😀", UUID]
 STRINGS += [UUID.replace("-", ""), "2020-13-01", "2020-01-01T00:00Z", "a\x00b", "%_.*"]
 SCALARS = [None, True, False, *NUMBERS, *HUGE, *LONG, *DRAWN, *DATES, *STRINGS]
-FIELDS = ["f", "g", "n.x", '"a.b"', '"q""x"', '"back\\slash"']
-PATHS = [("f",), ("g",), ("n", "x"), ("a.b",), ('q"x',), ("back\\slash",)]
+EACH = ["l[].x", "l[]", 'n.l[]."a.b"[].x', '"a b"[][].x', "f[].x", "f.x"]
+FIELDS = ["f", "g", "n.x", *EACH, '"a.b"', '"q""x"', '"back\\slash"']
+# Of lists, the keys of their elements come after "[]".
+PATHS: list[tuple[str | None, ...]] = [("f",), ("g",), ("n", "x"), ("l", None, "x"), ("l", None)]
+PATHS += [("n", "l", None, "a.b", None, "x"), ("a b", None, None, "x"), ("f", None, "x")]
+PATHS += [("f", "x"), ("a.b",), ('q"x',), ("back\\slash",)]
+TEXTS = ["", "text", "Error E-42 in the pump", "e-42", "E 42", "Straße", "a\x00b", "%_.*", "日本"]
 
 # ------------------------------------------------------------------ the brute force
 
@@ -94,13 +100,19 @@ def ordered(element: Any, bound: Any) -> int | None:
     return (Fraction(element) > Fraction(bound)) - (Fraction(element) < Fraction(bound))
 
 
-def elements(passage: Passage, field: str) -> list[Any]:
-    value: Any = passage.metadata
-    for key in PATHS[FIELDS.index(field)]:
-        if not isinstance(value, dict) or key not in value:
-            return []
-        value = value[key]
-    return value if isinstance(value, list) else [value]
+def values(value: Any, path: tuple[str | None, ...]) -> Iterator[Any]:
+    """What lies at the end of a path, once for every element of the lists on the way."""
+    if not path:
+        yield value
+    elif path[0] is None:
+        for item in value if isinstance(value, list) else ():
+            yield from values(item, path[1:])
+    elif isinstance(value, dict) and path[0] in value:
+        yield from values(value[path[0]], path[1:])
+
+
+def elements(found: list[Any]) -> list[Any]:
+    return [one for value in found for one in (value if isinstance(value, list) else [value])]
 
 
 OPERATORS: dict[str, Callable[[list[Any], Any], bool]] = {
@@ -130,26 +142,29 @@ def brute_force(where: dict[str, Any], passage: Passage) -> bool:
             holds = not brute_force(value, passage)
         elif key == "$id":
             holds = passage.id in value
+        elif key == "$text":
+            holds = all(in_text(symbol, operand, passage) for symbol, operand in value.items())
         else:
-            found = elements(passage, key)
+            found = list(values(passage.metadata, PATHS[FIELDS.index(key)]))
             holds = True
             for symbol, operand in value.items():
                 if symbol == "$exists":
                     # Null itself is empty; a list that holds null is not.
-                    null = found == [None] and not is_list(passage, key)
-                    holds = holds and operand is not (not found or null)
+                    there = any(value is not None and value != [] for value in found)
+                    holds = holds and operand is there
                 else:
-                    holds = holds and OPERATORS[symbol](found, operand)
+                    holds = holds and OPERATORS[symbol](elements(found), operand)
         if not holds:
             return False
     return True
 
 
-def is_list(passage: Passage, field: str) -> bool:
-    value: Any = passage.metadata
-    for key in PATHS[FIELDS.index(field)]:
-        value = value[key]
-    return isinstance(value, list)
+def in_text(symbol: str, operand: Any, passage: Passage) -> bool:
+    if symbol == "$not":
+        return not all(in_text(inner, one, passage) for inner, one in operand.items())
+    if symbol == "$text_match_insensitive":
+        return operand.casefold() in passage.text.casefold()
+    return (operand in passage.text) is not (symbol == "$not_contains")
 
 
 # ------------------------------------------------------------------ the passages and the engines
@@ -166,15 +181,22 @@ def documents() -> list[Passage]:
             return [value() for _ in range(chance.randrange(4))]
         return {key: value() for key in chance.sample(["x", "f", "y"], chance.randrange(3))}
 
+    def objects(key: str) -> Any:
+        some = [{key: value()} if chance.random() < 0.8 else value() for _ in range(3)]
+        return some[: chance.randrange(4)] if chance.random() < 0.8 else value()
+
     def metadata() -> dict[str, Any]:
-        made = {key: value() for key in ("f", "g", "a.b", 'q"x', "back\\slash")}
-        made["n"] = value() if chance.random() < 0.3 else {"x": value()}
+        made = {key: value() for key in ("f", "g", "a.b", 'q"x', "back\\slash", "text")}
+        made["l"] = objects("x")
+        made["a b"] = [objects("x"), objects("x")]
+        nested = {"x": value(), "l": [{"a.b": objects("x")}, {"a.b": objects("x")}, value()]}
+        made["n"] = value() if chance.random() < 0.3 else nested
         return {key: made[key] for key in made if chance.random() < 0.8}
 
     made = [{"f": scalar} for scalar in SCALARS] + [{"f": [scalar]} for scalar in SCALARS]
     made += [{"f": v} for v in ([], [[]], [None, "a"], {}, {"x": 1}, [{"x": 1}], [["a"]], [[1]])]
     made += [metadata() for _ in range(150)]
-    return [Passage(f"passage {n}", "text", one) for n, one in enumerate(made)]
+    return [Passage(f"passage {n}", chance.choice(TEXTS), one) for n, one in enumerate(made)]
 
 
 PASSAGES = documents()
@@ -259,7 +281,8 @@ def kept(passage: Passage) -> dict[str, Any]:
 
 
 KINDS = ["keyword", "float", "datetime", "bool", "text", "uuid"]
-SPELLED = ["metadata.f", "metadata.g", "metadata.n.x", 'metadata."a.b"']
+SPELLED = ["metadata.f", "metadata.g", "metadata.n.x", 'metadata."a.b"', "metadata.l[].x"]
+SPELLED += ['metadata.n.l[]."a.b"[].x', "metadata.l[]"]
 
 
 @pytest.fixture(scope="module")
@@ -316,11 +339,17 @@ LEAF = st.one_of(
     *[
         st.builds(
             lambda field, operations: {field: dict(operations)},
-            st.sampled_from(FIELDS[:3] * 5 + FIELDS),
+            st.sampled_from(FIELDS[:4] * 4 + FIELDS),
             st.lists(OPERATION, min_size=1, max_size=2),
         )
     ]
     * 6,
+    st.builds(
+        lambda wrap, symbol, text: {"$text": {wrap: {symbol: text}} if wrap else {symbol: text}},
+        st.sampled_from(["", "$not"]),
+        st.sampled_from(["$contains", "$not_contains", "$text_match", "$text_match_insensitive"]),
+        st.sampled_from(["E-42", "e-42", "t", "SS", "\x00", "%", "日"]),
+    ),
     st.builds(
         lambda ids: {"$id": ids},
         st.lists(st.sampled_from([*[p.id for p in PASSAGES], "unknown", "é"]), max_size=5),
@@ -398,6 +427,12 @@ def test_round_trip(written):
         Eq("n.x", "a") | ~(Eq('"a.b"', 2) & Exists("g")),
         IdIn(["passage 3", "unknown"]),
         ~IdIn(["passage 3"]),
+        Eq("l[].x", "a"),
+        ~Eq("l[].x", None) & Exists("l[].x"),
+        ~Exists("l[].x"),
+        In('n.l[]."a.b"[].x', ["a", 1, True]) | Gte('"a b"[][].x', 1),
+        TextContains("E-42"),
+        ~TextContains("E-42") | Eq("text", "a"),
     ],
     ids=lambda where: repr(where.to_dict()),
 )
@@ -421,6 +456,8 @@ def test_what_is_pushed_down_whole(where, engines):
         Eq(('q"x',), "a"),
         Not(Exists(("back\\slash",))),
         Or(Eq("f", "a"), TextMatchInsensitive("g", "a")),
+        TextContains("e-42", ignore_case=True),
+        Eq("l[].x", 2**53),
     ],
     ids=lambda where: repr(where.to_dict()),
 )

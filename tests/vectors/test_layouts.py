@@ -18,7 +18,7 @@ from qdrant_client import QdrantClient, models
 
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
-from hybridge.filters import Filter, IdIn, as_filter, to_client
+from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_client
 from hybridge.vectors import LangChainLayout, Layout, LlamaIndexLayout, StoreOptions
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
@@ -187,7 +187,7 @@ SCALARS += ["", "a", "A", "ab", "1", "é", "2020-01-01", "2020-01-01T00:00:00Z",
 SCALARS += ["document", "TextNode", "hello"]
 # The last ones are LlamaIndex's own, or hold the text.
 FIELDS = ["f", "n.x", '"a.b"', "n", "doc_id", "ref_doc_id", "document_id", "text", "_node_type"]
-FIELDS += ["_node_content", "page_content", "metadata", "metadata.f"]
+FIELDS += ["_node_content", "page_content", "metadata", "metadata.f", "f[].x", 'n[]."a.b"']
 
 VALUE = st.recursive(
     st.sampled_from(SCALARS),
@@ -216,6 +216,11 @@ OPERATION = st.one_of(
 LEAF = st.one_of(
     st.builds(lambda field, one: {field: dict([one])}, st.sampled_from(FIELDS), OPERATION),
     st.builds(lambda field, one: {field: dict([one])}, st.sampled_from(FIELDS[:3]), OPERATION),
+    st.builds(
+        lambda symbol, text: {"$text": {symbol: text}},
+        st.sampled_from(["$contains", "$not_contains", "$text_match_insensitive"]),
+        st.sampled_from(["a", "h", "ell", "LL", "hello!"]),
+    ),
     st.builds(
         lambda ids: {"$id": ids},
         st.lists(st.sampled_from([*NAMES[-20:], "p1", "007", UUIDS[-4].upper()]), max_size=5),
@@ -338,3 +343,16 @@ def test_most_filters_are_pushed_down_whole() -> None:
             assert where is not None
             pushed = to_client(where, key=layout.key)
             assert pushed.exact is (field not in [*inexact, "_node_content"] if inexact else True)
+
+
+def test_texts_are_searched_by_the_engine_where_it_can_read_them() -> None:
+    where = TextContains("hello")
+    for layout, exact in (
+        (OWN, True),
+        (LangChainLayout(), True),
+        (LangChainLayout(text="the text"), True),
+        (LangChainLayout(text='"'), False),
+        (LlamaIndexLayout(), False),
+    ):
+        pushed = to_client(where, key=layout.key, text=layout.text_key)  # type: ignore[attr-defined]
+        assert pushed.exact is exact

@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.utils.uuid import uuid7
 
 from hybridge import Hit, Passage, StageScore
+from hybridge.arguments import as_id
 from hybridge.errors import InvalidInputError
 from hybridge.passages import unique_passages
 
@@ -58,7 +59,7 @@ def passages_of(
     """Documents as passages.
 
     Args:
-        documents: their metadata must be JSON.
+        documents: their metadata must be what `hybridge.metadata` makes JSON of.
         ids: one a document instead of the documents' own. A document without any gets one that
             sorts behind those given before, so that ties keep the order of the documents.
 
@@ -108,7 +109,11 @@ def documents_of(
             raise InvalidInputError(f"{len(side)} {name} for {len(listed)} texts: give one each")
         sides.append(side)
     return [
-        Document(id=id_, page_content=text, metadata=dict(metadata or {}))
+        Document(
+            id=None if id_ is None else as_id(id_),
+            page_content=text,
+            metadata=dict(metadata or {}),
+        )
         for text, metadata, id_ in zip(listed, *sides, strict=True)
     ]
 

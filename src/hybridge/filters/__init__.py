@@ -17,6 +17,7 @@ from .conditions import (
     In,
     Ne,
     NotIn,
+    TextContains,
     TextMatch,
     TextMatchInsensitive,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "NotIn",
     "Or",
     "Pushed",
+    "TextContains",
     "TextMatch",
     "TextMatchInsensitive",
     "as_filter",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from ..errors import InvalidInputError
-from ..passages import JSON, Passage
+from ..metadata import JSON
+from ..passages import Passage
 from .conditions import Condition
 from .dates import instant, microseconds, since_1970
-from .operands import check_scalar
+from .operands import scalar
 
 __all__ = ["Comparison", "Gt", "Gte", "Lt", "Lte"]
 
@@ -25,25 +27,29 @@ class Comparison(Condition):
     Args:
         bound: a number, or a date: an ISO 8601 string, `datetime.date` (its midnight) or
             `datetime.datetime`. What has no time zone is in UTC. Kept as a datetime in UTC.
+            Also what `hybridge.metadata` makes one of these of, like a `Decimal`.
     """
 
-    bound: float | str | date | datetime
+    bound: Any
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.bound, str | date):
-            object.__setattr__(self, "bound", self._instant(self.bound))
-        elif _number(self.bound) is None:
+        bound = scalar(self.bound, self._name)
+        if isinstance(bound, str):
+            moment = self.bound if isinstance(self.bound, date) else bound
+            object.__setattr__(self, "bound", self._instant(moment))
+        elif _number(bound) is not None:
+            object.__setattr__(self, "bound", bound)
+        else:
             raise InvalidInputError(
                 f"{self._name}: compares with a number or a date, not {self.bound!r}"
             )
-        else:
-            check_scalar(self.bound, self._name)
 
     @property
     def limit(self) -> float | datetime:
         """The bound as it is kept: a number, or a datetime in UTC."""
-        return self.bound  # type: ignore[return-value]  # normalised at construction
+        bound: float | datetime = self.bound
+        return bound
 
     @property
     def operand(self) -> JSON:

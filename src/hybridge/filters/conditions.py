@@ -4,6 +4,10 @@ One rule for lists: a condition holds for a list when it holds for *one* of its 
 deep; a list in a list is no value), so `Eq("tags", "bm25")` finds `{"tags": ["bm25", "rrf"]}`. A
 missing field is like an empty list: no condition holds for it, so every negation does. Types are
 never mixed: `"1"`, `1` and `True` are three values, but `2` and `2.0` are one.
+
+The same for a list of objects: `Eq("acl[].group", "crew")` finds `{"acl": [{"group": "crew"}]}`.
+Each condition looks for an element of its own: `Eq("acl[].group", "crew") & Eq("acl[].kind", "w")`
+holds where one object has the group and another the kind.
 """
 
 from __future__ import annotations
@@ -14,10 +18,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InvalidInputError
-from ..passages import JSON, Passage
+from ..metadata import JSON, check_text
+from ..passages import Passage
 from .fields import Field, Path, lookup, parse_field, spell_field
 from .language import Filter, Not
-from .operands import Scalar, check_list, check_scalar, check_text, typed
+from .operands import Operand, Scalar, check_list, scalar, typed
 
 __all__ = [
     "Condition",
@@ -27,6 +32,7 @@ __all__ = [
     "In",
     "Ne",
     "NotIn",
+    "TextContains",
     "TextMatch",
     "TextMatchInsensitive",
 ]
@@ -61,8 +67,13 @@ class Condition(Filter):
         return {spell_field(self.path): {self.symbol: self.operand}}
 
     def _elements(self, passage: Passage) -> list[JSON]:
-        value = lookup(passage.metadata, self.path)
-        return value if isinstance(value, list) else [value]
+        elements: list[JSON] = []
+        for value in lookup(passage.metadata, self.path):
+            if isinstance(value, list):
+                elements += value
+            else:
+                elements.append(value)
+        return elements
 
     @property
     def _name(self) -> str:
@@ -74,8 +85,9 @@ class Eq(Condition):
     """The field, or one of its elements, is this value.
 
     Args:
-        value: a string, number, True, False or None (null). Strings are compared exactly, dates
-            too: for an instant however it is spelled, use `Gte(...) & Lte(...)`.
+        value: a string, number, True, False or None (null), or what `hybridge.metadata` makes one
+            of these of, like a UUID. Strings are compared exactly, and a date is its ISO text: for
+            an instant however it is spelled, use `Gte(...) & Lte(...)`.
 
     >>> Eq("score", 2).matches(Passage("p1", "", {"score": [1, 2.0]}))
     True
@@ -83,15 +95,16 @@ class Eq(Condition):
 
     symbol: ClassVar[str] = "$eq"
 
-    value: Scalar
+    value: Operand
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_scalar(self.value, self._name)
+        object.__setattr__(self, "value", scalar(self.value, self._name))
 
     @property
     def operand(self) -> JSON:
-        return self.value
+        value: Scalar = self.value
+        return value
 
     def to_dict(self) -> dict[str, JSON]:
         return {spell_field(self.path): self.value}
@@ -117,13 +130,12 @@ class In(Condition):
 
     symbol: ClassVar[str] = "$in"
 
-    values: Collection[Scalar]
+    values: Collection[Operand]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for value in check_list(self.values, self._name):
-            check_scalar(value, self._name)
-        object.__setattr__(self, "values", tuple(self.values))
+        values = [scalar(value, self._name) for value in check_list(self.values, self._name)]
+        object.__setattr__(self, "values", tuple(values))
         object.__setattr__(self, "_wanted", frozenset(map(typed, self.values)))
 
     @property
@@ -135,7 +147,7 @@ class In(Condition):
         return any(typed(element) in wanted for element in self._elements(passage))
 
 
-def Ne(field: Field, value: Scalar) -> Not:  # noqa: N802  # reads like the operators beside it
+def Ne(field: Field, value: Operand) -> Not:  # noqa: N802  # reads like the operators beside it
     """Neither the field nor any of its elements is this value: `~Eq(field, value)`.
 
     >>> Ne("topic", "law").matches(Passage("p1", "", {"topic": ["law", "art"]}))
@@ -144,7 +156,7 @@ def Ne(field: Field, value: Scalar) -> Not:  # noqa: N802  # reads like the oper
     return Not(Eq(field, value))
 
 
-def NotIn(field: Field, values: Collection[Scalar]) -> Not:  # noqa: N802
+def NotIn(field: Field, values: Collection[Operand]) -> Not:  # noqa: N802
     """Neither the field nor any of its elements is one of these: `~In(field, values)`.
 
     >>> NotIn("topic", ["law", "art"]).matches(Passage("p1", "", {"topic": "music"}))
@@ -170,7 +182,7 @@ class Exists(Condition):
         return True
 
     def matches(self, passage: Passage) -> bool:
-        return lookup(passage.metadata, self.path) not in (None, [])
+        return any(value not in (None, []) for value in lookup(passage.metadata, self.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,3 +234,34 @@ class TextMatchInsensitive(_Text):
     def matches(self, passage: Passage) -> bool:
         text = self.text.casefold()
         return any(text in string.casefold() for string in self._strings(passage))
+
+
+@dataclass(frozen=True, eq=False)
+class TextContains(Filter):
+    """The passage's own text contains this text, case and all.
+
+    Args:
+        text: at least one character, taken literally.
+        ignore_case: compare case-folded text, which no engine does: each passage that passes the
+            rest of a filter is then read.
+
+    >>> TextContains("E-42").matches(Passage("p1", "Error E-42 in the pump"))
+    True
+    """
+
+    text: str
+    ignore_case: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text:
+            raise InvalidInputError(f"TextContains: needs text to look for, not {self.text!r}")
+        check_text(self.text, "TextContains")
+
+    def matches(self, passage: Passage) -> bool:
+        if self.ignore_case:
+            return self.text.casefold() in passage.text.casefold()
+        return self.text in passage.text
+
+    def to_dict(self) -> dict[str, JSON]:
+        symbol = TextMatchInsensitive.symbol if self.ignore_case else "$contains"
+        return {"$text": {symbol: self.text}}

@@ -1,26 +1,30 @@
 """Field names: where in the metadata a filter looks, and what it finds there.
 
-A name is a path of keys. `"author.name"` descends into nested objects; a key that itself holds a
-dot is quoted, `'"v1.0".name'`, or the path is given as a tuple, `("v1.0", "name")`. Inside quotes
-`""` stands for one quote. Lists are not descended into: they offer their elements, see `lookup`.
+A name is a path of keys. `"author.name"` descends into nested objects, and `"acl[].group"` into
+every object of a list; a key that itself holds a dot is quoted, `'"v1.0".name'`, or the path is
+given as a tuple, `("v1.0", "name")`, in which `...` stands for `[]`: `("acl", ..., "group")`.
+Inside quotes `""` stands for one quote.
+
+As in Qdrant, `"acl.group"` does not look into a list, nor `"acl[].group"` into anything else. What
+lies at the end of a path may be a list: a condition then looks at its elements.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import EllipsisType
 from typing import TypeAlias
 
 from ..errors import InvalidInputError
-from ..passages import JSON
-from .operands import check_text
+from ..metadata import JSON, check_text
 
 __all__ = ["Field", "Path", "lookup", "parse_field", "spell_field"]
 
-Field: TypeAlias = str | tuple[str, ...]
-Path: TypeAlias = tuple[str, ...]
+Path: TypeAlias = tuple[str | EllipsisType, ...]
+Field: TypeAlias = str | Path
 
-_SEGMENT = r'"(?:[^"]|"")*"|[^".][^.]*'
+_SEGMENT = r'(?:"(?:[^"]|"")*"|(?!\[\])[^".][^.]*?)(?:\[\])*(?=\.|$)'
 _NAME = re.compile(rf"(?:{_SEGMENT})(?:\.(?:{_SEGMENT}))*")
 
 
@@ -30,45 +34,58 @@ def parse_field(field: Field) -> Path:
     Raises:
         InvalidInputError: an empty name or segment, an open quote, or no strings.
 
-    >>> parse_field("author.name"), parse_field('"v1.0".name'), parse_field(("v1.0", "name"))
-    (('author', 'name'), ('v1.0', 'name'), ('v1.0', 'name'))
+    >>> parse_field("author.name"), parse_field('"v1.0".name'), parse_field("acl[].group")
+    (('author', 'name'), ('v1.0', 'name'), ('acl', Ellipsis, 'group'))
     """
+    path: list[str | EllipsisType] = []
     if isinstance(field, str) and _NAME.fullmatch(field):
-        segments = re.findall(_SEGMENT, field)
-        path = tuple(s[1:-1].replace('""', '"') if s[0] == '"' else s for s in segments)
-    elif isinstance(field, tuple) and field and all(isinstance(key, str) for key in field):
-        path = field
-    else:
+        for segment in re.findall(_SEGMENT, field):
+            key = segment
+            while key.endswith("[]"):
+                key = key[:-2]
+            path.append(key[1:-1].replace('""', '"') if key[0] == '"' else key)
+            path += [...] * ((len(segment) - len(key)) // 2)
+    elif isinstance(field, tuple) and field and field[0] is not ...:
+        path += field
+    if not path or not all(isinstance(key, str | EllipsisType) for key in path):
         raise InvalidInputError(
             f"{field!r} is no field name: write 'year', 'author.name' for a nested key, "
-            "or '\"v1.0\".name' or the tuple ('v1.0', 'name') for a key with a dot"
+            "'authors[].name' for a key of each object in a list, or '\"v1.0\".name' or the tuple "
+            "('v1.0', 'name') for a key with a dot"
         )
     for key in path:
-        check_text(key, f"the field {field!r}")
-    return path
+        if isinstance(key, str):
+            check_text(key, f"the field {field!r}")
+    return tuple(path)
 
 
 def spell_field(path: Path) -> str:
     """The name that `parse_field` reads as `path`, quoted only where it must be.
 
-    >>> spell_field(("author", "name")), spell_field(("v1.0", "name"))
-    ('author.name', '"v1.0".name')
+    >>> spell_field(("acl", ..., "group")), spell_field(("v1.0", "name"))
+    ('acl[].group', '"v1.0".name')
     """
-    return ".".join(
-        key if key and "." not in key and key[0] not in '"$' else '"' + key.replace('"', '""') + '"'
-        for key in path
-    )
+    spelled = "".join(f".{_spelled(key)}" if isinstance(key, str) else "[]" for key in path)
+    return spelled[1:]
 
 
-def lookup(metadata: Mapping[str, JSON], path: Path) -> JSON:
-    """What `metadata` holds at `path`; a missing field is like an empty list.
+def lookup(metadata: Mapping[str, JSON], path: Path) -> list[JSON]:
+    """The values that `metadata` holds at `path`: at most one where the path has no `[]`.
 
     >>> lookup({"author": {"name": "Ada"}}, ("author", "name")), lookup({}, ("author",))
-    ('Ada', [])
+    (['Ada'], [])
+    >>> lookup({"acl": [{"group": "crew"}, {"user": "ada"}]}, ("acl", ..., "group"))
+    ['crew']
     """
-    value: object = metadata
+    found: list[JSON | Mapping[str, JSON]] = [metadata]
     for key in path:
-        if not isinstance(value, Mapping) or key not in value:
-            return []
-        value = value[key]
-    return value  # type: ignore[return-value]  # a Mapping only where the path is empty
+        if isinstance(key, str):
+            found = [value[key] for value in found if isinstance(value, Mapping) and key in value]
+        else:
+            found = [item for value in found if isinstance(value, list) for item in value]
+    return found  # type: ignore[return-value]  # no path is empty
+
+
+def _spelled(key: str) -> str:
+    is_plain = key and "." not in key and key[0] not in '"$' and not re.search(r"^\[\]|\[\]$", key)
+    return key if is_plain else '"' + key.replace('"', '""') + '"'

@@ -53,16 +53,19 @@ def payload_path(path: Path, root: Path = ("metadata",)) -> str | None:
         path: the field's.
         root: where in the payload the metadata are.
 
-    >>> payload_path(("author", "name")), payload_path(("v1.0",)), payload_path(('"',))
-    ('metadata.author.name', 'metadata."v1.0"', None)
+    >>> payload_path(("acl", ..., "group")), payload_path(("v1.0",)), payload_path(('"',))
+    ('metadata.acl[].group', 'metadata."v1.0"', None)
     """
-    keys = (*root, *path)
-    if any(char in key for key in keys for char in '"\\'):
-        return None
-    return ".".join(
-        key if key and all(char.isalnum() or char in "_-" for char in key) else f'"{key}"'
-        for key in keys
-    )
+    spelled = ""
+    for key in (*root, *path):
+        if not isinstance(key, str):
+            spelled += "[]"
+        elif '"' in key or "\\" in key:
+            return None
+        else:
+            is_plain = key and all(char.isalnum() or char in "_-" for char in key)
+            spelled += f".{key}" if is_plain else f'."{key}"'
+    return spelled[1:]
 
 
 _KINDS = ("bool", "keyword", "datetime", "float")  # the later kind wins within one filter

@@ -9,9 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, fields, is_dataclass
 
+from ..arguments import as_id
 from ..errors import InvalidInputError
-from ..passages import JSON, Passage
-from .operands import check_list, check_text, typed
+from ..metadata import JSON, check_text
+from ..passages import Passage
+from .operands import check_list, typed
 
 __all__ = ["And", "Filter", "IdIn", "Not", "Or"]
 
@@ -71,11 +73,11 @@ class IdIn(Filter):
     ids: Collection[str]
 
     def __post_init__(self) -> None:
-        for name in check_list(self.ids, "IdIn"):
-            if not isinstance(name, str):
-                raise InvalidInputError(f"IdIn: ids are strings, not {name!r}")
+        rule = "IdIn: ids are strings, whole numbers or UUIDs"
+        names = [as_id(name, rule) for name in check_list(self.ids, "IdIn")]
+        for name in names:
             check_text(name, "IdIn")
-        object.__setattr__(self, "ids", frozenset(self.ids))
+        object.__setattr__(self, "ids", frozenset(names))
 
     def matches(self, passage: Passage) -> bool:
         return passage.id in self.ids

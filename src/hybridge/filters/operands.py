@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Collection, Mapping
-from datetime import date
 from typing import Any, TypeAlias
 
 from ..errors import InvalidInputError
+from ..metadata import json_scalar
 
-__all__ = ["Scalar", "check_list", "check_scalar", "check_text", "typed"]
+__all__ = ["Operand", "Scalar", "check_list", "scalar", "typed"]
 
 Scalar: TypeAlias = str | int | float | bool | None
+Operand: TypeAlias = Any
+"""What `scalar` takes: a `Scalar`, or a date, UUID, path, Decimal, Enum or numpy scalar."""
 
 
-def check_scalar(value: object, name: str) -> None:
-    """Raises unless `value` is what JSON holds besides lists and objects.
+def scalar(value: object, name: str) -> Scalar:
+    """Return an operand as what is stored where metadata hold it: see `hybridge.metadata`.
 
     Raises:
-        InvalidInputError: anything else; the message begins with `name`.
+        InvalidInputError: a list, an object, or what metadata cannot hold either; the message
+            begins with `name`.
 
-    >>> check_scalar(2020, "Eq on 'year'")
+    >>> from datetime import date
+    >>> scalar(date(2020, 1, 31), "Eq on 'day'")
+    '2020-01-31'
     """
-    match value:
-        case None | bool():
-            pass
-        case int():
-            if not -(2**63) <= value < 2**63:
-                raise InvalidInputError(f"{name}: {value} does not fit 64 bits")
-        case float():
-            if not math.isfinite(value):
-                raise InvalidInputError(f"{name}: {value} is not a JSON number")
-        case str():
-            check_text(value, name)
-        case date():
-            raise InvalidInputError(f"{name}: for a date write Gte(...) & Lt(...), not {value!r}")
-        case _:
-            raise InvalidInputError(
-                f"{name}: {value!r} is no value to compare with: "
-                "use a string, number, True, False or None; a list needs In ($in)"
-            )
+    refusal = (
+        f"{value!r} is no value to compare with: use a string, number, True, False, None or a "
+        "date; a list needs In ($in)"
+    )
+    return json_scalar(value, name, refusal)
 
 
 def check_list(values: Collection[Any], name: str) -> Collection[Any]:
@@ -55,18 +45,6 @@ def check_list(values: Collection[Any], name: str) -> Collection[Any]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
         raise InvalidInputError(f"{name}: needs a list, for example [...], not {values!r}")
     return values
-
-
-def check_text(text: str, name: str) -> None:
-    """Raises if `text` holds what UTF-8, and so the engines, cannot.
-
-    Raises:
-        InvalidInputError: a lone surrogate; the message calls the text `name`.
-
-    >>> check_text("déjà vu", "the title")
-    """
-    if re.search("[\ud800-\udfff]", text):
-        raise InvalidInputError(f"{name}: {text!r} holds a lone surrogate, which no passage can")
 
 
 def typed(value: object) -> object:

@@ -3,6 +3,8 @@
     {"topic": "law"}                                 equality
     {"year": {"$gte": 2010, "$lt": 2020}}            operators, all of which must hold
     {"topic": {"$in": ["law", "art"]}, "year": 3}    several fields, all of which must match
+    {"acl[].group": "crew"}                          a key of each object in a list
+    {"$text": {"$contains": "E-42"}}                 the passage's own text
     {"$or": [{...}, {...}], "$not": {...}, "$id": ["p1", "p2"]}
 
 Field names are those of `fields`, so a key that begins with `$` is quoted: `{'"$price"': 3}`.
@@ -12,10 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
+from ..arguments import as_id
 from ..errors import InvalidInputError
 from .comparisons import Gt, Gte, Lt, Lte
-from .conditions import Contains, Eq, Exists, In, Ne, NotIn, TextMatch, TextMatchInsensitive
+from .conditions import (
+    Contains,
+    Eq,
+    Exists,
+    In,
+    Ne,
+    NotIn,
+    TextContains,
+    TextMatch,
+    TextMatchInsensitive,
+)
 from .fields import Field, parse_field
 from .language import And, Filter, IdIn, Not, Or
 
@@ -27,8 +41,8 @@ def as_filter(where: Filter | Mapping[Any, Any] | None) -> Filter | None:
 
     Args:
         where: a filter, or a dict of field names (`"year"`, `"author.name"`) to values or to
-            `{"$operator": operand}`, and of `$and`, `$or`, `$not` and `$id`. All entries must
-            match, so `{}` matches everything. Filters may stand inside.
+            `{"$operator": operand}`, and of `$and`, `$or`, `$not`, `$id` and `$text`. All entries
+            must match, so `{}` matches everything. Filters may stand inside.
 
     Raises:
         InvalidInputError: an unknown operator, or an operand of the wrong type.
@@ -99,11 +113,28 @@ def _exists(field: Field, wanted: object) -> Filter:
     return Exists(field) if wanted else Not(Exists(field))
 
 
+def _text(value: object) -> Filter:
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidInputError(
+            f"$text takes {{'$contains': 'E-42'}}, not {value!r}: use one of {_list(_ON_TEXT)}"
+        )
+    return _all([_choose(symbol, _ON_TEXT, "$text")(part) for symbol, part in value.items()])
+
+
+_ON_TEXT: dict[str, Callable[[Any], Filter]] = {
+    "$contains": TextContains,
+    "$not_contains": lambda text: Not(TextContains(text)),
+    "$text_match": TextContains,
+    "$text_match_insensitive": lambda text: TextContains(text, ignore_case=True),
+    "$not": lambda value: Not(_text(value)),
+}
+
 _TOP: dict[str, Callable[[Any], Filter]] = {
     "$and": lambda values: And(*_every("$and", values)),
     "$or": lambda values: Or(*_every("$or", values)),
     "$not": lambda value: Not(_parse(value)),
-    "$id": lambda ids: IdIn([ids] if isinstance(ids, str) else ids),
+    "$id": lambda ids: IdIn([as_id(ids)] if isinstance(ids, str | int | UUID) else ids),
+    "$text": _text,
 }
 
 _ON_FIELD: dict[str, Callable[[Field, Any], Filter]] = {

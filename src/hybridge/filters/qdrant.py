@@ -31,7 +31,7 @@ import numpy as np
 
 from ..passages import point_id, point_number
 from .comparisons import Comparison
-from .conditions import Condition, Eq, Exists, In, TextMatch
+from .conditions import Condition, Eq, Exists, In, TextContains, TextMatch
 from .fields import Path
 from .floats import is_short
 from .indexes import payload_path
@@ -88,6 +88,7 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
         dates=lambda **bounds: edge.RangeDateTime(
             **{name: moment.isoformat() for name, moment in bounds.items()}
         ),
+        text=lambda text: edge.FieldCondition(key="text", match=edge.MatchSubstring(text)),
     )
     return _translate(where, engine, indexes or {})
 
@@ -98,6 +99,7 @@ def to_client(
     *,
     key: Callable[[Path], str | None] = payload_path,
     point: Callable[[str], int | str | UUID | None] = point_id,
+    text: str | None = "text",
 ) -> Pushed[qdrant_client.models.Filter]:
     """`where` for qdrant-client, a server's or its local mode; see `to_edge`.
 
@@ -109,12 +111,19 @@ def to_client(
         indexes: the payload indexes that exist, path to kind.
         key: spells the path of a metadata field; None for a field that is not to be pushed down.
         point: gives Qdrant's id for a passage's; None for a passage that cannot be there.
+        text: the path of a passage's text; None where Qdrant cannot read it there.
 
     >>> from hybridge.filters import Gte
     >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
     2020.0
     """
     from qdrant_client import models
+
+    def substring(wanted: str) -> Any:
+        holds = models.MatchSubstring(substring=wanted)
+        # What others wrote there may be a list, which is no text.
+        elements = models.IsEmptyCondition(is_empty=models.PayloadField(key=f"{text}[]"))
+        return models.Filter(must=[models.FieldCondition(key=str(text), match=holds), elements])
 
     engine = _Engine(
         all_of=lambda conditions: models.Filter(must=conditions),
@@ -131,6 +140,7 @@ def to_client(
         substring=lambda text: models.MatchSubstring(substring=text),
         numbers=models.Range,
         dates=models.DatetimeRange,
+        text=None if text is None else substring,
         key=key,
     )
     return _translate(where, engine, indexes or {})
@@ -152,6 +162,7 @@ class _Engine:
     substring: Callable[[str], Any]
     numbers: Callable[..., Any]
     dates: Callable[..., Any]
+    text: Callable[[str], Any] | None
     key: Callable[[Path], str | None] = payload_path
 
 
@@ -186,6 +197,10 @@ def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, s
         case IdIn():
             condition: Any = engine.has_id(sorted(where.ids))
             exact = True
+        case TextContains():
+            if engine.text is None or where.ignore_case:
+                return _UNDECIDED
+            condition, exact = engine.text(where.text), True
         case Condition():
             key = engine.key(where.path)
             if key is None:

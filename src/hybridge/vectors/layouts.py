@@ -23,7 +23,11 @@ __all__ = ["OWN", "LangChainLayout", "Layout", "LlamaIndexLayout"]
 
 
 class Layout(Protocol):
-    """What one must know to read and write somebody's collection."""
+    """What one must know to read and write somebody's collection.
+
+    A layout may also have a `text_key: str | None`: where in a payload the text is, as Qdrant
+    spells it. Without one, conditions on the text are decided in memory.
+    """
 
     @property
     def vector(self) -> str | None:
@@ -55,6 +59,7 @@ class _OwnLayout:
     """The layout of the collections that hybridge makes."""
 
     vector: str | None = DENSE
+    text_key: str | None = "text"
 
     def point(self, passage_id: str) -> int:
         return point_id(passage_id).int
@@ -117,6 +122,10 @@ class LangChainLayout:
     def key(self, path: Path) -> str | None:
         return payload_path(path, (self.metadata,))
 
+    @property
+    def text_key(self) -> str | None:
+        return payload_path((self.text,), ())
+
 
 @dataclass(frozen=True)
 class LlamaIndexLayout:
@@ -175,6 +184,10 @@ class LlamaIndexLayout:
 
     def key(self, path: Path) -> str | None:
         return None if path[0] in _NODE | _REFERENCES | {self.text} else payload_path(path, ())
+
+    @property
+    def text_key(self) -> str | None:
+        return None  # in the JSON of a node, where Qdrant cannot look
 
 
 _TEXT_NODE = "TextNode"

@@ -298,6 +298,28 @@ def test_llamaindex_itself_agrees_where_it_has_an_answer(
     assert where.matches(passage) is theirs
 
 
+def test_a_key_may_look_into_a_list_of_objects() -> None:
+    nodes = [
+        node(0, {"acl": [{"group": "crew", "kind": "r"}, {"group": "staff", "kind": ""}]}),
+        node(1, {"acl": [{"group": "pilots", "kind": ""}]}),
+        node(2, {"acl": {"group": "crew"}}),
+    ]
+    passages = passages_of(nodes)
+    for operator, value, expected in (
+        (FilterOperator.EQ, "crew", [0]),
+        (FilterOperator.NE, "crew", [1, 2]),
+        (FilterOperator.ANY, ["pilots", "staff"], [0, 1]),
+        (FilterOperator.ALL, ["crew", "staff"], [0]),
+        (FilterOperator.TEXT_MATCH, "ilot", [1]),
+    ):
+        where = where_of(one("acl[].group", operator, value))
+        assert where is not None
+        assert [at for at, each in enumerate(passages) if where.matches(each)] == expected
+    empty = where_of(one("acl[].kind", FilterOperator.IS_EMPTY, None))
+    assert empty is not None
+    assert [empty.matches(each) for each in passages] == [False, True, True]
+
+
 # What else is a filter
 
 

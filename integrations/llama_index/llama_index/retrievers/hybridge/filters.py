@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -33,7 +34,7 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
 )
-from hybridge.filters.fields import lookup
+from hybridge.filters.fields import Path, lookup, parse_field
 
 __all__ = ["AnyFilters", "where_of"]
 
@@ -45,9 +46,9 @@ def where_of(filters: AnyFilters) -> Filter | None:
 
     A list in the metadata offers its elements, as in Qdrant: ``tags == "law"`` holds where the law
     is one of the tags. A missing field is like an empty list. A key with dots is looked up as it
-    stands, and as a path into nested metadata. What is empty is missing, null, an empty list or an
-    empty string. No filters at all let everything through, whatever their condition, as in
-    LlamaIndex.
+    stands, and as a path into nested metadata; ``acl[].group`` looks into a list of objects. What
+    is empty is missing, null, an empty list or an empty string. No filters at all let everything
+    through, whatever their condition, as in LlamaIndex.
 
     Args:
         filters: `MetadataFilters`, or what `hybridge.filters.as_filter` takes.
@@ -96,8 +97,9 @@ def _single(given: MetadataFilter) -> Filter:
             f"{[known.value for known in _MEANING]}"
         )
     meaning, negated = _MEANING[operator]
-    path = tuple(given.key.split("."))
-    fields = dict.fromkeys([(given.key,), path] if all(path) else [(given.key,)])
+    fields: dict[Path, None] = {(given.key,): None}
+    with suppress(InvalidInputError):  # a key with dots may be no path
+        fields[parse_field(given.key)] = None
     try:
         parts = [meaning(field, given.value) for field in fields]
     except InvalidInputError as error:
@@ -107,11 +109,11 @@ def _single(given: MetadataFilter) -> Filter:
     return Not(where) if negated else where
 
 
-def _every(field: tuple[str, ...], values: Any) -> Filter:
+def _every(field: Path, values: Any) -> Filter:
     return And(*(Contains(field, value) for value in In(field, values).values))
 
 
-def _full(field: tuple[str, ...], _: Any) -> Filter:
+def _full(field: Path, _: Any) -> Filter:
     # An engine can only tell that something in the field is "": a list may hold more.
     return And(Exists(field), Not(And(Eq(field, ""), _Blank(field))))
 
@@ -120,17 +122,17 @@ def _full(field: tuple[str, ...], _: Any) -> Filter:
 class _Blank(Filter):
     """The field is the empty string, and no list that holds one."""
 
-    field: tuple[str, ...]
+    field: Path
 
     def matches(self, passage: Passage) -> bool:
-        return lookup(passage.metadata, self.field) == ""
+        return all(value in (None, [], "") for value in lookup(passage.metadata, self.field))
 
     def to_dict(self) -> dict[str, Any]:
         raise InvalidInputError("'is_empty' cannot be written in Hybridge's language of filters")
 
 
 # What an operator asks for, and whether it asks for the opposite.
-_MEANING: dict[FilterOperator, tuple[Callable[[tuple[str, ...], Any], Filter], bool]] = {
+_MEANING: dict[FilterOperator, tuple[Callable[[Path, Any], Filter], bool]] = {
     FilterOperator.EQ: (Eq, False),
     FilterOperator.NE: (Eq, True),
     FilterOperator.GT: (Gt, False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llama_index.core.bridge.pydantic import Field
@@ -20,6 +20,7 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_
 
 from hybridge import Hit, Passage
 from hybridge.errors import InvalidInputError
+from hybridge.metadata import json_metadata
 from hybridge.passages import unique_passages
 
 __all__ = [
@@ -72,7 +73,8 @@ def passages_of(nodes: Iterable[BaseNode]) -> list[Passage]:
     vector stores do, which keeps what its JSON does: not the bytes of images and the like.
 
     Args:
-        nodes: their metadata must be JSON; their embeddings are left out.
+        nodes: their metadata must be what `hybridge.metadata` makes JSON of, and are kept so;
+            their embeddings are left out.
 
     Raises:
         InvalidInputError: something that is no node, an id that comes twice, or metadata or the
@@ -122,9 +124,8 @@ def embeddings_of(nodes: Sequence[BaseNode]) -> list[list[float]] | None:
 
 
 def _passage_of(node: BaseNode) -> Passage:
+    node = _with_json(node)
     text = node.get_content(metadata_mode=MetadataMode.EMBED)
-    for metadata in (node.metadata, *(other.metadata for other in _related(node))):
-        Passage(node.node_id, text, metadata)  # LlamaIndex would write what is no JSON as text
     try:
         metadata = node_to_metadata_dict(node)
     except ValueError as error:
@@ -135,6 +136,16 @@ def _passage_of(node: BaseNode) -> Passage:
     return Passage(node.node_id, text, metadata)
 
 
-def _related(node: BaseNode) -> Iterator[RelatedNodeInfo]:
-    for related in node.relationships.values():
-        yield from related if isinstance(related, list) else [related]
+def _with_json(node: BaseNode) -> BaseNode:
+    """The node with metadata of JSON, its own and its relatives', as a passage keeps them."""
+
+    def plain(part: BaseNode | RelatedNodeInfo) -> Any:
+        metadata = json_metadata(part.metadata, f"node {node.node_id!r}: metadata")
+        return part.model_copy(update={"metadata": metadata})
+
+    copy: BaseNode = plain(node)
+    copy.relationships = {
+        name: [plain(one) for one in related] if isinstance(related, list) else plain(related)
+        for name, related in node.relationships.items()
+    }
+    return copy
