@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
@@ -30,16 +30,20 @@ __all__ = [
 ]
 
 
-def as_encoder(encoder: Encoder | SentenceTransformer | str | Path | None = None) -> Encoder:
+def as_encoder(
+    encoder: Encoder | SentenceTransformer | str | Path | None = None, **settings: Any
+) -> Encoder:
     """What the caller gave, as an encoder.
 
     Args:
-        encoder: an encoder, which is returned as it is; a name on the hub, a folder or a
-            `SentenceTransformer`, with the settings that `SentenceTransformerEncoder` has by
-            default; None for the default model.
+        encoder: an encoder, which is returned as it is; whatever `SentenceTransformerEncoder`
+            takes: a name on the hub, a folder or a `SentenceTransformer`; None for the default
+            model.
+        settings: further arguments of `SentenceTransformerEncoder`, such as
+            ``long_passages="window"``.
 
     Raises:
-        InvalidInputError: something else.
+        InvalidInputError: something else, or settings for an encoder that has its own.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> letters = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="length")
@@ -47,11 +51,16 @@ def as_encoder(encoder: Encoder | SentenceTransformer | str | Path | None = None
     True
     """
     if encoder is None or isinstance(encoder, str | Path):
-        return SentenceTransformerEncoder(encoder)
+        return SentenceTransformerEncoder(encoder, **settings)
     # Not isinstance(encoder, Encoder): that reads `dimension`, which may load the model.
     if isinstance(encoder, type):
         raise InvalidInputError(f"encoder must be an object, not the class {encoder.__name__}")
     if _has(encoder, "encode_queries", "encode_passages"):
+        if settings:
+            raise InvalidInputError(
+                f"{type(encoder).__name__} is an encoder with settings of its own: set "
+                f"{', '.join(settings)} there"
+            )
         return encoder  # type: ignore[return-value]
     for builder, methods in (
         ("from_langchain", ("embed_query", "embed_documents")),
@@ -61,7 +70,7 @@ def as_encoder(encoder: Encoder | SentenceTransformer | str | Path | None = None
             raise InvalidInputError(
                 f"{type(encoder).__name__} is no encoder yet: give CallableEncoder.{builder}(...)"
             )
-    return SentenceTransformerEncoder(encoder)  # type: ignore[arg-type]
+    return SentenceTransformerEncoder(encoder, **settings)  # type: ignore[arg-type]
 
 
 def from_config(config: Mapping[str, JSON]) -> SentenceTransformerEncoder:

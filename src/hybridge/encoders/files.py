@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ModelNotFoundError
 
-__all__ = ["read_object"]
+__all__ = ["read_modules", "read_object"]
 
 
 def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
@@ -24,14 +24,42 @@ def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
     >>> read_object(Path("/no/such/config.json"), optional=True)
     {}
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        if optional and isinstance(error, FileNotFoundError):
-            return {}
-        raise ModelNotFoundError(f"{str(path)!r} cannot be read: {error}") from error
-    except ValueError as error:
-        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error
+    if optional and not path.exists():
+        return {}
+    content = _read(path)
     if not isinstance(content, dict):
         raise ModelNotFoundError(f"{str(path)!r} is not a JSON object but {content!r:.40}")
     return content
+
+
+def read_modules(folder: Path) -> list[dict[str, Any]]:
+    """The modules that sentence-transformers says a model consists of, in their order.
+
+    Args:
+        folder: the folder of a saved model.
+
+    Returns:
+        Nothing where it was saved by something else.
+
+    Raises:
+        ModelNotFoundError: the file cannot be read, or holds no list of objects.
+
+    >>> read_modules(Path("/no/such/model"))
+    []
+    """
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    content = _read(path)
+    if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
+        raise ModelNotFoundError(f"{str(path)!r} is not a list of JSON objects: {content!r:.40}")
+    return content
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelNotFoundError(f"{str(path)!r} cannot be read: {error}") from error
+    except ValueError as error:
+        raise ModelNotFoundError(f"{str(path)!r} is not JSON: {error}") from error

@@ -5,30 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from ..arguments import check_count, check_queries
+from ..copying import SharedInCopies, check_picklable, settings_of
 from ..errors import InvalidInputError
+from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
-from .batches import batches_for
 from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
+from .limits import least_limit, saved_counter, saved_limit
 from .loading import DTYPES, LOADING, Dtype, load
 from .prompts import Prompts, choose_prompts
 from .resolution import DEFAULT_MODEL, ModelSource, resolve
+from .tokens import TokenCounter
+from .windows import check_windows, pool_windows, windows_after_first
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["SentenceTransformerEncoder"]
+__all__ = ["LongPassages", "SentenceTransformerEncoder"]
+
+LongPassages: TypeAlias = Literal["truncate", "window"]
 
 
-class SentenceTransformerEncoder:
+class SentenceTransformerEncoder(SharedInCopies):
     """A bi-encoder that sentence-transformers runs.
 
     The model is found now and loaded at the first use, once, however many threads want it. Code
@@ -48,14 +55,18 @@ class SentenceTransformerEncoder:
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
             ``"auto"`` for that of the checkpoint. Vectors are float32 always.
         max_length: tokens of a text that are read, the rest is cut off; None takes the model's own.
+        long_passages: what becomes of a passage that is longer: ``"truncate"`` reads its beginning
+            alone, ``"window"`` reads all of it in overlapping windows and takes the mean of their
+            vectors (`hybridge.encoders.windows`). Queries are truncated always.
 
     Attributes:
         source: where the model comes from: ``"path"``, ``"cache"`` (of the hub), ``"package"``,
             ``"hub"`` or ``"object"``.
 
     Raises:
-        InvalidInputError: an argument is not valid. An object brings its own device, dtype and
-            length: setting them here as well is refused.
+        InvalidInputError: an argument is not valid, or the model cannot be read in windows (for
+            one that is still to be loaded, at the first use). An object brings its own device,
+            dtype and length: setting them here as well is refused.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> encoder = SentenceTransformerEncoder()
@@ -76,6 +87,7 @@ class SentenceTransformerEncoder:
         device: str | None = None,
         dtype: Dtype = "float32",
         max_length: int | None = None,
+        long_passages: LongPassages = "truncate",
     ) -> None:
         for argument, prompt in (
             ("query_prompt", query_prompt),
@@ -85,6 +97,11 @@ class SentenceTransformerEncoder:
                 raise InvalidInputError(f"{argument} must be a string or None, not {prompt!r}")
         if dtype not in DTYPES:
             raise InvalidInputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        if long_passages not in get_args(LongPassages):
+            raise InvalidInputError(
+                f"long_passages must be one of {', '.join(get_args(LongPassages))}, "
+                f"not {long_passages!r}"
+            )
         self._query_prompt = query_prompt
         self._passage_prompt = passage_prompt
         self._normalize = normalize
@@ -92,6 +109,8 @@ class SentenceTransformerEncoder:
         self._device = device
         self._dtype = dtype
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
+        self._long_passages = long_passages
+        self._counter: TokenCounter | None = None
         self._model: SentenceTransformer | None = None
         self._origin: ModelSource | None = None
         if model is None or isinstance(model, str | Path):
@@ -122,6 +141,8 @@ class SentenceTransformerEncoder:
         }
         if self._max_length is not None:
             settings["max_length"] = self._max_length
+        if self._long_passages != "truncate":
+            settings["long_passages"] = self._long_passages
         return f"{model} {json.dumps(settings, ensure_ascii=False)}"
 
     def to_config(self) -> dict[str, JSON] | None:
@@ -140,11 +161,32 @@ class SentenceTransformerEncoder:
             "batch_size": self._batch_size,
             "dtype": self._dtype,
             "max_length": self._max_length,
+            "long_passages": self._long_passages,
         }
 
     @cached_property
     def dimension(self) -> int:
         return int(self.encode_queries(["dimension"]).shape[1])
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens of a passage that are read, its prompt and special tokens included.
+
+        None where all of it is: the model has no limit, or `long_passages` is ``"window"``. A model
+        that is not loaded is not loaded for this: its files say it, once they are on this machine.
+        """
+        return None if self._long_passages == "window" else self._limit
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """How many passages are longer than `max_tokens`, so that their ends are not read.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text.
+        """
+        listed = check_texts(texts)
+        if self.max_tokens is None:
+            return 0
+        return sum(self._are_long(listed))
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
         """One row of float32 a query.
@@ -177,8 +219,57 @@ class SentenceTransformerEncoder:
                 or infinity for a text.
         """
         listed = check_texts(texts)
-        encode = self._loaded().encode_document
-        return self._encode(encode, listed, self._prompts.passage, progress=progress)
+        encode, prompt = self._loaded().encode_document, self._prompts.passage
+        vectors = self._encode(encode, listed, prompt, progress=progress)
+        if self._long_passages == "truncate" or not listed:
+            return vectors
+        return self._with_windows(vectors, listed, progress=progress)
+
+    def _with_windows(self, vectors: Vectors, texts: list[str], *, progress: bool) -> Vectors:
+        """The vectors of the texts' beginnings, and of all of it where a text is longer."""
+        counter, prompt = self._tokens, self._prompts.passage
+        if counter is None or self._limit is None:
+            return vectors
+        room = self._limit - counter.specials() - sum(counter.counts([prompt]))
+        windows = {
+            position: windows_after_first(counter, texts[position], room)
+            for position, is_long in enumerate(self._are_long(texts))
+            if is_long
+        }
+        flat = [window for some in windows.values() for window in some]
+        rest = iter(self._encode(self._loaded().encode_document, flat, prompt, progress=progress))
+        for position, some in windows.items():
+            rows = [vectors[position], *islice(rest, len(some))]
+            vectors[position] = pool_windows(np.stack(rows))
+        return vectors
+
+    def _are_long(self, texts: list[str]) -> list[bool]:
+        """Whether each passage has more tokens, its prompt included, than the model reads."""
+        limit, counter = self._limit, self._tokens
+        if limit is None or counter is None:
+            return [False] * len(texts)
+        room = limit - counter.specials()
+        return [count > room for count in counter.counts(_prompted(texts, self._prompts.passage))]
+
+    @property
+    def _limit(self) -> int | None:
+        """Tokens that the model reads, with prompt and special tokens."""
+        if self._model is not None:
+            return least_limit([self._model.max_seq_length])
+        assert self._origin is not None
+        if self._max_length is not None or self._origin.folder is None:
+            return self._max_length
+        return saved_limit(self._origin.folder)
+
+    @property
+    def _tokens(self) -> TokenCounter | None:
+        """Counts as the model does; None where that is not known before it is loaded."""
+        if self._counter is None:
+            if self._model is not None:
+                self._counter = TokenCounter.of(self._model.tokenizer)
+            elif self._origin is not None and self._origin.folder is not None:
+                return saved_counter(self._origin.folder)
+        return self._counter
 
     def _encode(
         self, encode: Callable[..., Any], texts: list[str], prompt: str, *, progress: bool
@@ -187,10 +278,13 @@ class SentenceTransformerEncoder:
             return np.empty((0, self.dimension), dtype=np.float32)
         from tqdm import tqdm
 
+        counter = self._tokens
+        # On 64 of SciFact's queries, sorting by tokens pads a third less than by characters.
+        lengths = counter.counts(_prompted(texts, prompt)) if counter else list(map(len, texts))
         # sentence-transformers would make batches too, but then it has to draw the bar.
         rows: list[Any] = [None] * len(texts)
         with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-            for batch in batches_for(self._loaded(), texts, self._batch_size):
+            for batch in batches_by_length(lengths, self._batch_size):
                 vectors = encode(
                     [texts[position] for position in batch],
                     prompt=prompt,
@@ -215,16 +309,28 @@ class SentenceTransformerEncoder:
             name, configured, query=self._query_prompt, passage=self._passage_prompt
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self._origin is not None:
+            return settings_of(self) | {"_model": None, "_counter": None}
+        check_picklable(
+            self._model,
+            f"this {type(self).__name__}",
+            "make it of the model's name or folder, or make it where it is needed",
+        )
+        return settings_of(self) | {"_counter": None}
+
     def _loaded(self) -> SentenceTransformer:
         if self._model is None:
             with LOADING:
                 if self._model is None:
                     assert self._origin is not None
-                    self._model = load(
-                        self._origin,
-                        device=self._device,
-                        dtype=self._dtype,
-                        max_length=self._max_length,
+                    self._model = self._checked_windows(
+                        load(
+                            self._origin,
+                            device=self._device,
+                            dtype=self._dtype,
+                            max_length=self._max_length,
+                        )
                     )
         return self._model
 
@@ -241,7 +347,16 @@ class SentenceTransformerEncoder:
                 "device, dtype and max_length belong to the SentenceTransformer that was given: "
                 "set them there (model.to(...), model.max_seq_length = ...)"
             )
+        return self._checked_windows(model)
+
+    def _checked_windows(self, model: SentenceTransformer) -> SentenceTransformer:
+        if self._long_passages == "window":
+            check_windows(model)
         return model
+
+
+def _prompted(texts: list[str], prompt: str) -> list[str]:
+    return [prompt + text for text in texts]
 
 
 def _configured_prompts(folder: Path) -> Mapping[str, str | None]:
