@@ -6,12 +6,12 @@ kept nowhere. BM25 is derived from the passages when the index is attached, in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import EncoderMismatchError, InvalidInputError
+from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
 from ..vectors.collection import connect
@@ -108,6 +108,7 @@ class Attached:
     generation = ""
     is_shared = True
     is_temporary = False
+    address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
         self.store: VectorStore = ForeignStore(
@@ -115,15 +116,21 @@ class Attached:
         )
         self.manifest = manifest
         self._target = target
-        self._writable = writable
+        self.is_read_only = not writable
 
     @property
     def place(self) -> str:
         return f"collection {self._target.collection!r}, attached"
 
+    @property
+    def elsewhere(self) -> str:
+        return (
+            "attach to the collection there, with HybridIndex.attach and a client of that process"
+        )
+
     def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
-        if not self._writable:
-            raise InvalidInputError(
+        if self.is_read_only:
+            raise ReadOnlyError(
                 f"collection {self._target.collection!r} is attached for reading only: give "
                 "writable=True to HybridIndex.attach to change what is in it"
             )
@@ -144,6 +151,12 @@ class Attached:
 
     def remember(self, manifest: Manifest) -> None:
         self.manifest = manifest
+
+    def current(self) -> VectorStore:
+        return self.store
+
+    def follow(self, store: VectorStore) -> None:
+        """Nothing to do: every search asks the collection."""
 
     def close(self) -> None:
         self._target.close()

@@ -3,16 +3,18 @@
 A folder holds `manifest.json`, the passages and vectors in `points/`, and the BM25 counts derived
 from them in `bm25.npz`. `generation.json` holds a token that changes before the first write after
 the counts were saved, so counts that carry another token are stale. `seal.json` is there while the
-index is closed: the sizes of the engine's files, by which truncated ones are found.
+index is closed: the sizes of the engine's files, by which truncated ones are found. `lock` is held
+by the process that may write, `changes` for a moment by whoever writes or copies the points.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from errno import EACCES, EPERM, EROFS
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -21,20 +23,26 @@ from ..errors import (
     IndexExistsError,
     IndexLockedError,
     IndexNotFoundError,
+    ReadOnlyError,
 )
+from ..forking import TemporaryFolder
 from ..passages import Passage
 from ..vectors.edge import EdgeStore
 from ..vectors.store import VectorStore
+from .gate import Gate
 from .manifest import Manifest, read_json, write_json
 
-__all__ = ["Folder"]
+__all__ = ["BM25", "CHANGES", "GENERATION", "POINTS", "Folder", "check_seal", "read_manifest"]
 
+BM25, CHANGES, GENERATION, POINTS = "bm25.npz", "changes", "generation.json", "points"
+_LOCK = "lock"
 _MANIFEST = "manifest.json"
 _SEAL = "seal.json"
 # What a folder without a manifest may hold and still be taken for empty: a half-made index.
 # A file that a kill caught being written goes by its temporary name.
-_FILES = ("generation.json", "bm25.npz", _MANIFEST, _SEAL)
-_OURS = frozenset({"lock", "points", *_FILES, *(f".{name}.tmp" for name in _FILES)})
+_FILES = (GENERATION, BM25, _MANIFEST, _SEAL)
+_LOCKS = frozenset({_LOCK, CHANGES})
+_OURS = _LOCKS | {POINTS, *_FILES, *(f".{name}.tmp" for name in _FILES)}
 
 
 class Folder:
@@ -44,22 +52,26 @@ class Folder:
         path: the folder; `create` makes it, `open` finds it.
         manifest: what the index says of itself.
         lock: held by this object while the index is open.
+        gate: what keeps those who copy the folder out of each change.
         temporary: the temporary folder that `path` is in, if it is in one.
     """
 
     is_shared = False
+    is_read_only = False
 
     def __init__(
         self,
         path: Path,
         manifest: Manifest,
         lock: BaseFileLock,
-        temporary: TemporaryDirectory[str] | None = None,
+        gate: Gate,
+        temporary: TemporaryFolder | None = None,
     ) -> None:
-        self.generation = str(read_json(path / "generation.json"))
+        self.generation = str(read_json(path / GENERATION))
         # Broken before the engine opens its files, for that alone changes some of them.
         (path / _SEAL).unlink(missing_ok=True)
-        self.store: VectorStore = EdgeStore.open(path / "points", manifest.store)
+        self.store: VectorStore = EdgeStore.open(path / POINTS, manifest.store, gate.changing)
+        self._gate = gate
         self.manifest = manifest
         self._path = path
         self._lock = lock
@@ -77,16 +89,18 @@ class Folder:
         """
         temporary = None
         if path is None:
-            temporary = TemporaryDirectory(prefix="hybridge-", ignore_cleanup_errors=True)
-            path = Path(temporary.name) / "index"
+            temporary = TemporaryFolder()
+            path = temporary.path / "index"
         path = path.resolve()
         _check_room(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
         lock = _locked(path)
         try:
             _check_room(path, overwrite=overwrite)  # nobody made one while we waited
-            _build(path, manifest)
-            return cls(path, manifest, lock, temporary)
+            gate = Gate(path / CHANGES)
+            with gate.changing():
+                _build(path, manifest)
+            return cls(path, manifest, lock, gate, temporary)
         except BaseException:
             lock.release()
             raise
@@ -98,16 +112,16 @@ class Folder:
         Raises:
             IndexNotFoundError: the folder is missing or holds no index.
             IndexLockedError: the index is open elsewhere.
+            ReadOnlyError: the folder cannot be written to.
             CorruptIndexError: files are truncated or not an index's.
         """
         path = path.resolve()
-        if not (path / _MANIFEST).is_file():
-            raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
+        read_manifest(path)  # before a lock file is made where there is no index
         lock = _locked(path)
         try:
-            manifest = Manifest.from_config(read_json(path / _MANIFEST), str(path))
-            _check_seal(path)
-            return cls(path, manifest, lock)
+            manifest = read_manifest(path)
+            check_seal(path)
+            return cls(path, manifest, lock, Gate(path / CHANGES))
         except BaseException:
             lock.release()
             raise
@@ -118,7 +132,20 @@ class Folder:
 
     @property
     def bm25_file(self) -> Path | None:
-        return None if self._temporary else self._path / "bm25.npz"
+        return None if self._temporary else self._path / BM25
+
+    @property
+    def address(self) -> Mapping[str, str] | None:
+        return None if self._temporary else {"path": str(self._path)}
+
+    @property
+    def elsewhere(self) -> str:
+        if self._temporary:
+            return (
+                "a temporary index can be opened nowhere else: give HybridIndex.create a path, and "
+                "open that there with HybridIndex.open(path, read_only=True)"
+            )
+        return f"open it there, with HybridIndex.open({str(self._path)!r}, read_only=True)"
 
     def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         return passages
@@ -126,36 +153,68 @@ class Folder:
     def touch(self) -> None:
         if not self._touched:
             self.generation = uuid.uuid4().hex
-            write_json(self._path / "generation.json", self.generation)
+            write_json(self._path / GENERATION, self.generation)
             self._touched = True
 
     def remember(self, manifest: Manifest) -> None:
         write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
+    def current(self) -> VectorStore:
+        return self.store
+
+    def follow(self, store: VectorStore) -> None:
+        """Nothing to do: nobody else writes here."""
+
     def close(self) -> None:
         try:
             self.store.close()
             if not self._temporary:
-                write_json(self._path / _SEAL, _sizes(self._path / "points"))
+                write_json(self._path / _SEAL, _sizes(self._path / POINTS))
         finally:
+            self._gate.close()
             self._lock.release()
             if self._temporary:
-                self._temporary.cleanup()
+                self._temporary.remove()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What the index in a folder says of itself.
+
+    Raises:
+        IndexNotFoundError: the folder is missing or holds no index.
+        CorruptIndexError: it is damaged.
+    """
+    if not (path / _MANIFEST).is_file():
+        raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
+    return Manifest.from_config(read_json(path / _MANIFEST), str(path))
 
 
 def _locked(path: Path) -> BaseFileLock:
     """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
+    if not os.access(path, os.W_OK):
+        raise _not_writable(path)
     # Not the thread's but the object's: an index may be closed by another thread than opened it.
-    lock = FileLock(path / "lock", timeout=0, thread_local=False)
+    lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
         raise IndexLockedError(
-            f"{path} is open already, in another process or in this one: close it there first, or "
-            "share one index by serving Qdrant and passing url="
+            f"{path} is open for writing already, in another process or in this one: close it "
+            "there first, open it here with read_only=True, or share one index by serving Qdrant "
+            "and passing url="
         ) from None
+    except OSError as error:
+        if error.errno not in (EACCES, EPERM, EROFS):
+            raise
+        raise _not_writable(path) from error
     return lock
+
+
+def _not_writable(path: Path) -> ReadOnlyError:
+    return ReadOnlyError(
+        f"{path} cannot be written to: open it with read_only=True, or as a user who may write"
+    )
 
 
 def _check_room(path: Path, *, overwrite: bool) -> None:
@@ -177,19 +236,23 @@ def _build(path: Path, manifest: Manifest) -> None:
     either none or a whole one.
     """
     (path / _MANIFEST).unlink(missing_ok=True)
-    for name in _OURS - {"lock"}:
+    for name in _OURS - _LOCKS:
         if (path / name).is_dir():
             shutil.rmtree(path / name)
         else:
             (path / name).unlink(missing_ok=True)
-    EdgeStore.create(path / "points", manifest.store).close()
-    write_json(path / "generation.json", uuid.uuid4().hex)
+    EdgeStore.create(path / POINTS, manifest.store).close()
+    write_json(path / GENERATION, uuid.uuid4().hex)
     write_json(path / _MANIFEST, manifest.to_config())
 
 
-def _check_seal(path: Path) -> None:
-    """Check that the engine's files are as they were when the index was closed."""
-    points, seal = path / "points", path / _SEAL
+def check_seal(path: Path) -> None:
+    """Check that the engine's files are as they were when the index was closed.
+
+    Raises:
+        CorruptIndexError: they are not.
+    """
+    points, seal = path / POINTS, path / _SEAL
     if not points.is_dir():
         raise CorruptIndexError(f"{path} has lost its folder 'points': restore it from a copy")
     if not seal.exists():  # the index was not closed but killed; the engine's log mends that

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import InvalidInputError
+from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
 from ..passages import Passage
 from ..vectors.collection import connect
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest
+from .read_only import ReadOnlyFolder
 from .served import Served
 
 __all__ = ["Home", "create_home", "open_home"]
+
+logger = logging.getLogger(__name__)
 
 
 class Home(Protocol):
@@ -26,10 +30,22 @@ class Home(Protocol):
     """Whether others may write to the store without telling."""
     is_temporary: bool
     """Whether the place goes when it is closed, with all that is in it."""
+    is_read_only: bool
+    """Whether nothing may be written."""
 
     @property
     def place(self) -> str:
         """The place's name, for people."""
+        ...
+
+    @property
+    def address(self) -> Mapping[str, str] | None:
+        """The arguments of `HybridIndex.open` in another process; None where it cannot open it."""
+        ...
+
+    @property
+    def elsewhere(self) -> str:
+        """What to do to use the index in another process, for people."""
         ...
 
     @property
@@ -48,7 +64,8 @@ class Home(Protocol):
         To be called before anything is written or deleted, with no passages too.
 
         Raises:
-            InvalidInputError: nothing may be written here, or not such a passage.
+            ReadOnlyError: nothing may be written here.
+            InvalidInputError: no such passage may.
         """
         ...
 
@@ -58,6 +75,14 @@ class Home(Protocol):
 
     def remember(self, manifest: Manifest) -> None:
         """Replace the manifest."""
+        ...
+
+    def current(self) -> VectorStore:
+        """The store with what others wrote to the place by now: this one, or one to `follow`."""
+        ...
+
+    def follow(self, store: VectorStore) -> None:
+        """Go on with what `current` returned; to be called with no search running."""
         ...
 
     def close(self) -> None:
@@ -76,31 +101,46 @@ def create_home(
 ) -> Home:
     """A new home at the place that the arguments of `HybridIndex.create` name."""
     if url is None:
-        return Folder.create(None if path is None else Path(path), manifest, overwrite=overwrite)
+        folder = None if path is None else Path(path).expanduser()
+        return Folder.create(folder, manifest, overwrite=overwrite)
     _check_one_place(path)
     client = connect(url, api_key)
     try:
-        return Served.create(client, collection, manifest, overwrite=overwrite)
+        return Served.create(client, collection, manifest, url, api_key, overwrite=overwrite)
     except BaseException:
         client.close()
         raise
 
 
 def open_home(
-    path: str | Path | None, url: str | None, api_key: str | None, collection: str
+    path: str | Path | None,
+    url: str | None,
+    api_key: str | None,
+    collection: str,
+    *,
+    read_only: bool | None = None,
 ) -> Home:
     """The home at the place that the arguments of `HybridIndex.open` name."""
     if url is not None:
         _check_one_place(path)
         client = connect(url, api_key)
         try:
-            return Served.open(client, collection)
+            return Served.open(client, collection, url, api_key, read_only=bool(read_only))
         except BaseException:
             client.close()
             raise
     if path is None:
         raise InvalidInputError("open needs the path of a folder or the url of a server")
-    return Folder.open(Path(path))
+    folder = Path(path).expanduser()
+    if read_only:
+        return ReadOnlyFolder.open(folder)
+    try:
+        return Folder.open(folder)
+    except (IndexLockedError, ReadOnlyError) as error:
+        if read_only is not None:
+            raise
+        logger.warning("%s; it is opened for reading only", error)
+        return ReadOnlyFolder.open(folder, reason=str(error))
 
 
 def _check_one_place(path: str | Path | None) -> None:

@@ -82,7 +82,7 @@ class HybridIndex(Making, Searchable):
         stored = self._stored if vectors is None and token_vectors is None else None
         with staged(admitted, dense, tokens, progress, self._joint, size, stored) as waiting:
             if len(waiting):
-                with self._writer:
+                with self._access.turn():
                     with self._changing():
                         incoming = (passage for batch in waiting for passage in batch.passages)
                         self._lexical.learn(incoming, len(waiting))
@@ -175,7 +175,7 @@ class HybridIndex(Making, Searchable):
                 "an id"
             )
         store = self._home.store
-        with self._writer, self._changing():
+        with self._access.turn(), self._changing():
             found = store.get([store.point(name) for name in names])
             stored = {passage.id: passage for passage in found.values()}
             if missing := [name for name in names if name not in stored]:
@@ -211,7 +211,7 @@ class HybridIndex(Making, Searchable):
         self._home.admit(())
         store, chosen = self._home.store, as_filter(where)
         wanted = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
-        with self._writer, self._changing():
+        with self._access.turn(), self._changing():
             if chosen is not None:
                 store.prepare(chosen)
                 points = store.matching(chosen)
@@ -273,7 +273,8 @@ class HybridIndex(Making, Searchable):
         `quantization` ask for. With ``lexical="qdrant"`` it also brings BM25 up to date, which
         else counts deleted passages and weighs by the average length of earlier ones.
         """
-        with self._writer:
+        self._home.admit(())
+        with self._access.turn():
             with self._changing():
                 self._lexical.refresh()
             self._home.store.optimize()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ..analyzer import Analyzer
 from ..colbert.tokens import TokenEncoder
+from ..errors import ClosedError, CopyError
 from ..protocols import Encoder
 from .access import Access
 from .home import Home
@@ -35,8 +36,7 @@ class Lifecycle:
         self._home = home
         self._encoder = encoder
         self._token_encoder = token_encoder
-        self._access = Access(home.store, home.place)
-        self._writer = Lock()
+        self._access = Access(home)
         self._lexical = open_lexical(home, analyzer)
         # Closes an index that nobody closed, when it is collected or the process ends.
         self._finalizer = weakref.finalize(self, _shut, home, self._lexical, os.getpid())
@@ -47,17 +47,25 @@ class Lifecycle:
         return self._home.is_temporary
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether the index was opened for reading only: `refresh` then follows its writer."""
+        return self._home.is_read_only
+
+    @property
     def encoder(self) -> Encoder:
         """What makes vectors of queries and passages."""
         return self._encoder
 
     def close(self) -> None:
-        """Save what is derived and let go of files and connections; closing again does nothing."""
-        with self._writer:
-            if not self._access.closed:
-                with self._access.writing():
-                    self._access.closed = True
-                    self._finalizer()
+        """Save what is derived and let go of files and connections; closing again does nothing.
+
+        In a forked child it does nothing either: the index is its parent's.
+        """
+        if self._access.closed or self._access.is_inherited:
+            return
+        with suppress(ClosedError), self._access.turn(), self._access.writing():
+            self._access.closed = True
+            self._finalizer()
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +78,43 @@ class Lifecycle:
     ) -> None:
         self.close()
 
+    def __copy__(self) -> Self:
+        """Return this index: a copy is the same open index."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the place of the index, which is opened there for reading only.
+
+        Raises:
+            CopyError: it can be opened from nowhere else, or its encoder or analyzer is a function
+                that cannot be pickled.
+        """
+        what = f"{self!r} cannot be pickled"
+        if self._home.address is None:
+            raise CopyError(f"{what}: {self._home.elsewhere}")
+        manifest = self._home.manifest
+        given: dict[str, Any] = {}
+        if manifest.encoder_config is None:
+            given["encoder"] = self._encoder
+        if manifest.token_encoder is not None and manifest.token_encoder_config is None:
+            given["late_interaction"] = self._token_encoder
+        if "callable" in manifest.analyzer:
+            given["analyzer"] = self._lexical.analyzer
+        for name, part in given.items():
+            try:
+                pickle.dumps(part)
+            except Exception as error:  # whatever somebody else's object raises
+                raise CopyError(
+                    f"{what}, because its {name} cannot ({error}): {self._home.elsewhere}"
+                ) from error
+        return _reopened, (type(self), {**self._home.address, **given})
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._home.place})"
+        suffix = ", read only" if self._home.is_read_only else ""
+        return f"{type(self).__name__}({self._home.place}{suffix})"
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -85,10 +128,15 @@ class Lifecycle:
                 raise
 
 
+def _reopened(index: type[Any], arguments: dict[str, Any]) -> Any:
+    return index.open(read_only=True, **arguments)
+
+
 def _shut(home: Home, lexical: LexicalStage, process: int) -> None:
     if os.getpid() != process:  # a forked child: the index belongs to its parent
         return
     try:
-        lexical.save()
+        if not home.is_read_only:
+            lexical.save()
     finally:
         home.close()

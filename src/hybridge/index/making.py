@@ -126,8 +126,14 @@ class Making(Lifecycle):
         encoder: EncoderLike = None,
         analyzer: AnalyzerLike = None,
         late_interaction: Any = None,
+        read_only: bool | None = None,
     ) -> Self:
         """The index that `create` made at this place; arguments as for `create`.
+
+        One process at a time opens a folder for writing, any number for reading only, beside it or
+        on a medium that is read-only. A reader works on a private copy of the state at the moment
+        of opening: about the size of the folder in temporary files, 0.1 s for 20,000 passages.
+        `refresh` follows the writer.
 
         Args:
             encoder: None loads the model the index was made with; where that was an object that
@@ -136,14 +142,18 @@ class Making(Lifecycle):
             late_interaction: None loads the encoder of tokens that the index was made with; where
                 that was an object that has no name, it must be given again. Of a `LateInteraction`
                 only its encoder counts.
+            read_only: True opens for reading only, False for writing. None tries to open for
+                writing, and where another process has the index open or the folder cannot be
+                written to, opens for reading only and logs it; see `is_read_only`.
 
         Raises:
             IndexNotFoundError: there is no index at this place.
-            IndexLockedError: it is open already.
+            IndexLockedError: it is open for writing already, and ``read_only=False``.
+            ReadOnlyError: the folder cannot be written to, and ``read_only=False``.
             CorruptIndexError: its files are damaged, or no index's.
             EncoderMismatchError: it was made with another encoder or analyzer.
         """
-        home = open_home(path, url, api_key, collection)
+        home = open_home(path, url, api_key, collection, read_only=read_only)
         try:
             opened = reopened_encoder(home.manifest, encoder, home.place)
             tokens = reopened_token_encoder(home.manifest, late_interaction, opened, home.place)

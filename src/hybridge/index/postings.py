@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -19,7 +19,7 @@ from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Snapshot
 from ..passages import Passage
-from ..vectors.store import SPARSE, Ranking
+from ..vectors.store import SPARSE, Ranking, VectorStore
 from .home import Home
 from .lexical import Prepared
 from .stages import Stage
@@ -93,7 +93,9 @@ class PostingsStage:
         self._keys[key.point] = key
         return key
 
-    def renewed(self) -> Callable[[], None]:
+    def renewed(self, store: VectorStore) -> Callable[[], None]:
+        if store is not self._home.store:
+            return self._followed(store)
         postings, keys = self._derived()
         postings.snapshot()  # scored here, where nobody waits for it
 
@@ -102,16 +104,40 @@ class PostingsStage:
 
         return put_in_place
 
+    def _followed(self, store: VectorStore) -> Callable[[], None]:
+        """What it takes to go on with another state of the store: counts of what differs."""
+        current = self._current()
+        gone = set(self._keys)
+        added: list[Passage] = []
+        for page in store.pages():
+            points = [self._home.store.point(passage.id) for passage in page]
+            known = self._home.store.get([point for point in points if point in gone])
+            gone.difference_update(points)
+            added += [
+                passage
+                for point, passage in zip(points, page, strict=True)
+                if point not in known or known[point].text != passage.text
+            ]
+        counts = current.count([passage.text for passage in added])
+
+        def put_in_place() -> None:
+            self.delete(list(gone))
+            self.upsert(added, Prepared(counts=counts))
+
+        return put_in_place
+
     def invalidate(self) -> None:
         self._allowed = {}
         self._keys = {}
         self._postings = None
 
-    def refresh(self) -> None:
+    def refresh(self, *, exactly: bool = False) -> Iterator[None]:
         """Nothing to do: every length is known at every moment."""
+        return iter(())
 
-    def learn(self, passages: Iterable[Passage], count: int) -> None:
+    def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
         """Nothing to learn: the arrays know every length."""
+        return iter(())
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(counts=self._current().count([p.text for p in passages]))

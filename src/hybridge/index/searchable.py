@@ -219,12 +219,17 @@ class Searchable(Lifecycle):
         )
 
     def refresh(self) -> None:
-        """Read all passages again for BM25: after others wrote to an attached collection.
+        """Follow what others wrote since the index was opened, or refreshed.
 
-        An index of one's own is always up to date. Searches go on meanwhile.
+        An index that is open for reading only takes a new copy of its writer's state; one that is
+        attached to a collection reads all passages again for BM25. Any other is always up to date.
+        Searches go on meanwhile.
         """
-        with self._writer:
-            self._access.check()
-            put_in_place = self._lexical.renewed()
+        with self._access.turn():
+            store = self._home.current()
+            if store is self._home.store and not self._home.is_shared:
+                return
+            put_in_place = self._lexical.renewed(store)
             with self._access.writing():
+                self._home.follow(store)
                 put_in_place()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CorruptIndexError, IndexExistsError
+from ..errors import CorruptIndexError, IndexExistsError, ReadOnlyError
 from ..passages import Passage
 from ..vectors import collection as server
 from ..vectors.client import ClientStore
@@ -27,17 +27,36 @@ class Served:
     # Others may open the collection too; but with BM25 in arrays there are none, see `create`.
     is_shared = False
 
-    def __init__(self, client: QdrantClient, collection: str, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        manifest: Manifest,
+        url: str,
+        api_key: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         store = ClientStore(client, collection, manifest.store)
         self.store: VectorStore = store
         self.is_temporary = store.is_local
+        self.is_read_only = read_only
+        self._url = url
+        self._has_key = api_key is not None
         self.manifest = manifest
         self._client = client
         self._collection = collection
 
     @classmethod
     def create(
-        cls, client: QdrantClient, collection: str, manifest: Manifest, *, overwrite: bool = False
+        cls,
+        client: QdrantClient,
+        collection: str,
+        manifest: Manifest,
+        url: str,
+        api_key: str | None = None,
+        *,
+        overwrite: bool = False,
     ) -> Served:
         """A new index in a new collection.
 
@@ -46,7 +65,7 @@ class Served:
         """
         if overwrite and server.exists(client, collection):
             try:
-                cls.open(client, collection)
+                cls.open(client, collection, url, api_key)
             except CorruptIndexError as error:
                 raise IndexExistsError(
                     f"the collection {collection!r} was not made by hybridge, and is not "
@@ -54,10 +73,18 @@ class Served:
                 ) from error
             server.drop(client, collection)
         server.create(client, collection, manifest.store, manifest.to_config())
-        return cls(client, collection, manifest)
+        return cls(client, collection, manifest, url, api_key)
 
     @classmethod
-    def open(cls, client: QdrantClient, collection: str) -> Served:
+    def open(
+        cls,
+        client: QdrantClient,
+        collection: str,
+        url: str,
+        api_key: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> Served:
         """The index in a collection.
 
         Raises:
@@ -66,13 +93,38 @@ class Served:
         """
         config = server.read_manifest(client, collection)
         manifest = Manifest.from_config(config, f"collection {collection!r}")
-        return cls(client, collection, manifest)
+        return cls(client, collection, manifest, url, api_key, read_only=read_only)
 
     @property
     def place(self) -> str:
         return f"collection {self._collection!r}"
 
+    @property
+    def address(self) -> Mapping[str, str] | None:
+        # A key is a secret, and a pickle may lie anywhere.
+        if self.is_temporary or self._has_key:
+            return None
+        return {"url": self._url, "collection": self._collection}
+
+    @property
+    def elsewhere(self) -> str:
+        if self.is_temporary:
+            return (
+                "an index at ':memory:' can be opened nowhere else: give HybridIndex.create the "
+                "url of a server"
+            )
+        key = ", api_key=..." if self._has_key else ""
+        return (
+            f"open it there, with HybridIndex.open(url={self._url!r}, "
+            f"collection={self._collection!r}{key})"
+        )
+
     def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        if self.is_read_only:
+            raise ReadOnlyError(
+                f"collection {self._collection!r} is open for reading only: open it without "
+                "read_only=True to write to it"
+            )
         return passages
 
     def touch(self) -> None:
@@ -81,6 +133,12 @@ class Served:
     def remember(self, manifest: Manifest) -> None:
         server.write_manifest(self._client, self._collection, manifest.to_config())
         self.manifest = manifest
+
+    def current(self) -> VectorStore:
+        return self.store
+
+    def follow(self, store: VectorStore) -> None:
+        """Nothing to do: every search asks the server."""
 
     def close(self) -> None:
         self.store.close()

@@ -140,9 +140,10 @@ class EdgeStore:
 
         self._absent.clear()
         for passage in passages:
-            points = [point_number(passage.id)]
-            replace = edge.UpdateOperation.overwrite_payload(points, payload_of(passage))
-            self._update("replace metadata", replace)
+            overwrite = edge.UpdateOperation.overwrite_payload
+            self._update(
+                "replace metadata", overwrite([point_number(passage.id)], payload_of(passage))
+            )
 
     def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
         import qdrant_edge as edge

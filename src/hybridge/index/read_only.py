@@ -1,0 +1,194 @@
+"""An index in a folder, opened for reading only: a private copy of its state at one moment.
+
+The embedded engine admits one process to a folder and writes to it even when it only searches. So
+each reader copies the engine's files into a temporary folder, while the writer, if there is one,
+waits; it is never disturbed otherwise, and the index's folder is not written to at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CorruptIndexError, EncoderMismatchError, ReadOnlyError, StoreError
+from ..forking import TemporaryFolder
+from ..passages import Passage
+from ..vectors.edge import EdgeStore
+from ..vectors.store import VectorStore
+from .folder import BM25, CHANGES, GENERATION, POINTS, check_seal, read_manifest
+from .gate import changes_of, copying
+from .manifest import Manifest, read_json
+
+__all__ = ["ReadOnlyFolder"]
+
+logger = logging.getLogger(__name__)
+
+# The engine prepares its next log file in a thread of its own: a copy may catch that half made.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The state of an index at one moment.
+
+    Args:
+        folder: where its files were copied to.
+        store: opened there.
+        manifest: of that moment, like the rest.
+        generation: stamps the BM25 arrays that belong to it.
+        changes: the changes of the folder before it.
+    """
+
+    folder: Path
+    store: EdgeStore
+    manifest: Manifest
+    generation: str
+    changes: int
+
+
+class ReadOnlyFolder:
+    """The home of an index that is opened for reading only.
+
+    Args:
+        path: the index's folder.
+        reason: why it is not open for writing, where that was not asked for.
+    """
+
+    is_shared = False
+    is_temporary = False
+    is_read_only = True
+
+    def __init__(self, path: Path, reason: str | None = None) -> None:
+        self._path = path
+        self._reason = reason
+        self._temporary = TemporaryFolder()
+        try:
+            self._latest = self._copied()
+        except BaseException:
+            self._temporary.remove()
+            raise
+        self.store: VectorStore = self._latest.store
+        self.manifest = self._latest.manifest
+        self._opened = self._latest
+
+    @classmethod
+    def open(cls, path: Path, reason: str | None = None) -> ReadOnlyFolder:
+        """The index in a folder, as it is now.
+
+        Raises:
+            IndexNotFoundError: the folder is missing or holds no index.
+            CorruptIndexError: files are truncated or not an index's.
+            StoreError: there is no room for the copy.
+        """
+        return cls(path.resolve(), reason)
+
+    @property
+    def place(self) -> str:
+        return str(self._path)
+
+    @property
+    def address(self) -> Mapping[str, str] | None:
+        return {"path": str(self._path)}
+
+    @property
+    def elsewhere(self) -> str:
+        return f"open it there, with HybridIndex.open({str(self._path)!r}, read_only=True)"
+
+    @property
+    def generation(self) -> str:
+        return self._opened.generation
+
+    @property
+    def bm25_file(self) -> Path | None:
+        return self._opened.folder / BM25
+
+    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        because = "" if self._reason is None else f" ({self._reason})"
+        raise ReadOnlyError(
+            f"the index {self._path} is open for reading only{because}: open it for writing with "
+            "HybridIndex.open(path, read_only=False)"
+        )
+
+    def touch(self) -> None:
+        """Nothing to do: nothing is written, but what brings the copy up to date."""
+
+    def remember(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    def current(self) -> VectorStore:
+        if changes_of(self._path / CHANGES) == self._opened.changes:
+            return self.store
+        copy = self._copied()
+        if _identity(copy.manifest) != _identity(self.manifest):
+            self._discard(copy)
+            raise EncoderMismatchError(
+                f"the index {self._path} was made anew, with another encoder, analyzer or other "
+                "settings: close this one and open it again"
+            )
+        self._latest = copy
+        return copy.store
+
+    def follow(self, store: VectorStore) -> None:
+        if store is self.store:
+            return
+        old, self._opened = self._opened, self._latest
+        assert isinstance(self.store, EdgeStore)
+        self.store.become(self._latest.store)
+        self.manifest = self._latest.manifest
+        shutil.rmtree(old.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        try:
+            self.store.close()
+        finally:
+            self._temporary.remove()
+
+    def _copied(self) -> _Copy:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._copied_once()
+            except CorruptIndexError:
+                if attempt == _ATTEMPTS:
+                    raise
+                logger.info("a copy of %s could not be opened; copying again", self._path)
+        raise AssertionError
+
+    def _copied_once(self) -> _Copy:
+        with copying(self._path / CHANGES) as changes:
+            manifest = read_manifest(self._path)
+            check_seal(self._path)
+            folder = self._temporary.path / str(changes)
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                _copy(self._path / POINTS, folder / POINTS)
+                if (self._path / BM25).exists():
+                    shutil.copyfile(self._path / BM25, folder / BM25)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot copy {self._path} to {folder} ({error}): make room there, or set "
+                    "TMPDIR to a folder that has some"
+                ) from error
+            generation = str(read_json(self._path / GENERATION))
+        store = EdgeStore.open(folder / POINTS, manifest.store)
+        return _Copy(folder, store, manifest, generation, changes)
+
+    def _discard(self, copy: _Copy) -> None:
+        copy.store.close()
+        shutil.rmtree(copy.folder, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder's files, writable whatever the original's modes."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in sorted(source.iterdir()):
+        if entry.is_dir():
+            _copy(entry, target / entry.name)
+        else:
+            shutil.copyfile(entry, target / entry.name)
+
+
+def _identity(manifest: Manifest) -> tuple[object, ...]:
+    return manifest.encoder, manifest.token_encoder, dict(manifest.analyzer), manifest.store
