@@ -6,20 +6,21 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Literal, Self, TypeAlias
+from functools import cached_property, partial
+from typing import Any, Literal, Self, TypeAlias
 
 from .analysis import languages
 from .analysis.segments import SEGMENTATION, fold, segmenter
 from .analysis.terms import Terms
 from .arguments import check_count
+from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from .passages import JSON
 
 __all__ = ["Analyzer", "AnalyzerLike"]
 
 
-class Analyzer:
+class Analyzer(SharedInCopies):
     """Turns text into terms: words, folded, without stop words, stemmed.
 
     Text is brought to NFKC and case-folded, cut into words, and Chinese, Japanese and Korean into
@@ -82,6 +83,7 @@ class Analyzer:
             return list(filter(None, map(terms.__getitem__, segment(fold(text, turkish=turkish)))))
 
         self._analyze = analyze
+        self._function: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
     def from_callable(cls, function: Callable[[str], Sequence[str]], *, name: str) -> Self:
@@ -112,6 +114,7 @@ class Analyzer:
         analyzer._config = {"callable": name}
         analyzer.stopwords = frozenset()
         analyzer._analyze = analyze
+        analyzer._function = function
         return analyzer
 
     @classmethod
@@ -191,11 +194,32 @@ class Analyzer:
         """
         if "callable" in self._config:
             return _digest(self._config)
-        versions = languages.library_versions(
+        words: list[JSON] = [*sorted(self.stopwords)]
+        return _digest(
+            [SEGMENTATION, unicodedata.unidata_version, {**self._library_versions}, words]
+        )
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """What `revision` depends on, for people: empty for your own tokenizer.
+
+        >>> sorted(Analyzer("english").versions)
+        ['segmentation', 'snowball', 'stop words', 'unicode']
+        """
+        if "callable" in self._config:
+            return {}
+        return {
+            **self._library_versions,
+            "unicode": unicodedata.unidata_version,
+            "segmentation": str(SEGMENTATION),
+            "stop words": _digest([*sorted(self.stopwords)]),
+        }
+
+    @property
+    def _library_versions(self) -> dict[str, str]:
+        return languages.library_versions(
             stem=bool(self._config["stem"]), lemmatize=bool(self._config["lemmatize"])
         )
-        words: list[JSON] = [*sorted(self.stopwords)]
-        return _digest([SEGMENTATION, unicodedata.unidata_version, {**versions}, words])
 
     def __call__(self, texts: Sequence[str]) -> list[list[str]]:
         """The terms of each text, in their order, as often as they come.
@@ -209,6 +233,17 @@ class Analyzer:
             if not isinstance(text, str):
                 raise InvalidInputError(f"a text must be a string, not {type(text).__name__}")
         return [self._analyze(text) for text in texts]
+
+    def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
+        if self._function is None:
+            return partial(type(self), **self._config), ()  # type: ignore[arg-type]
+        check_picklable(
+            self._function,
+            repr(self),
+            "give a function of a module, not a lambda, or make the analyzer in the process that "
+            "needs it",
+        )
+        return partial(self.from_callable, name=str(self._label)), (self._function,)
 
     def __repr__(self) -> str:
         return f"Analyzer({self._label!r})"

@@ -170,9 +170,8 @@ def _in_parent() -> None:
 def _in_child() -> None:
     global _turn
     _turn = RLock()
-    for reference in [*_locks.valuerefs(), *_renewed.valuerefs()]:
-        if item := reference():
-            item.renew()
+    for item in [*_locks.values(), *_renewed.values()]:
+        item.renew()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..arguments import check_count, check_queries
+from ..copying import SharedInCopies, settings_of
 from ..encoders.checks import check_texts
 from ..encoders.loading import DTYPES, Dtype
 from ..errors import InvalidInputError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["MultiVectorTokenEncoder"]
 
 
-class MultiVectorTokenEncoder:
+class MultiVectorTokenEncoder(SharedInCopies):
     """A token encoder that sentence-transformers runs.
 
     A folder or name of a ColBERT checkpoint, in Stanford's, PyLate's or sentence-transformers' own
@@ -143,6 +144,9 @@ class MultiVectorTokenEncoder:
             "batch_size": self._batch_size,
             "dtype": self._dtype,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return settings_of(self)
 
     @cached_property
     def dimension(self) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.identity import folder_digest, model_digest
 from ..encoders.loading import LOADING, Dtype, load_as
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["TokenModel"]
 
 
-class TokenModel:
+class TokenModel(SharedInCopies):
     """A model for late interaction, or a bi-encoder made into one; found now and loaded later.
 
     Args:
@@ -109,6 +110,16 @@ class TokenModel:
         """Whether its weights are this bi-encoder's, and its lengths too."""
         limits = (self._query_length, self._passage_length)
         return self._encoder is encoder and limits == (None, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._origin is not None or self._encoder is not None:
+            return settings_of(self) | {"_model": None}
+        check_picklable(
+            self._model,
+            "a token encoder",
+            "make it of the model's name or folder, or make it in the process that needs it",
+        )
+        return settings_of(self)
 
     def loaded(self) -> MultiVectorEncoder:
         """The model in memory, loaded once however many threads ask.

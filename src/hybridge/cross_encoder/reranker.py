@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..arguments import check_count
+from ..copying import check_picklable
 from ..encoders.checks import check_texts
+from ..encoders.kinds import where_it_belongs
 from ..encoders.loading import DTYPES, LOADING, Dtype
 from ..encoders.resolution import ModelSource
 from ..encoders.tokens import TokenCounter
@@ -225,6 +228,24 @@ class CrossEncoderReranker(TextReranker):
                     self._ready = self._with_counter(model)
         return self._ready
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self._origin is not None:
+            return vars(self) | {"_ready": None}
+        check_picklable(
+            self._ready,
+            f"the reranker {self.name!r}",
+            "make it of the model's name or folder, or make it in the process that needs it",
+        )
+        return vars(self)
+
+    def __copy__(self) -> Self:
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))  # the model goes with the lock that it is used under
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy.copy(self)
+
     def _with_counter(self, model: CrossEncoder) -> tuple[CrossEncoder, TokenCounter]:
         if self._window is not None:
             check_windows(model)
@@ -236,7 +257,11 @@ class CrossEncoderReranker(TextReranker):
         if not isinstance(model, CrossEncoder):
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a CrossEncoder, not "
-                f"{type(model).__name__}: for other models there is TextReranker to derive from"
+                f"{type(model).__name__}: "
+                + (
+                    where_it_belongs(model)
+                    or "for other models there is TextReranker to derive from"
+                )
             )
         if (self._device, self._dtype, self._max_length) != (None, None, None):
             raise InvalidInputError(

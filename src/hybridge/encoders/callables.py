@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
 from ..arguments import check_count, check_queries
+from ..copying import SharedInCopies, check_picklable
 from ..errors import InvalidInputError
 from ..iteration import chunked
 from ..protocols import Vectors
@@ -33,7 +35,7 @@ class _LlamaIndexEmbedding(Protocol):
     def get_text_embedding_batch(self, texts: list[str]) -> list[list[float]]: ...
 
 
-class CallableEncoder:
+class CallableEncoder(SharedInCopies):
     """An encoder made of functions that take a list of texts and return a list of vectors.
 
     What they return is checked: one vector a text, each of the same length, all of them numbers.
@@ -121,8 +123,8 @@ class CallableEncoder:
         """
         _require(embeddings, "embed_query", "embed_documents")
         return cls(
-            lambda queries: [embeddings.embed_query(query) for query in queries],
-            lambda texts: embeddings.embed_documents(texts),
+            _Method(embeddings, "embed_query", each=True),
+            _Method(embeddings, "embed_documents"),
             dimension=dimension,
             identity=_named("langchain", embeddings) if identity is None else identity,
             normalize=normalize,
@@ -158,13 +160,22 @@ class CallableEncoder:
         """
         _require(embed_model, "get_query_embedding", "get_text_embedding_batch")
         return cls(
-            lambda queries: [embed_model.get_query_embedding(query) for query in queries],
-            lambda texts: embed_model.get_text_embedding_batch(texts),
+            _Method(embed_model, "get_query_embedding", each=True),
+            _Method(embed_model, "get_text_embedding_batch"),
             dimension=dimension,
             identity=_named("llama-index", embed_model) if identity is None else identity,
             normalize=normalize,
             batch_size=_own_batch(embed_model) if batch_size is None else batch_size,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_picklable(
+            (self._encode_queries, self._encode_passages),
+            f"the encoder {self.identity!r}",
+            "give it functions of a module, not lambdas, or embeddings that can be; or make the "
+            "encoder, or open its index, in the process that needs it",
+        )
+        return vars(self)
 
     @property
     def identity(self) -> str:
@@ -209,6 +220,19 @@ class CallableEncoder:
                 bar.update(len(batch))
         vectors = np.concatenate(rows)
         return unit_length(vectors) if self._normalize else vectors
+
+
+@dataclass(frozen=True)
+class _Method:
+    """A method by name, looked up when it is called, so that its object can be pickled with it."""
+
+    embeddings: Any
+    name: str
+    each: bool = False
+
+    def __call__(self, texts: list[str]) -> Any:
+        method = getattr(self.embeddings, self.name)
+        return [method(text) for text in texts] if self.each else method(texts)
 
 
 def _require(embeddings: object, *methods: str) -> None:

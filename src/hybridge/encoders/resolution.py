@@ -11,6 +11,7 @@ import os
 import queue
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -55,6 +56,10 @@ class ModelSource:
     name: str | None
     folder: Path | None
     files: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., ModelSource], tuple[str | Path | None]]:
+        # Another machine has it elsewhere, or not at all, which has to come out at once.
+        return resolve, (self.name or self.folder,)
 
     def fetch(self) -> Path:
         """The folder with the model's files, downloaded first if they are on the hub.

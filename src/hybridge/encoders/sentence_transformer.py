@@ -20,6 +20,7 @@ from ..protocols import Vectors
 from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
+from .kinds import check_bi_encoder, where_it_belongs
 from .limits import least_limit, saved_counter, saved_limit
 from .loading import DTYPES, LOADING, Dtype, load
 from .prompts import Prompts, choose_prompts
@@ -67,7 +68,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         InvalidInputError: an argument is not valid, or the model cannot be read in windows (for
             one that is still to be loaded, at the first use). An object brings its own device,
             dtype and length: setting them here as well is refused.
-        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or it
+            is no bi-encoder but, say, a cross-encoder (`hybridge.encoders.kinds`).
 
     >>> encoder = SentenceTransformerEncoder()
     >>> vectors = encoder.encode_passages(["Aspirin thins the blood.", "Bread needs yeast."])
@@ -115,6 +117,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         self._origin: ModelSource | None = None
         if model is None or isinstance(model, str | Path):
             self._origin = resolve(DEFAULT_MODEL if model is None else model)
+            if self._origin.folder is not None:
+                check_bi_encoder(self._origin.folder)
         else:
             self._model = self._checked_object(model)
 
@@ -315,7 +319,7 @@ class SentenceTransformerEncoder(SharedInCopies):
         check_picklable(
             self._model,
             f"this {type(self).__name__}",
-            "make it of the model's name or folder, or make it where it is needed",
+            "make it of the model's name or folder, or make it in the process that needs it",
         )
         return settings_of(self) | {"_counter": None}
 
@@ -340,7 +344,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         if not isinstance(model, SentenceTransformer):
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a SentenceTransformer, not "
-                f"{type(model).__name__}: for other encoders there is CallableEncoder"
+                f"{type(model).__name__}: "
+                + (where_it_belongs(model) or "for other encoders there is CallableEncoder")
             )
         if self._device is not None or self._dtype != "float32" or self._max_length is not None:
             raise InvalidInputError(

@@ -7,7 +7,7 @@ where there is none, or to go on with random numbers; so nothing is left for it 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +90,9 @@ class StanfordCheckpoint:
                 f"the weights in {str(folder)!r} lack 'linear.weight', ColBERT's projection: {_HOW}"
             )
         return cls(folder, source.name, settings, readable_tokens(config) or _POSITIONS)
+
+    def __reduce__(self) -> tuple[Callable[..., StanfordCheckpoint], tuple[str | Path]]:
+        return StanfordCheckpoint.find, (self.name or self.folder,)
 
     @cached_property
     def identity(self) -> str:

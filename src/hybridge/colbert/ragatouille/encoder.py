@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...arguments import check_count, check_queries
+from ...copying import SharedInCopies, settings_of
 from ...encoders.checks import check_texts
 from ...encoders.loading import LOADING
 from ...errors import InvalidInputError
@@ -35,7 +36,7 @@ _STEP = 16
 _LEAST = 4
 
 
-class RAGatouilleTokenEncoder:
+class RAGatouilleTokenEncoder(SharedInCopies):
     """A `TokenEncoder` that runs a ColBERT checkpoint by RAGatouille.
 
     The checkpoint is looked over now and loaded at the first use, once, however many threads want
@@ -123,6 +124,9 @@ class RAGatouilleTokenEncoder:
             "passage_length": self._passage_length,
             "batch_size": self._batch_size,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return settings_of(self) | {"_model": None}
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
         """An array a query, one vector of length 1 a token.

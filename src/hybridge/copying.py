@@ -1,0 +1,95 @@
+"""What pickle and the module copy make of models, functions and open indexes.
+
+A model that was found by name or folder pickles as its settings and is loaded again where it is
+needed. An object or function of the caller's goes along, if it can; if not, the refusal comes at
+once and says what to do. Copies within one process share what is large or open.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import traceback
+from functools import cached_property
+from typing import Any, Self
+
+from .errors import CopyError
+
+__all__ = ["SharedInCopies", "check_picklable", "settings_of"]
+
+
+class SharedInCopies:
+    """An object whose copies within the process are the object itself, as for a function.
+
+    >>> import copy
+    >>> shared = SharedInCopies()
+    >>> copy.copy(shared) is shared, copy.deepcopy(shared) is shared
+    (True, True)
+    """
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+def settings_of(item: object) -> dict[str, Any]:
+    """An object's attributes, but for what a `cached_property` has computed.
+
+    >>> class Circle:
+    ...     def __init__(self, radius):
+    ...         self.radius = radius
+    ...     @cached_property
+    ...     def area(self):
+    ...         return 3.14 * self.radius ** 2
+    >>> circle = Circle(1)
+    >>> circle.area, settings_of(circle)
+    (3.14, {'radius': 1})
+    """
+    return {
+        name: value
+        for name, value in vars(item).items()
+        if not isinstance(inspect.getattr_static(type(item), name, None), cached_property)
+    }
+
+
+def check_picklable(part: object, owner: str, remedy: str) -> None:
+    """Check that an object of the caller's can be pickled, by whatever pickles now.
+
+    Functions without a name of their own, like lambdas, can be pickled by cloudpickle alone.
+
+    Args:
+        part: a function, a model, a client.
+        owner: names what holds it.
+        remedy: what to do instead.
+
+    Raises:
+        CopyError: it cannot.
+
+    >>> check_picklable(len, "the encoder 'lengths'", "give a function of a module")
+    >>> check_picklable(lambda texts: texts, "the encoder", "give a function of a module")
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.CopyError: the encoder cannot be pickled: ...: give a function of a module
+    """
+    try:
+        _pickler()(_Nowhere()).dump(part)
+    except (CopyError, MemoryError):
+        raise
+    except Exception as error:  # each object fails with an error of its own
+        raise CopyError(f"{owner} cannot be pickled: {error}: {remedy}") from error
+
+
+class _Nowhere:
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _pickler() -> Any:
+    """The class that pickles now: those of cloudpickle and dill, in Python, are on the stack."""
+    for frame, _ in traceback.walk_stack(None):
+        found = frame.f_globals.get("Pickler")
+        if hasattr(found, "dump") and found.__module__ not in ("_pickle", "pickle"):
+            return found
+    return pickle.Pickler
