@@ -29,6 +29,7 @@ def attached(
     metadata_payload_key: str = "metadata",
     vector_name: str | None = None,
     analyzer: Any = None,
+    batch_size: int | None = None,
     writable: bool = False,
 ) -> HybridIndex:
     """An index over a collection of a `QdrantVectorStore`; nothing is written to it unless asked.
@@ -43,9 +44,11 @@ def attached(
             LlamaIndex's `QdrantVectorStore`.
         api_key: the key a protected server asks for, with a url.
         content_payload_key: as the store was told, or by default.
-        metadata_payload_key: as the store was told, or by default.
+        metadata_payload_key: as the store was told, or by default; "" where the metadata are the
+            keys beside the text's.
         vector_name: as the store was told; None for the only dense vector there is.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for 128.
         writable: let documents be added and deleted, as the store would.
 
     Raises:
@@ -62,7 +65,7 @@ def attached(
         client_or_url,
         collection,
         layout=own if layout is None else layout,
-        encoder=encoder_of(embedding, kept=False),
+        encoder=encoder_of(embedding, batch_size=batch_size, kept=False),
         api_key=api_key,
         analyzer=analyzer,
         writable=writable,

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddingsEncoder", "EncoderEmbeddings", "embeddings_of", "encoder_of"]
 
 
-def encoder_of(embedding: Any = None, identity: str | None = None, *, kept: bool = True) -> Encoder:
+def encoder_of(
+    embedding: Any = None,
+    identity: str | None = None,
+    *,
+    batch_size: int | None = None,
+    kept: bool = True,
+) -> Encoder:
     """What makes vectors: LangChain's `Embeddings`, or whatever Hybridge takes for an encoder.
 
     Args:
@@ -24,10 +30,13 @@ def encoder_of(embedding: Any = None, identity: str | None = None, *, kept: bool
             `Encoder`; None for Hybridge's default model, which needs no hub.
         identity: names the embeddings and all their settings, see `CallableEncoder`; None makes it
             of the class and the model it names.
+        batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a server
+            that refuses larger requests; None for 128.
         kept: the vectors outlive this process, so that who made them must be told from others.
 
     Raises:
-        InvalidInputError: embeddings that do not say which model they run, where it matters.
+        InvalidInputError: embeddings that do not say which model they run, where it matters; or
+            `identity` or `batch_size` without LangChain's `Embeddings`.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -41,14 +50,20 @@ def encoder_of(embedding: Any = None, identity: str | None = None, *, kept: bool
             raise InvalidInputError(
                 f"identity={identity!r} names LangChain embeddings, and none were given"
             )
+        if batch_size is not None:
+            raise InvalidInputError(
+                f"batch_size={batch_size!r} is for LangChain embeddings, and none were given: "
+                "SentenceTransformerEncoder and CallableEncoder take one of their own"
+            )
         return as_encoder(embedding)
+    options = {} if batch_size is None else {"batch_size": batch_size}
     try:
-        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=identity)
+        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=identity, **options)
     except InvalidInputError:
         if kept:
             raise
         name = f"langchain:{type(embedding).__name__}"
-        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=name)
+        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=name, **options)
     encoder.embeddings = embedding
     return encoder
 

@@ -15,6 +15,7 @@ from hybridge.errors import InvalidInputError
 from .attaching import attached
 from .documents import documents_of, passages_of
 from .embeddings import encoder_of
+from .structured_query import register_translator
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -32,6 +33,7 @@ class StoreMaking(VectorStore):
                 "HybridVectorStore.create(embedding) makes one"
             )
         self.index = index
+        register_translator(StoreMaking)
 
     @classmethod
     def create(
@@ -40,6 +42,7 @@ class StoreMaking(VectorStore):
         *,
         path: str | Path | None = None,
         identity: str | None = None,
+        batch_size: int | None = None,
         **options: Any,
     ) -> Self:
         """A store over a new index.
@@ -49,6 +52,8 @@ class StoreMaking(VectorStore):
                 or None for Hybridge's default model, which needs no hub.
             path: a missing or empty folder; without it, and a url, a temporary one.
             identity: names the embeddings and their settings, where they do not do so themselves.
+            batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
+                server that refuses larger requests; None for 128.
             options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
 
         Raises:
@@ -56,7 +61,7 @@ class StoreMaking(VectorStore):
             HybridgeError: an argument is not valid, or there is something at this place already.
         """
         kept = path is not None or options.get("url") not in (None, ":memory:")
-        encoder = encoder_of(embedding, identity, kept=kept)
+        encoder = encoder_of(embedding, identity, batch_size=batch_size, kept=kept)
         return cls(HybridIndex.create(path, encoder=encoder, **options))
 
     @classmethod
@@ -66,6 +71,7 @@ class StoreMaking(VectorStore):
         embedding: Any = None,
         *,
         identity: str | None = None,
+        batch_size: int | None = None,
         **options: Any,
     ) -> Self:
         """A store over the index that is there.
@@ -75,13 +81,16 @@ class StoreMaking(VectorStore):
             embedding: the embeddings it was made with; None where they were a model of
                 sentence-transformers, which the index loads itself.
             identity: as for `create`.
+            batch_size: as for `create`.
             options: those of `hybridge.HybridIndex.open`, like ``url``.
 
         Raises:
             TypeError: an option that there is not.
             HybridgeError: there is no index, it is open already, or it was made with others.
         """
-        encoder = None if embedding is None else encoder_of(embedding, identity)
+        encoder = None
+        if any(given is not None for given in (embedding, identity, batch_size)):
+            encoder = encoder_of(embedding, identity, batch_size=batch_size)
         return cls(HybridIndex.open(path, encoder=encoder, **options))
 
     @classmethod
@@ -100,8 +109,8 @@ class StoreMaking(VectorStore):
             embedding: the store's embeddings, or the same model for Hybridge to load.
             options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
                 ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
-                wrote it, ``api_key``, ``analyzer``, and ``writable=True`` to let documents be
-                added and deleted.
+                wrote it, ``api_key``, ``analyzer``, ``batch_size``, and ``writable=True`` to let
+                documents be added and deleted.
 
         Raises:
             TypeError: an option that there is not.

@@ -22,6 +22,7 @@ from hybridge.foreign import Inside, as_retriever
 from .batches import BatchedRetriever, Where
 from .documents import document_of, documents_of, passages_of
 from .embeddings import encoder_of
+from .relevance import RelevanceRetriever
 from .reranker import core_reranker
 from .tracing import is_watched, traced
 
@@ -131,6 +132,7 @@ class HybridgeRetriever(BatchedRetriever):
         *,
         path: str | Path | None = None,
         identity: str | None = None,
+        batch_size: int | None = None,
         analyzer: Any = None,
         late_interaction: Any = None,
         overwrite: bool = False,
@@ -144,6 +146,8 @@ class HybridgeRetriever(BatchedRetriever):
                 or None for Hybridge's default model, which needs no hub.
             path: a missing or empty folder for the index; without it, a temporary one.
             identity: names the embeddings and their settings, where they do not do so themselves.
+            batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
+                server that refuses larger requests; None for 128.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             late_interaction: True judges candidates by stored token vectors too, as there.
             overwrite: replace an index that is in the folder.
@@ -162,7 +166,7 @@ class HybridgeRetriever(BatchedRetriever):
         passages = passages_of(documents)
         index = HybridIndex.create(
             path,
-            encoder=encoder_of(embedding, identity, kept=path is not None),
+            encoder=encoder_of(embedding, identity, batch_size=batch_size, kept=path is not None),
             analyzer=analyzer,
             late_interaction=late_interaction,
             overwrite=overwrite,
@@ -294,8 +298,6 @@ class HybridgeRetriever(BatchedRetriever):
 
 def _searched(retriever: Any) -> Any:
     """What holds the passages that a retriever finds, behind the stages that only order them."""
-    while isinstance(retriever, Pipeline | DiverseRetriever):
-        retriever = (
-            retriever.index if isinstance(retriever, DiverseRetriever) else retriever.retriever
-        )
+    while isinstance(retriever, Pipeline | DiverseRetriever | RelevanceRetriever):
+        retriever = retriever.retriever if isinstance(retriever, Pipeline) else retriever.index
     return retriever

@@ -84,6 +84,7 @@ class HybridRetriever(HybridgeRetriever):
         metadata_payload_key: str = "metadata",
         vector_name: str | None = None,
         analyzer: Any = None,
+        batch_size: int | None = None,
         **settings: Any,
     ) -> Self:
         """A retriever over a collection that `langchain-qdrant` wrote, to which nothing is written.
@@ -99,6 +100,8 @@ class HybridRetriever(HybridgeRetriever):
             metadata_payload_key: as the store was told, or by default.
             vector_name: as the store was told; None for the only dense vector there is.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for
+                128.
             settings: the retriever's own fields, like ``k``.
 
         Raises:
@@ -117,6 +120,7 @@ class HybridRetriever(HybridgeRetriever):
             metadata_payload_key=metadata_payload_key,
             vector_name=vector_name,
             analyzer=analyzer,
+            batch_size=batch_size,
         )
         return cls(retriever=index, **settings)
 

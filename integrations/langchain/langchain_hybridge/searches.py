@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
 
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
-from hybridge import HybridIndex
+from hybridge import Hit, HybridIndex
 from hybridge.diversity import DiverseRetriever
 
 from .batches import Where
 from .documents import document_of
+from .relevance import RelevanceRetriever, relevance_of
 
-__all__ = ["NO_RELEVANCE", "StoreSearches"]
-
-NO_RELEVANCE = (
-    "fused scores are not on a scale from 0 to 1: use similarity_search_with_score, or a retriever "
-    "with score_threshold= in the last stage's own unit, such as that of a cross-encoder with "
-    "sigmoid=True"
-)
+__all__ = ["StoreSearches"]
 
 
 class StoreSearches(VectorStore):
@@ -37,12 +33,13 @@ class StoreSearches(VectorStore):
         """The `k` most relevant documents, by BM25 and vectors together.
 
         Args:
-            query: the question.
+            query: the question. A blank one with a filter finds what passes the filter, in no
+                order: so a language model asks that wants a filter alone. Without one it finds
+                nothing.
             k: documents at most.
             filter: only documents whose metadata pass.
         """
-        [hits] = self.index.search([query], k, where=filter)
-        return list(map(document_of, hits))
+        return list(map(document_of, self._search(query, k, filter)))
 
     def similarity_search_with_score(
         self,
@@ -52,8 +49,7 @@ class StoreSearches(VectorStore):
         filter: Where = None,  # noqa: A002
     ) -> list[tuple[Document, float]]:
         """`similarity_search` with scores: higher is better, comparable within one query alone."""
-        [hits] = self.index.search([query], k, where=filter)
-        return [(document_of(hit), hit.score) for hit in hits]
+        return [(document_of(hit), hit.score) for hit in self._search(query, k, filter)]
 
     def similarity_search_by_vector(  # type: ignore[override]
         self,
@@ -78,12 +74,14 @@ class StoreSearches(VectorStore):
         """`k` documents that are near the query and unlike each other.
 
         Args:
-            query: the question.
+            query: the question; a blank one as for `similarity_search`.
             k: documents at most.
             fetch_k: candidates to choose from, found by BM25 and vectors together.
             lambda_mult: 1 for the nearest, 0 for the most diverse.
             filter: only documents whose metadata pass.
         """
+        if filter is not None and isinstance(query, str) and not query.strip():
+            return list(map(document_of, self._passing(k, filter)))
         retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
         [hits] = retriever.search([query], k, where=filter)
         return list(map(document_of, hits))
@@ -101,14 +99,84 @@ class StoreSearches(VectorStore):
         retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
         return list(map(document_of, retriever.search_vector(embedding, k, where=filter)))
 
-    def similarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
-        """Not offered: fused scores are no probabilities.
+    def similarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+        score_threshold: float | None = None,
+    ) -> list[tuple[Document, float]]:
+        """The `k` most relevant documents, each with (1 + cosine) / 2 of the dense stage.
+
+        That relevance lies between 0 and 1 and can be compared from query to query, which a fused
+        score cannot. The search is by the dense stage alone, best first: `RelevanceRetriever` says
+        why. For the hybrid search and its scores there is `similarity_search_with_score`.
+
+        Args:
+            query: the question; a blank one finds nothing.
+            k: documents at most.
+            filter: only documents whose metadata pass.
+            score_threshold: leave out what is less relevant, from 0 to 1. Embeddings of unrelated
+                texts often have a relevance of 0.5 to 0.8: look at your own before choosing.
 
         Raises:
-            NotImplementedError: always.
+            InvalidInputError: an argument is not valid, or the index compares by dot products
+                vectors whose length is not 1, which have no cosine.
         """
-        raise NotImplementedError(NO_RELEVANCE)
+        retriever = RelevanceRetriever(self.index, score_threshold=score_threshold)
+        [hits] = retriever.search([query], k, where=filter)
+        return [(document_of(hit), hit.score) for hit in hits]
 
-    async def asimilarity_search_with_relevance_scores(self, *_: Any, **__: Any) -> Any:
-        """Not offered either."""
-        raise NotImplementedError(NO_RELEVANCE)
+    async def asimilarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+        score_threshold: float | None = None,
+    ) -> list[tuple[Document, float]]:
+        """`similarity_search_with_relevance_scores` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.similarity_search_with_relevance_scores,
+            query,
+            k,
+            filter=filter,
+            score_threshold=score_threshold,
+        )
+
+    def _similarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        # LangChain's own would map the fused scores.
+        return self.similarity_search_with_relevance_scores(query, k, filter=filter)
+
+    async def _asimilarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        return await self.asimilarity_search_with_relevance_scores(query, k, filter=filter)
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return relevance_of
+
+    def _search(self, query: str, k: int, where: Where) -> list[Hit]:
+        if where is not None and isinstance(query, str) and not query.strip():
+            return self._passing(k, where)
+        [hits] = self.index.search([query], k, where=where)
+        return hits
+
+    def _passing(self, k: int, where: Where) -> list[Hit]:
+        """What passes a filter, for a blank query: nothing ranks it, so each scores 0."""
+        # Any vector finds what passes, and no more of it than is asked for.
+        [hits] = self.index.dense.search_vectors(
+            [[1.0] * self.index.encoder.dimension], k, where=where
+        )
+        return [Hit(hit.passage, 0.0) for hit in hits]

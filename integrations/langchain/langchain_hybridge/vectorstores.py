@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -17,12 +17,10 @@ from .batches import Where
 from .documents import document_of, documents_of, passages_of
 from .embeddings import embeddings_of
 from .making import StoreMaking
+from .relevance import RelevanceRetriever
 from .retriever import HybridgeRetriever
 from .retrievers import HybridRetriever
-from .searches import NO_RELEVANCE, StoreSearches
-
-if TYPE_CHECKING:
-    pass
+from .searches import StoreSearches
 
 __all__ = ["HybridVectorStore"]
 
@@ -67,13 +65,18 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         *,
         ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
+        current_time: object = None,
     ) -> list[str]:
         """Add documents; one whose id is there already replaces it.
+
+        One whose text is what it was keeps its vectors: the embeddings are not asked again.
 
         Args:
             documents: with metadata that JSON can hold.
             ids: one a document, instead of the documents' own; one without any gets one.
-            batch_size: taken because LangChain's indexing gives it; the index knows better.
+            batch_size: how many texts the embeddings get at most in one call, for a server that
+                refuses larger requests; None leaves it to the embeddings.
+            current_time: not used: `TimeWeightedVectorStoreRetriever` passes it on to its store.
 
         Returns:
             the ids, in the order of the documents.
@@ -82,7 +85,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
             HybridgeError: a document is not valid, or an id comes twice; nothing was written.
         """
         passages = passages_of(documents, ids)
-        self.index.add(passages)
+        self.index.add(passages, batch_size=batch_size)
         return [passage.id for passage in passages]
 
     def add_texts(  # type: ignore[override]
@@ -91,6 +94,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Iterable[str | None] | None = None,
+        batch_size: int | None = None,
     ) -> list[str]:
         """Add texts, as `add_documents` adds documents.
 
@@ -98,11 +102,12 @@ class HybridVectorStore(StoreMaking, StoreSearches):
             texts: what can be found.
             metadatas: one a text.
             ids: one a text; those that are None are given.
+            batch_size: as for `add_documents`.
 
         Raises:
             HybridgeError: not one of each a text, or what `add_documents` raises.
         """
-        return self.add_documents(documents_of(texts, metadatas, ids))
+        return self.add_documents(documents_of(texts, metadatas, ids), batch_size=batch_size)
 
     async def aadd_texts(  # type: ignore[override]
         self,
@@ -110,9 +115,12 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Iterable[str | None] | None = None,
+        batch_size: int | None = None,
     ) -> list[str]:
         """`add_texts` in a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(self.add_texts, texts, metadatas, ids=ids)
+        return await asyncio.to_thread(
+            self.add_texts, texts, metadatas, ids=ids, batch_size=batch_size
+        )
 
     async def aadd_documents(  # type: ignore[override]
         self,
@@ -120,6 +128,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         *,
         ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
+        current_time: object = None,
     ) -> list[str]:
         """`add_documents` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(
@@ -156,18 +165,20 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         search_kwargs: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> HybridgeRetriever:
-        """A retriever over this store: a `HybridRetriever`, or a diverse one for ``"mmr"``.
+        """A retriever over this store: a `HybridRetriever`, a diverse one, or one by relevance.
 
         Args:
-            search_type: ``"similarity"`` or ``"mmr"``.
-            search_kwargs: ``k`` and ``filter``, and for ``"mmr"`` also ``fetch_k`` and
-                ``lambda_mult``.
-            settings: fields of the retriever, like ``rerankers`` or ``tags``.
+            search_type: ``"similarity"``, ``"mmr"`` or ``"similarity_score_threshold"``, which
+                searches as `similarity_search_with_relevance_scores` does.
+            search_kwargs: ``k`` and ``filter``; for ``"mmr"`` also ``fetch_k`` and
+                ``lambda_mult``; for ``"similarity_score_threshold"`` also ``score_threshold``,
+                from 0 to 1, which has to be given.
+            settings: fields of the retriever, like ``rerankers`` or ``tags``. Its field
+                ``score_threshold`` is another threshold, in the unit of the last stage.
 
         Raises:
-            NotImplementedError: ``"similarity_score_threshold"``, see `score_threshold` of
-                `HybridgeRetriever` for what there is instead.
-            ValueError: another search type, or a keyword that there is not.
+            ValueError: another search type, a keyword that there is not, or a threshold that is
+                none.
         """
         options = dict(search_kwargs or {})
         settings.setdefault("tags", self._get_retriever_tags())
@@ -178,8 +189,18 @@ class HybridVectorStore(StoreMaking, StoreSearches):
             diverse = DiverseRetriever(self.index, **chosen)
             return HybridgeRetriever(retriever=diverse, **options, **settings)
         if search_type == "similarity_score_threshold":
-            raise NotImplementedError(NO_RELEVANCE)
-        raise InvalidInputError(f"search_type must be 'similarity' or 'mmr', not {search_type!r}")
+            if options.get("score_threshold") is None:
+                raise InvalidInputError(
+                    "search_type='similarity_score_threshold' needs search_kwargs={"
+                    "'score_threshold': …}, a number from 0 to 1"
+                )
+            threshold = options.pop("score_threshold")
+            relevant = RelevanceRetriever(self.index, score_threshold=threshold)
+            return HybridgeRetriever(retriever=relevant, **options, **settings)
+        raise InvalidInputError(
+            "search_type must be 'similarity', 'mmr' or 'similarity_score_threshold', not "
+            f"{search_type!r}"
+        )
 
 
 _DIVERSE = {"fetch_k", "lambda_mult"}

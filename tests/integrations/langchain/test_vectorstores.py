@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,8 @@ async def test_texts_are_added_with_and_without_ids(call: Call, store: HybridVec
         (["x", "y"], {"ids": ["1", "1"]}, "'1' comes twice"),
         ("xy", {}, "list of strings"),
         (["x", None], {}, "list of strings"),
-        (["x"], {"metadatas": [{"when": datetime(2020, 1, 1)}]}, "'when'.*datetime"),
-        (["x", "y"], {"metadatas": [{}, {"who": {1}}]}, "'who'.*set"),
+        (["x"], {"metadatas": [{"when": timedelta(1)}]}, "'when'.*timedelta"),
+        (["x", "y"], {"metadatas": [{}, {"who": b"1"}]}, "'who'.*bytes"),
         (["x"], {"ids": [""]}, "non-empty string"),
     ],
 )
@@ -187,7 +187,7 @@ async def test_a_store_is_made_of_texts_or_documents(call: Call, bag: CallableEn
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        (["x"], {"metadatas": [{"when": datetime(2020, 1, 1)}]}),
+        (["x"], {"metadatas": [{"when": timedelta(1)}]}),
         (["x", "y"], {"ids": ["a", "a"]}),
         (["x", "y"], {"ids": ["a"]}),
         ("x", {}),
@@ -277,17 +277,9 @@ async def test_searches_are_the_index_s(
             await call(store, name, query, filter=lambda document: True)
 
 
-async def test_fused_scores_are_not_passed_off_as_probabilities(
+async def test_kinds_of_search_that_there_are_not_are_named(
     call: Call, store: HybridVectorStore
 ) -> None:
-    with pytest.raises(NotImplementedError, match="similarity_search_with_score"):
-        await call(store, "similarity_search_with_relevance_scores", "x", k=2)
-    with pytest.raises(NotImplementedError, match="score_threshold="):
-        await call(store, "search", "x", "similarity_score_threshold", score_threshold=0.5)
-    with pytest.raises(NotImplementedError, match="score_threshold="):
-        store.as_retriever(
-            search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.5}
-        )
     with pytest.raises(ValueError, match="magic"):
         await call(store, "search", "x", "magic")
     with pytest.raises(ValueError, match="'magic'"):
