@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..encoders.files import read_object
+from ..encoders.kinds import kind_of
 
 __all__ = ["is_late_interaction"]
 
@@ -24,11 +24,4 @@ def is_late_interaction(folder: Path) -> bool:
     ...     is_late_interaction(Path(folder))
     True
     """
-    wrapper = read_object(folder / "config_sentence_transformers.json", optional=True)
-    if wrapper.get("model_type") in ("ColBERT", "MultiVectorEncoder"):
-        return True
-    # PyLate's first versions wrote no model_type.
-    if "query_prefix" in wrapper:
-        return True
-    config = read_object(folder / "config.json", optional=True)
-    return "HF_ColBERT" in (config.get("architectures") or ())
+    return kind_of(folder).kind == "late-interaction model"

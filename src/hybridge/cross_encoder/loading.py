@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..encoders.files import read_object
+from ..encoders.kinds import kind_of, where_kind_belongs
 from ..encoders.loading import Dtype, load_as
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
@@ -22,9 +22,6 @@ DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
 # Tokens of a query and a passage. Models that could read thousands would do so at great cost.
 _LONGEST = 512
-
-# What has a trained head: one score a pair, or a language model that answers yes or no.
-_HEADS = ("ForSequenceClassification", "ForCausalLM")
 # What sentence-transformers calls the second kind's tasks.
 _GENERATING = ("text-generation", "any-to-any")
 
@@ -139,16 +136,10 @@ def _checked_length(model: CrossEncoder, max_length: int) -> int:
 
 def _check_kind(folder: Path) -> None:
     """transformers would give a model without a head a random one, and only log it."""
-    if (folder / "modules.json").is_file():
-        settings = read_object(folder / "config_sentence_transformers.json", optional=True)
-        found = [settings.get("model_type", "SentenceTransformer")]
-        right = found == ["CrossEncoder"]
-    else:
-        config = read_object(folder / "config.json", optional=True)
-        found = config.get("architectures") or ["model without architecture"]
-        right = any(name.endswith(_HEADS) for name in found)
-    if not right:
+    found = kind_of(folder)
+    if found.kind not in ("cross-encoder", "language model"):
         raise ModelNotFoundError(
-            f"{str(folder)!r} holds no cross-encoder but a {', '.join(found)}: give a model that "
-            f"was trained to score pairs, like {DEFAULT_MODEL!r}"
+            f"{str(folder)!r} holds no cross-encoder but a {found.found}: "
+            f"{where_kind_belongs(found.kind)}; a cross-encoder was trained to score pairs, like "
+            f"{DEFAULT_MODEL!r}"
         )

@@ -255,13 +255,10 @@ class CrossEncoderReranker(TextReranker):
         from sentence_transformers import CrossEncoder
 
         if not isinstance(model, CrossEncoder):
+            remedy = where_it_belongs(model) or "for other models derive from TextReranker"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a CrossEncoder, not "
-                f"{type(model).__name__}: "
-                + (
-                    where_it_belongs(model)
-                    or "for other models there is TextReranker to derive from"
-                )
+                f"{type(model).__name__}: {remedy}"
             )
         if (self._device, self._dtype, self._max_length) != (None, None, None):
             raise InvalidInputError(

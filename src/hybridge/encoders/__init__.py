@@ -15,6 +15,7 @@ from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
 from ..protocols import Encoder
 from .callables import CallableEncoder
+from .kinds import where_it_belongs
 from .resolution import DEFAULT_MODEL
 from .sentence_transformer import SentenceTransformerEncoder
 
@@ -55,6 +56,10 @@ def as_encoder(
     # Not isinstance(encoder, Encoder): that reads `dimension`, which may load the model.
     if isinstance(encoder, type):
         raise InvalidInputError(f"encoder must be an object, not the class {encoder.__name__}")
+    if _has(encoder, "passage_tokens"):
+        raise InvalidInputError(
+            f"{type(encoder).__name__} gives no vectors of whole texts: {where_it_belongs(encoder)}"
+        )
     if _has(encoder, "encode_queries", "encode_passages"):
         if settings:
             raise InvalidInputError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import ForkSafeLock
+from .kinds import check_bi_encoder
 from .positions import readable_tokens
 from .resolution import ModelSource
 
@@ -45,11 +47,13 @@ def load(
 
     Raises:
         InvalidInputError: there is no such device, or the model cannot read `max_length` tokens.
-        ModelNotFoundError: the download failed, or the files are not those of a model.
+        ModelNotFoundError: the download failed, or the files are not those of a bi-encoder.
     """
+    folder = source.fetch()
+    check_bi_encoder(folder)
     from sentence_transformers import SentenceTransformer
 
-    model = load_as(SentenceTransformer, source, device=device, dtype=dtype)
+    model = load_as(SentenceTransformer, replace(source, folder=folder), device=device, dtype=dtype)
     if source.name in _INSTRUCTOR:
         model.set_pooling_include_prompt(False)
     most = readable_tokens(model.config)

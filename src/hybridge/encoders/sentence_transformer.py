@@ -342,10 +342,10 @@ class SentenceTransformerEncoder(SharedInCopies):
         from sentence_transformers import SentenceTransformer
 
         if not isinstance(model, SentenceTransformer):
+            remedy = where_it_belongs(model) or "for other encoders there is CallableEncoder"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a SentenceTransformer, not "
-                f"{type(model).__name__}: "
-                + (where_it_belongs(model) or "for other encoders there is CallableEncoder")
+                f"{type(model).__name__}: {remedy}"
             )
         if self._device is not None or self._dtype != "float32" or self._max_length is not None:
             raise InvalidInputError(

@@ -41,7 +41,7 @@ class TokenCounter:
         self.has_offsets = isinstance(backend, Tokenizer)
         """Whether the tokenizer says where in a text its tokens are, as `windows` needs it."""
         if self.has_offsets:
-            self._tokenizer = Tokenizer.from_str(backend.to_str())
+            self._tokenizer: Any = Tokenizer.from_str(backend.to_str())
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
         else:
