@@ -122,6 +122,26 @@ def test_a_fork_waits_for_a_lock_that_is_awaited(forked: Forked) -> None:
     assert is_free(lock)
 
 
+def test_a_fork_waits_for_a_lock_without_keeping_another_from_its_holder(forked: Forked) -> None:
+    outer, inner = ForkSafeLock(awaited=True), ForkSafeLock(awaited=True)
+    stop = threading.Event()
+
+    def nest() -> None:
+        while not stop.is_set():
+            with outer:
+                time.sleep(0.001)
+                with inner:
+                    time.sleep(0.001)
+
+    thread = threading.Thread(target=nest)
+    thread.start()
+    try:  # a fork that got stuck would wait for a minute
+        assert [forked(lambda: is_free(outer) and is_free(inner)) for _ in range(20)] == [True] * 20
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_threads_that_fork_at_once_do_not_wait_for_each_other(forked: Forked) -> None:
     locks = [ForkSafeLock(awaited=True) for _ in range(50)]
     free: list[bool] = []

@@ -137,7 +137,6 @@ _PATIENCE = 60.0  # seconds that a fork waits, so that a lock that is never let 
 # By id, because a set cannot be read while another thread adds to it.
 _locks: weakref.WeakValueDictionary[int, ForkSafeLock] = weakref.WeakValueDictionary()
 _renewed: weakref.WeakValueDictionary[int, Renewable] = weakref.WeakValueDictionary()
-_turn = RLock()  # of the threads that fork: two that take the same locks would wait for each other
 _forking = threading.local()
 
 
@@ -151,25 +150,36 @@ def _remove(path: Path, process: int) -> None:
 
 
 def _before() -> None:
-    _forking.held = []
-    _turn.acquire()
-    _forking.held.append(_turn)
+    """Take all awaited locks, and wait for one of them with none of the others in hand."""
     deadline = monotonic() + _PATIENCE
-    for reference in _locks.valuerefs():
-        if (lock := reference()) and lock._awaited:
-            held = lock._lock
-            if held.acquire(timeout=max(0.0, deadline - monotonic())):
-                _forking.held.append(held)
+    while True:
+        _forking.held = []
+        taken = next((lock for lock in _awaited() if not _take(lock)), None)
+        if taken is None or monotonic() > deadline:
+            return
+        _in_parent()
+        if taken.acquire(timeout=_PATIENCE):
+            taken.release()
+
+
+def _awaited() -> list[Any]:
+    live = (reference() for reference in _locks.valuerefs())
+    return [lock._lock for lock in live if lock is not None and lock._awaited]
+
+
+def _take(lock: Any) -> bool:
+    if lock.acquire(blocking=False):
+        _forking.held.append(lock)
+        return True
+    return False
 
 
 def _in_parent() -> None:
-    for lock in reversed(_forking.held):
+    for lock in _forking.held:
         lock.release()
 
 
 def _in_child() -> None:
-    global _turn
-    _turn = RLock()
     for item in [*_locks.values(), *_renewed.values()]:
         item.renew()
 

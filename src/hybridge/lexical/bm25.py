@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from threading import Lock
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..arguments import check_ids, check_k, check_queries
 from ..errors import CorruptIndexError, IndexNotFoundError, InvalidInputError
 from ..filters import as_filter
+from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
@@ -76,7 +77,8 @@ class BM25Retriever:
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
-        self._lock = Lock()
+        # Awaited by forks, so that a child has passages and postings of one moment.
+        self._lock = ForkSafeLock(awaited=True)
         self.add(passages)
 
     @property
@@ -271,6 +273,16 @@ class BM25Retriever:
             retriever._postings = postings
             retriever._passages = {passage.id: passage for passage in passages}
         return retriever
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                **vars(self),
+                "_passages": dict(self._passages),
+                "_postings": copy.copy(self._postings),
+                "_latest": None,
+                "_lock": ForkSafeLock(awaited=True),
+            }
 
     def _view(self) -> View:
         view = self._latest

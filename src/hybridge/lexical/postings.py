@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, compress, count, pairwise
 from pathlib import Path
-from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..errors import CorruptIndexError, InvalidInputError
+from ..forking import ForkSafeLock
 from .compiled import check_backend
 from .files import load_arrays, save_arrays
 from .parameters import BM25Parameters
@@ -61,8 +61,9 @@ class Postings(Generic[K]):
         self._vocabulary = _Vocabulary()
         self._version = 0
         self._latest: dict[BM25Parameters, tuple[int, Snapshot[K]]] = {}
-        self._writing = Lock()
-        self._building = Lock()
+        # Awaited by forks, so that no child has half of a write.
+        self._writing = ForkSafeLock(awaited=True)
+        self._building = ForkSafeLock()
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -143,13 +144,7 @@ class Postings(Generic[K]):
         Raises:
             StoreError: the file cannot be written.
         """
-        with self._writing:
-            counts, vocabulary = dict(self._counts), list(self._vocabulary)
-        keys = sorted(counts)
-        joined, widths = join([counts[key] for key in keys])
-        used = np.zeros(len(vocabulary), dtype=np.bool_)
-        used[joined[0]] = True
-        joined[0] = (np.cumsum(used, dtype=np.int32) - 1)[joined[0]]
+        keys, vocabulary, arrays = self._joined()
         meta = {
             "format": _FORMAT,
             "stamp": stamp,
@@ -157,10 +152,40 @@ class Postings(Generic[K]):
             "revision": self.analyzer.revision,
             "parameters": self.parameters.to_config(),
             "keys": [str(key) for key in keys],
-            "vocabulary": list(compress(vocabulary, used.tolist())),
+            "vocabulary": vocabulary,
         }
-        save_arrays(path, meta, counts=joined, widths=widths)
+        save_arrays(path, meta, **arrays)
         self.stamp = stamp
+
+    def _joined(self) -> tuple[list[K], list[str], dict[str, NDArray[Any]]]:
+        """The keys, the terms that any text has, and the arrays `counts` and `widths`."""
+        with self._writing:
+            counts, vocabulary = dict(self._counts), list(self._vocabulary)
+        keys = sorted(counts)
+        joined, widths = join([counts[key] for key in keys])
+        used = np.zeros(len(vocabulary), dtype=np.bool_)
+        used[joined[0]] = True
+        joined[0] = (np.cumsum(used, dtype=np.int32) - 1)[joined[0]]
+        return keys, list(compress(vocabulary, used.tolist())), {"counts": joined, "widths": widths}
+
+    def __getstate__(self) -> dict[str, Any]:
+        keys, vocabulary, arrays = self._joined()
+        return {
+            "analyzer": self.analyzer,
+            "parameters": self.parameters,
+            "backend": self._backend,
+            "stamp": self.stamp,
+            "keys": keys,
+            "vocabulary": vocabulary,
+            **arrays,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(  # type: ignore[misc]
+            state["analyzer"], state["parameters"], backend=state["backend"]
+        )
+        self.stamp = state["stamp"]
+        self._take(state["keys"], state["vocabulary"], state["counts"], state["widths"])
 
     @classmethod
     def load(
@@ -204,11 +229,15 @@ class Postings(Generic[K]):
     def _fill(
         self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]], key: Callable[[str], K]
     ) -> None:
-        counts, widths = arrays["counts"], arrays["widths"]
-        keys = [key(text) for text in meta["keys"]]
         self.stamp = meta["stamp"]
         self.parameters = BM25Parameters.from_config(meta["parameters"])
-        self._vocabulary = _Vocabulary(zip(meta["vocabulary"], count(), strict=False))
+        keys = [key(text) for text in meta["keys"]]
+        self._take(keys, meta["vocabulary"], arrays["counts"], arrays["widths"])
+
+    def _take(
+        self, keys: list[K], vocabulary: list[str], counts: Counts, widths: NDArray[np.int32]
+    ) -> None:
+        self._vocabulary = _Vocabulary(zip(vocabulary, count(), strict=False))
         ends = list(accumulate(widths.tolist(), initial=0))
         self._counts = {
             name: counts[:, start:end]
@@ -219,7 +248,7 @@ class Postings(Generic[K]):
             and counts.shape == (2, ends[-1])
             and widths.min(initial=0) >= 0
             and counts.min(initial=0) >= 0
-            and counts[0].max(initial=-1) < len(self._vocabulary) == len(meta["vocabulary"])
+            and counts[0].max(initial=-1) < len(self._vocabulary) == len(vocabulary)
             and len(self._counts) == len(keys)
         ):
             raise ValueError("its arrays do not fit each other")

@@ -79,6 +79,10 @@ class Snapshot(Generic[K]):
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __getstate__(self) -> dict[str, Any]:
+        known = list(self._vocabulary.items())[: self._vocabulary_size]
+        return vars(self) | {"_vocabulary": dict(known)}
+
     def scores(self, query: str) -> Scores:
         """All passages' scores for a query, in one pass over the postings of its terms."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
