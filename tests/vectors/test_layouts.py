@@ -23,7 +23,7 @@ from hybridge.vectors import LangChainLayout, Layout, LlamaIndexLayout, StoreOpt
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
 from hybridge.vectors.foreign import ForeignStore
-from hybridge.vectors.layouts import OWN
+from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.payload import passage_of, payload_of
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
 
@@ -239,6 +239,7 @@ LAYOUTS: dict[str, Layout] = {
     "langchain": LangChainLayout(),
     "custom": LangChainLayout(text="the text", metadata="its data"),
     "llama": LlamaIndexLayout(),
+    "flat": LangChainLayout(text="the text", metadata=""),
 }
 # Payloads that no layout writes, and that are there all the same.
 ODD: list[dict[str, Any]] = [
@@ -269,7 +270,8 @@ class Collection:
                 payloads.append(written(node))
             else:
                 assert isinstance(self.layout, LangChainLayout)
-                payloads.append({self.layout.text: "hello", self.layout.metadata: one})
+                beside = {self.layout.metadata: one} if self.layout.metadata else one
+                payloads.append({self.layout.text: "hello", **beside})
         payloads += ODD
         ids: list[Any] = [id_of(point_named(name)) for name in NAMES[::-1]]
         self.client.upsert(
@@ -354,5 +356,5 @@ def test_texts_are_searched_by_the_engine_where_it_can_read_them() -> None:
         (LangChainLayout(text='"'), False),
         (LlamaIndexLayout(), False),
     ):
-        pushed = to_client(where, key=layout.key, text=layout.text_key)  # type: ignore[attr-defined]
+        pushed = to_client(where, key=layout.key, text=text_path(layout))
         assert pushed.exact is exact

@@ -16,6 +16,7 @@ from ..passages import Passage, unique_passages
 from ..protocols import Encoder
 from ..vectors.collection import connect
 from ..vectors.foreign import DenseVector, ForeignStore, dense_vector
+from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
 from ..vectors.store import VectorStore
@@ -71,6 +72,7 @@ def find_target(
                 f"layout must be a Layout, for example LangChainLayout(), not {layout!r}"
             )
         vector = dense_vector(client, collection, layout)
+        check_layout(client, collection, layout)
         return Target(client, is_ours, collection, layout, vector)
     except BaseException:
         if is_ours:
@@ -144,6 +146,7 @@ class Attached:
                     f"{passage.id!r}: Qdrant calls points by UUIDs, as str(uuid.uuid4()) spells "
                     "them, or by whole numbers from 0 to 2**64 - 1"
                 )
+            self._target.layout.payload(passage)  # which may refuse it
             yield passage
 
     def touch(self) -> None:
@@ -151,6 +154,9 @@ class Attached:
 
     def remember(self, manifest: Manifest) -> None:
         self.manifest = manifest
+
+    def reread(self) -> bool:
+        return False  # nobody else has this manifest
 
     def current(self) -> VectorStore:
         return self.store

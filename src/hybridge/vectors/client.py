@@ -16,7 +16,7 @@ from ..iteration import chunked
 from ..passages import Passage
 from ..protocols import Vectors
 from .collection import describe, server_errors
-from .layouts import OWN, Layout
+from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .options import StoreOptions
 from .points import id_of, number_of
@@ -333,7 +333,7 @@ class ClientStore:
             self._indexes,
             key=self._layout.key,
             point=lambda name: id_of(self.point(name)),
-            text=getattr(self._layout, "text_key", None),  # a Layout need not have it
+            text=text_path(self._layout),
         )
 
     def _passage(self, record: models.Record) -> Passage:

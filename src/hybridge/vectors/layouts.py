@@ -19,14 +19,15 @@ from .payload import passage_of, payload_of
 from .points import name_of, point_named
 from .store import DENSE
 
-__all__ = ["OWN", "LangChainLayout", "Layout", "LlamaIndexLayout"]
+__all__ = ["NODE_JSON", "OWN", "LangChainLayout", "Layout", "LlamaIndexLayout", "text_path"]
 
 
 class Layout(Protocol):
     """What one must know to read and write somebody's collection.
 
-    A layout may also have a `text_key: str | None`: where in a payload the text is, as Qdrant
-    spells it. Without one, conditions on the text are decided in memory.
+    A layout may also have `text_keys`, a tuple of strings: the keys of a payload that can hold the
+    text. With them, attaching refuses a collection whose points have none, and with a single one
+    Qdrant decides conditions on the text, which are else decided in memory.
     """
 
     @property
@@ -49,8 +50,9 @@ class Layout(Protocol):
     def key(self, path: Path) -> str | None:
         """Where in a payload a field of the metadata is, as Qdrant spells it.
 
-        None where Qdrant cannot tell what `passage` finds there: the passages are then read, and
-        compared in memory.
+        `...` in the path stands for the elements of a list, `[]` in Qdrant's spelling. None where
+        Qdrant cannot tell what `passage` finds there: the passages are then read, and compared in
+        memory.
         """
         ...
 
@@ -59,7 +61,7 @@ class _OwnLayout:
     """The layout of the collections that hybridge makes."""
 
     vector: str | None = DENSE
-    text_key: str | None = "text"
+    text_keys = ("text",)
 
     def point(self, passage_id: str) -> int:
         return point_id(passage_id).int
@@ -77,15 +79,27 @@ class _OwnLayout:
 OWN: Layout = _OwnLayout()
 
 
+def text_path(layout: Layout) -> str | None:
+    """Where a layout's text is in a payload, as Qdrant spells it; None where it may lie elsewhere.
+
+    >>> text_path(LangChainLayout()), text_path(LlamaIndexLayout())
+    ('page_content', None)
+    """
+    keys = getattr(layout, "text_keys", ())
+    return payload_path(keys, ()) if len(keys) == 1 else None
+
+
 @dataclass(frozen=True)
 class LangChainLayout:
     """The layout of ``langchain_qdrant.QdrantVectorStore``; its defaults are ours.
 
-    A passage's id is the point's. A text or metadata that are missing are read as empty.
+    A passage's id is the point's. A text or metadata that are missing are read as empty. With
+    ``metadata=""`` it is the layout of collections that no framework wrote: one key holds the text
+    and the others are the metadata.
 
     Args:
         text: the store's ``content_payload_key``.
-        metadata: the store's ``metadata_payload_key``.
+        metadata: the store's ``metadata_payload_key``; "" for all keys but the text's.
         vector: the store's ``vector_name``; None for the only dense vector there is.
 
     Raises:
@@ -94,6 +108,8 @@ class LangChainLayout:
     >>> layout = LangChainLayout()
     >>> layout.passage(7, {"page_content": "Hello", "metadata": None})
     Passage(id='00000000-0000-0000-0000-000000000007', text='Hello', metadata={})
+    >>> LangChainLayout("body", "").passage(7, {"body": "Hello", "year": 2019}).metadata
+    {'year': 2019}
     """
 
     text: str = "page_content"
@@ -109,22 +125,30 @@ class LangChainLayout:
         return point_named(passage_id)
 
     def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
-        metadata = payload.get(self.metadata)
-        return stored_passage(
-            name_of(point),
-            _text(payload.get(self.text)),
-            metadata if isinstance(metadata, dict) else {},
-        )
+        if self.metadata:
+            metadata = _mapping(payload.get(self.metadata))
+        else:
+            metadata = {key: value for key, value in payload.items() if key != self.text}
+        return stored_passage(name_of(point), _text(payload.get(self.text)), metadata)
 
     def payload(self, passage: Passage) -> dict[str, JSON]:
-        return {self.text: passage.text, self.metadata: dict(passage.metadata)}
+        if self.metadata:
+            return {self.text: passage.text, self.metadata: dict(passage.metadata)}
+        if self.text in passage.metadata:
+            raise InvalidInputError(
+                f"passage {passage.id!r}: its text lies under {self.text!r} beside its metadata, "
+                "which cannot have a field of that name: rename the field"
+            )
+        return {**passage.metadata, self.text: passage.text}
 
     def key(self, path: Path) -> str | None:
-        return payload_path(path, (self.metadata,))
+        if self.metadata:
+            return payload_path(path, (self.metadata,))
+        return None if path[0] == self.text else payload_path(path, ())
 
     @property
-    def text_key(self) -> str | None:
-        return payload_path((self.text,), ())
+    def text_keys(self) -> tuple[str, ...]:
+        return (self.text,)
 
 
 @dataclass(frozen=True)
@@ -178,7 +202,7 @@ class LlamaIndexLayout:
             **metadata,
             # As LlamaIndex writes a node that is no part of a document.
             **dict.fromkeys(sorted(_REFERENCES), "None"),
-            "_node_content": json.dumps({**node, "class_name": _TEXT_NODE}, ensure_ascii=False),
+            NODE_JSON: json.dumps({**node, "class_name": _TEXT_NODE}, ensure_ascii=False),
             "_node_type": _TEXT_NODE,
         }
 
@@ -186,19 +210,20 @@ class LlamaIndexLayout:
         return None if path[0] in _NODE | _REFERENCES | {self.text} else payload_path(path, ())
 
     @property
-    def text_key(self) -> str | None:
-        return None  # in the JSON of a node, where Qdrant cannot look
+    def text_keys(self) -> tuple[str, ...]:
+        return (NODE_JSON, self.text)
 
 
 _TEXT_NODE = "TextNode"
 # What LlamaIndex adds to the metadata: the node, and the document it is a part of.
-_NODE = frozenset({"_node_content", "_node_type"})
+NODE_JSON = "_node_content"
+_NODE = frozenset({NODE_JSON, "_node_type"})
 _REFERENCES = frozenset({"document_id", "doc_id", "ref_doc_id"})
 
 
 def _node(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
-        node = json.loads(payload["_node_content"])
+        node = json.loads(payload[NODE_JSON])
     except (KeyError, TypeError, ValueError):
         return None
     return node if isinstance(node, dict) else None

@@ -1,0 +1,132 @@
+"""Whether a layout fits the points of a collection: by a wrong key every text would be empty."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInputError
+from ..filters.indexes import payload_path
+from .collection import server_errors
+from .layouts import NODE_JSON, LangChainLayout, Layout, LlamaIndexLayout
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+__all__ = ["check_layout"]
+
+logger = logging.getLogger(__name__)
+
+_SAMPLE = 100
+_SHOWN = 20
+
+
+def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
+    """Raise unless a collection has points with the keys that the layout reads.
+
+    Looks at the first 100 points; where none of them has the key, one more request looks at all.
+    A text that only some of the points have is logged. An empty collection fits every layout, and
+    every collection a layout that names no `text_keys`.
+
+    Raises:
+        InvalidInputError: no point has the text's key, or the metadata's; the message names the
+            keys that there are and how to give them.
+    """
+    keys: Sequence[str] = getattr(layout, "text_keys", ())
+    payloads = _payloads(client, collection) if keys else []
+    if not payloads:
+        return
+    texts = [[one[key] for key in keys if one.get(key) is not None] for one in payloads]
+    without = sum(not any(isinstance(value, str) for value in values) for values in texts)
+    if without == len(payloads) and (any(texts) or not _any_has(client, collection, keys)):
+        raise InvalidInputError(
+            f"no point of collection {collection!r} has a text under {_listed(keys)}: its points "
+            f"have {_described(payloads)}. {_advice(payloads, layout)}"
+        )
+    if without:
+        logger.warning(
+            "%d of the first %d points of collection %r have no text under %s: BM25 never finds "
+            "them, and their passages are empty",
+            without,
+            len(payloads),
+            collection,
+            _listed(keys),
+        )
+    if not isinstance(layout, LangChainLayout) or not layout.metadata:
+        return
+    others = set().union(*payloads) - {layout.text}
+    is_absent = others and layout.metadata not in others
+    if is_absent and not _any_has(client, collection, [layout.metadata]):
+        flat = LangChainLayout(layout.text, "", layout.vector)
+        raise InvalidInputError(
+            f"no point of collection {collection!r} has metadata under {layout.metadata!r}: its "
+            f"points have {_described(payloads)}. Give the key that holds the metadata, or '' "
+            f"where they lie beside the text: {flat!r}"
+        )
+
+
+def _payloads(client: QdrantClient, collection: str) -> list[Mapping[str, Any]]:
+    with server_errors("read passages"):
+        records, _ = client.scroll(collection, limit=_SAMPLE, with_payload=True)
+    return [record.payload or {} for record in records]
+
+
+def _any_has(client: QdrantClient, collection: str, keys: Iterable[str]) -> bool:
+    from qdrant_client import models
+
+    paths = [path for key in keys if (path := payload_path((key,), ())) is not None]
+    empty = [models.IsEmptyCondition(is_empty=models.PayloadField(key=path)) for path in paths]
+    there = models.Filter(should=[models.Filter(must_not=[one]) for one in empty])
+    with server_errors("read passages"):
+        records, _ = client.scroll(collection, scroll_filter=there, limit=1, with_payload=False)
+    return bool(records)
+
+
+def _described(payloads: Sequence[Mapping[str, Any]]) -> str:
+    kinds = {key: _kind(value) for payload in payloads for key, value in payload.items()}
+    shown = [f"{key!r} ({kind})" for key, kind in list(kinds.items())[:_SHOWN]]
+    return ", ".join(shown) + (", ..." if len(kinds) > _SHOWN else "") or "no payload at all"
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "list"
+    return "object"
+
+
+def _advice(payloads: Sequence[Mapping[str, Any]], layout: Layout) -> str:
+    keys = set().union(*payloads)
+    if NODE_JSON in keys:
+        return f"LlamaIndex wrote them: give the layout {LlamaIndexLayout(vector=layout.vector)!r}"
+    if LangChainLayout.text in keys:
+        return f"LangChain wrote them: give the layout {LangChainLayout(vector=layout.vector)!r}"
+    lengths: dict[str, int] = {}
+    for payload in payloads:
+        for key, value in payload.items():
+            if isinstance(value, str):
+                lengths[key] = lengths.get(key, 0) + len(value)
+    if not lengths:
+        return "Attach to a collection whose payloads hold the texts"
+    longest = max(lengths, key=lengths.__getitem__)
+    metadata = LangChainLayout.metadata if LangChainLayout.metadata in keys else ""
+    if isinstance(layout, LlamaIndexLayout) and not metadata:
+        fitting: Layout = LlamaIndexLayout(longest, layout.vector)
+    else:
+        fitting = LangChainLayout(longest, metadata, layout.vector)
+    return f"Give the key of the text, for example with the layout {fitting!r}" + (
+        "" if metadata else ", whose metadata are the other keys"
+    )
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return " or ".join(map(repr, keys))
