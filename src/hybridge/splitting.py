@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .arguments import check_count
@@ -21,23 +22,27 @@ if TYPE_CHECKING:
 __all__ = [
     "PASSAGE_SIZE",
     "Markup",
+    "Section",
     "Size",
     "check_size",
     "headings_unmarked",
+    "last_heading",
+    "split_sections",
     "split_text",
 ]
 
-Markup: TypeAlias = Literal["text", "markdown", "rst"]
+Markup: TypeAlias = Literal["text", "markdown", "rst", "code"]
 Size: TypeAlias = int | tuple[int, int]
 
 # The default bi-encoder reads 256 tokens: 900 characters fit that for 98 % of the passages of
 # English prose (4.4 characters a token) and 86 % of those of a language reference (3.6).
 PASSAGE_SIZE = 900
 
+_NO_HEADING = re.compile(r"(?!)(?P<title>)")
 # Markdown's first two alternatives have no title: they only keep what looks like a heading inside
 # front matter and code from being taken for one.
 _HEADING: dict[Markup, re.Pattern[str]] = {
-    "text": re.compile(r"(?!)(?P<title>)"),
+    "text": _NO_HEADING,
     "markdown": re.compile(
         r"""\A---\n .*? ^---$
         | ^[ ]{0,3}(?P<fence>```+|~~~+) .*? (?:^[ ]{0,3}(?P=fence)|\Z)
@@ -50,7 +55,28 @@ _HEADING: dict[Markup, re.Pattern[str]] = {
         (?P<title>\S.*)\n(?P<under>[=\-~^"'`*+#:.])(?P=under){2,}[ \t]*$""",
         re.MULTILINE | re.VERBOSE,
     ),
+    "code": _NO_HEADING,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a document that no passage crosses: a page, a slide, a row, a function.
+
+    Attributes:
+        text: the section's text.
+        markup: where to split it and what a heading is.
+        title: the heading it stands under, unless its own text begins with one.
+        metadata: what all its passages carry: ``{"page": 3}``.
+        first_line: the number of its first line in the file, counted from 1; its passages then
+            carry ``line`` and ``last_line``.
+    """
+
+    text: str
+    markup: Markup = "text"
+    title: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    first_line: int | None = None
 
 
 def split_text(
@@ -64,7 +90,8 @@ def split_text(
     Args:
         text: the whole document.
         source: what names the document.
-        markup: where to split and what a heading is: "text", "markdown" or "rst".
+        markup: where to split and what a heading is: "text", "markdown", "rst" or "code", whose
+            indentation is kept.
         size: a passage's greatest length in characters, without a heading put in front; or
             (enough, greatest).
 
@@ -81,7 +108,31 @@ def split_text(
     check_size(size)
     if markup not in _HEADING:
         raise InvalidInputError(f"markup must be one of {', '.join(_HEADING)}, not {markup!r}")
-    return _split(text, source, markup, size)
+    return split_sections([Section(text, markup)], source=source, size=size)
+
+
+def split_sections(
+    sections: Iterable[Section], *, source: str, size: Size = PASSAGE_SIZE
+) -> Iterator[Passage]:
+    """The passages of one document that comes in sections; positions count through all of them.
+
+    Args:
+        sections: the document's parts, in its order.
+        source: what names the document.
+        size: a passage's greatest length in characters, as in `split_text`.
+
+    Raises:
+        InvalidInputError: the size is not valid.
+        MissingExtraError: the extra `cli` is not installed.
+
+    >>> pages = [Section("Apples.", metadata={"page": 1}), Section("Pears.", metadata={"page": 2})]
+    >>> for passage in split_sections(pages, source="food.pdf"):
+    ...     print(passage.id, passage.text, passage.metadata["page"])
+    food.pdf#0 Apples. 1
+    food.pdf#1 Pears. 2
+    """
+    check_size(size)
+    return _number(sections, source, size)
 
 
 def check_size(size: Size) -> None:
@@ -106,25 +157,51 @@ def headings_unmarked(text: str) -> str:
     return _HEADING["rst"].sub(lambda match: match["title"], text)
 
 
-def _split(text: str, source: str, markup: Markup, size: Size) -> Iterator[Passage]:
-    heading = _HEADING[markup]
-    headings = [
-        (match.start(), title) for match in heading.finditer(text) if (title := _title(match))
-    ]
+def last_heading(markdown: str) -> str | None:
+    """The last heading of a Markdown text; None if it has none.
+
+    >>> last_heading("# Fruit\\n\\nApples.\\n\\n## Pears\\n\\nPears.")
+    'Pears'
+    """
+    return next(reversed([title for _, title in _headings("markdown", markdown)]), None)
+
+
+def _headings(markup: Markup, text: str) -> list[tuple[int, str]]:
+    """Where each heading begins, and its title."""
+    matches = _HEADING[markup].finditer(text)
+    return [(match.start(), title) for match in matches if (title := _title(match))]
+
+
+def _number(sections: Iterable[Section], source: str, size: Size) -> Iterator[Passage]:
     position = 0
-    for start, chunk in _splitter(markup, size).chunk_indices(text):
+    for section in sections:
+        for text, metadata in _split(section, size):
+            placed = {"source": source, "position": position}
+            yield Passage(f"{source}#{position}", text, placed | metadata)
+            position += 1
+
+
+def _split(section: Section, size: Size) -> Iterator[tuple[str, dict[str, JSON]]]:
+    text, heading = section.text, _HEADING[section.markup]
+    headings = _headings(section.markup, text)
+    for start, chunk in _splitter(section.markup, size).chunk_indices(text):
         if not heading.sub(lambda match: "" if _title(match) else match[0], chunk).strip():
             continue  # headings alone: the next passage carries the last of them
-        metadata: dict[str, JSON] = {"source": source, "position": position}
+        title = section.title
         above = bisect_right(headings, start, key=lambda entry: entry[0]) - 1
         if above >= 0:
             offset, title = headings[above]
-            metadata["title"] = title
             if offset == start:
                 chunk = heading.sub("", chunk, count=1).lstrip("\n")
-            chunk = f"{title}\n\n{chunk}"
-        yield Passage(f"{source}#{position}", chunk, metadata)
-        position += 1
+        metadata: dict[str, JSON] = {"title": title} if title else {}
+        metadata |= section.metadata
+        if section.markup == "code":
+            start += len(chunk) - len(chunk.lstrip("\n"))
+            chunk = chunk.lstrip("\n").rstrip()
+        if section.first_line is not None:
+            line = section.first_line + text.count("\n", 0, start)
+            metadata |= {"line": line, "last_line": line + chunk.count("\n")}
+        yield f"{title}\n\n{chunk}" if title else chunk, metadata
 
 
 def _title(match: re.Match[str]) -> str | None:
@@ -136,4 +213,6 @@ def _splitter(markup: Markup, size: Size) -> MarkdownSplitter | TextSplitter:
         from semantic_text_splitter import MarkdownSplitter, TextSplitter
     except ImportError as error:
         raise MissingExtraError("semantic-text-splitter", "cli") from error
-    return MarkdownSplitter(size) if markup == "markdown" else TextSplitter(size)
+    if markup == "markdown":
+        return MarkdownSplitter(size)
+    return TextSplitter(size, trim=markup != "code")

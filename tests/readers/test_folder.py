@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import struct
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hybridge.errors import InvalidInputError
 from hybridge.passages import Passage
-from hybridge.readers import read_jsonl, read_passages
+from hybridge.readers import READERS, read_files, read_jsonl, read_passages
+from hybridge.readers.document import Document
+from hybridge.splitting import Section
 
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def read(*paths: str | Path) -> tuple[list[Passage], dict[str, str]]:
-    skipped: dict[str, str] = {}
-    passages = list(
-        read_passages(paths, on_skip=lambda path, why: skipped.update({path.name: why}))
-    )
-    return passages, skipped
+from .conftest import read, write
 
 
 def test_every_kind_of_document(folder: Path) -> None:
@@ -88,7 +76,6 @@ def test_hidden_files_and_folders_are_left_out(folder: Path) -> None:
 def test_what_cannot_be_read_is_reported_by_name(folder: Path) -> None:
     write(folder / "docs/photo.png", b"\x89PNG")
     write(folder / "docs/LICENSE", "text")
-    write(folder / "docs/latin.txt", "caf\xe9".encode("latin-1"))
     write(folder / "docs/zeros.txt", b"a\0b")
     write(folder / "docs/blank.md", "\n \n")
     write(folder / "docs/odd.html", b'<meta charset="no-such-charset">text')
@@ -100,7 +87,6 @@ def test_what_cannot_be_read_is_reported_by_name(folder: Path) -> None:
     expected = {
         "photo.png": "'.png'",
         "LICENSE": "no suffix",
-        "latin.txt": "utf-8",
         "zeros.txt": "binary",
         "blank.md": "no text",
         "odd.html": "no-such-charset",
@@ -118,6 +104,87 @@ def test_without_a_callback_skipped_files_are_logged(
     with caplog.at_level(logging.WARNING, logger="hybridge.readers"):
         assert list(read_passages("docs")) == []
     assert "photo.png" in caplog.text
+
+
+MISSING = {
+    "a.pdf": ("pypdfium2", "files"),
+    "a.docx": ("mammoth", "files"),
+    "a.pptx": ("pptx", "files"),
+    "a.xlsx": ("openpyxl", "files"),
+    "a.go": ("tree_sitter_go", "files"),
+    "a.py": ("tree_sitter", "files"),
+    "a.html": ("bs4", "cli"),
+    "latin.txt": ("charset_normalizer", "cli"),
+    "a.txt": ("semantic_text_splitter", "cli"),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_extra_is_named_and_the_other_files_are_read(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, extra = MISSING[name]
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, f"{module}.dammit", None)
+    write(folder / name, "Gr\xfc\xdfe".encode("latin-1") if name == "latin.txt" else "text")
+    write(folder / "z.jsonl", '{"id": "z", "text": "An entry."}')
+    passages, skipped = read(".")
+    assert [passage.id for passage in passages] == ["z"]
+    assert list(skipped) == [name]
+    assert f"pip install 'hybridge[{extra}]'" in skipped[name]
+
+
+def test_a_file_that_breaks_at_its_end_is_not_read_by_half(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_: Document) -> Iterator[Section]:
+        yield Section("The beginning.")
+        raise struct.error("the end")
+
+    monkeypatch.setitem(READERS, ".odd", breaks)
+    write(folder / "a.odd", "x")
+    write(folder / "b.txt", "Read.")
+    passages, skipped = read(".")
+    assert [passage.text for passage in passages] == ["Read."]
+    assert skipped == {"a.odd": "damaged (error: the end)"}
+
+
+def test_positions_count_through_all_sections(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = [Section("One. Two.", metadata={"page": 1}), Section(" "), Section("Three.")]
+    monkeypatch.setitem(READERS, ".odd", lambda _: sections)
+    write(folder / "a.odd", "x")
+    passages, _ = read(".", size=5)
+    assert [(p.id, p.text, p.metadata.get("page")) for p in passages] == [
+        ("a.odd#0", "One.", 1),
+        ("a.odd#1", "Two.", 1),
+        ("a.odd#2", "Three", None),
+        ("a.odd#3", ".", None),
+    ]
+
+
+def test_installed_packages_are_left_out(folder: Path) -> None:
+    write(folder / "docs/node_modules/left/index.js", "no")
+    write(folder / "docs/env/pyvenv.cfg", "home = /usr/bin")
+    write(folder / "docs/env/lib/a.py", "no")
+    write(folder / "docs/__pycache__/a.pyc", "no")
+    write(folder / "docs/lib/a.txt", "Read.")
+    passages, skipped = read("docs")
+    assert [passage.text for passage in passages] == ["Read."]
+    assert skipped == {}
+
+
+def test_a_pipe_is_no_file(folder: Path) -> None:
+    os.mkfifo(folder / "a.txt")
+    assert read(".") == ([], {"a.txt": "no regular file"})
+
+
+def test_files_come_with_their_passages(folder: Path) -> None:
+    write(folder / "docs/a.txt", "Text.")
+    write(folder / "docs/b.jsonl", '{"id": "b", "text": "An entry."}')
+    found = [(path, passage.id) for path, passage in read_files("docs")]
+    assert found == [(Path("docs/a.txt"), "docs/a.txt#0"), (Path("docs/b.jsonl"), "b")]
 
 
 def test_a_path_with_nothing_there_is_an_error(folder: Path) -> None:
