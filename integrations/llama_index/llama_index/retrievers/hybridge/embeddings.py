@@ -12,6 +12,8 @@ from hybridge import CallableEncoder
 from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
 
+from .caching import CachedEmbedding
+
 if TYPE_CHECKING:
     from hybridge import Encoder
 
@@ -47,6 +49,8 @@ def encoder_of(
     >>> encoder_of(MockEmbedding(embed_dim=6), "mock").dimension
     6
     """
+    if isinstance(embed_model, CachedEmbedding):
+        embed_model = embed_model.model
     if isinstance(embed_model, EncoderEmbedding):
         embed_model = embed_model.encoder
     if not isinstance(embed_model, BaseEmbedding):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
+from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.schema import BaseNode
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.schema import BaseNode, MetadataMode
 from llama_index.core.vector_stores.types import (
     MetadataFilters,
     VectorStoreQuery,
@@ -18,10 +21,13 @@ from llama_index.core.vector_stores.types import (
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Filter, IdIn
+from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
 from llama_index.retrievers.hybridge.embeddings import embed_model_of
 from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
 from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
 
+from .docstore import HybridDocumentStore
+from .indexes import index_over
 from .making import StoreMaking
 from .searches import answered
 
@@ -53,6 +59,8 @@ class HybridVectorStore(StoreMaking):
     ['Blood clots.']
     """
 
+    _deleted: VectorCache = PrivateAttr(default_factory=VectorCache)
+
     @classmethod
     def class_name(cls) -> str:
         return "HybridVectorStore"
@@ -71,6 +79,45 @@ class HybridVectorStore(StoreMaking):
     def embed_model(self) -> BaseEmbedding:
         """The model that makes the index's vectors, for a `VectorStoreIndex` or a pipeline."""
         return embed_model_of(self._index.encoder)
+
+    @property
+    def cached_embed_model(self) -> BaseEmbedding:
+        """The same, but it does not embed again what was in a document deleted a moment ago.
+
+        LlamaIndex updates a document by deleting it and inserting it again, as other nodes; with
+        this model only texts that changed are embedded. The last 64 MiB of vectors are kept.
+        """
+        return CachedEmbedding(self.embed_model, self._deleted)
+
+    @property
+    def docstore(self) -> HybridDocumentStore:
+        """The store's nodes as a docstore, for what follows relationships from node to node."""
+        return HybridDocumentStore(self)
+
+    def as_index(self, *, embed_model: Any = None, **options: Any) -> VectorStoreIndex:
+        """A `VectorStoreIndex` over this store, with its model and its docstore.
+
+        Its `refresh_ref_docs` leaves unchanged documents alone, in a new process too, and embeds
+        only what changed in others. ``VectorStoreIndex.from_vector_store(store)`` makes the same.
+
+        Args:
+            embed_model: instead of the store's own; it must make the same vectors.
+            options: those of `VectorStoreIndex`, like ``transformations``.
+
+        Raises:
+            TypeError: an option that there is not.
+
+        >>> from llama_index.core import Document, MockEmbedding
+        >>> index = HybridVectorStore.create(MockEmbedding(embed_dim=8)).as_index()
+        >>> index.refresh_ref_docs([Document(id_="d", text="Bread needs yeast.")])
+        [True]
+        >>> index.refresh_ref_docs([Document(id_="d", text="Bread needs yeast.")])
+        [False]
+        """
+        model = self.embed_model if embed_model is None else embed_model
+        if isinstance(model, BaseEmbedding) and not isinstance(model, CachedEmbedding):
+            model = CachedEmbedding(model, self._deleted)
+        return index_over(self, model, **options)
 
     def close(self) -> None:
         """Close the index; closing again does nothing."""
@@ -111,7 +158,16 @@ class HybridVectorStore(StoreMaking):
         _refuse(delete_kwargs)
         if not isinstance(ref_doc_id, str) or ref_doc_id in ("", _NO_DOCUMENT):
             raise InvalidInputError(f"delete needs the id of a document, not {ref_doc_id!r}")
-        self._index.delete(where=Eq(("ref_doc_id",), ref_doc_id))
+        where = Eq(("ref_doc_id",), ref_doc_id)
+        self._keep_vectors(where)
+        self._index.delete(where=where)
+
+    def _keep_vectors(self, where: Filter) -> None:
+        """Note down the vectors of what is about to be deleted, for `cached_embed_model`."""
+        passages = self._index.matching(where)
+        texts = [node_of(each).get_content(metadata_mode=MetadataMode.EMBED) for each in passages]
+        with suppress(InvalidInputError):  # another thread deleted some of them meanwhile
+            self._deleted.put(texts, self._index.dense.vectors([each.id for each in passages]))
 
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
@@ -122,7 +178,7 @@ class HybridVectorStore(StoreMaking):
             found = self._index.get(node_ids)
             passages = [passage for passage in found if passage is not None]
         else:
-            passages = list(self._index)
+            passages = list(self._index) if chosen is None else self._index.matching(chosen)
         return [
             node_of(passage) for passage in passages if chosen is None or chosen.matches(passage)
         ]
