@@ -25,6 +25,7 @@ from hybridge.errors import (
     EncoderMismatchError,
     IndexNotFoundError,
     InvalidInputError,
+    ReadOnlyError,
     StoreError,
 )
 from hybridge.passages import JSON, point_id, stored_passage
@@ -348,7 +349,7 @@ def test_nothing_is_written(
             lambda: index.delete([uuid(1)]),
             lambda: index.delete(where={"topic": "sea"}),
         ):
-            with pytest.raises(InvalidInputError, match="writable=True"):
+            with pytest.raises(ReadOnlyError, match="writable=True"):
                 write()
     check_same(before, written.client)
 

@@ -171,14 +171,14 @@ def test_a_second_process_is_refused(index: HybridIndex, path: Path) -> None:
     code = (
         "import sys; from hybridge import *\n"
         "words = CallableEncoder(lambda texts: [], dimension=32, identity='words')\n"
-        "try: HybridIndex.open(sys.argv[1], encoder=words)\n"
+        "try: HybridIndex.open(sys.argv[1], encoder=words, read_only=False)\n"
         "except HybridgeError as error: print(type(error).__name__, error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("IndexLockedError")
-    assert "open already" in done.stdout
+    assert "open for writing already" in done.stdout
 
 
 DAMAGED = ["manifest.json", "generation.json", "seal.json"]

@@ -51,7 +51,7 @@ def _build(screen: Console, directory: str | None) -> HybridIndex:
     )
     start = perf_counter()
     try:
-        index = HybridIndex.open(directory) if directory else _new(None)
+        index = HybridIndex.open(directory, read_only=False) if directory else _new(None)
     except IndexNotFoundError:
         index = _new(directory)
     try:

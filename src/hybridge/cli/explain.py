@@ -66,7 +66,7 @@ def explain(
         raise click.UsageError("Missing argument 'QUERY'.")
     if picture is not None and plot is None:
         raise click.UsageError("--picture says what to draw: give a file with --plot.")
-    with place.open() as index:
+    with place.open(read_only=True) as index:
         retriever = reranking.over(index)
         search = one = None
         if passage is not None:

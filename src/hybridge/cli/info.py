@@ -27,7 +27,7 @@ def info(place: Place, as_json: bool) -> None:
 
     from .output import console, plain_table, print_json
 
-    with place.open() as index:
+    with place.open(read_only=True) as index:
         facts = index.info()
     if as_json:
         print_json(facts)

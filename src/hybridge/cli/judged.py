@@ -98,7 +98,7 @@ class Judged:
         from ..index import HybridIndex
 
         if self.has_own_questions:
-            with HybridIndex.open(str(self.directory)) as index:
+            with HybridIndex.open(str(self.directory), read_only=True) as index:
                 yield index, self._own(index)
             return
         from ..encoders import SentenceTransformerEncoder

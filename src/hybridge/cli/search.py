@@ -56,7 +56,7 @@ def search(
         place, query = replace(place, directory=None), place.directory
     if query is None:
         raise click.UsageError("Missing argument 'QUERY'.")
-    with place.open() as index:
+    with place.open(read_only=True) as index:
         [hits] = reranking.over(index).search([query], k, where=where)
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])

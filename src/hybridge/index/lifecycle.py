@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ from typing import Any, Self
 from ..analyzer import Analyzer
 from ..colbert.tokens import TokenEncoder
 from ..errors import ClosedError, CopyError
+from ..passages import Passage
 from ..protocols import Encoder
 from .access import Access
 from .home import Home
@@ -116,6 +117,11 @@ class Lifecycle:
         suffix = ", read only" if self._home.is_read_only else ""
         return f"{type(self).__name__}({self._home.place}{suffix})"
 
+    def _admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        """Check that passages may be written, and each of them on the way; see `Home.admit`."""
+        self._access.check()
+        return self._home.admit(passages)
+
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Keep everybody else out for a write; if it fails half-way, trust nothing derived."""
@@ -126,6 +132,14 @@ class Lifecycle:
             except BaseException:
                 self._lexical.invalidate()
                 raise
+
+    def _in_steps(self, steps: Iterator[None]) -> None:
+        """Take each step of a long write alone, with room for searches in between."""
+        end = object()
+        step: object = None
+        while step is not end:
+            with self._changing():
+                step = next(steps, end)
 
 
 def _reopened(index: type[Any], arguments: dict[str, Any]) -> Any:

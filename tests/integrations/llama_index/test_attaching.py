@@ -28,7 +28,12 @@ from pydantic import PrivateAttr
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 from hybridge import HybridIndex, Passage
-from hybridge.errors import EncoderMismatchError, IndexNotFoundError, InvalidInputError
+from hybridge.errors import (
+    EncoderMismatchError,
+    IndexNotFoundError,
+    InvalidInputError,
+    ReadOnlyError,
+)
 from hybridge.vectors import LangChainLayout, LlamaIndexLayout
 from langchain_hybridge import HybridRetriever as LangChainHybridRetriever
 from langchain_hybridge import HybridVectorStore as LangChainHybridVectorStore
@@ -176,7 +181,7 @@ async def test_nothing_is_written(
         lambda: store.delete_nodes([ASPIRIN]),
         store.clear,
     ):
-        with pytest.raises(InvalidInputError, match="attached for reading only"):
+        with pytest.raises(ReadOnlyError, match="attached for reading only"):
             change()
     retriever.retriever.close()
     store.index.close()

@@ -384,7 +384,7 @@ def test_a_store_in_a_folder_is_found_again(
     found = index.as_retriever(vector_store_query_mode="hybrid").retrieve("blood")
     index.storage_context.persist(persisted)
     with pytest.raises(IndexLockedError):
-        HybridVectorStore.open(folder, model)
+        HybridVectorStore.open(folder, model, read_only=False)
     store.client.close()
     opened = HybridVectorStore.open(folder, model)
     with opened.index:
