@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,11 +23,13 @@ from ..errors import (
     StoreError,
 )
 from ..filters import Filter, index_fields, to_edge
+from ..filters.linked import linked_index
 from ..forking import renew_in_children
 from ..passages import Passage, point_number
 from ..protocols import Vectors
-from .edge_config import search_params, shard_config, token_params
+from .edge_config import exact_params, search_params, shard_config
 from .frequencies import Frequencies
+from .graph import GraphRecord
 from .options import StoreOptions
 from .payload import passage_of, payload_of
 from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
@@ -39,6 +42,9 @@ __all__ = ["EdgeStore"]
 logger = logging.getLogger(__name__)
 
 _PAGE = 1_000
+# Indexing a field keeps every thread of the process waiting, for some 4 µs a passage. Of more
+# passages than these that is left to `optimize`.
+_INDEXED_AT_ONCE = 50_000
 _FREQUENCIES = "frequencies.npz"
 _ID_AND_SCORE = attrgetter("id", "score")
 
@@ -72,8 +78,11 @@ class EdgeStore:
         self._changing = changing
         self._frequency_file = path / _FREQUENCIES
         self._frequencies: Frequencies | None = None
+        self._path = path
+        self._graph = GraphRecord.read(path)
         params = search_params(options)
-        self._params = {DENSE: params, SPARSE: params, TOKENS: token_params()}
+        self._exact_params = exact_params()
+        self._params = {DENSE: params, SPARSE: params, TOKENS: self._exact_params}
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
         self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
@@ -98,13 +107,17 @@ class EdgeStore:
 
         path.mkdir(parents=True, exist_ok=True)
         with _engine(f"create a store at {path}"):
-            return cls(path, edge.EdgeShard.create(str(path), shard_config(options)), options)
+            store = cls(path, edge.EdgeShard.create(str(path), shard_config(options)), options)
+        for field, kind in options.payload_indexes.items():
+            store._index(field, kind)
+        return store
 
     @classmethod
     def open(cls, path: Path, options: StoreOptions, changing: Changing = nullcontext) -> EdgeStore:
         """The store that `create` made in this folder."""
+        build = GraphRecord.read(path).build
         with changing(), _opening(path):
-            store = cls(path, _load(path, options), options, changing)
+            store = cls(path, _load(path, options, build), options, changing)
         if options.sparse:
             store._known_frequencies()  # now, so that no search waits for them
         return store
@@ -245,6 +258,19 @@ class EdgeStore:
         for records in self._pages(None, with_payload=True):
             yield [passage_of(record.payload) for record in records]
 
+    def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
+        import qdrant_edge as edge
+
+        request = edge.ScrollRequest(
+            limit=limit,
+            filter=None if where is None else to_edge(where, self._indexes).filter,
+            with_payload=True,
+            with_vector=False,
+        )
+        with _engine("read passages"):
+            records: list[Any] = self._shard.scroll(request)[0]
+        return [passage_of(record.payload) for record in records]
+
     def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         import qdrant_edge as edge
 
@@ -262,20 +288,44 @@ class EdgeStore:
         ]
 
     def is_prepared(self, where: Filter) -> bool:
-        return index_fields(where, self._indexes).keys() <= self._absent
+        return self._missing(where).keys() <= self._absent
 
     def prepare(self, where: Filter) -> None:
+        missing = self._missing(where)
+        with _engine("count"):
+            count = self._shard.info().points_count
+        if count <= _INDEXED_AT_ONCE:
+            self._index_present(missing)
+        elif missing:
+            logger.warning(
+                "filters on %s read every passage until optimize() has indexed it; "
+                "create(filter_fields=...) indexes a field from the start",
+                " and ".join(missing),
+            )
+            self._remember(replace(self._graph, awaited={**self._graph.awaited, **missing}))
+
+    def _missing(self, where: Filter) -> dict[str, str]:
+        """The payload indexes that a filter would use, and that are neither there nor awaited."""
+        return index_fields(where, {**self._indexes, **self._graph.awaited})
+
+    def _index_present(self, indexes: Mapping[str, str]) -> None:
+        """Make those of the payload indexes that would not be empty."""
         import qdrant_edge as edge
 
-        for path, kind in index_fields(where, self._indexes).items():
+        for path, kind in indexes.items():
             # A filter may name a field that there is not, by mistake or a language model's fancy.
             present = edge.Filter(must_not=[edge.IsEmptyCondition(path)])
             if path in self._absent or not self._count(present):
                 self._absent.add(path)
-                continue
-            schema = getattr(edge.PayloadSchemaType, kind.capitalize())
-            self._update("index a field", edge.UpdateOperation.create_field_index(path, schema))
-            self._indexes[path] = kind
+            else:
+                self._index(path, kind)
+
+    def _index(self, path: str, kind: str) -> None:
+        import qdrant_edge as edge
+
+        schema = getattr(edge.PayloadSchemaType, kind.capitalize())
+        self._update("index a field", edge.UpdateOperation.create_field_index(path, schema))
+        self._indexes[path] = kind
 
     def count(self) -> int:
         return self._count(None)
@@ -299,8 +349,31 @@ class EdgeStore:
             self._shard.flush()
 
     def optimize(self) -> None:
+        self._index_present(self._graph.awaited)
+        linked = dict(self._graph.linked.items() & self._indexes.items())
+        graph = replace(self._graph, linked=linked, awaited={})
+        if self.options.hnsw is not None and linked != self._indexes and self._is_indexed():
+            # Recorded first: until all is built, a crash leaves parts that lack a field.
+            graph = replace(graph, build=graph.build + 1)
+            self._remember(graph)
+            with self._changing(), _opening(self._path):
+                self._shard.close()
+                self._shard = _load(self._path, self.options, graph.build)
         with self._changing(), _engine("optimize"):
             self._shard.optimize()
+        if self.options.hnsw is not None:
+            graph = replace(graph, linked=dict(self._indexes))
+        self._remember(graph)
+
+    def _is_indexed(self) -> bool:
+        with _engine("optimize"):
+            return self._shard.info().indexed_vectors_count > 0
+
+    def _remember(self, graph: GraphRecord) -> None:
+        if graph != self._graph:
+            with self._changing():
+                graph.write(self._path)
+            self._graph = graph
 
     def close(self) -> None:
         with self._changing(), _engine("close"):
@@ -338,7 +411,7 @@ class EdgeStore:
         while True:
             request = edge.ScrollRequest(
                 offset=offset,
-                limit=_PAGE if with_payload or with_vector else None,
+                limit=_PAGE,
                 filter=chosen,
                 with_payload=with_payload,
                 with_vector=with_vector,
@@ -362,8 +435,18 @@ class EdgeStore:
                 using=probe.using,
             ),
             filter=self._filter(probe.where, probe.among),
-            params=self._params[probe.using],
+            params=self._params[probe.using] if self._is_linked(probe) else self._exact_params,
         )
+
+    def _is_linked(self, probe: Probe) -> bool:
+        """Whether a graph leads to all that a probe may find."""
+        if probe.using != DENSE or self.options.hnsw is None:
+            return True
+        if probe.where is None or probe.among is not None:
+            return probe.among is None
+        index = linked_index(probe.where)
+        linked = self._graph.linked.items() & self._indexes.items()
+        return index is not None and index in linked
 
     def _filter(
         self, where: Filter | None, among: Collection[int] | None = None
@@ -386,11 +469,11 @@ class EdgeStore:
         return to_edge(passing(where, candidates)).filter
 
 
-def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
-    """The shard in a folder."""
+def _load(path: Path, options: StoreOptions, build: int) -> edge.EdgeShard:
+    """The shard in a folder; arguments as for `shard_config`."""
     import qdrant_edge as edge
 
-    config = shard_config(options)
+    config = shard_config(options, build)
     try:
         return edge.EdgeShard.load(str(path), config)
     except Exception as error:

@@ -10,14 +10,22 @@ from .store import DENSE, SPARSE, TOKENS
 if TYPE_CHECKING:
     import qdrant_edge as edge
 
-__all__ = ["search_params", "shard_config", "token_params"]
+__all__ = ["exact_params", "search_params", "shard_config"]
 
 # Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
 _NEVER = 2**40
+# So many kilobytes of vectors are searched without the graph.
+_FULL_SCAN = 10_000
 
 
-def shard_config(options: StoreOptions) -> edge.EdgeConfig:
-    """How a shard keeps its vectors."""
+def shard_config(options: StoreOptions, build: int = 0) -> edge.EdgeConfig:
+    """How a shard keeps its vectors.
+
+    Args:
+        options: of the store.
+        build: a number with which the engine's `optimize` builds the graph anew, whole, if it was
+            built with another.
+    """
     import qdrant_edge as edge
 
     hnsw = options.hnsw
@@ -36,14 +44,18 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
             edge.Distance.Dot,
             multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
             datatype=getattr(edge.VectorStorageDatatype, options.tokens.datatype.capitalize()),
-            hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+            hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=_FULL_SCAN),
         )
     return edge.EdgeConfig(
         vectors=vectors,
         sparse_vectors=sparse if options.sparse else None,
-        hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000)
+        # A graph is of another configuration, and so built anew, if this threshold is another one:
+        # a kilobyte more a build changes nothing else.
+        hnsw_config=edge.HnswIndexConfig(
+            hnsw.m, hnsw.ef_construct, full_scan_threshold=_FULL_SCAN + build
+        )
         if hnsw
-        else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=_FULL_SCAN),
         quantization_config=quantization,
         # An exact search reads one segment, and handing that to another thread costs 40 µs.
         max_search_threads=1 if options.exact else None,
@@ -69,8 +81,8 @@ def search_params(options: StoreOptions) -> edge.SearchParams:
     )
 
 
-def token_params() -> edge.SearchParams:
-    """How token vectors are searched: exactly, by what is stored, whatever the dense ones have."""
+def exact_params() -> edge.SearchParams:
+    """How a shard is searched exactly: by what is stored, without graph and quantised copies."""
     import qdrant_edge as edge
 
     return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))

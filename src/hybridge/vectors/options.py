@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import InvalidInputError
+from ..filters.fields import parse_field, spell_field
+from ..filters.indexes import payload_path
 from ..passages import JSON
 
-__all__ = ["HNSW", "Datatype", "Distance", "Quantization", "StoreOptions", "TokenOptions"]
+__all__ = [
+    "HNSW",
+    "Datatype",
+    "Distance",
+    "FieldKind",
+    "Quantization",
+    "StoreOptions",
+    "TokenOptions",
+]
 
 Distance: TypeAlias = Literal["cosine", "dot"]
 Quantization: TypeAlias = Literal["int8", "binary"]
 Datatype: TypeAlias = Literal["float32", "float16", "turbo8", "turbo4"]
+FieldKind: TypeAlias = Literal["keyword", "float", "datetime", "bool"]
 
 _BYTES: dict[Datatype, float] = {"float32": 4.0, "float16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
 
@@ -76,9 +87,13 @@ class StoreOptions:
         quantization: ``"int8"`` or ``"binary"`` copies for the first pass, rescored by the
             originals; None keeps none.
         tokens: keep token vectors as well, for late interaction; None keeps none.
+        filter_fields: the metadata fields to index from the start, name to kind of value:
+            ``"keyword"`` for strings, ``"float"`` for numbers, ``"datetime"`` for dates in ISO form
+            and ``"bool"``.
 
     Raises:
-        InvalidInputError: a dimension below 1, or a distance or quantisation we do not know.
+        InvalidInputError: a dimension below 1, an unknown distance, quantisation or kind, or a
+            field that cannot be indexed.
     """
 
     dimension: int
@@ -87,9 +102,11 @@ class StoreOptions:
     hnsw: HNSW | None = None
     quantization: Quantization | None = None
     tokens: TokenOptions | None = None
+    filter_fields: Mapping[str, FieldKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_dimension(self.dimension)
+        object.__setattr__(self, "filter_fields", _checked_fields(self.filter_fields))
         if self.distance not in get_args(Distance):
             raise InvalidInputError(
                 f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
@@ -106,6 +123,12 @@ class StoreOptions:
     def exact(self) -> bool:
         """Whether every search looks at every vector."""
         return self.hnsw is None and self.quantization is None
+
+    @property
+    def payload_indexes(self) -> dict[str, str]:
+        """The payload indexes that `filter_fields` asks for, path to kind."""
+        paths = {name: payload_path(parse_field(name)) for name in self.filter_fields}
+        return {path: self.filter_fields[name] for name, path in paths.items() if path is not None}
 
     def to_config(self) -> dict[str, JSON]:
         """These options as JSON."""
@@ -132,3 +155,26 @@ class StoreOptions:
 def _check_dimension(dimension: int) -> None:
     if dimension < 1:
         raise InvalidInputError(f"dimension must be at least 1, not {dimension}")
+
+
+def _checked_fields(fields: object) -> dict[str, FieldKind]:
+    if not isinstance(fields, Mapping):
+        raise InvalidInputError(
+            "filter_fields must be a dict from a field's name to the kind of its values, such as "
+            f"{{'year': 'float', 'topic': 'keyword'}}, not {fields!r}"
+        )
+    checked: dict[str, FieldKind] = {}
+    for name, kind in fields.items():
+        path = parse_field(name)
+        if kind not in get_args(FieldKind):
+            raise InvalidInputError(
+                f"filter_fields: the kind of {name!r} must be one of {get_args(FieldKind)}, not "
+                f"{kind!r}; 'float' is for whole numbers too"
+            )
+        if payload_path(path) is None:
+            raise InvalidInputError(
+                f"filter_fields: {name!r} cannot be indexed, for its name holds a quote or a "
+                "backslash; filters on it work without an index"
+            )
+        checked[spell_field(path)] = kind
+    return checked
