@@ -21,6 +21,7 @@ from .conditions import (
     TextMatch,
     TextMatchInsensitive,
 )
+from .field_check import FieldCheck, some_of
 from .indexes import index_fields, payload_path
 from .language import And, Filter, IdIn, Not, Or
 from .parsing import as_filter
@@ -33,6 +34,7 @@ __all__ = [
     "Contains",
     "Eq",
     "Exists",
+    "FieldCheck",
     "Filter",
     "Gt",
     "Gte",
@@ -51,6 +53,7 @@ __all__ = [
     "as_filter",
     "index_fields",
     "payload_path",
+    "some_of",
     "to_client",
     "to_edge",
 ]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from ..errors import ClosedError
-from ..filters import Filter
+from ..filters import FieldCheck, Filter
 from ..forking import check_process
 from .home import Home
 from .locks import ReadWriteLock
@@ -31,6 +31,7 @@ class Access:
         self._process = os.getpid()
         self._lock = ReadWriteLock()
         self._writer = Lock()
+        self.fields = FieldCheck(home.place)
         self.closed = False
 
     @property
@@ -70,6 +71,8 @@ class Access:
                 store.prepare(where)
         with self._lock.read():
             self.check()
+            if where is not None:
+                self.fields.look(where, store.some)
             yield
 
     @contextmanager

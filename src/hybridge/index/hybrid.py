@@ -214,6 +214,7 @@ class HybridIndex(Making, Searchable):
             with self._changing():
                 if chosen is not None:
                     store.prepare(chosen)
+                    self._access.fields.look(chosen, store.some)
                     points = store.matching(chosen)
                 else:
                     points = list(store.existing(wanted))

@@ -14,7 +14,7 @@ from uuid import uuid4
 from ..analyzer import Analyzer, AnalyzerLike
 from ..arguments import check_ids, check_k, check_queries
 from ..errors import CorruptIndexError, IndexNotFoundError, InvalidInputError
-from ..filters import as_filter
+from ..filters import FieldCheck, as_filter, some_of
 from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
@@ -77,6 +77,7 @@ class BM25Retriever:
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
+        self._fields = FieldCheck("this BM25Retriever")
         # Awaited by forks, so that a child has passages and postings of one moment.
         self._lock = ForkSafeLock(awaited=True)
         self.add(passages)
@@ -139,6 +140,8 @@ class BM25Retriever:
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
         wanted, condition = check_ids(() if ids is None else ids), as_filter(where)
         with self._lock:
+            if condition is not None:
+                self._fields.look(condition, some_of(self._passages.values()))
             if condition is None:
                 removed = [name for name in dict.fromkeys(wanted) if name in self._passages]
             else:
@@ -169,6 +172,8 @@ class BM25Retriever:
         queries, k, condition = check_queries(queries), check_k(k), as_filter(where)
         with observed(STAGE, len(queries)) as report:
             view = self._view()
+            if condition is not None:
+                self._fields.look(condition, some_of(view.passages))
             allowed = None if condition is None else view.allowed(condition)
             report.hits = hits = [view.hits(query, k, allowed) for query in queries]
         return hits

@@ -25,18 +25,21 @@ class View:
     Args:
         snapshot: keys are the passages' ids.
         passages: the passages by id; every one of the snapshot's is there.
+
+    Attributes:
+        passages: row by row.
     """
 
     def __init__(self, snapshot: Snapshot[str], passages: Mapping[str, Passage]) -> None:
         self._snapshot = snapshot
-        self._passages = [passages[key] for key in snapshot.keys]
+        self.passages = [passages[key] for key in snapshot.keys]
         self._masks: dict[Filter, NDArray[np.bool_]] = {}
 
     def allowed(self, where: Filter) -> NDArray[np.bool_]:
         """Shape (passages,): which rows pass the filter; remembered, for filters come again."""
         mask = self._masks.get(where)
         if mask is None:
-            mask = np.array([where.matches(passage) for passage in self._passages], dtype=np.bool_)
+            mask = np.array([where.matches(passage) for passage in self.passages], dtype=np.bool_)
             if len(self._masks) >= _CACHED_FILTERS:
                 self._masks.clear()
             self._masks[where] = mask
@@ -46,7 +49,7 @@ class View:
         """The best `k` passages for a query, of those in allowed rows."""
         rows = self._snapshot.rows
         return [
-            Hit(self._passages[rows[key]], score, (StageScore(STAGE, rank, score),))
+            Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score),))
             for rank, (key, score) in enumerate(self._snapshot.top(query, k, allowed), start=1)
         ]
 

@@ -196,6 +196,14 @@ class ClientStore:
         for records in self._pages(None, with_payload=True):
             yield list(map(self._passage, records))
 
+    def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
+        chosen = None if where is None else self._pushed(where).filter
+        with server_errors("read passages"):
+            records, _ = self._client.scroll(
+                self._collection, scroll_filter=chosen, limit=limit, with_payload=True
+            )
+        return [self._passage(record) for record in records]
+
     def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         if not probes:
             return []

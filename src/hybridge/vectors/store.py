@@ -143,6 +143,13 @@ class VectorStore(Protocol):
         """All passages, page by page, in the order of their points."""
         ...
 
+    def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
+        """At most `limit` passages, of all or of those that the engine lets through a filter.
+
+        None come back where none passes; where the engine cannot decide, others may.
+        """
+        ...
+
     def query(self, probes: Sequence[Probe]) -> list[Ranking]:
         """For each probe its points, best first, ties by id, a sparse probe's zeros left out.
 
