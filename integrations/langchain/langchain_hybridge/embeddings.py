@@ -56,7 +56,7 @@ def encoder_of(
                 "SentenceTransformerEncoder and CallableEncoder take one of their own"
             )
         return as_encoder(embedding)
-    options = {} if batch_size is None else {"batch_size": batch_size}
+    options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
     try:
         encoder = EmbeddingsEncoder.from_langchain(embedding, identity=identity, **options)
     except InvalidInputError:

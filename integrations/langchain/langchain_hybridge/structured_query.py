@@ -122,7 +122,7 @@ class HybridTranslator(Visitor):
                 return Lte(field, _bounds(value)[1])
 
 
-def register_translator(store: type[VectorStore]) -> None:
+def register_translator(store: type) -> None:
     """Let `SelfQueryRetriever` find `HybridTranslator` for stores of this class.
 
     LangChain has no registry for that: one function of `langchain-classic` holds the list of all
