@@ -15,12 +15,12 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ...errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StoreError
+from ...forking import TemporaryFolder
 from ...lexical.passage_file import check_ours, read_passages, write_passages
 from ...passages import Passage
 from .token_store import TokenStore
@@ -53,7 +53,7 @@ class Home:
     """
 
     def __init__(
-        self, path: Path, lock: BaseFileLock, temporary: TemporaryDirectory[str] | None = None
+        self, path: Path, lock: BaseFileLock, temporary: TemporaryFolder | None = None
     ) -> None:
         self._path = path
         self._lock = lock
@@ -72,8 +72,8 @@ class Home:
         """
         temporary = None
         if path is None:
-            temporary = TemporaryDirectory(prefix="hybridge-", ignore_cleanup_errors=True)
-            path = Path(temporary.name) / "index"
+            temporary = TemporaryFolder()
+            path = temporary.path / "index"
         path = path.absolute()
         with _reported(f"make {path}"):
             _check_room(path, overwrite=overwrite)
@@ -176,10 +176,10 @@ class Home:
         self._remove(_BUILDING, _TOKENS, *map(str, self._indexes()))
 
     def close(self) -> None:
-        """Let go of the folder; a temporary one goes."""
+        """Let go of the folder; a temporary one goes. In a forked child neither happens."""
         self._lock.release()
         if self._temporary:
-            self._temporary.cleanup()
+            self._temporary.remove()
 
     def _indexes(self) -> list[Path]:
         """By their numbers; a folder that a person called plaid-something is left alone."""

@@ -6,11 +6,12 @@ import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
-from ...errors import ClosedError
+from ...copying import SharedInCopies
+from ...errors import ClosedError, CopyError
+from ...forking import ForkSafeLock, check_process
 from ...passages import Passage, unique_passages
 from .encoder import RAGatouilleTokenEncoder
 from .home import Home
@@ -21,7 +22,7 @@ from .view import View
 __all__ = ["Lifecycle"]
 
 
-class Lifecycle:
+class Lifecycle(SharedInCopies):
     """What `ColBERTRetriever` does besides finding passages."""
 
     def __init__(self, home: Home, settings: Settings, passages: Iterable[Passage] = ()) -> None:
@@ -34,10 +35,11 @@ class Lifecycle:
         self._latest: View | None = None
         self._closed = False
         # Who adds encodes under the first alone, and searches go on; the second is for changes.
-        self._adding = Lock()
-        self._writer = Lock()
+        self._adding = ForkSafeLock()
+        self._writer = ForkSafeLock()
+        self._process = os.getpid()
         # Closes what nobody closed, when it is collected or the process ends.
-        self._finalizer = weakref.finalize(self, _shut, home, os.getpid())
+        self._finalizer = weakref.finalize(self, home.close)
 
     @classmethod
     def create(
@@ -150,7 +152,19 @@ class Lifecycle:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._home.place})"
 
+    def __reduce__(self) -> NoReturn:
+        raise CopyError(
+            f"{self!r} cannot be pickled: one process at a time has its folder open. Make it in a "
+            "folder, close it, and open that in the other process with ColBERTRetriever.open"
+        )
+
     def _check(self) -> None:
+        check_process(
+            self._process,
+            repr(self),
+            "one process at a time has a folder open, so open it with ColBERTRetriever.open behind "
+            "the fork, in the process that needs it",
+        )
         if self._closed:
             raise ClosedError(
                 f"the retriever ({self._home.place}) was closed: open it again with "
@@ -188,8 +202,3 @@ class Lifecycle:
                     view = View(passages, self._index.covering(indexable(passages.values())))
                     self._latest = view
         return view
-
-
-def _shut(home: Home, process: int) -> None:
-    if os.getpid() == process:  # else a forked child: the folder belongs to its parent
-        home.close()
