@@ -78,14 +78,23 @@ def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
     store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
     store.is_local = False  # as it would be over a connection
-    top = store._request(Probe([1.0, 0.0], 10, where=Eq("a", 1)))
+    top = store._request(Probe([1.0, 0.0], 10))
     assert top.params is None
     assert top.using == ""
-    exact = store._request(Probe([1.0, 0.0], 10, among=[-1])).params
-    assert exact is not None
-    assert exact.exact
-    assert exact.quantization is not None
-    assert exact.quantization.ignore
+
+
+def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClient) -> None:
+    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store.is_local = False
+    for probe in (
+        Probe([1.0, 0.0], 10, where=Eq("a", 1)),
+        Probe([1.0, 0.0], 10, among=[-1]),
+    ):
+        params = store._request(probe).params
+        assert params is not None
+        assert params.exact
+        assert params.quantization is not None
+        assert params.quantization.ignore
 
 
 def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,8 +272,9 @@ class HybridIndex(Making, Searchable):
     def optimize(self) -> None:
         """Tidy up after many writes. It may take long, and searches wait meanwhile.
 
-        Reclaims the room of deleted passages and builds the graph and the copies that `hnsw` and
-        `quantization` ask for. With ``lexical="qdrant"`` it also weighs by the exact average
+        Reclaims the room of deleted passages, indexes the metadata fields that searches filtered
+        by, and builds the graph and the copies that `hnsw` and `quantization` ask for; a graph that
+        was built without one of those fields is built anew. With ``lexical="qdrant"`` it also weighs by the exact average
         length, which else may be up to 2 % off.
         """
         if self._home.is_shared:  # a collection of others is theirs to tidy up
@@ -281,7 +282,8 @@ class HybridIndex(Making, Searchable):
         self._admit(())
         with self._access.turn():
             self._in_steps(self._lexical.refresh(exactly=True))
-            self._home.store.optimize()
+            with self._changing():
+                self._home.store.optimize()
 
     def info(self) -> dict[str, JSON]:
         """What this index is and holds, as JSON."""

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from ..errors import StoreError
 from ..filters import Filter, Pushed, index_fields, to_client
+from ..filters.linked import is_linked
 from ..iteration import chunked
 from ..passages import Passage
 from ..protocols import Vectors
-from .collection import describe, server_errors
+from .collection import describe, is_local, server_errors
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .options import StoreOptions
@@ -25,7 +26,7 @@ from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passin
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-__all__ = ["ClientStore"]
+__all__ = ["ClientStore", "exact_params"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,6 @@ class ClientStore:
         layout: Layout = OWN,
         vector: str = DENSE,
     ) -> None:
-        from qdrant_client.local.qdrant_local import QdrantLocal
-
         self.options = options
         self._client = client
         self._collection = collection
@@ -65,7 +64,7 @@ class ClientStore:
         self._vector = vector
         schema = describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
-        self.is_local = isinstance(client._client, QdrantLocal)
+        self.is_local = is_local(client)
         self._unindexed: set[str] = set()
         self._lengths = Lengths()
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
@@ -235,8 +234,8 @@ class ClientStore:
                 continue
             schema = models.PayloadSchemaType(kind)
             try:
-                with server_errors("index a field"):
-                    self._client.create_payload_index(self._collection, path, schema, wait=True)
+                with server_errors("index a field"):  # which it does while it answers searches
+                    self._client.create_payload_index(self._collection, path, schema, wait=False)
                 self._indexes[path] = kind
             except StoreError as error:  # as with a key that may only read
                 logger.warning("%s; filters on %s will read every payload", error, path)
@@ -313,7 +312,13 @@ class ClientStore:
         )
 
     def _params(self, probe: Probe) -> models.SearchParams | None:
-        return _search_params(self.options, probe.using)
+        if probe.using == TOKENS:
+            return exact_params()
+        if self.options.hnsw is not None and probe.using == DENSE:
+            linked = self.options.payload_indexes.items() & self._indexes.items()
+            if probe.among is not None or not is_linked(probe.where, linked):
+                return exact_params()
+        return _search_params(self.options)
 
     def _filter(
         self, where: Filter | None, among: Collection[int] | None = None
@@ -369,12 +374,17 @@ def _sparse(weights: Sparse) -> models.SparseVector:
     return models.SparseVector(indices=weights[0], values=weights[1])
 
 
-def _search_params(options: StoreOptions, using: str) -> models.SearchParams:
+def exact_params() -> models.SearchParams:
+    """How a server searches exactly: by what is stored, without graph and quantised copies."""
     from qdrant_client import models
 
-    if using == TOKENS:
-        ignore = models.QuantizationSearchParams(ignore=True)
-        return models.SearchParams(exact=True, quantization=ignore)
+    ignore = models.QuantizationSearchParams(ignore=True)
+    return models.SearchParams(exact=True, quantization=ignore)
+
+
+def _search_params(options: StoreOptions) -> models.SearchParams:
+    from qdrant_client import models
+
     rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
     return models.SearchParams(
         exact=options.exact,

@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "drop",
     "exists",
+    "is_local",
     "read_manifest",
     "server_errors",
     "write_manifest",
@@ -49,14 +50,23 @@ def exists(client: QdrantClient, collection: str) -> bool:
         return client.collection_exists(collection)
 
 
+def is_local(client: QdrantClient) -> bool:
+    """Whether the engine is in this process: always exact, and without payload indexes."""
+    from qdrant_client.local.qdrant_local import QdrantLocal
+
+    return isinstance(client._client, QdrantLocal)
+
+
 def create(
     client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
 ) -> None:
-    """Make an empty collection that carries the manifest.
+    """Make an empty collection that carries the manifest, with the payload indexes asked for.
 
     Raises:
         IndexExistsError: there is a collection of this name.
     """
+    from qdrant_client import models
+
     with server_errors("create a collection"):
         if exists(client, collection):
             raise IndexExistsError(
@@ -64,6 +74,15 @@ def create(
                 "collection=, or pass overwrite=True"
             )
         client.create_collection(collection, metadata=manifest, **_config(options))
+    if is_local(client):
+        return
+    try:
+        for path, kind in options.payload_indexes.items():
+            with server_errors("index a field"):
+                client.create_payload_index(collection, path, models.PayloadSchemaType(kind))
+    except StoreError:
+        drop(client, collection)
+        raise
 
 
 def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:

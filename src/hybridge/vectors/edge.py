@@ -23,7 +23,7 @@ from ..errors import (
     StoreError,
 )
 from ..filters import Filter, index_fields, to_edge
-from ..filters.linked import linked_index
+from ..filters.linked import is_linked
 from ..forking import renew_in_children
 from ..passages import Passage, point_number
 from ..protocols import Vectors
@@ -435,18 +435,15 @@ class EdgeStore:
                 using=probe.using,
             ),
             filter=self._filter(probe.where, probe.among),
-            params=self._params[probe.using] if self._is_linked(probe) else self._exact_params,
+            params=self._search_params(probe),
         )
 
-    def _is_linked(self, probe: Probe) -> bool:
-        """Whether a graph leads to all that a probe may find."""
-        if probe.using != DENSE or self.options.hnsw is None:
-            return True
-        if probe.where is None or probe.among is not None:
-            return probe.among is None
-        index = linked_index(probe.where)
-        linked = self._graph.linked.items() & self._indexes.items()
-        return index is not None and index in linked
+    def _search_params(self, probe: Probe) -> edge.SearchParams:
+        if self.options.hnsw is not None and probe.using == DENSE:
+            linked = self._graph.linked.items() & self._indexes.items()
+            if probe.among is not None or not is_linked(probe.where, linked):
+                return self._exact_params
+        return self._params[probe.using]
 
     def _filter(
         self, where: Filter | None, among: Collection[int] | None = None

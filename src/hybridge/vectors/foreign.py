@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import IndexNotFoundError, InvalidInputError
 from ..filters import Filter
-from .client import ClientStore
+from .client import ClientStore, exact_params
 from .collection import describe, exists, server_errors
 from .layouts import Layout
 from .options import Distance
@@ -24,7 +24,8 @@ class ForeignStore(ClientStore):
     """A `VectorStore` in a collection of somebody else's; arguments as for `ClientStore`.
 
     A search is theirs: through whatever graph and copies of vectors they have, with Qdrant's own
-    settings. Their payload indexes are used, and none is made.
+    settings. With a filter it is exact, for nobody knows whether their graph was built for that.
+    Their payload indexes are used, and none is made.
     """
 
     def is_prepared(self, where: Filter) -> bool:
@@ -34,12 +35,7 @@ class ForeignStore(ClientStore):
         """Nothing to do: a payload index is for those to make whose collection it is."""
 
     def _params(self, probe: Probe) -> models.SearchParams | None:
-        from qdrant_client import models
-
-        if probe.among is None:
-            return None
-        ignore = models.QuantizationSearchParams(ignore=True)
-        return models.SearchParams(exact=True, quantization=ignore)
+        return None if probe.where is None and probe.among is None else exact_params()
 
 
 @dataclass(frozen=True)

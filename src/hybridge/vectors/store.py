@@ -164,8 +164,10 @@ class VectorStore(Protocol):
     def prepare(self, where: Filter) -> None:
         """Index the fields a filter reads; to be called before it is used, with no search running.
 
-        Without, each search reads every payload. A field that no passage has is not indexed. No
-        search may run, because what a filter translates to depends on the indexes there are.
+        No search may run, because what a filter translates to depends on the indexes there are. So
+        this takes no longer than a moment: a server makes the index in the background, and of many
+        passages in this process `optimize` makes it. Until then each search reads every payload. A
+        field that no passage has is not indexed.
         """
         ...
 
@@ -182,7 +184,11 @@ class VectorStore(Protocol):
         ...
 
     def optimize(self) -> None:
-        """Reclaim deleted points' room, and build the HNSW graph where there is to be one."""
+        """Reclaim deleted points' room, and build the HNSW graph where there is to be one.
+
+        To be called with no search running. The fields that filters read are indexed first. A
+        graph that was built without one of these indexes is built anew.
+        """
         ...
 
     def close(self) -> None:
