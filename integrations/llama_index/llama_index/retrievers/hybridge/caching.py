@@ -6,14 +6,21 @@ import hashlib
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.schema import MetadataMode
 
+from hybridge import HybridIndex
+from hybridge.errors import InvalidInputError
+from hybridge.filters import Filter
 from hybridge.forking import ForkSafeLock
 
-__all__ = ["CachedEmbedding", "VectorCache"]
+from .nodes import node_of
+
+__all__ = ["CachedEmbedding", "VectorCache", "keep_vectors"]
 
 _MAX_BYTES = 64 * 2**20
 
@@ -123,6 +130,14 @@ class CachedEmbedding(BaseEmbedding):
         found = {text: self._cache.get(text) for text in texts}
         known = {text: vector for text, vector in found.items() if vector is not None}
         return known, [text for text in texts if text not in known]
+
+
+def keep_vectors(cache: VectorCache, index: HybridIndex, where: Filter) -> None:
+    """Put the vectors of the nodes that pass a filter into a cache, by what is embedded of them."""
+    passages = index.matching(where)
+    texts = [node_of(each).get_content(metadata_mode=MetadataMode.EMBED) for each in passages]
+    with suppress(InvalidInputError):  # another thread deleted some of them meanwhile
+        cache.put(texts, index.dense.vectors([each.id for each in passages]).tolist())
 
 
 def _merged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import BaseNode
@@ -11,60 +11,17 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.docstore.types import BaseDocumentStore, RefDocInfo
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE
 
-from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Eq
 from llama_index.retrievers.hybridge.nodes import node_of, passages_of
 
+from .documents import by_document, document_hash, document_info
+from .mapping import NodeMapping
+
 if TYPE_CHECKING:
     from .store import HybridVectorStore
 
-__all__ = ["HybridDocumentStore", "NodeMapping"]
-
-
-class NodeMapping(Mapping[str, BaseNode]):
-    """The nodes of an index by their ids, each read when it is needed.
-
-    Args:
-        index: an open index.
-    """
-
-    def __init__(self, index: HybridIndex) -> None:
-        self.index = index
-
-    def __getitem__(self, node_id: str) -> BaseNode:
-        [passage] = self.index.get([node_id])
-        if passage is None:
-            raise KeyError(node_id)
-        return node_of(passage)
-
-    def __iter__(self) -> Iterator[str]:
-        return (passage.id for passage in self.index)
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def values(self) -> ValuesView[BaseNode]:
-        """The nodes, read page by page."""
-        return _Values(self)
-
-    def items(self) -> ItemsView[str, BaseNode]:
-        """Ids with their nodes, read page by page."""
-        return _Items(self)
-
-
-class _Values(ValuesView[BaseNode]):
-    _mapping: NodeMapping
-
-    def __iter__(self) -> Iterator[BaseNode]:
-        return map(node_of, self._mapping.index)
-
-
-class _Items(ItemsView[str, BaseNode]):
-    _mapping: NodeMapping
-
-    def __iter__(self) -> Iterator[tuple[str, BaseNode]]:
-        return ((passage.id, node_of(passage)) for passage in self._mapping.index)
+__all__ = ["HybridDocumentStore"]
 
 
 class HybridDocumentStore(BaseDocumentStore):
@@ -102,7 +59,7 @@ class HybridDocumentStore(BaseDocumentStore):
         """Write the documents' hashes, for a `SimpleDocumentStore`; nodes stay in the store."""
         hashes = SimpleDocumentStore()
         hashes.set_document_hashes(
-            {id_: _hash_of(id_, nodes) for id_, nodes in self._documents().items()}
+            {id_: document_hash(id_, nodes) for id_, nodes in self._documents().items()}
         )
         hashes.persist(persist_path, fs=fs)
 
@@ -144,22 +101,22 @@ class HybridDocumentStore(BaseDocumentStore):
         """The hash of a document as its nodes have it, or that of a node; None if there is none."""
         nodes = self._nodes_of(doc_id)
         if nodes:
-            return _hash_of(doc_id, nodes)
+            return document_hash(doc_id, nodes)
         node = self.get_document(doc_id, raise_error=False)
         return None if node is None else node.hash
 
     def get_all_document_hashes(self) -> dict[str, str]:
         """The ids of the documents that nodes are of, by the documents' hashes; reads all nodes."""
-        return {_hash_of(id_, nodes): id_ for id_, nodes in self._documents().items()}
+        return {document_hash(id_, nodes): id_ for id_, nodes in self._documents().items()}
 
     def get_ref_doc_info(self, ref_doc_id: str) -> RefDocInfo | None:
         """The ids of a document's nodes, in the order of its text, and its metadata."""
         nodes = self._nodes_of(ref_doc_id)
-        return _info_of(nodes) if nodes else None
+        return document_info(nodes) if nodes else None
 
     def get_all_ref_doc_info(self) -> dict[str, RefDocInfo]:
         """The same for each document, by its id; reads all nodes."""
-        return {id_: _info_of(nodes) for id_, nodes in self._documents().items()}
+        return {id_: document_info(nodes) for id_, nodes in self._documents().items()}
 
     # Writing
 
@@ -273,30 +230,8 @@ class HybridDocumentStore(BaseDocumentStore):
     def _nodes_of(self, ref_doc_id: str) -> list[BaseNode]:
         """The nodes of a document."""
         found = self._store.index.matching(Eq(("ref_doc_id",), ref_doc_id))
-        return _of_documents(map(node_of, found)).get(ref_doc_id, [])
+        return by_document(map(node_of, found)).get(ref_doc_id, [])
 
     def _documents(self) -> dict[str, list[BaseNode]]:
         """The nodes of each document."""
-        return _of_documents(self.docs.values())
-
-
-def _of_documents(nodes: Iterable[BaseNode]) -> dict[str, list[BaseNode]]:
-    documents: dict[str, list[BaseNode]] = {}
-    for node in nodes:
-        if node.ref_doc_id is not None:
-            documents.setdefault(node.ref_doc_id, []).append(node)
-    return documents
-
-
-def _hash_of(document_id: str, nodes: Sequence[BaseNode]) -> str:
-    hashes = {None if node.source_node is None else node.source_node.hash for node in nodes}
-    [first, *others] = hashes
-    # No document has this one, so that one whose nodes are of several states is written anew.
-    return f"unknown hash of {document_id}" if others or first is None else first
-
-
-def _info_of(nodes: Sequence[BaseNode]) -> RefDocInfo:
-    ordered = sorted(nodes, key=lambda node: getattr(node, "start_char_idx", None) or 0)
-    first, source = ordered[0], ordered[0].source_node
-    metadata = first.metadata if source is None or not source.metadata else source.metadata
-    return RefDocInfo([node.node_id for node in ordered], dict(metadata))
+        return by_document(self.docs.values())

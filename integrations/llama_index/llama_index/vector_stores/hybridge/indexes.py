@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.indices.vector_store import VectorIndexRetriever
 from llama_index.core.storage.docstore.types import RefDocInfo
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
+
+from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
 
 if TYPE_CHECKING:
     from .store import HybridVectorStore
@@ -40,12 +43,15 @@ class HybridVectorStoreIndex(VectorStoreIndex):
         return self.docstore.get_all_ref_doc_info() or {}
 
 
-def index_over(store: HybridVectorStore, embed_model: Any, **options: Any) -> VectorStoreIndex:
+def index_over(
+    store: HybridVectorStore, embed_model: Any, cache: VectorCache, **options: Any
+) -> VectorStoreIndex:
     """An index over a store, with the store's docstore.
 
     Args:
         store: an open store.
-        embed_model: embeds queries and what is inserted.
+        embed_model: embeds queries and what is inserted; None for the store's own.
+        cache: vectors that are not to be made again.
         options: those of `VectorStoreIndex`.
 
     Raises:
@@ -54,9 +60,12 @@ def index_over(store: HybridVectorStore, embed_model: Any, **options: Any) -> Ve
     known = inspect.signature(VectorStoreIndex).parameters.keys() - _OURS
     if unknown := options.keys() - known:
         raise TypeError(f"as_index knows no option {min(unknown)!r}: use some of {sorted(known)}")
+    model = store.embed_model if embed_model is None else embed_model
+    if isinstance(model, BaseEmbedding) and not isinstance(model, CachedEmbedding):
+        model = CachedEmbedding(model, cache)
     storage = StorageContext.from_defaults(vector_store=store, docstore=store.docstore)
     return HybridVectorStoreIndex(
-        **{"nodes": [], **options}, embed_model=embed_model, storage_context=storage
+        **{"nodes": [], **options}, embed_model=model, storage_context=storage
     )
 
 

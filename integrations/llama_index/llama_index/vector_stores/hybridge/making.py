@@ -1,4 +1,4 @@
-"""How a `HybridVectorStore` comes to be: created, opened, attached."""
+"""How a `HybridVectorStore` comes to be and ends: created, opened, attached, closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["StoreMaking"]
 
 
 class StoreMaking(BasePydanticVectorStore):
-    """The constructors of `HybridVectorStore`."""
+    """The constructors of `HybridVectorStore`, its index, and its end."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
@@ -110,3 +110,23 @@ class StoreMaking(BasePydanticVectorStore):
             HybridgeError: there is no such collection, or the model is not its own.
         """
         return cls(attached(client_or_url, collection, embed_model, **options))
+
+    @property
+    def client(self) -> HybridIndex:
+        """The index, as LlamaIndex calls it."""
+        return self._index
+
+    @property
+    def index(self) -> HybridIndex:
+        """The index."""
+        return self._index
+
+    def close(self) -> None:
+        """Close the index; closing again does nothing."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

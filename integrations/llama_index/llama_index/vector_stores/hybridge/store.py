@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
-from llama_index.core.schema import BaseNode, MetadataMode
+from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
 
-from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Filter, IdIn
-from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
+from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache, keep_vectors
 from llama_index.retrievers.hybridge.embeddings import embed_model_of
 from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
 from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
@@ -66,16 +64,6 @@ class HybridVectorStore(StoreMaking):
         return "HybridVectorStore"
 
     @property
-    def client(self) -> HybridIndex:
-        """The index, as LlamaIndex calls it."""
-        return self._index
-
-    @property
-    def index(self) -> HybridIndex:
-        """The index."""
-        return self._index
-
-    @property
     def embed_model(self) -> BaseEmbedding:
         """The model that makes the index's vectors, for a `VectorStoreIndex` or a pipeline."""
         return embed_model_of(self._index.encoder)
@@ -114,20 +102,7 @@ class HybridVectorStore(StoreMaking):
         >>> index.refresh_ref_docs([Document(id_="d", text="Bread needs yeast.")])
         [False]
         """
-        model = self.embed_model if embed_model is None else embed_model
-        if isinstance(model, BaseEmbedding) and not isinstance(model, CachedEmbedding):
-            model = CachedEmbedding(model, self._deleted)
-        return index_over(self, model, **options)
-
-    def close(self) -> None:
-        """Close the index; closing again does nothing."""
-        self._index.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return index_over(self, embed_model, self._deleted, **options)
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Add nodes; one whose id is there already replaces it.
@@ -159,15 +134,8 @@ class HybridVectorStore(StoreMaking):
         if not isinstance(ref_doc_id, str) or ref_doc_id in ("", _NO_DOCUMENT):
             raise InvalidInputError(f"delete needs the id of a document, not {ref_doc_id!r}")
         where = Eq(("ref_doc_id",), ref_doc_id)
-        self._keep_vectors(where)
+        keep_vectors(self._deleted, self._index, where)
         self._index.delete(where=where)
-
-    def _keep_vectors(self, where: Filter) -> None:
-        """Note down the vectors of what is about to be deleted, for `cached_embed_model`."""
-        passages = self._index.matching(where)
-        texts = [node_of(each).get_content(metadata_mode=MetadataMode.EMBED) for each in passages]
-        with suppress(InvalidInputError):  # another thread deleted some of them meanwhile
-            self._deleted.put(texts, self._index.dense.vectors([each.id for each in passages]))
 
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
