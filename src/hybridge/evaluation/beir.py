@@ -32,7 +32,7 @@ def load_beir(folder: str | os.PathLike[str], split: str = "test") -> Collection
         InvalidInputError: a file is missing or truncated, or the files do not fit each other; the
             message gives file and line.
     """
-    root = Path(folder)
+    root = Path(folder).expanduser()
     judgements = root / "qrels" / f"{split}.tsv"
     splits = sorted(path.stem for path in root.glob("qrels/*.tsv"))
     for file in (root / "corpus.jsonl", root / "queries.jsonl", judgements):

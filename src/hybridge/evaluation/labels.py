@@ -46,9 +46,9 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     ...     read_qrels(file.name)
     {'q1': {'p1': 2, 'p2': 0}}
     """
-    lines, delimiter = read_lines(Path(path))
+    lines, delimiter = read_lines(Path(path).expanduser())
     qrels: dict[str, dict[str, int]] = {}
-    for number, cells in rows_of(Path(path), lines, delimiter):
+    for number, cells in rows_of(Path(path).expanduser(), lines, delimiter):
         if number == 1 and len(cells) in (3, 4) and _is_heading(cells[0], cells[-1]):
             continue
         if len(cells) == 4 and (delimiter is None or cells[1].upper() in _ITERATIONS):
@@ -90,7 +90,7 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     ...     read_queries(file.name)
     {'q1': 'What thins the blood?'}
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     is_jsonl = file.suffix.lower() in _JSONL
     queries: dict[str, str] = {}
     for where, cells in _json_rows(file) if is_jsonl else rows_of(file, *read_lines(file)):

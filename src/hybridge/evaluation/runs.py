@@ -37,9 +37,9 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
     ...     read_run(file.name)
     {'q1': {'p7': 12.5, 'p2': 9.75}}
     """
-    lines, _ = read_lines(Path(path))
+    lines, _ = read_lines(Path(path).expanduser())
     run: dict[str, dict[str, float]] = {}
-    for number, cells in rows_of(Path(path), lines, None):
+    for number, cells in rows_of(Path(path).expanduser(), lines, None):
         where = f"{path}, line {number}"
         score = _score(cells)
         if score is None:

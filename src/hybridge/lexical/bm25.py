@@ -226,7 +226,7 @@ class BM25Retriever:
             IndexExistsError: the folder holds something else.
             StoreError: it cannot be written.
         """
-        folder = Path(path)
+        folder = Path(path).expanduser()
         check_ours(folder, _PASSAGES)
         stamp = uuid4().hex
         header = {
@@ -256,7 +256,7 @@ class BM25Retriever:
             EncoderMismatchError: `analyzer` is another one, or is needed and missing.
             CorruptIndexError: the passages are truncated, foreign, or of an unknown format.
         """
-        folder = Path(path)
+        folder = Path(path).expanduser()
         header, passages = read_passages(folder / _PASSAGES)
         try:
             stamp, config = header["stamp"], header["analyzer"]

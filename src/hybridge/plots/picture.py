@@ -61,7 +61,7 @@ class Picture:
         Raises:
             InvalidInputError: another ending, or a folder that does not exist.
         """
-        target = Path(path)
+        target = Path(path).expanduser()
         kind = target.suffix.lower()
         if kind not in {".png", ".svg"}:
             raise InvalidInputError(

@@ -80,7 +80,7 @@ def read_files(
     """The passages as `read_passages` gives them, each with the file that it is from."""
     check_size(size)
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    return _read_all([Path(path) for path in listed], size, on_skip or _log_skip)
+    return _read_all([Path(path).expanduser() for path in listed], size, on_skip or _log_skip)
 
 
 def _read_all(paths: list[Path], size: Size, skip: Skip) -> Iterator[tuple[Path, Passage]]:

@@ -82,7 +82,7 @@ class Lifecycle(SharedInCopies):
             model, bits, query_length=query_length, passage_length=passage_length, device=device
         )
         first = list(unique_passages(passages))
-        home = Home.create(None if path is None else Path(path), overwrite=overwrite)
+        home = Home.create(None if path is None else Path(path).expanduser(), overwrite=overwrite)
         try:
             with home.staging(settings.encoder.dimension) as store:
                 encode(settings.encoder, indexable(first), store, progress=None)
@@ -116,7 +116,7 @@ class Lifecycle(SharedInCopies):
             EncoderMismatchError: it was made with another model.
             ModelNotFoundError: there is no such checkpoint.
         """
-        home, header, passages = Home.open(Path(path))
+        home, header, passages = Home.open(Path(path).expanduser())
         try:
             return cls(home, Settings.reopened(header, home.place, model, device), passages)
         except BaseException:
