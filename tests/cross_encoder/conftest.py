@@ -18,7 +18,17 @@ from transformers import (
 
 from hybridge.cross_encoder import CrossEncoderReranker
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bad", *(f"w{n}" for n in range(50))]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "bad",
+    *(f"w{n}" for n in range(50)),
+    "yes",
+    "no",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..encoders.kinds import kind_of, where_kind_belongs
 from ..encoders.loading import Dtype, load_as
+from ..encoders.padding import set_padding
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
@@ -16,7 +17,7 @@ from ..hardware import has_native_bfloat16
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-__all__ = ["DEFAULT_MODEL", "check_labels", "check_windows", "find", "load"]
+__all__ = ["DEFAULT_MODEL", "check_labels", "check_verdict", "check_windows", "find", "load"]
 
 DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
@@ -82,6 +83,7 @@ def load(
         model.max_seq_length = min(length for length in own if length is not None)
     else:
         model.max_seq_length = _checked_length(model, max_length)
+    set_padding(model)
     check_labels(model)
     return model
 
@@ -99,6 +101,23 @@ def check_labels(model: CrossEncoder) -> None:
             f"({', '.join(map(str, names.values()))}), and a reranker needs one: "
             "give a cross-encoder that was trained to rank, with num_labels=1"
         )
+
+
+def check_verdict(model: CrossEncoder) -> None:
+    """Make sure that a language model which scores by two words knows both.
+
+    Raises:
+        InvalidInputError: it does not, so that every score would be 0.
+    """
+    from sentence_transformers.cross_encoder.modules import LogitScore
+
+    for module in model:
+        if isinstance(module, LogitScore) and module.true_token_id == module.false_token_id:
+            raise InvalidInputError(
+                "the model scores a pair by the words yes and no, and its tokenizer has no such "
+                "tokens, so that every score would be 0: give a language model that was trained "
+                "to rerank, or a cross-encoder with a classification head"
+            )
 
 
 def check_windows(model: CrossEncoder) -> None:

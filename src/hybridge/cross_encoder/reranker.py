@@ -14,13 +14,14 @@ from ..copying import check_picklable
 from ..encoders.checks import check_texts
 from ..encoders.kinds import where_it_belongs
 from ..encoders.loading import DTYPES, LOADING, Dtype
+from ..encoders.padding import lacks_padding
 from ..encoders.resolution import ModelSource
 from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked, progress_over
 from ..reranking import TextReranker
-from .loading import check_labels, check_windows, find, load
+from .loading import check_labels, check_verdict, check_windows, find, load
 from .windows import room_beside, room_for_pair, windows_sharing_half
 
 if TYPE_CHECKING:
@@ -176,13 +177,22 @@ class CrossEncoderReranker(TextReranker):
         batches = list(chunked(ordered, self._batch_size))
         scores: dict[_Pair, float] = {}
         for batch in progress_over(batches, "Reranking", "batch", self._progress):
-            with self._turn:
-                logits = model.predict(
-                    batch,
-                    batch_size=len(batch),
-                    show_progress_bar=False,
-                    activation_fn=Identity(),
-                )
+            try:
+                with self._turn:
+                    logits = model.predict(
+                        batch,
+                        batch_size=len(batch),
+                        show_progress_bar=False,
+                        activation_fn=Identity(),
+                    )
+            except ValueError as error:
+                if not lacks_padding(model):
+                    raise
+                raise InvalidInputError(
+                    f"the CrossEncoder that was given cannot read several pairs at once: {error} "
+                    "Give its folder or name instead, which sets one; or set a padding token "
+                    "yourself, in model.tokenizer.pad_token and in model.config.pad_token_id"
+                ) from error
             scores.update(zip(batch, logits.tolist(), strict=True))
         for (query, text), score in scores.items():
             if not math.isfinite(score):
@@ -249,6 +259,7 @@ class CrossEncoderReranker(TextReranker):
     def _with_counter(self, model: CrossEncoder) -> tuple[CrossEncoder, TokenCounter]:
         if self._window is not None:
             check_windows(model)
+        check_verdict(model)
         return model, TokenCounter(model.tokenizer)
 
     def _checked_object(self, model: object) -> CrossEncoder:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import ForkSafeLock
 from .kinds import check_bi_encoder
+from .padding import set_padding
 from .positions import readable_tokens
 from .resolution import ModelSource
 
@@ -56,6 +57,7 @@ def load(
     model = load_as(SentenceTransformer, replace(source, folder=folder), device=device, dtype=dtype)
     if source.name in _INSTRUCTOR:
         model.set_pooling_include_prompt(False)
+    set_padding(model)
     most = readable_tokens(model.config)
     if max_length is not None and most is not None and max_length > most:
         raise InvalidInputError(

@@ -352,6 +352,12 @@ class SentenceTransformerEncoder(SharedInCopies):
                 "device, dtype and max_length belong to the SentenceTransformer that was given: "
                 "set them there (model.to(...), model.max_seq_length = ...)"
             )
+        if getattr(model.tokenizer, "pad_token_id", 0) is None:
+            raise InvalidInputError(
+                "the SentenceTransformer that was given cannot read several texts at once, for its "
+                "tokenizer has no padding token: set one (model.tokenizer.pad_token = "
+                "model.tokenizer.eos_token), or give its folder or name instead, which does"
+            )
         return self._checked_windows(model)
 
     def _checked_windows(self, model: SentenceTransformer) -> SentenceTransformer:
