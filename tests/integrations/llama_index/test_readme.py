@@ -88,7 +88,7 @@ def test_the_readme_runs(
     }
     left = [dict(names) for names in run_readme(README, yours)]
     ten_lines, asking, trace, why, events, rerankers, measuring, *left = left
-    keeping, pipeline, attaching, *recipes = left
+    keeping, updating, pipeline, attaching, *recipes = left
 
     answer = str(ten_lines["answer"])
     assert ASPIRIN in answer
@@ -129,9 +129,13 @@ def test_the_readme_runs(
     found = keeping["index"].as_retriever(similarity_top_k=3).retrieve(QUESTION)
     assert found[0].text == ASPIRIN
 
+    assert (updating["written"], updating["unchanged"]) == ([True], [False])
+    found = updating["reading_on"].query("insulin and sugar").source_nodes
+    assert found[0].text == updating["notes"][0].text
+
     assert [len(pipeline[name]) for name in ("first", "second")] == [1, 1]
     assert pipeline["fresh"].text == "Heparin acts in minutes."
-    assert len(pipeline["reopened"].index) == 4
+    assert len(pipeline["reopened"].index) == 5
     pipeline["reopened"].index.close()
 
     for name in ("attached", "langchain"):

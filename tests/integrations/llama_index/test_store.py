@@ -39,6 +39,7 @@ from hybridge.errors import (
     IndexLockedError,
     IndexNotFoundError,
     InvalidInputError,
+    ReadOnlyError,
 )
 from llama_index.retrievers.hybridge import HybridRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
@@ -424,6 +425,34 @@ def test_a_store_opens_with_the_model_it_was_made_with(tmp_path: Path) -> None:
     with pytest.raises(IndexNotFoundError):
         HybridVectorStore.open(tmp_path / "elsewhere", mock, identity="mock 6")
     HybridVectorStore.open(folder, mock, identity="mock 6").index.close()
+
+
+async def test_a_store_is_read_beside_its_writer(
+    call: Call, nodes: list[BaseNode], model: WordEmbedding, tmp_path: Path
+) -> None:
+    with HybridVectorStore.create(model, path=tmp_path / "index") as writer:
+        writer.add(nodes[:2])
+        with HybridVectorStore.open(tmp_path / "index", model, read_only=True) as reader:
+            index = reader.as_index()
+            retriever = index.as_retriever(similarity_top_k=1)
+            assert ids(await call(retriever, "retrieve", "grey stones")) != [STONES]
+            for name, args in [
+                ("add", (nodes,)),
+                ("delete", ("medicine",)),
+                ("delete_nodes", ([ASPIRIN],)),
+                ("clear", ()),
+            ]:
+                with pytest.raises(ReadOnlyError, match="read_only"):
+                    await call(reader, name, *args)
+            with pytest.raises(ReadOnlyError, match="read_only"):
+                index.docstore.delete_document(ASPIRIN)
+            writer.add(nodes[2:])
+            reader.index.refresh()
+            assert ids(await call(retriever, "retrieve", "grey stones")) == [STONES]
+            assert index.docstore.get_node(STONES) == nodes[4]
+            assert len(writer.index) == 6
+    with pytest.raises(TypeError, match="readonly"):
+        HybridVectorStore.open(tmp_path / "index", model, readonly=True)
 
 
 # What it is

@@ -69,6 +69,7 @@ class StoreMaking(BasePydanticVectorStore):
         path: str | Path | None = None,
         embed_model: Any = None,
         *,
+        read_only: bool | None = None,
         identity: str | None = None,
         **options: Any,
     ) -> Self:
@@ -78,6 +79,9 @@ class StoreMaking(BasePydanticVectorStore):
             path: its folder.
             embed_model: the model it was made with; None where that was one of
                 sentence-transformers by name, which the index loads itself.
+            read_only: True opens a copy of its state for searching, beside any writer, which
+                ``store.index.refresh()`` follows; False opens it for writing; None for writing if
+                possible, else read-only, which is logged.
             identity: as for `create`.
             options: those of `hybridge.HybridIndex.open`, like ``url``.
 
@@ -86,7 +90,7 @@ class StoreMaking(BasePydanticVectorStore):
             HybridgeError: there is no index, it is open already, or it was made with another model.
         """
         encoder = None if embed_model is None else encoder_of(embed_model, identity)
-        return cls(HybridIndex.open(path, encoder=encoder, **options))
+        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
 
     @classmethod
     def from_qdrant(
