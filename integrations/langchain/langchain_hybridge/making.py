@@ -72,6 +72,7 @@ class StoreMaking(VectorStore):
         *,
         identity: str | None = None,
         batch_size: int | None = None,
+        read_only: bool | None = None,
         **options: Any,
     ) -> Self:
         """A store over the index that is there.
@@ -82,16 +83,21 @@ class StoreMaking(VectorStore):
                 sentence-transformers, which the index loads itself.
             identity: as for `create`.
             batch_size: as for `create`.
+            read_only: True opens a copy of its state for searching, beside any writer, which
+                `HybridVectorStore.refresh` renews; False opens it for writing, which one process
+                at a time can do. None opens for writing if possible, else for reading only, which
+                is logged; `hybridge.HybridIndex.is_read_only` says which.
             options: those of `hybridge.HybridIndex.open`, like ``url``.
 
         Raises:
             TypeError: an option that there is not.
-            HybridgeError: there is no index, it is open already, or it was made with others.
+            HybridgeError: there is no index, it was made with other embeddings, or it is open
+                for writing already and ``read_only=False``.
         """
         encoder = None
         if any(given is not None for given in (embedding, identity, batch_size)):
             encoder = encoder_of(embedding, identity, batch_size=batch_size)
-        return cls(HybridIndex.open(path, encoder=encoder, **options))
+        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
 
     @classmethod
     def from_qdrant(

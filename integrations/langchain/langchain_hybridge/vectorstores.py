@@ -48,6 +48,14 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         """Close the index; closing again does nothing."""
         self.index.close()
 
+    def refresh(self) -> None:
+        """Follow what others wrote since the index was opened, see `hybridge.HybridIndex.refresh`.
+
+        That is for a store that was opened with ``read_only=True``, and for one that is attached
+        to a collection. Any other is always up to date.
+        """
+        self.index.refresh()
+
     def __enter__(self) -> Self:
         return self
 

@@ -66,6 +66,27 @@ def test_a_name_without_embeddings_is_refused() -> None:
         encoder_of(None, "mine")
 
 
+def test_no_call_gets_more_texts_than_batch_size() -> None:
+    embeddings = Sides()
+    encoder = encoder_of(embeddings, batch_size=3)
+    texts = ["x" * number for number in range(8)]
+    assert encoder.encode_passages(texts).tolist() == [[1, 0, number] for number in range(8)]
+    assert [len(some) for some in embeddings.seen if isinstance(some, list)] == [3, 3, 2]
+    assert encoder_of(Sides(None), batch_size=3, kept=False).dimension == 3
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "3", True])
+def test_a_batch_size_that_is_none_is_named(size: Any) -> None:
+    with pytest.raises(InvalidInputError, match="batch_size must be"):
+        encoder_of(Sides(), batch_size=size)
+
+
+def test_a_batch_size_without_embeddings_is_refused(bag: CallableEncoder) -> None:
+    for embedding in (None, bag, "a-model", EncoderEmbeddings(bag)):
+        with pytest.raises(InvalidInputError, match="batch_size=3 is for LangChain embeddings"):
+            encoder_of(embedding, batch_size=3)
+
+
 def test_what_only_looks_like_embeddings_is_refused_with_a_remedy() -> None:
     with pytest.raises(InvalidInputError, match=r"Duck.*from_langchain"):
         encoder_of(Duck())

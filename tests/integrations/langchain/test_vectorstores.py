@@ -19,8 +19,10 @@ from hybridge import CallableEncoder, HybridIndex
 from hybridge.errors import (
     ClosedError,
     EncoderMismatchError,
+    IndexLockedError,
     IndexNotFoundError,
     InvalidInputError,
+    ReadOnlyError,
 )
 from hybridge.reranking import TextReranker
 from langchain_hybridge import HybridgeRetriever, HybridRetriever, HybridVectorStore
@@ -155,6 +157,120 @@ async def test_documents_come_in_the_order_of_their_ids(
     found[0].metadata["by"].clear()
     assert await call(store, "get_by_ids", ["yeast"]) == [documents[5]]
     assert await call(store, "get_by_ids", []) == []
+
+
+class Counted(DeterministicFakeEmbedding):
+    """Counts the texts of each call; refuses more than a limit, as servers do."""
+
+    limit: int = 10**9
+    calls: list[int] = []  # noqa: RUF012  # pydantic copies it for each object
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if len(texts) > self.limit:
+            raise ValueError(f"too many texts in one request: {len(texts)}")
+        self.calls.append(len(texts))
+        return super().embed_documents(texts)
+
+
+@pytest.mark.parametrize("size", [1, 32, 99, 1000])
+async def test_no_call_of_the_embeddings_gets_more_than_batch_size(call: Call, size: int) -> None:
+    counted = Counted(size=6, limit=size)
+    documents = [Document(f"entry {number}", id=str(number)) for number in range(200)]
+    with HybridVectorStore.create(counted) as store:
+        assert await call(store, "add_documents", documents, batch_size=size) == [
+            document.id for document in documents
+        ]
+        texts = [f"text {number}" for number in range(200)]
+        await call(store, "add_texts", texts, batch_size=size)
+        assert len(store.index) == sum(counted.calls) == 400
+        assert max(counted.calls) <= size
+        with pytest.raises(InvalidInputError, match="batch_size must be"):
+            await call(store, "add_documents", [Document("more")], batch_size=0)
+        assert len(store.index) == 400
+
+
+async def test_what_a_server_refuses_is_its_own_error_and_writes_nothing(call: Call) -> None:
+    documents = [Document(f"entry {number}") for number in range(100)]
+    with HybridVectorStore.create(Counted(size=6, limit=32)) as store:
+        with pytest.raises(ValueError, match="too many texts in one request"):
+            await call(store, "add_documents", documents)
+        assert len(store.index) == 0
+
+
+async def test_embeddings_have_a_batch_size_of_their_own(call: Call, tmp_path: Path) -> None:
+    counted, documents = Counted(size=6, limit=32), [Document(str(n)) for n in range(100)]
+    folder = tmp_path / "index"
+    words = {"batch_size": 32, "path": folder, "identity": "fake 6"}
+    store = await call(HybridVectorStore, "from_documents", documents, counted, **words)
+    store.close()
+    with HybridVectorStore.open(folder, counted, identity="fake 6", batch_size=32) as store:
+        await call(store, "add_texts", [f"text {number}" for number in range(100)])
+        assert len(store.index) == 200
+    assert max(counted.calls) == 32
+    with pytest.raises(InvalidInputError, match="batch_size=32 is for LangChain embeddings"):
+        HybridVectorStore.open(folder, batch_size=32)
+    with pytest.raises(InvalidInputError, match="identity='fake 6' names LangChain embeddings"):
+        HybridVectorStore.open(folder, identity="fake 6")
+
+
+async def test_documents_with_the_text_that_they_had_are_not_embedded_again(call: Call) -> None:
+    counted = Counted(size=6)
+    documents = [
+        Document(f"note {number}", id=str(number), metadata={"owner": "ada"}) for number in range(3)
+    ]
+    with HybridVectorStore.create(counted) as store:
+        await call(store, "add_documents", documents)
+        before = store.index.dense.vectors(["0", "1", "2"]).tolist()
+        counted.calls.clear()
+        again = Document("note 1", id="1", metadata={"owner": "grace"})
+        assert await call(store, "add_documents", [again]) == ["1"]
+        await call(store, "add_texts", ["note 0"], [{"owner": "grace"}], ids=["0"])
+        assert counted.calls == []
+        assert store.get_by_ids(["1"]) == [again]
+        found = store.similarity_search("note", k=3, filter={"owner": "grace"})
+        assert sorted(map(str, ids(found))) == ["0", "1"]
+        new = Document("another note", id="2", metadata={"owner": "ada"})
+        await call(store, "add_documents", [again, new])
+        assert counted.calls == [1]
+        after = store.index.dense.vectors(["0", "1", "2"]).tolist()
+        assert after[:2] == before[:2]
+        assert after[2] != before[2]
+
+
+async def test_what_was_deleted_is_embedded_when_it_comes_again(call: Call) -> None:
+    counted = Counted(size=6)
+    with HybridVectorStore.create(counted) as store:
+        await call(store, "add_texts", ["note"], ids=["1"])
+        await call(store, "delete", ["1"])
+        await call(store, "add_texts", ["note"], ids=["1"])
+        assert counted.calls == [1, 1]
+        assert ids(await call(store, "similarity_search", "note")) == ["1"]
+
+
+async def test_a_read_only_store_follows_the_one_that_writes(call: Call, tmp_path: Path) -> None:
+    fake, folder = DeterministicFakeEmbedding(size=6), tmp_path / "index"
+    words = {"identity": "fake 6"}
+    with HybridVectorStore.from_texts(["old"], fake, path=folder, ids=["1"], **words) as writer:
+        with HybridVectorStore.open(folder, fake, read_only=True, **words) as reader:
+            assert reader.index.is_read_only
+            writer.add_texts(["new"], ids=["2"])
+            assert ids(await call(reader, "similarity_search", "new")) == ["1"]
+            reader.refresh()
+            expected = writer.similarity_search_with_score("new")
+            assert await call(reader, "similarity_search_with_score", "new") == expected
+            for name, given in [
+                ("add_documents", [Document("x")]),
+                ("add_texts", ["x"]),
+                ("delete", ["1"]),
+            ]:
+                with pytest.raises(ReadOnlyError):
+                    await call(reader, name, given)
+            retriever = HybridRetriever.from_index(reader.index, k=1)
+            assert len(await call(retriever, "invoke", "new")) == 1
+        with pytest.raises(IndexLockedError):
+            HybridVectorStore.open(folder, fake, read_only=False, **words)
+        writer.refresh()
+        assert len(writer.index) == 2
 
 
 # Making one
@@ -474,6 +590,29 @@ async def test_indexing_that_fails_is_done_again(
             await indexing(A, B, cleanup="full")
     assert await indexing(A, B, cleanup="full") == (2, 0, 0, 0)
     assert texts(store) == ["blood", "bread"]
+
+
+async def test_indexing_embeds_in_batches_and_only_what_is_new(
+    records: InMemoryRecordManager,
+) -> None:
+    counted = Counted(size=6, limit=4)
+    words: Any = {"key_encoder": "sha256", "cleanup": "incremental", "source_id_key": "source"}
+    documents = [Document(f"note {n}", metadata={"source": f"{n}.md"}) for n in range(10)]
+    with HybridVectorStore.create(counted) as store:
+        # The batches that `index` works in are those that it has the store embed.
+        index(documents, records, store, batch_size=4, **words)
+        assert counted.calls == [4, 4, 2]
+        counted.calls.clear()
+        index(documents, records, store, batch_size=4, **words)
+        await aindex(documents, records, store, batch_size=4, force_update=True, **words)
+        assert counted.calls == []
+        changed = Document("note 7, revised", metadata={"source": "7.md"})
+        done = index([*documents[:3], changed], records, store, batch_size=4, **words)
+        assert (done["num_added"], done["num_deleted"]) == (1, 1)
+        assert counted.calls == [1]
+        assert texts(store) == sorted(
+            [f"note {n}" for n in range(10) if n != 7] + ["note 7, revised"]
+        )
 
 
 def test_a_store_closes_its_index() -> None:
