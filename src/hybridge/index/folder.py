@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from errno import EACCES, EPERM, EROFS
 from pathlib import Path
 
@@ -94,16 +95,11 @@ class Folder:
         path = path.resolve()
         _check_room(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
-        lock = _locked(path)
-        try:
+        with _held(path) as (lock, gate):
             _check_room(path, overwrite=overwrite)  # nobody made one while we waited
-            gate = Gate(path / CHANGES)
             with gate.changing():
                 _build(path, manifest)
             return cls(path, manifest, lock, gate, temporary)
-        except BaseException:
-            lock.release()
-            raise
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -117,14 +113,10 @@ class Folder:
         """
         path = path.resolve()
         read_manifest(path)  # before a lock file is made where there is no index
-        lock = _locked(path)
-        try:
+        with _held(path) as (lock, gate):
             manifest = read_manifest(path)
             check_seal(path)
-            return cls(path, manifest, lock, Gate(path / CHANGES))
-        except BaseException:
-            lock.release()
-            raise
+            return cls(path, manifest, lock, gate)
 
     @property
     def place(self) -> str:
@@ -160,6 +152,9 @@ class Folder:
         write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
+    def reread(self) -> bool:
+        return False  # the folder has one writer
+
     def current(self) -> VectorStore:
         return self.store
 
@@ -188,6 +183,18 @@ def read_manifest(path: Path) -> Manifest:
     if not (path / _MANIFEST).is_file():
         raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
     return Manifest.from_config(read_json(path / _MANIFEST), str(path))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[tuple[BaseFileLock, Gate]]:
+    """The folder's lock and gate, which are released if the block fails."""
+    with ExitStack() as held:
+        lock = _locked(path)
+        held.callback(lock.release)
+        gate = Gate(path / CHANGES)
+        held.callback(gate.close)
+        yield lock, gate
+        held.pop_all()
 
 
 def _locked(path: Path) -> BaseFileLock:
