@@ -10,18 +10,21 @@ __all__ = ["describe"]
 _SAMPLE = 100
 
 
-def describe(home: Home, count: int) -> dict[str, JSON]:
+def describe(home: Home, count: int, truncated: JSON) -> dict[str, JSON]:
     """An index's settings and contents, as JSON.
 
     Args:
         home: where it lives.
         count: how many passages it holds.
+        truncated: how many of some of them are too long for the encoder, see `truncated_among`.
     """
     manifest = home.manifest
     return {
         "place": home.place,
+        "read_only": home.is_read_only,
         "passages": count,
         "encoder": manifest.encoder,
+        "truncated": truncated,
         "vectors": manifest.store.to_config(),
         "lexical": manifest.lexical,
         "bm25": dict(manifest.bm25),
