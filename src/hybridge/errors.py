@@ -57,6 +57,10 @@ class MissingExtraError(HybridgeError, ImportError):
             f"{package!r} is not installed. Install it with: pip install 'hybridge[{extra}]'",
             name=package,
         )
+        self._given = (package, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._given  # an error crosses from a worker to its pool by pickle
 
 
 class ModelNotFoundError(HybridgeError):

@@ -33,11 +33,16 @@ class StageRetriever:
         stage: one of its stages.
     """
 
+    _attribute = "bm25"
+
     def __init__(self, index: Lifecycle, stage: Stage) -> None:
         self._index = index
         self._stage = stage
         self._store = index._home.store
         self._access = index._access
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._index, self._attribute)
 
     @property
     def name(self) -> str:
@@ -108,6 +113,8 @@ def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
 class DenseRetriever(StageRetriever):
     """The vectors of an index, which can be searched for and read as well: `HybridIndex.dense`."""
 
+    _attribute = "dense"
+
     def __init__(self, index: Lifecycle, stage: DenseStage) -> None:
         super().__init__(index, stage)
         self._vectors = stage
@@ -161,6 +168,8 @@ class LateReranker(StageRetriever):
     As a retriever it compares every passage; as a reranker, the candidates of any retriever whose
     passages are in the index. No passage is encoded.
     """
+
+    _attribute = "late_interaction"
 
     def rerank(
         self,

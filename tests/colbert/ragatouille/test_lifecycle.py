@@ -83,19 +83,19 @@ from hybridge import Passage
 from hybridge.colbert import ColBERTRetriever
 from hybridge.errors import IndexLockedError
 
-for path in "index", None:
+for path, ways in ("index", ["close", "collect"]), (None, ["collect", "exit", "_exit"]):
     first = [Passage("a", "Aspirin thins the blood.")]
     retriever = ColBERTRetriever.create(path, first, model=sys.argv[1])
-    for how in "close", "collect", "exit", "_exit":
+    for how in ways:
         child = os.fork()
         if child == 0:
             if how == "close":
                 retriever.close()
             if how == "collect":
                 del retriever
-            if how == "_exit":
-                os._exit(0)
-            sys.exit()
+            if how == "exit":
+                sys.exit()
+            os._exit(0)
         assert os.waitpid(child, 0)[1] == 0, how
         try:
             ColBERTRetriever.open(retriever._home._path)
