@@ -16,8 +16,12 @@ from .info import describe
 from .making import Making
 from .searchable import Searchable
 from .staging import Column, Staged, dense_column, staged, token_column
+from .truncation import TruncationCount, truncated_among
 
 __all__ = ["HybridIndex"]
+
+# Texts by which `info` says how many are truncated.
+_SAMPLE = 1_000
 
 
 class HybridIndex(Making, Searchable):
@@ -37,6 +41,8 @@ class HybridIndex(Making, Searchable):
     2
     ['p1']
     """
+
+    _has_warned_of_truncation = False
 
     def add(
         self,
@@ -79,7 +85,8 @@ class HybridIndex(Making, Searchable):
         dense, tokens = self._columns(vectors, token_vectors)
         size = None if batch_size is None else check_count(batch_size, "batch_size")
         stored = self._stored if vectors is None and token_vectors is None else None
-        with staged(admitted, dense, tokens, progress, self._joint, size, stored) as waiting:
+        count = TruncationCount(self._encoder)
+        with staged(admitted, dense, tokens, progress, self._joint, size, stored, count) as waiting:
             if len(waiting):
                 with self._access.turn():
                     incoming = (passage for batch in waiting for passage in batch.passages)
@@ -88,6 +95,8 @@ class HybridIndex(Making, Searchable):
                         self._write(batch)
                     self._in_steps(self._lexical.refresh())
                     store.flush()
+            if not self._has_warned_of_truncation:
+                self._has_warned_of_truncation = count.warn()
             return len(waiting) + waiting.unchanged
 
     def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
@@ -286,6 +295,16 @@ class HybridIndex(Making, Searchable):
                 self._home.store.optimize()
 
     def info(self) -> dict[str, JSON]:
-        """What this index is and holds, as JSON."""
+        """What this index is and holds, as JSON.
+
+        Under ``truncated`` is how many passages have more than the `max_tokens` that the encoder
+        reads, out of 1,000 where there are more; None where the encoder has no limit, or does not
+        say (`SentenceTransformerEncoder` does).
+        """
         self._access.check()
-        return describe(self._home, len(self))
+        return describe(self._home, len(self), truncated_among(self._encoder, self._sample()))
+
+    def _sample(self) -> list[str]:
+        """The texts of some passages: all, where there are few."""
+        with self._access.reading():
+            return [passage.text for passage in self._home.store.some(_SAMPLE)]

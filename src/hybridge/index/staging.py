@@ -25,6 +25,7 @@ from ..passages import Passage, unique_passages
 from ..protocols import Encoder, Vectors
 from ..vectors.payload import passage_of, payload_of
 from ..vectors.store import check_tokens, check_vectors
+from .truncation import TruncationCount
 
 __all__ = ["Column", "Staged", "Staging", "dense_column", "staged", "token_column"]
 
@@ -195,6 +196,7 @@ def staged(
     joint: JointEncoder | None = None,
     batch_size: int | None = None,
     stored: Callable[[Sequence[Passage]], Mapping[str, Passage]] | None = None,
+    truncation: TruncationCount | None = None,
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
 
@@ -209,6 +211,7 @@ def staged(
         joint: makes both kinds of vectors in one pass, where neither was given.
         batch_size: texts encoded in one call at most; None for as many as are encoded in one go.
         stored: looks up the stored passages of the same ids; None to write everything anew.
+        truncation: counts the encoded passages that are too long; None counts nothing.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
@@ -222,6 +225,8 @@ def staged(
         incoming = checked if stored is None else _to_encode(checked, stored, staging)
         for chunk in chunked(incoming, size):
             start = len(staging)
+            if truncation is not None and dense.given is None:
+                truncation.add([passage.text for passage in chunk])
             if both is not None:
                 made = both.encode_passages([passage.text for passage in chunk])
                 rows: Sequence[Any] = [

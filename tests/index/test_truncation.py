@@ -1,0 +1,133 @@
+"""Passages that an encoder reads only in part are counted: when they come, and when one asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
+from hybridge.encoders import as_encoder
+from hybridge.index.truncation import truncated_among
+from hybridge.protocols import Vectors
+
+from .conftest import DIMENSION, word_vectors
+
+LOGGER = "hybridge.index.truncation"
+
+
+class _FiveWords:
+    """Reads five words."""
+
+    identity = "five words"
+    dimension = DIMENSION
+    max_tokens = 5
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        return self.encode_passages(queries)
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        return word_vectors([" ".join(text.split()[:5]) for text in texts])
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        return sum(len(text.split()) > 5 for text in texts)
+
+
+def _passages(*lengths: int, start: int = 0) -> list[Passage]:
+    return [
+        Passage(f"p{start + number}", " ".join(f"w{n}" for n in range(length)))
+        for number, length in enumerate(lengths)
+    ]
+
+
+def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER]
+
+
+def test_the_first_add_that_truncates_says_so_and_no_later_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with HybridIndex.create(encoder=_FiveWords()) as index:
+        index.add(_passages(5, 1))
+        assert _warnings(caplog) == []
+        index.add(_passages(6, 5, 9, start=2))
+        [warning] = _warnings(caplog)
+        assert warning.startswith("2 of 3 passages have more than the 5 tokens that the encoder ")
+        assert "five words" in warning
+        assert "Split them" in warning
+        assert 'long_passages="window"' in warning
+        index.add(_passages(7, start=5))
+        assert len(_warnings(caplog)) == 1
+    assert all(r.levelno == logging.WARNING for r in caplog.records if r.name == LOGGER)
+
+
+def test_info_counts_what_is_there_now(tmp_path: Path) -> None:
+    with HybridIndex.create(tmp_path / "index", encoder=_FiveWords()) as index:
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 0, "of": 0}
+        index.add(_passages(6, 5, 9, 2))
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 2, "of": 4}
+    with HybridIndex.open(tmp_path / "index", encoder=_FiveWords()) as index:
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 2, "of": 4}
+        index.delete(["p0"])
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+        index.add([Passage("p2", "short now"), Passage("p3", "w " * 6)])
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+        index.update_metadata(["p3"], {"year": 2019})
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+
+
+def test_of_many_passages_a_sample_is_counted() -> None:
+    with HybridIndex.create(encoder=_FiveWords()) as index:
+        index.add(Passage(str(n), "w " * 6) for n in range(1_200))
+        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1_000, "of": 1_000}
+
+
+def test_what_is_not_encoded_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+    passages = _passages(9, 9)
+    with HybridIndex.create(encoder=_FiveWords()) as index:
+        index.add(passages, vectors=word_vectors([p.text for p in passages]))
+        index.add(passages)  # unchanged
+        assert _warnings(caplog) == []
+        index.add([*passages, *_passages(9, 1, start=2)])
+        assert _warnings(caplog)[0].startswith("1 of 2 passages")
+
+
+def test_an_encoder_that_does_not_say_is_not_asked(
+    words: CallableEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HybridIndex.create(encoder=words) as index:
+        index.add(_passages(900))
+        assert index.info()["truncated"] is None
+    assert _warnings(caplog) == []
+    assert truncated_among(object(), ["text"]) is None
+
+
+def test_the_default_encoder_says_it_and_windows_end_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = Passage("long", "The harbour master wrote down every ship. " * 60)
+    passages = [long, Passage("short", "The ferry is late again.")]
+    with HybridIndex.create(tmp_path / "index") as index:
+        index.add(passages)
+    [warning] = _warnings(caplog)
+    assert warning.startswith(
+        "1 of 2 passages have more than the 256 tokens that the encoder "
+        "sentence-transformers/all-MiniLM-L6-v2 reads"
+    )
+    with HybridIndex.open(tmp_path / "index", read_only=True) as reopened:
+        assert reopened.info()["truncated"] == {"max_tokens": 256, "passages": 1, "of": 2}
+        encoder: Any = reopened._encoder
+        assert isinstance(encoder, SentenceTransformerEncoder)
+        assert encoder._model is None  # its files say it
+    windows = tmp_path / "windows"
+    with HybridIndex.create(windows, encoder=as_encoder(long_passages="window")) as index:
+        index.add(passages)
+        assert index.info()["truncated"] is None
+    assert len(_warnings(caplog)) == 1
+    with HybridIndex.open(windows) as reopened:
+        assert '"long_passages": "window"' in str(reopened.info()["encoder"])
+        encoder = reopened._encoder
+        assert encoder.to_config()["long_passages"] == "window"
