@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
@@ -35,6 +35,8 @@ JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | 
 
 # The engine cannot read back what is nested twice as deep.
 _DEEPEST = 64
+# What metadata are nearly always made of is told by its type alone: a large import is read here.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _CURES = (
     (bytes | bytearray | memoryview, "decode it, or store it as base64 text"),
     (timedelta | np.timedelta64, "store its seconds"),
@@ -137,22 +139,27 @@ def check_text(text: str, where: str) -> None:
 
 
 def _value(value: object, where: str, level: int) -> JSON:
-    if isinstance(value, str | int | float) or value is None:
+    kind = type(value)
+    if kind in _PLAIN:
         return json_scalar(value, where)
-    if isinstance(value, Enum):
-        return _value(value.value, where, level)
-    if isinstance(value, np.ndarray):
-        value = list(value) if value.ndim else value[()]
-    if not isinstance(value, list | tuple | set | frozenset | Mapping):
-        return json_scalar(value, where)
+    if kind is not list and kind is not dict:
+        if isinstance(value, Enum):
+            return _value(value.value, where, level)
+        if isinstance(value, np.ndarray):
+            value = list(value) if value.ndim else value[()]
+        if not isinstance(value, list | tuple | set | frozenset | Mapping):
+            return json_scalar(value, where)
     if level > _DEEPEST:
         raise InvalidInputError(
             f"{where} is nested more than {_DEEPEST} levels deep, or holds itself: flatten it"
         )
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return _dict(value, where, level)
-    items = [_value(item, f"{where}[{position}]", level + 1) for position, item in enumerate(value)]
-    return items if isinstance(value, list | tuple) else _in_order(items)
+    items = [
+        _value(item, f"{where}[{position}]", level + 1)
+        for position, item in enumerate(cast(Iterable[object], value))
+    ]
+    return _in_order(items) if isinstance(value, set | frozenset) else items
 
 
 def _dict(value: Mapping[str, object], where: str, level: int) -> dict[str, JSON]:
@@ -162,7 +169,7 @@ def _dict(value: Mapping[str, object], where: str, level: int) -> dict[str, JSON
             raise InvalidInputError(
                 f"{where}: the key {key!r} is not a string: write {str(key)!r} instead"
             )
-        name = key.value if isinstance(key, Enum) else str.__str__(key)
+        name = str.__str__(key)
         check_text(name, f"{where}: the key {name!r}")
         copy[name] = _value(item, f"{where}[{name!r}]", level + 1)
     return copy
