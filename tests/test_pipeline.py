@@ -42,11 +42,15 @@ class Nothing:
 
 
 class TestPipeline(RetrieverConformance):
+    scores = False
+
     def build(self, passages: Sequence[Passage]) -> Pipeline:
         return Pipeline(BM25Retriever(passages), Ranks(), Ranks("again"), depth=[60, 40])
 
 
 class TestPipelineWithoutBlend(RetrieverConformance):
+    scores = False
+
     def build(self, passages: Sequence[Passage]) -> Pipeline:
         return Pipeline(BM25Retriever(passages), Ranks(), blend=1.0)
 

@@ -11,9 +11,12 @@ import dataclasses
 import re
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import pytest
@@ -139,6 +142,8 @@ class ReferenceReranker:
 
 
 class TestReference(RetrieverConformance):
+    scores = False
+
     def build(self, passages: list[Passage]) -> Reference:
         return Reference(passages)
 
@@ -159,6 +164,7 @@ class TestCompleteReference(RetrieverConformance):
 
 class TestUnfilteredReference(RetrieverConformance):
     filters = False
+    scores = False
 
     def build(self, passages: list[Passage]) -> Reference:
         return UnfilteredReference(passages)
@@ -550,6 +556,19 @@ def failures(suite: RetrieverConformance | RerankerConformance) -> dict[str, str
             getattr(suite, name)()
         except (AssertionError, NotImplementedError) as error:
             found[name] = str(error)
+        except SkipTest:
+            continue
+    return found
+
+
+def skips(suite: RetrieverConformance) -> dict[str, str]:
+    """The tests that are skipped, and why."""
+    found = {}
+    for name in rules_of(type(suite)):
+        try:
+            getattr(suite, name)()
+        except SkipTest as reason:
+            found[name] = str(reason)
     return found
 
 
@@ -656,6 +675,88 @@ def test_one_mistake_does_not_fail_the_tests_of_other_rules() -> None:
     assert list(failures(suite(FoldedIds))) == ["test_an_id_may_be_any_string"]
     assert list(failures(suite(OtherScore))) == ["test_score_gives_what_search_reports"]
     assert list(failures(suite(FewByDefault))) == ["test_k_is_10_unless_told"]
+
+
+FILTER_RULES = {
+    "test_where_loses_no_match",
+    "test_where_comes_before_the_cut_to_k",
+    "test_where_that_nothing_matches_finds_nothing",
+}
+SCORE_RULES = {
+    "test_score_gives_what_search_reports",
+    "test_score_gives_one_float_for_each_id_in_its_order",
+    "test_score_refuses_an_unknown_id",
+    "test_score_refuses_lists_that_do_not_fit",
+}
+
+
+def test_what_a_retriever_cannot_do_is_skipped_and_not_passed() -> None:
+    class Suite(RetrieverConformance):
+        def build(self, passages: list[Passage]) -> Reference:
+            return UnfilteredReference(passages)
+
+    suite = Suite()
+    suite.filters = False
+    reasons = skips(suite)
+    assert reasons.keys() == FILTER_RULES | SCORE_RULES
+    assert {reasons[name] for name in FILTER_RULES} == {
+        "this retriever does not filter: the suite says filters = False"
+    }
+    assert {reasons[name] for name in SCORE_RULES} == {
+        "this retriever does not score given passages: it has no method score"
+    }
+
+
+def test_what_a_suite_says_it_cannot_do_needs_no_retriever_to_be_skipped() -> None:
+    class Suite(RetrieverConformance):
+        filters = False
+        scores = False
+
+        def build(self, passages: list[Passage]) -> Reference:
+            raise AssertionError("nothing is built for a rule that is skipped")
+
+    suite = Suite()
+    for rule in FILTER_RULES | SCORE_RULES:
+        with pytest.raises(SkipTest, match="the suite says"):
+            getattr(suite, rule)()
+
+
+def test_a_retriever_that_can_do_all_skips_nothing() -> None:
+    class Suite(RetrieverConformance):
+        def build(self, passages: list[Passage]) -> Reference:
+            return ScoringReference(passages)
+
+    assert skips(Suite()) == {}
+
+
+def test_pytest_shows_what_is_skipped_and_why(tmp_path: Path) -> None:
+    suite = """
+        from hybridge import BM25Retriever
+        from hybridge.testing import RetrieverConformance
+
+        class Unable:
+            def __init__(self, passages):
+                self.bm25 = BM25Retriever(passages)
+            def search(self, queries, k=10, *, where=None):
+                return self.bm25.search(queries, k, where=where)
+            async def asearch(self, queries, k=10, *, where=None):
+                return await self.bm25.asearch(queries, k, where=where)
+
+        class TestUnable(RetrieverConformance):
+            def build(self, passages):
+                return Unable(passages)
+        """
+    (tmp_path / "test_unable.py").write_text(textwrap.dedent(suite))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rs", "-k", "score", "-p", "no:cacheprovider", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "this retriever does not score given passages: it has no method score" in done.stdout
+    assert re.search(r"1 passed, 4 skipped", done.stdout), done.stdout
 
 
 def test_the_tolerance_decides_how_exact_scores_must_be() -> None:

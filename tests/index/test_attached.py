@@ -629,6 +629,7 @@ class NamedLayout:
 
 
 class TestAttachedIndex(RetrieverConformance):
+    scores = False
     complete = True
 
     @pytest.fixture(autouse=True)

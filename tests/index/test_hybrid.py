@@ -43,6 +43,8 @@ def build(request: pytest.FixtureRequest, words: CallableEncoder) -> Iterator[Bu
 
 
 class TestConformance(RetrieverConformance):
+    scores = False
+
     @pytest.fixture(autouse=True)
     def _give_build(self, build: Build) -> None:
         self._build = build

@@ -11,7 +11,7 @@ test file, say how to build the object, and let pytest find the ``test_*`` metho
             return MyRetriever(passages)
 
 Nothing here imports pytest: each method is a plain function that raises AssertionError with the
-rule that was broken.
+rule that was broken, or `unittest.SkipTest` where a retriever has nothing to keep the rule with.
 """
 
 from __future__ import annotations

@@ -18,7 +18,10 @@ class RetrieverConformance(ListRules, FilterRules, CallRules, ScoreRules):
     ``close`` method is closed after each test.
 
     Attributes:
-        filters: whether `search` takes `where`. A retriever that does not must refuse it.
+        filters: whether `search` takes `where`. A retriever that does not must refuse it, and the
+            rules of filters are skipped.
+        scores: whether the retriever is a `Scorer`. The rules of `score` are skipped for one that
+            is not, whether this says so or not.
         complete: whether a large `k` returns every passage of the corpus, as a vector search
             does, or only those that match the query, as BM25 does.
         tolerance: how far, absolutely or relatively, two computations of one score may differ, as

@@ -91,6 +91,7 @@ class TestStoreRetriever(RetrieverConformance):
 
     filters = False
     complete = True
+    scores = False
 
     def build(self, passages: list[Passage]) -> BridgedRetriever:
         store = InMemoryVectorStore(BAG)
@@ -104,6 +105,7 @@ class TestOurOwn(RetrieverConformance):
     """LangChain's face of an index, which is a retriever of Hybridge without any bridge."""
 
     complete = True
+    scores = False
 
     def build(self, passages: list[Passage]) -> Any:
         index = HybridIndex.create(encoder=CallableEncoder(bags, dimension=24, identity="bags"))

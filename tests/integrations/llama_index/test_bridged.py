@@ -95,6 +95,7 @@ class TestVectorIndexRetriever(RetrieverConformance):
 
     filters = False
     complete = True
+    scores = False
 
     def build(self, passages: list[Passage]) -> BridgedRetriever:
         nodes = [
@@ -114,6 +115,7 @@ class TestOurOwn(RetrieverConformance):
     """LlamaIndex's face of an index, which is a retriever of Hybridge without any bridge."""
 
     complete = True
+    scores = False
 
     def build(self, passages: list[Passage]) -> Any:
         encoder = CallableEncoder(lambda texts: list(map(bag, texts)), dimension=24, identity="bag")
