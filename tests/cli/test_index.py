@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,113 @@ def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
     lines = index("docs", "--to", "idx").stderr.splitlines()
     assert len(lines) == 11
     assert lines[-1] == "skipped 5 more files"
+
+
+def test_what_is_skipped_is_counted_and_named_at_the_end(folder: Path) -> None:
+    (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
+    (folder / "docs" / "blank.md").write_text(" ")
+    (folder / "docs" / "broken.pdf").write_bytes(b"%PDF-1.4")
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "3 files skipped."
+    lines = result.stderr.splitlines()
+    assert lines[0] == "skipped docs/blank.md: no text in it"
+    assert lines[1].startswith("skipped docs/broken.pdf: not a valid PDF")
+    assert lines[2:] == ["skipped docs/photo.png: unknown kind of file '.png'"]
+
+
+def test_of_every_reason_the_first_are_named(folder: Path) -> None:
+    for number in range(15):
+        (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
+    (folder / "docs" / "z.docx").write_bytes(b"")
+    result = index("docs", "--to", "idx")
+    assert "16 files skipped." in result.stdout
+    assert "skipped docs/z.docx: damaged" in result.stderr
+    assert result.stderr.splitlines()[-1] == "skipped 5 more files"
+
+
+def test_strict_names_all_of_them_and_indexes_nothing(folder: Path) -> None:
+    for number in range(15):
+        (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
+    result = index("docs", "--to", "idx", "--strict")
+    assert result.exit_code == 1
+    assert (
+        "nothing was indexed: 15 files cannot be read: docs/00.png (unknown kind" in result.stderr
+    )
+    assert "docs/14.png" in result.stderr
+    assert not (folder / "idx").exists()
+
+
+def test_strict_passes_where_nothing_is_skipped(folder: Path) -> None:
+    assert index("docs", "--to", "idx", "--strict").exit_code == 0
+    assert len(ids("idx")) == 4
+
+
+def test_a_missing_extra_is_one_line_and_the_rest_is_indexed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mammoth", None)
+    (folder / "docs" / "a.docx").write_bytes(b"")
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "skipped docs/a.docx: 'mammoth' is not installed. Install it with: "
+        "pip install 'hybridge[files]'"
+    ]
+    assert len(ids("idx")) == 4
+
+
+def test_pages_and_rows_can_be_filtered_by(folder: Path) -> None:
+    (folder / "docs" / "fruit.csv").write_text("name,colour\nApple,red\nPear,green\n")
+    index("docs", "--to", "idx")
+    with HybridIndex.open("idx") as opened:
+        [[hit]] = opened.search(["fruit"], where={"row": 3})
+    assert hit.passage.text == "name: Pear\ncolour: green"
+
+
+def test_passages_of_gone_files_are_told_of_and_pruned_on_demand(folder: Path) -> None:
+    index("docs", "--to", "idx")
+    (folder / "docs" / "long.txt").unlink()
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "3 passages of files or entries that are gone: --prune removes them."
+    )
+    assert len(ids("idx")) == 4
+    result = index("docs", "--to", "idx", "--prune")
+    assert "0 new or changed, 3 removed" in result.stdout
+    assert "--prune" not in result.stdout
+    assert ids("idx") == ["docs/fruit.md#0"]
+    assert "0 removed" in index("docs", "--to", "idx", "--prune").stdout
+
+
+def test_a_file_that_cannot_be_read_any_more_is_not_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "docs" / "page.html").write_text("<p>A page.</p>")
+    index("docs", "--to", "idx")
+    monkeypatch.setitem(sys.modules, "markdownify", None)
+    (folder / "docs" / "long.txt").write_bytes(bytes(9))
+    result = index("docs", "--to", "idx", "--prune")
+    assert "0 removed" in result.stdout
+    assert "2 files skipped" in result.stdout
+    assert len(ids("idx")) == 5
+
+
+def test_prune_empties_an_index_of_a_folder_that_is_empty(folder: Path) -> None:
+    index("docs", "--to", "idx")
+    for file in (folder / "docs").iterdir():
+        file.unlink()
+    result = index("docs", "--to", "idx")
+    assert result.exit_code == 1
+    assert "no text to index" in result.stderr
+    assert len(ids("idx")) == 4
+    result = index("docs", "--to", "idx", "--prune")
+    assert result.exit_code == 0, result.output
+    assert "4 removed" in result.stdout
+    assert ids("idx") == []
+    assert index("docs", "--to", "none", "--prune").exit_code == 1
+    assert not (folder / "none").exists()
 
 
 def test_a_bad_entry_stops_it_before_anything_is_made(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sized
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -14,8 +14,6 @@ import click
 from .options import Place, language_option, lexical_option, place_options
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..analyzer import Analyzer
     from ..index import HybridIndex
     from ..passages import Passage
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_changed", "index"]
 
 _SLICE = 64  # passages: what a cut loses at most, and a step of the bar
-_SHOWN = 10  # skipped files told by name
+_SHOWN = 10  # skipped files told by name for each reason
 
 
 @click.command()
@@ -35,6 +33,8 @@ _SHOWN = 10  # skipped files told by name
 @lexical_option
 @click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
+@click.option("--prune", is_flag=True, help="Remove what was indexed from files that are gone.")
+@click.option("--strict", is_flag=True, help="Index nothing if a file would be skipped.")
 def index(
     paths: tuple[Path, ...],
     place: Place,
@@ -43,33 +43,43 @@ def index(
     lexical: str | None,
     late_interaction: bool,
     size: int | None,
+    prune: bool,
+    strict: bool,
 ) -> None:
-    """Index files and folders: text, Markdown, reStructuredText, HTML, JSONL, BEIR.
+    """Index files and folders.
+
+    Read are text, Markdown, reStructuredText, HTML, JSONL and BEIR and, with the extra 'files',
+    PDF, DOCX, PPTX, XLSX, CSV, EPUB, notebooks and source code. What is skipped is named at the
+    end with the reason.
 
     The index is made if there is none yet; what it holds already as it is, is left alone.
     """
     from ..errors import IndexNotFoundError, InvalidInputError
-    from ..readers import read_passages
+    from ..readers import NO_TEXT, read_files
     from ..splitting import PASSAGE_SIZE
     from .output import console
+    from .tracking import Tracking
 
     place.check()
     greatest = size if size is not None else PASSAGE_SIZE
     # Read once to find every mistake before any work, and again while indexing: it is fast, and a
     # large collection need not fit in memory.
-    skipped: list[tuple[Path, str]] = []
-    first = read_passages(paths, size=greatest, on_skip=lambda *what: skipped.append(what))
-    total, pieces = _count(first)
-    _tell_skipped(console(stderr=True), skipped, place.directory)
-    if not total:
+    skipped = _Skipped(place.directory)
+    total = sum(1 for _ in read_files(paths, size=greatest, on_skip=skipped))
+    if strict and skipped.reasons:
+        raise InvalidInputError(f"nothing was indexed: {skipped}")
+    if not total and not prune:
+        skipped.tell()
         raise InvalidInputError(f"there is no text to index in {', '.join(map(str, paths))}")
 
     options = {
         name: value for name, value in (("encoder", encoder), ("analyzer", analyzer)) if value
     }
     try:
-        opened = place.open(**options)
+        opened = place.open(read_only=False, **options)
     except IndexNotFoundError:
+        if not total:
+            raise
         new = {"lexical": lexical} if lexical else {}
         opened = place.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
@@ -83,20 +93,32 @@ def index(
                 f"{place} was made without --late-interaction: leave the option out, or make a new "
                 "index"
             )
-        second = read_passages(paths, size=greatest, on_skip=lambda *_: None)
+        skipped = _Skipped(place.directory)
+        tracking = Tracking(paths)
+        second = tracking.follow(read_files(paths, size=greatest, on_skip=skipped))
         added = add_changed(opened, second, total)
-        stale = _stale(opened, pieces)
-        if stale:
-            opened.delete(stale)
-        if added or stale:
+        empty = [path for path, reason in skipped.reasons.items() if reason == NO_TEXT]
+        replaced, gone = tracking.compare(opened, empty=empty)
+        removed = replaced + gone if prune else replaced
+        if removed:
+            opened.delete(removed)
+        if added or removed:
             opened.optimize()
         holds = len(opened)
-    console().print(
-        f"Read {total:,} passages: {added:,} new or changed, {len(stale):,} removed, in "
-        f"{perf_counter() - start:.1f} s. {place} holds {holds:,}.",
-        markup=False,
-        soft_wrap=True,
-    )
+    lines = [
+        f"Read {total:,} passages: {added:,} new or changed, {len(removed):,} removed, in "
+        f"{perf_counter() - start:.1f} s. {place} holds {holds:,}."
+    ]
+    if gone and not prune:
+        lines.append(
+            f"{_counted(gone, 'passage')} of files or entries that are gone: --prune removes them."
+        )
+    if skipped.reasons:
+        lines.append(f"{_counted(skipped.reasons, 'file')} skipped.")
+    console().print("\n".join(lines), markup=False, soft_wrap=True)
+    skipped.tell()
+    if strict and skipped.reasons:  # by what changed since the first reading
+        raise InvalidInputError(f"the rest was indexed: {skipped}")
 
 
 def add_changed(index: HybridIndex, passages: Iterable[Passage], total: int) -> int:
@@ -122,37 +144,37 @@ def add_changed(index: HybridIndex, passages: Iterable[Passage], total: int) -> 
     return added
 
 
-def _count(passages: Iterable[Passage]) -> tuple[int, Counter[str]]:
-    """How many passages there are, and of each document how many."""
-    total, pieces = 0, Counter[str]()
-    for passage in passages:
-        total += 1
-        if source := _source(passage):
-            pieces[source] += 1
-    return total, pieces
+def _counted(things: Sized, name: str) -> str:
+    return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
 
 
-def _source(passage: Passage) -> str | None:
-    """The document a passage was cut from; None for an entry of a JSONL file."""
-    source, position = (passage.metadata.get(key) for key in ("source", "position"))
-    return str(source) if passage.id == f"{source}#{position}" else None
+class _Skipped:
+    """The files that were not read, and why; to be called with each."""
 
+    def __init__(self, directory: str | None) -> None:
+        # An index inside the folder that is indexed is no loss.
+        self._index = Path(directory).absolute() if directory else None
+        self.reasons: dict[Path, str] = {}
 
-def _stale(index: HybridIndex, pieces: Mapping[str, int]) -> list[str]:
-    """Passages of an earlier, longer version of the documents just read."""
-    return [
-        passage.id
-        for passage in index
-        if (source := _source(passage) or "") in pieces
-        and int(str(passage.metadata["position"])) >= pieces[source]
-    ]
+    def __call__(self, path: Path, reason: str) -> None:
+        if self._index is None or self._index not in path.absolute().parents:
+            self.reasons[path] = reason
 
+    def __str__(self) -> str:
+        named = "; ".join(f"{path} ({reason})" for path, reason in self.reasons.items())
+        return f"{_counted(self.reasons, 'file')} cannot be read: {named}"
 
-def _tell_skipped(screen: Console, skipped: list[tuple[Path, str]], directory: str | None) -> None:
-    # An index inside the folder that is indexed is no loss.
-    inside = Path(directory).absolute() if directory else None
-    told = [what for what in skipped if not inside or inside not in what[0].absolute().parents]
-    for path, reason in told[:_SHOWN]:
-        screen.print(f"skipped {path}: {reason}", style="yellow", markup=False, soft_wrap=True)
-    if len(told) > _SHOWN:
-        screen.print(f"skipped {len(told) - _SHOWN} more files", style="yellow")
+    def tell(self) -> None:
+        """Name the files, and of many with one reason the first."""
+        from .output import console
+
+        screen = console(stderr=True)
+        shown = Counter[str]()
+        for path, reason in self.reasons.items():
+            shown[reason] += 1
+            if shown[reason] <= _SHOWN:
+                screen.print(
+                    f"skipped {path}: {reason}", style="yellow", markup=False, soft_wrap=True
+                )
+        if rest := sum(max(0, count - _SHOWN) for count in shown.values()):
+            screen.print(f"skipped {rest:,} more files", style="yellow")
