@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 import pickle
 import traceback
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
 from .errors import CopyError
 
-__all__ = ["SharedInCopies", "check_picklable", "settings_of"]
+__all__ = ["SharedInCopies", "check_parts", "check_picklable", "settings_of"]
 
 
 class SharedInCopies:
@@ -75,10 +76,30 @@ def check_picklable(part: object, owner: str, remedy: str) -> None:
     """
     try:
         _pickler()(_Nowhere()).dump(part)
-    except (CopyError, MemoryError):
+    except MemoryError:
         raise
+    except CopyError as error:  # it says already what to do
+        raise CopyError(f"{owner} cannot be pickled: {error}") from error
     except Exception as error:  # each object fails with an error of its own
         raise CopyError(f"{owner} cannot be pickled: {error}: {remedy}") from error
+
+
+def check_parts(owner: object, parts: Mapping[str, object]) -> None:
+    """Check that the attributes of an object can be pickled, whoever made what is in them.
+
+    Args:
+        owner: the object.
+        parts: its attributes by their names.
+
+    Raises:
+        CopyError: one cannot.
+    """
+    for name, part in parts.items():
+        check_picklable(
+            part,
+            f"this {type(owner).__name__}, because of its {name.strip('_')},",
+            f"make the {type(owner).__name__} in the process that needs it",
+        )
 
 
 class _Nowhere:

@@ -20,6 +20,7 @@ from hybridge import cross_encoder as core_cross_encoder
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import BM25Retriever
 from hybridge.reranking import TextReranker, blended
+from llama_index.retrievers.hybridge.copying import PickledWhole
 from llama_index.retrievers.hybridge.nodes import TracedNode, trace_of
 
 __all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
@@ -27,7 +28,7 @@ __all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
 dispatcher = instrument.get_dispatcher(__name__)
 
 
-class HybridgeRerank(BaseNodePostprocessor):
+class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
     """LlamaIndex's postprocessor over any reranker of Hybridge.
 
     It reads of a node what LlamaIndex embeds. Nodes that were given stay as they are; what comes

@@ -13,11 +13,11 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import MetadataMode
 
-from hybridge import HybridIndex
+from hybridge import HybridIndex, Passage
 from hybridge.errors import InvalidInputError
-from hybridge.filters import Filter
 from hybridge.forking import ForkSafeLock
 
+from .copying import PickledWhole
 from .nodes import node_of
 
 __all__ = ["CachedEmbedding", "VectorCache", "keep_vectors"]
@@ -60,7 +60,7 @@ class VectorCache:
         return None if kept is None else kept.tolist()
 
 
-class CachedEmbedding(BaseEmbedding):
+class CachedEmbedding(PickledWhole, BaseEmbedding):
     """An embedding model behind a cache of texts' vectors; queries go to the model.
 
     Args:
@@ -94,6 +94,11 @@ class CachedEmbedding(BaseEmbedding):
     def model(self) -> BaseEmbedding:
         """The model behind the cache."""
         return self._model
+
+    @property
+    def cache(self) -> VectorCache:
+        """The vectors of texts that are not embedded again."""
+        return self._cache
 
     def to_payload(self) -> dict[str, Any]:
         return self._model.to_payload()
@@ -132,9 +137,8 @@ class CachedEmbedding(BaseEmbedding):
         return known, [text for text in texts if text not in known]
 
 
-def keep_vectors(cache: VectorCache, index: HybridIndex, where: Filter) -> None:
-    """Put the vectors of the nodes that pass a filter into a cache, by what is embedded of them."""
-    passages = index.matching(where)
+def keep_vectors(cache: VectorCache, index: HybridIndex, passages: Sequence[Passage]) -> None:
+    """Put the vectors of nodes in an index into a cache, by the texts that were embedded."""
     texts = [node_of(each).get_content(metadata_mode=MetadataMode.EMBED) for each in passages]
     with suppress(InvalidInputError):  # another thread deleted some of them meanwhile
         cache.put(texts, index.dense.vectors([each.id for each in passages]).tolist())

@@ -13,6 +13,7 @@ from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
 
 from .caching import CachedEmbedding
+from .copying import PickledWhole
 
 if TYPE_CHECKING:
     from hybridge import Encoder
@@ -82,7 +83,7 @@ def embed_model_of(encoder: Encoder) -> BaseEmbedding:
     return made_of if isinstance(made_of, BaseEmbedding) else EncoderEmbedding(encoder)
 
 
-class EncoderEmbedding(BaseEmbedding):
+class EncoderEmbedding(PickledWhole, BaseEmbedding):
     """A Hybridge encoder as LlamaIndex's embedding model.
 
     Args:

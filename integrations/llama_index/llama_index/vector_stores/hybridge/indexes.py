@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,12 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.indices.vector_store import VectorIndexRetriever
+from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore.types import RefDocInfo
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
-from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
+from hybridge import HybridIndex
+from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache, keep_vectors
 
 if TYPE_CHECKING:
     from .store import HybridVectorStore
@@ -36,6 +40,25 @@ class HybridVectorStoreIndex(VectorStoreIndex):
             object_map=self._object_map,
             **kwargs,
         )
+
+    def _get_node_with_embedding(
+        self, nodes: Sequence[BaseNode], show_progress: bool = False
+    ) -> list[BaseNode]:
+        self._keep_vectors(nodes)
+        return super()._get_node_with_embedding(nodes, show_progress)
+
+    async def _aget_node_with_embedding(
+        self, nodes: Sequence[BaseNode], show_progress: bool = False
+    ) -> list[BaseNode]:
+        await asyncio.to_thread(self._keep_vectors, nodes)
+        return await super()._aget_node_with_embedding(nodes, show_progress)
+
+    def _keep_vectors(self, nodes: Sequence[BaseNode]) -> None:
+        """Keep the vectors of nodes that are about to be written again with the same text."""
+        model, index = self._embed_model, getattr(self._vector_store, "index", None)
+        if isinstance(model, CachedEmbedding) and isinstance(index, HybridIndex):
+            stored = index.get([node.node_id for node in nodes])
+            keep_vectors(model.cache, index, [each for each in stored if each is not None])
 
     @property
     def ref_doc_info(self) -> dict[str, RefDocInfo]:

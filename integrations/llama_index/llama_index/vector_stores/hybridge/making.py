@@ -11,6 +11,7 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from llama_index.retrievers.hybridge.attaching import attached
+from llama_index.retrievers.hybridge.copying import PickledWhole
 from llama_index.retrievers.hybridge.embeddings import encoder_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreMaking"]
 
 
-class StoreMaking(BasePydanticVectorStore):
+class StoreMaking(PickledWhole, BasePydanticVectorStore):
     """The constructors of `HybridVectorStore`, its index, and its end."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")

@@ -57,7 +57,7 @@ class HybridVectorStore(StoreMaking):
     ['Blood clots.']
     """
 
-    _deleted: VectorCache = PrivateAttr(default_factory=VectorCache)
+    _vectors: VectorCache = PrivateAttr(default_factory=VectorCache)
 
     @classmethod
     def class_name(cls) -> str:
@@ -75,7 +75,7 @@ class HybridVectorStore(StoreMaking):
         LlamaIndex updates a document by deleting it and inserting it again, as other nodes; with
         this model only texts that changed are embedded. The last 64 MiB of vectors are kept.
         """
-        return CachedEmbedding(self.embed_model, self._deleted)
+        return CachedEmbedding(self.embed_model, self._vectors)
 
     @property
     def docstore(self) -> HybridDocumentStore:
@@ -102,7 +102,7 @@ class HybridVectorStore(StoreMaking):
         >>> index.refresh_ref_docs([Document(id_="d", text="Bread needs yeast.")])
         [False]
         """
-        return index_over(self, embed_model, self._deleted, **options)
+        return index_over(self, embed_model, self._vectors, **options)
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Add nodes; one whose id is there already replaces it.
@@ -134,7 +134,7 @@ class HybridVectorStore(StoreMaking):
         if not isinstance(ref_doc_id, str) or ref_doc_id in ("", _NO_DOCUMENT):
             raise InvalidInputError(f"delete needs the id of a document, not {ref_doc_id!r}")
         where = Eq(("ref_doc_id",), ref_doc_id)
-        keep_vectors(self._deleted, self._index, where)
+        keep_vectors(self._vectors, self._index, self._index.matching(where))
         self._index.delete(where=where)
 
     def get_nodes(
