@@ -11,7 +11,7 @@ import pytest
 from llama_index.core import Document, MockEmbedding, Settings, StorageContext, VectorStoreIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import BaseNode, IndexNode, TextNode
+from llama_index.core.schema import BaseNode, IndexNode, MetadataMode, TextNode
 from llama_index.core.vector_stores import SimpleVectorStore
 
 from hybridge.errors import InvalidInputError
@@ -249,6 +249,25 @@ async def test_nodes_are_kept_in_the_docstore_too_on_request(
     assert set(index.docstore.docs) == {ship}
     await call(index, "delete_ref_doc", "log", delete_from_docstore=True)
     assert len(store.index) == 0
+
+
+@pytest.mark.parametrize("door", ["add", "insert_nodes"])
+async def test_nodes_written_again_are_embedded_where_their_text_changed(
+    door: str, call: Call, store: HybridVectorStore, nodes: list[BaseNode], model: WordEmbedding
+) -> None:
+    target: Any = store if door == "add" else store.as_index()
+    await call(target, door, nodes)
+    before = store.index.dense.vectors([node.node_id for node in nodes]).tolist()
+    model.asked.clear()
+    await call(target, door, nodes)
+    later = [node.model_copy(update={"metadata": {**node.metadata, "year": 1}}) for node in nodes]
+    await call(target, door, later)  # which is not embedded
+    assert model.asked == []
+    assert {node.metadata["year"] for node in store.get_nodes()} == {1}
+    assert store.index.dense.vectors([node.node_id for node in nodes]).tolist() == before
+    changed = later[1].model_copy(update={"metadata": {"topic": "baking"}})
+    await call(target, door, [later[0], changed, later[2]])
+    assert model.asked == [changed.get_content(metadata_mode=MetadataMode.EMBED)]
 
 
 def test_documents_make_an_index(store: HybridVectorStore, model: WordEmbedding) -> None:
