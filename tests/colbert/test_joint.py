@@ -43,6 +43,14 @@ def test_passages_are_encoded_as_by_the_two_apart(
     assert [len(matrix) for matrix in matrices][1:4:2] == [0, 0]
 
 
+def test_windows_of_long_passages_are_those_of_the_bi_encoder() -> None:
+    encoder = SentenceTransformerEncoder(long_passages="window")
+    vectors, matrices = joint(encoder).encode_passages(TEXTS)
+    assert (vectors == encoder.encode_passages(TEXTS)).all()
+    assert not np.allclose(vectors[2], SentenceTransformerEncoder().encode_passages(TEXTS)[2])
+    assert [len(matrix) > 0 for matrix in matrices] == [True, False, True, False, True]
+
+
 def test_queries_are_encoded_as_by_the_two_apart(encoder: SentenceTransformerEncoder) -> None:
     vectors, matrices = joint(encoder).encode_queries(TEXTS)
     np.testing.assert_allclose(vectors, encoder.encode_queries(TEXTS), atol=1e-5)

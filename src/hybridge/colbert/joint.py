@@ -72,7 +72,8 @@ class JointEncoder:
     def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """What `encode_passages` of the bi-encoder and of the token encoder return."""
         listed = check_texts(texts)
-        if not self._is_one_pass:
+        # The vector of a passage in windows needs passes of its own.
+        if not self._is_one_pass or self._encoder._long_passages == "window":
             return self._encoder.encode_passages(listed), self._tokens.encode_passages(listed)
         return self._encode(self._model.encode_document, self._encoder.encode_passages, listed)
 
