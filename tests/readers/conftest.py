@@ -39,8 +39,8 @@ def told(passages: Sequence[Passage], *keys: str) -> list[tuple[Any, ...]]:
     return [(*(p.metadata.get(key) for key in keys), p.text) for p in passages]
 
 
-def pdf(*pages: str, trailer: bytes = b"") -> bytes:
-    """A PDF in Helvetica with one line of text a line."""
+def pdf(*pages: str, outline: Sequence[tuple[str, int]] = (), trailer: bytes = b"") -> bytes:
+    """A PDF in Helvetica with one line of text a line; the outline has titles and page indices."""
     bodies: list[bytes] = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [%s] /Count %d >>"
@@ -55,6 +55,17 @@ def pdf(*pages: str, trailer: bytes = b"") -> bytes:
             b"/Resources << /Font << /F1 3 0 R >> >> >>" % (5 + 2 * number)
         )
         bodies.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
+    if outline:
+        first = len(bodies) + 2
+        last = first + len(outline) - 1
+        bodies[0] = bodies[0].replace(b">>", b"/Outlines %d 0 R >>" % (first - 1))
+        bodies.append(b"<< /Type /Outlines /First %d 0 R /Last %d 0 R >>" % (first, last))
+        for place, (title, page) in enumerate(outline, start=first):
+            following = b"/Next %d 0 R" % (place + 1) if place < last else b""
+            bodies.append(
+                b"<< /Title (%s) /Parent %d 0 R /Dest [%d 0 R /Fit] %s >>"
+                % (title.encode("latin-1"), first - 1, 4 + 2 * page, following)
+            )
     data, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(bodies, start=1):
         offsets.append(len(data))

@@ -35,6 +35,30 @@ def test_a_long_page_is_split(folder: Path) -> None:
     assert all(len(passage.text) <= 200 for passage in passages)
 
 
+def test_passages_stand_under_the_headings_that_the_outline_names(folder: Path) -> None:
+    pages = (
+        "Preface text.\n1 Whales\nThey are mammals.\n1.1 Song\nThey sing.",
+        "And sing on.\nOf bread and\nof salt\nIt is baked.",
+        "Songs of old.\nThe end.",
+    )
+    outline = [("Whales", 0), ("Song", 0), ("Of bread and of salt", 1), ("Not on the page", 2)]
+    write(folder / "a.pdf", pdf(*pages, outline=outline))
+    assert told(read("a.pdf")[0], "page", "title") == [
+        (1, None, "Preface text."),
+        (1, "Whales", "Whales\n\nThey are mammals."),
+        (1, "Song", "Song\n\nThey sing."),
+        (2, "Song", "Song\n\nAnd sing on."),
+        (2, "Of bread and of salt", "Of bread and of salt\n\nIt is baked."),
+        (3, "Not on the page", "Not on the page\n\nSongs of old.\nThe end."),
+    ]
+
+
+def test_a_word_that_a_hyphen_breaks_is_whole_again(folder: Path) -> None:
+    write(folder / "a.pdf", pdf("They are manip-\nulated by well-\nknown means."))
+    [passage], _ = read("a.pdf")
+    assert "manipulated" in passage.text.replace("\n", "")
+
+
 def test_matplotlib_s_pdf_is_read(folder: Path) -> None:
     from matplotlib.figure import Figure
 
@@ -48,7 +72,7 @@ def test_matplotlib_s_pdf_is_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (pdf("", ""), "no text in it, but 2 pages: are they scanned?"),
+        (pdf("", ""), "no text in it: are its pages scanned?"),
         (pdf("Secret.", trailer=ENCRYPTED), "encrypted"),
         (b"%PDF-1.4\nnothing of it", "not a valid PDF"),
         (b"", "not a valid PDF"),
