@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import ConfigDict, Field, field_validator
 
 from hybridge import Hit, Passage
+from hybridge.copying import check_parts
 from hybridge.errors import InvalidInputError
 from hybridge.passages import stored_passage
 from hybridge.reranking import TextReranker
@@ -85,14 +86,17 @@ class HybridgeReranker(BaseDocumentCompressor):
         >>> step.invoke({"query": "why does blood clot?", "documents": documents})[0].page_content
         'Blood clots.'
         """
+        return RunnableLambda(self._rerank, self._arerank, name=type(self).__name__)
 
-        def rerank(given: dict[str, Any]) -> list[Document]:
-            return self.compress_documents(*_asked(given))
+    def _rerank(self, given: dict[str, Any]) -> list[Document]:
+        return self.compress_documents(*_asked(given))
 
-        async def arerank(given: dict[str, Any]) -> list[Document]:
-            return await self.acompress_documents(*_asked(given))
+    async def _arerank(self, given: dict[str, Any]) -> list[Document]:
+        return await self.acompress_documents(*_asked(given))
 
-        return RunnableLambda(rerank, arerank, name=type(self).__name__)
+    def __getstate__(self) -> dict[Any, Any]:
+        check_parts(self, vars(self))
+        return super().__getstate__()
 
     def _hits(self, documents: Sequence[Document]) -> list[Hit]:
         if isinstance(self.reranker, TextReranker):

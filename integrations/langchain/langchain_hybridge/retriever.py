@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
 from hybridge import Hit, HybridIndex, Pipeline
+from hybridge.copying import check_parts
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
 from hybridge.filters import as_filter
@@ -199,6 +200,10 @@ class HybridgeRetriever(BatchedRetriever):
             HybridgeError: not one of each a text, and what `from_documents` raises.
         """
         return cls.from_documents(documents_of(texts, metadatas, ids), **options)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        check_parts(self, vars(self))
+        return super().__getstate__()
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         names = super()._get_ls_params(**kwargs)
