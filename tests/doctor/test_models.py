@@ -69,6 +69,7 @@ def test_what_is_cached_and_what_is_packaged(tmp_path: Path) -> None:
     assert "https://huggingface.co" in hub["detail"]
     assert (default["state"], cross_encoder["state"]) == ("ok", "ok")
     assert "packaged in " in default["detail"]
+    assert default["detail"].endswith("; of a text it reads 256 tokens")
     assert cross_encoder["detail"] == f"the default cross-encoder: cached in {snapshot}"
     assert colbert["remedy"] == "hf download colbert-ir/colbertv2.0"
 

@@ -16,10 +16,11 @@ _MARKS = {"ok": "✓", "missing": "✗", "note": "!"}
 
 
 @click.command()
+@click.argument("directory", required=False, metavar="[DIR]", type=click.Path(exists=True))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Look for what is missing: packages, models, compilers, threads.
+def doctor(ctx: click.Context, directory: str | None, as_json: bool) -> None:
+    """Look for what is missing: packages, models, compilers, threads; and at the index in DIR.
 
     The exit code is 1 if the core cannot work with what is here, and 0 otherwise.
     """
@@ -28,7 +29,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
     screen = console(stderr=True)
     with screen.status("Looking …"):
-        report = examine()
+        report = examine() if directory is None else examine(directory)
     if as_json:
         print_json(report.to_json())
     else:

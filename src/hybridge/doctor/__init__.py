@@ -8,7 +8,10 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
+from .index import examine_index
 from .machine import examine_compilers, examine_platform, examine_precision, examine_threads
 from .models import examine_hub, examine_models
 from .packages import examine_core, examine_extras, examine_imports
@@ -27,15 +30,21 @@ _CHECKS: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
 }
 
 
-def examine() -> Report:
+def examine(index: str | Path | None = None) -> Report:
     """Look at everything, in a second or three; no model is loaded and no network is asked.
 
     Whatever the environment is like, it does not raise: a check that fails is a finding.
+
+    Args:
+        index: the folder of an index to look at too.
     """
+    checks_by_area = dict(_CHECKS)
+    if index is not None:
+        checks_by_area["index"] = (partial(examine_index, index),)
     return Report(
         tuple(
             finding
-            for area, checks in _CHECKS.items()
+            for area, checks in checks_by_area.items()
             for check in checks
             for finding in _findings(area, check)
         )
@@ -48,6 +57,6 @@ def _findings(area: str, check: Callable[[], Iterator[Finding]]) -> list[Finding
         for finding in check():
             found.append(finding)  # noqa: PERF402 - keep what was found before a failure
     except Exception as error:  # noqa: BLE001 - to tell what is broken is what this is for
-        name = check.__name__.removeprefix("examine_")
+        name = getattr(check, "__name__", area).removeprefix("examine_")
         found.append(Finding(area, name, "missing", f"failed with {type(error).__name__}: {error}"))
     return found

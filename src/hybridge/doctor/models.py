@@ -36,6 +36,7 @@ def examine_models() -> Iterator[Finding]:
     from huggingface_hub import constants
 
     from ..cross_encoder import DEFAULT_MODEL as CROSS_ENCODER
+    from ..encoders.limits import saved_limit
     from ..encoders.resolution import DEFAULT_MODEL, find_here
 
     uses = {
@@ -47,7 +48,10 @@ def examine_models() -> Iterator[Finding]:
         source = find_here(name)
         if source is not None:
             how = "packaged" if source.kind == "package" else "cached"
-            yield Finding("models", name, "ok", f"{use}: {how} in {source.folder}")
+            told = f"{use}: {how} in {source.folder}"
+            if name == DEFAULT_MODEL and (limit := saved_limit(source.fetch())):
+                told += f"; of a text it reads {limit} tokens"
+            yield Finding("models", name, "ok", told)
             continue
         remedy = f"hf download {name}"
         if constants.HF_HUB_OFFLINE:

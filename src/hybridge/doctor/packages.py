@@ -30,7 +30,7 @@ _BRINGS = {
     "dev": "the tests, the linter and the type checker",
     "docs": "building the documentation",
     "evaluation": "measuring, tuning and drawing",
-    "files": "reading PDF, Office files, books and source code",
+    "files": "reading PDF, Office files and source code",
     "lemmas": "lemmatising analyzers",
     "notebooks": "running the notebooks",
     "numba": "compiled BM25",

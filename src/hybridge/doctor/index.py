@@ -1,0 +1,42 @@
+"""What there is to know about an index beside its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .report import Finding
+
+__all__ = ["examine_index"]
+
+
+def examine_index(path: str | Path) -> Iterator[Finding]:
+    """Whether the index in a folder opens, and how many passages its encoder truncates.
+
+    Args:
+        path: the folder; it is opened for reading only.
+    """
+    from ..index import HybridIndex
+
+    with HybridIndex.open(path, read_only=True) as index:
+        facts: dict[str, Any] = index.info()
+    yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
+    truncated = facts["truncated"]
+    if truncated is None:
+        yield Finding("index", "truncated", "ok", "none known: the encoder names no limit")
+        return
+    told = (
+        f"{truncated['passages']} of {truncated['of']} passages have more than the "
+        f"{truncated['max_tokens']} tokens that the encoder reads"
+    )
+    if truncated["passages"]:
+        yield Finding(
+            "index",
+            "truncated",
+            "note",
+            f"{told}: what comes after is found by BM25 alone",
+            'split them, or index again with as_encoder(..., long_passages="window")',
+        )
+    else:
+        yield Finding("index", "truncated", "ok", told)
