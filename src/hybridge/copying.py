@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from .errors import CopyError
 
-__all__ = ["SharedInCopies", "check_parts", "check_picklable", "settings_of"]
+__all__ = ["SharedInCopies", "check_parts", "check_picklable", "pickle_nowhere", "settings_of"]
 
 
 class SharedInCopies:
@@ -75,7 +75,7 @@ def check_picklable(part: object, owner: str, remedy: str) -> None:
     hybridge.errors.CopyError: the encoder cannot be pickled: ...: give a function of a module
     """
     try:
-        _pickler()(_Nowhere()).dump(part)
+        pickle_nowhere(part)
     except MemoryError:
         raise
     except CopyError as error:  # it says already what to do
@@ -100,6 +100,11 @@ def check_parts(owner: object, parts: Mapping[str, object]) -> None:
             f"this {type(owner).__name__}, because of its {name.strip('_')},",
             f"make the {type(owner).__name__} in the process that needs it",
         )
+
+
+def pickle_nowhere(part: object) -> None:
+    """Pickle an object by whatever pickles now, and drop the bytes: it fails if the object does."""
+    _pickler()(_Nowhere()).dump(part)
 
 
 class _Nowhere:

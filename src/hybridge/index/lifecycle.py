@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from ..analyzer import Analyzer
 from ..colbert.tokens import TokenEncoder
+from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError
 from ..passages import Passage
 from ..protocols import Encoder
@@ -106,7 +106,7 @@ class Lifecycle:
             given["analyzer"] = self._lexical.analyzer
         for name, part in given.items():
             try:
-                pickle.dumps(part)
+                pickle_nowhere(part)
             except Exception as error:  # whatever somebody else's object raises
                 raise CopyError(
                     f"{what}, because its {name} cannot ({error}): {self._home.elsewhere}"
