@@ -77,6 +77,10 @@ class Home(Protocol):
         """Replace the manifest."""
         ...
 
+    def reread(self) -> bool:
+        """Take over the manifest as other clients left it; False where there can be none."""
+        ...
+
     def current(self) -> VectorStore:
         """The store with what others wrote to the place by now: this one, or one to `follow`."""
         ...

@@ -5,7 +5,7 @@ Both follow every write, and both can be made again from the passages in the sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Counts
 from ..passages import Passage
-from ..vectors.store import Sparse
+from ..vectors.store import Sparse, VectorStore
 from .stages import Stage, StageSearch
 
 __all__ = ["LexicalSearch", "LexicalStage", "Prepared"]
@@ -51,8 +51,12 @@ class LexicalStage(Stage, Protocol):
 
     def begin(self, encoded: Sequence[Any]) -> LexicalSearch: ...
 
-    def learn(self, passages: Iterable[Passage], count: int) -> None:
-        """Take from passages about to be added what weighing needs to know of the corpus."""
+    def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
+        """Take from passages about to be added what weighing needs to know of the corpus.
+
+        Yields:
+            after each step that has to keep searches out; others may come in between.
+        """
         ...
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
@@ -68,19 +72,29 @@ class LexicalStage(Stage, Protocol):
         ...
 
     def delete(self, points: Sequence[int]) -> None:
-        """Follow points that were deleted from the store."""
+        """Follow points that are about to be deleted from the store."""
         ...
 
     def invalidate(self) -> None:
         """A write failed half-way: trust nothing derived until it is made again."""
         ...
 
-    def refresh(self) -> None:
-        """Weigh again what was weighed by an average length that has changed since."""
+    def refresh(self, *, exactly: bool = False) -> Iterator[None]:
+        """After a write, weigh again what was weighed by an average length that has changed since.
+
+        Args:
+            exactly: however little it has changed.
+
+        Yields:
+            as `learn` does.
+        """
         ...
 
-    def renewed(self) -> Callable[[], None]:
-        """Derive everything again from the store: slow, but searches may go on meanwhile.
+    def renewed(self, store: VectorStore) -> Callable[[], None]:
+        """Derive everything again from a store: slow, but searches may go on meanwhile.
+
+        Args:
+            store: the one there is, or a later state of it, which takes its place.
 
         Returns:
             what puts the result in place; to be called with no search running.

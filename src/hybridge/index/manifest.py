@@ -38,7 +38,11 @@ class Manifest:
         weights: one weight a stage.
         depth: candidates each stage contributes.
         average_length: terms in an average passage, which ``lexical="qdrant"`` weighs by.
-        learned_from: how many passages that average was taken from.
+        reweighing: whether the stored weights are being changed to that average, or were when a
+            process was killed.
+        terms: what decided how the stored terms are written where ``lexical="qdrant"``: the
+            analyzer's revision, and the versions it depends on; None for an index of a release
+            that did not keep it.
         token_encoder: the identity of the encoder of tokens, where token vectors are kept.
         token_encoder_config: how to load it again, where it can say so itself.
         blend: late interaction's share in a hit's score.
@@ -54,7 +58,8 @@ class Manifest:
     depth: int
     encoder_config: Mapping[str, JSON] | None = None
     average_length: float = 1.0
-    learned_from: int = 0
+    reweighing: bool = False
+    terms: Mapping[str, JSON] | None = None
     token_encoder: str | None = None
     token_encoder_config: Mapping[str, JSON] | None = None
     blend: float = 0.0
@@ -85,6 +90,7 @@ class Manifest:
                     f"{place} has format {found!r}; this version of hybridge reads {FORMAT}: "
                     "open it with the version that wrote it, or index again"
                 )
+            values.pop("learned_from", None)  # of earlier releases
             return cls(**{**values, "store": StoreOptions.from_config(values["store"])})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptIndexError(f"{place} is not an index of hybridge: {error!r}") from error

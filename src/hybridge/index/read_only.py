@@ -118,6 +118,9 @@ class ReadOnlyFolder:
     def remember(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
+    def reread(self) -> bool:
+        return False  # nobody else has the copy
+
     def current(self) -> VectorStore:
         if changes_of(self._path / CHANGES) == self._opened.changes:
             return self.store

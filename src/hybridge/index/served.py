@@ -134,6 +134,11 @@ class Served:
         server.write_manifest(self._client, self._collection, manifest.to_config())
         self.manifest = manifest
 
+    def reread(self) -> bool:
+        config = server.read_manifest(self._client, self._collection)
+        self.manifest = Manifest.from_config(config, self.place)
+        return True
+
     def current(self) -> VectorStore:
         return self.store
 

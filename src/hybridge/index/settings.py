@@ -17,10 +17,18 @@ from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import JSON
 from ..protocols import Encoder
-from ..vectors.options import HNSW, Distance, Quantization, StoreOptions, TokenOptions
+from ..vectors.options import (
+    HNSW,
+    Distance,
+    FieldKind,
+    Quantization,
+    StoreOptions,
+    TokenOptions,
+)
 from ..vectors.store import DENSE, SPARSE
 from .late import LateInteraction
 from .manifest import Lexical, Manifest
+from .terms import terms_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -54,6 +62,7 @@ def make_manifest(
     quantization: Quantization | None,
     late: LateInteraction | None,
     token_encoder: TokenEncoder | None,
+    filter_fields: Mapping[str, FieldKind] | None = None,
 ) -> Manifest:
     """The manifest of a new index; arguments as for `HybridIndex.create`.
 
@@ -77,9 +86,18 @@ def make_manifest(
     return Manifest(
         encoder=encoder.identity,
         encoder_config=_described(encoder),
-        store=StoreOptions(encoder.dimension, distance, sparse, hnsw, quantization, tokens),
+        store=StoreOptions(
+            encoder.dimension,
+            distance,
+            sparse,
+            hnsw,
+            quantization,
+            tokens,
+            {} if filter_fields is None else filter_fields,
+        ),
         lexical=lexical,
         analyzer=analyzer.to_config(),
+        terms=terms_of(analyzer) if sparse else None,
         bm25=parameters.to_config(),
         fusion=chosen.to_config(),
         weights=shares,

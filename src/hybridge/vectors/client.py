@@ -115,7 +115,9 @@ class ClientStore:
             for batch in chunked(operations, _REQUEST):
                 self._client.batch_update_points(self._collection, batch, wait=True)
 
-    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
+    def set_sparse(
+        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    ) -> None:
         from qdrant_client import models
 
         vectors = [
@@ -125,7 +127,8 @@ class ClientStore:
         with server_errors("replace sparse vectors"):
             for some in chunked(vectors, _REQUEST):
                 self._client.update_vectors(self._collection, some, wait=True)
-        self._lengths = Lengths()  # measured anew, for they may have changed
+        if not same_terms:
+            self._lengths = Lengths()  # measured anew
 
     def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
         for records in self._pages(None, with_payload=False, with_vectors=[SPARSE]):

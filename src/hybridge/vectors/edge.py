@@ -158,14 +158,17 @@ class EdgeStore:
                 "replace metadata", overwrite([point_number(passage.id)], payload_of(passage))
             )
 
-    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
+    def set_sparse(
+        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    ) -> None:
         import qdrant_edge as edge
 
         vectors = [
             edge.PointVectors(point, {SPARSE: edge.SparseVector(*weights)})
             for point, weights in zip(points, sparse, strict=True)
         ]
-        with self._replacing_sparse(points, sparse):
+        counted = nullcontext() if same_terms else self._replacing_sparse(points, sparse)
+        with counted:
             self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
 
     def sparse_pages(self) -> Iterator[dict[int, Sparse]]:

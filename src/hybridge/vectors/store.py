@@ -100,8 +100,17 @@ class VectorStore(Protocol):
         """Replace the texts and metadata of passages that exist; their vectors stay."""
         ...
 
-    def set_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> None:
-        """Replace the sparse vectors of points that exist."""
+    def set_sparse(
+        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    ) -> None:
+        """Replace the sparse vectors of points that exist.
+
+        Args:
+            points: whose.
+            sparse: one for each.
+            same_terms: whether they have the numbers that the points' vectors have already, with
+                other weights.
+        """
         ...
 
     def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
