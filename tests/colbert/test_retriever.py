@@ -691,7 +691,7 @@ def test_fewer_bits_still_find(made: Callable[..., ColBERTRetriever], bits: int)
         (lambda r: r.delete(), "either ids or where"),
         (lambda r: r.delete(["p1"], where={"number": 1}), "either ids or where"),
         (lambda r: r.delete("p1"), "ids must be a list"),
-        (lambda r: r.delete([1]), "ids must be strings"),
+        (lambda r: r.delete([1.5]), "ids must be strings"),
         (lambda r: r.delete(where={"number": {"$near": 1}}), r"\$near"),
         (lambda r: r.get("p1"), "ids must be a list"),
         (lambda r: r.add([passage(2), passage(2)]), "'p2'"),

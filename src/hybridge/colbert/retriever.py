@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..arguments import check_ids, check_k, check_queries
 from ..errors import InvalidInputError
-from ..filters import as_filter
+from ..filters import as_filter, some_of
 from ..observation import observed
 from ..passages import JSON, Hit, Passage, unique_passages
 from ..protocols import Vectors, Where
@@ -120,6 +120,8 @@ class ColBERTRetriever(Lifecycle):
         asked, k, condition = check_queries(queries), check_k(k), as_filter(where)
         with observed(STAGE, len(asked)) as report:
             view = self._view()
+            if condition is not None:
+                self._fields.look(condition, some_of(self._passages.values()))
             choice = view.choice(condition)
             if not choice.carriers:
                 hits: list[list[Hit]] = [[] for _ in asked]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime, timedelta
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -231,14 +231,37 @@ class Opaque:
     pass
 
 
+def test_what_readers_put_into_metadata_is_kept_as_json() -> None:
+    given = {"when": datetime(2020, 1, 1), "file": PurePosixPath("a/b.pdf"), "tags": ("x", {"y"})}
+    kept = {"when": "2020-01-01T00:00:00", "file": "a/b.pdf", "tags": ["x", ["y"]]}
+    child = RelatedNodeInfo(node_id="c", metadata={"when": date(2020, 1, 1)})
+    node = TextNode(
+        id_="a", text="x", metadata=given, relationships={NodeRelationship.CHILD: [child]}
+    )
+    [passage] = passages_of([node])
+    assert {key: passage.metadata[key] for key in kept} == kept
+    assert "when: 2020-01-01T00:00:00" in passage.text
+    again = node_of(passage)
+    assert again.metadata == kept
+    assert again.relationships[NodeRelationship.CHILD] == [
+        RelatedNodeInfo(node_id="c", metadata={"when": "2020-01-01"})
+    ]
+    assert again.get_content(MetadataMode.EMBED) == passage.text
+    assert node.metadata == given  # the caller's node stays as it was
+    assert child.metadata == {"when": date(2020, 1, 1)}
+
+
 @pytest.mark.parametrize(
     ("node", "named"),
     [
-        (TextNode(id_="a", text="x", metadata={"when": datetime(2020, 1, 1)}), "'a'.*'when'.*date"),
-        (TextNode(id_="a", text="x", metadata={"deep": [{"set": {1}}]}), r"'deep'.*\[0\].*'set'"),
+        (TextNode(id_="a", text="x", metadata={"when": timedelta(1)}), "'a'.*'when'.*delta"),
+        (
+            TextNode(id_="a", text="x", metadata={"deep": [{"b": b"x"}]}),
+            r"'deep'.*\[0\].*'b'.*bytes",
+        ),
         (TextNode(id_="a", text="x", metadata={"n": float("nan")}), "'n'.*nan"),
         (TextNode(id_="a", text="x", metadata={"n": 2**63}), "'n'.*64 bits"),
-        (TextNode(id_="a", text="x", metadata={"t": (1, 2)}), "'t'.*tuple"),
+        (TextNode(id_="a", text="x", metadata={"t": (1, 2j)}), r"'t'.*\[1\].*complex"),
         (TextNode(id_="a", text="x", metadata={"n": {1: 2}}), "'n'.*key 1"),
         (TextNode(id_="a", text="lone \ud800"), "'a': text.*surrogate"),
         (TextNode(id_="a", text="x", metadata={"\ud800": 1}), "surrogate"),
@@ -249,7 +272,7 @@ class Opaque:
                 text="x",
                 relationships={
                     NodeRelationship.CHILD: [
-                        RelatedNodeInfo(node_id="c", metadata={"when": datetime(2020, 1, 1)})
+                        RelatedNodeInfo(node_id="c", metadata={"when": timedelta(1)})
                     ]
                 },
             ),

@@ -11,6 +11,7 @@ from typing import NoReturn, Self
 
 from ...copying import SharedInCopies
 from ...errors import ClosedError, CopyError
+from ...filters import FieldCheck
 from ...forking import ForkSafeLock, check_process
 from ...passages import Passage, unique_passages
 from .encoder import RAGatouilleTokenEncoder
@@ -33,6 +34,7 @@ class Lifecycle(SharedInCopies):
         self._passages: Mapping[str, Passage] = {passage.id: passage for passage in passages}
         self._index = TextIndex(home, settings)
         self._latest: View | None = None
+        self._fields = FieldCheck(home.place)
         self._closed = False
         # Who adds encodes under the first alone, and searches go on; the second is for changes.
         self._adding = ForkSafeLock()
