@@ -9,6 +9,7 @@ from .reranker import HybridgeReranker
 from .rerankers import ColBERTReranker, CrossEncoderReranker
 from .retriever import HybridgeRetriever
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+from .structured_query import HybridTranslator
 from .vectorstores import HybridVectorStore
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ColBERTRetriever",
     "CrossEncoderReranker",
     "HybridRetriever",
+    "HybridTranslator",
     "HybridVectorStore",
     "HybridgeReranker",
     "HybridgeRetriever",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hybridge import Hit, StageScore
 from hybridge.arguments import check_queries
@@ -136,13 +135,12 @@ def _check_threshold(value: Any) -> float:
 
 
 def _check_unit(vectors: Vectors, what: str) -> None:
-    lengths = np.linalg.norm(vectors, axis=1)
-    wrong = np.flatnonzero(np.abs(lengths - 1.0) > _UNIT)
-    if len(wrong):
-        length = float(lengths[wrong[0]])
-        raise InvalidInputError(
-            "relevance from 0 to 1 is (1 + cosine) / 2, and this index compares by dot product: "
-            f"the vector of {what} has length {length:.3g}, not 1, so there is no cosine. Use "
-            "similarity_search_with_score, create the index with distance='cosine', or use "
-            "embeddings of length 1"
-        )
+    for vector in vectors:
+        length = math.hypot(*vector)
+        if abs(length - 1.0) > _UNIT:
+            raise InvalidInputError(
+                "relevance from 0 to 1 is (1 + cosine) / 2, and this index compares by dot "
+                f"product: the vector of {what} has length {length:.3g}, not 1, so there is no "
+                "cosine. Use similarity_search_with_score, create the index with "
+                "distance='cosine', or use embeddings of length 1"
+            )

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.language_models import FakeListLLM
 from langchain_core.runnables import RunnableLambda
 from langchain_qdrant import SparseEmbeddings
 
@@ -62,7 +64,8 @@ def test_the_readme_runs(
         "client": make_hybrid_store([Document(ASPIRIN), Document("Bread needs yeast.")]).client,
     }
     left = [dict(names) for names in run_readme(README, yours)]
-    ten_lines, asking, run_time, trace, why, _, rerankers, measuring, keeping, *recipes = left
+    ten_lines, asking, run_time, trace, why, _, rerankers, measuring, *rest = left
+    keeping, relevance, self_query, *recipes = rest
 
     answer = ten_lines["answer"].text
     assert ASPIRIN in answer
@@ -103,6 +106,20 @@ def test_the_readme_runs(
     kept = {document.page_content for document in keeping["reopened"].invoke("bread, blood")}
     assert kept == {ASPIRIN, "Warfarin is an anticoagulant."}
     keeping["reopened"].retriever.close()
+
+    assert relevance["best"].id == "p1"
+    vectors = embeddings.embed_documents([QUESTION, ASPIRIN])
+    assert relevance["relevance"] == pytest.approx((1 + np.dot(*vectors)) / 2, abs=1e-5)
+    assert ids(relevance["relevant"].invoke(QUESTION)) == ["p1", "p2"]
+    assert relevance["relevant"].invoke("football") == []
+
+    translator = self_query["asking"].structured_query_translator
+    assert isinstance(translator, langchain_hybridge.HybridTranslator)
+    answer = '{"query": "blood", "filter": "lt(\\"year\\", 2020)"}'
+    asking = self_query["SelfQueryRetriever"].from_llm(
+        FakeListLLM(responses=[answer]), self_query["store"], "notes", self_query["fields"]
+    )
+    assert ids(asking.invoke("notes on blood before 2020")) == ["p1"]
 
     assert len(recipes) == 5
     for recipe in recipes:
