@@ -28,10 +28,23 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.docstore.types import RefDocInfo
 from llama_index.retrievers.bm25 import BM25Retriever
 
-from hybridge.errors import InvalidInputError
+from hybridge import SentenceTransformerEncoder
+from hybridge.errors import InvalidInputError, ReadOnlyError
+from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 from llama_index.vector_stores.hybridge import HybridDocumentStore, HybridVectorStore
 
-from .conftest import ASPIRIN, BREAD, CLOT, HEART, STONES, YEAST, Call, WordEmbedding, ids
+from .conftest import (
+    ASPIRIN,
+    BREAD,
+    CLOT,
+    HEART,
+    STONES,
+    YEAST,
+    Call,
+    MakeIndex,
+    WordEmbedding,
+    ids,
+)
 
 WORDS = ["ship", "whale", "storm", "island", "reef", "gull", "moon"]
 SPLITTER = SentenceSplitter(chunk_size=13, chunk_overlap=0, include_metadata=False)
@@ -85,6 +98,26 @@ def test_neighbours_are_found_in_another_session(
         assert neighbours(found) == ["island"]
         beside = PrevNextNodePostprocessor(docstore=index.docstore, num_nodes=1, mode=mode)
         assert neighbours(beside.postprocess_nodes(found)) == expected
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
+def test_neighbours_are_found_in_a_collection_of_llamaindex_s(
+    make_qdrant_index: MakeIndex, encoder: SentenceTransformerEncoder
+) -> None:
+    document = log(*WORDS, id_="log")
+    qdrant = make_qdrant_index(SPLITTER.get_nodes_from_documents([document])).vector_store
+    model = EncoderEmbedding(encoder)
+    with HybridVectorStore.from_qdrant(qdrant.client, "docs", model) as attached:
+        index = attached.as_index()
+        [found] = index.as_retriever(vector_store_query_mode="sparse", similarity_top_k=1).retrieve(
+            "the island"
+        )
+        beside = PrevNextNodePostprocessor(docstore=index.docstore)
+        assert neighbours(beside.postprocess_nodes([found])) == ["island", "reef"]
+        assert index.refresh_ref_docs([document]) == [False]
+        assert list(index.ref_doc_info) == ["log"]
+        with pytest.raises(ReadOnlyError, match="'docs' is attached for reading only"):
+            index.docstore.delete_ref_doc("log")
 
 
 class Next(MockLLM):

@@ -148,6 +148,20 @@ async def test_how_many_is_said_in_each_mode_s_own_way(
         await call(store, "query", asked(model, "blood", similarity_top_k=0))
 
 
+async def test_more_candidates_may_be_asked_for_but_never_fewer(
+    call: Call, model: WordEmbedding, nodes: list[BaseNode]
+) -> None:
+    for depth, sparse_top_k, expected in [(1, 6, 6), (6, 1, 6)]:
+        with HybridVectorStore.create(model, depth=depth) as store:
+            store.add(nodes)
+            query = asked(
+                model, "blood", mode=MODES.HYBRID, similarity_top_k=1, sparse_top_k=sparse_top_k
+            )
+            own = store.index.search(["blood"], 1, depth=expected)[0]
+            assert own != store.index.search(["blood"], 1, depth=1)[0]
+            assert found(await call(store, "query", query)) == scored(own)
+
+
 # Filters
 
 

@@ -61,6 +61,8 @@ def _by_both(index: HybridIndex, query: VectorStoreQuery, where: Filter | None) 
     options: dict[str, Any] = {"where": where}
     if query.query_embedding is not None:
         options["vectors"] = [query.query_embedding]
+    if query.sparse_top_k is not None:  # candidates, of which Hybridge never has fewer than its own
+        options["depth"] = max(index.defaults["depth"], query.sparse_top_k)
     if query.alpha is not None:
         if not 0 <= query.alpha <= 1:
             raise InvalidInputError(f"alpha must be from 0 to 1, not {query.alpha!r}")
