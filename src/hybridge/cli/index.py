@@ -48,9 +48,8 @@ def index(
 ) -> None:
     """Index files and folders.
 
-    Read are text, Markdown, reStructuredText, HTML, JSONL and BEIR and, with the extra 'files',
-    PDF, DOCX, PPTX, XLSX, CSV, EPUB, notebooks and source code. What is skipped is named at the
-    end with the reason.
+    Read are text, Markdown, reStructuredText, HTML, EPUB, CSV, notebooks, JSONL and BEIR; with the
+    extra 'files' also PDF, DOCX, PPTX, XLSX and source code. What is skipped is named at the end.
 
     The index is made if there is none yet; what it holds already as it is, is left alone.
     """
