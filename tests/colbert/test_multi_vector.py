@@ -123,6 +123,23 @@ def test_batches_by_length_keep_the_order(saved: Path) -> None:
         _agree(encode(texts), [encode([text])[0] for text in texts])
 
 
+def test_passages_that_are_longer_than_it_reads_are_counted(
+    tiny_colbert: MultiVectorEncoder, encoder: SentenceTransformerEncoder
+) -> None:
+    colbert = MultiVectorTokenEncoder(tiny_colbert)
+    assert colbert.max_tokens == 12
+    texts = [" ".join(LONG.split()[:count]) for count in range(1, 15)]
+    # Two marks and a marker leave room for nine words.
+    assert colbert.count_truncated(texts) == 5
+    lengths = [len(vectors) for vectors in colbert.encode_passages(texts)]
+    assert lengths == [*range(4, 13), *[12] * 5]
+    training_free = MultiVectorTokenEncoder(encoder)
+    assert (training_free.max_tokens, encoder.max_tokens) == (256, 256)
+    texts = ["a " * 254, "a " * 255]
+    assert training_free.count_truncated(texts) == encoder.count_truncated(texts) == 1
+    assert MultiVectorTokenEncoder(passage_length=8).count_truncated(["one two three " * 3]) == 1
+
+
 def test_nothing_in_nothing_out(token_encoder: MultiVectorTokenEncoder) -> None:
     assert token_encoder.encode_queries([]) == token_encoder.encode_passages([]) == []
 

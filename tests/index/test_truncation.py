@@ -11,6 +11,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.encoders import as_encoder
+from hybridge.encoders.checks import unit_length
 from hybridge.index.truncation import truncated_among
 from hybridge.protocols import Vectors
 
@@ -34,6 +35,26 @@ class _FiveWords:
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         return sum(len(text.split()) > 5 for text in texts)
+
+
+class _TwoWords:
+    """One vector a word, for two words."""
+
+    identity = "two words"
+    dimension = DIMENSION
+    max_tokens = 2
+
+    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
+        return self.encode_passages(queries)
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
+        return [unit_length(word_vectors(text.split()[:2])) for text in texts]
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        return sum(len(text.split()) > 2 for text in texts)
+
+    def to_config(self) -> None:
+        return None
 
 
 def _passages(*lengths: int, start: int = 0) -> list[Passage]:
@@ -93,6 +114,27 @@ def test_what_is_not_encoded_is_not_counted(caplog: pytest.LogCaptureFixture) ->
         assert _warnings(caplog) == []
         index.add([*passages, *_passages(9, 1, start=2)])
         assert _warnings(caplog)[0].startswith("1 of 2 passages")
+
+
+def test_each_encoder_of_an_index_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    with HybridIndex.create(encoder=_FiveWords(), late_interaction=_TwoWords()) as index:
+        index.add(_passages(2, 4))
+        [late] = _warnings(caplog)
+        assert late.startswith("1 of 2 passages have more than the 2 tokens that the token encoder")
+        assert "not seen by late interaction. Split them, or raise its passage_length" in late
+        for _ in range(2):
+            index.add(_passages(6, start=2))
+            index.delete(["p2"])
+        _, dense = _warnings(caplog)
+        assert dense.startswith("1 of 1 passages have more than the 5 tokens that the encoder ")
+
+
+def test_one_model_that_makes_both_vectors_is_told_of_once(
+    encoder: SentenceTransformerEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HybridIndex.create(encoder=encoder, late_interaction=True) as index:
+        index.add([Passage("long", "The harbour master wrote down every ship. " * 60)])
+    assert len(_warnings(caplog)) == 1
 
 
 def test_an_encoder_that_does_not_say_is_not_asked(

@@ -16,7 +16,9 @@ import numpy as np
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, settings_of
 from ..encoders.checks import check_texts
+from ..encoders.limits import least_limit
 from ..encoders.loading import DTYPES, Dtype
+from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import batches_by_length
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from ..encoders import SentenceTransformerEncoder
 
 __all__ = ["MultiVectorTokenEncoder"]
+
+# The names under which sentence-transformers looks for it, in its order.
+_PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
 
 class MultiVectorTokenEncoder(SharedInCopies):
@@ -151,6 +156,30 @@ class MultiVectorTokenEncoder(SharedInCopies):
     @cached_property
     def dimension(self) -> int:
         return int(self.encode_queries(["dimension"])[0].shape[1])
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens of a passage that are read, markers included; None for all. It loads the model."""
+        transformer: Any = self._loaded()[0]
+        return least_limit([transformer.document_length, transformer.max_seq_length])
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """How many passages are longer than `max_tokens`, so that their ends are not read.
+
+        Raises:
+            InvalidInputError: a bare string or something that is no text.
+        """
+        listed, limit, counter = check_texts(texts), self.max_tokens, self._counter
+        if limit is None or counter is None:
+            return 0
+        prompts = self._loaded().prompts
+        prompt = next((found for name in _PASSAGE_PROMPTS if (found := prompts.get(name))), "")
+        room = limit - counter.specials()
+        return sum(count > room for count in counter.counts([prompt + text for text in listed]))
+
+    @cached_property
+    def _counter(self) -> TokenCounter | None:
+        return TokenCounter.of(self._loaded().tokenizer)
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
         """An array a query, one vector of length 1 a token.

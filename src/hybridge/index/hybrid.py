@@ -16,7 +16,7 @@ from .info import describe
 from .making import Making
 from .searchable import Searchable
 from .staging import Column, Staged, dense_column, staged, token_column
-from .truncation import TruncationCount, truncated_among
+from .truncation import truncated_among
 
 __all__ = ["HybridIndex"]
 
@@ -42,7 +42,7 @@ class HybridIndex(Making, Searchable):
     ['p1']
     """
 
-    _has_warned_of_truncation = False
+    _warned_of_truncation: frozenset[str] = frozenset()
 
     def add(
         self,
@@ -85,8 +85,7 @@ class HybridIndex(Making, Searchable):
         dense, tokens = self._columns(vectors, token_vectors)
         size = None if batch_size is None else check_count(batch_size, "batch_size")
         stored = self._stored if vectors is None and token_vectors is None else None
-        count = TruncationCount(self._encoder)
-        with staged(admitted, dense, tokens, progress, self._joint, size, stored, count) as waiting:
+        with staged(admitted, dense, tokens, progress, self._joint, size, stored) as waiting:
             if len(waiting):
                 with self._access.turn():
                     incoming = (passage for batch in waiting for passage in batch.passages)
@@ -95,8 +94,8 @@ class HybridIndex(Making, Searchable):
                         self._write(batch)
                     self._in_steps(self._lexical.refresh())
                     store.flush()
-            if not self._has_warned_of_truncation:
-                self._has_warned_of_truncation = count.warn()
+            for column in filter(None, (dense, tokens)):
+                self._warned_of_truncation |= column.truncation.warn(self._warned_of_truncation)
             return len(waiting) + waiting.unchanged
 
     def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
@@ -283,8 +282,8 @@ class HybridIndex(Making, Searchable):
 
         Reclaims the room of deleted passages, indexes the metadata fields that searches filtered
         by, and builds the graph and the copies that `hnsw` and `quantization` ask for; a graph that
-        was built without one of those fields is built anew. With ``lexical="qdrant"`` it also weighs by the exact average
-        length, which else may be up to 2 % off.
+        was built without one of those fields is built anew. With ``lexical="qdrant"`` BM25 then
+        weighs by the exact average length, which else may be up to 2 % off.
         """
         if self._home.is_shared:  # a collection of others is theirs to tidy up
             return

@@ -133,12 +133,14 @@ class Column:
         given: what was given, a row a passage, checked; None to encode.
         encode: turns texts into rows.
         check: takes rows and how many there must be; gives them back, sure to be sound.
+        truncation: counts the passages that are longer than what encodes them reads.
     """
 
     dimension: int
     given: Sequence[Any] | Vectors | None
     encode: Callable[[list[str]], Any]
     check: Callable[[Any, int], Any]
+    truncation: TruncationCount
 
     def rows(self, chunk: Sequence[Passage], start: int) -> Any:
         """The rows of some passages, the first of which is number `start` of all.
@@ -155,6 +157,11 @@ class Column:
                 "give one row a passage"
             )
         return rows
+
+    def count_truncated(self, chunk: Sequence[Passage]) -> None:
+        """Count the passages that are too long, where they are encoded."""
+        if self.given is None:
+            self.truncation.add([passage.text for passage in chunk])
 
     def check_end(self, count: int) -> None:
         """Refuse what was given beyond the last of `count` passages."""
@@ -173,7 +180,7 @@ def dense_column(vectors: ArrayLike | None, encoder: Encoder, dimension: int) ->
     given = None
     if vectors is not None:
         given = check(vectors, len(vectors) if isinstance(vectors, Sized) else 0)
-    return Column(dimension, given, encoder.encode_passages, check)
+    return Column(dimension, given, encoder.encode_passages, check, TruncationCount.dense(encoder))
 
 
 def token_column(
@@ -185,7 +192,7 @@ def token_column(
         return check_tokens(rows, count, dimension)
 
     given = None if tokens is None else check(tokens, len(tokens))
-    return Column(dimension, given, encoder.encode_passages, check)
+    return Column(dimension, given, encoder.encode_passages, check, TruncationCount.late(encoder))
 
 
 def staged(
@@ -196,7 +203,6 @@ def staged(
     joint: JointEncoder | None = None,
     batch_size: int | None = None,
     stored: Callable[[Sequence[Passage]], Mapping[str, Passage]] | None = None,
-    truncation: TruncationCount | None = None,
 ) -> Staging:
     """A queue of all the passages, checked, with their vectors, given or encoded.
 
@@ -211,7 +217,6 @@ def staged(
         joint: makes both kinds of vectors in one pass, where neither was given.
         batch_size: texts encoded in one call at most; None for as many as are encoded in one go.
         stored: looks up the stored passages of the same ids; None to write everything anew.
-        truncation: counts the encoded passages that are too long; None counts nothing.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
@@ -225,8 +230,9 @@ def staged(
         incoming = checked if stored is None else _to_encode(checked, stored, staging)
         for chunk in chunked(incoming, size):
             start = len(staging)
-            if truncation is not None and dense.given is None:
-                truncation.add([passage.text for passage in chunk])
+            # Two encoders in one pass of one model read equally much.
+            for column in columns if both is None else (dense,):
+                column.count_truncated(chunk)
             if both is not None:
                 made = both.encode_passages([passage.text for passage in chunk])
                 rows: Sequence[Any] = [

@@ -7,8 +7,8 @@ An encoder that knows how much it reads has ``max_tokens`` and ``count_truncated
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Self
 
 from ..passages import JSON
 
@@ -22,12 +22,38 @@ class TruncationCount:
 
     Args:
         encoder: what encodes them.
+        reader: what an index calls it.
+        loss: what becomes of the rest of a passage.
+        remedy: what to do, beside splitting them.
     """
 
-    def __init__(self, encoder: object) -> None:
+    def __init__(self, encoder: object, reader: str, loss: str, remedy: str) -> None:
+        self.reader = reader
         self._encoder: Any = encoder if hasattr(encoder, "count_truncated") else None
+        self._loss = loss
+        self._remedy = remedy
         self._texts = 0
         self._truncated = 0
+
+    @classmethod
+    def dense(cls, encoder: object) -> Self:
+        """For an index's bi-encoder."""
+        return cls(
+            encoder,
+            "encoder",
+            "found by BM25 alone",
+            'encode them in windows with as_encoder(..., long_passages="window")',
+        )
+
+    @classmethod
+    def late(cls, encoder: object) -> Self:
+        """For an index's token encoder."""
+        return cls(
+            encoder,
+            "token encoder",
+            "not seen by late interaction",
+            "raise its passage_length where the model can read more",
+        )
 
     def add(self, texts: Sequence[str]) -> None:
         """Count among these texts."""
@@ -35,20 +61,30 @@ class TruncationCount:
             self._texts += len(texts)
             self._truncated += self._encoder.count_truncated(texts)
 
-    def warn(self) -> bool:
-        """Log a line if there was any, and return whether there was."""
-        if self._truncated:
-            logger.warning(
-                "%d of %d passages have more than the %d tokens that the encoder %s reads: what "
-                "comes after is truncated, and found by BM25 alone. Split them, or encode them in "
-                'windows with as_encoder(..., long_passages="window"). This is said once an index; '
-                "info() counts them",
-                self._truncated,
-                self._texts,
-                self._encoder.max_tokens,
-                self._encoder.identity.partition(" {")[0],
-            )
-        return self._truncated > 0
+    def warn(self, warned: Collection[str]) -> set[str]:
+        """Log a line if there was any.
+
+        Args:
+            warned: readers of whom it has been said already.
+
+        Returns:
+            The reader, if it was said now.
+        """
+        if not self._truncated or self.reader in warned:
+            return set()
+        logger.warning(
+            "%d of %d passages have more than the %d tokens that the %s %s reads: what comes after "
+            "is truncated, and %s. Split them, or %s. This is said once an index; info() counts "
+            "what the encoder truncates",
+            self._truncated,
+            self._texts,
+            self._encoder.max_tokens,
+            self.reader,
+            self._encoder.identity.partition(" {")[0],
+            self._loss,
+            self._remedy,
+        )
+        return {self.reader}
 
 
 def truncated_among(encoder: object, texts: Sequence[str]) -> JSON:
