@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import struct
@@ -13,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.passages import Passage
-from hybridge.readers import READERS, read_files, read_jsonl, read_passages
+from hybridge.readers import READERS, read_files, read_passages
 from hybridge.readers.document import Document
 from hybridge.splitting import Section
 
@@ -192,91 +190,10 @@ def test_a_path_with_nothing_there_is_an_error(folder: Path) -> None:
         read("nowhere.md")
 
 
-def test_html_keeps_text_and_drops_scripts_and_styles(folder: Path) -> None:
-    html = (
-        "<html><head><title>Page</title><style>p {color: red}</style></head><body>"
-        "<script>var hidden = 1;</script><h2>snake_case * star</h2><ul><li>One</li></ul>"
-        "</body></html>"
-    )
-    write(folder / "page.html", html)
-    [passage], _ = read("page.html")
-    assert "## snake_case * star" in passage.text
-    assert "* One" in passage.text
-    assert "color" not in passage.text
-    assert "hidden" not in passage.text
-
-
-@pytest.mark.parametrize(
-    ("head", "body", "expected"),
-    [
-        ("<title>Page - Site</title>", "<h1>Page</h1><p>Text.</p>", "Page\n\nText."),
-        ("<title>Page</title>", "<h2>Part</h2><p>Text.</p>", "Page\n\n## Part\n\nText."),
-        ("<title> </title>", "<p>Text.</p>", "Text."),
-    ],
-)
-def test_a_pages_title_is_its_heading_where_it_has_none(
-    folder: Path, head: str, body: str, expected: str
-) -> None:
-    write(folder / "p.html", f"<html><head>{head}</head><body>{body}</body></html>")
-    [passage], _ = read("p.html")
-    assert passage.text == expected
-    assert passage.metadata.get("title", "Text.") == expected.partition("\n")[0]
-
-
-def test_html_is_decoded_as_it_declares(folder: Path) -> None:
-    write(folder / "p.html", '<meta charset="latin-1"><p>café</p>'.encode("latin-1"))
-    assert read("p.html")[0][0].text == "café"
-
-
 def test_a_byte_order_mark_and_windows_line_ends_go(folder: Path) -> None:
     write(folder / "a.md", b"\xef\xbb\xbf# Head\r\n\r\nText.\r\n")
     [passage], _ = read("a.md")
     assert passage.text == "Head\n\nText."
-
-
-def test_jsonl_title_goes_in_front_and_the_rest_is_metadata(folder: Path) -> None:
-    entry = {"_id": "p", "title": "Title.", "text": "Text.", "year": 2019, "metadata": {"a": [1]}}
-    path = write(folder / "c.jsonl", json.dumps(entry) + "\n")
-    [passage] = read_jsonl(path)
-    assert passage == Passage("p", "Title. Text.", {"title": "Title.", "year": 2019, "a": [1]})
-
-
-def test_jsonl_entries_without_an_id_are_known_by_their_line(folder: Path) -> None:
-    write(folder / "c.jsonl", '{"text": "one"}\n\n{"text": "two", "title": null}\n')
-    assert [(p.id, p.text) for p in read_jsonl("c.jsonl")] == [
-        ("c.jsonl#1", "one"),
-        ("c.jsonl#3", "two"),
-    ]
-
-
-def test_jsonl_entries_are_not_split(folder: Path) -> None:
-    text = "A sentence. " * 500
-    write(folder / "c.jsonl", json.dumps({"_id": "p", "text": text}))
-    [passage] = read_passages("c.jsonl")
-    assert passage.text == text
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ('{"_id": "b", "text": "cut o', "not valid JSON"),
-        ('["b", "text"]', "JSON object, not list"),
-        ('{"_id": "b"}', "'text' must be a string, not None"),
-        ('{"_id": "b", "text": 5}', "'text' must be a string, not 5"),
-        ('{"_id": "b", "text": "t", "title": 5}', "'title' must be a string"),
-        ('{"_id": "b", "text": "t", "metadata": 5}', "'metadata' must be an object"),
-        ('{"_id": "", "text": "t"}', "non-empty string"),
-        ('{"_id": true, "text": "t"}', "non-empty string"),
-        ('{"_id": "b", "text": "t", "n": NaN}', "metadata"),
-        ('{"_id": "b", "text": "\\ud800"}', "surrogate"),
-        (b'{"_id": "b", "text": "\xff"}', "UTF-8"),
-    ],
-)
-def test_a_bad_line_is_named_by_file_and_number(folder: Path, line: str | bytes, says: str) -> None:
-    encoded = line.encode() if isinstance(line, str) else line
-    write(folder / "c.jsonl", b'{"_id": "a", "text": "good"}\n' + encoded + b"\n")
-    with pytest.raises(InvalidInputError, match=rf"c\.jsonl, line 2: .*{says}"):
-        list(read_jsonl("c.jsonl"))
 
 
 def test_an_id_that_comes_twice_is_an_error(folder: Path) -> None:
