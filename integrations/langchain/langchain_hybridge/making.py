@@ -26,6 +26,10 @@ __all__ = ["StoreMaking"]
 class StoreMaking(VectorStore):
     """The constructors of `HybridVectorStore`."""
 
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        register_translator(StoreMaking)  # here, because unpickling calls no __init__
+        return super().__new__(cls)
+
     def __init__(self, index: HybridIndex) -> None:
         if not isinstance(index, HybridIndex):
             raise InvalidInputError(
@@ -33,7 +37,6 @@ class StoreMaking(VectorStore):
                 "HybridVectorStore.create(embedding) makes one"
             )
         self.index = index
-        register_translator(StoreMaking)
 
     @classmethod
     def create(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from langchain_core.language_models import FakeListLLM
 from langchain_core.structured_query import Comparator, Comparison, Operation, Operator
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 
-from hybridge import CallableEncoder, Passage
+from hybridge import CallableEncoder, Passage, SentenceTransformerEncoder
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, as_filter
 from langchain_hybridge import HybridRetriever, HybridVectorStore
@@ -47,13 +49,23 @@ FILMS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[HybridVectorStore]:
+    with films() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client_store() -> Iterator[HybridVectorStore]:
+    with films(url=":memory:") as made:
+        yield made
+
+
+def films(**options: Any) -> HybridVectorStore:
     encoder = CallableEncoder(
         lambda texts: [[float(len(text)), 1.0] for text in texts], dimension=2, identity="lengths"
     )
     texts = [f"film number {'x' * number}" for number in range(len(FILMS))]
     ids = [str(number) for number in range(len(FILMS))]
-    with HybridVectorStore.from_texts(texts, encoder, FILMS, ids=ids) as made:
-        yield made
+    return HybridVectorStore.from_texts(texts, encoder, FILMS, ids=ids, **options)
 
 
 # What a structured query means, in plain Python
@@ -189,11 +201,12 @@ def test_a_filter_holds_where_the_structured_query_does(condition: Any) -> None:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_the_store_finds_what_the_structured_query_means(
-    store: HybridVectorStore, condition: Any
+def test_both_engines_find_what_the_structured_query_means(
+    store: HybridVectorStore, client_store: HybridVectorStore, condition: Any
 ) -> None:
-    found = store.similarity_search(" ", k=100, filter=translated(condition))
-    assert sorted(document.id or "" for document in found) == wanted(condition)
+    for searched in (store, client_store):
+        found = searched.similarity_search(" ", k=100, filter=translated(condition))
+        assert sorted(document.id or "" for document in found) == wanted(condition)
 
 
 @pytest.mark.parametrize(
@@ -487,6 +500,20 @@ def run(program: str) -> str:
 @pytest.mark.parametrize("order", IMPORTS)
 def test_the_translator_is_found_in_either_order_of_imports(order: str) -> None:
     assert run(PROGRAM.format(imports=IMPORTS[order])) == "[2020]\n"
+
+
+def test_the_translator_is_found_where_a_store_was_unpickled(tmp_path: Path) -> None:
+    """Unpickling calls no constructor."""
+    encoder = SentenceTransformerEncoder()
+    with HybridVectorStore.create(encoder, path=tmp_path / "index") as store:
+        (tmp_path / "store").write_bytes(pickle.dumps(store))
+    program = f"""
+import pickle
+store = pickle.load(open({str(tmp_path / "store")!r}, "rb"))
+from langchain_classic.retrievers.self_query import base
+print(type(base._get_builtin_translator(store)).__name__)
+"""
+    assert run(program) == "HybridTranslator\n"
 
 
 def test_without_langchain_classic_a_store_is_made_as_ever() -> None:
