@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hybridge.analyzer import Analyzer
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import sparse
-from hybridge.lexical.sparse import SparseBM25, SparseVector
+from hybridge.lexical.sparse import AVERAGE, LENGTH, SparseBM25, SparseVector
 
 WORDS = Analyzer.from_callable(str.split, name="whitespace")
 
@@ -62,6 +62,54 @@ def test_a_weight_by_hand() -> None:
     number = {word: SparseBM25(WORDS).encode_queries([word])[0][0][0] for word in "uv"}
     assert weights[number["u"]] == pytest.approx(3 / (3 + saturation))
     assert weights[number["v"]] == pytest.approx(1 / (1 + saturation))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=texts,
+    k1=st.floats(0.01, 3),
+    b=st.floats(0, 1),
+    averages=st.lists(st.floats(0.5, 50), min_size=2, max_size=5),
+)
+def test_weights_of_another_average_are_what_that_one_makes(
+    texts: list[str], k1: float, b: float, averages: list[float]
+) -> None:
+    """Also after several changes, and in the single precision of an engine."""
+    made = SparseBM25(WORDS, k1, b, averages[0]).index_passages(texts)
+    for average in averages[1:]:
+        weigher = SparseBM25(WORDS, k1, b, average)
+        made = [
+            (indices, np.float32(values).tolist())
+            for indices, values in map(weigher.reweigh, made)  # type: ignore[misc]
+        ]
+    last = SparseBM25(WORDS, k1, b, averages[-1])
+    for (indices, values), (terms, weights), expected in zip(
+        made, last.encode_passages(texts), last.index_passages(texts), strict=True
+    ):
+        assert indices == expected[0] == [LENGTH, AVERAGE, *terms]
+        assert values == pytest.approx(expected[1], rel=1e-4)
+        assert values[2:] == pytest.approx(weights, rel=1e-4)
+
+
+def test_a_vector_of_the_same_average_stays_and_one_without_a_length_is_not_known() -> None:
+    bm25 = SparseBM25(WORDS, average_length=3)
+    [made] = bm25.index_passages(["u v v"])
+    assert bm25.reweigh(made) is made
+    assert bm25.reweigh(bm25.encode_passages(["u v v"])[0]) is None
+    assert bm25.reweigh(([], [])) is None
+
+
+def test_no_term_has_a_reserved_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Zeros:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def digest(self) -> bytes:
+            return bytes(4)
+
+    monkeypatch.setattr(sparse, "blake2b", Zeros)
+    [(indices, _)] = SparseBM25(WORDS).encode_queries(["never-seen-before"])
+    assert indices == [2]
+    sparse._NUMBERS.clear()
 
 
 def test_a_query_counts_its_words() -> None:

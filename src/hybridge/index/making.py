@@ -12,12 +12,13 @@ from ..errors import InvalidInputError
 from ..fusion import Fusion
 from ..lexical.parameters import BM25Parameters
 from ..vectors.layouts import Layout
-from ..vectors.options import HNSW, Distance, Quantization
+from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from .attached import Attached, find_target
 from .home import create_home, open_home
 from .late import LateInteraction
 from .lifecycle import Lifecycle
 from .manifest import Lexical
+from .opening import write_terms_anew
 from .settings import EncoderLike, make_manifest, reopened_encoder, reopened_token_encoder
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Making(Lifecycle):
         distance: Distance = "cosine",
         hnsw: HNSW | None = None,
         quantization: Quantization | None = None,
+        filter_fields: Mapping[str, FieldKind] | None = None,
         late_interaction: Any = None,
         overwrite: bool = False,
     ) -> Self:
@@ -74,6 +76,10 @@ class Making(Lifecycle):
                 once `optimize` was called; None searches exactly.
             quantization: ``"int8"`` or ``"binary"`` copies of the vectors for a faster first pass,
                 once `optimize` was called.
+            filter_fields: metadata fields that searches will filter by, name to kind of value:
+                ``{"year": "float", "topic": "keyword"}``; the other kinds are ``"datetime"`` and
+                ``"bool"``. They are indexed from the start. Others are indexed when a search first
+                filters by them, or by `optimize` where there are more than 50,000 passages.
             late_interaction: True keeps a vector for every second token as well, by which each
                 search then judges its candidates; see `hybridge.index.LateInteraction` for other
                 models and settings, of which it takes an encoder or the whole.
@@ -107,6 +113,7 @@ class Making(Lifecycle):
             quantization=quantization,
             late=late,
             token_encoder=token_encoder,
+            filter_fields=filter_fields,
         )
         home = create_home(path, url, api_key, collection, manifest, overwrite=overwrite)
         try:
@@ -127,6 +134,7 @@ class Making(Lifecycle):
         analyzer: AnalyzerLike = None,
         late_interaction: Any = None,
         read_only: bool | None = None,
+        reanalyze: bool = False,
     ) -> Self:
         """The index that `create` made at this place; arguments as for `create`.
 
@@ -145,19 +153,26 @@ class Making(Lifecycle):
             read_only: True opens for reading only, False for writing. None tries to open for
                 writing, and where another process has the index open or the folder cannot be
                 written to, opens for reading only and logs it; see `is_read_only`.
+            reanalyze: with ``lexical="qdrant"`` on a server, write the terms of all passages anew
+                if another release of the stemmer or the like wrote them, which is refused
+                otherwise. Close the index everywhere else first. An index in a folder does it by
+                itself.
 
         Raises:
             IndexNotFoundError: there is no index at this place.
             IndexLockedError: it is open for writing already, and ``read_only=False``.
             ReadOnlyError: the folder cannot be written to, and ``read_only=False``.
             CorruptIndexError: its files are damaged, or no index's.
-            EncoderMismatchError: it was made with another encoder or analyzer.
+            EncoderMismatchError: it was made with another encoder or analyzer, or its terms on a
+                server by another release of what the analyzer depends on.
         """
         home = open_home(path, url, api_key, collection, read_only=read_only)
         try:
             opened = reopened_encoder(home.manifest, encoder, home.place)
             tokens = reopened_token_encoder(home.manifest, late_interaction, opened, home.place)
             chosen = Analyzer.from_config(home.manifest.analyzer, analyzer)
+            if reanalyze:
+                write_terms_anew(home, chosen)
             return cls(home, opened, chosen, tokens)
         except BaseException:
             home.close()

@@ -9,7 +9,7 @@ from .lexical import LexicalStage
 from .postings import PostingsStage
 from .sparse import SparseStage
 
-__all__ = ["open_lexical"]
+__all__ = ["open_lexical", "write_terms_anew"]
 
 
 def open_lexical(home: Home, analyzer: Analyzer) -> LexicalStage:
@@ -17,3 +17,14 @@ def open_lexical(home: Home, analyzer: Analyzer) -> LexicalStage:
     if home.manifest.lexical == "qdrant":
         return SparseStage(home, analyzer)
     return (FollowingStage if home.is_shared else PostingsStage)(home, analyzer)
+
+
+def write_terms_anew(home: Home, analyzer: Analyzer) -> None:
+    """Write the terms that are kept in the home's store as this analyzer writes them.
+
+    Raises:
+        ReadOnlyError: nothing may be written there.
+    """
+    home.admit(())
+    if home.manifest.lexical == "qdrant":
+        SparseStage(home, analyzer, reanalyze=True)

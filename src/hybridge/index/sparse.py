@@ -76,7 +76,8 @@ class SparseStage:
         if not has_terms_of(manifest.terms, self.analyzer) and (reanalyze or not shared):
             if self._home.store.count():
                 logger.warning(
-                    "the terms in %s are not of this release of the analyzer: writing them anew",
+                    "the terms in %s were written by another release of hybridge, of the stemmer "
+                    "or of the like: writing them anew",
                     place,
                 )
             for _ in self._reanalyze():

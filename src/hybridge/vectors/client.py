@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -31,6 +32,8 @@ __all__ = ["ClientStore", "exact_params"]
 logger = logging.getLogger(__name__)
 
 _PAGE = 1_000
+# The first version of the server that finds text inside strings.
+_FINDS_TEXT = (1, 20)
 # Points a request carries: a server takes no request of more than 32 MB.
 _REQUEST = 100
 
@@ -66,6 +69,7 @@ class ClientStore:
         # The engine in this process always searches exactly and has no payload indexes.
         self.is_local = is_local(client)
         self._unindexed: set[str] = set()
+        self._version: tuple[int, ...] | None = None
         self._lengths = Lengths()
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
@@ -350,7 +354,15 @@ class ClientStore:
             key=self._layout.key,
             point=lambda name: id_of(self.point(name)),
             text=text_path(self._layout),
+            finds_text=self._finds_text,
         )
+
+    def _finds_text(self) -> bool:
+        if self._version is None:
+            with server_errors("tell its version"):
+                numbers = re.findall(r"\d+", self._client.info().version)
+            self._version = tuple(map(int, numbers))
+        return self._version >= _FINDS_TEXT
 
     def _passage(self, record: models.Record) -> Passage:
         return self._layout.passage(number_of(record.id), record.payload or {})
@@ -362,12 +374,10 @@ def _ids_of(points: Collection[int]) -> list[int | str | UUID]:
 
 def _sparse_of(records: Sequence[models.Record]) -> dict[int, Sparse]:
     """The sparse vectors of points; empty ones where they have none."""
-    vectors: dict[int, Any] = {
-        number_of(record.id): (record.vector or {}).get(SPARSE) for record in records
-    }
+    vectors: dict[int, Any] = {number_of(record.id): record.vector or {} for record in records}
     return {
-        point: ([], []) if vector is None else (vector.indices, vector.values)
-        for point, vector in vectors.items()
+        point: (named[SPARSE].indices, named[SPARSE].values) if SPARSE in named else ([], [])
+        for point, named in vectors.items()
     }
 
 

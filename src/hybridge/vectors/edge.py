@@ -477,10 +477,10 @@ def _load(path: Path, options: StoreOptions, build: int) -> edge.EdgeShard:
     try:
         return edge.EdgeShard.load(str(path), config)
     except Exception as error:
-        if "sparse vector modifier" not in str(error):
+        if not options.sparse or SPARSE not in str(error):
             raise
-    # It is of a release that left IDF to the engine. Its sparse vectors are made anew anyway, for
-    # they do not know their lengths.
+    # It is of a release that left IDF to the engine, or a kill ended these steps half-way. Its
+    # sparse vectors are made anew anyway, for they do not know their lengths.
     shard = edge.EdgeShard.load(str(path))
     shard.update(edge.UpdateOperation.delete_vector_name(SPARSE))
     shard.update(edge.UpdateOperation.create_sparse_vector(SPARSE))
@@ -490,10 +490,10 @@ def _load(path: Path, options: StoreOptions, build: int) -> edge.EdgeShard:
 
 def _sparse_of(records: Sequence[Any]) -> dict[int, Sparse]:
     """The sparse vectors of points; empty ones where they have none."""
-    vectors = {record.id: (record.vector or {}).get(SPARSE) for record in records}
+    vectors: dict[int, Any] = {record.id: record.vector or {} for record in records}
     return {
-        point: ([], []) if vector is None else (vector.indices, vector.values)
-        for point, vector in vectors.items()
+        point: (named[SPARSE].indices, named[SPARSE].values) if SPARSE in named else ([], [])
+        for point, named in vectors.items()
     }
 
 
