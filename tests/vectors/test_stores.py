@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -247,3 +248,35 @@ def test_a_client_knows_its_collections() -> None:
 def test_an_unreachable_server_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="Qdrant could not find the collection"):
         ClientStore(connect("http://127.0.0.1:9"), "books", StoreOptions(DIMENSION))
+
+
+@pytest.mark.parametrize(("version", "requests"), [("1.18.3", 1), ("1.20.0", 0), ("1.21.0-dev", 0)])
+def test_a_server_that_finds_no_text_leaves_that_to_memory(
+    monkeypatch: pytest.MonkeyPatch, version: str, requests: int
+) -> None:
+    client, options = connect(":memory:"), StoreOptions(DIMENSION)
+    create(client, "books", options, {})
+    store = ClientStore(client, "books", options)
+    titles = ["On E-42", "On e-42", ["E-42 again"]]
+    passages = [Passage(f"p{n}", f"Part {n}", {"title": one}) for n, one in enumerate(titles)]
+    store.upsert(passages, DENSE[:3])
+    scrolls: list[object] = []
+    scroll = client.scroll
+
+    def counted(*args: object, **options: object) -> object:
+        scrolls.append(options.get("with_payload"))
+        return scroll(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "info", lambda: SimpleNamespace(version=version))
+    monkeypatch.setattr(client, "scroll", counted)
+    for where, expected in (
+        ({"title": {"$text_match": "E-42"}}, {"p0", "p2"}),
+        ({"$text": {"$contains": "art 1"}}, {"p1"}),
+        ({"$not": {"$text": {"$contains": "art 1"}}}, {"p0", "p2"}),
+    ):
+        scrolls.clear()
+        chosen = as_filter(where)
+        assert chosen is not None
+        assert set(store.matching(chosen)) == {store.point(name) for name in expected}
+        assert scrolls.count(True) == requests
+    store.close()

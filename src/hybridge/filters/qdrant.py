@@ -72,6 +72,9 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
     """
     import qdrant_edge as edge
 
+    def contains(key: str, text: str) -> Any:
+        return edge.FieldCondition(key=key, match=edge.MatchSubstring(text))
+
     engine = _Engine(
         all_of=lambda conditions: edge.Filter(must=conditions),
         any_of=lambda conditions: edge.Filter(should=conditions),
@@ -83,12 +86,12 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
         strings=edge.MatchAny,
         # A Python bool would be taken for the integer 0 or 1.
         boolean=lambda value: edge.MatchValue(np.bool_(value)),  # type: ignore[arg-type]
-        substring=edge.MatchSubstring,
+        contains=contains,
         numbers=edge.RangeFloat,
         dates=lambda **bounds: edge.RangeDateTime(
             **{name: moment.isoformat() for name, moment in bounds.items()}
         ),
-        text=lambda text: edge.FieldCondition(key="text", match=edge.MatchSubstring(text)),
+        text_contains=lambda text: contains("text", text),
     )
     return _translate(where, engine, indexes or {})
 
@@ -100,6 +103,7 @@ def to_client(
     key: Callable[[Path], str | None] = payload_path,
     point: Callable[[str], int | str | UUID | None] = point_id,
     text: str | None = "text",
+    finds_text: Callable[[], bool] = lambda: True,
 ) -> Pushed[qdrant_client.models.Filter]:
     """`where` for qdrant-client, a server's or its local mode; see `to_edge`.
 
@@ -112,6 +116,8 @@ def to_client(
         key: spells the path of a metadata field; None for a field that is not to be pushed down.
         point: gives Qdrant's id for a passage's; None for a passage that cannot be there.
         text: the path of a passage's text; None where Qdrant cannot read it there.
+        finds_text: whether the server finds text inside strings, as from version 1.20 on; asked
+            only where the filter needs to know.
 
     >>> from hybridge.filters import Gte
     >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
@@ -119,11 +125,15 @@ def to_client(
     """
     from qdrant_client import models
 
-    def substring(wanted: str) -> Any:
-        holds = models.MatchSubstring(substring=wanted)
+    def contains(key: str, wanted: str) -> Any:
+        match = models.MatchSubstring(substring=wanted)
+        return models.FieldCondition(key=key, match=match) if finds_text() else None
+
+    def text_contains(wanted: str) -> Any:
+        holds = None if text is None else contains(text, wanted)
         # What others wrote there may be a list, which is no text.
         elements = models.IsEmptyCondition(is_empty=models.PayloadField(key=f"{text}[]"))
-        return models.Filter(must=[models.FieldCondition(key=str(text), match=holds), elements])
+        return None if holds is None else models.Filter(must=[holds, elements])
 
     engine = _Engine(
         all_of=lambda conditions: models.Filter(must=conditions),
@@ -137,10 +147,10 @@ def to_client(
         ),
         strings=lambda values: models.MatchAny(any=values),
         boolean=lambda value: models.MatchValue(value=value),
-        substring=lambda text: models.MatchSubstring(substring=text),
+        contains=contains,
         numbers=models.Range,
         dates=models.DatetimeRange,
-        text=None if text is None else substring,
+        text_contains=text_contains,
         key=key,
     )
     return _translate(where, engine, indexes or {})
@@ -148,7 +158,7 @@ def to_client(
 
 @dataclass(frozen=True)
 class _Engine:
-    """What the two engines call alike things."""
+    """What the two engines call alike things; None where one has no word for it."""
 
     all_of: Callable[[list[Any]], Any]
     any_of: Callable[[list[Any]], Any]
@@ -159,10 +169,10 @@ class _Engine:
     has_id: Callable[[list[str]], Any]
     strings: Callable[[list[str]], Any]
     boolean: Callable[[bool], Any]
-    substring: Callable[[str], Any]
+    contains: Callable[[str, str], Any | None]
     numbers: Callable[..., Any]
     dates: Callable[..., Any]
-    text: Callable[[str], Any] | None
+    text_contains: Callable[[str], Any | None]
     key: Callable[[Path], str | None] = payload_path
 
 
@@ -198,9 +208,8 @@ def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, s
             condition: Any = engine.has_id(sorted(where.ids))
             exact = True
         case TextContains():
-            if engine.text is None or where.ignore_case:
-                return _UNDECIDED
-            condition, exact = engine.text(where.text), True
+            condition = None if where.ignore_case else engine.text_contains(where.text)
+            exact = condition is not None
         case Condition():
             key = engine.key(where.path)
             if key is None:
@@ -224,7 +233,8 @@ def _single(where: Condition, key: str, engine: _Engine, index: str | None) -> _
         case Exists():
             return engine.none_of([engine.is_empty(key)]), True
         case TextMatch():
-            return engine.field(key=key, match=engine.substring(where.text)), True
+            condition = engine.contains(key, where.text)
+            return condition, condition is not None
         case _:
             return _UNDECIDED
 
