@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.errors import InvalidInputError
-from hybridge.splitting import PASSAGE_SIZE, split_text
+from hybridge.splitting import PASSAGE_SIZE, Section, last_heading, split_sections, split_text
 
 
 def test_a_short_text_is_one_passage() -> None:
@@ -152,3 +152,54 @@ def test_sizes_that_are_none(size: object) -> None:
 def test_an_unknown_markup_is_named() -> None:
     with pytest.raises(InvalidInputError, match=r"text, markdown, rst.*'latex'"):
         split_text("text", source="s", markup="latex")  # type: ignore[arg-type]
+
+
+def test_no_passage_crosses_a_section_and_positions_count_on() -> None:
+    sections = [
+        Section("One.\n\nTwo.", title="Page", metadata={"page": 1}),
+        Section(" \n"),
+        Section("# Own\n\nThree.", "markdown", "Above", {"page": 2}),
+        Section("Four.\n\n# Later\n\nFive.", "markdown", "Above", {"page": 3}),
+    ]
+    passages = list(split_sections(sections, source="s", size=9))
+    assert [(p.id, p.text, p.metadata.get("title"), p.metadata["page"]) for p in passages] == [
+        ("s#0", "Page\n\nOne.", "Page", 1),
+        ("s#1", "Page\n\nTwo.", "Page", 1),
+        ("s#2", "Own\n\nThree.", "Own", 2),
+        ("s#3", "Above\n\nFour.", "Above", 3),
+        ("s#4", "Later\n\nFive.", "Later", 3),
+    ]
+
+
+@given(st.text(st.sampled_from("ab \n\té"), max_size=300), st.integers(3, 40), st.integers(1, 9))
+def test_lines_are_those_that_the_code_stands_on(text: str, size: int, first: int) -> None:
+    section = Section(text, "code", first_line=first)
+    lines = text.split("\n")
+    for passage in split_sections([section], source="s", size=size):
+        start, end = passage.metadata["line"] - first, passage.metadata["last_line"] - first
+        assert passage.text in "\n".join(lines[start : end + 1])
+        assert passage.text.split("\n")[0] in lines[start]
+        assert passage.text.split("\n")[-1] in lines[end]
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=300), st.integers(3, 40))
+def test_code_is_kept_whole_and_indented(text: str, size: int) -> None:
+    passages = list(split_text(text, source="s", markup="code", size=size))
+    assert "".join("".join(p.text.split()) for p in passages) == "".join(text.split())
+
+
+def test_indentation_stays_in_code_and_goes_in_text() -> None:
+    text = "a:\n    b\n\n    c"
+    assert [p.text for p in split_text(text, source="s", markup="code", size=9)] == [
+        "a:\n    b",
+        "    c",
+    ]
+    assert [p.text for p in split_text(text, source="s", size=9)] == ["a:\n    b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "last"),
+    [("# A\n\n## B\n\ntext", "B"), ("text", None), ("# A\n\n```\n# no\n```", "A"), ("", None)],
+)
+def test_the_last_heading(markdown: str, last: str | None) -> None:
+    assert last_heading(markdown) == last
