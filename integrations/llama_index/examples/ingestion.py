@@ -10,7 +10,6 @@ import sys
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
-from llama_index.core.storage.docstore import SimpleDocumentStore
 
 from common import MANUAL
 from llama_index.retrievers.hybridge import HybridRetriever
@@ -20,9 +19,9 @@ from llama_index.vector_stores.hybridge import HybridVectorStore
 def main(question: str) -> None:
     store = HybridVectorStore.create()  # path="…" keeps it
     pipeline = IngestionPipeline(
-        transformations=[SentenceSplitter(), store.embed_model],
+        transformations=[SentenceSplitter(), store.cached_embed_model],
         vector_store=store,
-        docstore=SimpleDocumentStore(),
+        docstore=store.docstore,
         docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
     )
     retriever = HybridRetriever.from_index(store.index, similarity_top_k=1)

@@ -46,13 +46,11 @@ class HybridVectorStore(StoreMaking):
     Raises:
         InvalidInputError: something that is no `HybridIndex`.
 
-    >>> from llama_index.core import VectorStoreIndex, StorageContext, MockEmbedding
+    >>> from llama_index.core import MockEmbedding
     >>> from llama_index.core.schema import TextNode
-    >>> model = MockEmbedding(embed_dim=8)
-    >>> storage = StorageContext.from_defaults(vector_store=HybridVectorStore.create(model))
+    >>> store = HybridVectorStore.create(MockEmbedding(embed_dim=8))
     >>> nodes = [TextNode(text="Bread needs yeast."), TextNode(text="Blood clots.")]
-    >>> index = VectorStoreIndex(nodes, storage_context=storage, embed_model=model)
-    >>> retriever = index.as_retriever(vector_store_query_mode="sparse")
+    >>> retriever = store.as_index(nodes=nodes).as_retriever(vector_store_query_mode="sparse")
     >>> [found.text for found in retriever.retrieve("why does blood clot?")]
     ['Blood clots.']
     """
