@@ -1,4 +1,4 @@
-"""Tracking: which passages are replaced, which are gone, and which are nobody's to remove."""
+"""Tracking: which passages are replaced, which are gone, and which are never removed."""
 
 from __future__ import annotations
 

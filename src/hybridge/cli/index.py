@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_changed", "index"]
 
 _SLICE = 64  # passages: what a cut loses at most, and a step of the bar
-_SHOWN = 10  # skipped files told by name for each reason
+_SHOWN = 10  # skipped files named for each reason
 
 
 @click.command()
@@ -68,7 +68,7 @@ def index(
     if strict and skipped.reasons:
         raise InvalidInputError(f"nothing was indexed: {skipped}")
     if not total and not prune:
-        skipped.tell()
+        skipped.show()
         raise InvalidInputError(f"there is no text to index in {', '.join(map(str, paths))}")
 
     options = {
@@ -115,7 +115,7 @@ def index(
     if skipped.reasons:
         lines.append(f"{_counted(skipped.reasons, 'file')} skipped.")
     console().print("\n".join(lines), markup=False, soft_wrap=True)
-    skipped.tell()
+    skipped.show()
     if strict and skipped.reasons:  # by what changed since the first reading
         raise InvalidInputError(f"the rest was indexed: {skipped}")
 
@@ -163,7 +163,7 @@ class _Skipped:
         named = "; ".join(f"{path} ({reason})" for path, reason in self.reasons.items())
         return f"{_counted(self.reasons, 'file')} cannot be read: {named}"
 
-    def tell(self) -> None:
+    def show(self) -> None:
         """Name the files, and of many with one reason the first."""
         from .output import console
 

@@ -1,7 +1,7 @@
 """Which passages of an index are from files that changed or are gone.
 
 `hybridge index` writes each passage's file into its metadata. Passages without it were added by
-other means, and are nobody's to remove.
+other means and are never removed.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from .document import UnreadableError
 
 __all__ = ["open_archive"]
 
-_GREATEST = 512 * 2**20  # bytes unpacked; tells a book with pictures from a ZIP bomb
+_GREATEST = 512 * 2**20  # bytes unpacked: above any book with pictures, below a ZIP bomb
 _OLE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = 0x1
 

@@ -102,10 +102,10 @@ def read_code(document: Document) -> Iterator[Section]:
     qualified name, and the metadata ``language``, ``line`` and ``last_line``. Languages without a
     grammar are cut at blank lines.
     """
-    text, told = decode(document.data)
+    text, encoding = decode(document.data)
     grammar = _GRAMMARS.get(document.suffix)
     if grammar is None:
-        plain = {**told, "language": _PLAIN[document.suffix]}
+        plain = {**encoding, "language": _PLAIN[document.suffix]}
         yield Section(text, "code", metadata=plain, first_line=1)
         return
     tree_sitter = load("tree_sitter", "tree-sitter")
@@ -120,7 +120,7 @@ def read_code(document: Document) -> Iterator[Section]:
             "\n".join(lines[block.first : block.end]),
             "code",
             block.title or None,
-            {**told, "language": grammar.language},
+            {**encoding, "language": grammar.language},
             block.first + 1,
         )
 

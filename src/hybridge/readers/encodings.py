@@ -18,8 +18,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The encodings that files still come in. One byte a letter looks alike in all Western ones, and
-# what is not telling counts as the one that the web standard takes for Latin-1.
+# Western encodings with one byte a letter look alike: where nothing decides, the answer is cp1252,
+# which the web standard reads Latin-1 as.
 _WESTERN = "cp1252"
 _LATIN = {_WESTERN, "cp1250", "cp1254", "cp1257", "iso8859_2"}
 _OTHERS = {

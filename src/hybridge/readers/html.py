@@ -15,8 +15,8 @@ def read_html(document: Document) -> Iterator[Section]:
     """A page, split under its headings, without scripts and styles."""
     detector = load("bs4.dammit", "beautifulsoup4", "cli").EncodingDetector
     declared = detector.find_declared_encoding(document.data, is_html=True)
-    text, told = decode(document.data, declared=declared)
-    yield Section(html_to_markdown(text), "markdown", metadata=told)
+    text, encoding = decode(document.data, declared=declared)
+    yield Section(html_to_markdown(text), "markdown", metadata=encoding)
 
 
 def html_to_markdown(html: str) -> str:

@@ -18,10 +18,10 @@ def read_notebook(document: Document) -> Iterator[Section]:
 
     A cell stands under the last heading of the Markdown cells above it.
     """
-    text, told = decode(document.data)
+    text, encoding = decode(document.data)
     title = None
     for number, (kind, source) in enumerate(_cells(text), start=1):
-        metadata = {**told, "cell": number, "cell_type": kind}
+        metadata = {**encoding, "cell": number, "cell_type": kind}
         if kind == "markdown":
             yield Section(source, "markdown", title, metadata)
             title = last_heading(source) or title

@@ -25,13 +25,13 @@ def read_csv(document: Document) -> Iterator[Section]:
 
     The first row holds the headers and is row 1, as a spreadsheet shows it.
     """
-    text, told = decode(document.data)
+    text, encoding = decode(document.data)
     delimiter = "\t" if document.suffix == ".tsv" else _delimiter(text)
     try:
         rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise UnreadableError(f"not a valid table ({error})") from error
-    return _rows(rows, told)
+    return _rows(rows, encoding)
 
 
 def read_xlsx(document: Document) -> Iterator[Section]:

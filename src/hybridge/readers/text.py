@@ -13,17 +13,17 @@ __all__ = ["read_markdown", "read_rst", "read_text"]
 
 def read_text(document: Document) -> Iterator[Section]:
     """Plain text, without headings."""
-    text, told = decode(document.data)
-    yield Section(text, "text", metadata=told)
+    text, encoding = decode(document.data)
+    yield Section(text, "text", metadata=encoding)
 
 
 def read_markdown(document: Document) -> Iterator[Section]:
     """Markdown, split under its headings."""
-    text, told = decode(document.data)
-    yield Section(text, "markdown", metadata=told)
+    text, encoding = decode(document.data)
+    yield Section(text, "markdown", metadata=encoding)
 
 
 def read_rst(document: Document) -> Iterator[Section]:
     """reStructuredText, split under its headings."""
-    text, told = decode(document.data)
-    yield Section(text, "rst", metadata=told)
+    text, encoding = decode(document.data)
+    yield Section(text, "rst", metadata=encoding)
