@@ -120,8 +120,8 @@ class FieldCheck:
         self._told |= wanted
         if kinds and not any((condition.path, kind) in wanted for kind in kinds):
             logger.warning(
-                "%s: the field %s holds %s, and is compared with a %s: it is none in any passage "
-                "that was looked at",
+                "%s: the field %s holds %s, and is compared with a %s, which no passage that was "
+                "looked at has there",
                 self._place,
                 _quoted([condition.path]),
                 " and ".join(f"{kind}s like {example!r:.60}" for kind, example in kinds.items()),

@@ -31,7 +31,7 @@ class Access:
         self._process = os.getpid()
         self._lock = ReadWriteLock()
         self._writer = Lock()
-        self.fields = FieldCheck(home.place)
+        self.fields = FieldCheck(f"the index ({home.place})")
         self.closed = False
 
     @property

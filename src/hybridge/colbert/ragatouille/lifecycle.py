@@ -34,7 +34,7 @@ class Lifecycle(SharedInCopies):
         self._passages: Mapping[str, Passage] = {passage.id: passage for passage in passages}
         self._index = TextIndex(home, settings)
         self._latest: View | None = None
-        self._fields = FieldCheck(home.place)
+        self._fields = FieldCheck(f"the retriever ({home.place})")
         self._closed = False
         # Who adds encodes under the first alone, and searches go on; the second is for changes.
         self._adding = ForkSafeLock()
