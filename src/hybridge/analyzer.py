@@ -6,7 +6,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, Self, TypeAlias
 
 from .analysis import languages
@@ -15,6 +15,7 @@ from .analysis.terms import Terms
 from .arguments import check_count
 from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
+from .forking import cached_property
 from .passages import JSON
 
 __all__ = ["Analyzer", "AnalyzerLike"]

@@ -7,8 +7,13 @@ here is of use where there is no fork as well.
 
 from __future__ import annotations
 
+# Its hooks and filelock's come in pairs: were they registered while a fork waits, the second of
+# each would run alone.
+import concurrent.futures.thread  # noqa: F401
+import functools
 import os
 import shutil
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,11 +22,35 @@ from tempfile import mkdtemp
 from threading import Lock, RLock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import filelock  # noqa: F401
 
 from .errors import ForkedError
 
-__all__ = ["ForkSafeLock", "Renewable", "TemporaryFolder", "check_process", "renew_in_children"]
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    from functools import cached_property
+else:
+
+    class cached_property(functools.cached_property):  # noqa: N801
+        """The one of Python 3.12, without the lock that a fork may leave held for ever."""
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            if self.attrname not in vars(instance):
+                vars(instance)[self.attrname] = self.func(instance)
+            return vars(instance)[self.attrname]
+
+
+__all__ = [
+    "ForkSafeLock",
+    "Renewable",
+    "TemporaryFolder",
+    "cached_property",
+    "check_process",
+    "renew_in_children",
+]
 
 _Enter: TypeAlias = Callable[[], bool]
 _Exit: TypeAlias = Callable[

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +164,48 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("raise SystemExit('this was run')")
     with pytest.raises(ModelNotFoundError, match="cannot be loaded as a model"):
         _load(tmp_path)
+
+
+FORKED = """
+import os, signal, sys, threading, time
+import numpy as np
+from hybridge import SentenceTransformerEncoder
+
+encoder = SentenceTransformerEncoder(sys.argv[1])
+texts = [f"Aspirin thins the blood, they say, and that is claim {n} of many" for n in range(16)]
+found = []
+thread = threading.Thread(target=lambda: found.append(encoder.encode_passages(texts)))
+thread.start()
+if sys.argv[2] == "while loading":
+    while "transformers" not in sys.modules:
+        time.sleep(0.01)
+else:
+    thread.join()
+    found.append(encoder.encode_passages(texts))  # by the thread that forks, too
+reader, writer = os.pipe()
+child = os.fork()
+if child == 0:
+    signal.alarm(100)
+    os.write(writer, encoder.encode_passages(texts).tobytes())
+    os._exit(0)
+os.close(writer)
+with os.fdopen(reader, "rb") as file:
+    vectors = np.frombuffer(file.read(), np.float32)
+assert os.waitpid(child, 0)[1] == 0
+thread.join()
+assert np.allclose(vectors, found[0].ravel(), atol=1e-6)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("when", ["while loading", "after use"])
+def test_a_forked_child_encodes_as_its_parent(minilm: Path, when: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(minilm), when],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ..arguments import check_queries
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.checks import as_vectors, check_texts, unit_length
+from ..forking import cached_property
 from ..iteration import batches_by_length
 from ..protocols import Encoder, Vectors
 from .multi_vector import MultiVectorTokenEncoder

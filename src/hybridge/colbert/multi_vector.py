@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import compress
 from numbers import Real
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..encoders.limits import least_limit
 from ..encoders.loading import DTYPES, Dtype
 from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError
-from ..forking import ForkSafeLock
+from ..forking import ForkSafeLock, cached_property
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors

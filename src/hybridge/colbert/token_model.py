@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.identity import folder_digest, model_digest
-from ..encoders.loading import LOADING, Dtype, load_as
+from ..encoders.loading import LOADING, Dtype, load_as, settle_threads
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
-from ..forking import ForkSafeLock
+from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
 from .formats import is_late_interaction
 from .limits import set_limits
@@ -128,6 +127,7 @@ class TokenModel(SharedInCopies):
             InvalidInputError: it cannot read texts of the lengths asked for.
             ModelNotFoundError: the files are not those of a model.
         """
+        settle_threads()
         if self._model is None:
             with self._lock:
                 if self._model is None:

@@ -13,7 +13,7 @@ from ..arguments import check_count
 from ..copying import check_picklable
 from ..encoders.checks import check_texts
 from ..encoders.kinds import where_it_belongs
-from ..encoders.loading import DTYPES, LOADING, Dtype
+from ..encoders.loading import DTYPES, LOADING, Dtype, settle_threads
 from ..encoders.padding import lacks_padding
 from ..encoders.resolution import ModelSource
 from ..encoders.tokens import TokenCounter
@@ -225,6 +225,7 @@ class CrossEncoderReranker(TextReranker):
             )
 
     def _loaded(self) -> tuple[CrossEncoder, TokenCounter]:
+        settle_threads()
         if self._ready is None:
             with LOADING:
                 if self._ready is None:

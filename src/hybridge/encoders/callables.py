@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable
 from ..errors import InvalidInputError
+from ..forking import cached_property
 from ..iteration import chunked
 from ..protocols import Vectors
 from .checks import as_vectors, check_texts, unit_length

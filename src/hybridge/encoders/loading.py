@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from ..errors import InvalidInputError, ModelNotFoundError
-from ..forking import ForkSafeLock
+from ..forking import ForkSafeLock, renew_in_children
 from .kinds import check_bi_encoder
 from .padding import set_padding
 from .positions import readable_tokens
@@ -18,7 +19,7 @@ from .resolution import ModelSource
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["DTYPES", "LOADING", "Dtype", "load", "load_as"]
+__all__ = ["DTYPES", "LOADING", "Dtype", "load", "load_as", "settle_threads"]
 
 Model = TypeVar("Model")
 
@@ -123,6 +124,39 @@ def load_as(
             f"the files in {str(folder)!r} cannot be loaded as a model: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def settle_threads() -> None:
+    """Let torch compute on one thread in a process that was forked from one that had torch.
+
+    GNU's OpenMP, which torch has on Linux, else waits there for ever for the threads that its
+    parent computed with (https://gcc.gnu.org/bugzilla/show_bug.cgi?id=58378). Call it before a
+    model is used.
+    """
+    if not _inherited.torch:
+        return
+    _inherited.torch = False
+    import torch
+
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+        logger.warning(
+            "this process was forked from one that uses torch, whose threads a fork does not copy: "
+            "models compute on one thread here. Start it by spawn or forkserver to have all of them"
+        )
+
+
+class _Inherited:
+    """Whether torch came to this process by a fork."""
+
+    torch = False
+
+    def renew(self) -> None:
+        self.torch = "torch" in sys.modules
+
+
+_inherited = _Inherited()
+renew_in_children(_inherited)
 
 
 @contextmanager

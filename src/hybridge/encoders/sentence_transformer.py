@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -14,6 +13,7 @@ import numpy as np
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..errors import InvalidInputError
+from ..forking import cached_property
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
@@ -22,7 +22,7 @@ from .files import read_object
 from .identity import folder_digest, model_digest
 from .kinds import check_bi_encoder, where_it_belongs
 from .limits import least_limit, saved_counter, saved_limit
-from .loading import DTYPES, LOADING, Dtype, load
+from .loading import DTYPES, LOADING, Dtype, load, settle_threads
 from .prompts import Prompts, choose_prompts
 from .resolution import DEFAULT_MODEL, ModelSource, resolve
 from .tokens import TokenCounter
@@ -324,6 +324,7 @@ class SentenceTransformerEncoder(SharedInCopies):
         return settings_of(self) | {"_counter": None}
 
     def _loaded(self) -> SentenceTransformer:
+        settle_threads()
         if self._model is None:
             with LOADING:
                 if self._model is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ...encoders.identity import folder_digest
 from ...encoders.positions import readable_tokens
 from ...encoders.resolution import resolve
 from ...errors import ModelNotFoundError
+from ...forking import cached_property
 
 __all__ = ["StanfordCheckpoint"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ import numpy as np
 from ...arguments import check_count, check_queries
 from ...copying import SharedInCopies, settings_of
 from ...encoders.checks import check_texts
-from ...encoders.loading import LOADING
+from ...encoders.loading import LOADING, settle_threads
 from ...errors import InvalidInputError
-from ...forking import ForkSafeLock
+from ...forking import ForkSafeLock, cached_property
 from ...passages import JSON
 from ...protocols import Vectors
 from ..naming import readable
@@ -253,6 +252,7 @@ class RAGatouilleTokenEncoder(SharedInCopies):
         return found
 
     def _loaded(self) -> Any:
+        settle_threads()
         if self._model is None:
             ragatouille()
             with contained(), preserved(), LOADING:

@@ -11,7 +11,7 @@ from hybridge.copying import check_parts
 __all__ = ["PickledWhole"]
 
 
-class PickledWhole(BaseModel):
+class PickledWhole:
     """A base that comes before LlamaIndex's own, whose copies by pickle are other objects.
 
     LlamaIndex leaves out what cannot be pickled, and makes the copy anew of its public fields
@@ -19,9 +19,9 @@ class PickledWhole(BaseModel):
     """
 
     def __getstate__(self) -> dict[Any, Any]:
-        state = BaseModel.__getstate__(self)
+        state = BaseModel.__getstate__(self)  # type: ignore[arg-type]
         check_parts(self, state["__dict__"] | (state["__pydantic_private__"] or {}))
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        BaseModel.__setstate__(self, state)
+        BaseModel.__setstate__(self, state)  # type: ignore[arg-type]
