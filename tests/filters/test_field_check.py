@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import logging.handlers
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, HybridIndex, Passage
-from hybridge.filters import FieldCheck, Filter, as_filter, some_of
+from hybridge.filters import Eq, FieldCheck, Filter, as_filter, some_of
+from hybridge.filters.fields import lookup
 from hybridge.lexical import BM25Retriever
 
 PASSAGES = [
@@ -190,6 +194,37 @@ def test_bm25_in_memory_tells_when_searched_and_when_deleted_from(
     first, second = [record.getMessage() for record in caplog.records]
     assert "did you mean 'acl[].group'?" in first
     assert "did you mean 'year'?" in second
+
+
+KEYS = st.sampled_from(["a", "b", "a.b", "c"])
+VALUES = st.recursive(
+    st.sampled_from([None, True, 1, "x", "2020-01-01"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2),
+    max_leaves=5,
+)
+PATHS = st.builds(
+    lambda first, rest: (first, *rest), KEYS, st.lists(KEYS | st.just(...), max_size=3)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.dictionaries(KEYS, VALUES, max_size=3), max_size=3), PATHS)
+def test_a_field_is_told_of_where_and_only_where_no_passage_has_it(
+    metadata: list[dict[str, Any]], path: Any
+) -> None:
+    passages = [Passage(str(number), "text", one) for number, one in enumerate(metadata)]
+    handler = logging.handlers.BufferingHandler(1_000)
+    logger = logging.getLogger("hybridge.filters.field_check")
+    logger.addHandler(handler)
+    try:
+        FieldCheck("the index").look(Eq(path, "x"), some_of(passages))
+    finally:
+        logger.removeHandler(handler)
+    absent = [
+        one.getMessage() for one in handler.buffer if "no passage has the" in one.getMessage()
+    ]
+    expected = bool(passages) and not any(lookup(one.metadata, path) for one in passages)
+    assert len(absent) == expected
 
 
 @pytest.mark.parametrize("place", ["folder", "client"])

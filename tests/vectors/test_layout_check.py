@@ -160,7 +160,7 @@ class Other:
         return -1 - int(passage_id)
 
     def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
-        return Passage(-1 - point, "one of those")
+        return Passage(str(-1 - point), "one of those")
 
     def payload(self, passage: Passage) -> dict[str, Any]:
         return {}
