@@ -89,7 +89,7 @@ class FieldCheck:
         return self._kinds or {}
 
     def _look_for(self, path: Path, paths: Set[Path], some: Some) -> None:
-        is_there = path in self._known or self._learn(some(1, Or(Exists(path), Eq(path, None))))
+        is_there = path in self._known or self._learn(some(1, Exists(path)))
         near = self._near(path)
         alike = [other for other in paths if _unquoted(other) == _unquoted(path)]
         if is_there:
