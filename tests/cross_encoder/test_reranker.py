@@ -192,6 +192,29 @@ def test_a_model_that_cannot_be_read_in_windows_is_refused_and_read_whole(
         CrossEncoderReranker(CrossEncoder(str(folder), device="cpu"), window=4)
 
 
+def test_pairs_that_are_longer_than_the_model_reads_are_told_of_once(
+    tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        name = "hybridge.cross_encoder.reranker"
+        return [record.getMessage() for record in caplog.records if record.name == name]
+
+    # Of 32 tokens three are marks.
+    reranker = CrossEncoderReranker(tiny)
+    reranker.score_texts(["w1"], [["w2 " * 28]])
+    assert told() == []
+    for _ in range(2):
+        reranker.score_texts(["w1"], [["w2 " * 29, "w3", "w4 " * 90]])
+    [warning] = told()
+    assert warning.startswith("cross-encoder: 2 of 3 pairs of a query and a passage have more than")
+    assert "the 32 tokens" in warning
+    assert "window=" in warning
+    CrossEncoderReranker(tiny, window=20).score_texts(["w1"], [["w2 " * 90]])
+    assert len(told()) == 1
+    CrossEncoderReranker(tiny, window=20).score_texts(["w1 " * 40], [["w2 " * 90]])
+    assert "the queries are too long" in told()[1]
+
+
 def test_a_threshold_drops_what_scores_below(folder: Path, reference: CrossEncoder) -> None:
     expected = expit(np.array(logits(reference, QUERIES[0], TEXTS)))
     reranker = CrossEncoderReranker(folder, dtype="float32", sigmoid=True, threshold=0.1)
