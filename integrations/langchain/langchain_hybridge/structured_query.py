@@ -127,13 +127,13 @@ def register_translator(store: type) -> None:
 
     LangChain has no registry for that: one function of `langchain-classic` holds the list of all
     stores there are. It is wrapped, once, and answers for all other stores as before. Where
-    `langchain-classic` is not installed there is nothing to do.
+    `langchain-classic` is not installed, or has no such function, there is nothing to do.
     """
     try:
         from langchain_classic.retrievers.self_query import base
+        from langchain_classic.retrievers.self_query.base import _get_builtin_translator as find
     except ImportError:
         return
-    find = base._get_builtin_translator
     if getattr(find, "store", None) is store:
         return
 

@@ -447,6 +447,14 @@ def test_other_stores_are_asked_of_langchain(
     assert asked == [other]
 
 
+def test_without_langchain_s_function_a_store_is_made_as_ever(
+    store: HybridVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(base, "_get_builtin_translator")
+    assert HybridVectorStore(store.index).index is store.index
+    assert not hasattr(base, "_get_builtin_translator")
+
+
 IMPORTS = {
     "ours first": """
 from langchain_hybridge import HybridVectorStore
