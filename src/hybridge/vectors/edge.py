@@ -10,7 +10,6 @@ import ctypes
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,13 +22,12 @@ from ..errors import (
     StoreError,
 )
 from ..filters import Filter, index_fields, to_edge
-from ..filters.linked import is_linked
 from ..forking import renew_in_children
 from ..passages import Passage, point_number
 from ..protocols import Vectors
-from .edge_config import exact_params, search_params, shard_config
+from .awaited import read_awaited, write_awaited
+from .edge_config import exact_params, index_params, search_params, shard_config
 from .frequencies import Frequencies
-from .graph import GraphRecord
 from .options import StoreOptions
 from .payload import passage_of, payload_of
 from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
@@ -45,11 +43,14 @@ _PAGE = 1_000
 # Indexing a field keeps every thread of the process waiting, for some 4 µs a passage. Of more
 # passages than these that is left to `optimize`.
 _INDEXED_AT_ONCE = 50_000
+# Matches of a filter, and their share of all, up to which comparing all of them is faster than the
+# graph, or finds more: it takes 8 ms for 100,000 of 384 dimensions.
+_COMPARED, _COMPARED_SHARE = 100_000, 0.2
 _FREQUENCIES = "frequencies.npz"
 _ID_AND_SCORE = attrgetter("id", "score")
 
 
-Changing: TypeAlias = Callable[[], AbstractContextManager[None]]
+_Changing: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class EdgeStore:
@@ -71,7 +72,7 @@ class EdgeStore:
         path: Path,
         shard: edge.EdgeShard,
         options: StoreOptions,
-        changing: Changing = nullcontext,
+        changing: _Changing = nullcontext,
     ) -> None:
         self.options = options
         self._shard = shard
@@ -79,13 +80,14 @@ class EdgeStore:
         self._frequency_file = path / _FREQUENCIES
         self._frequencies: Frequencies | None = None
         self._path = path
-        self._graph = GraphRecord.read(path)
         params = search_params(options)
         self._exact_params = exact_params()
+        self._filtered_params = search_params(options, filtered=True)
         self._params = {DENSE: params, SPARSE: params, TOKENS: self._exact_params}
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
-        self._indexes = {path: _kind(index.data_type) for path, index in schema.items()}
+        self._indexes = {field: _kind(index.data_type) for field, index in schema.items()}
+        self._awaited = read_awaited(path)
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -113,11 +115,10 @@ class EdgeStore:
         return store
 
     @classmethod
-    def open(cls, path: Path, options: StoreOptions, changing: Changing = nullcontext) -> EdgeStore:
+    def open(cls, path: Path, options: StoreOptions, changing: _Changing = nullcontext) -> EdgeStore:
         """The store that `create` made in this folder."""
-        build = GraphRecord.read(path).build
         with changing(), _opening(path):
-            store = cls(path, _load(path, options, build), options, changing)
+            store = cls(path, _load(path, options), options, changing)
         if options.sparse:
             store._known_frequencies()  # now, so that no search waits for them
         return store
@@ -305,11 +306,16 @@ class EdgeStore:
                 "create(filter_fields=...) indexes a field from the start",
                 " and ".join(missing),
             )
-            self._remember(replace(self._graph, awaited={**self._graph.awaited, **missing}))
+            self._await({**self._awaited, **missing})
 
     def _missing(self, where: Filter) -> dict[str, str]:
         """The payload indexes that a filter would use, and that are neither there nor awaited."""
-        return index_fields(where, {**self._indexes, **self._graph.awaited})
+        return index_fields(where, {**self._indexes, **self._awaited})
+
+    def _await(self, indexes: Mapping[str, str]) -> None:
+        with self._changing():
+            write_awaited(self._path, indexes)
+        self._awaited = dict(indexes)
 
     def _index_present(self, indexes: Mapping[str, str]) -> None:
         """Make those of the payload indexes that would not be empty."""
@@ -326,8 +332,8 @@ class EdgeStore:
     def _index(self, path: str, kind: str) -> None:
         import qdrant_edge as edge
 
-        schema = getattr(edge.PayloadSchemaType, kind.capitalize())
-        self._update("index a field", edge.UpdateOperation.create_field_index(path, schema))
+        create = edge.UpdateOperation.create_field_index
+        self._update("index a field", create(path, index_params(kind)))
         self._indexes[path] = kind
 
     def count(self) -> int:
@@ -352,31 +358,11 @@ class EdgeStore:
             self._shard.flush()
 
     def optimize(self) -> None:
-        self._index_present(self._graph.awaited)
-        linked = dict(self._graph.linked.items() & self._indexes.items())
-        graph = replace(self._graph, linked=linked, awaited={})
-        if self.options.hnsw is not None and linked != self._indexes and self._is_indexed():
-            # Recorded first: until all is built, a crash leaves parts that lack a field.
-            graph = replace(graph, build=graph.build + 1)
-            self._remember(graph)
-            with self._changing(), _opening(self._path):
-                self._shard.close()
-                self._shard = _load(self._path, self.options, graph.build)
+        if self._awaited:
+            self._index_present(self._awaited)
+            self._await({})
         with self._changing(), _engine("optimize"):
             self._shard.optimize()
-        if self.options.hnsw is not None:
-            graph = replace(graph, linked=dict(self._indexes))
-        self._remember(graph)
-
-    def _is_indexed(self) -> bool:
-        with _engine("optimize"):
-            return self._shard.info().indexed_vectors_count > 0
-
-    def _remember(self, graph: GraphRecord) -> None:
-        if graph != self._graph:
-            with self._changing():
-                graph.write(self._path)
-            self._graph = graph
 
     def close(self) -> None:
         with self._changing(), _engine("close"):
@@ -429,6 +415,7 @@ class EdgeStore:
         import qdrant_edge as edge
 
         vector = probe.vector
+        chosen = self._filter(probe.where, probe.among)
         return edge.QueryRequest(
             limit=probe.limit,
             query=edge.Query.Nearest(
@@ -437,16 +424,24 @@ class EdgeStore:
                 else vector,
                 using=probe.using,
             ),
-            filter=self._filter(probe.where, probe.among),
-            params=self._search_params(probe),
+            filter=chosen,
+            params=self._search_params(probe, chosen),
         )
 
-    def _search_params(self, probe: Probe) -> edge.SearchParams:
-        if self.options.hnsw is not None and probe.using == DENSE:
-            linked = self._graph.linked.items() & self._indexes.items()
-            if probe.among is not None or not is_linked(probe.where, linked):
-                return self._exact_params
-        return self._params[probe.using]
+    def _search_params(self, probe: Probe, chosen: edge.Filter | None) -> edge.SearchParams:
+        if probe.using != DENSE or self.options.hnsw is None or chosen is None:
+            return self._params[probe.using]
+        return self._filtered_params if self._is_broad(probe, chosen) else self._exact_params
+
+    def _is_broad(self, probe: Probe, chosen: edge.Filter) -> bool:
+        """Whether a filter, of indexed fields alone, lets so many passages through, by estimate."""
+        import qdrant_edge as edge
+
+        if probe.where is None or index_fields(probe.where, self._indexes):
+            return False
+        with _engine("search"):
+            matches = self._shard.count(edge.CountRequest(exact=False, filter=chosen))
+            return matches > max(_COMPARED, _COMPARED_SHARE * self._shard.info().points_count)
 
     def _filter(
         self, where: Filter | None, among: Collection[int] | None = None
@@ -469,11 +464,11 @@ class EdgeStore:
         return to_edge(passing(where, candidates)).filter
 
 
-def _load(path: Path, options: StoreOptions, build: int) -> edge.EdgeShard:
-    """The shard in a folder; arguments as for `shard_config`."""
+def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
+    """The shard in a folder."""
     import qdrant_edge as edge
 
-    config = shard_config(options, build)
+    config = shard_config(options)
     try:
         return edge.EdgeShard.load(str(path), config)
     except Exception as error:
