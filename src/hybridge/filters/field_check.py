@@ -21,7 +21,7 @@ __all__ = ["FieldCheck", "some_of"]
 
 logger = logging.getLogger(__name__)
 
-Some: TypeAlias = Callable[[int, Filter | None], Iterable[Passage]]
+_Some: TypeAlias = Callable[[int, Filter | None], Iterable[Passage]]
 """Gives at most so many passages, of those that pass a filter or of all."""
 
 _SAMPLE = 100
@@ -30,7 +30,7 @@ _MOST = 1_000
 _SHOWN = 20
 
 
-def some_of(passages: Iterable[Passage]) -> Some:
+def some_of(passages: Iterable[Passage]) -> _Some:
     """Read passages in memory, as `FieldCheck.look` wants it.
 
     >>> some = some_of([Passage("p1", "text"), Passage("p2", "text")])
@@ -64,7 +64,7 @@ class FieldCheck:
         self._kinds: Mapping[Path, Mapping[str, JSON]] | None = None
         self._told: set[object] = set()  # paths, and paths with a kind, that were looked at
 
-    def look(self, where: Filter, some: Some) -> None:
+    def look(self, where: Filter, some: _Some) -> None:
         """Warn of each field of a filter that no passage has, or whose values are of another kind.
 
         Args:
@@ -88,7 +88,7 @@ class FieldCheck:
     def _known(self) -> Mapping[Path, Mapping[str, JSON]]:
         return self._kinds or {}
 
-    def _look_for(self, path: Path, paths: Set[Path], some: Some) -> None:
+    def _look_for(self, path: Path, paths: Set[Path], some: _Some) -> None:
         is_there = path in self._known or self._learn(some(1, Exists(path)))
         near = self._near(path)
         alike = [other for other in paths if _unquoted(other) == _unquoted(path)]
