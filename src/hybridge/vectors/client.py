@@ -13,7 +13,6 @@ from uuid import UUID
 
 from ..errors import StoreError
 from ..filters import Filter, Pushed, index_fields, to_client
-from ..filters.linked import is_linked
 from ..iteration import chunked
 from ..passages import Passage
 from ..protocols import Vectors
@@ -319,12 +318,9 @@ class ClientStore:
         )
 
     def _params(self, probe: Probe) -> models.SearchParams | None:
-        if probe.using == TOKENS:
-            return exact_params()
-        if self.options.hnsw is not None and probe.using == DENSE:
-            linked = self.options.payload_indexes.items() & self._indexes.items()
-            if probe.among is not None or not is_linked(probe.where, linked):
-                return exact_params()
+        is_filtered = probe.where is not None or probe.among is not None
+        if probe.using == TOKENS or (self.options.hnsw is not None and is_filtered):
+            return exact_params()  # a graph may have no way to most of what passes a filter
         return _search_params(self.options)
 
     def _filter(

@@ -24,7 +24,7 @@ class ForeignStore(ClientStore):
     """A `VectorStore` in a collection of somebody else's; arguments as for `ClientStore`.
 
     A search is theirs: through whatever graph and copies of vectors they have, with Qdrant's own
-    settings. With a filter it is exact, for nobody knows whether their graph was built for that.
+    settings. With a filter it is exact: a graph may have no way to most of what passes one.
     Their payload indexes are used, and none is made.
     """
 

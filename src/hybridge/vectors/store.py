@@ -195,8 +195,7 @@ class VectorStore(Protocol):
     def optimize(self) -> None:
         """Reclaim deleted points' room, and build the HNSW graph where there is to be one.
 
-        To be called with no search running. The fields that filters read are indexed first. A
-        graph that was built without one of these indexes is built anew.
+        To be called with no search running: what `prepare` left to it is indexed too.
         """
         ...
 
