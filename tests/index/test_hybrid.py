@@ -222,6 +222,18 @@ def test_add_again_replaces_and_delete_removes(build: Build) -> None:
     assert len(index) == count - 2
 
 
+def test_the_passages_that_pass_a_filter_are_read(build: Build) -> None:
+    index = build([Passage(str(n), f"entry {n}", {"even": n % 2 == 0}) for n in range(9)])
+    found = sorted(passage.text for passage in index.matching({"even": False}))
+    assert found == [f"entry {n}" for n in (1, 3, 5, 7)]
+    index.delete(["1"])
+    assert {passage.id for passage in index.matching({"even": False})} == {"3", "5", "7"}
+    assert len(index.matching({})) == 8
+    assert index.matching({"even": "no"}) == []
+    with pytest.raises(InvalidInputError, match="matching needs a filter"):
+        index.matching(None)  # type: ignore[arg-type]
+
+
 def test_the_loop_over_an_index_may_delete(build: Build) -> None:
     index = build(PASSAGES)
     for passage in index:
