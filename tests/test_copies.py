@@ -1,0 +1,460 @@
+"""Pickle and the module copy give back what every public object was: one test for all of them.
+
+A public class that is in none of the tables below fails `test_every_public_class_is_here`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib
+import inspect
+import pickle
+import pkgutil
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+from sentence_transformers import CrossEncoder
+
+import hybridge
+from hybridge import (
+    Analyzer,
+    BM25Retriever,
+    CallableEncoder,
+    Hit,
+    HybridIndex,
+    Passage,
+    Pipeline,
+    SentenceTransformerEncoder,
+    StageScore,
+    errors,
+    evaluate,
+    explain_search,
+    tune,
+)
+from hybridge import filters as f
+from hybridge.bridging import Found
+from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
+from hybridge.cross_encoder import CrossEncoderReranker
+from hybridge.demo import Answer, Question
+from hybridge.diversity import DiverseRetriever
+from hybridge.doctor import Finding, Report
+from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
+from hybridge.evaluation import Collection
+from hybridge.foreign import Inside
+from hybridge.forking import ForkSafeLock
+from hybridge.fusion import (
+    DBSF,
+    RRF,
+    ConvexCombination,
+    MinMax,
+    RunPart,
+    WeightedRRF,
+    ZScore,
+)
+from hybridge.index import LateInteraction
+from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
+from hybridge.plots import Picture, rank_flow
+from hybridge.reranking import TextReranker
+from hybridge.splitting import Section
+from hybridge.tuning import Space
+from hybridge.vectors import HNSW, LangChainLayout, LlamaIndexLayout, Probe, StoreOptions
+
+PASSAGES = [
+    Passage("1", "Cats sleep a lot.", {"year": 2020, "tags": ["pets"]}),
+    Passage("2", "Dogs run fast.", {"year": 2021}),
+    Passage("3", "Cats and dogs."),
+]
+QUERIES = ["cats", "dogs sleep"]
+CANDIDATES = [[Hit(passage, float(at)) for at, passage in enumerate(PASSAGES)] for _ in QUERIES]
+
+
+def letters(texts: list[str]) -> list[list[float]]:
+    return [[text.lower().count(letter) + 0.1 for letter in "catdogs"] for text in texts]
+
+
+def halves(text: str) -> list[str]:
+    return text.lower().replace(".", "").split()
+
+
+class Letters:
+    """Embeddings of LangChain's kind and of LlamaIndex's."""
+
+    model_name = "letters"
+
+    def embed_query(self, text: str) -> list[float]:
+        return letters([text])[0]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return letters(texts)
+
+    get_query_embedding = embed_query
+    get_text_embedding_batch = embed_documents
+
+
+class Shortest(TextReranker):
+    def _score(self, queries: Any, texts: Any) -> list[list[float]]:
+        return [[-float(len(text)) for text in some] for some in texts]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[SimpleNamespace]:
+    """An index, searches and what came of them."""
+    folder = tmp_path_factory.mktemp("copies")
+    encoder = CallableEncoder(letters, identity="letters")
+    token_encoder = MultiVectorTokenEncoder(minilm, passage_length=16, batch_size=2)
+    with HybridIndex.create(folder / "index", encoder=encoder, late_interaction=token_encoder) as i:
+        i.add(PASSAGES)
+        untrained = folder / "cross-encoder"
+        CrossEncoder(str(minilm), num_labels=1, device="cpu").save_pretrained(str(untrained))
+        reranker = Shortest("brevity", threshold=-16)
+        pipeline = Pipeline(i, reranker, depth=7, blend=0.25)
+        qrels = {"a": {"1": 1}, "b": {"2": 1}, "c": {"3": 1}, "d": {"1": 1}}
+        queries = {"a": "cats", "b": "dogs", "c": "cats and dogs", "d": "sleep"}
+        evaluation = evaluate({"bm25": i.bm25, "all": pipeline}, queries, qrels, baseline="bm25")
+        yield SimpleNamespace(
+            folder=folder,
+            minilm=minilm,
+            untrained=untrained,
+            index=i,
+            encoder=encoder,
+            token_encoder=token_encoder,
+            reranker=reranker,
+            pipeline=pipeline,
+            bm25=BM25Retriever(PASSAGES, analyzer="german", method="bm25+", k1=1.5),
+            evaluation=evaluation,
+            explained=explain_search(pipeline, "cats that sleep"),
+            tuning=tune(i, queries, qrels, folds=2),
+        )
+
+
+# Each public class, and an object of it with settings that are not the defaults.
+MADE: dict[str, Callable[[Any], object]] = {
+    "Analyzer": lambda w: Analyzer("de", stopwords=["hund"], stem=False, min_length=3),
+    "Analyzer of a function": lambda w: Analyzer.from_callable(halves, name="halves"),
+    "And": lambda w: f.And(f.Eq("year", 2020), f.Exists("tags")),
+    "Answer": lambda w: Answer("lists", "a list", 2),
+    "BM25Parameters": lambda w: BM25Parameters("bm25l", k1=2.0, delta=0.25),
+    "BM25Retriever": lambda w: w.bm25,
+    "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
+    "CallableEncoder of LangChain": lambda w: CallableEncoder.from_langchain(Letters()),
+    "CallableEncoder of LlamaIndex": lambda w: CallableEncoder.from_llama_index(Letters()),
+    "ColBERTReranker": lambda w: ColBERTReranker(w.token_encoder, name="mine", threshold=0.5),
+    "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
+    "Comparison": lambda w: w.evaluation.compare()[0],
+    "ConvexCombination": lambda w: ConvexCombination(),
+    "CrossEncoderReranker": lambda w: CrossEncoderReranker(
+        w.untrained, name="mine", sigmoid=True, threshold=1e-9, window=8, batch_size=2
+    ),
+    "CrossEncoderReranker of an object": lambda w: CrossEncoderReranker(
+        CrossEncoder(str(w.untrained), device="cpu"), name="mine"
+    ),
+    "DBSF": lambda w: DBSF(),
+    "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
+    "Eq": lambda w: f.Eq("year", 2020),
+    "Evaluation": lambda w: w.evaluation,
+    "Exists": lambda w: f.Exists("tags"),
+    "FieldCheck": lambda w: f.FieldCheck("the example"),
+    "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
+    "ForkSafeLock": lambda w: ForkSafeLock(reentrant=True),
+    "Found": lambda w: Found("1", "text", {"a": 1}, 0.5),
+    "Gt": lambda w: f.Gt("year", 2020),
+    "Gte": lambda w: f.Gte("year", 2020),
+    "HNSW": lambda w: HNSW(m=8, ef=99),
+    "Hit": lambda w: w.pipeline.search(["cats"])[0][0],
+    "HybridIndex": lambda w: w.index,
+    "IdIn": lambda w: f.IdIn(["1", "3"]),
+    "In": lambda w: f.In("year", [2020, 2021]),
+    "Inside": lambda w: Inside(w.bm25, 3, f.Eq("year", 2020), 0.5),
+    "LangChainLayout": lambda w: LangChainLayout(text="body", vector="v"),
+    "LateInteraction": lambda w: LateInteraction(w.token_encoder),
+    "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
+    "Lt": lambda w: f.Lt("year", 2020),
+    "Lte": lambda w: f.Lte("year", 2020),
+    "MinMax": lambda w: MinMax(),
+    "MultiVectorTokenEncoder": lambda w: w.token_encoder,
+    "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
+        SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
+    ),
+    "Not": lambda w: f.Not(f.Eq("year", 2020)),
+    "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
+    "Passage": lambda w: PASSAGES[0],
+    "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
+    "Pipeline": lambda w: w.pipeline,
+    "Postings": lambda w: w.bm25._postings,
+    "Probe": lambda w: Probe([0.5], 3, f.Eq("year", 2020), [1, 2]),
+    "Pushed": lambda w: f.Pushed("filter", exact=True),
+    "Question": lambda w: Question("1", "what?", "plain", [Answer("lists", "a list", 1)]),
+    "RRF": lambda w: RRF(7),
+    "Report": lambda w: Report((Finding("models", "a model", "ok", "it is here"),)),
+    "RunPart": lambda w: RunPart(0.5, {"1": 0.25}),
+    "ScoreParts": lambda w: w.bm25.parts("cats", ["1"])[0],
+    "Scores": lambda w: w.bm25._postings.snapshot().scores("cats"),
+    "Section": lambda w: Section("text", title="a title", metadata={"page": 3}),
+    "SentenceTransformerEncoder": lambda w: SentenceTransformerEncoder(
+        w.minilm, query_prompt="query: ", normalize=False, batch_size=2, max_length=9
+    ),
+    "SentenceTransformerEncoder of an object": lambda w: SentenceTransformerEncoder(
+        SentenceTransformerEncoder(w.minilm)._loaded(), passage_prompt="passage: "
+    ),
+    "Setting": lambda w: w.tuning.chosen,
+    "Shortest": lambda w: w.reranker,
+    "Snapshot": lambda w: w.bm25._postings.snapshot(),
+    "Space": lambda w: Space(depth=[7]),
+    "SparseBM25": lambda w: SparseBM25(Analyzer("german"), k1=2.0, average_length=7.0),
+    "StageScore": lambda w: StageScore("bm25", 1, 0.5),
+    "StoreOptions": lambda w: StoreOptions(dimension=3, hnsw=HNSW(m=8)),
+    "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
+    "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
+    "TextMatch": lambda w: f.TextMatch("tags", "pets"),
+    "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
+    "Trial": lambda w: w.tuning.trials[0],
+    "Tuning": lambda w: w.tuning,
+    "WeightedRRF": lambda w: WeightedRRF(7),
+    "ZScore": lambda w: ZScore(),
+    "index.bm25": lambda w: w.index.bm25,
+    "index.dense": lambda w: w.index.dense,
+    "index.late_interaction": lambda w: w.index.late_interaction,
+    "index.tuned": lambda w: w.index.tuned(depth=2, weights={"bm25": 1, "dense": 0}),
+} | {
+    name: lambda w, name=name: found_in(w.explained, name)
+    for name in (
+        *("BM25Part", "BlendPart", "DensePart", "Explanation", "FusionPart", "MaxSimPart"),
+        *("RerankPart", "SearchExplanation", "StagePart", "TermPart"),
+    )
+}
+
+ERRORS = {
+    name: (error("numba", "numba") if error is MissingExtraError else error(f"{name} it is"))
+    for name in errors.__all__
+    if issubclass(error := getattr(errors, name), HybridgeError)
+}
+
+# Public classes of which there is nothing to copy, and why.
+OTHERS = {
+    "Bridge": "abstract: the adapters' tests copy theirs",
+    "ColBERTRetriever": "in tests/colbert/ragatouille/test_lifecycle.py",
+    "Condition": "abstract",
+    "Comparison": "abstract among filters; the evaluation's is above",
+    "Contains": "another name of Eq",
+    "Encoder": "a protocol",
+    "Filter": "abstract",
+    "Fusion": "a protocol",
+    "Layout": "a protocol",
+    "Observer": "a protocol",
+    "Renewable": "a protocol",
+    "Reranker": "a protocol",
+    "RerankerConformance": "tests",
+    "Retriever": "a protocol",
+    "RetrieverConformance": "tests",
+    "Scorer": "a protocol",
+    "SharedInCopies": "abstract",
+    "TemporaryFolder": "belongs to its process",
+    "TextReranker": "abstract: Shortest is one",
+    "TokenEncoder": "a protocol",
+    "VectorStore": "a protocol",
+    "cached_property": "part of a class",
+    "observed": "a block of code",
+}
+
+
+def found_in(root: object, name: str) -> object:
+    """The first object of a class by this name in the fields of others."""
+    waiting = [root]
+    while waiting:
+        found = waiting.pop(0)
+        if type(found).__name__ == name:
+            return found
+        if dataclasses.is_dataclass(found):
+            waiting += [getattr(found, field.name) for field in dataclasses.fields(found)]
+        elif isinstance(found, Mapping):
+            waiting += found.values()
+        elif isinstance(found, list | tuple):
+            waiting += found
+    raise LookupError(name)
+
+
+def said(thing: Any) -> object:
+    """What a user sees of an object: what it answers, or else what it is."""
+    match thing:
+        case Picture():
+            return thing.alt, thing._repr_png_()
+        case Analyzer():
+            return thing.to_config(), thing.stopwords, thing([p.text for p in PASSAGES])
+        case SparseBM25():
+            return thing.encode_passages(QUERIES), thing.average_length
+        case Postings():
+            return len(thing), thing.parameters, thing.snapshot().top("cats", 3)
+        case Snapshot():
+            return thing.top("cats", 3)
+        case ForkSafeLock():
+            with thing, thing:
+                return True
+        case f.FieldCheck():
+            return vars(thing)
+        case LateInteraction():
+            return said(thing.encoder), thing.blend, thing.datatype
+    if hasattr(thing, "encode_queries"):
+        made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
+        return thing.identity, *map(Near, made)
+    if hasattr(thing, "rerank"):
+        threshold = getattr(thing, "threshold", None)
+        lists = thing.rerank(QUERIES, CANDIDATES)
+        found = [[(hit.passage, hit.trace[-1].stage) for hit in hits] for hits in lists]
+        return thing.name, threshold, found, Near([hit.score for hits in lists for hit in hits])
+    if hasattr(thing, "search"):
+        return thing.search(QUERIES, 3), thing.search(QUERIES, 3, where={"year": 2020})
+    if hasattr(thing, "_repr_html_"):
+        return str(thing), thing._repr_html_()
+    return repr(thing)
+
+
+class Near:
+    """Numbers of a model: where its weights are in memory decides the last digits."""
+
+    def __init__(self, numbers: Any) -> None:
+        self.numbers = np.asarray(numbers)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Near)
+            and self.numbers.shape == other.numbers.shape
+            and np.allclose(self.numbers, other.numbers, atol=1e-5)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),
+    "cloudpickle": lambda thing: cloudpickle.loads(cloudpickle.dumps(thing)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_is_what_the_original_is(world: SimpleNamespace, name: str, way: str) -> None:
+    original = MADE[name](world)
+    copied = COPIES[way](original)
+    assert type(copied) is type(original)
+    assert said(copied) == said(original)
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_comes_back_from_another_process(name: str) -> None:
+    error = ERRORS[name]
+    for copied in (copied(error) for copied in COPIES.values()):
+        assert type(copied) is type(error)
+        assert str(copied) == str(error)
+
+
+def test_every_public_class_is_here() -> None:
+    modules = [hybridge, *map(importlib.import_module, module_names())]
+    public = {
+        name
+        for module in modules
+        for name in getattr(module, "__all__", ())
+        if inspect.isclass(getattr(module, name))
+    }
+    told = {*MADE, *ERRORS, *OTHERS}
+    assert sorted(public - told) == []
+
+
+def module_names() -> Iterator[str]:
+    for module in pkgutil.iter_modules(hybridge.__path__, "hybridge."):
+        if module.name != "hybridge.__main__":
+            yield module.name
+
+
+def test_a_model_by_name_or_folder_pickles_as_its_settings(world: SimpleNamespace) -> None:
+    for thing in (
+        SentenceTransformerEncoder(world.minilm),
+        MultiVectorTokenEncoder(SentenceTransformerEncoder(world.minilm)),
+        CrossEncoderReranker(world.untrained),
+    ):
+        said(thing)  # loads it
+        assert len(pickle.dumps(thing)) < 5_000
+
+
+def test_a_model_that_is_not_there_is_told_when_it_is_unpickled(
+    world: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(world.untrained, folder)
+    dumped = pickle.dumps(CrossEncoderReranker(folder))
+    shutil.rmtree(folder)
+    with pytest.raises(ModelNotFoundError, match=str(folder)):
+        pickle.loads(dumped)
+
+
+def test_copies_in_one_process_share_the_model_and_not_the_settings(world: SimpleNamespace) -> None:
+    original = CrossEncoderReranker(world.untrained, name="mine")
+    said(original)
+    copied = copy.deepcopy(original)
+    copied.name = "yours"
+    assert original.name == "mine"
+    assert copied._loaded() is original._loaded()
+    assert copied._turn is original._turn
+    assert copy.deepcopy(world.encoder) is world.encoder
+    assert copy.deepcopy(world.token_encoder) is world.token_encoder
+
+
+def test_a_copied_bm25_retriever_is_written_to_alone(world: SimpleNamespace) -> None:
+    for way in COPIES.values():
+        copied = way(world.bm25)
+        copied.add([Passage("4", "Cats again.")])
+        copied.delete(["1"])
+        assert [passage.id for passage in copied] == ["2", "3", "4"]
+        assert [passage.id for passage in world.bm25] == ["1", "2", "3"]
+        assert {hit.passage.id for hit in copied.search(["cats"])[0]} == {"3", "4"}
+        assert {hit.passage.id for hit in world.bm25.search(["cats"])[0]} == {"1", "3"}
+
+
+class Client:
+    """Holds what cannot be pickled, as clients of hosted models do."""
+
+    model = "hosted"
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def embed_query(self, text: str) -> list[float]:
+        return letters([text])[0]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return letters(texts)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: CallableEncoder(lambda texts: texts, identity="mine"), "the encoder 'mine'"),
+        (lambda: CallableEncoder.from_langchain(Client()), "the encoder 'langchain:Client:hosted'"),
+        (lambda: Analyzer.from_callable(lambda text: [text], name="mine"), "Analyzer('mine')"),
+    ],
+    ids=["a lambda", "a client", "an analyzer"],
+)
+def test_what_cannot_be_pickled_says_what_to_do(make: Callable[[], Any], named: str) -> None:
+    for thing in (make(), [make()]):
+        with pytest.raises(CopyError, match="in the process that") as caught:
+            pickle.dumps(thing)
+        assert str(caught.value).startswith(f"{named} cannot be pickled: ")
+
+
+def test_lambdas_go_by_cloudpickle() -> None:
+    encoder = CallableEncoder(lambda texts: letters(texts), identity="mine")
+    other = cloudpickle.loads(cloudpickle.dumps(encoder))
+    assert said(other) == said(encoder)
+    analyzer = Analyzer.from_callable(lambda text: halves(text), name="mine")
+    assert said(cloudpickle.loads(cloudpickle.dumps(analyzer))) == said(analyzer)
+    with pytest.raises(CopyError):
+        cloudpickle.dumps(CallableEncoder.from_langchain(Client()))
