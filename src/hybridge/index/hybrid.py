@@ -281,8 +281,9 @@ class HybridIndex(Making, Searchable):
         """Tidy up after many writes. It may take long, and searches wait meanwhile.
 
         Reclaims the room of deleted passages, indexes the metadata fields that searches filtered
-        by, and builds the graph and the copies that `hnsw` and `quantization` ask for. With ``lexical="qdrant"`` BM25 then
-        weighs by the exact average length, which else may be up to 2 % off.
+        by, and builds the graph and the copies that `hnsw` and `quantization` ask for. With
+        ``lexical="qdrant"`` BM25 then weighs by the exact average length, which else may be up to
+        2 % off.
         """
         if self._home.is_shared:  # a collection of others is theirs to tidy up
             return
