@@ -22,7 +22,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_json(index: Path) -> None:
     facts = json.loads(CliRunner().invoke(hybridge, ["info", str(index), "--json"]).stdout)
-    with HybridIndex.open(index) as opened:
+    with HybridIndex.open(index, read_only=True) as opened:
         assert facts == opened.info()
     assert facts["passages"] == 1
 

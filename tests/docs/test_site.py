@@ -27,7 +27,17 @@ ADAPTERS = {
     "llama_index.vector_stores.hybridge",
 }
 # What other modules are made of, and nobody imports; the command line has a page of its own.
-INTERNAL = {"__main__", "analysis", "arguments", "cli", "doctor", "hardware", "iteration"}
+INTERNAL = {
+    "__main__",
+    "analysis",
+    "arguments",
+    "cli",
+    "copying",
+    "doctor",
+    "forking",
+    "hardware",
+    "iteration",
+}
 
 
 def test_the_navigation_names_every_page_once() -> None:

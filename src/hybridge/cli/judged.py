@@ -136,8 +136,7 @@ class Judged:
         from ..evaluation import Collection, known_item_queries, read_qrels, read_queries
 
         if self.known_items is not None:
-            analyzer: Any = index.info()["analyzer"]
-            language = analyzer.get("language")
+            language: Any = index.analyzer.to_config().get("language")
             return known_item_queries(index, self.known_items, language=language)
         if self.queries is None or self.qrels is None:
             raise AssertionError("check() lets none of them come alone")

@@ -18,6 +18,7 @@ from ..protocols import Encoder
 from .access import Access
 from .home import Home
 from .lexical import LexicalStage
+from .manifest import Lexical
 from .opening import open_lexical
 
 __all__ = ["Lifecycle"]
@@ -51,6 +52,16 @@ class Lifecycle:
     def is_read_only(self) -> bool:
         """Whether the index was opened for reading only: `refresh` then follows its writer."""
         return self._home.is_read_only
+
+    @property
+    def lexical(self) -> Lexical:
+        """Where BM25 lives: ``"bm25s"`` or ``"qdrant"``."""
+        return self._home.manifest.lexical
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What makes terms of queries and passages for BM25."""
+        return self._lexical.analyzer
 
     @property
     def encoder(self) -> Encoder:

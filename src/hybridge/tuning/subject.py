@@ -66,7 +66,7 @@ class Subject:
             )
         options = {**index.defaults, **given}
         bm25 = options["bm25"]
-        changes = index.info()["lexical"] == "bm25s"
+        changes = index.lexical == "bm25s"
         if not getattr(options["fusion"], "weighted", True):
             options["weights"] = given.get("weights")
         default = Setting(
