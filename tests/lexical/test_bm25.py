@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -289,6 +291,39 @@ def test_threads_that_search_while_others_write(retriever: BM25Retriever) -> Non
         done.set()
         assert all(future.result() for future in searches)
     assert len(retriever) == 4 + 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_forked_during_writes_has_a_whole_retriever_of_its_own(
+    forked: Callable[[Callable[[], Any]], Any],
+) -> None:
+    retriever = BM25Retriever(Passage(f"p{n}", f"tide {n}") for n in range(50))
+    done = threading.Event()
+
+    def write() -> None:
+        for n in count():
+            if done.is_set():
+                return
+            retriever.add(Passage(f"w{n % 5}-{m}", f"new tide {n}") for m in range(40))
+            retriever.delete([f"w{(n - 2) % 5}-{m}" for m in range(40)])
+
+    def child() -> tuple[int, bool]:
+        before = {passage.id for passage in retriever}
+        retriever.add([Passage("child", "tide")])
+        found = {hit.passage.id for hit in retriever.search(["tide"], 1000)[0]}
+        return len(before), found == before | {"child"}
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(10):
+            size, is_whole = forked(child)
+            assert (size - 50) % 40 == 0
+            assert is_whole
+    finally:
+        done.set()
+        thread.join()
+    assert retriever.get(["child"]) == [None]
 
 
 def test_it_needs_no_store_and_no_model() -> None:

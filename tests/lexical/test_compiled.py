@@ -76,3 +76,27 @@ def test_the_logger_is_the_modules_own() -> None:
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_known_backend_is_returned(backend: str) -> None:
     assert compiled.check_backend(backend) == backend
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_forked_while_it_compiles_answers_by_numpy() -> None:
+    code = """
+import os, signal
+from hybridge import BM25Retriever, Passage
+from hybridge.lexical.compiled import compiled_scorer, warm_up
+retriever = BM25Retriever([Passage("a", "cat")], backend="numba")  # begins to import, to compile
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        assert [hit.passage.id for hit in retriever.search(["cats"])[0]] == ["a"]
+        ready = compiled_scorer() is not None
+        assert ready or "forked" in str(warm_up().exception(0))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+assert warm_up().result(120) is compiled_scorer()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=250
+    )
+    assert done.returncode == 0, done.stderr

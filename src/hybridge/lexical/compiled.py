@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
 from importlib.util import find_spec
 from threading import Thread
 from typing import Any, TypeAlias
@@ -17,15 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import InvalidInputError, MissingExtraError
-from ..forking import ForkSafeLock
+from ..forking import ForkSafeLock, renew_in_children
 
 __all__ = ["Scorer", "check_backend", "compiled_scorer", "warm_up"]
 
 logger = logging.getLogger(__name__)
 
 Scorer: TypeAlias = Callable[..., Any]
-
-_starting = ForkSafeLock()
 
 
 def check_backend(backend: str) -> str:
@@ -48,43 +45,75 @@ def check_backend(backend: str) -> str:
 
 
 def warm_up() -> Future[Scorer]:
-    """Starts compiling, if nothing did before; the future holds the compiled loop."""
-    with _starting:
-        return _started()
+    """Starts compiling, if nothing did before; the future holds the compiled loop.
+
+    In a process that was forked meanwhile nothing compiles, and the future holds an error.
+    """
+    return _compiler.started()
 
 
 def compiled_scorer() -> Scorer | None:
     """The compiled loop, or None while it is not ready."""
-    future = warm_up()
-    return future.result() if future.done() and future.exception() is None else None
+    _compiler.started()
+    return _compiler.scorer
 
 
-@cache
-def _started() -> Future[Scorer]:
-    future: Future[Scorer] = Future()
-    Thread(target=_compile, args=[future], name="hybridge-numba", daemon=True).start()
-    return future
+class _Compiler:
+    """Compiles once, in a thread.
+
+    Attributes:
+        scorer: the compiled loop, once there is one.
+    """
+
+    def __init__(self) -> None:
+        self.scorer: Scorer | None = None
+        self._future: Future[Scorer] | None = None
+        self._starting = ForkSafeLock()
+        # A child would wait for ever for a module that its parent had half imported.
+        self._importing = ForkSafeLock(awaited=True)
+        renew_in_children(self)
+
+    def started(self) -> Future[Scorer]:
+        with self._starting:
+            if self._future is None:
+                self._future = Future()
+                work = Thread(target=self._compile, args=[self._future], name="hybridge-numba")
+                work.daemon = True
+                work.start()
+            return self._future
+
+    def renew(self) -> None:
+        if self._future is not None and self.scorer is None:  # the thread that compiles is not here
+            self._future = Future()
+            self._future.set_exception(RuntimeError("forked while numba was compiling"))
+
+    def _compile(self, future: Future[Scorer]) -> None:
+        try:
+            with self._importing:
+                import numba
+                from bm25s.scoring import _compute_relevance_from_scores_jit_ready as loop
+            self.scorer = _compiled(numba, loop)
+        except Exception as error:  # noqa: BLE001  # whatever a compiler throws, numpy goes on
+            logger.warning("numba could not compile the scoring loop, numpy goes on: %s", error)
+            future.set_exception(error)
+        else:
+            future.set_result(self.scorer)
 
 
-def _compile(future: Future[Scorer]) -> None:
-    try:
-        import numba
-        from bm25s.scoring import _compute_relevance_from_scores_jit_ready
+_compiler = _Compiler()
 
-        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-            raise RuntimeError("NUMBA_DISABLE_JIT is set")
-        scorer = numba.njit(nogil=True)(_compute_relevance_from_scores_jit_ready)
-        # The types of a real call: others would be compiled at the first query.
-        scorer(
-            data=np.zeros(1, dtype=np.float32),
-            indptr=np.array([0, 1], dtype=np.int64),
-            indices=np.zeros(1, dtype=np.int32),
-            num_docs=1,
-            query_tokens_ids=np.zeros(1, dtype=np.int32),
-            dtype=np.dtype(np.float32),
-        )
-    except Exception as error:  # noqa: BLE001  # whatever a compiler throws, numpy goes on
-        logger.warning("numba could not compile the scoring loop, numpy goes on: %s", error)
-        future.set_exception(error)
-    else:
-        future.set_result(scorer)
+
+def _compiled(numba: Any, loop: Callable[..., Any]) -> Scorer:
+    if numba.config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set")
+    scorer: Scorer = numba.njit(nogil=True)(loop)
+    # The types of a real call: others would be compiled at the first query.
+    scorer(
+        data=np.zeros(1, dtype=np.float32),
+        indptr=np.array([0, 1], dtype=np.int64),
+        indices=np.zeros(1, dtype=np.int32),
+        num_docs=1,
+        query_tokens_ids=np.zeros(1, dtype=np.int32),
+        dtype=np.dtype(np.float32),
+    )
+    return scorer

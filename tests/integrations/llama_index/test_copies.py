@@ -22,6 +22,7 @@ import llama_index.vector_stores.hybridge as stores
 from hybridge import Hit, Passage, Pipeline
 from hybridge.colbert import ColBERTReranker
 from hybridge.errors import CopyError
+from llama_index.retrievers.hybridge.attaching import NodeLayout
 from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding, encoder_of
 
@@ -102,6 +103,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
         Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
     "NodeMapping": lambda w: w.store.docstore.docs,
+    "NodeLayout": lambda w: NodeLayout(text="body"),
     "StageEndEvent": lambda w: retrievers.StageEndEvent(stage="bm25", nodes=[]),
     "StageStartEvent": lambda w: retrievers.StageStartEvent(stage="bm25"),
     "TracedNode": lambda w: bm25().retrieve("rain")[0],
@@ -111,7 +113,6 @@ MADE: dict[str, Callable[[Any], Any]] = {
 OTHERS = {
     "ColBERTRetriever": "a HybridgeRetriever over hybridge.colbert's, which is not pickled",
     "MadeOfNodes": "abstract",
-    "NodeLayout": "not kept by any object: a class of static functions",
     "PickledWhole": "a part of others",
     "StoreMaking": "a part of HybridVectorStore",
 }
