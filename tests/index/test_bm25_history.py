@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, HybridIndex, Passage
+from hybridge.errors import StoreError
 from hybridge.index import home as homes
 from hybridge.lexical import BM25Retriever
 from hybridge.lexical.sparse import AVERAGE
@@ -245,3 +246,25 @@ def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int)
         assert {passage.id for passage in short} <= {passage.id for passage in stored}
         check_scores(index, stored)
         assert not index._home.manifest.reweighing
+
+
+def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
+    create: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [Passage(f"s{n}", f"w{n % 5}") for n in range(30)]
+    long = [Passage(f"l{n}", f"w{n % 5} " * 20) for n in range(30)]
+    index = create()
+    index.add(short)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(index._home.store, "set_sparse", fail)
+        with pytest.raises(StoreError, match="disk"):
+            index.add(long)
+    assert index._home.manifest.reweighing
+    index.add(long)
+    assert not index._home.manifest.reweighing
+    assert len(averages(index)) == 1
+    check_scores(index, short + long)

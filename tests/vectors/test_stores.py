@@ -280,3 +280,39 @@ def test_a_server_that_finds_no_text_leaves_that_to_memory(
         assert set(store.matching(chosen)) == {store.point(name) for name in expected}
         assert scrolls.count(True) == requests
     store.close()
+
+
+def test_points_that_are_gone_are_no_error(store: VectorStore) -> None:
+    present, gone = store.point("p0"), store.point("no such passage")
+    store.delete([gone])
+    store.delete([gone, present])
+    assert store.count() == SIZE - 1
+    assert store.existing([present]) == set()
+
+
+def test_points_that_another_client_deletes_meanwhile() -> None:
+    class Refusing:
+        """As a server: it refuses vectors for points that are not there."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+        def update_vectors(self, collection: str, points: list[object], wait: bool) -> None:
+            present = {record.id for record in real.scroll(collection, limit=100)[0]}
+            if missing := {str(point.id) for point in points} - present:  # type: ignore[attr-defined]
+                raise ValueError(f"Not found: No point with id {missing.pop()} found")
+            real.update_vectors(collection, points)
+
+    real = connect(":memory:")
+    options = StoreOptions(DIMENSION, sparse=True)
+    create(real, "test", options, {})
+    store, other = (ClientStore(client, "test", options) for client in (Refusing(), real))  # type: ignore[arg-type]
+    store.upsert(PASSAGES, DENSE, SPARSE)
+    points = [store.point("p0"), store.point("p1")]
+    other.delete(points[:1])
+    store.set_sparse(points, [([99], [1.0])] * 2)
+    [found] = store.query([Probe(([99], [1.0]), 5)])
+    assert list(found) == points[1:]
+    other.delete(points)
+    store.set_sparse(points, [([99], [1.0])] * 2)
+    real.close()

@@ -84,7 +84,7 @@ class SparseStage:
                 pass
         check_terms(self._home.manifest.terms, self.analyzer, place)
         if not shared:
-            for _ in self._settle(_DRIFT):
+            for _ in self._settle():
                 pass
 
     def _make_weigher(self) -> SparseBM25:
@@ -115,14 +115,19 @@ class SparseStage:
         manifest = self._follow()
         if manifest.average_length != used:  # another client changed it while this one wrote
             yield from self._reweigh(manifest.average_length)
-        many = self._written >= _MANY * self._home.store.count()
-        yield from self._settle(_ROUNDING if exactly else _SLIGHT if many else _DRIFT)
+        yield from self._settle(exactly=exactly)
 
-    def _settle(self, tolerance: float) -> Iterator[None]:
-        """Change the weights to the true average if it has drifted by more than the tolerance."""
+    def _settle(self, *, exactly: bool = False) -> Iterator[None]:
+        """Change the weights to the true average if it has drifted too far."""
         manifest, average = self._home.manifest, self._home.store.average_length()
-        if manifest.reweighing or (average and self._drift(average) > tolerance):
+        if manifest.reweighing or (average and self._is_off(average, exactly=exactly)):
             yield from self._reweigh(average or manifest.average_length)
+
+    def _is_off(self, average: float, *, exactly: bool) -> bool:
+        drift = self._drift(average)
+        if exactly or drift > _DRIFT:
+            return drift > _ROUNDING
+        return drift > _SLIGHT and self._written >= _MANY * self._home.store.count()
 
     def _drift(self, average: float) -> float:
         return abs(average / self._weigher.average_length - 1)

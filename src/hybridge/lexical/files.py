@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptIndexError, IndexNotFoundError, StoreError
 
-__all__ = ["load_arrays", "replace_file", "save_arrays"]
+__all__ = ["load_arrays", "remove_file", "replace_file", "save_arrays"]
 
 _META = "meta"
 # What numpy and zipfile raise at files that they cannot read, found by cutting and changing some.
@@ -61,8 +61,21 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def remove_file(path: Path) -> None:
+    """Delete a file, so that a loss of power does not bring it back.
+
+    Raises:
+        StoreError: it cannot be deleted.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise StoreError(f"cannot delete {path}: {error}") from error
+    _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Makes the renaming of a file in the folder outlast a loss of power."""
+    """Makes the renaming or deletion of a file in the folder outlast a loss of power."""
     # Windows opens no folders and some network file systems sync none: there, renaming is all.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

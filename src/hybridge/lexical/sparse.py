@@ -93,7 +93,7 @@ class SparseBM25:
             The vector, or None if it does not know its length.
 
         >>> old, new = (SparseBM25(Analyzer(), average_length=length) for length in (5, 9))
-        >>> [made], [expected] = (bm25.index_passages(["two cats and a cat"]) for bm25 in (old, new))
+        >>> [made], [expected] = (each.index_passages(["two cats, a cat"]) for each in (old, new))
         >>> indices, values = new.reweigh(made)
         >>> indices == expected[0], max(abs(a - b) for a, b in zip(values, expected[1])) < 1e-6
         (True, True)

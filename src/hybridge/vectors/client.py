@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -121,17 +121,27 @@ class ClientStore:
     def set_sparse(
         self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
     ) -> None:
-        from qdrant_client import models
-
-        vectors = [
-            models.PointVectors(id=id_, vector={SPARSE: _sparse(weights)})
-            for id_, weights in zip(_ids_of(points), sparse, strict=True)
-        ]
-        with server_errors("replace sparse vectors"):
-            for some in chunked(vectors, _REQUEST):
-                self._client.update_vectors(self._collection, some, wait=True)
+        for batch in chunked(zip(points, sparse, strict=True), _REQUEST):
+            self._write_to_present(dict(batch), self._set_sparse)
         if not same_terms:
             self._lengths = Lengths()  # measured anew
+
+    def _set_sparse(self, vectors: Mapping[int, Sparse]) -> None:
+        with server_errors("replace sparse vectors"):
+            self._client.update_vectors(self._collection, _point_vectors(vectors), wait=True)
+
+    def _write_to_present(
+        self, vectors: Mapping[int, Sparse], write: Callable[[Mapping[int, Sparse]], None]
+    ) -> None:
+        """Write, but not to points that another client deletes meanwhile: a server refuses that."""
+        try:
+            write(vectors)
+        except StoreError:
+            present = self.existing(list(vectors))
+            if len(present) == len(vectors):
+                raise
+            if present:
+                write({point: vectors[point] for point in present})
 
     def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
         for records in self._pages(None, with_payload=False, with_vectors=[SPARSE]):
@@ -150,22 +160,22 @@ class ClientStore:
 
     def _delete_with_sparse(self, points: Sequence[int]) -> None:
         """Empty the sparse vectors, in the same request: IDF counts a deleted point's for long."""
+        stored = _sparse_of(self._retrieve(points, with_payload=False, with_vectors=[SPARSE]))
+        if stored:
+            self._write_to_present(dict.fromkeys(stored, ([], [])), self._empty_and_delete)
+            self._lengths.count(stored.values(), times=-1)
+
+    def _empty_and_delete(self, vectors: Mapping[int, Sparse]) -> None:
         from qdrant_client import models
 
-        stored = _sparse_of(self._retrieve(points, with_payload=False, with_vectors=[SPARSE]))
-        if not stored:
-            return
-        ids = _ids_of(stored)
-        empty = [models.PointVectors(id=id_, vector={SPARSE: _sparse(([], []))}) for id_ in ids]
-        update = models.UpdateVectors(points=empty)
-        chosen = models.PointIdsList(points=ids)
+        update = models.UpdateVectors(points=_point_vectors(vectors))
+        chosen = models.PointIdsList(points=_ids_of(vectors))
         operations: list[models.UpdateOperation] = [
             models.UpdateVectorsOperation(update_vectors=update),
             models.DeleteOperation(delete=chosen),
         ]
         with server_errors("delete passages"):
             self._client.batch_update_points(self._collection, operations, wait=True)
-        self._lengths.count(stored.values(), times=-1)
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
@@ -375,6 +385,15 @@ def _sparse_of(records: Sequence[models.Record]) -> dict[int, Sparse]:
         point: (named[SPARSE].indices, named[SPARSE].values) if SPARSE in named else ([], [])
         for point, named in vectors.items()
     }
+
+
+def _point_vectors(vectors: Mapping[int, Sparse]) -> list[models.PointVectors]:
+    from qdrant_client import models
+
+    return [
+        models.PointVectors(id=id_, vector={SPARSE: _sparse(weights)})
+        for id_, weights in zip(_ids_of(vectors), vectors.values(), strict=True)
+    ]
 
 
 def _sparse(weights: Sparse) -> models.SparseVector:

@@ -109,12 +109,15 @@ def describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
         IndexNotFoundError: there is no collection of this name.
     """
     with server_errors("find the collection"):
-        if not exists(client, collection):
+        try:
+            return client.get_collection(collection)
+        except Exception as error:
+            if exists(client, collection):
+                raise
             raise IndexNotFoundError(
                 f"there is no collection {collection!r} on this server: "
                 "HybridIndex.create makes one"
-            )
-        return client.get_collection(collection)
+            ) from error
 
 
 def _config(options: StoreOptions) -> dict[str, Any]:

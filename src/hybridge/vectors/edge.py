@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..filters import Filter, index_fields, to_edge
 from ..forking import renew_in_children
+from ..lexical.files import remove_file
 from ..passages import Passage, point_number
 from ..protocols import Vectors
 from .awaited import read_awaited, write_awaited
@@ -115,7 +116,9 @@ class EdgeStore:
         return store
 
     @classmethod
-    def open(cls, path: Path, options: StoreOptions, changing: _Changing = nullcontext) -> EdgeStore:
+    def open(
+        cls, path: Path, options: StoreOptions, changing: _Changing = nullcontext
+    ) -> EdgeStore:
         """The store that `create` made in this folder."""
         with changing(), _opening(path):
             store = cls(path, _load(path, options), options, changing)
@@ -193,12 +196,13 @@ class EdgeStore:
 
     def _saved_frequencies(self) -> Frequencies | None:
         try:
-            return Frequencies.load(self._frequency_file)
+            frequencies = Frequencies.load(self._frequency_file)
         except IndexNotFoundError:
             return None
         except CorruptIndexError as error:
             logger.warning("%s; counting again", error)
             return None
+        return frequencies if frequencies.points == self.count() else None
 
     def _counted_frequencies(self) -> Frequencies:
         frequencies = Frequencies()
@@ -215,7 +219,7 @@ class EdgeStore:
         frequencies = self._known_frequencies()
         if self._frequency_file.exists():
             with self._changing():
-                self._frequency_file.unlink()
+                remove_file(self._frequency_file)
         self._frequencies = None  # counted anew if the block fails
         replaced = self._retrieve(points, with_payload=False, with_vector=[SPARSE])
         yield
