@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from threading import Lock
 from typing import Any, NamedTuple
 
+from ..forking import ForkSafeLock
 from ..splitting import Section
 from .document import Document, UnreadableError, load
 
 __all__ = ["read_pdf"]
 
-_PDFIUM = Lock()  # it is not safe to be called from two threads
+_PDFIUM = ForkSafeLock(awaited=True)  # it is not safe to be called from two threads
 _HYPHEN = re.compile(r"[\x02\ufffe]\n?")  # what PDFium makes of a hyphen that breaks a word
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
