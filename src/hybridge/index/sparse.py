@@ -316,7 +316,7 @@ class SparseSearch(ProbeSearch):
         return grown
 
     def _idfs(self, having: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-        """The terms' IDF, which the engine keeps to itself: what a weight was multiplied by."""
+        """The terms' IDF, which the store keeps to itself: what a weight was multiplied by."""
         best = {term: max(found, key=found.__getitem__) for term, found in having.items() if found}
         passages = self._store.get(list(set(best.values())))
         idfs = dict.fromkeys(having, 0.0)

@@ -40,7 +40,8 @@ __all__ = ["EdgeStore"]
 
 logger = logging.getLogger(__name__)
 
-_PAGE = 1_000
+_PAGE, _IDS = 1_000, 10_000  # records in one go, with their payloads or vectors and without
+_REMEMBERED = 4  # filters
 # Indexing a field keeps every thread of the process waiting, for some 4 µs a passage. Of more
 # passages than these that is left to `optimize`.
 _INDEXED_AT_ONCE = 50_000
@@ -89,6 +90,7 @@ class EdgeStore:
         schema = shard.info().payload_schema
         self._indexes = {field: _kind(index.data_type) for field, index in schema.items()}
         self._awaited = read_awaited(path)
+        self._matches: dict[Filter, tuple[list[int], edge.HasIdCondition]] = {}
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -140,7 +142,7 @@ class EdgeStore:
 
         numbers = [point_number(passage.id) for passage in passages]
         self._refuse_collisions(numbers, passages)
-        self._absent.clear()
+        self._forget()
         points = []
         for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
             vectors: dict[str, Any] = {DENSE: vector}
@@ -155,7 +157,7 @@ class EdgeStore:
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         import qdrant_edge as edge
 
-        self._absent.clear()
+        self._forget()
         for passage in passages:
             overwrite = edge.UpdateOperation.overwrite_payload
             self._update(
@@ -185,8 +187,14 @@ class EdgeStore:
     def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 
+        self._forget()
         with self._replacing_sparse(points, ()):
             self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
+
+    def _forget(self) -> None:
+        """A write follows: what was found out of the passages may not hold any more."""
+        self._absent.clear()
+        self._matches.clear()
 
     def _known_frequencies(self) -> Frequencies:
         """What a sparse search weighs by: kept in a file while the store is closed."""
@@ -259,7 +267,25 @@ class EdgeStore:
                 )
 
     def matching(self, where: Filter) -> list[int]:
-        pages = self._pages(self._filter(where), with_payload=False)
+        if not index_fields(where, self._indexes):
+            return self._scanned(where)
+        return list(self._remembered(where)[0])
+
+    def _remembered(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
+        """What a filter without indexes lets through, read from every payload only once."""
+        import qdrant_edge as edge
+
+        matches = self._matches.get(where)
+        if matches is None:
+            points = self._scanned(where)
+            matches = points, edge.HasIdCondition(set(points))
+            if len(self._matches) >= _REMEMBERED:
+                self._matches.clear()
+            self._matches[where] = matches
+        return matches
+
+    def _scanned(self, where: Filter) -> list[int]:
+        pages = self._pages(self._translated(where), with_payload=False)
         return [record.id for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
@@ -404,7 +430,7 @@ class EdgeStore:
         while True:
             request = edge.ScrollRequest(
                 offset=offset,
-                limit=_PAGE,
+                limit=_PAGE if with_payload or with_vector else _IDS,
                 filter=chosen,
                 with_payload=with_payload,
                 with_vector=with_vector,
@@ -456,7 +482,8 @@ class EdgeStore:
         if among is not None:
             conditions.append(edge.HasIdCondition(set(among)))
         if where is not None:
-            conditions.append(self._translated(where))
+            is_indexed = not index_fields(where, self._indexes)
+            conditions.append(self._translated(where) if is_indexed else self._remembered(where)[1])
         return edge.Filter(must=conditions) if conditions else None
 
     def _translated(self, where: Filter) -> edge.Filter:
@@ -476,7 +503,7 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     try:
         return edge.EdgeShard.load(str(path), config)
     except Exception as error:
-        if not options.sparse or SPARSE not in str(error):
+        if not options.sparse or f'"{SPARSE}"' not in str(error).replace("\\", ""):
             raise
     # It is of a release that left IDF to the engine, or a kill ended these steps half-way. Its
     # sparse vectors are made anew anyway, for they do not know their lengths.
