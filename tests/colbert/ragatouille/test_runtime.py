@@ -8,7 +8,9 @@ import random
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,3 +100,29 @@ def test_no_graphics_processor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
         assert ColBERTConfig().total_visible_gpus == 0
     assert ColBERTConfig().total_visible_gpus == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_prints_even_by_a_thread_with_the_number_of_one_that_was_quiet(
+    forked: Callable[[Callable[[], Any]], Any],
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with quiet():
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait()
+
+    def child() -> object:
+        return sys.stdout.thread  # type: ignore[attr-defined]
+
+    assert sys.stdout.thread == thread.ident  # type: ignore[attr-defined]
+    try:
+        assert forked(child) is None
+    finally:
+        leave.set()
+        thread.join()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...forking import ForkSafeLock
+from ...forking import ForkSafeLock, renew_in_children
 
 __all__ = ["LOCK", "contained", "preserved", "quiet"]
 
@@ -100,6 +100,11 @@ class _Muted:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.thread: int | None = threading.get_ident()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        if self.thread != threading.get_ident():  # a new thread may get the number of the lost one
+            self.thread = None
 
     def write(self, text: str) -> int:
         if threading.get_ident() == self.thread:
