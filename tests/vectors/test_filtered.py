@@ -297,3 +297,36 @@ def test_a_server_that_indexes_nothing_keeps_no_collection(
     with pytest.raises(StoreError, match="could not index a field: Forbidden"):
         server.create(client, "test", StoreOptions(2, filter_fields={"open": "bool"}), {})
     assert not server.exists(client, "test")
+
+
+def test_what_a_filter_without_an_index_finds_follows_every_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridge.vectors.edge._INDEXED_AT_ONCE", 10)
+    store = filled(tmp_path / "points", StoreOptions(DIMENSION), 100)
+    where = FILTERS["a boolean"]
+    store.prepare(where)
+    assert store._indexes == {}
+
+    def check(expected: set[int]) -> None:
+        points = {store.point(f"p{n}") for n in expected}
+        for _ in range(2):
+            assert sorted(store.matching(where)) == sorted(points)
+            [found] = store.query([Probe(QUERIES[0].tolist(), SIZE, where)])
+            assert found.keys() == points
+
+    is_open = {n for n in range(200) if PASSAGES[n].metadata["open"]}
+    check({n for n in is_open if n < 100})
+    store.upsert(PASSAGES[100:200], VECTORS[100:200])
+    check(is_open)
+    store.matching(where).clear()  # a caller's list is the caller's own
+    gone = sorted(is_open)[::2]
+    store.delete([store.point(f"p{n}") for n in gone])
+    check(is_open - set(gone))
+    shut = min(is_open - set(gone))
+    store.replace_payloads([Passage(f"p{shut}", "text", {"open": False})])
+    check(is_open - {*gone, shut})
+    for other in FILTERS.values():  # more than are remembered
+        store.matching(other)
+    check(is_open - {*gone, shut})
+    store.close()

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _PAGE, _IDS = 1_000, 10_000  # records in one go, with their payloads or vectors and without
 _REMEMBERED = 4  # filters
-# Indexing a field keeps every thread of the process waiting, for some 4 µs a passage. Of more
+# Indexing a field keeps every thread of the process waiting, for some 5 µs a passage. Of more
 # passages than these that is left to `optimize`.
 _INDEXED_AT_ONCE = 50_000
 # Matches of a filter, and their share of all, up to which comparing all of them is faster than the
