@@ -7,6 +7,7 @@ once and says what to do. Copies within one process share what is large or open.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 import traceback
@@ -103,8 +104,12 @@ def check_parts(owner: object, parts: Mapping[str, object]) -> None:
 
 
 def pickle_nowhere(part: object) -> None:
-    """Pickle an object by whatever pickles now, and drop the bytes: it fails if the object does."""
-    _pickler()(_Nowhere()).dump(part)
+    """Pickle an object by whatever pickles now, and drop the bytes: it fails if the object does.
+
+    The module copy pickles nothing: for it nothing fails.
+    """
+    if pickler := _pickler():
+        pickler(_Nowhere()).dump(part)
 
 
 class _Nowhere:
@@ -115,6 +120,8 @@ class _Nowhere:
 def _pickler() -> Any:
     """The class that pickles now: those of cloudpickle and dill, in Python, are on the stack."""
     for frame, _ in traceback.walk_stack(None):
+        if frame.f_globals.get("__name__") == copy.__name__:
+            return None
         found = frame.f_globals.get("Pickler")
         if hasattr(found, "dump") and found.__module__ not in ("_pickle", "pickle"):
             return found

@@ -181,6 +181,10 @@ def test_what_would_not_be_the_same_elsewhere_is_refused() -> None:
     rerank = postprocessors.HybridgeRerank(Unpicklable())
     with pytest.raises(CopyError, match="this HybridgeRerank, because of its reranker, cannot"):
         pickle.dumps(rerank)
+    retriever = bm25(rerankers=[Unpicklable()])
+    with pytest.raises(CopyError, match="this BM25Retriever, because of its rerankers, cannot"):
+        pickle.dumps(retriever)
+    assert retriever.with_options(similarity_top_k=1).retrieve("rain")[0].node_id == "a"
     # The refusal has changed nothing.
     hits = [Hit(Passage("a", "Rain fell."), 0.0)]
     assert rerank.reranker.rerank(["rain"], [hits])[0][0].passage.id == "a"

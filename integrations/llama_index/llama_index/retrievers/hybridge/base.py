@@ -16,6 +16,7 @@ from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBun
 
 from hybridge import BM25Retriever, Hit, Pipeline
 from hybridge.arguments import check_count, check_share
+from hybridge.copying import check_parts
 from hybridge.errors import InvalidInputError
 from hybridge.foreign import Inside, as_retriever
 
@@ -99,6 +100,10 @@ class HybridgeRetriever(BaseRetriever):
             InvalidInputError: a value that is not valid.
         """
         HybridgeRetriever(BM25Retriever(), **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_parts(self, vars(self))
+        return vars(self)
 
     @property
     def retriever(self) -> Any:
