@@ -16,13 +16,13 @@ from .training_free import training_free as training_free
 
 if TYPE_CHECKING:
     from .engines import ENGINES as ENGINES
+    from .engines import as_token_encoder as as_token_encoder
+    from .engines import token_encoder_from_config as token_encoder_from_config
     from .export import export_checkpoint as export_checkpoint
     from .multi_vector import MultiVectorTokenEncoder as MultiVectorTokenEncoder
     from .reranker import ColBERTReranker as ColBERTReranker
     from .retriever import ColBERTRetriever as ColBERTRetriever
     from .tokens import TokenEncoder as TokenEncoder
-    from .tokens import as_token_encoder as as_token_encoder
-    from .tokens import token_encoder_from_config as token_encoder_from_config
 
 _HOMES = {
     "ENGINES": "engines",
@@ -30,9 +30,9 @@ _HOMES = {
     "ColBERTRetriever": "retriever",
     "MultiVectorTokenEncoder": "multi_vector",
     "TokenEncoder": "tokens",
-    "as_token_encoder": "tokens",
+    "as_token_encoder": "engines",
     "export_checkpoint": "export",
-    "token_encoder_from_config": "tokens",
+    "token_encoder_from_config": "engines",
 }
 
 __all__ = sorted([*_HOMES, "max_sim", "training_free"])

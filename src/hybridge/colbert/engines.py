@@ -1,15 +1,59 @@
-"""What computes token vectors for `ColBERTReranker`: a registry of engines by name."""
+"""What computes token vectors: the engines by name, and how the caller may name an encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInputError
-from .tokens import TokenEncoder, as_token_encoder
+from ..errors import CorruptIndexError, InvalidInputError
+from ..passages import JSON
+from .tokens import TokenEncoder
 
-__all__ = ["ENGINES", "build_engine"]
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+    from ..encoders import SentenceTransformerEncoder
+
+__all__ = ["ENGINES", "as_token_encoder", "build_engine", "token_encoder_from_config"]
+
+
+def as_token_encoder(
+    value: TokenEncoder
+    | MultiVectorEncoder
+    | SentenceTransformer
+    | SentenceTransformerEncoder
+    | str
+    | Path
+    | None = None,
+    **settings: Any,
+) -> TokenEncoder:
+    """What the caller gave, as a token encoder.
+
+    Args:
+        value: a token encoder, which is returned as it is; whatever `MultiVectorTokenEncoder`
+            takes: a name on the hub, a folder or an object; None for the default bi-encoder's
+            token vectors.
+        settings: further arguments of `MultiVectorTokenEncoder`.
+
+    Raises:
+        InvalidInputError: something else, or settings for an encoder that has its own.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> as_token_encoder().dimension
+    384
+    """
+    from .multi_vector import MultiVectorTokenEncoder
+
+    if _is_token_encoder(value):
+        if settings:
+            raise InvalidInputError(
+                f"{type(value).__name__} is a token encoder with settings of its own: "
+                f"set {', '.join(settings)} there"
+            )
+        return value  # type: ignore[return-value]
+    return MultiVectorTokenEncoder(value, **settings)  # type: ignore[arg-type]
 
 
 def _ragatouille(model: Any, *, dtype: str = "float32", **settings: Any) -> TokenEncoder:
@@ -52,3 +96,39 @@ not 'abacus'
     if not isinstance(engine, str) or engine not in ENGINES:
         raise InvalidInputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
     return ENGINES[engine](model, **settings)
+
+
+def token_encoder_from_config(config: Mapping[str, JSON]) -> TokenEncoder:
+    """The encoder that the `to_config` of one of Hybridge's own described.
+
+    Its ``engine`` is one of `hybridge.colbert.ENGINES`; without one, it is sentence-transformers.
+
+    Raises:
+        CorruptIndexError: `config` is not what `to_config` gives.
+        MissingExtraError: its engine is not installed.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+
+    >>> encoder = as_token_encoder(passage_length=128)
+    >>> token_encoder_from_config(encoder.to_config()).identity == encoder.identity
+    True
+    """
+    from ..encoders import from_config
+
+    try:
+        settings: dict[str, Any] = {"engine": "sentence-transformers", **config}
+        if isinstance(settings["model"], Mapping):
+            settings["model"] = from_config(settings["model"])
+        return build_engine(**settings)
+    except (InvalidInputError, KeyError, TypeError, ValueError) as error:
+        raise CorruptIndexError(f"no token encoder can be made of {config!r}: {error}") from error
+
+
+def _is_token_encoder(value: object) -> bool:
+    # A bi-encoder has encode_queries and encode_passages as well, and sentence-transformers' own
+    # classes have neither; not isinstance(), which would read `dimension` and load the model.
+    from ..encoders import SentenceTransformerEncoder
+
+    return not isinstance(value, type | SentenceTransformerEncoder) and all(
+        callable(getattr(value, name, None))
+        for name in ("encode_queries", "encode_passages", "to_config")
+    )

@@ -28,7 +28,7 @@ def token_names(encoder: TokenEncoder, text: str, count: int, *, is_query: bool)
         count: how many vectors it has.
         is_query: whether it was encoded as a query.
 
-    >>> from .tokens import as_token_encoder
+    >>> from hybridge.colbert import as_token_encoder
     >>> token_names(as_token_encoder(), "Why, blood?", 6, is_query=True)
     ['[CLS]', 'why', ',', 'blood', '?', '[SEP]']
     >>> token_names(as_token_encoder(), "vectors from elsewhere", 2, is_query=False)

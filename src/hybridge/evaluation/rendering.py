@@ -1,4 +1,4 @@
-"""An evaluation as a table: plain, for a terminal, for a notebook."""
+"""A table of results: plain, for a terminal, for a notebook."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..errors import MissingExtraError
-from .significance import compare
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from .result import Evaluation
-
-__all__ = ["SIGNIFICANT", "Table", "table_of"]
+__all__ = ["SIGNIFICANT", "Table"]
 
 SIGNIFICANT = 0.05
-_BETTER, _WORSE = "▲", "▼"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +80,3 @@ class Table:
         for cells in self.rows:
             table.add_row(*map(Text, cells))
         return table
-
-
-def table_of(evaluation: Evaluation) -> Table:
-    """A row a retriever: each measure's mean, then seconds, with marks for what is no chance."""
-    marks, note = _marks(evaluation)
-    timed = any(evaluation.latencies.values())
-    rows = []
-    for name in evaluation.retrievers:
-        cells = [name]
-        for measure in evaluation.measures:
-            mark = marks.get((name, measure), "")
-            cells.append(f"{evaluation.mean(name, measure):.4f}{mark}")
-        if timed:
-            has = bool(evaluation.latencies.get(name))
-            cells += [
-                f"{1000 * evaluation.latency(name, percentile):.1f}" if has else "–"
-                for percentile in (50, 95)
-            ]
-        rows.append(cells)
-    headings = ["", *evaluation.measures, *(["p50 ms", "p95 ms"] if timed else [])]
-    return Table(headings, rows, note)
-
-
-def _marks(evaluation: Evaluation) -> tuple[dict[tuple[str, str], str], str]:
-    """What to put behind which mean, and what that says."""
-    baseline = evaluation.baseline
-    if baseline is None or len(evaluation.query_ids) < 2 or len(evaluation.retrievers) < 2:
-        return {}, ""
-    found = compare(evaluation.values, baseline, evaluation.measures)
-    marks = {
-        (one.retriever, one.measure): _BETTER if one.difference > 0 else _WORSE
-        for one in found
-        if one.corrected < SIGNIFICANT
-    }
-    how = f"p < {SIGNIFICANT}, paired permutation test, corrected (Benjamini–Hochberg)"
-    if not marks:
-        return marks, f"no difference from {baseline} is significant: {how}"
-    return marks, f"{_BETTER} better, {_WORSE} worse than {baseline}: {how}"

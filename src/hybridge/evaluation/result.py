@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InvalidInputError, MissingExtraError
 from .collection import Qrels
-from .rendering import table_of
+from .rendering import SIGNIFICANT, Table
 from .significance import Comparison, Correction, Test, compare
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 __all__ = ["Evaluation"]
+
+_BETTER, _WORSE = "▲", "▼"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -185,7 +187,7 @@ class Evaluation:
         return frame
 
     def __str__(self) -> str:
-        return table_of(self).text()
+        return _table_of(self).text()
 
     def __repr__(self) -> str:
         return (
@@ -194,10 +196,10 @@ class Evaluation:
         )
 
     def __rich__(self) -> RichTable:
-        return table_of(self).rich()
+        return _table_of(self).rich()
 
     def _repr_html_(self) -> str:
-        return table_of(self).html()
+        return _table_of(self).html()
 
     def _measure(self, measure: str | None) -> str:
         if measure is None and self.measures:
@@ -227,3 +229,41 @@ def _frame(rows: Mapping[str, Mapping[str, float]], index: str) -> DataFrame:
     frame = pandas.DataFrame(list(rows.values()), index=list(rows))
     frame.index.name = index
     return frame
+
+
+def _table_of(evaluation: Evaluation) -> Table:
+    """A row a retriever: each measure's mean, then seconds, with marks for what is no chance."""
+    marks, note = _marks(evaluation)
+    timed = any(evaluation.latencies.values())
+    rows = []
+    for name in evaluation.retrievers:
+        cells = [name]
+        for measure in evaluation.measures:
+            mark = marks.get((name, measure), "")
+            cells.append(f"{evaluation.mean(name, measure):.4f}{mark}")
+        if timed:
+            has = bool(evaluation.latencies.get(name))
+            cells += [
+                f"{1000 * evaluation.latency(name, percentile):.1f}" if has else "–"
+                for percentile in (50, 95)
+            ]
+        rows.append(cells)
+    headings = ["", *evaluation.measures, *(["p50 ms", "p95 ms"] if timed else [])]
+    return Table(headings, rows, note)
+
+
+def _marks(evaluation: Evaluation) -> tuple[dict[tuple[str, str], str], str]:
+    """What to put behind which mean, and what that says."""
+    baseline = evaluation.baseline
+    if baseline is None or len(evaluation.query_ids) < 2 or len(evaluation.retrievers) < 2:
+        return {}, ""
+    found = compare(evaluation.values, baseline, evaluation.measures)
+    marks = {
+        (one.retriever, one.measure): _BETTER if one.difference > 0 else _WORSE
+        for one in found
+        if one.corrected < SIGNIFICANT
+    }
+    how = f"p < {SIGNIFICANT}, paired permutation test, corrected (Benjamini–Hochberg)"
+    if not marks:
+        return marks, f"no difference from {baseline} is significant: {how}"
+    return marks, f"{_BETTER} better, {_WORSE} worse than {baseline}: {how}"

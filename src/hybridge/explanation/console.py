@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import MissingExtraError
-from .layout import Section, sections, verdict
-from .parts import Explanation, SearchExplanation
+from .section import Section, head, sections
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -27,11 +26,12 @@ def as_rich(part: object) -> RenderableType:
     except ImportError as error:
         raise MissingExtraError("rich", "cli") from error
     shown: list[RenderableType] = []
-    if isinstance(part, Explanation):
-        name = one_line(part.passage.id, 200)
-        shown.append(Text.assemble((name, "bold"), ": ", one_line(verdict(part), 400)))
-    elif isinstance(part, SearchExplanation):
-        shown.append(Text(one_line(part.query, 400), "bold"))
+    above = head(part)
+    if above is not None and above.passage is not None:
+        name = one_line(above.passage.id, 200)
+        shown.append(Text.assemble((name, "bold"), ": ", one_line(above.verdict, 400)))
+    elif above is not None:
+        shown.append(Text(one_line(above.query, 400), "bold"))
     for section in sections(part):
         shown += _section(section)
     return Group(*shown)

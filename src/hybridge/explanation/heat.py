@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .parts import MaxSimPart
+from .section import TokenMatrix
 
 __all__ = ["heat_table"]
 
@@ -15,7 +15,7 @@ _MOST_CELLS = 4_000
 _CIVIDIS = [(0, 34, 78), (64, 77, 107), (125, 124, 120), (190, 175, 110), (254, 232, 56)]
 
 
-def heat_table(part: MaxSimPart) -> str | None:
+def heat_table(part: TokenMatrix) -> str | None:
     """The matrix as a table, the greatest of each row framed; None where it is too large."""
     if part.matrix.size > _MOST_CELLS or not part.matrix.size:
         return None

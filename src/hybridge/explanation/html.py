@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from .heat import heat_table
-from .layout import Section, sections, verdict
-from .parts import BM25Part, Explanation, MaxSimPart, SearchExplanation
+from .section import Section, head, sections
 
 __all__ = ["as_html", "as_page", "marked"]
 
@@ -63,28 +62,26 @@ def marked(text: str, spans: tuple[tuple[int, int], ...]) -> str:
 
 
 def _body(part: object) -> str:
-    head = ""
-    if isinstance(part, Explanation):
-        spans = () if part.bm25 is None else part.bm25.spans
-        head = (
-            f"<p>{escape(part.query)}</p>"
-            f"<p><b>{escape(part.passage.id)}</b>: {escape(verdict(part))}</p>"
-            f"<p>{marked(part.passage.text, spans)}</p>"
+    above, body = head(part), ""
+    if above is not None and above.passage is not None:
+        body = (
+            f"<p>{escape(above.query)}</p>"
+            f"<p><b>{escape(above.passage.id)}</b>: {escape(above.verdict)}</p>"
+            f"<p>{marked(above.passage.text, above.spans)}</p>"
         )
-    elif isinstance(part, SearchExplanation):
-        head = f"<p><b>{escape(part.query)}</b></p>"
-    body = head + "".join(_section(section) for section in sections(part))
-    if isinstance(part, SearchExplanation):
-        body += "".join(
-            f"<details><summary>{rank}. {escape(one.passage.id)}</summary>{_body(one)}</details>"
-            for rank, one in enumerate(part.explanations, start=1)
-        )
-    return body
+    elif above is not None:
+        body = f"<p><b>{escape(above.query)}</b></p>"
+    body += "".join(_section(section) for section in sections(part))
+    answers = () if above is None else above.answers
+    return body + "".join(
+        f"<details><summary>{rank}. {escape(id_)}</summary>{_body(one)}</details>"
+        for rank, (id_, one) in enumerate(answers, start=1)
+    )
 
 
 def _section(section: Section) -> str:
     shown = f"<h4>{escape(section.title)}</h4>"
-    heat = heat_table(section.part) if isinstance(section.part, MaxSimPart) else None
+    heat = None if section.heat is None else heat_table(section.heat)
     if heat is not None:
         shown += heat
     elif section.columns:
@@ -93,13 +90,12 @@ def _section(section: Section) -> str:
 
 
 def _table(section: Section) -> str:
-    bars = isinstance(section.part, BM25Part)
     head = "".join(f"<th>{escape(column)}</th>" for column in section.columns)
-    most = max((abs(float(row[-1])) for row in section.rows), default=0.0) if bars else 0.0
+    most = max((abs(float(row[-1])) for row in section.rows), default=0.0) if section.bars else 0.0
     rows = []
     for row in section.rows:
         cells = "".join(f"<td{_numeric(cell)}>{escape(cell)}</td>" for cell in row)
-        if bars and most:
+        if section.bars and most:
             width = 10 * max(float(row[-1]), 0.0) / most
             cells += f'<td><span class="bar" style="width:{width:.2f}em"></span></td>'
         rows.append(f"<tr>{cells}</tr>")

@@ -1,10 +1,8 @@
-"""What is shown of an explanation, whatever shows it: tables, and lines beneath them."""
+"""What is shown of each part of an explanation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import singledispatch
 
 import numpy as np
 
@@ -19,35 +17,11 @@ from .parts import (
     SearchExplanation,
     TermPart,
 )
+from .section import Head, Section, head, sections
 
-__all__ = ["Section", "number", "sections", "strongest", "verdict"]
+__all__ = ["number", "strongest", "verdict"]
 
 _PAIRS = 5
-
-
-@dataclass(frozen=True)
-class Section:
-    """A title, a table and notes.
-
-    Args:
-        title: one line.
-        columns: the table's heads; none for no table.
-        rows: of strings, one a column.
-        notes: lines beneath.
-        part: what it shows, for those who show it in another way.
-    """
-
-    title: str
-    columns: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    notes: tuple[str, ...] = ()
-    part: object = None
-
-
-@singledispatch
-def sections(part: object) -> list[Section]:
-    """What is shown of a part, an explanation or an explained search."""
-    raise TypeError(f"nothing is known of {type(part).__name__}")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -101,7 +75,7 @@ def _(part: BM25Part) -> list[Section]:
             columns if rows else (),
             tuple(rows),
             tuple(_idle(part.terms)),
-            part,
+            bars=True,
         )
     ]
 
@@ -110,7 +84,7 @@ def _(part: BM25Part) -> list[Section]:
 def _(part: DensePart) -> list[Section]:
     sought = f"not among the first {part.depth:,}"
     rank = _rank(part.rank) if part.rank is not None else sought
-    return [Section(f"dense: {part.distance} {number(part.score)}, {rank}", part=part)]
+    return [Section(f"dense: {part.distance} {number(part.score)}, {rank}")]
 
 
 @sections.register
@@ -131,7 +105,7 @@ def _(part: FusionPart) -> list[Section]:
         of = f"{_rank(part.rank)} of {part.candidates}"
         title = f"{part.method} fusion {number(part.score)}, {of}"
     notes = () if part.exact or part.score is None else ("This fusion is no sum of parts.",)
-    return [Section(title, ("stage", "score", "normalised", "weight", "part"), rows, notes, part)]
+    return [Section(title, ("stage", "score", "normalised", "weight", "part"), rows, notes)]
 
 
 @sections.register
@@ -140,7 +114,7 @@ def _(part: MaxSimPart) -> list[Section]:
     rows, columns = part.matrix.shape
     title = f"{part.stage} {number(part.score)}, {_rank(part.rank)}"
     note = f"The best matches of {rows} query tokens among {columns} of the passage sum to it."
-    return [Section(title, ("query", "passage", "similarity"), pairs, (note,), part)]
+    return [Section(title, ("query", "passage", "similarity"), pairs, (note,), heat=part)]
 
 
 @sections.register
@@ -148,12 +122,12 @@ def _(part: BlendPart) -> list[Section]:
     ranks = f"rank {part.rank_before or '–'} → {part.rank_after or '–'} of {part.candidates}"
     if part.rank_before is None:
         would = "" if part.score is None else f"; it would have scored {number(part.score)}"
-        return [Section(f"{part.stage}: it never saw the passage{would}", part=part)]
+        return [Section(f"{part.stage}: it never saw the passage{would}")]
     if part.after is None:
-        return [Section(f"{part.stage} dropped it, with {number(part.score)}", part=part)]
+        return [Section(f"{part.stage} dropped it, with {number(part.score)}")]
     if part.before_normalised is None or part.score_normalised is None:
         title = f"{part.stage}: {number(part.after)}, its own score alone, {ranks}"
-        return [Section(title, part=part)]
+        return [Section(title)]
     shares = (("before", 1 - part.blend), (part.stage, part.blend))
     scores = (part.before, part.score)
     normalised = (part.before_normalised, part.score_normalised)
@@ -162,7 +136,7 @@ def _(part: BlendPart) -> list[Section]:
         for (name, share), score, z in zip(shares, scores, normalised, strict=True)
     )
     title = f"{part.stage} blended: {number(part.after)}, {ranks}"
-    return [Section(title, ("score of", "score", "normalised", "share", "part"), rows, (), part)]
+    return [Section(title, ("score of", "score", "normalised", "share", "part"), rows)]
 
 
 @sections.register
@@ -199,7 +173,19 @@ def _(part: SearchExplanation) -> list[Section]:
         )
         rows.append((str(rank), hit.passage.id, *said))
     title = f"{len(part.hits)} answers of {len(part.candidates)} candidates"
-    return [Section(title, ("rank", "passage", *stages), tuple(rows), (), part)]
+    return [Section(title, ("rank", "passage", *stages), tuple(rows))]
+
+
+@head.register
+def _(part: Explanation) -> Head:
+    spans = () if part.bm25 is None else part.bm25.spans
+    return Head(part.query, part.passage, verdict(part), spans)
+
+
+@head.register
+def _(part: SearchExplanation) -> Head:
+    answers = tuple((one.passage.id, one) for one in part.explanations)
+    return Head(part.query, answers=answers)
 
 
 def _rank(rank: int | None) -> str:

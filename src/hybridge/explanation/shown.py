@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .console import as_rich
+from .html import as_html
+from .text import as_text
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -16,18 +20,12 @@ class Shown:
     __slots__ = ()
 
     def __str__(self) -> str:
-        from .text import as_text
-
         return as_text(self)
 
     def __rich__(self) -> RenderableType:
-        from .console import as_rich
-
         return as_rich(self)
 
     def _repr_html_(self) -> str:
-        from .html import as_html
-
         return as_html(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

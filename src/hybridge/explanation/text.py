@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .layout import Section, sections, verdict
-from .parts import Explanation, SearchExplanation
+from .section import Section, head, sections
 
 __all__ = ["as_text", "one_line"]
 
@@ -32,11 +31,14 @@ def one_line(text: str, length: int) -> str:
 
 
 def _head(part: object) -> Iterator[str]:
-    if isinstance(part, Explanation):
-        yield f"{one_line(part.query, 70)} → {one_line(part.passage.id, 60)}"
-        yield verdict(part)
-    elif isinstance(part, SearchExplanation):
-        yield one_line(part.query, 100)
+    above = head(part)
+    if above is None:
+        return
+    if above.passage is None:
+        yield one_line(above.query, 100)
+    else:
+        yield f"{one_line(above.query, 70)} → {one_line(above.passage.id, 60)}"
+        yield above.verdict
 
 
 def _lines(section: Section) -> Iterator[str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..arguments import check_share
-from ..colbert.tokens import TokenEncoder, as_token_encoder
+from ..colbert.engines import as_token_encoder
+from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
 from ..errors import InvalidInputError
 from ..protocols import Encoder, Vectors

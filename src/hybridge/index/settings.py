@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..analyzer import Analyzer
 from ..arguments import check_count
-from ..colbert.tokens import TokenEncoder, as_token_encoder, token_encoder_from_config
+from ..colbert.engines import as_token_encoder, token_encoder_from_config
+from ..colbert.tokens import TokenEncoder
 from ..encoders import as_encoder
 from ..encoders import from_config as encoder_from_config
 from ..errors import EncoderMismatchError, InvalidInputError

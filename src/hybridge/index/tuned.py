@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..arguments import check_count, check_share
 from ..fusion import get_fusion
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import Hit
-from ..protocols import Where
+from ..protocols import Retriever, Where
 from .settings import check_stage_weights
-
-if TYPE_CHECKING:
-    from .searchable import Searchable
 
 __all__ = ["TunedIndex", "check_tuning"]
 
@@ -70,7 +67,7 @@ class TunedIndex:
     ['p1', 'p2']
     """
 
-    index: Searchable
+    index: Retriever
     options: Mapping[str, Any]
 
     def search(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError, MissingExtraError
-from ..evaluation.rendering import SIGNIFICANT
+from ..evaluation.rendering import SIGNIFICANT, Table
 from ..protocols import Retriever
 from .setting import PARAMETERS, Setting, Value
-from .showing import as_html, as_rich, as_text
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class Tuning:
         return pandas.DataFrame({**had, self.measure: [trial.score for trial in self.trials]})
 
     def __str__(self) -> str:
-        return as_text(self)
+        tables = _settings(self).text(), _curves(self).text()
+        return "\n".join([tables[0], "", *_findings(self), "", tables[1]])
 
     def __repr__(self) -> str:
         return (
@@ -170,7 +171,67 @@ class Tuning:
         )
 
     def __rich__(self) -> Group:
-        return as_rich(self)
+        try:
+            from rich.console import Group
+            from rich.text import Text
+        except ImportError as error:
+            raise MissingExtraError("rich", "cli") from error
+        findings = Text("\n".join(["", *_findings(self), ""]))
+        return Group(_settings(self).rich(), findings, _curves(self).rich())
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        findings = "".join(f"<p>{escape(line)}</p>" for line in _findings(self))
+        return f"<div>{_settings(self).html()}{findings}{_curves(self).html()}</div>"
+
+
+def _settings(tuning: Tuning) -> Table:
+    """The default and the chosen setting, one a row."""
+    both = {"default": tuning.default, "chosen": tuning.chosen}
+    scores = {"default": tuning.default_score, "chosen": tuning.held_out_score}
+    names = [
+        name for name in PARAMETERS if any(each.value(name) is not None for each in both.values())
+    ]
+    rows = [
+        [row, f"{scores[row]:.4f}", *(_written(setting, name) for name in names)]
+        for row, setting in both.items()
+    ]
+    return Table(["", f"{tuning.measure} held out", *names], rows)
+
+
+def _findings(tuning: Tuning) -> list[str]:
+    low, high = tuning.interval
+    lines = [
+        f"Chosen − default: {tuning.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
+        f"p = {tuning.p:.4f}; each of {tuning.folds} folds judged by a choice on the others, "
+        f"{len(tuning.trials)} settings tried.",
+        tuning.verdict,
+    ]
+    if tuning.test_score is not None and tuning.default_test_score is not None:
+        lines.append(
+            f"Test: chosen {tuning.test_score:.4f}, default {tuning.default_test_score:.4f}."
+        )
+    return lines
+
+
+def _curves(tuning: Tuning) -> Table:
+    """The best and the worst value of each parameter, with the best of the others."""
+    rows = []
+    for name in tuning.parameters:
+        curve = tuning.curve(name)
+        best, worst = max(curve, key=_score), min(curve, key=_score)
+        rows.append([name, _shown(best[0]), f"{best[1]:.4f}", _shown(worst[0]), f"{worst[1]:.4f}"])
+    return Table(["parameter", "best", tuning.measure, "worst", tuning.measure], rows)
+
+
+def _score(point: tuple[Value, float]) -> float:
+    return point[1]
+
+
+def _written(setting: Setting, name: str) -> str:
+    return _shown(setting.value(name))
+
+
+def _shown(value: Value) -> str:
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)

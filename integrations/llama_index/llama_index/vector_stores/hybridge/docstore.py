@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
@@ -16,10 +16,8 @@ from hybridge.filters import Eq
 from llama_index.retrievers.hybridge.nodes import node_of, passages_of
 
 from .documents import by_document, document_hash, document_info
+from .making import StoreMaking
 from .mapping import NodeMapping
-
-if TYPE_CHECKING:
-    from .store import HybridVectorStore
 
 __all__ = ["HybridDocumentStore"]
 
@@ -47,7 +45,7 @@ class HybridDocumentStore(BaseDocumentStore):
     'Bread needs yeast.'
     """
 
-    def __init__(self, store: HybridVectorStore) -> None:
+    def __init__(self, store: StoreMaking) -> None:
         self._store = store
 
     @property

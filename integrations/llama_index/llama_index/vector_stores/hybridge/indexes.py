@@ -6,21 +6,18 @@ import asyncio
 import inspect
 from collections.abc import Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.indices.vector_store import VectorIndexRetriever
 from llama_index.core.schema import BaseNode
-from llama_index.core.storage.docstore.types import RefDocInfo
+from llama_index.core.storage.docstore.types import BaseDocumentStore, RefDocInfo
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from hybridge import HybridIndex
 from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache, keep_vectors
-
-if TYPE_CHECKING:
-    from .store import HybridVectorStore
 
 __all__ = ["HybridVectorStoreIndex", "index_over", "patch_from_vector_store"]
 
@@ -67,13 +64,19 @@ class HybridVectorStoreIndex(VectorStoreIndex):
 
 
 def index_over(
-    store: HybridVectorStore, embed_model: Any, cache: VectorCache, **options: Any
+    store: BasePydanticVectorStore,
+    docstore: BaseDocumentStore,
+    embed_model: Any,
+    cache: VectorCache,
+    /,
+    **options: Any,
 ) -> VectorStoreIndex:
-    """An index over a store, with the store's docstore.
+    """An index over a store and its docstore.
 
     Args:
         store: an open store.
-        embed_model: embeds queries and what is inserted; None for the store's own.
+        docstore: the nodes of that store.
+        embed_model: embeds queries and what is inserted.
         cache: vectors that are not to be made again.
         options: those of `VectorStoreIndex`.
 
@@ -83,10 +86,10 @@ def index_over(
     known = inspect.signature(VectorStoreIndex).parameters.keys() - _OURS
     if unknown := options.keys() - known:
         raise TypeError(f"as_index knows no option {min(unknown)!r}: use some of {sorted(known)}")
-    model = store.embed_model if embed_model is None else embed_model
+    model = embed_model
     if isinstance(model, BaseEmbedding) and not isinstance(model, CachedEmbedding):
         model = CachedEmbedding(model, cache)
-    storage = StorageContext.from_defaults(vector_store=store, docstore=store.docstore)
+    storage = StorageContext.from_defaults(vector_store=store, docstore=docstore)
     return HybridVectorStoreIndex(
         **{"nodes": [], **options}, embed_model=model, storage_context=storage
     )
@@ -96,7 +99,7 @@ def index_over(
 _OURS = {"embed_model", "storage_context", "index_struct", "kwargs"}
 
 
-def patch_from_vector_store(store_class: type[HybridVectorStore]) -> None:
+def patch_from_vector_store(store_class: type[Any]) -> None:
     """Let `VectorStoreIndex.from_vector_store` make what `as_index` makes, over stores of a class.
 
     It gives an index a new docstore and asks the vector store for none, so that what follows
@@ -115,11 +118,13 @@ def patch_from_vector_store(store_class: type[HybridVectorStore]) -> None:
         embed_model: Any = None,
         **kwargs: Any,
     ) -> VectorStoreIndex:
+        index: VectorStoreIndex
         if cls is not VectorStoreIndex or not isinstance(vector_store, store_class):
-            index: VectorStoreIndex = original(cls, vector_store, embed_model, **kwargs)
-            return index
-        kwargs.pop("storage_context", None)  # ignored there too
-        return vector_store.as_index(embed_model=embed_model, **kwargs)
+            index = original(cls, vector_store, embed_model, **kwargs)
+        else:
+            kwargs.pop("storage_context", None)  # ignored there too
+            index = vector_store.as_index(embed_model=embed_model, **kwargs)
+        return index
 
     from_vector_store.store_class = store_class  # type: ignore[attr-defined]
     VectorStoreIndex.from_vector_store = classmethod(from_vector_store)  # type: ignore[arg-type,assignment]

@@ -100,7 +100,8 @@ class HybridVectorStore(StoreMaking):
         >>> index.refresh_ref_docs([Document(id_="d", text="Bread needs yeast.")])
         [False]
         """
-        return index_over(self, embed_model, self._vectors, **options)
+        model = self.embed_model if embed_model is None else embed_model
+        return index_over(self, self.docstore, model, self._vectors, **options)
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Add nodes; one whose id is there already replaces it.
