@@ -9,30 +9,24 @@ from typing import Any
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-LEFT_BEHIND = ("hits", "answer", "hit", "evaluation", "explanation")
+MOST_WORDS = 900
+TEXTS = {"Aspirin thins the blood.", "Warfarin is an anticoagulant."}
 
 
 def test_the_readme_runs(
     run_readme: Callable[..., Iterator[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    left = [{name: names.get(name) for name in LEFT_BEHIND} for names in run_readme(README)]
-    first, langchain, llama_index, measured, late, pipeline, plaid, bm25 = left
-    assert [hit.passage.id for hit in first["hits"]] == ["p1", "p2"]
-    assert {entry.stage for entry in first["hits"][0].trace} == {"bm25", "dense", "fusion"}
+    six_lines, langchain, llama_index = map(dict, run_readme(README))
+    assert [hit.passage.id for hit in six_lines["hits"]] == ["p1", "p2"]
+    assert {entry.stage for entry in six_lines["hits"][0].trace} == {"bm25", "dense", "fusion"}
+    assert capsys.readouterr().out.startswith("Aspirin thins the blood. (StageScore(")
     answer = langchain["answer"].text
-    assert "Aspirin thins the blood." in answer
-    assert "Warfarin is an anticoagulant." in answer
+    assert all(text in answer for text in TEXTS)
+    assert "Bread" not in answer
     assert answer.endswith("which drugs prevent clotting?")
-    assert {found.node_id for found in llama_index["answer"].source_nodes} == {"p1", "p2"}
+    assert {found.text for found in llama_index["answer"].source_nodes} == TEXTS
     assert "Query: which drugs prevent clotting?" in str(llama_index["answer"])
-    assert measured["evaluation"].mean("hybrid", "RR@10") == 1.0
-    assert measured["explanation"].rank == 2
-    assert [hit.passage.id for hit in late["hits"]] == ["p1", "p2"]
-    assert late["hits"][0].trace[-1].stage == "late-interaction:blend"
-    assert {hit.passage.id for hit in pipeline["hits"]} == {"p1", "p2"}
-    assert pipeline["hits"][0].trace[-1].stage == "colbert:blend"
-    assert plaid["hit"].passage.id == "p1"
-    assert bm25["hit"].passage.id == "a"
-    printed = capsys.readouterr().out
-    assert "Aspirin" in printed
-    assert "keep it." in printed  # two questions prove nothing
+
+
+def test_the_readme_is_read_in_ninety_seconds() -> None:
+    assert len(README.read_text("utf-8").split()) <= MOST_WORDS
