@@ -35,9 +35,20 @@ def test_one_candidate() -> None:
     assert ConvexCombination("min-max").fuse([{"a": 3.0}, {"a": -1.0}]) == {"a": 0.5}
 
 
-def test_a_candidate_that_was_not_completed_is_named() -> None:
-    with pytest.raises(InvalidInputError, match=r"lacks the score of 'b'.*Scorer\.score"):
-        ConvexCombination().fuse([BM25, {"a": 0.3, "c": 0.9}])
+def test_an_absent_score_counts_as_the_lowest_of_its_run() -> None:
+    # BM25's z-scores are ± sqrt(3 / 2) and 0; of two scores they are -1 and 1, so b gets -1 too.
+    z = 1.5**0.5
+    fused = ConvexCombination().fuse([BM25, {"a": 0.3, "c": 0.9}], [0.25, 0.75])
+    assert fused == pytest.approx({"a": 0.25 * z - 0.75, "b": -0.25 * z - 0.75, "c": 0.75})
+    fused = ConvexCombination("min-max").fuse([BM25, {"a": 0.3, "c": 0.9}], [0.25, 0.75])
+    assert fused == pytest.approx({"a": 0.25, "b": 0.0, "c": 0.125 + 0.75})
+
+
+def test_absent_scores_beside_a_run_of_one_candidate() -> None:
+    # One score has no deviation: in z-scores found and absent are alike, in min-max they are not.
+    assert ConvexCombination().fuse([{"a": 3.0}, {"a": 0.0, "b": 1.0}]) == {"a": -0.5, "b": 0.5}
+    fused = ConvexCombination("min-max").fuse([{"a": 3.0}, {"a": 0.0, "b": 1.0}])
+    assert fused == {"a": 0.25, "b": 0.5}
 
 
 def test_runs_without_candidates_need_no_completion() -> None:

@@ -38,7 +38,8 @@ class Fusion(Protocol):
 
     Attributes:
         name: what the registry knows it by.
-        completes: whether every run must score every candidate of all the runs together.
+        completes: whether retrievers are to score the candidates of all the runs together. A run
+            still lacks those that its retriever cannot score, or does not hold.
         weighted: optional, True where it is missing: whether weights that differ mean something.
     """
 

@@ -9,14 +9,16 @@ from typing import ClassVar, Literal, TypeVar
 import numpy as np
 
 from ..errors import InvalidInputError
-from .base import Configured, check_weights, read_scores, standardize, sum_in_order
-from .min_max import min_max
+from .base import Configured, Fusion, check_weights, read_scores, standardize, sum_in_order
+from .min_max import MinMax, min_max
+from .z_score import ZScore
 
 __all__ = ["ConvexCombination"]
 
 K = TypeVar("K", bound=Hashable)
 
 _NORMALIZATIONS = {"z-score": standardize, "min-max": min_max}
+_INCOMPLETE: Mapping[str, Fusion] = {"z-score": ZScore(), "min-max": MinMax()}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class ConvexCombination(Configured):
     (`Scorer.score`): a passage that only BM25 found still has its exact cosine. So nothing is
     missing, and every run is normalised over the same candidates. Equal scores, or one candidate,
     normalise to one constant (0 for z-score, 0.5 for min-max): that run then decides nothing.
+
+    A retriever that cannot score given passages, or does not hold them, leaves scores absent. The
+    result is then that of `ZScore` or `MinMax`: each run is normalised over the candidates that it
+    has, and an absent one gets the run's lowest z-score, or 0 for min-max.
 
     Source: S. Bruch, S. Gai and A. Ingber, *An Analysis of Fusion Functions for Hybrid Retrieval*,
     arXiv 2210.11934, 2022, who find it to beat reciprocal rank fusion, to depend little on the
@@ -45,6 +51,8 @@ class ConvexCombination(Configured):
     >>> cosine = {"a": 0.25, "b": 0.5, "c": 0.75}
     >>> ConvexCombination(normalization="min-max").fuse([bm25, cosine], [0.5, 0.5])
     {'a': 0.5, 'b': 0.25, 'c': 0.75}
+    >>> ConvexCombination(normalization="min-max").fuse([bm25, {"c": 0.75, "b": 0.25}])
+    {'a': 0.5, 'b': 0.0, 'c': 0.75}
     """
 
     name: ClassVar[str] = "convex"
@@ -62,24 +70,14 @@ class ConvexCombination(Configured):
     def fuse(
         self, runs: Sequence[Mapping[K, float]], weights: Sequence[float] | None = None
     ) -> dict[K, float]:
-        """The fused score of every candidate; arguments as for `Fusion.fuse`.
-
-        Raises:
-            InvalidInputError: a run that has candidates does not score one that another has.
-        """
+        """The fused score of every candidate; arguments as for `Fusion.fuse`."""
         shares = check_weights(weights, len(runs))
         filled = [(run, share) for run, share in zip(runs, shares, strict=True) if run]
         if not filled:
             return {}
         first = filled[0][0]
-        for run, _ in filled:
-            if run.keys() != first.keys():
-                missing = next(iter(run.keys() ^ first.keys()))
-                raise InvalidInputError(
-                    f"a run lacks the score of {missing!r}: a convex combination needs every "
-                    "candidate scored by every retriever. Complete the runs with Scorer.score, or "
-                    "choose 'min-max' or 'z-score'"
-                )
+        if any(run.keys() != first.keys() for run, _ in filled):
+            return _INCOMPLETE[self.normalization].fuse(runs, weights)
         rows = np.array([read_scores(run, first) for run, _ in filled])
         parts = _NORMALIZATIONS[self.normalization](rows) * [[share] for _, share in filled]
         return dict(zip(first, sum_in_order(parts), strict=True))

@@ -14,11 +14,11 @@ from ..arguments import check_queries
 from ..filters import Filter
 from ..iteration import chunked
 from ..passages import Hit, Passage
+from ..search import completed, fused_run, sorted_passages, top_with_ties
 from ..vectors.store import Ranking, VectorStore
-from .hits import by_id, head
 from .late import LateSearch
 from .plan import Plan
-from .search import BATCH, completed, fused_by, late_blended
+from .search import BATCH, late_blended
 from .searchable import Searchable
 from .stages import Stage, StageSearch
 
@@ -92,17 +92,17 @@ class Evidence:
 
     def _found(self, plan: Plan) -> list[list[tuple[Passage, float, int]]]:
         runs = zip(*self._runs(plan), strict=True)
-        scores = [fused_by(plan, query_runs) for query_runs in runs]
+        scores = [fused_run(plan.fusion, some, plan.shares) for some in runs]
         if plan.late is not None:
             if self._late is None:
                 self._late = _RecalledLate(self._store, self._encoded[plan.late.name])
             judged = self._late.judged([list(run) for run in scores])
             scores = late_blended(scores, judged, plan.blend)
-        heads = [head(run, plan.k) for run in scores]
+        heads = [top_with_ties(run, plan.k) for run in scores]
         unread = set[int]().union(*heads) - self._passages.keys()
         if unread:
             self._passages |= self._store.get(list(unread))
-        return [by_id(some, self._passages)[: plan.k] for some in heads]
+        return [sorted_passages(some, self._passages)[: plan.k] for some in heads]
 
     def _runs(self, plan: Plan) -> _Runs:
         """Each stage's scores of its candidates, or of all stages' where the fusion wants that."""

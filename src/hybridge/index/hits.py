@@ -1,4 +1,4 @@
-"""From runs to hits: the best of a run, ties by id, and what every stage thought of them."""
+"""From an index's runs to hits, each with the rank and score of every stage."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from ..passages import Hit, Passage, StageScore
+from ..search import sorted_passages, top_with_ties
 from ..vectors.store import Ranking, VectorStore
 
-__all__ = ["Run", "by_id", "head", "hits_alone", "passages_of", "traced_hits"]
+__all__ = ["Run", "hits_alone", "passages_of", "traced_hits"]
 
 # Candidates and their scores, in no order.
 Run: TypeAlias = Mapping[int, float]
-
-
-def head(run: Run, k: int) -> Run:
-    """The best `k` and all that tie with the last of them, in no order: ids will decide."""
-    if len(run) <= k:
-        return run
-    least = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= least}
 
 
 def passages_of(store: VectorStore, runs: Sequence[Run]) -> dict[int, Passage]:
@@ -28,21 +21,14 @@ def passages_of(store: VectorStore, runs: Sequence[Run]) -> dict[int, Passage]:
     return store.get(list(points)) if points else {}
 
 
-def by_id(run: Run, passages: Mapping[int, Passage]) -> list[tuple[Passage, float, int]]:
-    """Candidates with their passages, best first, ties by id."""
-    # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in run.items() if point in passages]
-    return sorted(found, key=lambda item: (-item[1], item[0].id))
-
-
 def hits_alone(stage: str, runs: Sequence[Run], store: VectorStore, k: int) -> list[list[Hit]]:
     """The best `k` of each run as hits that no other stage has touched."""
-    heads = [head(run, k) for run in runs]
+    heads = [top_with_ties(run, k) for run in runs]
     passages = passages_of(store, heads)
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score),))
-            for rank, (passage, score, _) in enumerate(by_id(some, passages)[:k], start=1)
+            for rank, (passage, score, _) in enumerate(sorted_passages(some, passages)[:k], start=1)
         ]
         for some in heads
     ]

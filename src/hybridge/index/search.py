@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import filterfalse
-from math import isfinite
 from typing import Any
 
-from ..errors import InvalidInputError
 from ..filters import Filter
 from ..fusion import ConvexCombination
 from ..observation import ENCODING, Report, observed, shifted
 from ..passages import Hit
+from ..search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 from ..vectors.store import Ranking, VectorStore
-from .hits import Run, by_id, head, hits_alone, passages_of, traced_hits
+from .hits import Run, hits_alone, passages_of, traced_hits
 from .late import LATE, LATE_BLEND
 from .plan import Plan
-from .stages import Stage, StageSearch
+from .stages import Stage
 
 __all__ = [
     "BATCH",
     "FUSION",
     "Considered",
-    "completed",
     "consider",
-    "fused_by",
     "hybrid_hits",
     "late_blended",
     "spread",
     "stage_hits",
 ]
-
-FUSION = "fusion"
 
 _BLENDING = ConvexCombination()
 
@@ -113,10 +107,10 @@ class Considered:
 
     def hits(self, store: VectorStore, k: int) -> list[list[Hit]]:
         """The best `k` for each query, ties by id."""
-        heads = [head(run, k) for run in self.final]
+        heads = [top_with_ties(run, k) for run in self.final]
         passages = passages_of(store, heads)
         return [
-            traced_hits(by_id(some, passages)[:k], self.names, query_tops, self.last)
+            traced_hits(sorted_passages(some, passages)[:k], self.names, query_tops, self.last)
             for some, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
         ]
 
@@ -151,7 +145,7 @@ def consider(
             tell(report, stage.name, tops[-1])
     with observed(FUSION, len(tops[0])) as report:
         runs = completed(searches, tops) if fusion.completes else tops
-        fused = [fused_by(plan, query_runs) for query_runs in zip(*runs, strict=True)]
+        fused = [fused_run(fusion, some, plan.shares) for some in zip(*runs, strict=True)]
         tell(report, FUSION, fused)
     if plan.late is None:
         return Considered(names, tops, runs, fused, None, FUSION, fused)
@@ -166,43 +160,12 @@ def consider(
     return Considered(names, tops, runs, fused, judged, LATE_BLEND, final)
 
 
-def fused_by(plan: Plan, runs: Sequence[Run]) -> dict[int, float]:
-    """One query's runs as the plan fuses them.
-
-    Raises:
-        InvalidInputError: a fusion of one's own gave a score that is not finite.
-    """
-    # Copies, for it to do with as it likes: what was found stays as it is.
-    fused = plan.fusion.fuse([dict(run) for run in runs], plan.shares)
-    wrong = next(filterfalse(isfinite, fused.values()), None)
-    if wrong is not None:
-        raise InvalidInputError(
-            f"the fusion {plan.fusion.name!r} gave a candidate the score {wrong}: it must give "
-            "each a finite number"
-        )
-    return fused
-
-
 def late_blended(
     fused: Sequence[dict[int, float]], judged: Sequence[dict[int, float]], blend: float
 ) -> list[dict[int, float]]:
     """The fused scores and late interaction's together, one dict a query."""
     shares = [1 - blend, blend]
     return [_BLENDING.fuse(runs, shares) for runs in zip(fused, judged, strict=True)]
-
-
-def completed(
-    searches: Sequence[StageSearch], runs: Sequence[Sequence[dict[int, float]]]
-) -> list[list[dict[int, float]]]:
-    """Each stage's runs with the exact scores of the candidates that only other stages found."""
-    unions = [set[int]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
-    whole = []
-    for search, stage_runs in zip(searches, runs, strict=True):
-        missing = [union.difference(run) for union, run in zip(unions, stage_runs, strict=True)]
-        whole.append(
-            [run | more for run, more in zip(stage_runs, search.exact(missing), strict=True)]
-        )
-    return whole
 
 
 def _ranked(run: Run) -> Ranking:
