@@ -28,6 +28,7 @@ from hybridge import (
     Analyzer,
     BM25Retriever,
     CallableEncoder,
+    FusedRetriever,
     Hit,
     HybridIndex,
     Passage,
@@ -50,6 +51,7 @@ from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNo
 from hybridge.evaluation import Collection
 from hybridge.foreign import Inside
 from hybridge.forking import ForkSafeLock
+from hybridge.fused import FusedSearch
 from hybridge.fusion import (
     DBSF,
     RRF,
@@ -164,6 +166,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FieldCheck": lambda w: f.FieldCheck("the example"),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
     "ForkSafeLock": lambda w: ForkSafeLock(reentrant=True),
+    "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
+    "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
     "Found": lambda w: Found("1", "text", {"a": 1}, 0.5),
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),

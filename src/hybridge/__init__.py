@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate as evaluate
     from .explanation import explain as explain
     from .explanation import explain_search as explain_search
+    from .fused import FusedRetriever as FusedRetriever
     from .index import HybridIndex as HybridIndex
     from .lexical import BM25Retriever as BM25Retriever
     from .passages import Hit as Hit
@@ -33,6 +34,7 @@ _HOMES = {
     "BM25Retriever": "lexical",
     "CallableEncoder": "encoders",
     "Encoder": "protocols",
+    "FusedRetriever": "fused",
     "Hit": "passages",
     "HybridIndex": "index",
     "HybridgeError": "errors",

@@ -10,11 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import RLock
 from typing import Protocol
 
 from .passages import Hit
 
-__all__ = ["ENCODING", "Observer", "Report", "observed", "observing", "shifted"]
+__all__ = [
+    "ENCODING",
+    "Observer",
+    "Report",
+    "inside",
+    "observed",
+    "observing",
+    "one_at_a_time",
+    "shifted",
+]
 
 ENCODING = "encode"
 """The stage in which an index turns queries into vectors; it finds nothing by itself."""
@@ -134,6 +144,59 @@ class _Shifted:
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
         self.observer.failed(stage, [self.places[at] for at in queries], error)
+
+
+def inside(stage: str) -> AbstractContextManager[None]:
+    """Inside the block stages are those of another one: "bm25" of "notes" is "notes/bm25"."""
+    observer = _current.get()
+    return nullcontext() if observer is None else observing(_Inner(observer, stage))
+
+
+@dataclass(frozen=True)
+class _Inner:
+    observer: Observer
+    stage: str
+
+    @property
+    def wants_hits(self) -> bool:
+        return _wants_hits(self.observer)
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        self.observer.began(f"{self.stage}/{stage}", queries)
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        self.observer.ended(f"{self.stage}/{stage}", hits)
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        self.observer.failed(f"{self.stage}/{stage}", queries, error)
+
+
+def one_at_a_time() -> AbstractContextManager[None]:
+    """Inside the block an observer is called by one thread at a time, whoever starts threads."""
+    observer = _current.get()
+    return nullcontext() if observer is None else observing(_Locked(observer, RLock()))
+
+
+@dataclass(frozen=True)
+class _Locked:
+    observer: Observer
+    lock: AbstractContextManager[object]  # reentrant: an observer may search, too
+
+    @property
+    def wants_hits(self) -> bool:
+        return _wants_hits(self.observer)
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        with self.lock:
+            self.observer.began(stage, queries)
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        with self.lock:
+            self.observer.ended(stage, hits)
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        with self.lock:
+            self.observer.failed(stage, queries, error)
 
 
 def _wants_hits(observer: Observer) -> bool:

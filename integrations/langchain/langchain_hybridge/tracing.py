@@ -82,6 +82,6 @@ class _StageRuns:
 
     def _begin(self, stage: str, at: int) -> _Run:
         query, manager = self._queries[at], self._managers[at]
-        if stage == ENCODING:
+        if stage.rpartition("/")[2] == ENCODING:  # of a member of a FusedRetriever, too
             return manager.on_chain_start(None, {"query": query}, name=stage)
         return manager.on_retriever_start(None, query, name=stage)

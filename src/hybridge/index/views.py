@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..passages import Hit
+from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
 from ..vectors.options import Distance
@@ -82,6 +82,13 @@ class StageRetriever:
     ) -> list[list[Hit]]:
         """`search` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.search, queries, k, where=where, depth=depth)
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """Return the passages of these ids, None for an id that is not there."""
+        points = [self._store.point(id_) for id_ in check_ids(ids)]
+        with self._access.reading():
+            found = self._store.get(points)
+        return [found.get(point) for point in points]
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
         """The stage's exact score of each of `ids[i]` for `queries[i]`.
