@@ -35,10 +35,11 @@ test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/notebooks
 	$(BIN)/python -m pytest tests/notebooks --durations=6
 
-lint: $(VENV)/.dev-installed ## check style, format and types
+lint: $(VENV)/.dev-installed ## check style, format, types and the layers of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.docs-installed ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from logging import Logger
 from pathlib import Path
 from typing import TypeVar
@@ -118,7 +119,14 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
 
 
 def test_the_version_is_the_distribution_s() -> None:
-    assert hybridge.__version__ == PROJECT["version"]
+    assert hybridge.__version__ == version("hybridge")
+    assert "version" not in PROJECT
+
+
+def test_the_changelog_tells_of_this_version_and_of_what_comes_next() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    releases = [line.split()[1] for line in text.splitlines() if line.startswith("## ")]
+    assert releases[:2] == ["[Unreleased]", f"[{hybridge.__version__}]"]
 
 
 def test_the_extras_are_there() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distributions, packages_distributions, requires, version
@@ -17,8 +18,11 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
-INTEGRATIONS = Path(__file__).parents[2] / "integrations"
+ROOT = Path(__file__).parents[2]
+INTEGRATIONS = ROOT / "integrations"
 HOMES = {
     "langchain_hybridge": "langchain",
     "llama_index.retrievers.hybridge": "llama_index",
@@ -36,13 +40,35 @@ def pyproject(folder: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("module", "folder"), HOMES.items())
 def test_it_installs_with_its_framework_s_core_alone(module: str, folder: str) -> None:
     project = pyproject(folder)["project"]
-    assert importlib.import_module(module).__version__ == project["version"]
-    assert version(project["name"]) == project["version"]
-    assert requires(project["name"]) == project["dependencies"]
-    assert [need.split(">")[0] for need in project["dependencies"]] == [
-        "hybridge",
-        f"{folder.replace('_', '-')}-core",
-    ]
+    assert importlib.import_module(module).__version__ == version(project["name"])
+    needs = list(map(Requirement, project["dependencies"]))
+    assert list(map(Requirement, requires(project["name"]) or [])) == needs
+    assert [need.name for need in needs] == ["hybridge", f"{folder.replace('_', '-')}-core"]
+
+
+@pytest.mark.parametrize("folder", ["langchain", "llama_index"])
+def test_it_takes_a_core_of_its_own_minor_release_and_no_other(folder: str) -> None:
+    project = pyproject(folder)["project"]
+    core = Requirement(project["dependencies"][0]).specifier
+    ours = Version(version(project["name"]))
+    assert version("hybridge") == str(ours)
+    assert f"{ours}" in core
+    assert f"{ours.major}.{ours.minor}.99" in core
+    assert f"{ours.major}.{ours.minor + 1}.0" not in core
+    assert f"{ours.major}.{ours.minor - 1}.0" not in core
+
+
+@pytest.mark.parametrize("folder", ["langchain", "llama_index"])
+def test_it_says_of_itself_what_the_core_says(folder: str) -> None:
+    ours, core = pyproject(folder), tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    for field in ("authors", "classifiers", "dynamic", "license", "requires-python", "urls"):
+        assert ours["project"][field] == core["project"][field]
+    homes = [INTEGRATIONS / folder, ROOT]
+    one, other = (
+        (home / project["tool"]["hatch"]["version"]["path"]).resolve()
+        for home, project in zip(homes, (ours, core), strict=True)
+    )
+    assert one == other == ROOT / "src" / "hybridge" / "__init__.py"
 
 
 @pytest.mark.parametrize("module", HOMES)
@@ -70,6 +96,24 @@ def test_llamahub_is_told_of_every_class() -> None:
     assert set(hub["class_authors"]) == {
         name for name in offered if name.endswith(("Retriever", "Rerank", "Store"))
     }
+
+
+# As a source distribution
+
+
+@pytest.mark.parametrize("folder", ["langchain", "llama_index"])
+def test_a_source_distribution_builds_without_the_rest_of_the_tree(
+    folder: str, tmp_path: Path
+) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path), "-t"]
+    subprocess.run([*build, "sdist"], cwd=INTEGRATIONS / folder, check=True, capture_output=True)
+    [packed] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / packed.name.removesuffix(".tar.gz")
+    subprocess.run([*build, "wheel"], cwd=unpacked, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    assert wheel.name.split("-")[1] == version("hybridge")
 
 
 # As a wheel
