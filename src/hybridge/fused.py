@@ -21,7 +21,7 @@ from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 
-__all__ = ["FusedRetriever", "FusedSearch"]
+__all__ = ["FusedPlan", "FusedRetriever", "FusedSearch"]
 
 T = TypeVar("T")
 
@@ -182,7 +182,7 @@ class FusedRetriever:
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
         depth: int | Mapping[str, int] | None = None,
-    ) -> _Plan:
+    ) -> FusedPlan:
         """Return what a search is to do, its arguments checked and its defaults filled in."""
         method = self.fusion if fusion is None else get_fusion(fusion)
         if weights is not None:
@@ -202,7 +202,7 @@ class FusedRetriever:
             if weighed[name] > 0
         ]
         shares = [weighed[member.name] for member in members]
-        return _Plan(asked, positions, k, where, members, shares, method)
+        return FusedPlan(asked, positions, k, where, members, shares, method)
 
     def _check_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         self._check_names(weights, "weights", 1 / len(self.retrievers))
@@ -248,7 +248,7 @@ class FusedSearch:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class FusedPlan:
     """A search that is ready to run.
 
     Args:
@@ -311,13 +311,13 @@ class _Member:
     retriever: Retriever
     depth: int
 
-    def search(self, plan: _Plan) -> list[list[Hit]]:
+    def search(self, plan: FusedPlan) -> list[list[Hit]]:
         with self._watched(len(plan.queries)) as report:
             answer = self.retriever.search(plan.queries, self.depth, where=plan.where)
             report.hits = lists = self.named(answer, len(plan.queries))
         return lists
 
-    async def asearch(self, plan: _Plan) -> list[list[Hit]]:
+    async def asearch(self, plan: FusedPlan) -> list[list[Hit]]:
         with self._watched(len(plan.queries)) as report:
             answer = await self.retriever.asearch(plan.queries, self.depth, where=plan.where)
             report.hits = lists = self.named(answer, len(plan.queries))

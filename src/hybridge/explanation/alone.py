@@ -42,14 +42,14 @@ class OtherExaminer:
         query: a question that is not blank.
         k: how many answers are wanted.
         where: only passages that pass this filter are found.
-        feeds: whether a reranker is to see the answers.
+        feeds: what the answers go to, like a reranker; "" for the user.
     """
 
     # How deep a rank is sought. Asked for more, an unknown retriever may answer otherwise.
     _deepest = 0
 
     def __init__(
-        self, retriever: Retriever, query: str, k: int, where: Where | None, feeds: bool = False
+        self, retriever: Retriever, query: str, k: int, where: Where | None, feeds: str = ""
     ) -> None:
         self.query = query
         self.where = as_filter(where)
@@ -151,7 +151,7 @@ class StageExaminer(_Deep):
         query: str,
         k: int,
         where: Where | None,
-        feeds: bool = False,
+        feeds: str = "",
     ) -> None:
         super().__init__(retriever, query, k, where, feeds)
         self._index = cast(HybridIndex, retriever._index)

@@ -8,6 +8,7 @@ from ..arguments import check_k
 from ..errors import InvalidInputError
 from ..filters import as_filter
 from ..foreign import Inside, as_retriever, inside_of
+from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..index.tuned import TunedIndex
 from ..index.views import StageRetriever
@@ -17,6 +18,7 @@ from ..pipeline import Pipeline
 from ..protocols import Where
 from .alone import BM25Examiner, OtherExaminer, PlaidExaminer, StageExaminer
 from .examiner import Examiner
+from .fused import FusedExaminer
 from .hybrid import HybridExaminer
 from .parts import Explanation, SearchExplanation
 from .reranking import PipelineExaminer
@@ -41,9 +43,10 @@ def explain(
     parts sum to it. Nothing should be written to an index meanwhile.
 
     Args:
-        retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline over any of
-            these; a retriever that an adapter makes of them, for LangChain or LlamaIndex; or any
-            other retriever, of which no more is known than what it returns.
+        retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline or a
+            `FusedRetriever` over any of these; a retriever that an adapter makes of them, for
+            LangChain or LlamaIndex; or any other retriever, of which no more is known than what it
+            returns.
         query: one question.
         passage: its id, itself, or a hit of it.
         k: how many answers the search is for; None for as many as an adapter's retriever is set
@@ -113,13 +116,18 @@ def _searched(retriever: object, query: str, k: int | None, where: Where | None)
     return _examiner(searched, query, check_k(k), where)
 
 
-def _examiner(
-    retriever: Any, query: str, k: int, where: Where | None, feeds: bool = False
-) -> Examiner:
+def _examiner(retriever: Any, query: str, k: int, where: Where | None, feeds: str = "") -> Examiner:
     if isinstance(retriever, Pipeline):
-        first, reranked = retriever.first(k), feeds or bool(retriever.rerankers)
-        inner = _examiner(retriever.retriever, query, first, where, reranked)
+        first, next_ = retriever.first(k), "the next reranker" if retriever.rerankers else feeds
+        inner = _examiner(retriever.retriever, query, first, where, next_)
         return PipelineExaminer(retriever, inner, query, k, feeds)
+    if isinstance(retriever, FusedRetriever):
+        plan = retriever._plan([query], k, where)
+        members = {
+            member.name: _examiner(member.retriever, query, member.depth, where, "the fusion")
+            for member in plan.members
+        }
+        return FusedExaminer(plan, members, feeds)
     if isinstance(retriever, HybridIndex):
         return HybridExaminer(retriever, {}, query, k, where, feeds)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):
@@ -137,7 +145,7 @@ def _examiner(
 
 
 def _inside_examiner(
-    inside: Inside, query: str, k: int, where: Where | None, feeds: bool
+    inside: Inside, query: str, k: int, where: Where | None, feeds: str
 ) -> Examiner:
     where = inside.where if where is None else where
     examiner = _examiner(inside.retriever, query, k, where, feeds)

@@ -44,7 +44,7 @@ class HybridExaminer:
         query: a question that is not blank.
         k: how many answers are wanted.
         where: only passages that pass this filter are found.
-        feeds: whether a reranker is to see the answers.
+        feeds: what the answers go to, like a reranker; "" for the user.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class HybridExaminer:
         query: str,
         k: int,
         where: Where | None,
-        feeds: bool = False,
+        feeds: str = "",
     ) -> None:
         self._index = index
         self._feeds = feeds

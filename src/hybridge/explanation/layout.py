@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,9 +90,11 @@ def _(part: DensePart) -> list[Section]:
 
 @sections.register
 def _(part: FusionPart) -> list[Section]:
+    ranked = any(stage.rank is not None for stage in part.stages)
     rows = tuple(
         (
             stage.stage,
+            *(["–" if stage.rank is None else str(stage.rank)] if ranked else []),
             number(stage.score),
             number(stage.normalised),
             number(stage.weight, 2),
@@ -105,7 +108,8 @@ def _(part: FusionPart) -> list[Section]:
         of = f"{_rank(part.rank)} of {part.candidates}"
         title = f"{part.method} fusion {number(part.score)}, {of}"
     notes = () if part.exact or part.score is None else ("This fusion is no sum of parts.",)
-    return [Section(title, ("stage", "score", "normalised", "weight", "part"), rows, notes)]
+    columns = ("stage", *(["rank"] if ranked else []), "score", "normalised", "weight", "part")
+    return [Section(title, columns, rows, notes)]
 
 
 @sections.register
@@ -156,6 +160,10 @@ def _(part: Explanation) -> list[Section]:
         *part.rerankers,
     )
     found = [section for one in parts if one is not None for section in sections(one)]
+    for name, member in part.members.items():
+        found.append(Section(f"{name}: {verdict(member)}"))
+        if not _is_bare(member):
+            found += [replace(each, title=f"{name}: {each.title}") for each in sections(member)]
     if found:
         return found
     rows = tuple((entry.stage, str(entry.rank), number(entry.score)) for entry in part.trace)
@@ -186,6 +194,12 @@ def _(part: Explanation) -> Head:
 def _(part: SearchExplanation) -> Head:
     answers = tuple((one.passage.id, one) for one in part.explanations)
     return Head(part.query, answers=answers)
+
+
+def _is_bare(explanation: Explanation) -> bool:
+    """Whether no more is known of a passage than its rank and score."""
+    parts = (explanation.bm25, explanation.dense, explanation.fusion, explanation.late_interaction)
+    return not any((*parts, *explanation.rerankers)) and len(explanation.trace) < 2
 
 
 def _rank(rank: int | None) -> str:

@@ -20,7 +20,7 @@ def missed_by_hybrid(
     place: int | None,
     enough: int | None,
     allowed: bool,
-    feeds: bool = False,
+    feeds: str = "",
 ) -> str:
     """Why an index's search does not return a passage.
 
@@ -30,7 +30,7 @@ def missed_by_hybrid(
         place: the passage's among the candidates; None if it is none.
         enough: the depth at which it would be one; None where that is not known.
         allowed: whether it passes the filter.
-        feeds: whether a reranker is to see the answers.
+        feeds: what the answers go to, like a reranker; "" for the user.
     """
     if not allowed:
         return EXCLUDED
@@ -48,7 +48,7 @@ def _moved(blend: BlendPart, k: int) -> str:
     return f"{blend.stage} put it from {blend.rank_before} to {blend.rank_after}; "
 
 
-def cut_off(place: int, candidates: int, k: int, feeds: bool = False, *, sure: bool = True) -> str:
+def cut_off(place: int, candidates: int, k: int, feeds: str = "", *, sure: bool = True) -> str:
     """Why a candidate is no answer.
 
     >>> cut_off(14, 163, 10)
@@ -58,11 +58,11 @@ def cut_off(place: int, candidates: int, k: int, feeds: bool = False, *, sure: b
     return f"it ranks {place} of {candidates} candidates, and {more}"
 
 
-def _limit(k: int, feeds: bool) -> str:
-    return f"the first {k} go to the next reranker" if feeds else f"k is {k}"
+def _limit(k: int, feeds: str) -> str:
+    return f"the first {k} go to {feeds}" if feeds else f"k is {k}"
 
 
-def _more(k: int, place: int | None, feeds: bool) -> str:
+def _more(k: int, place: int | None, feeds: str) -> str:
     if feeds:
         enough = "a larger depth" if place is None else f"a depth of {place}"
         return f"{_limit(k, feeds)}: with {enough} it would go there too"
@@ -96,13 +96,13 @@ def _ranked(rank: int | None, dense: DensePart | None) -> str:
     return "is not among the first " + (f"{dense.depth:,}" if dense is not None else "ones")
 
 
-def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: bool = False) -> str:
+def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: str = "") -> str:
     """Why a pipeline does not return a passage that its retriever found.
 
     Args:
         parts: what each reranker did to it, in their order.
         k: how many answers were wanted.
-        feeds: whether a reranker is to see the answers.
+        feeds: what the answers go to, like a reranker; "" for the user.
     """
     for part in parts:
         if part.rank_before is None:

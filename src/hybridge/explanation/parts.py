@@ -12,7 +12,7 @@ from ..passages import Hit, Passage, StageScore
 from .shown import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "BM25Part",
@@ -101,6 +101,8 @@ class StagePart:
         normalised: what the fusion made of it; None where the fusion does not add parts up.
         weight: its share of the weights; those of all the stages sum to 1.
         part: its share of the fused score; None where the fusion does not add parts up.
+        rank: the passage's place among those that a member of a `FusedRetriever` found, from 1;
+            None if it did not, and for the stages of an index, which have parts of their own.
     """
 
     stage: str
@@ -108,6 +110,7 @@ class StagePart:
     normalised: float | None
     weight: float
     part: float | None
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,7 @@ class Explanation(Shown):
         late_interaction: its tokens against the query's, by the index's own token vectors.
         late_blend: how late interaction's score was blended with the fused one.
         rerankers: what each reranker did, in their order.
+        members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
         trace: what each stage said in the search, as a `Hit` holds it; empty if none ranked it.
     """
@@ -229,6 +233,7 @@ class Explanation(Shown):
     late_interaction: MaxSimPart | None = None
     late_blend: BlendPart | None = None
     rerankers: tuple[RerankPart, ...] = ()
+    members: Mapping[str, Explanation] = field(default_factory=dict)
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
 

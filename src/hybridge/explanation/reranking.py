@@ -60,11 +60,11 @@ class PipelineExaminer:
         inner: its retriever's search, for as many as the first reranker is given.
         query: a question that is not blank.
         k: how many answers are wanted.
-        feeds: whether a reranker is to see the answers.
+        feeds: what the answers go to, like a reranker; "" for the user.
     """
 
     def __init__(
-        self, pipeline: Pipeline, inner: Examiner, query: str, k: int, feeds: bool = False
+        self, pipeline: Pipeline, inner: Examiner, query: str, k: int, feeds: str = ""
     ) -> None:
         self._inner = inner
         self._query = query

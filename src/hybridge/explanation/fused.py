@@ -1,0 +1,127 @@
+"""Explains a search of several retrievers: what each found, and what it adds to the fused score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..filters import as_filter
+from ..fusion import check_weights, fusion_parts
+from ..passages import Hit, Passage
+from ..search import FUSION
+from .examiner import Examiner
+from .missing import EXCLUDED, cut_off
+from .parts import Explanation, FusionPart, StagePart
+
+if TYPE_CHECKING:
+    from ..fused import FusedPlan
+
+__all__ = ["FusedExaminer"]
+
+
+class FusedExaminer:
+    """A search by a `FusedRetriever`.
+
+    Args:
+        plan: the search, of one query that is not blank.
+        members: each member's own search for as many as its depth, by name.
+        feeds: what the answers go to; "" for the user.
+    """
+
+    def __init__(self, plan: FusedPlan, members: Mapping[str, Examiner], feeds: str = "") -> None:
+        self._plan = plan
+        self._members = members
+        self._feeds = feeds
+        [self._query] = plan.queries
+        self._where = as_filter(plan.where)
+        search = plan.fused([each.named([members[each.name].hits], 1) for each in plan.members])
+        self._runs = {name: run[0] for name, run in zip(search.names, search.runs, strict=True)}
+        self._parts = fusion_parts(plan.fusion, list(self._runs.values()), plan.weights)
+        [self.candidates] = search.hits(max(len(search.fused[0]), 1))
+        self.hits = self.candidates[: plan.k]
+
+    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+        found = (examiner.get(passage_id, None) for examiner in self._members.values())
+        return next((passage for passage in found if passage is not None), given)
+
+    def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
+        ids = [passage.id for passage in passages]
+        exact = {
+            member.name: member.scores([self._query], [ids])[0] | dict(self._runs[member.name])
+            for member in self._plan.members
+        }
+        hits = {hit.passage.id: hit for hit in self.candidates}
+        return [self._explanation(each, hits.get(each.id), exact) for each in passages]
+
+    def _explanation(
+        self, passage: Passage, hit: Hit | None, exact: Mapping[str, Mapping[str, float]]
+    ) -> Explanation:
+        rank = None if hit is None else hit.trace[-1].rank
+        members = {
+            name: self._member(name, examiner, passage) for name, examiner in self._members.items()
+        }
+        explanation = Explanation(
+            query=self._query,
+            passage=passage,
+            rank=None,
+            score=None,
+            fusion=self._fusion(passage.id, hit, exact),
+            members=members,
+            trace=() if hit is None else hit.trace,
+        )
+        if hit is not None and rank is not None and rank <= self._plan.k:
+            return replace(explanation, rank=rank, score=hit.score)
+        return replace(explanation, missed=self._missed(explanation, rank))
+
+    def _member(self, name: str, examiner: Examiner, passage: Passage) -> Explanation:
+        """What one member has to say of a passage, which it may not hold."""
+        known = examiner.get(passage.id, None)
+        if known is None:
+            return Explanation(
+                self._query,
+                passage,
+                None,
+                None,
+                missed="it has no such passage, or did not find it",
+            )
+        return examiner.explain([known])[0]
+
+    def _fusion(
+        self, id_: str, hit: Hit | None, exact: Mapping[str, Mapping[str, float]]
+    ) -> FusionPart:
+        entry = None if hit is None else hit.stage(FUSION)
+        names = list(self._runs)
+        shares = check_weights(self._plan.weights, len(names))
+        stages = [
+            StagePart(name, exact[name].get(id_), None, share, None)
+            for name, share in zip(names, shares, strict=True)
+        ]
+        parts = None if hit is None else self._parts
+        if parts is not None:
+            stages = [
+                replace(
+                    stage, normalised=part.normalised[id_], weight=part.weight, part=part.part(id_)
+                )
+                for stage, part in zip(stages, parts, strict=True)
+            ]
+        if hit is not None:
+            found = {entry.stage: entry.rank for entry in hit.trace}
+            stages = [replace(stage, rank=found.get(stage.stage)) for stage in stages]
+        return FusionPart(
+            method=self._plan.fusion.name,
+            stages=tuple(stages),
+            score=None if entry is None else entry.score,
+            rank=None if entry is None else entry.rank,
+            candidates=len(self.candidates),
+            exact=parts is not None,
+        )
+
+    def _missed(self, explanation: Explanation, rank: int | None) -> str:
+        if self._where is not None and not self._where.matches(explanation.passage):
+            return EXCLUDED
+        if rank is not None:
+            # Answers beyond a member's depth deepen it: others become candidates.
+            sure = rank <= min(member.depth for member in self._plan.members)
+            return cut_off(rank, len(self.candidates), self._plan.k, self._feeds, sure=sure)
+        return "; ".join(f"{name}: {each.missed}" for name, each in explanation.members.items())
