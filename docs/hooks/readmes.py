@@ -1,4 +1,4 @@
-"""The READMEs are pages of the site: written once, with their links led to where they lie here."""
+"""The READMEs and CONTRIBUTING are pages of the site, with their links rewritten for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
     "integrations/langchain/README.md": "langchain.md",
     "integrations/llama_index/README.md": "llama-index.md",
 }
