@@ -212,13 +212,19 @@ class CallableEncoder(SharedInCopies):
     def _encode(self, encode: Encode, texts: list[str], *, progress: bool = False) -> Vectors:
         from tqdm import tqdm
 
-        rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-            for batch in chunked(texts, self._batch_size):
-                # A copy, so that a function that changes its argument does not change the batch.
-                rows.append(as_vectors(encode(list(batch)), batch, self.dimension))
-                bar.update(len(batch))
-        vectors = np.concatenate(rows)
+        def encoded(batch: list[str]) -> Vectors:
+            # A copy, so that a function that changes its argument does not change the batch.
+            return as_vectors(encode(list(batch)), batch, self.dimension)
+
+        if 0 < len(texts) <= self._batch_size and not progress:
+            vectors = encoded(texts)  # above all a query, for which even a hidden bar costs much
+        else:
+            rows = [np.empty((0, self.dimension), dtype=np.float32)]
+            with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
+                for batch in chunked(texts, self._batch_size):
+                    rows.append(encoded(batch))
+                    bar.update(len(batch))
+            vectors = np.concatenate(rows)
         return unit_length(vectors) if self._normalize else vectors
 
 
