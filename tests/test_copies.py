@@ -250,6 +250,7 @@ OTHERS = {
     "Comparison": "abstract among filters; the evaluation's is above",
     "Contains": "another name of Eq",
     "Filter": "abstract",
+    "FusedMember": "part of a FusedPlan",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
     "SharedInCopies": "abstract",

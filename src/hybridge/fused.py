@@ -21,7 +21,7 @@ from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 
-__all__ = ["FusedPlan", "FusedRetriever", "FusedSearch"]
+__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
 
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ class FusedRetriever:
         check_k(k)
         depths = self._depths(self.depth if depth is None else depth)
         members = [
-            _Member(name, retriever, max(k, depths[name]))
+            FusedMember(name, retriever, max(k, depths[name]))
             for name, retriever in self.retrievers.items()
             if weighed[name] > 0
         ]
@@ -265,7 +265,7 @@ class FusedPlan:
     positions: Sequence[int]
     k: int
     where: Where | None
-    members: Sequence[_Member]
+    members: Sequence[FusedMember]
     weights: Sequence[float]
     fusion: Fusion
 
@@ -287,7 +287,7 @@ class FusedPlan:
                 [{hit.passage.id: hit.score for hit in hits} for hits in each] for each in lists
             ]
             if self.fusion.completes:
-                searches = [_MemberScores(member, self.queries) for member in self.members]
+                searches = [_Completion(member, self.queries) for member in self.members]
                 runs = completed(searches, runs, _each_at_once)
             fused = [fused_run(self.fusion, some, self.weights) for some in zip(*runs, strict=True)]
             search = FusedSearch([member.name for member in self.members], lists, runs, fused)
@@ -304,7 +304,7 @@ class FusedPlan:
 
 
 @dataclass(frozen=True)
-class _Member:
+class FusedMember:
     """A retriever under its name, asked for `depth` passages a query."""
 
     name: str
@@ -374,10 +374,10 @@ class _Member:
 
 
 @dataclass(frozen=True)
-class _MemberScores:
+class _Completion:
     """One search's completion by one member."""
 
-    member: _Member
+    member: FusedMember
     queries: Sequence[str]
 
     def exact(self, points: Sequence[Collection[str]]) -> list[dict[str, float]]:

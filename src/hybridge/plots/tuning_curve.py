@@ -82,7 +82,7 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
                 right = _RIGHT if is_text else WIDTH - left - half
                 axes = panel(figure, left=left, right=right, bottom=under, top=above + _NAME)
                 axes.set_ylim(min(scores) - margin, max(scores) + margin)
-                _draw(axes, name, curves[name], noise)
+                _draw(axes, _title(tuning, name), curves[name], noise)
                 _mark(axes, tuning, name, curves[name])
             above += tall
     return Picture(figure, _alt(tuning, curves))
@@ -122,7 +122,17 @@ def _fitted(part: str, room: float) -> str:
     return part if width_of(part) <= room else shortened(part.rpartition("=")[2], room)
 
 
-def _draw(axes: Axes, name: str, curve: Curve, noise: float) -> None:
+def _title(tuning: Tuning, name: str) -> str:
+    if name != "weights":
+        return name
+    stages = list(tuning.chosen.weights or tuning.default.weights or ("bm25", "dense"))
+    if stages == ["bm25", "dense"]:
+        return "weights: the bi-encoder's share"
+    shares = f"{stages[-1]}'s share" if len(stages) == 2 else f"of {', '.join(stages)}"
+    return f"weights: {shares}"
+
+
+def _draw(axes: Axes, title: str, curve: Curve, noise: float) -> None:
     best = max(score for _, score in curve)
     if noise > 0:
         axes.axhspan(best - noise, best, color=GRID, linewidth=0, gid="noise")
@@ -146,8 +156,7 @@ def _draw(axes: Axes, name: str, curve: Curve, noise: float) -> None:
     axes.tick_params(length=0, labelcolor=INK)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    said = {"weights": "weights: the bi-encoder's share"}.get(name, name)
-    axes.set_title(said, loc="left", size=9.5, weight="bold", pad=5)
+    axes.set_title(title, loc="left", size=9.5, weight="bold", pad=5)
 
 
 def _places(curve: Curve) -> dict[Value, float]:

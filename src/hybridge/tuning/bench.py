@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation.judging import Judge
-from ..index.evidence import Evidence
 from ..passages import Hit
 from ..pipeline import Pipeline
 from ..protocols import Where
@@ -45,7 +44,7 @@ class Bench:
         self.k = k
         self.tried: dict[Setting, Values] = {}
         self._judge = judge
-        self._evidence = Evidence(subject.index, list(queries.values()))
+        self._evidence = subject.evidence(list(queries.values()))
         self._rerankers = [RememberingReranker(each) for each in subject.rerankers]
         self._latest: tuple[Setting, int, list[list[Hit]]] | None = None
 

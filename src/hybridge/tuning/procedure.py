@@ -53,7 +53,8 @@ def tune(
     keeping the present setting is the better advice.
 
     Args:
-        retriever: a `HybridIndex`, what its `tuned` returns, or a `Pipeline` over one of these.
+        retriever: a `HybridIndex`, what its `tuned` returns, a `FusedRetriever`, or a `Pipeline`
+            over one of these.
             Nothing may be written to it meanwhile, and nothing of it is changed.
         queries: query id → question; better 50 than 10, and those without judgements are left out.
         qrels: query id → passage id → relevance, a whole number from 0.
@@ -99,7 +100,7 @@ def tune(
         raise InvalidInputError(f"space must be a Space(depth=[50, 100]), not {space!r}")
     tried = (Space() if space is None else space).within(subject.possible, subject.reason)
     tested = None if test is None else _checked_test(test, asked)
-    if not len(subject.index):
+    if subject.is_empty:
         raise InvalidInputError("the index is empty: add its passages before tuning it")
 
     bench = Bench(subject, asked, judge, k)

@@ -47,14 +47,17 @@ class Setting:
     def value(self, name: str) -> Value:
         """What a parameter is set to, in a form to print and to sort by.
 
-        The fusion is its name, the weights are the bi-encoder's share, and where there is one
-        reranker its depth and blend are numbers; None stands for what the setting leaves alone.
+        The fusion is its name. The weights of two stages are the second's share, as the
+        bi-encoder's; those of more are the shares of all. Where there is one reranker, its depth
+        and blend are numbers. None stands for what the setting leaves alone.
         """
         value = getattr(self, name)
         if name == "fusion":
             return fusion_label(self.fusion)
         if name == "weights" and self.weights is not None:
-            return round(self.weights["dense"] / sum(self.weights.values()), 6)
+            total = sum(self.weights.values())
+            shares = tuple(round(weight / total, 6) for weight in self.weights.values())
+            return shares[-1] if len(shares) <= 2 else shares
         if isinstance(value, tuple) and len(value) < 2:
             return value[0] if value else None
         shown: Value = value

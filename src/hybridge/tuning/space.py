@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import product
 from typing import Any
 
 from ..arguments import check_count, check_share
@@ -43,7 +44,9 @@ class Space:
     Args:
         fusion: names or objects; all of `hybridge.fusion.FUSIONS` and the min-max form of
             ``"convex"`` by default.
-        weights: the bi-encoder's shares, from 0 to 1; BM25 has the rest.
+        weights: the bi-encoder's shares, from 0 to 1; BM25 has the rest. Of a `FusedRetriever`,
+            the shares of each member but the first, which has the rest: all combinations that
+            leave it one. Of more than two members, the usual shares are fifths and not tenths.
         depth: candidates each stage contributes.
         blend: late interaction's shares, from 0 to 1, if the index keeps token vectors.
         k1: of BM25, above 0, if the index has ``lexical="bm25s"``.
@@ -128,9 +131,12 @@ class Space:
             return
         if not self.weights:
             yield setting
-        for share in self.weights:
-            if alone or 0 < share < 1:
-                yield replace(setting, weights={"bm25": round(1 - share, 9), "dense": share})
+        names = list(setting.weights or ("bm25", "dense"))
+        fifths = len(names) > 2 and self.weights == _tenths(10)
+        for shares in product(self.weights[:: 2 if fifths else 1], repeat=len(names) - 1):
+            rest = round(1 - sum(shares), 9) + 0.0  # no minus zero
+            if rest >= 0 and (alone or max(rest, *shares) < 1):
+                yield replace(setting, weights=dict(zip(names, (rest, *shares), strict=True)))
 
     def reweighed(self, setting: Setting) -> Iterator[Setting]:
         """The setting with each k1 and b."""

@@ -1,16 +1,20 @@
-"""What is tuned: an index, with the options it is searched with and the rerankers behind it."""
+"""What is tuned: what finds candidates, with its options, and the rerankers behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidInputError
+from ..fused import FusedRetriever
 from ..index import HybridIndex
+from ..index.evidence import Evidence
 from ..index.tuned import TunedIndex
 from ..lexical.parameters import BM25Parameters
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
+from .fused_evidence import FusedEvidence
 from .setting import Setting
 
 __all__ = ["Subject"]
@@ -23,13 +27,13 @@ class Subject:
     Args:
         index: what finds candidates.
         default: how it is searched now.
-        bm25: the parameters of BM25 that `default` goes with.
+        bm25: the parameters of BM25 that `default` goes with; None without.
         rerankers: those of the pipeline, if it is one.
     """
 
-    index: HybridIndex
+    index: HybridIndex | FusedRetriever
     default: Setting
-    bm25: BM25Parameters
+    bm25: BM25Parameters | None
     rerankers: tuple[Reranker, ...] = ()
 
     @classmethod
@@ -51,6 +55,8 @@ class Subject:
 
     @classmethod
     def _of_index(cls, retriever: Any, around: str = "") -> Subject:
+        if isinstance(retriever, FusedRetriever):
+            return cls._of_fused(retriever)
         index, given = retriever, {}
         if isinstance(retriever, TunedIndex):
             index, given = retriever.index, dict(retriever.options)
@@ -61,8 +67,8 @@ class Subject:
                 else type(retriever).__name__
             )
             raise InvalidInputError(
-                "what can be tuned is a HybridIndex, what its tuned() returns, or a Pipeline over "
-                f"one of these, not {around}{named}"
+                "what can be tuned is a HybridIndex, what its tuned() returns, a FusedRetriever, "
+                f"or a Pipeline over one of these, not {around}{named}"
             )
         options = {**index.defaults, **given}
         bm25 = options["bm25"]
@@ -79,6 +85,16 @@ class Subject:
         )
         return cls(index, default, bm25)
 
+    @classmethod
+    def _of_fused(cls, retriever: FusedRetriever) -> Subject:
+        if not isinstance(retriever.depth, int):
+            raise InvalidInputError(
+                f"tuning tries one depth for all members, not {retriever.depth}: give the "
+                "FusedRetriever one number, as in retriever.tuned(depth=100)"
+            )
+        default = Setting(retriever.fusion, dict(retriever.weights), retriever.depth)
+        return cls(retriever, default, None)
+
     @property
     def possible(self) -> list[str]:
         """The parameters that not every retriever has, and this one has."""
@@ -89,6 +105,9 @@ class Subject:
     @property
     def reason(self) -> str:
         """Why it has no others."""
+        if isinstance(self.index, FusedRetriever):
+            members = "the members of a FusedRetriever keep their own settings"
+            return members if self.rerankers else f"{members}, no reranker is behind it"
         lacks = {
             "the index keeps no token vectors": self.default.blend is None,
             "its lexical='qdrant' keeps BM25's weights as they were stored": self.default.k1
@@ -98,19 +117,30 @@ class Subject:
         return ", ".join(reason for reason, holds in lacks.items() if holds)
 
     def options(self, setting: Setting) -> dict[str, Any]:
-        """The keywords of `HybridIndex.tuned` that a setting stands for."""
+        """The keywords of `tuned` that a setting stands for."""
         options: dict[str, Any] = {"fusion": setting.fusion, "depth": setting.depth}
         if setting.weights is not None:
             options["weights"] = dict(setting.weights)
         if setting.blend is not None:
             options["blend"] = setting.blend
-        if setting.k1 is not None and setting.b is not None:
+        if self.bm25 is not None and setting.k1 is not None and setting.b is not None:
             options["bm25"] = replace(self.bm25, k1=setting.k1, b=setting.b)
         return options
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is known to hold no passage."""
+        return isinstance(self.index, HybridIndex) and not len(self.index)
+
+    def evidence(self, queries: Sequence[str]) -> Evidence | FusedEvidence:
+        """What answers these queries with any options, asking each stage once."""
+        if isinstance(self.index, FusedRetriever):
+            return FusedEvidence(self.index, queries)
+        return Evidence(self.index, queries)
+
     def built(self, setting: Setting) -> Retriever:
         """The retriever with a setting."""
-        tuned = self.index.tuned(**self.options(setting))
+        tuned: Retriever = self.index.tuned(**self.options(setting))
         if not self.rerankers:
             return tuned
         depths, blends = setting.rerank_depths, setting.rerank_blends
