@@ -68,12 +68,17 @@ def copying(path: Path) -> Iterator[int]:
 
     A folder without the file has no writer: an older release made it, and it was not opened since.
     Nothing is written, so the folder may lie on a medium that is read-only.
+
+    Raises:
+        StoreError: the file cannot be read.
     """
     try:
         file = path.open("rb", 0)
     except FileNotFoundError:
         yield 0
         return
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
     with file:
         portalocker.lock(file, portalocker.LockFlags.SHARED)
         try:

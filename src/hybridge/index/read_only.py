@@ -171,8 +171,8 @@ class ReadOnlyFolder:
                     shutil.copyfile(self._path / BM25, folder / BM25)
             except OSError as error:
                 raise StoreError(
-                    f"cannot copy {self._path} to {folder} ({error}): make room there, or set "
-                    "TMPDIR to a folder that has some"
+                    f"cannot copy {self._path} to {folder} ({error}): a reader needs the right to "
+                    "read it and room for a copy; TMPDIR names a folder that has some"
                 ) from error
             generation = str(read_json(self._path / GENERATION))
         store = EdgeStore.open(folder / POINTS, manifest.store)
