@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from hybridge.errors import StoreError
-from hybridge.index.gate import Gate, changes_of, copying
+from hybridge.index.gate import Gate, copying
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "changes"
+
+
+def changes_of(file: Path) -> int:
+    with copying(file) as changes:
+        return changes
 
 
 def test_changes_are_counted_and_outlast_the_writer(file: Path) -> None:

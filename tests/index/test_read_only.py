@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -232,6 +233,19 @@ class TestWithoutAWriter:
             with pytest.raises(EncoderMismatchError, match="made anew"):
                 reader.refresh()
             assert len(reader) == 0
+
+    def test_an_index_deleted_and_made_anew_is_followed(
+        self, path: Path, words: CallableEncoder
+    ) -> None:
+        for name in ("old", "new"):
+            with HybridIndex.create(path, encoder=words) as index:
+                index.add([Passage(name, "tide")])
+            if name == "old":
+                reader = HybridIndex.open(path, encoder=words, read_only=True)
+                shutil.rmtree(path)
+        with reader:
+            reader.refresh()
+            assert [passage.id for passage in reader] == ["new"]
 
 
 def _other() -> CallableEncoder:

@@ -17,7 +17,7 @@ import portalocker
 from ..errors import StoreError
 from ..forking import ForkSafeLock, renew_in_children
 
-__all__ = ["Gate", "changes_of", "copying"]
+__all__ = ["Gate", "copying"]
 
 _BYTES = 8
 
@@ -85,12 +85,6 @@ def copying(path: Path) -> Iterator[int]:
             yield _read(file.fileno())
         finally:
             portalocker.unlock(file)
-
-
-def changes_of(path: Path) -> int:
-    """The number of changes of the folder so far."""
-    with copying(path) as changes:
-        return changes
 
 
 def _read(file: int) -> int:

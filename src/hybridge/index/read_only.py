@@ -11,6 +11,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ..errors import CorruptIndexError, EncoderMismatchError, ReadOnlyError, StoreError
@@ -19,7 +20,7 @@ from ..passages import Passage
 from ..vectors.edge import EdgeStore
 from ..vectors.store import VectorStore
 from .folder import BM25, CHANGES, GENERATION, POINTS, check_seal, read_manifest
-from .gate import changes_of, copying
+from .gate import copying
 from .manifest import Manifest, read_json
 
 __all__ = ["ReadOnlyFolder"]
@@ -65,6 +66,7 @@ class ReadOnlyFolder:
         self._path = path
         self._reason = reason
         self._temporary = TemporaryFolder()
+        self._numbers = count()
         try:
             self._latest = self._copied()
         except BaseException:
@@ -122,8 +124,11 @@ class ReadOnlyFolder:
         return False  # nobody else has the copy
 
     def current(self) -> VectorStore:
-        if changes_of(self._path / CHANGES) == self._opened.changes:
-            return self.store
+        opened = self._opened
+        with copying(self._path / CHANGES) as changes:
+            # Where the index was deleted and made anew, its changes may be as many by chance.
+            if (changes, self._generation()) == (opened.changes, opened.generation):
+                return self.store
         copy = self._copied()
         if _identity(copy.manifest) != _identity(self.manifest):
             self._discard(copy)
@@ -163,8 +168,7 @@ class ReadOnlyFolder:
         with copying(self._path / CHANGES) as changes:
             manifest = read_manifest(self._path)
             check_seal(self._path)
-            folder = self._temporary.path / str(changes)
-            shutil.rmtree(folder, ignore_errors=True)
+            folder = self._temporary.path / str(next(self._numbers))
             try:
                 _copy(self._path / POINTS, folder / POINTS)
                 if (self._path / BM25).exists():
@@ -174,9 +178,12 @@ class ReadOnlyFolder:
                     f"cannot copy {self._path} to {folder} ({error}): a reader needs the right to "
                     "read it and room for a copy; TMPDIR names a folder that has some"
                 ) from error
-            generation = str(read_json(self._path / GENERATION))
+            generation = self._generation()
         store = EdgeStore.open(folder / POINTS, manifest.store)
         return _Copy(folder, store, manifest, generation, changes)
+
+    def _generation(self) -> str:
+        return str(read_json(self._path / GENERATION))
 
     def _discard(self, copy: _Copy) -> None:
         copy.store.close()
