@@ -140,8 +140,8 @@ class Making(Lifecycle):
 
         One process at a time opens a folder for writing, any number for reading only, beside it or
         on a medium that is read-only. A reader works on a private copy of the state at the moment
-        of opening: about the size of the folder in temporary files, 0.1 s for 20,000 passages.
-        `refresh` follows the writer.
+        of opening, which takes the size of the folder in temporary files; `refresh` follows the
+        writer.
 
         Args:
             encoder: None loads the model the index was made with; where that was an object that
