@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import click
 
 from ..errors import InvalidInputError
 from .files import file_option
+from .fusing import searched, with_option
 from .options import Place, place_options
 from .reranking import Reranking, rerank_options
 from .search import parse_json, print_hits
@@ -28,6 +29,7 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
 @click.argument("directory", required=False, metavar="DIR")
 @click.argument("query", required=False, metavar="QUERY")
 @place_options
+@with_option
 @click.option("--passage", metavar="ID", help="Explain this passage, found or not.")
 @click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
 @rerank_options
@@ -44,6 +46,7 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
 def explain(
     place: Place,
     query: str | None,
+    others: Sequence[str],
     passage: str | None,
     k: int,
     reranking: Reranking,
@@ -67,8 +70,7 @@ def explain(
         raise click.UsageError("Missing argument 'QUERY'.")
     if picture is not None and plot is None:
         raise click.UsageError("--picture says what to draw: give a file with --plot.")
-    with place.open(read_only=True) as index:
-        retriever = reranking.over(index)
+    with searched(place, others, reranking) as retriever:
         search = one = None
         if passage is not None:
             one = explain_passage(retriever, query, passage, k=k, where=where)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .fusing import searched, with_option
 from .options import Place, place_options
 from .reranking import Reranking, rerank_options
 
@@ -31,6 +32,7 @@ def parse_json(_context: click.Context, _option: click.Parameter, value: str | N
 @click.argument("directory", required=False, metavar="DIR")
 @click.argument("query", required=False, metavar="QUERY")
 @place_options
+@with_option
 @click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
 @rerank_options
 @click.option("--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
@@ -39,6 +41,7 @@ def parse_json(_context: click.Context, _option: click.Parameter, value: str | N
 def search(
     place: Place,
     query: str | None,
+    others: Sequence[str],
     k: int,
     reranking: Reranking,
     where: Any,
@@ -56,8 +59,8 @@ def search(
         place, query = replace(place, directory=None), place.directory
     if query is None:
         raise click.UsageError("Missing argument 'QUERY'.")
-    with place.open(read_only=True) as index:
-        [hits] = reranking.over(index).search([query], k, where=where)
+    with searched(place, others, reranking) as retriever:
+        [hits] = retriever.search([query], k, where=where)
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])
     else:
