@@ -205,7 +205,7 @@ class FusedRetriever:
         return FusedPlan(asked, positions, k, where, members, shares, method)
 
     def _check_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
-        self._check_names(weights, "weights", 1 / len(self.retrievers))
+        self._check_names(weights, "weights", 1)
         check_weights([weights[name] for name in self.retrievers], len(self.retrievers))
         return {name: float(weights[name]) for name in self.retrievers}
 
@@ -215,7 +215,7 @@ class FusedRetriever:
         self._check_names(depth, "depth", 100)
         return {name: check_count(depth[name], f"depth[{name!r}]") for name in self.retrievers}
 
-    def _check_names(self, values: object, argument: str, example: float) -> None:
+    def _check_names(self, values: object, argument: str, example: int) -> None:
         if not isinstance(values, Mapping) or set(values) != set(self.retrievers):
             raise InvalidInputError(
                 f"{argument} must name each member, as in "
@@ -329,15 +329,8 @@ class FusedMember:
         """Return each query's exact scores of those of its ids that the member can score."""
         if not isinstance(self.retriever, Scorer):
             return [{} for _ in queries]
-        asked = [at for at, some in enumerate(ids) if some]
-        scores: list[dict[str, float]] = [{} for _ in queries]
         with self._noted():
-            found = _known_scores(
-                self.retriever, [queries[at] for at in asked], [ids[at] for at in asked]
-            )
-        for at, some in zip(asked, found, strict=True):
-            scores[at] = some
-        return scores
+            return _known_scores(self.retriever, queries, ids)
 
     def named(self, lists: Sequence[Sequence[Hit]], queries: int) -> list[list[Hit]]:
         """Return the member's hits, each traced under its name."""
@@ -388,16 +381,20 @@ def _known_scores(
     scorer: Scorer, queries: Sequence[str], ids: Sequence[Sequence[str]]
 ) -> list[dict[str, float]]:
     """Return each query's scores of those ids that the scorer has passages of."""
-    if not queries:
-        return []
+    scores: list[dict[str, float]] = [{} for _ in queries]
+    asked = [at for at, some in enumerate(ids) if some]
+    if not asked:
+        return scores
     try:
-        answers = scorer.score(queries, ids)
+        found = scorer.score([queries[at] for at in asked], [ids[at] for at in asked])
     except InvalidInputError:  # an id that it does not know: its passages are others
         held = _held(scorer, ids)
         if held == ids:
             raise
-        return _known_scores(scorer, queries, held) if any(held) else [{} for _ in queries]
-    return [dict(zip(some, found, strict=True)) for some, found in zip(ids, answers, strict=True)]
+        return _known_scores(scorer, queries, held)
+    for at, some in zip(asked, found, strict=True):
+        scores[at] = dict(zip(ids[at], some, strict=True))
+    return scores
 
 
 def _held(scorer: Scorer, ids: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -433,12 +430,14 @@ def _fused_hits(run: Mapping[str, float], found: Sequence[Sequence[Hit]], k: int
 
 
 def _at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Return what the calls return; each is made in a thread of its own, if there are several."""
-    if len(calls) == 1:
-        return [calls[0]()]
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = [pool.submit(copy_context().run, call) for call in calls]
-    return [future.result() for future in futures]
+    """Return what the calls return: the first is made here, each other in a thread of its own."""
+    first, *others = calls
+    if not others:
+        return [first()]
+    with ThreadPoolExecutor(len(others)) as pool:
+        futures = [pool.submit(copy_context().run, call) for call in others]
+        answer = first()
+    return [answer, *(future.result() for future in futures)]
 
 
 def _each_at_once(function: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:

@@ -42,7 +42,11 @@ class Retriever(Protocol):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores given passages: what fusion needs to complete a candidate that another found."""
+    """Scores given passages: what fusion needs to complete a candidate that another found.
+
+    One that is fused with retrievers over other passages has better a method ``get(ids)``, too,
+    which gives None for each id that it does not hold: else it is asked for these one by one.
+    """
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
         """The exact score of each of `ids[i]` for `queries[i]`, whether it would be found or not.
