@@ -70,3 +70,39 @@ def test_an_index_that_is_not_there_is_named(folders: list[str], tmp_path: Path)
     result = CliRunner().invoke(hybridge, ["search", folders[0], "apples", "--with", missing])
     assert result.exit_code == 1
     assert "nowhere" in result.output.replace("\n", "")
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> list[str]:
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,What grows on trees?\nb,What circles the earth?\n")
+    qrels.write_text("a,fruit,1\nb,moon,1\n")
+    return ["--queries", str(queries), "--qrels", str(qrels)]
+
+
+def test_evaluate_has_a_row_for_each_index_and_one_for_all(
+    folders: list[str], questions: list[str]
+) -> None:
+    notes, mails, _ = folders
+    facts = json.loads(run("evaluate", notes, "--with", mails, *questions, "--json").stdout)
+    assert list(facts["results"]) == ["notes", "mails", "fused"]
+    assert [facts["results"][row]["recall@100"] for row in facts["results"]] == [0.5, 0.5, 1.0]
+    assert (facts["collection"], facts["passages"]) == ("notes + mails", 4)
+    asked = ["evaluate", notes, "--with", mails, *questions, "--baseline", "mails"]
+    assert "mails" in run(*asked).stdout
+    refused = CliRunner().invoke(hybridge, [*asked[:-1], "hybrid"])
+    assert refused.exit_code == 2
+    assert "none of notes, mails, fused" in refused.output
+
+
+def test_tune_finds_the_weights_of_the_indexes(folders: list[str], questions: list[str]) -> None:
+    notes, mails, _ = folders
+    told = run("tune", notes, "--with", mails, *questions, "--folds", "2", "--json").stdout
+    assert list(json.loads(told)["chosen"]["weights"] or {}) in (["notes", "mails"], [])
+    assert list(json.loads(told)["default"]["weights"]) == ["notes", "mails"]
+
+
+def test_a_collection_is_not_fused_with_an_index(folders: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(hybridge, ["tune", str(tmp_path), "--with", folders[0]])
+    assert result.exit_code == 2
+    assert "--with is for an index" in result.output

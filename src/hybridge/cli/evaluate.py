@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
+from .fusing import FUSED, fused_with, index_names
 from .judged import Judged, judged_options, title_of
 from .reranking import COLBERT, CROSS_ENCODER, Reranking, rerank_options
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
+    from ..fused import FusedRetriever
     from ..index import HybridIndex
     from ..protocols import Retriever
 
@@ -36,7 +38,8 @@ _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
     help="Such as success@5; repeatable.  [default: nDCG@10, recall@100, MRR@10]",
 )
 @click.option(
-    "--baseline", default="hybrid", show_default=True, help="The row to compare the others with."
+    "--baseline",
+    help="The row to compare the others with.  [default: hybrid; fused where there is --with]",
 )
 @file_option("--plot", ".png", ".svg", help="A picture of quality against latency: .png or .svg.")
 @file_option("--per-query", ".csv", help="Every query's values by the first measure: .csv.")
@@ -45,7 +48,7 @@ def evaluate(
     judged: Judged,
     reranking: Reranking,
     measures: tuple[str, ...],
-    baseline: str,
+    baseline: str | None,
     plot: Path | None,
     per_query: Path | None,
     as_json: bool,
@@ -54,7 +57,8 @@ def evaluate(
 
     DIR may be an index too, asked your own questions or synthetic ones. Queries are asked one at
     a time, and the latency has the encoding of the query in it. With --rerank there is a row for
-    each reranker, in their order, on top of what stands above it.
+    each reranker, in their order, on top of what stands above it. With --with there is a row for
+    each index, and one for all of them fused.
     """
     from .. import evaluation
     from ..evaluation.judging import Judge
@@ -62,19 +66,25 @@ def evaluate(
 
     # What is wrong with these is said before a collection is encoded.
     Judge(measures or _MEASURES, {}, _DEPTH)
-    names = [*_STAGES, *(_ROWS[name] for name in reranking.names)]
+    folder, others = str(judged.directory), judged.others
+    stages = [*index_names([folder, *others]), FUSED] if others else _STAGES
+    names = [*stages, *(_ROWS[name] for name in reranking.names)]
+    baseline = stages[-1] if baseline is None else baseline
     if baseline not in names:
         raise click.UsageError(f"the baseline {baseline!r} is none of {', '.join(names)}")
-    with judged.open(reranking.late_interaction) as (index, collection):
+    with (
+        judged.open(reranking.late_interaction) as (index, collection),
+        fused_with(index, folder, others) as fused,
+    ):
         result = evaluation.evaluate(
-            _rows(index, reranking),
+            _rows(index, reranking) if fused is None else _fused_rows(fused, reranking),
             collection.queries,
             collection.qrels,
             measures or _MEASURES,
             k=_DEPTH,
             baseline=baseline,
         )
-        facts = judged.facts(index, collection)
+        facts = judged.facts(index, collection, fused)
     if plot is not None:
         from ..plots import quality_latency
 
@@ -103,6 +113,18 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
             last = index.tuned(**reranking.settings)
         else:
             last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
+        rows[_ROWS[name]] = last
+    return rows
+
+
+def _fused_rows(fused: FusedRetriever, reranking: Reranking) -> dict[str, Retriever]:
+    """Each index by its name, all together, and the rerankers on top of that."""
+    from ..pipeline import Pipeline
+
+    last: Retriever = fused
+    rows = {**fused.retrievers, FUSED: last}
+    for name in reranking.names:
+        last = Pipeline(last, reranking.reranker(name), **reranking.settings)
         rows[_ROWS[name]] = last
     return rows
 

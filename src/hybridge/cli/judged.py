@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .fusing import with_option
 from .options import language_option, lexical_option
 
 if TYPE_CHECKING:
     from ..analyzer import Analyzer
     from ..evaluation import Collection
+    from ..fused import FusedRetriever
     from ..index import HybridIndex
 
 __all__ = ["Judged", "judged_options", "title_of"]
@@ -40,6 +42,7 @@ class Judged:
         analyzer: its analyzer.
         lexical: where its BM25 lives.
         cache: folder with the collection's vectors.
+        others: further indexes, to be fused with that in `directory`.
     """
 
     directory: Path
@@ -51,6 +54,7 @@ class Judged:
     analyzer: Analyzer | None
     lexical: str | None
     cache: Path | None
+    others: Sequence[str] = ()
 
     @property
     def has_own_questions(self) -> bool:
@@ -72,6 +76,8 @@ class Judged:
                     f"{self.directory} is an index: say what to ask it, by --queries and --qrels "
                     "or by --known-items."
                 )
+            if self.others:
+                raise click.UsageError("--with is for an index, with questions of your own.")
             return
         if (self.queries is None) != (self.qrels is None):
             raise click.UsageError("--queries and --qrels go together.")
@@ -122,12 +128,17 @@ class Judged:
                 index.add(collection.passages, vectors=vectors, progress=False)
             yield index, collection
 
-    def facts(self, index: HybridIndex, collection: Collection) -> dict[str, Any]:
+    def facts(
+        self, index: HybridIndex, collection: Collection, fused: FusedRetriever | None = None
+    ) -> dict[str, Any]:
         """What was measured on, as JSON."""
+        indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
+        if fused is not None:
+            indexes = fused.retrievers
         return {
-            "collection": self.directory.resolve().name,
+            "collection": " + ".join(indexes),
             "split": self.name,
-            "passages": len(index),
+            "passages": sum(map(len, indexes.values())),
             "queries": sum(query in collection.qrels for query in collection.queries),
             "encoder": index.encoder.identity,
         }
@@ -174,6 +185,7 @@ def judged_options(command: Callable[..., None]) -> Callable[..., None]:
     @language_option
     @lexical_option
     @click.option("--cache", type=click.Path(path_type=Path), help="Keeps its vectors: a folder.")
+    @with_option
     @wraps(command)
     def with_judged(
         directory: Path,
@@ -185,10 +197,11 @@ def judged_options(command: Callable[..., None]) -> Callable[..., None]:
         analyzer: Analyzer | None,
         lexical: str | None,
         cache: Path | None,
+        others: tuple[str, ...],
         **rest: Any,
     ) -> None:
         judged = Judged(
-            directory, queries, qrels, known_items, split, model, analyzer, lexical, cache
+            directory, queries, qrels, known_items, split, model, analyzer, lexical, cache, others
         )
         judged.check()
         command(judged=judged, **rest)

@@ -40,7 +40,7 @@ class Reranking:
         from ..pipeline import Pipeline
 
         if COLBERT not in self.names:
-            return Pipeline(index, *map(self.reranker, self.names), **self.settings)
+            return self.behind(index)
         kept = index.late_interaction if self.models[COLBERT] is None else None
         if kept is not None and self.names[0] == COLBERT:
             # Within the search it judges all candidates, not just the best.
@@ -51,6 +51,12 @@ class Reranking:
             for name in self.names
         ]
         return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)
+
+    def behind(self, retriever: Retriever) -> Retriever:
+        """Any retriever with the rerankers behind it, which read its candidates' texts."""
+        from ..pipeline import Pipeline
+
+        return Pipeline(retriever, *map(self.reranker, self.names), **self.settings)
 
     @property
     def late_interaction(self) -> str | bool | None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
+from .fusing import fused_with
 from .judged import Judged, judged_options, title_of
 from .reranking import Reranking, rerank_options
 
 if TYPE_CHECKING:
+    from ..protocols import Retriever
     from ..tuning import Tuning
     from ..tuning.setting import Setting
 
@@ -51,11 +53,16 @@ def tune(
     if test_split is not None and judged.has_own_questions:
         raise click.UsageError("--test-split is for a collection: an index has none.")
     test = None if test_split is None else load_beir(judged.directory, test_split)
-    with judged.open(reranking.late_interaction) as (index, collection):
-        retriever = reranking.over(index) if reranking.names else index
+    with (
+        judged.open(reranking.late_interaction) as (index, collection),
+        fused_with(index, str(judged.directory), judged.others) as fused,
+    ):
+        retriever: Retriever = index if fused is None else fused
+        if reranking.names:
+            retriever = reranking.over(index) if fused is None else reranking.behind(fused)
         queries, qrels = collection.queries, collection.qrels
         found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
-        facts = judged.facts(index, collection)
+        facts = judged.facts(index, collection, fused)
     if plot is not None:
         from ..plots import tuning_curve
 
