@@ -34,10 +34,10 @@ class FusedRetriever:
     under one id, the first member's count, in the order given.
 
     A fusion that completes, like the default, needs each candidate's score from every member. A
-    member with a method `score` (a `Scorer`: an index's stages, BM25, ColBERT) is asked for the
-    exact scores of what only others found. Of a passage that it does not hold, it has none; a
-    member without `score` has none of any passage that it did not find. What an absent score
-    counts, each fusion's own description says.
+    member with a method `score` (a `Scorer`: an index's stages, BM25, ColBERT) computes the exact
+    scores of the candidates that only others found, except those that it does not hold. A member
+    without `score` scores only what it found. The description of each fusion defines what an
+    absent score counts.
 
     There is no `score` of the whole: a fused score depends on the candidates it is normalised over.
 
@@ -276,7 +276,7 @@ class FusedPlan:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """Let an observer hear of all members, one event at a time."""
+        """Pass an observer the events of all members, one at a time."""
         with shifted(self.positions), one_at_a_time():
             yield
 
@@ -387,7 +387,7 @@ def _known_scores(
         return scores
     try:
         found = scorer.score([queries[at] for at in asked], [ids[at] for at in asked])
-    except InvalidInputError:  # an id that it does not know: its passages are others
+    except InvalidInputError:  # an unknown id: the scorer holds other passages
         held = _held(scorer, ids)
         if held == ids:
             raise

@@ -1,4 +1,4 @@
-"""Explains a search of several retrievers: what each found, and what it adds to the fused score."""
+"""Explains a search of several retrievers: what each found and adds to the fused score."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class FusedExaminer:
         return replace(explanation, missed=self._missed(explanation, rank))
 
     def _member(self, name: str, examiner: Examiner, passage: Passage) -> Explanation:
-        """What one member has to say of a passage, which it may not hold."""
+        """Explain one member's result for a passage, which the member may not hold."""
         known = examiner.get(passage.id, None)
         if known is None:
             return Explanation(
