@@ -72,13 +72,17 @@ def test_an_error_is_red_on_a_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "arguments"), [("click", ["--help"]), ("rich", ["index", __file__, "--to", "x"])]
 )
-def test_a_missing_extra_is_named(missing: str, arguments: list[str]) -> None:
+def test_a_missing_extra_is_named(
+    missing: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     code = f"import sys; sys.modules[{missing!r}] = None\nfrom hybridge.cli import main; main()"
     result = run(*arguments, code=code)
     assert result.returncode == 1
     assert f"'{missing}' is not installed" in result.stderr
     assert "hybridge[cli]" in result.stderr
     assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_version() -> None:

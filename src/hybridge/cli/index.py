@@ -60,6 +60,7 @@ def index(
     from .tracking import Tracking
 
     place.check()
+    screen = console()  # at once, so that a missing extra is named before any work
     greatest = size if size is not None else PASSAGE_SIZE
     # Read once to find every mistake before any work, and again while indexing: it is fast, and a
     # large collection need not fit in memory.
@@ -114,7 +115,7 @@ def index(
         )
     if skipped.reasons:
         lines.append(f"{_counted(skipped.reasons, 'file')} skipped.")
-    console().print("\n".join(lines), markup=False, soft_wrap=True)
+    screen.print("\n".join(lines), markup=False, soft_wrap=True)
     skipped.show()
     if strict and skipped.reasons:  # by what changed since the first reading
         raise InvalidInputError(f"the rest was indexed: {skipped}")
