@@ -45,7 +45,8 @@ PROGRAM = """
 import sys
 from hybridge import Passage
 from hybridge.colbert import ColBERTRetriever
-with ColBERTRetriever.create("index", [Passage("a", "one two", {"no": 2})], model=sys.argv[1]) as retriever:
+passages = [Passage("a", "one two", {"no": 2})]
+with ColBERTRetriever.create("index", passages, model=sys.argv[1]) as retriever:
     assert len(retriever.search(["one"])[0]) == 1
     retriever.add([Passage("b", "three")])
     assert retriever.score(["one"], [["b"]])[0][0] > 0
