@@ -38,7 +38,11 @@ def check_queries(queries: Sequence[str]) -> list[str]:
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
     """
-    return _strings(queries, "queries", 'search(["..."])')
+    listed = list(_iterable(queries, "queries", 'search(["..."])'))
+    for query in listed:
+        if not isinstance(query, str):
+            raise InvalidInputError(f"queries must be strings, not {type(query).__name__}")
+    return listed
 
 
 def check_aligned(queries: Sequence[str], lists: Sequence[object], what: str) -> None:
@@ -155,14 +159,6 @@ def check_share(value: float, name: str) -> float:
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
         raise InvalidInputError(f"{name} must be a number from 0 to 1, not {value!r}")
     return float(value)
-
-
-def _strings(values: Iterable[str], name: str, example: str) -> list[str]:
-    listed = list(_iterable(values, name, example))
-    for value in listed:
-        if not isinstance(value, str):
-            raise InvalidInputError(f"{name} must be strings, not {type(value).__name__}")
-    return listed
 
 
 def _iterable(values: Iterable[T], name: str, example: str) -> Iterable[T]:

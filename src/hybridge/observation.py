@@ -90,7 +90,7 @@ def observing(observer: Observer) -> Iterator[None]:
         _current.reset(token)
 
 
-class observed:  # noqa: N801 - a context manager, and a class because every stage enters one
+def observed(stage: str, queries: int) -> AbstractContextManager[Report]:
     """Tell the observer of a stage that works inside the block, for authors of stages.
 
     The block is given a `Report`, where to put what was found.
@@ -99,21 +99,24 @@ class observed:  # noqa: N801 - a context manager, and a class because every sta
         stage: its name in traces.
         queries: how many queries it works on.
     """
+    observer = _current.get()
+    if observer is None:
+        return nullcontext(Report(watched=False))
+    return _Observed(observer, stage, range(queries))
 
-    def __init__(self, stage: str, queries: int) -> None:
+
+class _Observed:
+    def __init__(self, observer: Observer, stage: str, queries: Sequence[int]) -> None:
+        self._observer = observer
         self._stage = stage
-        self._queries = range(queries)
-        self._observer = _current.get()
-        self._report = Report(self._observer is not None and _wants_hits(self._observer))
+        self._queries = queries
+        self._report = Report(_wants_hits(observer))
 
     def __enter__(self) -> Report:
-        if self._observer is not None:
-            self._observer.began(self._stage, self._queries)
+        self._observer.began(self._stage, self._queries)
         return self._report
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._observer is None:
-            return
         if error is not None:
             self._observer.failed(self._stage, self._queries, error)
             return

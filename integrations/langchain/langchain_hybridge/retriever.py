@@ -10,7 +10,7 @@ from typing import Any, Self
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import LangSmithRetrieverParams
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
 from hybridge import Hit, HybridIndex, Pipeline
@@ -28,6 +28,27 @@ from .reranker import core_reranker
 from .tracing import is_watched, traced
 
 __all__ = ["HybridgeRetriever"]
+
+
+class _Made:
+    """The pipeline that a retriever searched with last, and the fields that it was made of.
+
+    No part of what the retriever is: any two are equal, and a copy begins without one.
+    """
+
+    __slots__ = ("fields", "pipeline")
+
+    def __init__(self, fields: tuple[Any, ...] = (), pipeline: Pipeline | None = None) -> None:
+        self.fields = fields
+        self.pipeline = pipeline
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Made)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[_Made], tuple[()]]:
+        return _Made, ()
 
 
 class HybridgeRetriever(BatchedRetriever):
@@ -73,6 +94,7 @@ class HybridgeRetriever(BatchedRetriever):
     score_threshold: float | None = None
     include_scores: bool = False
     include_trace: bool = False
+    _made: _Made = PrivateAttr(default_factory=_Made)
 
     @field_validator("retriever")
     @classmethod
@@ -263,8 +285,19 @@ class HybridgeRetriever(BatchedRetriever):
         """What searches: the retriever, set up as the fields say."""
         return self.retriever
 
+    def _made_of(self) -> tuple[Any, ...]:
+        """The fields that the pipeline is made of, any of which may be assigned anew."""
+        return (self.retriever, *self.rerankers, self.rerank_depth, self.blend)
+
     def _pipeline(self) -> Pipeline:
-        return Pipeline(self._engine(), *self.rerankers, depth=self.rerank_depth, blend=self.blend)
+        fields, made = self._made_of(), self._made
+        if made.pipeline is not None and made.fields == fields:
+            return made.pipeline
+        pipeline = Pipeline(
+            self._engine(), *self.rerankers, depth=self.rerank_depth, blend=self.blend
+        )
+        self._made = _Made(fields, pipeline)
+        return pipeline
 
     def _options(self, k: int | None, filter: Where) -> dict[str, Any]:  # noqa: A002
         return {

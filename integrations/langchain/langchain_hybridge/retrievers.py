@@ -124,6 +124,10 @@ class HybridRetriever(HybridgeRetriever):
         )
         return cls(retriever=index, **settings)
 
+    def _made_of(self) -> tuple[Any, ...]:
+        weights = None if self.weights is None else tuple(self.weights.items())
+        return (*super()._made_of(), weights, self.fusion, self.depth, self.late_blend)
+
     def _engine(self) -> Any:
         return self.retriever.tuned(
             weights=self.weights, fusion=self.fusion, depth=self.depth, blend=self.late_blend

@@ -46,12 +46,13 @@ class Access:
             ForkedError: another process opened it.
             ClosedError: it was closed.
         """
+        if os.getpid() == self._process and not self.closed:
+            return
         check_process(self._process, f"the index ({self._home.place})", self._home.elsewhere)
-        if self.closed:
-            raise ClosedError(
-                f"the index ({self._home.place}) was closed: open it again with HybridIndex.open, "
-                "or attach to it again"
-            )
+        raise ClosedError(
+            f"the index ({self._home.place}) was closed: open it again with HybridIndex.open, "
+            "or attach to it again"
+        )
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -713,3 +713,60 @@ def test_passages_are_not_needed_to_be_documents(passages: list[Passage]) -> Non
             return self.search(queries, k, where=where)
 
     assert ids(HybridgeRetriever(retriever=First()).invoke("anything")) == ["aspirin"]
+
+
+# The pipeline, which is made once
+
+
+def test_a_retriever_makes_its_pipeline_once(index: HybridIndex, shortest: TextReranker) -> None:
+    retriever = HybridRetriever(
+        retriever=index, rerankers=[shortest], weights={"bm25": 1, "dense": 1}
+    )
+    made = retriever._pipeline()
+    retriever.invoke(QUERIES[0], k=2, filter={"year": {"$gte": 2020}})
+    assert retriever._pipeline() is made
+    assert retriever.inside.retriever is made
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("blend", 1.0),
+        ("rerank_depth", 1),
+        ("rerankers", ()),
+        ("weights", {"bm25": 1.0, "dense": 0.0}),
+        ("fusion", "min-max"),
+        ("depth", 1),
+    ],
+)
+def test_a_field_that_is_assigned_counts_in_the_next_search(
+    index: HybridIndex, shortest: TextReranker, field: str, value: Any
+) -> None:
+    fields: dict[str, Any] = {
+        "retriever": index,
+        "rerankers": (shortest,),
+        "weights": {"bm25": 0.2, "dense": 0.8},
+        "k": 1,
+        "rerank_depth": 2,
+    }
+    changed, fresh = HybridRetriever(**fields), HybridRetriever(**{**fields, field: value})
+    before = changed.search(QUERIES)
+    copied = changed.model_copy(update={field: value})
+    setattr(changed, field, value)
+    assert changed.search(QUERIES) == copied.search(QUERIES) == fresh.search(QUERIES) != before
+
+
+def test_weights_that_are_changed_in_place_count_in_the_next_search(index: HybridIndex) -> None:
+    retriever = HybridRetriever(retriever=index, weights={"bm25": 0.5, "dense": 0.5})
+    before = retriever.search(QUERIES)
+    assert retriever.weights is not None
+    retriever.weights.update(bm25=1.0, dense=0.0)
+    alone = index.search(QUERIES, 4, weights={"bm25": 1.0, "dense": 0.0})
+    assert retriever.search(QUERIES) == alone != before
+
+
+def test_a_search_leaves_a_retriever_equal_to_its_like(index: HybridIndex) -> None:
+    one, other = (HybridgeRetriever(retriever=index, k=2) for _ in range(2))
+    one.invoke(QUERIES[0])
+    assert one == other
+    assert one != HybridgeRetriever(retriever=index, k=3)

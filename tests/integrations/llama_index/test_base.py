@@ -421,3 +421,13 @@ async def test_an_index_node_may_hold_a_node(call: Call) -> None:
         found.score
         == BM25Retriever.from_nodes([TextNode(text="A summary.")]).retrieve("summary")[0].score
     )
+
+
+def test_a_retriever_makes_its_pipeline_once(
+    index: HybridIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever = HybridRetriever(index, rerankers=[Shortest()], similarity_top_k=2)
+    expected = ids(retriever.retrieve(QUERIES[0]))
+    monkeypatch.setattr(Pipeline, "__init__", None)  # whoever makes another one fails
+    assert ids(retriever.with_options(similarity_top_k=2).retrieve(QUERIES[0])) == expected
+    assert retriever.inside.retriever is retriever.inside.retriever

@@ -89,7 +89,7 @@ class HybridgeRetriever(BaseRetriever):
         self._top_k = check_count(similarity_top_k, "similarity_top_k")
         self._where = where_of(filters)
         self._score_threshold = _check_threshold(score_threshold)
-        self._pipeline()
+        self._pipeline = self._pipeline_over(self._engine())
 
     @classmethod
     def _check_options(cls, **options: Any) -> None:
@@ -113,7 +113,7 @@ class HybridgeRetriever(BaseRetriever):
     @property
     def inside(self) -> Inside:
         """What it searches with, but for objects, for `hybridge.explain` to look into."""
-        return Inside(self._pipeline(), self._top_k, self._where, self._score_threshold)
+        return Inside(self._pipeline, self._top_k, self._where, self._score_threshold)
 
     def with_options(
         self, *, similarity_top_k: int | None = None, filters: AnyFilters = None
@@ -150,24 +150,26 @@ class HybridgeRetriever(BaseRetriever):
         self, queries: Sequence[str], k: int | None = None, *, where: AnyFilters = None
     ) -> list[list[Hit]]:
         """What `retrieve` finds for each query, as hits of Hybridge; arguments beat options."""
-        lists = self._pipeline().search(queries, **self._limits(k, where))
+        lists = self._pipeline.search(queries, **self._limits(k, where))
         return list(map(self._above_threshold, lists))
 
     async def asearch(
         self, queries: Sequence[str], k: int | None = None, *, where: AnyFilters = None
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop."""
-        lists = await self._pipeline().asearch(queries, **self._limits(k, where))
+        lists = await self._pipeline.asearch(queries, **self._limits(k, where))
         return list(map(self._above_threshold, lists))
 
-    def _pipeline(self, query: QueryBundle | None = None) -> Pipeline:
-        return Pipeline(
-            self._engine(query), *self._rerankers, depth=self._rerank_depth, blend=self._blend
-        )
-
-    def _engine(self, query: QueryBundle | None) -> Any:
-        """What searches for this query."""
+    def _engine(self) -> Any:
+        """What searches: the retriever, set up as the options say."""
         return self._retriever
+
+    def _pipeline_over(self, engine: Any) -> Pipeline:
+        return Pipeline(engine, *self._rerankers, depth=self._rerank_depth, blend=self._blend)
+
+    def _pipeline_for(self, query: QueryBundle) -> Pipeline:
+        """What searches for this query: what searches for all, unless the query has its vector."""
+        return self._pipeline
 
     def _options(self, query: QueryBundle) -> dict[str, Any]:
         if isinstance(query, HybridgeQuery):
@@ -187,7 +189,7 @@ class HybridgeRetriever(BaseRetriever):
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         with told(dispatcher):
             query = _text_of(query_bundle)
-            [hits] = self._pipeline(query_bundle).search([query], **self._options(query_bundle))
+            [hits] = self._pipeline_for(query_bundle).search([query], **self._options(query_bundle))
         return list(map(scored_node, self._above_threshold(hits)))
 
     @dispatcher.span

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from llama_index.core.indices.vector_store import VectorStoreIndex
 from llama_index.core.schema import BaseNode, QueryBundle
 
-from hybridge import HybridIndex
+from hybridge import HybridIndex, Pipeline
 from hybridge.errors import InvalidInputError
 from hybridge.index.tuned import TunedIndex, check_tuning
 
@@ -185,10 +185,13 @@ class HybridRetriever(MadeOfNodes):
         )
         return cls(index, **options)
 
-    def _engine(self, query: QueryBundle | None) -> Any:
-        options = dict(self._tuning)
-        if query is not None and query.custom_embedding_strs:
-            # As LlamaIndex has it for hypothetical answers: the mean of their vectors is searched.
-            made = self.retriever.encoder.encode_queries(query.embedding_strs)
-            options["vectors"] = made.mean(axis=0, keepdims=True)
-        return TunedIndex(self.retriever, options)
+    def _engine(self) -> Any:
+        return TunedIndex(self.retriever, self._tuning)
+
+    def _pipeline_for(self, query: QueryBundle) -> Pipeline:
+        if not query.custom_embedding_strs:
+            return self._pipeline
+        # As LlamaIndex has it for hypothetical answers: the mean of their vectors is searched.
+        made = self.retriever.encoder.encode_queries(query.embedding_strs)
+        vectors = made.mean(axis=0, keepdims=True)
+        return self._pipeline_over(TunedIndex(self.retriever, {**self._tuning, "vectors": vectors}))
