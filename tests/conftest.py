@@ -9,7 +9,6 @@ import os
 import pickle
 import re
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,9 +71,7 @@ def forked() -> Callable[[Callable[[], Any]], Any]:
 
     def run(function: Callable[[], Any]) -> Any:
         answer, question = os.pipe()
-        with warnings.catch_warnings():  # Python 3.12 warns of threads, which these tests are about
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
+        child = os.fork()
         if child == 0:
             status = 1
             try:
