@@ -268,7 +268,7 @@ class EdgeStore:
 
     def matching(self, where: Filter) -> list[int]:
         if not index_fields(where, self._indexes):
-            return self._scanned(where)
+            return self._scanned(self._translated(where))
         return list(self._remembered(where)[0])
 
     def _remembered(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
@@ -277,15 +277,21 @@ class EdgeStore:
 
         matches = self._matches.get(where)
         if matches is None:
-            points = self._scanned(where)
+            chosen = self._translated(where)
+            # In steps, between which other searches have their turn: the engine keeps the GIL.
+            steps = (
+                edge.Filter(must=[edge.HasIdCondition({record.id for record in records}), chosen])
+                for records in self._pages(None, with_payload=False)
+            )
+            points = [point for step in steps for point in self._scanned(step)]
             matches = points, edge.HasIdCondition(set(points))
             if len(self._matches) >= _REMEMBERED:
                 self._matches.clear()
             self._matches[where] = matches
         return matches
 
-    def _scanned(self, where: Filter) -> list[int]:
-        pages = self._pages(self._translated(where), with_payload=False)
+    def _scanned(self, chosen: edge.Filter) -> list[int]:
+        pages = self._pages(chosen, with_payload=False)
         return [record.id for records in pages for record in records]
 
     def pages(self) -> Iterator[list[Passage]]:
