@@ -21,6 +21,7 @@ IGNORED = [
     "ignore:`langchain-community` is being sunset:DeprecationWarning",
     "ignore:The `__fields:DeprecationWarning",
     "ignore:Accessing the 'model_:DeprecationWarning",
+    "ignore:There is no current event loop:DeprecationWarning",  # LlamaIndex on Python 3.12
 ]
 # Without a network, whatever the machine has: any connection but one to the machine itself fails.
 OFFLINE = """

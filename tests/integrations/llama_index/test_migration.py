@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -498,7 +497,7 @@ class TestFromQdrant:
 
     @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
     def test_bm25_over_the_store_alone(self, index: VectorStoreIndex, new: HybridRetriever) -> None:
-        with pytest.raises(ValueError, match=re.escape("max() arg is an empty sequence")):
+        with pytest.raises(ValueError, match=r"max\(\) (iterable )?arg(ument)? is (an )?empty"):
             OldBM25Retriever.from_defaults(index=index)
         bm25 = HybridgeRetriever(new.retriever.bm25)
         assert ids(bm25.retrieve(THINS)) == [ASPIRIN, HEART]
