@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -17,8 +18,9 @@ from ..filters import Filter
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
-from ..lexical.snapshot import Snapshot
+from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
+from ..vectors.first_passing import first_passing
 from ..vectors.store import SPARSE, Ranking, VectorStore
 from .home import Home
 from .lexical import Prepared
@@ -178,6 +180,14 @@ class PostingsStage:
         """The rows of points."""
         return list(map(self.row_in(snapshot), points))
 
+    def reads_payloads(self, where: Filter) -> bool:
+        """Whether finding what passes the filter would read every payload of a large store."""
+        return where not in self._allowed and self._home.store.reads_payloads(where)
+
+    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
+        """Those of the points that pass the filter."""
+        return self._home.store.passing_points(where, points)
+
     def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
         remembered = self._allowed
@@ -218,11 +228,25 @@ class PostingsSearch:
         self._scores = [snapshot.scores(query) for query in queries]
 
     def top(self, depth: int, where: Filter | None) -> list[Ranking]:
+        if where is not None and (tops := self._first_passing(depth, where)) is not None:
+            return tops
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)
         return [
             {key.point: score for key, score in self._snapshot.best(scores, depth, allowed)}
             for scores in self._scores
         ]
+
+    def _first_passing(self, depth: int, where: Filter) -> list[Ranking] | None:
+        """Each query's best points, where the filter has no index and the best of all decide it."""
+        if not self._stage.reads_payloads(where):
+            return None
+        passing = partial(self._stage.passing_points, where)
+        bests = [partial(self._best, scores) for scores in self._scores]
+        tops = [first_passing(best, depth, passing) for best in bests]
+        return None if None in tops else [top for top in tops if top is not None]
+
+    def _best(self, scores: Scores, count: int) -> Ranking:
+        return {key.point: score for key, score in self._snapshot.best(scores, count)}
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         row = self._stage.row_in(self._snapshot)

@@ -10,6 +10,8 @@ import ctypes
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,6 +30,7 @@ from ..passages import Passage, point_number
 from ..protocols import Vectors
 from .awaited import read_awaited, write_awaited
 from .edge_config import exact_params, index_params, search_params, shard_config
+from .first_passing import first_passing
 from .frequencies import Frequencies
 from .options import StoreOptions
 from .payload import passage_of, payload_of
@@ -271,6 +274,16 @@ class EdgeStore:
             return self._scanned(self._translated(where))
         return list(self._remembered(where)[0])
 
+    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
+        return {point for point, passage in self.get(points).items() if where.matches(passage)}
+
+    def reads_payloads(self, where: Filter) -> bool:
+        if where in self._matches or not index_fields(where, self._indexes):
+            return False
+        with _engine("count"):
+            count: int = self._shard.info().points_count
+        return count > _INDEXED_AT_ONCE
+
     def _remembered(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
         """What a filter without indexes lets through, read from every payload only once."""
         import qdrant_edge as edge
@@ -316,6 +329,9 @@ class EdgeStore:
 
         if not probes:
             return []
+        checked = [self._first_passing(probe) for probe in probes]
+        if None not in checked:
+            return [answer for answer in checked if answer is not None]
         requests = [self._request(probe) for probe in probes]
         with _engine("search"):
             if len(requests) == 1:
@@ -326,6 +342,21 @@ class EdgeStore:
             ranked(dict(map(_ID_AND_SCORE, answer)), probe, self._ids)
             for probe, answer in zip(probes, answers, strict=True)
         ]
+
+    def _first_passing(self, probe: Probe) -> Ranking | None:
+        """The answer to a probe whose filter has no index, if the best of all decide it."""
+        where = probe.where
+        if where is None or not self.reads_payloads(where):
+            return None
+
+        def best(count: int) -> Ranking:
+            unfiltered = replace(probe, where=None, limit=count)
+            request = self._request(unfiltered, exact=True)
+            with _engine("search"):
+                answer: list[Any] = self._shard.query(request)
+            return ranked(dict(map(_ID_AND_SCORE, answer)), unfiltered, self._ids)
+
+        return first_passing(best, probe.limit, partial(self.passing_points, where))
 
     def is_prepared(self, where: Filter) -> bool:
         return self._missing(where).keys() <= self._absent
@@ -447,7 +478,7 @@ class EdgeStore:
             if offset is None:
                 return
 
-    def _request(self, probe: Probe) -> edge.QueryRequest:
+    def _request(self, probe: Probe, *, exact: bool = False) -> edge.QueryRequest:
         import qdrant_edge as edge
 
         vector = probe.vector
@@ -461,7 +492,7 @@ class EdgeStore:
                 using=probe.using,
             ),
             filter=chosen,
-            params=self._search_params(probe, chosen),
+            params=self._exact_params if exact else self._search_params(probe, chosen),
         )
 
     def _search_params(self, probe: Probe, chosen: edge.Filter | None) -> edge.SearchParams:

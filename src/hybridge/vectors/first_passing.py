@@ -1,0 +1,44 @@
+"""Filtered search without an index: check the best candidates instead of reading every payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from .store import Ranking
+
+__all__ = ["first_passing"]
+
+# Candidates that are checked for each one wanted. A filter that keeps a tenth is answered by them.
+_CHECKED = 15
+
+
+def first_passing(
+    best: Callable[[int], Ranking],
+    limit: int,
+    passing: Callable[[Sequence[int]], Collection[int]],
+) -> Ranking | None:
+    """Return the best candidates that pass a filter, if they are among the best of all.
+
+    Args:
+        best: gives so many of the best candidates without the filter, best first.
+        limit: how many to return.
+        passing: picks those of some candidates that pass.
+
+    Returns:
+        The same as a search with the filter; None where the candidates that were checked do not
+        decide it.
+
+    >>> scores = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.6}
+    >>> first_passing(lambda count: scores, 2, lambda points: {2, 4})
+    {2: 0.8, 4: 0.6}
+    """
+    count = _CHECKED * limit
+    candidates = best(count)
+    passed = passing(list(candidates))
+    kept = [point for point in candidates if point in passed][:limit]
+    if len(candidates) == count:
+        # Of what ties with the last candidate, some may have been cut off.
+        last = min(candidates.values())
+        if len(kept) < limit or candidates[kept[-1]] <= last:
+            return None
+    return {point: candidates[point] for point in kept}
