@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
+from hybridge.filters import IdIn
 from hybridge.vectors import HNSW
 from hybridge.vectors.edge import EdgeStore
 from hybridge.vectors.first_passing import first_passing
@@ -35,7 +36,10 @@ def test_what_it_returns_is_what_brute_force_does(
         cut = sorted(range(len(scores)), key=lambda point: (-scores[point], -point))[:count]
         return {point: float(scores[point]) for point in order if point in set(cut)}
 
-    found = first_passing(best, limit, allowed.intersection)
+    def get(points: Sequence[int]) -> dict[int, Passage]:
+        return {point: Passage(str(point), "text") for point in points}
+
+    found = first_passing(best, limit, IdIn([str(point) for point in allowed]), get)
     expected = [point for point in order if point in allowed][:limit]
     if found is not None:
         assert list(found) == expected

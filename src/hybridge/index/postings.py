@@ -184,9 +184,9 @@ class PostingsStage:
         """Whether finding what passes the filter would read every payload of a large store."""
         return where not in self._allowed and self._home.store.reads_payloads(where)
 
-    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
-        """Those of the points that pass the filter."""
-        return self._home.store.passing_points(where, points)
+    def passages(self, points: Sequence[int]) -> dict[int, Passage]:
+        """The passages of points."""
+        return self._home.store.get(points)
 
     def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
@@ -240,9 +240,8 @@ class PostingsSearch:
         """Each query's best points, where the filter has no index and the best of all decide it."""
         if not self._stage.reads_payloads(where):
             return None
-        passing = partial(self._stage.passing_points, where)
         bests = [partial(self._best, scores) for scores in self._scores]
-        tops = [first_passing(best, depth, passing) for best in bests]
+        tops = [first_passing(best, depth, where, self._stage.passages) for best in bests]
         return None if None in tops else [top for top in tops if top is not None]
 
     def _best(self, scores: Scores, count: int) -> Ranking:

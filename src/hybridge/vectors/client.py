@@ -207,9 +207,6 @@ class ClientStore:
         pages = self._pages(self._filter(where), with_payload=False)
         return [number_of(record.id) for records in pages for record in records]
 
-    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
-        return {point for point, passage in self.get(points).items() if where.matches(passage)}
-
     def reads_payloads(self, where: Filter) -> bool:
         return False  # a server filters beside other searches
 

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -274,9 +273,6 @@ class EdgeStore:
             return self._scanned(self._translated(where))
         return list(self._remembered(where)[0])
 
-    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
-        return {point for point, passage in self.get(points).items() if where.matches(passage)}
-
     def reads_payloads(self, where: Filter) -> bool:
         if where in self._matches or not index_fields(where, self._indexes):
             return False
@@ -356,7 +352,7 @@ class EdgeStore:
                 answer: list[Any] = self._shard.query(request)
             return ranked(dict(map(_ID_AND_SCORE, answer)), unfiltered, self._ids)
 
-        return first_passing(best, probe.limit, partial(self.passing_points, where))
+        return first_passing(best, probe.limit, where, self.get)
 
     def is_prepared(self, where: Filter) -> bool:
         return self._missing(where).keys() <= self._absent

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
+from ..filters import Filter
+from ..passages import Passage
 from .store import Ranking
 
 __all__ = ["first_passing"]
@@ -15,27 +18,32 @@ _CHECKED = 15
 def first_passing(
     best: Callable[[int], Ranking],
     limit: int,
-    passing: Callable[[Sequence[int]], Collection[int]],
+    where: Filter,
+    get: Callable[[Sequence[int]], Mapping[int, Passage]],
 ) -> Ranking | None:
     """Return the best candidates that pass a filter, if they are among the best of all.
 
     Args:
         best: gives so many of the best candidates without the filter, best first.
         limit: how many to return.
-        passing: picks those of some candidates that pass.
+        where: the filter.
+        get: reads the passages of points.
 
     Returns:
         The same as a search with the filter; None where the candidates that were checked do not
         decide it.
 
+    >>> from hybridge.filters import IdIn
     >>> scores = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.6}
-    >>> first_passing(lambda count: scores, 2, lambda points: {2, 4})
+    >>> read = lambda points: {point: Passage(str(point), "text") for point in points}
+    >>> first_passing(lambda count: scores, 2, IdIn(["2", "4"]), read)
     {2: 0.8, 4: 0.6}
     """
     count = _CHECKED * limit
     candidates = best(count)
-    passed = passing(list(candidates))
-    kept = [point for point in candidates if point in passed][:limit]
+    passages = get(list(candidates))
+    passing = (point for point in candidates if where.matches(passages[point]))
+    kept = list(islice(passing, limit))
     if len(candidates) == count:
         # Of what ties with the last candidate, some may have been cut off.
         last = min(candidates.values())

@@ -148,10 +148,6 @@ class VectorStore(Protocol):
         """All points whose passage passes the filter."""
         ...
 
-    def passing_points(self, where: Filter, points: Sequence[int]) -> set[int]:
-        """Those of the points whose passage passes the filter, found by their payloads."""
-        ...
-
     def reads_payloads(self, where: Filter) -> bool:
         """Whether `matching` would read every payload of a large store, for lack of an index."""
         ...
