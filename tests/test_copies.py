@@ -61,7 +61,7 @@ from hybridge.fusion import (
     WeightedRRF,
     ZScore,
 )
-from hybridge.index import LateInteraction
+from hybridge.stages import LateInteraction
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
 from hybridge.reranking import TextReranker

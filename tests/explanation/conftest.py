@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage, SentenceTransformerEncoder
-from hybridge.index import LateInteraction
+from hybridge.stages import LateInteraction
 from hybridge.protocols import Vectors
 from hybridge.testing import PASSAGES
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
-from hybridge.index import LateInteraction
+from hybridge.stages import LateInteraction
 from hybridge.protocols import Vectors
 
 FORMAT_1 = Path(__file__).with_name("format_1")

@@ -20,7 +20,7 @@ from hybridge import (
     SentenceTransformerEncoder,
 )
 from hybridge.errors import EncoderMismatchError, InvalidInputError
-from hybridge.index import LateInteraction
+from hybridge.stages import LateInteraction
 from hybridge.protocols import Reranker, Vectors
 from hybridge.testing import PASSAGES as CORPUS
 from hybridge.testing import RerankerConformance, RetrieverConformance

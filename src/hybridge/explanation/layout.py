@@ -10,11 +10,11 @@ import numpy as np
 from .parts import (
     BlendPart,
     BM25Part,
-    DensePart,
     Explanation,
     FusionPart,
     MaxSimPart,
     RerankPart,
+    ScorePart,
     SearchExplanation,
     TermPart,
 )
@@ -82,10 +82,14 @@ def _(part: BM25Part) -> list[Section]:
 
 
 @sections.register
-def _(part: DensePart) -> list[Section]:
+def _(part: ScorePart) -> list[Section]:
     sought = f"not among the first {part.depth:,}"
     rank = _rank(part.rank) if part.rank is not None else sought
-    return [Section(f"dense: {part.distance} {number(part.score)}, {rank}")]
+    title = f"{part.stage}: {part.unit} {number(part.score)}, {rank}"
+    if not part.contributions:
+        return [Section(title)]
+    rows = tuple((name, number(each)) for name, each in part.contributions.items())
+    return [Section(title, ("term", "part"), rows, bars=True)]
 
 
 @sections.register
@@ -151,12 +155,12 @@ def _(part: RerankPart) -> list[Section]:
 
 @sections.register
 def _(part: Explanation) -> list[Section]:
+    late = {blend.stage: blend for blend in part.blends}
     parts = (
-        part.bm25,
-        part.dense,
+        *part.stages.values(),
         part.fusion,
-        part.late_interaction,
-        part.late_blend,
+        *(one for name, each in part.late.items() for one in (each, late.pop(name, None))),
+        *late.values(),
         *part.rerankers,
     )
     found = [section for one in parts if one is not None for section in sections(one)]
@@ -198,7 +202,7 @@ def _(part: SearchExplanation) -> Head:
 
 def _is_bare(explanation: Explanation) -> bool:
     """Whether no more is known of a passage than its rank and score."""
-    parts = (explanation.bm25, explanation.dense, explanation.fusion, explanation.late_interaction)
+    parts = (*explanation.stages.values(), explanation.fusion, *explanation.late.values())
     return not any((*parts, *explanation.rerankers)) and len(explanation.trace) < 2
 
 

@@ -106,15 +106,16 @@ class Attached:
         writable: whether passages may be added and deleted.
     """
 
-    bm25_file: Path | None = None
+    derived: Path | None = None
     generation = ""
+    is_served = True
     is_shared = True
     is_temporary = False
     address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
         self.store: VectorStore = ForeignStore(
-            target.client, target.collection, manifest.store, target.layout, target.vector.name
+            target.client, target.collection, manifest.store, target.layout
         )
         self.manifest = manifest
         self._target = target

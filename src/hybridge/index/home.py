@@ -26,8 +26,10 @@ class Home(Protocol):
 
     store: VectorStore
     manifest: Manifest
+    is_served: bool
+    """Whether the store is a server's, which other processes reach."""
     is_shared: bool
-    """Whether others may write to the store without telling."""
+    """Whether others may write to the store without notice."""
     is_temporary: bool
     """Whether the place goes when it is closed, with all that is in it."""
     is_read_only: bool
@@ -49,8 +51,8 @@ class Home(Protocol):
         ...
 
     @property
-    def bm25_file(self) -> Path | None:
-        """Where to keep the BM25 arrays; None where nothing outlives this object."""
+    def derived(self) -> Path | None:
+        """The folder of what stages derive; None where nothing outlives this object."""
         ...
 
     @property

@@ -22,7 +22,7 @@ __all__ = ["Served"]
 class Served:
     """An index in a collection of a Qdrant server."""
 
-    bm25_file: Path | None = None
+    derived: Path | None = None
     generation = ""
     # Others may open the collection too; but with BM25 in arrays there are none, see `create`.
     is_shared = False
@@ -40,6 +40,7 @@ class Served:
         store = ClientStore(client, collection, manifest.store)
         self.store: VectorStore = store
         self.is_temporary = store.is_local
+        self.is_served = not store.is_local
         self.is_read_only = read_only
         self._url = url
         self._has_key = api_key is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,33 +16,34 @@ from ..filters import as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
-from ..vectors.options import Distance
+from ..stages.vector import OpenVectorStage
+from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
-from .lifecycle import Lifecycle
-from .search import spread, stage_hits
-from .stages import DenseStage, Stage
+from .search import run_batched, single_stage_hits
+
+if TYPE_CHECKING:
+    from .hybrid import HybridIndex
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
 
 class StageRetriever:
-    """Searches an index by one stage alone: `HybridIndex.bm25` and `HybridIndex.dense`.
+    """A search of an index by one stage alone, as in `HybridIndex.stages` and `HybridIndex.bm25`.
 
     Args:
         index: the index, kept open as long as this is in use.
-        stage: one of its stages.
+        name: of one of its stages.
     """
 
-    _attribute = "bm25"
-
-    def __init__(self, index: Lifecycle, stage: Stage) -> None:
+    def __init__(self, index: HybridIndex, name: str) -> None:
         self._index = index
-        self._stage = stage
+        self._stage = index._stages.opened[name]
+        self._vector = index._home.manifest.stage(name).vector
         self._store = index._home.store
         self._access = index._access
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self._index, self._attribute)
+        return type(self), (self._index, self.name)
 
     @property
     def name(self) -> str:
@@ -64,11 +65,11 @@ class StageRetriever:
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             with self._access.reading(chosen):
-                return stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
+                return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
         self._access.check()
         asked = check_queries(queries)
-        return spread(
+        return run_batched(
             asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
         )
 
@@ -118,18 +119,20 @@ def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
 
 
 class DenseRetriever(StageRetriever):
-    """The vectors of an index, which can be searched for and read as well: `HybridIndex.dense`."""
+    """A dense stage, whose vectors can be searched for and read as well: `HybridIndex.dense`."""
 
-    _attribute = "dense"
+    _stage: OpenVectorStage
 
-    def __init__(self, index: Lifecycle, stage: DenseStage) -> None:
-        super().__init__(index, stage)
-        self._vectors = stage
+    @property
+    def _kind(self) -> DenseVectors:
+        kind = self._stage.stage.vectors
+        assert isinstance(kind, DenseVectors)
+        return kind
 
     @property
     def distance(self) -> Distance:
         """How vectors are compared: ``"cosine"`` or ``"dot"``."""
-        return self._store.options.distance
+        return self._kind.distance
 
     def search_vectors(
         self, vectors: ArrayLike, k: int = 10, *, where: Where | None = None
@@ -146,10 +149,12 @@ class DenseRetriever(StageRetriever):
         """
         matrix = np.asarray(vectors)
         count = len(matrix) if matrix.ndim else 0
-        encoded = self._vectors.encoded(matrix, count)
+        encoded = self._stage.encoded(matrix, count)
         k, chosen = check_k(k), as_filter(where)
         with self._access.reading(chosen):
-            return stage_hits(self._stage, encoded, self._store, k, k, chosen) if count else []
+            if not count:
+                return []
+            return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """The vectors of passages as the index keeps them: of length 1 where it compares cosines.
@@ -163,10 +168,10 @@ class DenseRetriever(StageRetriever):
         wanted = check_ids(ids)
         points = {id_: self._store.point(id_) for id_ in wanted}
         with self._access.reading():
-            found = self._store.vectors(list(points.values()))
+            found = self._store.vectors(self._vector, list(points.values()))
         _check_there(points, found)
         rows = [found[points[id_]] for id_ in wanted]
-        return check_vectors(rows, len(wanted), self._store.options.dimension)
+        return check_vectors(rows, len(wanted), self._kind.dimension)
 
 
 class LateReranker(StageRetriever):
@@ -175,8 +180,6 @@ class LateReranker(StageRetriever):
     As a retriever it compares every passage; as a reranker, the candidates of any retriever whose
     passages are in the index. No passage is encoded.
     """
-
-    _attribute = "late_interaction"
 
     def rerank(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from statistics import fmean
@@ -16,15 +15,13 @@ from ..errors import InvalidInputError
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
-from ..passages import Passage
-from ..vectors.store import SPARSE, Probe, Sparse, VectorStore
-from .home import Home
-from .lexical import Prepared
-from .manifest import Manifest
-from .stages import ProbeSearch, Stage
+from ..passages import JSON, Passage
+from ..vectors.store import Sparse, VectorQuery, VectorStore
+from .stage import OpenStage, Prepared, StageHome
 from .terms import check_terms, has_terms_of, terms_of
+from .vector import VectorSearch
 
-__all__ = ["SparseSearch", "SparseStage", "average_length"]
+__all__ = ["OpenBM25Vectors", "WeighedSearch", "average_length", "initial_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ _FEW = 1 / 50
 _SAMPLE = 2_000
 
 
-class SparseStage:
+class OpenBM25Vectors(OpenStage):
     """BM25 kept in the store as sparse vectors, to which the store applies IDF.
 
     A weight depends on the average length of a passage. The one in use is in the manifest. When
@@ -48,8 +45,9 @@ class SparseStage:
     page at a time, under a mark in the manifest that outlives a kill.
 
     Args:
-        home: where the index lives.
+        home: the index's place, as this stage uses it.
         analyzer: what makes terms of passages and queries.
+        parameters: k1 and b.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
             that happens anyway.
 
@@ -57,11 +55,17 @@ class SparseStage:
         EncoderMismatchError: the terms on a server were written by another release of a library.
     """
 
-    name = SPARSE
-
-    def __init__(self, home: Home, analyzer: Analyzer, *, reanalyze: bool = False) -> None:
-        self._home = home
+    def __init__(
+        self,
+        home: StageHome,
+        analyzer: Analyzer,
+        parameters: BM25Parameters,
+        *,
+        reanalyze: bool = False,
+    ) -> None:
+        super().__init__(home)
         self.analyzer = analyzer
+        self.parameters = parameters
         self._written = 0
         self._bring_up_to_date(reanalyze=reanalyze)
 
@@ -70,10 +74,10 @@ class SparseStage:
 
         On a server others read it too: there it is refused, or waits for the first write.
         """
-        manifest, place = self._home.manifest, self._home.place
+        terms, place = self._home.state["terms"], self._home.place
         self._weigher = self._make_weigher()
         shared = self._home.reread()
-        if not has_terms_of(manifest.terms, self.analyzer) and (reanalyze or not shared):
+        if not has_terms_of(terms, self.analyzer) and (reanalyze or not shared):
             if self._home.store.count():
                 logger.warning(
                     "the terms in %s were written by another release of hybridge, of the stemmer "
@@ -82,46 +86,45 @@ class SparseStage:
                 )
             for _ in self._reanalyze():
                 pass
-        check_terms(self._home.manifest.terms, self.analyzer, place)
+        check_terms(self._home.state["terms"], self.analyzer, place)
         if not shared:
             for _ in self._settle():
                 pass
 
     def _make_weigher(self) -> SparseBM25:
-        parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-        average = self._home.manifest.average_length
-        return SparseBM25(self.analyzer, parameters.k1, parameters.b, average)
+        average = self._home.state["average_length"]
+        return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
         """Return what takes over the average that the writer has in use now."""
         return partial(self._bring_up_to_date, reanalyze=False)
 
     def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
-        manifest = self._follow()
-        if manifest.reweighing or manifest.terms is None:
-            yield from self._reweigh(manifest.average_length)
+        state = self._follow()
+        if state["reweighing"] or state["terms"] is None:
+            yield from self._reweigh(state["average_length"])
         store = self._home.store
         stored = store.count()
         if count < _FEW * stored:
             return  # they cannot change the average by much, and `refresh` will see if they do
         expected = average_length(passages, count, self.analyzer)
-        if stored and (known := store.average_length()):
+        if stored and (known := store.average_length(self._home.vector)):
             expected = (known * stored + expected * count) / (stored + count)
         if expected and self._drift(expected) > _DRIFT:
             yield from self._reweigh(expected)
 
     def refresh(self, *, exactly: bool = False) -> Iterator[None]:
-        used = self._home.manifest.average_length
-        manifest = self._follow()
-        if manifest.average_length != used:  # another client changed it while this one wrote
-            yield from self._reweigh(manifest.average_length)
+        used = self._home.state["average_length"]
+        state = self._follow()
+        if state["average_length"] != used:  # another client changed it while this one wrote
+            yield from self._reweigh(state["average_length"])
         yield from self._settle(exactly=exactly)
 
     def _settle(self, *, exactly: bool = False) -> Iterator[None]:
         """Change the weights to the true average if it has drifted too far."""
-        manifest, average = self._home.manifest, self._home.store.average_length()
-        if manifest.reweighing or (average and self._is_off(average, exactly=exactly)):
-            yield from self._reweigh(average or manifest.average_length)
+        state, average = self._home.state, self._home.store.average_length(self._home.vector)
+        if state["reweighing"] or (average and self._is_off(average, exactly=exactly)):
+            yield from self._reweigh(average or state["average_length"])
 
     def _is_off(self, average: float, *, exactly: bool) -> bool:
         drift = self._drift(average)
@@ -132,16 +135,16 @@ class SparseStage:
     def _drift(self, average: float) -> float:
         return abs(average / self._weigher.average_length - 1)
 
-    def _follow(self) -> Manifest:
-        """The manifest as other clients left it, whose average is in use from now on.
+    def _follow(self) -> Mapping[str, Any]:
+        """The state as other clients left it, whose average is in use from now on.
 
         Raises:
             EncoderMismatchError: one of them has written the terms anew.
         """
         if self._home.reread():
-            check_terms(self._home.manifest.terms, self.analyzer, self._home.place)
+            check_terms(self._home.state["terms"], self.analyzer, self._home.place)
             self._weigher = self._make_weigher()
-        return self._home.manifest
+        return self._home.state
 
     def _reweigh(self, average: float) -> Iterator[None]:
         """Change all stored weights to an average length, a page at a time.
@@ -149,25 +152,25 @@ class SparseStage:
         Every vector knows which average it was made with, so that it does not matter where another
         client, or a killed process, has left off.
         """
-        terms = terms_of(self.analyzer)
+        terms, home = terms_of(self.analyzer), self._home
         while True:
-            manifest = replace(self._home.manifest, average_length=average, terms=terms)
-            self._home.remember(replace(manifest, reweighing=self._home.store.count() > 0))
+            under_way = home.store.count() > 0
+            home.remember(average_length=average, terms=terms, reweighing=under_way)
             self._weigher = self._make_weigher()
-            for page in self._home.store.sparse_pages():
+            for page in home.store.vector_pages(home.vector):
                 self._reweigh_page(page)
                 yield
-            self._home.store.flush()
-            self._home.reread()
-            if self._home.manifest.average_length == average:
+            home.store.flush()
+            home.reread()
+            if home.state["average_length"] == average:
                 break
-            average = self._home.manifest.average_length
-        if self._home.manifest.reweighing:
-            self._home.remember(replace(self._home.manifest, reweighing=False))
+            average = home.state["average_length"]
+        if home.state["reweighing"]:
+            home.remember(reweighing=False)
         self._written = 0
 
     def _reweigh_page(self, page: Mapping[int, Sparse]) -> None:
-        store = self._home.store
+        store, name = self._home.store, self._home.vector
         changed: dict[int, Sparse] = {}
         strange = []
         for point, stored in page.items():
@@ -179,40 +182,39 @@ class SparseStage:
         if strange:  # of a release that did not keep lengths
             texts = {point: passage.text for point, passage in store.get(strange).items()}
             vectors = self._weigher.index_passages(list(texts.values()))
-            store.set_sparse(list(texts), vectors)
+            store.set_vectors(name, list(texts), vectors)
         if changed:
-            store.set_sparse(list(changed), list(changed.values()), same_terms=True)
+            store.set_vectors(name, list(changed), list(changed.values()), same_terms=True)
 
     def _reanalyze(self) -> Iterator[None]:
         """Write the terms of all passages anew. Until it is done the manifest knows of no terms."""
-        self._home.touch()
-        self._home.remember(replace(self._home.manifest, terms={}))
-        store = self._home.store
-        for page in store.pages():
+        home = self._home
+        home.touch()
+        home.remember(terms={})
+        for page in home.store.pages():
             vectors = self._weigher.index_passages([passage.text for passage in page])
-            store.set_sparse([store.point(passage.id) for passage in page], vectors)
+            points = [home.store.point(passage.id) for passage in page]
+            home.store.set_vectors(home.vector, points, vectors)
             yield
-        store.flush()
-        manifest = replace(self._home.manifest, terms=terms_of(self.analyzer))
-        self._home.remember(replace(manifest, reweighing=False))
+        home.store.flush()
+        home.remember(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(sparse=self._weigher.index_passages([p.text for p in passages]))
+        return Prepared(rows=self._weigher.index_passages([p.text for p in passages]))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
 
-    def update_metadata(self) -> None:
-        """Nothing to do: the store has the metadata."""
-
     def delete(self, points: Sequence[int]) -> None:
         self._written += len(points)
 
-    def invalidate(self) -> None:
-        """Nothing to do: nothing is derived."""
+    def reweighed(self, parameters: BM25Parameters) -> OpenStage:
+        """Return this stage with other parameters.
 
-    def reweighed(self, parameters: BM25Parameters) -> Stage:
-        own = BM25Parameters.from_config(self._home.manifest.bm25)
+        Raises:
+            InvalidInputError: they are other ones; the weights are stored.
+        """
+        own = self.parameters
         if parameters == own:
             return self
         raise InvalidInputError(
@@ -220,14 +222,17 @@ class SparseStage:
             f"{parameters}: create it anew with these, or with lexical='bm25s', which can"
         )
 
-    def save(self) -> None:
-        """Nothing to do: nothing is derived."""
-
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
 
-    def begin(self, encoded: Sequence[Any]) -> SparseSearch:
-        return SparseSearch(self._home.store, encoded, self.analyzer, self._weigher)
+    def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
+        home = self._home
+        return WeighedSearch(home.store, home.vector, encoded, self.analyzer, self._weigher)
+
+
+def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
+    """Return what the manifest keeps for a new, empty stage."""
+    return {"average_length": 1.0, "reweighing": False, "terms": terms_of(analyzer)}
 
 
 def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) -> float:
@@ -254,17 +259,18 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
     return fmean(terms) * (characters / (count or 1)) / (sampled / len(terms)) if sampled else 0.0
 
 
-class SparseSearch(ProbeSearch):
+class WeighedSearch(VectorSearch):
     """A search by sparse vectors, which the engine can be asked to take apart."""
 
     def __init__(
         self,
         store: VectorStore,
+        name: str,
         encoded: Sequence[Any],
         analyzer: Analyzer,
         weigher: SparseBM25,
     ) -> None:
-        super().__init__(store, encoded)
+        super().__init__(store, name, encoded)
         self._analyzer = analyzer
         self._weigher = weigher
 
@@ -276,7 +282,10 @@ class SparseSearch(ProbeSearch):
         counts = Counter(self._analyzer([query])[0])
         everything = self._store.count()
         found = self._query(
-            [Probe(self._weigher.encode_counts({term: 1}), everything) for term in counts]
+            [
+                VectorQuery(self._name, self._weigher.encode_counts({term: 1}), everything)
+                for term in counts
+            ]
         )
         having = dict(zip(counts, found, strict=True))
         idfs = self._idfs(having)
@@ -299,14 +308,15 @@ class SparseSearch(ProbeSearch):
         points: Sequence[int],
     ) -> list[dict[str, float]]:
         """By how much each point's score grows with each of the query's terms that it has."""
-        probes, shared = [], []
+        queries, shared = [], []
         for point in points:
             asked = {term: count for term, count in counts.items() if point not in having[term]}
             shared.append([term for term in counts if term not in asked])
             for term in shared[-1]:
                 asked[term] = counts[term]
-                probes.append(Probe(self._weigher.encode_counts(asked), 1, among=[point]))
-        scores = iter(self._query(probes))
+                vector = self._weigher.encode_counts(asked)
+                queries.append(VectorQuery(self._name, vector, 1, ids=[point]))
+        scores = iter(self._query(queries))
         grown = []
         for point, terms in zip(points, shared, strict=True):
             steps = pairwise([0.0, *(next(scores)[point] for _ in terms)])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -21,12 +20,10 @@ from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
 from ..vectors.first_passing import first_passing
-from ..vectors.store import SPARSE, Ranking, VectorStore
-from .home import Home
-from .lexical import Prepared
-from .stages import Stage
+from ..vectors.store import Ranking, VectorStore
+from .stage import OpenStage, Prepared, StageHome
 
-__all__ = ["PointedId", "PostingsSearch", "PostingsStage"]
+__all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +38,19 @@ class PointedId(str):
     point: int
 
 
-class PostingsStage:
-    """BM25 by bm25s, over arrays in memory that are derived from the store."""
+class OpenBM25Arrays(OpenStage):
+    """BM25 by bm25s, over arrays in memory that are derived from the store.
 
-    name = SPARSE
+    Args:
+        home: the index's place, as this stage uses it.
+        analyzer: what makes terms of passages and queries.
+        parameters: variant, k1 and b.
+    """
 
-    def __init__(self, home: Home, analyzer: Analyzer) -> None:
-        self._home = home
+    def __init__(self, home: StageHome, analyzer: Analyzer, parameters: BM25Parameters) -> None:
+        super().__init__(home)
         self.analyzer = analyzer
+        self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
@@ -56,7 +58,7 @@ class PostingsStage:
         self._current()
 
     def _load(self) -> Postings[PointedId] | None:
-        file = self._home.bm25_file
+        file = self._home.file
         if file is None or not file.exists():
             return None
         try:
@@ -76,8 +78,7 @@ class PostingsStage:
             return self._postings
 
     def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
-        parameters = BM25Parameters.from_config(self._home.manifest.bm25)
-        postings = Postings[PointedId](self.analyzer, parameters)
+        postings = Postings[PointedId](self.analyzer, self._parameters)
         keys: dict[int, PointedId] = {}
         for page in self._home.store.pages():
             named = [self._pointed(passage.id) for passage in page]
@@ -124,7 +125,7 @@ class PostingsStage:
 
         def put_in_place() -> None:
             self.delete(list(gone))
-            self.upsert(added, Prepared(counts=counts))
+            self.upsert(added, Prepared(derived=counts))
 
         return put_in_place
 
@@ -133,20 +134,12 @@ class PostingsStage:
         self._keys = {}
         self._postings = None
 
-    def refresh(self, *, exactly: bool = False) -> Iterator[None]:
-        """Nothing to do: every length is known at every moment."""
-        return iter(())
-
-    def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
-        """Nothing to learn: the arrays know every length."""
-        return iter(())
-
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(counts=self._current().count([p.text for p in passages]))
+        return Prepared(derived=self._current().count([p.text for p in passages]))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._allowed = {}
-        self._current().put([self._key(p.id) for p in passages], prepared.counts)
+        self._current().put([self._key(p.id) for p in passages], prepared.derived)
 
     def update_metadata(self) -> None:
         self._allowed = {}
@@ -156,19 +149,24 @@ class PostingsStage:
         self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
-        file, postings = self._home.bm25_file, self._postings
+        file, postings = self._home.file, self._postings
         if file and postings is not None and postings.stamp != self._home.generation:
             postings.save(file, stamp=self._home.generation)
+
+    @property
+    def parameters(self) -> BM25Parameters:
+        """The parameters that a search has which is given none."""
+        return self._parameters
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return queries
 
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
-    ) -> PostingsSearch:
-        return PostingsSearch(self, self._current().snapshot(parameters), encoded)
+    ) -> ArraysSearch:
+        return ArraysSearch(self, self._current().snapshot(parameters), encoded)
 
-    def reweighed(self, parameters: BM25Parameters) -> Stage:
+    def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         return _Reweighed(self, parameters)
 
     def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
@@ -202,26 +200,32 @@ class PostingsStage:
         return mask
 
 
-@dataclass(frozen=True)
-class _Reweighed:
+class _Reweighed(OpenStage):
     """The arrays, scored with other parameters."""
 
-    stage: PostingsStage
-    parameters: BM25Parameters
-    name = SPARSE
+    def __init__(self, stage: OpenBM25Arrays, parameters: BM25Parameters) -> None:
+        super().__init__(stage._home)
+        self._key = stage, parameters
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reweighed) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        return self.stage.encode(queries)
+        return self._key[0].encode(queries)
 
-    def begin(self, encoded: Sequence[Any]) -> PostingsSearch:
-        return self.stage.begin(encoded, self.parameters)
+    def begin(self, encoded: Sequence[Any]) -> ArraysSearch:
+        stage, parameters = self._key
+        return stage.begin(encoded, parameters)
 
 
-class PostingsSearch:
+class ArraysSearch:
     """A search of the arrays: one pass over a query's postings scores every passage."""
 
     def __init__(
-        self, stage: PostingsStage, snapshot: Snapshot[PointedId], queries: Sequence[str]
+        self, stage: OpenBM25Arrays, snapshot: Snapshot[PointedId], queries: Sequence[str]
     ) -> None:
         self._stage = stage
         self._snapshot = snapshot

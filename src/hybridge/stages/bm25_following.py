@@ -14,20 +14,20 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Snapshot
 from ..vectors.store import Ranking
-from .postings import PointedId, PostingsSearch, PostingsStage
+from .bm25_arrays import ArraysSearch, OpenBM25Arrays, PointedId
 
-__all__ = ["FollowingStage"]
+__all__ = ["OpenFollowingBM25"]
 
 
-class FollowingStage(PostingsStage):
-    """A `PostingsStage` that takes the store's word for what there is."""
+class OpenFollowingBM25(OpenBM25Arrays):
+    """A `OpenBM25Arrays` that takes the store's word for what there is."""
 
     def delete(self, points: Sequence[int]) -> None:
         super().delete(self.known(points))
 
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
-    ) -> PostingsSearch:
+    ) -> ArraysSearch:
         return _FollowingSearch(self, self._current().snapshot(parameters), encoded)
 
     def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
@@ -45,11 +45,11 @@ class FollowingStage(PostingsStage):
         return set(self._home.store.matching(And(names, where)))
 
 
-class _FollowingSearch(PostingsSearch):
+class _FollowingSearch(ArraysSearch):
     """A search of arrays that may be older than the store."""
 
     def __init__(
-        self, stage: FollowingStage, snapshot: Snapshot[PointedId], queries: Sequence[str]
+        self, stage: OpenFollowingBM25, snapshot: Snapshot[PointedId], queries: Sequence[str]
     ) -> None:
         super().__init__(stage, snapshot, queries)
         self._following = stage

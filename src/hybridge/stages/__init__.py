@@ -1,0 +1,21 @@
+"""The stages of an index: BM25, dense, late interaction, and those of other packages."""
+
+from .bm25 import BM25
+from .dense import Dense
+from .late_interaction import LateInteraction
+from .stage import OpenStage, Prepared, Stage, StageHome, StageSearch
+from .vector import OpenVectorStage, VectorSearch, VectorStage
+
+__all__ = [
+    "BM25",
+    "Dense",
+    "LateInteraction",
+    "OpenStage",
+    "OpenVectorStage",
+    "Prepared",
+    "Stage",
+    "StageHome",
+    "StageSearch",
+    "VectorSearch",
+    "VectorStage",
+]
