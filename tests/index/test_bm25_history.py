@@ -201,7 +201,7 @@ def test_an_average_that_changes_during_an_add_reaches_its_passages(
 
 def averages(index: HybridIndex) -> set[float]:
     """The average lengths that the stored weights were made with."""
-    pages = index._home.store.sparse_pages()
+    pages = index._home.store.vector_pages("bm25")
     return {dict(zip(*vector, strict=True))[AVERAGE] for page in pages for vector in page.values()}
 
 
@@ -213,7 +213,7 @@ from hybridge.index.folder import Folder
 from hybridge.vectors.edge import EdgeStore
 
 path, method, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
-owner = {"set_sparse": EdgeStore, "remember": Folder}[method]
+owner = {"set_vectors": EdgeStore, "remember": Folder}[method]
 original = getattr(owner, method)
 
 def killing(*args, **options):
@@ -231,7 +231,7 @@ with HybridIndex.open(path, encoder=encoder) as index:
 
 
 @pytest.mark.parametrize(
-    ("method", "calls"), [("remember", 0), ("set_sparse", 0), ("set_sparse", 1), ("remember", 1)]
+    ("method", "calls"), [("remember", 0), ("set_vectors", 0), ("set_vectors", 1), ("remember", 1)]
 )
 def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int) -> None:
     encoder = CallableEncoder(lambda texts: [[1.0, 2.0]] * len(texts), dimension=2, identity="two")
@@ -245,7 +245,7 @@ def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int)
         assert len(averages(index)) == 1
         assert {passage.id for passage in short} <= {passage.id for passage in stored}
         check_scores(index, stored)
-        assert not index._home.manifest.reweighing
+        assert not index._home.manifest.stage("bm25").state["reweighing"]
 
 
 def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
@@ -260,11 +260,11 @@ def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(index._home.store, "set_sparse", fail)
+        patched.setattr(index._home.store, "set_vectors", fail)
         with pytest.raises(StoreError, match="disk"):
             index.add(long)
-    assert index._home.manifest.reweighing
+    assert index._home.manifest.stage("bm25").state["reweighing"]
     index.add(long)
-    assert not index._home.manifest.reweighing
+    assert not index._home.manifest.stage("bm25").state["reweighing"]
     assert len(averages(index)) == 1
     check_scores(index, short + long)
