@@ -147,8 +147,9 @@ class EdgeStore:
         kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=kept)
         self._frequencies.pop(name, None)
-        with self._changing():
-            remove_file(self._frequency_file(name))
+        if self._frequency_file(name).exists():
+            with self._changing():
+                remove_file(self._frequency_file(name))
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         import qdrant_edge as edge
