@@ -61,13 +61,22 @@ from hybridge.fusion import (
     WeightedRRF,
     ZScore,
 )
-from hybridge.stages import LateInteraction
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
+from hybridge.stages import BM25, Dense, LateInteraction, Prepared
 from hybridge.tuning import Space
-from hybridge.vectors import HNSW, LangChainLayout, LlamaIndexLayout, Probe, StoreOptions
+from hybridge.vectors import (
+    HNSW,
+    DenseVectors,
+    LangChainLayout,
+    LlamaIndexLayout,
+    SparseVectors,
+    StoreOptions,
+    TokenVectors,
+    VectorQuery,
+)
 
 PASSAGES = [
     Passage("1", "Cats sleep a lot.", {"year": 2020, "tags": ["pets"]}),
@@ -143,6 +152,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Analyzer of a function": lambda w: Analyzer.from_callable(halves, name="halves"),
     "And": lambda w: f.And(f.Eq("year", 2020), f.Exists("tags")),
     "Answer": lambda w: Answer("lists", "a list", 2),
+    "BM25": lambda w: BM25("de", name="words", lexical="bm25s", parameters=BM25Parameters("bm25+")),
     "BM25Parameters": lambda w: BM25Parameters("bm25l", k1=2.0, delta=0.25),
     "BM25Retriever": lambda w: w.bm25,
     "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
@@ -159,6 +169,8 @@ MADE: dict[str, Callable[[Any], object]] = {
         CrossEncoder(str(w.untrained), device="cpu"), name="mine"
     ),
     "DBSF": lambda w: DBSF(),
+    "Dense": lambda w: Dense(w.encoder, name="letters", distance="dot"),
+    "DenseVectors": lambda w: DenseVectors(3, "dot"),
     "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
     "Eq": lambda w: f.Eq("year", 2020),
     "Evaluation": lambda w: w.evaluation,
@@ -194,7 +206,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
     "Pipeline": lambda w: w.pipeline,
     "Postings": lambda w: w.bm25._postings,
-    "Probe": lambda w: Probe([0.5], 3, f.Eq("year", 2020), [1, 2]),
+    "Prepared": lambda w: Prepared([([1], [0.5])], "derived"),
     "Pushed": lambda w: f.Pushed("filter", exact=True),
     "Question": lambda w: Question("1", "what?", "plain", [Answer("lists", "a list", 1)]),
     "RRF": lambda w: RRF(7),
@@ -214,14 +226,17 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Snapshot": lambda w: w.bm25._postings.snapshot(),
     "Space": lambda w: Space(depth=[7]),
     "SparseBM25": lambda w: SparseBM25(Analyzer("german"), k1=2.0, average_length=7.0),
+    "SparseVectors": lambda w: SparseVectors(idf=True),
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
-    "StoreOptions": lambda w: StoreOptions(dimension=3, hnsw=HNSW(m=8)),
+    "StoreOptions": lambda w: StoreOptions({"dense": DenseVectors(3)}, hnsw=HNSW(m=8)),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
     "TextMatch": lambda w: f.TextMatch("tags", "pets"),
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
+    "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
+    "VectorQuery": lambda w: VectorQuery("dense", [0.5], 3, f.Eq("year", 2020), [1, 2]),
     "WeightedRRF": lambda w: WeightedRRF(7),
     "ZScore": lambda w: ZScore(),
     "index.bm25": lambda w: w.index.bm25,
@@ -231,8 +246,8 @@ MADE: dict[str, Callable[[Any], object]] = {
 } | {
     name: lambda w, name=name: found_in(w.explained, name)
     for name in (
-        *("BM25Part", "BlendPart", "DensePart", "Explanation", "FusionPart", "MaxSimPart"),
-        *("RerankPart", "SearchExplanation", "StagePart", "TermPart"),
+        *("BM25Part", "BlendPart", "Explanation", "FusionPart", "MaxSimPart"),
+        *("RerankPart", "ScorePart", "SearchExplanation", "StagePart", "TermPart"),
     )
 }
 
@@ -251,11 +266,16 @@ OTHERS = {
     "Contains": "another name of Eq",
     "Filter": "abstract",
     "FusedMember": "part of a FusedPlan",
+    "OpenStage": "abstract, and belongs to its index",
+    "OpenVectorStage": "belongs to its index",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
     "SharedInCopies": "abstract",
+    "Stage": "abstract",
     "TemporaryFolder": "belongs to its process",
     "TextReranker": "abstract: Shortest is one",
+    "VectorSearch": "over the store of an open index",
+    "VectorStage": "abstract",
     "cached_property": "part of a class",
     "observed": "a block of code",
 }
@@ -295,6 +315,10 @@ def said(thing: Any) -> object:
                 return True
         case f.FieldCheck():
             return vars(thing)
+        case BM25():
+            return thing.name, thing.lexical, thing.parameters, said(thing.analyzer)
+        case Dense():
+            return thing.name, thing.vectors, said(thing.encoder)
         case LateInteraction():
             return said(thing.encoder), thing.blend, thing.datatype
     if hasattr(thing, "encode_queries"):
