@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.ragatouille.view import STAGE
 from ..filters import as_filter
+from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
 from ..index.single_stage import StageRetriever
 from ..lexical import BM25Retriever
@@ -152,7 +153,7 @@ class StageExaminer(_Deep):
         feeds: str = "",
     ) -> None:
         super().__init__(retriever, query, k, where, feeds)
-        self._index = retriever._index
+        self._index = cast(HybridIndex, retriever._index)
         self._cached = CachedSearch(self._index, [query], self.where)
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:

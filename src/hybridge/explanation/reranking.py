@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from ..colbert import ColBERTReranker
 from ..fusion import ConvexCombination, RunPart, fusion_parts
+from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
 from ..index.single_stage import LateReranker
 from ..passages import Hit, Passage, StageScore
@@ -165,7 +167,7 @@ def _max_sim(
     rank: int | None,
 ) -> MaxSimPart | None:
     if isinstance(reranker, LateReranker):
-        index, own = reranker._index, reranker._stage
+        index, own = cast(HybridIndex, reranker._index), reranker._stage
         assert isinstance(own, OpenLateInteraction)
         cached = CachedSearch(index, [query])
         [part] = max_sim_parts(index, cached, own, query, [passage], [rank])

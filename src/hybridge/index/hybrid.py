@@ -37,7 +37,7 @@ from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
-from .tuned import TunedIndex
+from .tuned import TunedIndex, check_tuning
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
@@ -746,11 +746,8 @@ class HybridIndex:
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        given = {"weights": weights, "fusion": fusion, "depth": depth, "blend": blend, "bm25": bm25}
-        options: dict[str, Any] = {key: each for key, each in given.items() if each is not None}
+        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend, bm25=bm25)
         self._options(1, **options)
-        if fusion is not None:
-            options["fusion"] = get_fusion(fusion)
         return TunedIndex(self, options)
 
     def refresh(self) -> None:

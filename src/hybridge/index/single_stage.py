@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +19,20 @@ from ..reranking import check_candidates, reordered
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
+from .access import Access
+from .home import Home
+from .open_stages import OpenStages
 from .search import run_batched, single_stage_hits
 
-if TYPE_CHECKING:
-    from .hybrid import HybridIndex
-
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
+
+
+class _Index(Protocol):
+    """The parts of an open index that its stages alone need."""
+
+    _home: Home
+    _access: Access
+    _stages: OpenStages
 
 
 class StageRetriever:
@@ -35,7 +43,7 @@ class StageRetriever:
         name: of one of its stages.
     """
 
-    def __init__(self, index: HybridIndex, name: str) -> None:
+    def __init__(self, index: _Index, name: str) -> None:
         self._index = index
         self._stage = index._stages.opened[name]
         self._vector = index._home.manifest.stage(name).vector

@@ -100,7 +100,8 @@ class Dense(VectorStage):
 def described(encoder: object) -> dict[str, JSON] | None:
     """Return an encoder as JSON; None where it cannot be made again from such."""
     describe = getattr(encoder, "to_config", None)
-    return dict(describe()) if describe is not None else None
+    config = None if describe is None else describe()
+    return None if config is None else dict(config)
 
 
 def nameless(record: StageRecord, stage: type[Stage]) -> EncoderMismatchError:

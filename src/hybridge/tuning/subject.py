@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,7 +82,7 @@ class Subject:
             fusion=options["fusion"],
             weights=options["weights"],
             depth=options["depth"],
-            blend=blend if isinstance(blend, float) else None,
+            blend=None if isinstance(blend, Mapping) else blend,
             k1=bm25.k1 if bm25 is not None and changes else None,
             b=bm25.b if bm25 is not None and changes else None,
         )

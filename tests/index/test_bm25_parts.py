@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
-from hybridge.index.inspection import Inspection
+from hybridge.lexical.parts import ScoreParts
 from hybridge.testing import PASSAGES
 
 LONG = [
     Passage(f"long-{at}", " ".join(f"word{n % 40}" for n in range(at, at + 60))) for at in range(20)
 ]
+
+
+def bm25_parts(index: HybridIndex, query: str, ids: list[str]) -> list[ScoreParts]:
+    stage, store = index._stages.opened["bm25"], index._home.store
+    found: list[ScoreParts] = stage.begin(stage.encode([query])).parts(  # type: ignore[attr-defined]
+        query, [store.point(id_) for id_ in ids]
+    )
+    return found
 
 
 @pytest.fixture(params=[{"lexical": "bm25s"}, {"lexical": "qdrant"}, {"url": ":memory:"}], ids=str)
@@ -28,8 +36,7 @@ def index(request: pytest.FixtureRequest, words: CallableEncoder) -> Any:
 )
 def test_parts_sum_to_the_score(index: HybridIndex, query: str) -> None:
     ids = [passage.id for passage in (*PASSAGES, *LONG)]
-    inspection = Inspection(index, query, [index._lexical])
-    found = inspection.bm25_parts("bm25", [inspection.point(id_) for id_ in ids])
+    found = bm25_parts(index, query, ids)
     [scores] = index.bm25.score([query], [ids])
     for parts, score in zip(found, scores, strict=True):
         assert abs(sum(term.part for term in parts.terms) - score) < 1e-6
@@ -41,10 +48,9 @@ def test_parts_sum_to_the_score(index: HybridIndex, query: str) -> None:
 def test_counts_and_idf_are_the_corpuss(index: HybridIndex) -> None:
     import math
 
-    analyzer = index._lexical.analyzer
+    analyzer = index.analyzer
     stems = [analyzer([passage.text])[0] for passage in (*PASSAGES, *LONG)]
-    inspection = Inspection(index, "salt and water, water of unicorns", [index._lexical])
-    [parts] = inspection.bm25_parts("bm25", [inspection.point("sea-2")])
+    [parts] = bm25_parts(index, "salt and water, water of unicorns", ["sea-2"])
     told = {term.term: term for term in parts.terms}
     for term in ("salt", "water", "unicorn"):
         having = sum(term in some for some in stems)
@@ -60,7 +66,6 @@ def test_a_replaced_passage_counts_as_it_is_now(words: CallableEncoder) -> None:
     with HybridIndex.create(encoder=words, lexical="qdrant") as index:
         index.add([Passage("a", "cat"), Passage("b", "cat dog"), Passage("c", "bird")])
         index.add([Passage("b", "dog")])
-        inspection = Inspection(index, "cat", [index._lexical])
-        [parts] = inspection.bm25_parts("bm25", [inspection.point("a")])
+        [parts] = bm25_parts(index, "cat", ["a"])
         assert parts.terms[0].passages_with == 1
         assert parts.score == index.bm25.score(["cat"], [["a"]])[0][0]

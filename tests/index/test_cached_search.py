@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.fusion import FUSIONS, ConvexCombination
-from hybridge.index.evidence import Evidence
+from hybridge.index.cached_search import CachedSearch
 from hybridge.lexical import BM25Parameters
 
 from .conftest import DIMENSION, word_vectors
@@ -48,8 +48,8 @@ def index(request: pytest.FixtureRequest) -> Iterator[HybridIndex]:
 
 
 @pytest.fixture(scope="module")
-def evidence(index: HybridIndex) -> Evidence:
-    return Evidence(index, QUERIES)
+def cached(index: HybridIndex) -> CachedSearch:
+    return CachedSearch(index, QUERIES)
 
 
 shares = st.integers(0, 10).map(lambda tenths: {"bm25": 10 - tenths, "dense": tenths})
@@ -65,7 +65,7 @@ constants = st.builds(
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_any_options_give_what_a_search_gives(
-    index: HybridIndex, evidence: Evidence, data: st.DataObject
+    index: HybridIndex, cached: CachedSearch, data: st.DataObject
 ) -> None:
     options: dict[str, Any] = {
         "fusion": data.draw(fusions, "fusion"),
@@ -75,15 +75,15 @@ def test_any_options_give_what_a_search_gives(
         options["weights"] = data.draw(shares, "weights")
     if "blend" in index.defaults:
         options["blend"] = data.draw(st.sampled_from([0.0, 0.3, 1.0]), "blend")
-    if index.info()["lexical"] == "bm25s":
+    if index.lexical == "bm25s":
         options["bm25"] = data.draw(constants, "bm25")
     k = data.draw(st.sampled_from([1, 3, 10]), "k")
-    assert seen(evidence.search(k, **options)) == seen(index.search(QUERIES, k, **options))
+    assert seen(cached.search(k, **options)) == seen(index.search(QUERIES, k, **options))
 
 
-def test_no_option_gives_what_a_search_gives(index: HybridIndex, evidence: Evidence) -> None:
-    assert seen(evidence.search()) == seen(index.search(QUERIES))
-    assert seen(evidence.search(**index.defaults)) == seen(index.search(QUERIES))
+def test_no_option_gives_what_a_search_gives(index: HybridIndex, cached: CachedSearch) -> None:
+    assert seen(cached.search()) == seen(index.search(QUERIES))
+    assert seen(cached.search(**index.defaults)) == seen(index.search(QUERIES))
 
 
 def test_the_defaults_are_those_that_the_index_was_made_with() -> None:
@@ -102,29 +102,29 @@ def test_each_stage_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     words = CallableEncoder(word_vectors, dimension=DIMENSION, identity="words")
     with HybridIndex.create(encoder=words, lexical="qdrant") as index:
         index.add(PASSAGES)
-        evidence = Evidence(index, QUERIES)
+        cached = CachedSearch(index, QUERIES)
         store = index._home.store
         asked: list[int] = []
         query = store.query
         monkeypatch.setattr(
             store, "query", lambda probes: asked.append(len(probes)) or query(probes)
         )
-        evidence.search(fusion="convex")
+        cached.search(fusion="convex")
         once = len(asked)
         for fusion in FUSIONS:
             for share in (0.25, 0.5):
                 weights = None if fusion == "rrf" else {"bm25": share, "dense": 1 - share}
-                evidence.search(fusion=fusion, weights=weights)
+                cached.search(fusion=fusion, weights=weights)
         assert len(asked) == once > 0
 
 
 def test_queries_may_all_be_blank(index: HybridIndex) -> None:
-    assert Evidence(index, ["", " "]).search() == [[], []]
-    assert Evidence(index, []).search() == []
+    assert CachedSearch(index, ["", " "]).search() == [[], []]
+    assert CachedSearch(index, []).search() == []
 
 
-def test_bad_options_are_refused(index: HybridIndex, evidence: Evidence) -> None:
+def test_bad_options_are_refused(index: HybridIndex, cached: CachedSearch) -> None:
     with pytest.raises(InvalidInputError, match="depth"):
-        evidence.search(depth=0)
+        cached.search(depth=0)
     with pytest.raises(InvalidInputError, match="k must"):
-        evidence.search(0)
+        cached.search(0)
