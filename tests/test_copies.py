@@ -47,20 +47,13 @@ from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
+from hybridge.encoders import CallableSparseEncoder, SparseVector
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.foreign import Inside
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
-from hybridge.fusion import (
-    DBSF,
-    RRF,
-    ConvexCombination,
-    MinMax,
-    RunPart,
-    WeightedRRF,
-    ZScore,
-)
+from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
 from hybridge.reranking import TextReranker
@@ -89,6 +82,14 @@ CANDIDATES = [[Hit(passage, float(at)) for at, passage in enumerate(PASSAGES)] f
 
 def letters(texts: list[str]) -> list[list[float]]:
     return [[text.lower().count(letter) + 0.1 for letter in "catdogs"] for text in texts]
+
+
+def lengths(texts: list[str]) -> list[dict[int, float]]:
+    return [{len(word): 0.5 for word in text.split()} for text in texts]
+
+
+def first_lengths(texts: list[str]) -> list[dict[int, float]]:
+    return [{len(text.split()[0]): 2.0} for text in texts]
 
 
 def halves(text: str) -> list[str]:
@@ -158,6 +159,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
     "CallableEncoder of LangChain": lambda w: CallableEncoder.from_langchain(Letters()),
     "CallableEncoder of LlamaIndex": lambda w: CallableEncoder.from_llama_index(Letters()),
+    "CallableSparseEncoder": lambda w: CallableSparseEncoder(
+        lengths, query_function=first_lengths, identity="lengths"
+    ),
     "ColBERTReranker": lambda w: ColBERTReranker(w.token_encoder, name="mine", threshold=0.5),
     "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
     "Comparison": lambda w: w.evaluation.compare()[0],
@@ -168,7 +172,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "CrossEncoderReranker of an object": lambda w: CrossEncoderReranker(
         CrossEncoder(str(w.untrained), device="cpu"), name="mine"
     ),
-    "DBSF": lambda w: DBSF(),
     "Dense": lambda w: Dense(w.encoder, name="letters", distance="dot"),
     "DenseVectors": lambda w: DenseVectors(3, "dot"),
     "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
@@ -195,7 +198,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
-    "MinMax": lambda w: MinMax(),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
     "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
         SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
@@ -227,6 +229,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Space": lambda w: Space(depth=[7]),
     "SparseBM25": lambda w: SparseBM25(Analyzer("german"), k1=2.0, average_length=7.0),
     "SparseVectors": lambda w: SparseVectors(idf=True),
+    "SparseVector": lambda w: SparseVector([1, 3], [0.5, 2.0]),
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
     "StoreOptions": lambda w: StoreOptions({"dense": DenseVectors(3)}, hnsw=HNSW(m=8)),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
@@ -237,8 +240,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
     "VectorQuery": lambda w: VectorQuery("dense", [0.5], 3, f.Eq("year", 2020), [1, 2]),
-    "WeightedRRF": lambda w: WeightedRRF(7),
-    "ZScore": lambda w: ZScore(),
     "index.bm25": lambda w: w.index.bm25,
     "index.dense": lambda w: w.index.dense,
     "index.late_interaction": lambda w: w.index.late_interaction,
@@ -270,6 +271,7 @@ OTHERS = {
     "OpenVectorStage": "belongs to its index",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
+    "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
     "Stage": "abstract",
     "TemporaryFolder": "belongs to its process",
