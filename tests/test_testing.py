@@ -579,9 +579,9 @@ def rules_of(suite: type) -> list[str]:
 BROKEN_RETRIEVERS = [
     (NoLists, "there_is_one_list_of_hits_for_each_query", "returns a list"),
     (Doubler, "k_is_the_final_count", "k is the final count"),
-    (FewByDefault, "k_is_10_unless_told", "k is 10"),
-    (Padder, "k_beyond_the_corpus_returns_what_there_is", "nothing is padded"),
-    (Padder, "passages_come_back_whole", "comes back as it was given"),
+    (FewByDefault, "k_is_10_by_default", "k is 10"),
+    (Padder, "k_beyond_the_corpus_is_not_padded", "nothing is padded"),
+    (Padder, "passages_come_back_whole", "comes back unchanged"),
     (Unsorted, "results_are_best_first_and_ties_break_by_id", "best first"),
     (InsertionOrderTies, "results_are_best_first_and_ties_break_by_id", "ties break by id"),
     (Repeater, "results_are_best_first_and_ties_break_by_id", "found once"),
@@ -590,36 +590,36 @@ BROKEN_RETRIEVERS = [
     (Traceless, "every_hit_is_traced", "a trace entry for each stage"),
     (RanksFromZero, "every_hit_is_traced", "ranks count from 1"),
     (OtherTraceScore, "every_hit_is_traced", "last trace entry's score"),
-    (Forgetful, "passages_come_back_whole", "comes back as it was given"),
+    (Forgetful, "passages_come_back_whole", "comes back unchanged"),
     (FindsNothing, "a_passage_is_found_by_its_own_text", "found by its own text"),
     (ByText, "one_text_under_three_ids_is_three_passages", "'sea-1' is not among"),
     (FoldedIds, "an_id_may_be_any_string", "'Case' is not among"),
     (IgnoresWhere, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
-    (IgnoresWhere, "where_that_nothing_matches_finds_nothing", "nothing matches"),
+    (IgnoresWhere, "where_without_matches_finds_nothing", "a filter without matches"),
     (RestAtTheEnd, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
     (AnyOfWhere, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
-    (FiltersTheTop, "where_loses_no_match", "keeps every match"),
-    (FiltersAfterTheCut, "where_comes_before_the_cut_to_k", "k counts what the filter leaves"),
+    (FiltersTheTop, "where_loses_no_match", "keeps every matching hit"),
+    (FiltersAfterTheCut, "where_comes_before_the_cut_to_k", "k counts the passages"),
     (NeedsPassages, "an_empty_corpus_finds_nothing", "empty"),
     (NeedsQueries, "no_queries_get_no_lists", "no queries get no lists"),
     (AnswersBlanks, "a_blank_query_finds_nothing", "a blank query finds nothing"),
     (DropsBlanks, "a_blank_query_finds_nothing", "a blank query finds nothing"),
-    (ParsesQueries, "any_other_query_may_be_asked", "syntax error"),
+    (ParsesQueries, "any_other_query_is_valid", "syntax error"),
     (Lenient, "a_bare_string_is_refused", "a string in place of the list"),
     (Lenient, "queries_that_are_no_strings_are_refused", "None"),
     (Lenient, "a_bad_k_is_refused", "k=0 is refused"),
     (BatchNormalised, "a_batch_is_its_queries_one_by_one", "one by one"),
     (Drifting, "the_same_call_gives_the_same_again", "two identical calls agree"),
-    (Rewriter, "the_same_call_gives_the_same_again", "leaves earlier hits alone"),
-    (OtherAsync, "asearch_finds_what_search_finds", "asearch finds what search finds"),
+    (Rewriter, "the_same_call_gives_the_same_again", "does not change earlier hits"),
+    (OtherAsync, "asearch_agrees_with_search", "asearch agrees with search"),
     (Blocking, "asearch_does_not_block_the_event_loop", "does not block"),
-    (Unsafe, "eight_threads_find_what_one_finds", "eight threads"),
+    (Unsafe, "eight_threads_agree_with_one", "eight threads"),
     (Mutator, "inputs_are_not_changed", "inputs are not changed"),
     (WhereMutator, "inputs_are_not_changed", "inputs are not changed"),
     (PassageMutator, "inputs_are_not_changed", "inputs are not changed"),
-    (OtherScore, "score_gives_what_search_reports", "what search reports"),
+    (OtherScore, "score_agrees_with_search", "score agrees with search"),
     (NumpyScore, "score_gives_one_float_for_each_id_in_its_order", "Python floats"),
-    (SortedScore, "score_gives_one_float_for_each_id_in_its_order", "the order it was asked"),
+    (SortedScore, "score_gives_one_float_for_each_id_in_its_order", "keeps the order of the ids"),
     (ZeroForUnknown, "score_refuses_an_unknown_id", "an unknown id is refused"),
     (Zipping, "score_refuses_lists_that_do_not_fit", "lists of ids for one query is refused"),
 ]
@@ -648,7 +648,7 @@ def test_a_complete_retriever_must_return_everything() -> None:
         def build(self, passages: list[Passage]) -> Reference:
             return Reference(passages)
 
-    assert list(failures(Suite())) == ["test_k_beyond_the_corpus_returns_what_there_is"]
+    assert list(failures(Suite())) == ["test_k_beyond_the_corpus_is_not_padded"]
 
 
 def test_a_retriever_that_does_not_filter_must_say_so() -> None:
@@ -660,7 +660,7 @@ def test_a_retriever_that_does_not_filter_must_say_so() -> None:
 
     failed = failures(Suite())
     assert list(failed) == ["test_where_is_obeyed_or_refused"]
-    assert "a retriever that does not filter" in failed["test_where_is_obeyed_or_refused"]
+    assert "a retriever without filters" in failed["test_where_is_obeyed_or_refused"]
 
 
 def test_one_mistake_does_not_fail_the_tests_of_other_rules() -> None:
@@ -673,17 +673,17 @@ def test_one_mistake_does_not_fail_the_tests_of_other_rules() -> None:
 
     assert list(failures(suite(Blocking))) == ["test_asearch_does_not_block_the_event_loop"]
     assert list(failures(suite(FoldedIds))) == ["test_an_id_may_be_any_string"]
-    assert list(failures(suite(OtherScore))) == ["test_score_gives_what_search_reports"]
-    assert list(failures(suite(FewByDefault))) == ["test_k_is_10_unless_told"]
+    assert list(failures(suite(OtherScore))) == ["test_score_agrees_with_search"]
+    assert list(failures(suite(FewByDefault))) == ["test_k_is_10_by_default"]
 
 
 FILTER_RULES = {
     "test_where_loses_no_match",
     "test_where_comes_before_the_cut_to_k",
-    "test_where_that_nothing_matches_finds_nothing",
+    "test_where_without_matches_finds_nothing",
 }
 SCORE_RULES = {
-    "test_score_gives_what_search_reports",
+    "test_score_agrees_with_search",
     "test_score_gives_one_float_for_each_id_in_its_order",
     "test_score_refuses_an_unknown_id",
     "test_score_refuses_lists_that_do_not_fit",
@@ -700,7 +700,7 @@ def test_what_a_retriever_cannot_do_is_skipped_and_not_passed() -> None:
     reasons = skips(suite)
     assert reasons.keys() == FILTER_RULES | SCORE_RULES
     assert {reasons[name] for name in FILTER_RULES} == {
-        "this retriever does not filter: the suite says filters = False"
+        "this retriever does not filter: the suite sets filters = False"
     }
     assert {reasons[name] for name in SCORE_RULES} == {
         "this retriever does not score given passages: it has no method score"
@@ -717,7 +717,7 @@ def test_what_a_suite_says_it_cannot_do_needs_no_retriever_to_be_skipped() -> No
 
     suite = Suite()
     for rule in FILTER_RULES | SCORE_RULES:
-        with pytest.raises(SkipTest, match="the suite says"):
+        with pytest.raises(SkipTest, match="the suite sets"):
             getattr(suite, rule)()
 
 
@@ -768,9 +768,9 @@ def test_the_tolerance_decides_how_exact_scores_must_be() -> None:
     loose.tolerance = 1.0
     assert set(failures(Suite())) - set(failures(loose)) == {
         "test_a_batch_is_its_queries_one_by_one",
-        "test_asearch_finds_what_search_finds",
-        "test_eight_threads_find_what_one_finds",
-        "test_score_gives_what_search_reports",
+        "test_asearch_agrees_with_search",
+        "test_eight_threads_agree_with_one",
+        "test_score_agrees_with_search",
         "test_the_same_call_gives_the_same_again",
     }
 
@@ -821,7 +821,7 @@ class NumpyRerankScores(ReferenceReranker):
 
 
 class TraceEraser(ReferenceReranker):
-    """Forgets what earlier stages thought."""
+    """Forgets the entries of earlier stages."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
         ordered = super().order(query, hits)
@@ -942,7 +942,7 @@ BROKEN_RERANKERS = [
     (CutsFirst, "k_cuts_the_list", "k cuts the reranked list"),
     (GivenOrderTies, "results_are_best_first_and_ties_break_by_id", "ties break by id"),
     (NumpyRerankScores, "scores_are_python_floats", "float32"),
-    (TraceEraser, "the_trace_is_kept_and_gets_one_entry", "keeps what earlier stages thought"),
+    (TraceEraser, "the_trace_is_kept_and_gets_one_entry", "keeps the entries of earlier stages"),
     (Nameless, "the_trace_is_kept_and_gets_one_entry", "one name"),
     (NeedsTrace, "candidates_need_no_trace", "out of range"),
     (MergesTexts, "one_text_under_two_ids_is_two_passages", "two passages"),
@@ -953,9 +953,9 @@ BROKEN_RERANKERS = [
     (LenientReranker, "a_bad_k_is_refused", "k=0 is refused"),
     (BatchNormalisedReranker, "a_batch_is_its_queries_one_by_one", "one by one"),
     (DriftingReranker, "the_same_call_gives_the_same_again", "two identical calls agree"),
-    (OtherAsyncReranker, "arerank_gives_what_rerank_gives", "arerank gives what rerank gives"),
+    (OtherAsyncReranker, "arerank_agrees_with_rerank", "arerank agrees with rerank"),
     (BlockingReranker, "arerank_does_not_block_the_event_loop", "does not block"),
-    (UnsafeReranker, "eight_threads_get_what_one_gets", "eight threads"),
+    (UnsafeReranker, "eight_threads_agree_with_one", "eight threads"),
     (InPlace, "inputs_are_not_changed", "inputs are not changed"),
 ]
 
