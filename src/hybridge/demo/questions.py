@@ -49,7 +49,7 @@ class Question:
     Args:
         id: "q001" and on.
         text: the question.
-        kind: one of `KINDS`, which retrievers answer differently well.
+        kind: one of `KINDS`, on which retrievers differ.
         answers: at least one has relevance 2.
     """
 
