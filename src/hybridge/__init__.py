@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .protocols import Reranker as Reranker
     from .protocols import Retriever as Retriever
     from .protocols import Scorer as Scorer
+    from .readers import read_passages as read_passages
     from .tuning import tune as tune
     from .vectors import HNSW as HNSW
 
@@ -89,6 +90,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "explain": "explanation",
     "explain_search": "explanation",
+    "read_passages": "readers",
     "tune": "tuning",
 }
 
