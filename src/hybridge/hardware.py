@@ -13,7 +13,7 @@ _CPU_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def has_native_bfloat16(device: str = "cpu") -> bool:
-    """Test whether a device computes in bfloat16, which halves the time of a large product.
+    """Test whether a device computes in bfloat16, for large products in half the time.
 
     Other devices emulate bfloat16, slower than float32.
 

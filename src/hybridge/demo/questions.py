@@ -29,11 +29,11 @@ _FILE = Path(__file__).with_name("questions.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A judged passage.
+    """A relevance judgement of a passage.
 
     Args:
-        topic: the topic of the reference that holds it.
-        quote: a literal quote from it, with single blanks for white space.
+        topic: the topic of the reference that holds the passage.
+        quote: a literal quote from the passage, with single blanks for white space.
         relevance: 2 if the passage answers the question, 1 if it helps or answers it in part.
     """
 

@@ -22,7 +22,7 @@ __all__ = ["FieldCheck", "some_of"]
 logger = logging.getLogger(__name__)
 
 _Read: TypeAlias = Callable[[int, Filter | None], Iterable[Passage]]
-"""Reads at most so many passages, of those that pass a filter or of all."""
+"""A function of a limit and a filter, which returns passages that pass it; None passes all."""
 
 _SAMPLE = 100
 # A language model can invent any number of fields.
@@ -51,14 +51,14 @@ class FieldCheck:
     for one passage. Later filters over the same fields cost no reading.
 
     Args:
-        place: the collection's name in warnings.
+        collection: its name in warnings.
 
     >>> check = FieldCheck("the example")
     >>> check.look(Eq("year", 2019), some_of([Passage("p1", "text", {"year": 2019})]))
     """
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, collection: str) -> None:
+        self._collection = collection
         # Of each field, the types of its values, each with an example; None before the sample.
         # Replaced, never changed: other threads read it.
         self._types: Mapping[Path, Mapping[str, JSON]] | None = None
@@ -101,7 +101,7 @@ class FieldCheck:
         shown = [known for known in names.values() if not _keys(known)[0].startswith("_")]
         logger.warning(
             "%s: no passage has the field %s, so no condition on it holds%s Known fields: %s%s",
-            self._place,
+            self._collection,
             _quoted([path]),
             f"; did you mean {_quoted(hints)}?" if hints else ".",
             _quoted(shown[:_SHOWN]) or "none",
@@ -118,7 +118,7 @@ class FieldCheck:
             logger.warning(
                 "%s: the field %s holds %s, and is compared with a %s, which no sampled passage "
                 "has there",
-                self._place,
+                self._collection,
                 _quoted([condition.path]),
                 " and ".join(f"{type_}s like {example!r:.60}" for type_, example in known.items()),
                 " or a ".join(sorted(type_ for _, type_ in operands)),

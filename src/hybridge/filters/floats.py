@@ -37,6 +37,6 @@ def stand_in(number: float) -> float:
         return int(number)
     # Half-way between the short number that its digits begin with and the next one.
     exponent = int(f"{number:.17e}".partition("e")[2])
-    places = min(max(14 - exponent, 0), 21)
+    decimals = min(max(14 - exponent, 0), 21)
     digits = f"{number:.60f}"
-    return float(digits[: digits.index(".") + 1 + places] + "5")
+    return float(digits[: digits.index(".") + 1 + decimals] + "5")

@@ -91,9 +91,9 @@ def _field(field: Field, value: Any) -> list[Filter]:
     ]
 
 
-def _choose(symbol: object, table: Mapping[str, Callable[..., Filter]], place: str) -> Any:
+def _choose(symbol: object, table: Mapping[str, Callable[..., Filter]], scope: str) -> Any:
     if not isinstance(symbol, str) or symbol not in table:
-        raise InvalidInputError(f"{symbol!r} is no operator of {place}: use one of {_list(table)}")
+        raise InvalidInputError(f"{symbol!r} is no operator of {scope}: use one of {_list(table)}")
     return table[symbol]
 
 

@@ -29,8 +29,8 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
     """Draw, for each tried value of a parameter, the best mean of any setting with it.
 
     All panels have the same scale: a flat curve means that the parameter does not matter here. The
-    grey band reaches below a panel's best by half the width of the 95 % interval of the held-out
-    gain: with this number of queries, differences inside it are hardly real. A value tried early
+    grey band below a panel's best is half as high as the 95 % interval of the held-out gain is
+    wide: with this number of queries, differences inside it are hardly real. A value tried early
     met more settings of the other parameters, which helps it (`Tuning.curve`).
 
     Args:
