@@ -35,7 +35,7 @@ def words(text: str) -> set[str]:
 
 
 def overlap(query: str, text: str) -> float:
-    """The shared words' part of all words, in [0, 1]."""
+    """Return the share of common words in all words, in [0, 1]."""
     both = words(query) | words(text)
     return len(words(query) & words(text)) / len(both) if both else 0.0
 
@@ -87,15 +87,15 @@ class ScoringReference(Reference):
         queries = check_queries(queries)
         if len(queries) != len(ids):
             raise InvalidInputError(f"{len(ids)} lists of ids for {len(queries)} queries")
-        for asked in ids:
-            for name in [asked] if isinstance(asked, str) else asked:
+        for names in ids:
+            for name in [names] if isinstance(names, str) else names:
                 if name not in self.passages:
                     raise InvalidInputError(f"there is no passage {name!r}")
-            if isinstance(asked, str):
-                raise InvalidInputError(f"ids must be lists: {asked!r}")
+            if isinstance(names, str):
+                raise InvalidInputError(f"ids must be lists: {names!r}")
         return [
-            [self.one(query, self.passages[name].text) for name in asked]
-            for query, asked in zip(queries, ids, strict=True)
+            [self.one(query, self.passages[name].text) for name in names]
+            for query, names in zip(queries, ids, strict=True)
         ]
 
     def one(self, query: str, text: str) -> float:
@@ -175,7 +175,7 @@ class TestReferenceReranker(RerankerConformance):
         return ReferenceReranker()
 
 
-# Broken retrievers. Each says in one line what it gets wrong.
+# Broken retrievers. The docstring of each names its mistake.
 
 
 class NoLists(ScoringReference):
@@ -222,9 +222,9 @@ class InsertionOrderTies(ScoringReference):
     """Ties in the order of adding."""
 
     def find(self, query: str, where: Where | None) -> list[Hit]:
-        places = {name: place for place, name in enumerate(self.passages)}
+        positions = {name: i for i, name in enumerate(self.passages)}
         hits = sorted(
-            super().find(query, where), key=lambda hit: (-hit.score, places[hit.passage.id])
+            super().find(query, where), key=lambda hit: (-hit.score, positions[hit.passage.id])
         )
         return ranked_as_given(hits)
 
@@ -345,8 +345,8 @@ class AnyOfWhere(ScoringReference):
     """Or in place of and."""
 
     def matches(self, passage: Passage, where: Where | None) -> bool:
-        wanted = (where or {}).items()
-        return not wanted or any(passage.metadata.get(key) == value for key, value in wanted)
+        items = (where or {}).items()
+        return not items or any(passage.metadata.get(key) == value for key, value in items)
 
 
 class FiltersTheTop(ScoringReference):
@@ -394,9 +394,9 @@ class DropsBlanks(ScoringReference):
     """A blank query shifts the lists of those behind it."""
 
     def search(self, queries: Sequence[str], k: int = 10, *, where: Where | None = None) -> Lists:
-        kept = [query for query in check_queries(queries) if query.strip()]
-        blank = [[] for _ in range(len(queries) - len(kept))]
-        return super().search(kept, k, where=where) + blank
+        non_blank = [query for query in check_queries(queries) if query.strip()]
+        blank = [[] for _ in range(len(queries) - len(non_blank))]
+        return super().search(non_blank, k, where=where) + blank
 
 
 class ParsesQueries(ScoringReference):
@@ -536,7 +536,7 @@ class ZeroForUnknown(ScoringReference):
     """score gives 0 for an id that does not exist."""
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        known = [[name for name in asked if name in self.passages] for asked in ids]
+        known = [[name for name in names if name in self.passages] for names in ids]
         return super().score(queries, known)
 
 
@@ -549,7 +549,7 @@ class Zipping(ScoringReference):
 
 
 def failures(suite: RetrieverConformance | RerankerConformance) -> dict[str, str]:
-    """The tests that fail, and what they say."""
+    """Return the failing tests and their messages."""
     found = {}
     for name in rules_of(type(suite)):
         try:
@@ -562,7 +562,7 @@ def failures(suite: RetrieverConformance | RerankerConformance) -> dict[str, str
 
 
 def skips(suite: RetrieverConformance) -> dict[str, str]:
-    """The tests that are skipped, and why."""
+    """Return the skipped tests and the reasons."""
     found = {}
     for name in rules_of(type(suite)):
         try:
@@ -786,7 +786,7 @@ class Grower(ReferenceReranker):
 
 
 class Truncating(ReferenceReranker):
-    """Forgets what is beyond its depth."""
+    """Drops the candidates beyond its depth."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
         return super().order(query, hits[:4])
@@ -807,9 +807,9 @@ class GivenOrderTies(ReferenceReranker):
     """Ties in the order they came in."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
-        places = {hit.passage.id: place for place, hit in enumerate(hits)}
+        positions = {hit.passage.id: i for i, hit in enumerate(hits)}
         ordered = super().order(query, hits)
-        return sorted(ordered, key=lambda hit: (-hit.score, places[hit.passage.id]))
+        return sorted(ordered, key=lambda hit: (-hit.score, positions[hit.passage.id]))
 
 
 class NumpyRerankScores(ReferenceReranker):
@@ -821,7 +821,7 @@ class NumpyRerankScores(ReferenceReranker):
 
 
 class TraceEraser(ReferenceReranker):
-    """Forgets the entries of earlier stages."""
+    """Drops the entries of earlier stages."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
         ordered = super().order(query, hits)

@@ -107,13 +107,13 @@ def test_this_python_holds_every_quote_in_one_passage_of_its_topic(
     for question in questions:
         judged = collection.qrels[question.id]
         assert len(judged) == len(question.answers)  # no passage judged twice for a question
-        for given in question.answers:
+        for answer in question.answers:
             holding = [
                 id_
                 for id_, (topic, text) in texts.items()
-                if topic == given.topic and given.quote in text
+                if topic == answer.topic and answer.quote in text
             ]
-            assert [judged[id_] for id_ in holding] == [given.relevance], given
+            assert [judged[id_] for id_ in holding] == [answer.relevance], answer
     assert caplog.records == []
 
 

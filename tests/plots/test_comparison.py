@@ -49,8 +49,8 @@ def test_ties_alone_and_one_query_are_tidy(check_tidy: Callable[[Picture], None]
 @pytest.mark.parametrize(
     ("retriever", "baseline", "message"),
     [
-        ("nobody", None, "no retriever 'nobody'"),
-        ("hybrid", "nobody", "no retriever 'nobody'"),
+        ("unknown", None, "no retriever 'unknown'"),
+        ("hybrid", "unknown", "no retriever 'unknown'"),
         ("bm25", None, "compared with itself"),
     ],
 )

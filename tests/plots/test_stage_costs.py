@@ -66,7 +66,7 @@ def test_labels_below_a_bar_stay_in_the_picture(
     check_tidy: Callable[[Picture], None],
 ) -> None:
     # As behind a cross-encoder: one stage takes nearly all the time, the others have no room.
-    thin = {f"late-interaction-{at}": {"a": 0.001} for at in range(count)}
+    thin = {f"late-interaction-{i}": {"a": 0.001} for i in range(count)}
     found = stage_costs(
         Evaluation(
             {"+ late interaction": {"RR": {"a": 1.0}}, "slow": {"RR": {"a": 1.0}}},

@@ -64,7 +64,7 @@ def test_a_long_text_is_cut_at_either_end() -> None:
 
 def test_passages_that_share_a_title_are_told_apart_by_their_ids() -> None:
     long = {"title": "A title that many parts of one very long document have in common"}
-    passages = [Passage(f"folder/of/documents/file#{at}", "x", long) for at in (11, 12)]
+    passages = [Passage(f"folder/of/documents/file#{i}", "x", long) for i in (11, 12)]
     first, second = names(passages, 140)
     assert first.startswith("A")
     assert first.endswith("#11")
