@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from .fused import FusedRetriever as FusedRetriever
     from .fusion import RRF as RRF
     from .fusion import ConvexCombination as ConvexCombination
-    from .fusion import WeightedRRF as WeightedRRF
     from .index import HybridIndex as HybridIndex
     from .lexical import BM25Parameters as BM25Parameters
     from .lexical import BM25Retriever as BM25Retriever
@@ -86,7 +85,6 @@ _HOMES = {
     "Scorer": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "StageScore": "passages",
-    "WeightedRRF": "fusion",
     "evaluate": "evaluation",
     "explain": "explanation",
     "explain_search": "explanation",
