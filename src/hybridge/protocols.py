@@ -25,7 +25,7 @@ Where: TypeAlias = "Filter | Mapping[str, Any]"
 
 @runtime_checkable
 class Retriever(Protocol):
-    """A first stage: a list of queries in, a list of ranked lists out."""
+    """A retriever: a list of queries in, a list of ranked lists out."""
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
@@ -62,7 +62,7 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Reranker(Protocol):
-    """A later stage: queries and their candidates in, ranked lists out."""
+    """A reranker: queries and their candidates in, ranked lists out."""
 
     def rerank(
         self,
