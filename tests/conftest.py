@@ -112,7 +112,7 @@ def run_readme(
             yield names
             if shared is None:
                 names.clear()
-                gc.collect()  # an index that nobody closed is closed when it is collected
+                gc.collect()  # collects, and so closes, indexes left open
 
     return run
 

@@ -77,7 +77,7 @@ PASSAGES = [
     Passage("3", "Cats and dogs."),
 ]
 QUERIES = ["cats", "dogs sleep"]
-CANDIDATES = [[Hit(passage, float(at)) for at, passage in enumerate(PASSAGES)] for _ in QUERIES]
+CANDIDATES = [[Hit(passage, float(i)) for i, passage in enumerate(PASSAGES)] for _ in QUERIES]
 
 
 def letters(texts: list[str]) -> list[list[float]]:
@@ -118,7 +118,7 @@ class Shortest(TextReranker):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[SimpleNamespace]:
-    """An index, searches and what came of them."""
+    """Make an index, searches and their results."""
     folder = tmp_path_factory.mktemp("copies")
     encoder = CallableEncoder(letters, identity="letters")
     token_encoder = MultiVectorTokenEncoder(minilm, passage_length=16, batch_size=2)
@@ -284,7 +284,7 @@ OTHERS = {
 
 
 def found_in(root: object, name: str) -> object:
-    """The first object of a class by this name in the fields of others."""
+    """Return the first object of a class by this name in the fields of others."""
     waiting = [root]
     while waiting:
         found = waiting.pop(0)
@@ -299,8 +299,8 @@ def found_in(root: object, name: str) -> object:
     raise LookupError(name)
 
 
-def said(thing: Any) -> object:
-    """What a user sees of an object: what it answers, or else what it is."""
+def visible(thing: Any) -> object:
+    """Return the results of an object, or else its text, to compare copies by."""
     match thing:
         case Picture():
             return thing.alt, thing._repr_png_()
@@ -322,7 +322,7 @@ def said(thing: Any) -> object:
         case Dense():
             return thing.name, thing.vectors, said(thing.encoder)
         case LateInteraction():
-            return said(thing.encoder), thing.blend, thing.datatype
+            return visible(thing.encoder), thing.blend, thing.datatype
     if hasattr(thing, "encode_queries"):
         made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
         return thing.identity, *map(Near, made)
@@ -368,7 +368,7 @@ def test_a_copy_is_what_the_original_is(world: SimpleNamespace, name: str, way: 
     original = MADE[name](world)
     copied = COPIES[way](original)
     assert type(copied) is type(original)
-    assert said(copied) == said(original)
+    assert visible(copied) == visible(original)
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -387,8 +387,8 @@ def test_every_public_class_is_here() -> None:
         for name in getattr(module, "__all__", ())
         if inspect.isclass(found := getattr(module, name)) and Protocol not in found.__bases__
     }
-    told = {*MADE, *ERRORS, *OTHERS}
-    assert sorted(public - told) == []
+    listed = {*MADE, *ERRORS, *OTHERS}
+    assert sorted(public - listed) == []
 
 
 def module_names() -> Iterator[str]:
@@ -403,7 +403,7 @@ def test_a_model_by_name_or_folder_pickles_as_its_settings(world: SimpleNamespac
         MultiVectorTokenEncoder(SentenceTransformerEncoder(world.minilm)),
         CrossEncoderReranker(world.untrained),
     ):
-        said(thing)  # loads it
+        visible(thing)  # loads it
         assert len(pickle.dumps(thing)) < 5_000
 
 
@@ -420,7 +420,7 @@ def test_a_model_that_is_not_there_is_told_when_it_is_unpickled(
 
 def test_copies_in_one_process_share_the_model_and_not_the_settings(world: SimpleNamespace) -> None:
     original = CrossEncoderReranker(world.untrained, name="mine")
-    said(original)
+    visible(original)
     copied = copy.deepcopy(original)
     copied.name = "yours"
     assert original.name == "mine"
@@ -475,8 +475,8 @@ def test_what_cannot_be_pickled_says_what_to_do(make: Callable[[], Any], named: 
 def test_lambdas_go_by_cloudpickle() -> None:
     encoder = CallableEncoder(lambda texts: letters(texts), identity="mine")
     other = cloudpickle.loads(cloudpickle.dumps(encoder))
-    assert said(other) == said(encoder)
+    assert visible(other) == visible(encoder)
     analyzer = Analyzer.from_callable(lambda text: halves(text), name="mine")
-    assert said(cloudpickle.loads(cloudpickle.dumps(analyzer))) == said(analyzer)
+    assert visible(cloudpickle.loads(cloudpickle.dumps(analyzer))) == visible(analyzer)
     with pytest.raises(CopyError):
         cloudpickle.dumps(CallableEncoder.from_langchain(Client()))

@@ -1,4 +1,4 @@
-"""What torch says of a processor is read as the processor's own list of flags would be."""
+"""Torch's answer for a processor agrees with the processor's list of flags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridge.errors import InvalidInputError
 from hybridge.hardware import has_native_bfloat16
 
 
-def test_this_processor_is_judged_by_its_flags() -> None:
+def test_this_processor_agrees_with_its_flags() -> None:
     flags = {
         flag
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -53,18 +53,18 @@ def test_a_torch_that_cannot_tell_or_has_no_kernels_counts_as_no(
 @pytest.mark.parametrize(
     ("capability", "native"), [((7, 5), False), ((8, 0), True), ((9, 0), True)]
 )
-def test_a_gpu_is_judged_by_its_generation(
+def test_a_gpu_depends_on_its_generation(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], native: bool
 ) -> None:
-    asked = []
+    devices = []
 
     def get_device_capability(device: str) -> tuple[int, int]:
-        asked.append(device)
+        devices.append(device)
         return capability
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", get_device_capability)
     assert has_native_bfloat16("cuda:1") is native
-    assert asked == ["cuda:1"]
+    assert devices == ["cuda:1"]
 
 
 def test_other_devices_count_as_no() -> None:

@@ -1,4 +1,4 @@
-"""What the processor at hand is good at."""
+"""The abilities of the processor."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from .errors import InvalidInputError
 
 __all__ = ["has_native_bfloat16"]
 
-# What torch calls the instructions: AVX-512 and AMX on x86, Neon on ARM.
+# Torch's names of the instructions: AVX-512 and AMX on x86, Neon on ARM.
 _CPU_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def has_native_bfloat16(device: str = "cpu") -> bool:
-    """Whether a device computes in bfloat16 itself, which halves the time of a large product.
+    """Test whether a device computes in bfloat16, for large products in half the time.
 
-    Elsewhere bfloat16 is emulated, and slower than float32.
+    Other devices emulate bfloat16, slower than float32.
 
     Args:
-        device: torch's name of a device. Those that are neither CPU nor CUDA count as no, and so
-            does a CPU whose torch cannot tell or has no kernels (oneDNN) that use it.
+        device: torch's name of a device. The answer is False for devices other than CPU and CUDA,
+            and for a CPU whose torch does not report it or has no kernels for it (oneDNN).
 
     Raises:
-        InvalidInputError: there is no such device.
+        InvalidInputError: an unknown or unavailable device.
 
     >>> has_native_bfloat16("cpu") in (True, False)
     True
