@@ -64,6 +64,7 @@ from hybridge.fusion import (
 from hybridge.index import LateInteraction
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
+from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
 from hybridge.tuning import Space
@@ -173,6 +174,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
+    "Heat": lambda w: Heat(["cat"], ["cats"], [[0.5]], Table(["best"], [["0.5"]])),
     "Hit": lambda w: w.pipeline.search(["cats"])[0][0],
     "HybridIndex": lambda w: w.index,
     "IdIn": lambda w: f.IdIn(["1", "3"]),
@@ -216,6 +218,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "SparseBM25": lambda w: SparseBM25(Analyzer("german"), k1=2.0, average_length=7.0),
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
     "StoreOptions": lambda w: StoreOptions(dimension=3, hnsw=HNSW(m=8)),
+    "Styled": lambda w: Styled("text", "strong"),
+    "Table": lambda w: Table(["stage", "rank"], [["bm25", "1"]], wide=0),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
     "TextMatch": lambda w: f.TextMatch("tags", "pets"),
@@ -251,6 +255,7 @@ OTHERS = {
     "Contains": "another name of Eq",
     "Filter": "abstract",
     "FusedMember": "part of a FusedPlan",
+    "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
     "SharedInCopies": "abstract",

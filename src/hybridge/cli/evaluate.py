@@ -61,7 +61,7 @@ def evaluate(
     each index, and one for all of them fused.
     """
     from .. import evaluation
-    from ..evaluation.judging import Judge
+    from ..evaluation.measures import Judge
     from .output import console, print_json
 
     # What is wrong with these is said before a collection is encoded.

@@ -83,9 +83,10 @@ def explain(
     if plot is not None:
         _picture(picture or _usual(passage, one), search, one).save(plot)
     if html is not None:
-        from ..explanation.html import as_page
+        from ..explanation.shown import report
+        from ..report import to_page
 
-        html.write_text(as_page(shown, query), "utf-8")
+        html.write_text(to_page(report(shown), query), "utf-8")
     if as_json:
         print_json(_json(shown))
         return

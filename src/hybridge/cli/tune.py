@@ -46,7 +46,7 @@ def tune(
     """
     from .. import tuning
     from ..evaluation import load_beir
-    from ..evaluation.judging import Judge
+    from ..evaluation.measures import Judge
     from .output import console, print_json
 
     Judge([measure], {})  # an unknown one is refused before a collection is encoded

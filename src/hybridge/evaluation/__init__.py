@@ -8,13 +8,13 @@ made of the passages. The measures are trec_eval's, computed by `ir-measures`.
 from __future__ import annotations
 
 from .beir import load_beir
-from .catalogue import load_ir_dataset
 from .collection import Collection
-from .judging import MEASURES
+from .ir_datasets import load_ir_dataset
 from .known_items import known_item_queries
-from .labels import read_qrels, read_queries
+from .measures import MEASURES
+from .qrels import read_qrels, read_queries
 from .result import Evaluation
-from .running import evaluate, evaluate_runs
+from .runner import evaluate, evaluate_runs
 from .runs import read_run
 from .significance import Comparison
 

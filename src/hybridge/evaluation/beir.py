@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidInputError
 from ..readers import read_jsonl
 from .collection import Collection
-from .labels import read_qrels
+from .qrels import read_qrels
 
 if TYPE_CHECKING:
     import os

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from ..arguments import check_seed
 from ..errors import InvalidInputError
 
-__all__ = ["Comparison", "Correction", "Test", "compare"]
+__all__ = ["SIGNIFICANT", "Comparison", "Correction", "Test", "compare"]
 
 Test: TypeAlias = Literal["permutation", "t", "wilcoxon"]
 Correction: TypeAlias = Literal["bh", "by"] | None
 _Values: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
 _Floats: TypeAlias = NDArray[np.float64]
+
+SIGNIFICANT = 0.05
+"""The p-value below which a difference counts as significant."""
 
 _RESAMPLES = 9_999
 _CONFIDENCE = 0.95

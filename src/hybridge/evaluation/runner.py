@@ -13,7 +13,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Hit
 from ..protocols import Retriever
 from .collection import Qrels, check_judged, check_qrels
-from .judging import MEASURES, Judge, default_measures
+from .measures import MEASURES, Judge, default_measures
 from .result import Evaluation
 from .timing import timed_search
 
