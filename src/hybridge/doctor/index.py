@@ -1,4 +1,4 @@
-"""What there is to know about an index beside its settings."""
+"""The state of an index."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_index"]
 
 
 def examine_index(path: str | Path) -> Iterator[Finding]:
-    """Whether the index in a folder opens, and how many passages its encoder truncates.
+    """Open the index in a folder, and count the passages that its encoder truncates.
 
     Args:
         path: the folder; it is opened for reading only.

@@ -1,4 +1,4 @@
-"""What this machine is and has: Python, compilers, threads and number formats."""
+"""The machine: Python, compilers, threads and number formats."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_compilers", "examine_platform", "examine_precision", "examine_threads"]
 
 
 def examine_platform() -> Iterator[Finding]:
-    """Hybridge, Python and the system."""
+    """Name the versions of Hybridge, Python and the system."""
     from .. import __version__
 
     python = f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}"
@@ -24,7 +24,7 @@ def examine_platform() -> Iterator[Finding]:
 
 
 def examine_compilers() -> Iterator[Finding]:
-    """What RAGatouille compiles its C++ extensions with where it is used by itself."""
+    """Look for the compilers of RAGatouille's C++ extensions, which it needs outside Hybridge."""
     # torch asks for them in this way too.
     tools = {os.environ.get("CXX", "c++"): "install a C++ compiler", "ninja": "pip install ninja"}
     for name, remedy in tools.items():
@@ -41,7 +41,7 @@ def examine_compilers() -> Iterator[Finding]:
 
 
 def examine_threads() -> Iterator[Finding]:
-    """How many threads torch computes with."""
+    """Compare the threads that torch computes with to the cores."""
     import torch
 
     threads, cores = torch.get_num_threads(), _cores()
@@ -58,7 +58,7 @@ def examine_threads() -> Iterator[Finding]:
 
 
 def examine_precision() -> Iterator[Finding]:
-    """Whether bfloat16 is fast here, and whether there is a GPU."""
+    """Look for a GPU and for fast bfloat16."""
     import torch
 
     from ..hardware import has_native_bfloat16
@@ -80,7 +80,7 @@ def examine_precision() -> Iterator[Finding]:
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,16 +1,16 @@
-"""Which models are on this machine already, found without loading one or asking the network."""
+"""The models on this machine, found without loading one and without the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_hub", "examine_models"]
 
 
 def examine_hub() -> Iterator[Finding]:
-    """Whether the hub may be asked for a model, and where its cache is."""
+    """Look up whether models may be downloaded from the hub, and where its cache is."""
     from huggingface_hub import constants
 
     cache = f"its cache is {constants.HF_HUB_CACHE}"
@@ -32,7 +32,7 @@ def examine_hub() -> Iterator[Finding]:
 
 
 def examine_models() -> Iterator[Finding]:
-    """The models that are used where none is named: cached, packaged or missing."""
+    """Look for the default models: cached, packaged or missing."""
     from huggingface_hub import constants
 
     from ..cross_encoder import DEFAULT_MODEL as CROSS_ENCODER
