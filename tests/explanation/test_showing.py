@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from hybridge import BM25Retriever, HybridIndex, Passage, Pipeline
 from hybridge.colbert import ColBERTReranker
@@ -26,9 +23,8 @@ from hybridge.explanation.shown import report
 from hybridge.report import to_page
 from hybridge.testing import PASSAGES, QUERIES
 
+from ..test_report import BAD, Tags, rich_text
 from .conftest import WordTokens
-
-BAD = "<script>alert('x')</script>&\"[bold]\x1b[31m"
 
 
 @pytest.fixture(scope="module")
@@ -36,37 +32,6 @@ def whole(index: HybridIndex) -> Explanation:
     """One with every part there is."""
     pipeline = Pipeline(index.tuned(blend=0.5), ColBERTReranker(WordTokens()), depth=5)
     return explain(pipeline, QUERIES[0], "kitchen-2")
-
-
-def rich_text(part: object, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(part)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-class Tags(HTMLParser):
-    """Collects what a browser would see, and insists that tags are closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.seen.add(tag)
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def test_all_numbers_are_in_all_forms(whole: Explanation) -> None:
@@ -110,7 +75,7 @@ def test_bad_text_stays_text(index: HybridIndex) -> None:
     for part in (found, found.explanations[0], found.explanations[0].bm25):
         assert part is not None
         tags = Tags(part._repr_html_())
-        assert "script" not in tags.seen
+        assert "script" not in tags.names
         assert "\x1b" not in str(part)
         assert "\x1b" not in rich_text(part)
     assert "<script>" not in to_page(report(found), BAD)
@@ -122,7 +87,7 @@ def test_any_token_stays_text(query: str, passage: str, stage: str) -> None:
     part = MaxSimPart(stage, (query,), (passage,), np.array([[0.5]]), 0.5, 1)
     tags = Tags(part._repr_html_())
     tables = {"table", "thead", "tbody", "tr", "th", "td"}
-    assert tags.seen <= {"div", "style", "h4", "p", "span"} | tables
+    assert tags.names <= {"div", "style", "h4", "p", "span"} | tables
     assert len(str(part).splitlines()) == 4
 
 

@@ -11,7 +11,7 @@ import click
 
 from ..errors import InvalidInputError
 from .files import file_option
-from .fusing import Asked
+from .fusing import Question
 from .options import json_option, takes
 from .reranking import Reranking
 from .search import print_hits
@@ -26,7 +26,7 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
 
 
 @click.command()
-@takes("asked", Asked)
+@takes("question", Question)
 @click.option("--passage", metavar="ID", help="Explain this passage, found or not.")
 @takes("reranking", Reranking)
 @file_option("--plot", ".png", ".svg", help="A picture: .png or .svg.")
@@ -39,7 +39,7 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
 @file_option("--html", ".html", help="The explanation as a page: .html.")
 @json_option
 def explain(
-    asked: Asked,
+    question: Question,
     passage: str | None,
     reranking: Reranking,
     plot: Path | None,
@@ -55,10 +55,10 @@ def explain(
     from ..explanation import explain_search
     from .output import console, print_json
 
-    query, k, where = asked.question, asked.k, asked.where
+    query, k, where = question.text, question.k, question.where
     if picture is not None and plot is None:
-        raise click.UsageError("--picture says what to draw: give a file with --plot.")
-    with asked.searched(reranking) as retriever:
+        raise click.UsageError("--picture needs a file to write: give one with --plot.")
+    with question.searched(reranking) as retriever:
         search = one = None
         if passage is not None:
             one = explain_passage(retriever, query, passage, k=k, where=where)

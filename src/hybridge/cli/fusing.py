@@ -1,4 +1,4 @@
-"""Several indexes searched as one, and the questions that `search` and `explain` ask of them."""
+"""Several indexes searched as one, and the question that `search` and `explain` take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..index import HybridIndex
     from ..protocols import Retriever
 
-__all__ = ["FUSED", "Asked", "Others", "distinct", "fused_with", "index_names"]
+__all__ = ["FUSED", "Others", "Question", "distinct", "fused_with", "index_names"]
 
 FUSED = "fused"
 """The name of several indexes together."""
@@ -42,8 +42,8 @@ class Others:
 
 
 @dataclass
-class Asked(Others, Place):
-    """A question, and the indexes that are to answer it."""
+class Question(Others, Place):
+    """A question, and the indexes to search for it."""
 
     directory: Annotated[str | None, click.argument("directory", required=False, metavar="DIR")]
     query: Annotated[str | None, click.argument("query", required=False, metavar="QUERY")]
@@ -58,7 +58,7 @@ class Asked(Others, Place):
     ]
 
     @property
-    def question(self) -> str:
+    def text(self) -> str:
         """The text of the question."""
         if self.query is None:
             raise click.UsageError("Missing argument 'QUERY'.")
@@ -109,7 +109,7 @@ def index_names(folders: Iterable[str]) -> list[str]:
 
 
 def distinct(names: Iterable[str], *taken: str) -> list[str]:
-    """Number the names that come again or are taken."""
+    """Return the names, with a number behind those that come again or are taken."""
     found: list[str] = []
     for name in names:
         numbered = (f"{name} ({number})" for number in count(2))

@@ -42,16 +42,18 @@ def takes(argument: str, group: type) -> Callable[[Command], Command]:
     'Size(width=3)\n'
     """
     hints = get_type_hints(group, include_extras=True)
+    # The group's own options come before those it inherits.
+    names = sorted(hints, key=lambda name: name not in group.__annotations__)
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def with_group(**values: Any) -> Any:
-            own = {name: values.pop(name) for name in hints}
+            own = {name: values.pop(name) for name in names}
             return command(**{argument: group(**own)}, **values)
 
         decorated: Command = with_group
-        for hint in reversed(hints.values()):
-            for declare in getattr(hint, "__metadata__", ()):
+        for name in reversed(names):
+            for declare in getattr(hints[name], "__metadata__", ()):
                 decorated = declare(decorated)
         return decorated
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .fusing import Asked
+from .fusing import Question
 from .options import json_option, takes
 from .reranking import Reranking
 
@@ -19,11 +19,11 @@ __all__ = ["print_hits", "search"]
 
 
 @click.command()
-@takes("asked", Asked)
+@takes("question", Question)
 @takes("reranking", Reranking)
 @click.option("--explain", is_flag=True, help="Show every stage's rank and score.")
 @json_option
-def search(asked: Asked, reranking: Reranking, explain: bool, as_json: bool) -> None:
+def search(question: Question, reranking: Reranking, explain: bool, as_json: bool) -> None:
     """Search the index in DIR (leave it out with --url) for QUERY.
 
     Reranking by colbert uses the index's token vectors where it keeps them (hybridge index
@@ -31,9 +31,9 @@ def search(asked: Asked, reranking: Reranking, explain: bool, as_json: bool) -> 
     """
     from .output import hit_to_json, print_json
 
-    question = asked.question
-    with asked.searched(reranking) as retriever:
-        [hits] = retriever.search([question], asked.k, where=asked.where)
+    text = question.text
+    with question.searched(reranking) as retriever:
+        [hits] = retriever.search([text], question.k, where=question.where)
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])
     else:

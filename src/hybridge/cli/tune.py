@@ -26,7 +26,9 @@ __all__ = ["tune"]
 @takes("reranking", Reranking)
 @click.option("--measure", default="nDCG@10", show_default=True, help="What to tune for.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--test-split", help="Of a collection: other judgements, asked once at the end.")
+@click.option(
+    "--test-split", help="Of a collection: other judgements, for one measurement at the end."
+)
 @file_option("--plot", ".png", ".svg", help="A picture of the values tried: .png or .svg.")
 @json_option
 def tune(

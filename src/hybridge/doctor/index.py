@@ -26,7 +26,7 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     if truncated is None:
         yield Finding("index", "truncated", "ok", "none known: the encoder names no limit")
         return
-    told = (
+    detail = (
         f"{truncated['passages']} of {truncated['of']} passages have more than the "
         f"{truncated['max_tokens']} tokens that the encoder reads"
     )
@@ -35,8 +35,8 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
             "index",
             "truncated",
             "note",
-            f"{told}: what comes after is found by BM25 alone",
+            f"{detail}: what comes after is found by BM25 alone",
             'split them, or index again with as_encoder(..., long_passages="window")',
         )
     else:
-        yield Finding("index", "truncated", "ok", told)
+        yield Finding("index", "truncated", "ok", detail)

@@ -46,15 +46,15 @@ def examine_threads() -> Iterator[Finding]:
 
     threads, cores = torch.get_num_threads(), _cores()
     setting = os.environ.get("OMP_NUM_THREADS")
-    told = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
+    detail = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
     if threads > cores:
-        told += ": they wait for each other"
-        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+        detail += ": threads wait for each other"
+        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
     elif threads < cores // 2:
-        told += ": encoding could be faster"
-        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+        detail += ": encoding could be faster"
+        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
     else:
-        yield Finding("threads", "torch", "ok", told)
+        yield Finding("threads", "torch", "ok", detail)
 
 
 def examine_precision() -> Iterator[Finding]:

@@ -27,7 +27,7 @@ def examine_hub() -> Iterator[Finding]:
             "models",
             "hub",
             "ok",
-            f"{constants.ENDPOINT} is asked for a model that is not on this machine; {cache}",
+            f"{constants.ENDPOINT} serves models that are not on this machine; {cache}",
         )
 
 
@@ -48,10 +48,10 @@ def examine_models() -> Iterator[Finding]:
         source = find_here(name)
         if source is not None:
             how = "packaged" if source.kind == "package" else "cached"
-            told = f"{use}: {how} in {source.folder}"
+            detail = f"{use}: {how} in {source.folder}"
             if name == DEFAULT_MODEL and (limit := saved_limit(source.fetch())):
-                told += f"; of a text it reads {limit} tokens"
-            yield Finding("models", name, "ok", told)
+                detail += f"; of a text it reads {limit} tokens"
+            yield Finding("models", name, "ok", detail)
             continue
         remedy = f"hf download {name}"
         if constants.HF_HUB_OFFLINE:

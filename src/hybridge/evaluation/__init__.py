@@ -1,8 +1,8 @@
-"""What retrievers are worth on judged questions, what they cost, and which differences are real.
+"""Evaluation: the quality of retrievers on judged queries, their latency, and significance.
 
-`evaluate` asks and judges; the `Evaluation` it gives prints as a table and compares retrievers.
-Judged collections come from BEIR's layout, from ir_datasets by name, from your own files, or are
-made of the passages. The measures are trec_eval's, computed by `ir-measures`.
+`evaluate` returns an `Evaluation`, which prints as a table and compares retrievers. Judged
+collections come from BEIR's layout, from ir_datasets by name, from your own files, or are generated
+from the passages. The measures are trec_eval's, computed by `ir-measures`.
 """
 
 from __future__ import annotations
