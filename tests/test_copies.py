@@ -56,6 +56,7 @@ from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
+from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, Prepared
@@ -188,6 +189,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
+    "Heat": lambda w: Heat(["cat"], ["cats"], [[0.5]], Table(["best"], [["0.5"]])),
     "Hit": lambda w: w.pipeline.search(["cats"])[0][0],
     "HybridIndex": lambda w: w.index,
     "IdIn": lambda w: f.IdIn(["1", "3"]),
@@ -232,6 +234,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "SparseVector": lambda w: SparseVector([1, 3], [0.5, 2.0]),
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
     "StoreOptions": lambda w: StoreOptions({"dense": DenseVectors(3)}, hnsw=HNSW(m=8)),
+    "Styled": lambda w: Styled("text", "strong"),
+    "Table": lambda w: Table(["stage", "rank"], [["bm25", "1"]], wide=0),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
     "TextMatch": lambda w: f.TextMatch("tags", "pets"),
@@ -269,6 +273,7 @@ OTHERS = {
     "FusedMember": "part of a FusedPlan",
     "OpenStage": "abstract, and belongs to its index",
     "OpenVectorStage": "belongs to its index",
+    "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from hybridge import HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
+from hybridge.cli.evaluate import _names
 
 CORPUS = {
     "d1": "Apples grow on trees.",
@@ -123,6 +124,27 @@ def test_what_cannot_be_measured_is_refused_first(
     result = evaluate(tmp_path / "no-collection", *options)
     assert result.exit_code == code
     assert says in " ".join(result.stderr.split())
+
+
+def test_every_stage_has_a_row_of_its_name() -> None:
+    assert _names(["bm25", "dense"]) == ["BM25", "dense", "hybrid"]
+    assert _names(["splade", "hybrid", "bm25", "BM25"]) == [
+        "splade",
+        "hybrid (2)",
+        "BM25",
+        "BM25 (2)",
+        "hybrid",
+    ]
+
+
+def test_an_unknown_baseline_of_an_index_is_refused_too(index: Path, tmp_path: Path) -> None:
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\n")
+    qrels.write_text("a,d4,2\n")
+    own = [index, "--queries", queries, "--qrels", qrels]
+    result = evaluate(*own, "--baseline", "fusion")
+    assert result.exit_code == 2
+    assert "is none of BM25, dense, hybrid" in " ".join(result.stderr.split())
 
 
 def test_the_baseline_may_be_a_reranker(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ INTERNAL = {
     "forking",
     "hardware",
     "iteration",
+    "report",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hybridge import Hit, Pipeline
 from hybridge.evaluation import Collection, evaluate
-from hybridge.evaluation.judging import Judge
+from hybridge.evaluation.measures import Judge
 from hybridge.fusion import RRF, ConvexCombination
 from hybridge.tuning import Setting
 from hybridge.tuning.bench import Bench

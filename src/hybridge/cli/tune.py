@@ -9,8 +9,9 @@ import click
 
 from .files import file_option
 from .fusing import fused_with
-from .judged import Judged, judged_options, title_of
-from .reranking import Reranking, rerank_options
+from .judged import Judged, title_of
+from .options import json_option, takes
+from .reranking import Reranking
 
 if TYPE_CHECKING:
     from ..protocols import Retriever
@@ -21,14 +22,15 @@ __all__ = ["tune"]
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@judged_options
-@rerank_options
+@takes("judged", Judged)
+@takes("reranking", Reranking)
 @click.option("--measure", default="nDCG@10", show_default=True, help="What to tune for.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--test-split", help="Of a collection: other judgements, asked once at the end.")
+@click.option(
+    "--test-split", help="Of a collection: other judgements, for one measurement at the end."
+)
 @file_option("--plot", ".png", ".svg", help="A picture of the values tried: .png or .svg.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
 def tune(
     judged: Judged,
     reranking: Reranking,
@@ -38,15 +40,15 @@ def tune(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the setting that suits the questions in DIR best: as for evaluate, which options tell.
+    """Find the setting that suits the questions best; DIR and the options are as for evaluate.
 
-    Hundreds of settings are tried on what each stage says of the questions, which is asked for
-    once. What the choice is worth is measured on questions it has not seen, in folds. Nothing is
-    written to an index: its own setting stays.
+    Each stage runs once for each question, and hundreds of settings are tried on its scores. The
+    choice is measured on questions it has not seen, in folds. Nothing is written to an index: its
+    own setting stays.
     """
     from .. import tuning
     from ..evaluation import load_beir
-    from ..evaluation.judging import Judge
+    from ..evaluation.measures import Judge
     from .output import console, print_json
 
     Judge([measure], {})  # an unknown one is refused before a collection is encoded

@@ -1,4 +1,4 @@
-"""What there is to know about an index beside its settings."""
+"""The state of an index."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_index"]
 
 
 def examine_index(path: str | Path) -> Iterator[Finding]:
-    """Whether the index in a folder opens, and how many passages its encoder truncates.
+    """Open the index in a folder, and count the passages that its encoder truncates.
 
     Args:
         path: the folder; it is opened for reading only.
@@ -26,7 +26,7 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     if truncated is None:
         yield Finding("index", "truncated", "ok", "none known: the encoder names no limit")
         return
-    told = (
+    detail = (
         f"{truncated['passages']} of {truncated['of']} passages have more than the "
         f"{truncated['max_tokens']} tokens that the encoder reads"
     )
@@ -35,8 +35,8 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
             "index",
             "truncated",
             "note",
-            f"{told}: what comes after is found by BM25 alone",
+            f"{detail}: what comes after is found by BM25 alone",
             'split them, or index again with as_encoder(..., long_passages="window")',
         )
     else:
-        yield Finding("index", "truncated", "ok", told)
+        yield Finding("index", "truncated", "ok", detail)

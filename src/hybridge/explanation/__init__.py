@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import layout as layout  # how each part is shown
+from . import layout as layout  # registers how each part is shown
 from .explaining import explain, explain_search
 from .parts import (
     BlendPart,

@@ -1,4 +1,4 @@
-"""Asking retrievers, or reading their runs, and judging what they found."""
+"""Run retrievers on judged queries, or take their runs, and measure the lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Hit
 from ..protocols import Retriever
 from .collection import Qrels, check_judged, check_qrels
-from .judging import MEASURES, Judge, default_measures
+from .measures import MEASURES, Judge, default_measures
 from .result import Evaluation
 from .timing import timed_search
 
@@ -33,28 +33,27 @@ def evaluate(
     baseline: str | None = None,
     progress: bool | None = None,
 ) -> Evaluation:
-    """What each retriever's lists are worth by each measure, and how long they take.
+    """Measure the lists of each retriever, and their latency.
 
     As in trec_eval, queries without judgements do not count and unjudged passages are not
-    relevant; a judged query that finds nothing counts as 0. A list is judged in the order in
-    which it was returned, whatever its scores; a passage that comes twice counts where it came
-    first.
+    relevant; a judged query without results counts as 0. A list counts in the order in which it
+    was returned, whatever its scores; a passage that comes twice counts where it came first.
 
-    Queries are asked one at a time, of each retriever in turn, so that what slows the machine
-    slows all of them alike, and each turn begins with another one. A first, untimed search lets
-    models load. Seconds are those of a caller who waits for one answer; in batches retrievers
-    are faster, but then there is no time to tell.
+    Queries run one at a time, on each retriever in turn, so that a slower machine slows all of
+    them alike, and each turn begins with another retriever. A first, untimed search lets models
+    load. Latency is that of a caller who waits for one answer; retrievers are faster in batches,
+    but then nothing is timed.
 
     Args:
-        retrievers: one retriever, which the result calls by its class, or name → retriever. One
+        retrievers: one retriever, named by its class in the result, or name → retriever. One
             of another framework is bridged by its adapter (`hybridge.foreign.as_retriever`).
-        queries: query id → question; those without judgements are not asked.
+        queries: query id → text; those without judgements are left out.
         qrels: query id → passage id → relevance, a whole number from 0.
-        measures: as people write them, in any case: "nDCG@10", "MRR@10", "MAP@100",
-            "recall@100", "precision@5", "success@1", "AP(rel=2)@100". The spelling stays the name
-            in the result. One without a cutoff sees the whole list. None takes nDCG@10, R@100 and
-            RR@10, none of them deeper than `k`.
-        k: how many passages to ask for, at least the largest cutoff of the measures.
+        measures: names in any case: "nDCG@10", "MRR@10", "MAP@100", "recall@100", "precision@5",
+            "success@1", "AP(rel=2)@100". The spelling is the name in the result. One without a
+            cutoff measures the whole list. None is nDCG@10, R@100 and RR@10, none of them deeper
+            than `k`.
+        k: the length of the lists, at least the largest cutoff of the measures.
         batch_size: queries a search; above 1 nothing is timed.
         baseline: the retriever that tables compare the others with.
         progress: show a bar on standard error; None shows it on a terminal.
@@ -73,8 +72,8 @@ def evaluate(
     """
     named = _named(retrievers)
     judgements = check_qrels(qrels)
-    asked = check_judged(queries, judgements)
-    judgements = {query: judgements[query] for query in asked}
+    judged = check_judged(queries, judgements)
+    judgements = {query: judgements[query] for query in judged}
     check_k(k)
     judge = Judge(default_measures(k) if measures is None else measures, judgements, k)
     check_count(batch_size, "batch_size")
@@ -83,11 +82,11 @@ def evaluate(
     latencies: dict[str, dict[str, float]] = {}
     stages: dict[str, dict[str, dict[str, float]]] = {}
     if batch_size == 1:
-        latencies, stages = _ask_in_turns(named, asked, k, lists, progress)
+        latencies, stages = _run_in_turns(named, judged, k, lists, progress)
     else:
-        _ask_in_batches(named, asked, k, lists, progress, batch_size)
+        _run_in_batches(named, judged, k, lists, progress, batch_size)
     values = {name: judge(ranked) for name, ranked in lists.items()}
-    return Evaluation(values, lists, latencies, stages, asked, judgements, baseline)
+    return Evaluation(values, lists, latencies, stages, judged, judgements, baseline)
 
 
 def evaluate_runs(
@@ -98,7 +97,7 @@ def evaluate_runs(
     queries: Mapping[str, str] | None = None,
     baseline: str | None = None,
 ) -> Evaluation:
-    """What runs are worth that were made elsewhere: TREC's run files (`read_run`), own scores.
+    """Measure runs of other tools: TREC's run files (`read_run`), or your own scores.
 
     As trec_eval does, a list is sorted by score, in single precision, and of equal ones the
     passage id that sorts last comes first. Queries without judgements do not count.
@@ -106,8 +105,8 @@ def evaluate_runs(
     Args:
         runs: name → query id → passage id → score, higher is better.
         qrels: query id → passage id → relevance, a whole number from 0.
-        measures: as for `evaluate`; None takes nDCG@10, R@100 and RR@10.
-        queries: query id → question, if the result is to show it.
+        measures: as for `evaluate`; None is nDCG@10, R@100 and RR@10.
+        queries: query id → text, for the result to show.
         baseline: the run that tables compare the others with.
 
     Raises:
@@ -151,7 +150,7 @@ def _check_baseline(baseline: str | None, names: Mapping[str, object]) -> None:
         raise InvalidInputError(f"the baseline {baseline!r} is none of {', '.join(names)}")
 
 
-def _ask_in_turns(
+def _run_in_turns(
     retrievers: Mapping[str, Retriever],
     queries: Mapping[str, str],
     k: int,
@@ -163,7 +162,7 @@ def _ask_in_turns(
     for retriever in retrievers.values():
         retriever.search([next(iter(queries.values()))], k)
     names = list(retrievers)
-    for query, text in progress_over(queries.items(), "Asking", "query", progress):
+    for query, text in progress_over(queries.items(), "Searching", "query", progress):
         for name in names:
             answer, seconds, spent = timed_search(retrievers[name], text, k)
             [lists[name][query]] = _ids(name, answer, 1, k)
@@ -174,7 +173,7 @@ def _ask_in_turns(
     return latencies, stages
 
 
-def _ask_in_batches(
+def _run_in_batches(
     retrievers: Mapping[str, Retriever],
     queries: Mapping[str, str],
     k: int,
@@ -183,7 +182,7 @@ def _ask_in_batches(
     size: int,
 ) -> None:
     batches = [(name, batch) for name in retrievers for batch in chunked(queries, size)]
-    for name, batch in progress_over(batches, "Asking", "batch", progress):
+    for name, batch in progress_over(batches, "Searching", "batch", progress):
         answer = retrievers[name].search([queries[query] for query in batch], k)
         lists[name].update(zip(batch, _ids(name, answer, len(batch), k), strict=True))
 

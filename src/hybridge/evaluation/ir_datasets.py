@@ -1,4 +1,4 @@
-"""Judged collections by name, from the catalogue of ir_datasets."""
+"""Judged collections by name, through the package ir_datasets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PARTS = ("docs", "queries", "qrels")
 
 
 def load_ir_dataset(name: str) -> Collection:
-    """A collection that `ir_datasets` knows, such as "beir/nfcorpus/test" or "vaswani".
+    """Load a collection of `ir_datasets`, such as "beir/nfcorpus/test" or "vaswani".
 
-    What is not on disk yet is downloaded to where ir_datasets keeps its files; the judgements
-    come first, so that without a network nothing else is tried. A passage's text is what
-    ir_datasets calls the default text, for most collections the title and the body. Only judged
-    queries are kept; a negative relevance becomes 0. All passages are held in memory.
+    Missing files are downloaded to the folder of ir_datasets, the judgements first, so that
+    without a network nothing else is tried. A passage's text is its default text in ir_datasets,
+    for most collections the title and the body. Only judged queries are kept; a negative relevance
+    becomes 0. All passages are held in memory.
 
     Args:
-        name: its name in the catalogue at https://ir-datasets.com.
+        name: its name at https://ir-datasets.com.
 
     Raises:
         InvalidInputError: an unknown name, or a collection without passages, queries or
@@ -38,7 +38,7 @@ def load_ir_dataset(name: str) -> Collection:
     names = list(ir_datasets.registry)
     try:
         dataset = ir_datasets.load(name)
-    except (KeyError, TypeError):  # the second for what is no string
+    except (KeyError, TypeError):  # the second for a name that is no string
         near = get_close_matches(str(name), names, n=3)
         raise InvalidInputError(
             f"ir_datasets knows no collection {name!r}"

@@ -1,4 +1,4 @@
-"""Your own questions and judgements, from the files people keep them in."""
+"""Your own queries and qrels, from CSV, TSV, JSONL and TREC's files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RELEVANCE_HEADERS = {"grade", "label", "rel", "relevance", "score"}
 
 
 def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
-    """Judgements: query id → passage id → relevance.
+    """Read judgements: query id → passage id → relevance.
 
     A line has a query id, a passage id and a whole number, with commas or tabs between them, as
     BEIR and spreadsheets have them, or TREC's four columns, of which the second is passed over;
@@ -72,7 +72,7 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
 
 
 def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Questions: query id → text.
+    """Read queries: query id → text.
 
     Args:
         path: the file, UTF-8: JSONL with ``_id`` or ``id`` and ``text``, or two columns, an id

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hybridge.doctor.report import Finding, Report
+from hybridge.doctor.findings import Finding, Report
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,22 @@ def test_the_json_says_everything() -> None:
             }
         ],
     }
+
+
+def test_it_prints_a_table_for_each_area() -> None:
+    findings = (
+        Finding("core", "numpy", "missing", "not installed", "pip install numpy"),
+        Finding("core", "torch", "ok", "2.2"),
+        Finding("models", "hub", "note", "offline"),
+    )
+    assert str(Report(findings)).splitlines() == [
+        "core",
+        "  ✗  numpy  not installed",
+        "            → pip install numpy",
+        "  ✓  torch  2.2",
+        "models",
+        "  !  hub  offline",
+        "",
+        "The core lacks what it needs: see the crosses under core.",
+    ]
+    assert str(Report(findings[1:])).endswith("\nThe core has what it needs. Gaps elsewhere: 1.")

@@ -1,4 +1,4 @@
-"""From ranked lists to values: trec_eval's measures, as `ir-measures` computes them."""
+"""trec_eval's measures of ranked lists, computed by `ir-measures`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:@\s*(.+?))?\s*")
 
 
 def default_measures(k: int) -> tuple[str, ...]:
-    """`MEASURES`, none of them deeper than a list of `k`.
+    """Return `MEASURES`, none of them deeper than a list of `k`.
 
     >>> default_measures(100) == MEASURES, default_measures(20)
     (True, ('nDCG@10', 'R@20', 'RR@10'))
@@ -30,17 +30,17 @@ def default_measures(k: int) -> tuple[str, ...]:
 
 
 class Judge:
-    """Turns ranked ids into values; made before anything is searched, so that mistakes show.
+    """A judge of ranked ids by measures; made before any search, so that mistakes show.
 
-    Queries for which nothing was found count as 0, as in trec_eval, and so do those whose
-    judgements hold nothing relevant. The reciprocal rank with a cutoff, which trec_eval does not
+    Queries without results count as 0, as in trec_eval, and so do those without a relevant
+    passage. The reciprocal rank with a cutoff, which trec_eval does not
     have, is MS MARCO's.
 
     Args:
         measures: names as ir-measures or people write them, in any case: "nDCG@10", "MRR@10",
             "MAP@100", "recall@100", "precision@5", "success@1", "Rprec", "AP(rel=2)@100".
         qrels: the judgements.
-        k: the longest list there will be; None if that is not known.
+        k: the length of the longest list; None if it is unknown.
 
     Raises:
         InvalidInputError: an unknown measure, or one that needs more than `k` passages.
@@ -76,8 +76,8 @@ class Judge:
             cutoff = measure.params.get("cutoff", 0)
             if k is not None and cutoff > k:
                 raise InvalidInputError(f"{label} needs k of at least {cutoff}, not {k}")
-        # The binding takes ids as C does, up to a zero byte, and dies of a lone surrogate: it gets
-        # numbers for them.
+        # The binding reads ids up to a zero byte, as C does, and dies of a lone surrogate: numbers
+        # stand for ids.
         self._queries = {query: str(at) for at, query in enumerate(qrels)}
         self._judged = {q: {i: str(at) for at, i in enumerate(qrels[q])} for q in qrels}
         judged = {
@@ -88,12 +88,12 @@ class Judge:
 
     @property
     def cutoff(self) -> int | None:
-        """How much of a list the measures look at; None where one looks at all of it."""
+        """The depth that the measures look at; None where one looks at whole lists."""
         cutoffs = [measure.params.get("cutoff") for measure in self._measures.values()]
         return None if None in cutoffs else max(cutoffs)
 
     def __call__(self, ranked: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
-        """Measure → query id → value, for lists of passage ids, best first, no id twice."""
+        """Return measure → query id → value, for lists of passage ids, best first, no id twice."""
         # Ranks as scores: trec_eval sorts by score and breaks ties its own way. An empty list makes
         # its binding read memory that is not its own.
         run = {
@@ -115,7 +115,7 @@ class Judge:
 
 
 def _parsed(label: str) -> Any:
-    """The measure that is meant by a name, its parameters and its cutoff."""
+    """Return the measure of a name, with its parameters and its cutoff."""
     from ir_measures import measures
 
     if not isinstance(label, str):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hybridge import BM25Retriever
 from hybridge.errors import InvalidInputError
 from hybridge.evaluation import evaluate, evaluate_runs
-from hybridge.evaluation.judging import Judge
+from hybridge.evaluation.measures import Judge
 
 # What we write → trec_eval's name, and the relevance from which it counts a passage.
 TREC_EVAL = {
