@@ -1,42 +1,39 @@
-"""From words to index terms, each worked out once."""
+"""From words to index terms, each computed once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from ..forking import ForkSafeLock
 
-__all__ = ["Terms"]
+__all__ = ["cached_terms"]
 
-# So many words are remembered; past it the memory starts anew.
-_REMEMBERED = 1_000_000
+_CACHED = 1_000_000  # words
 
 
-class Terms(dict[str, str]):
-    """A mapping from each word to its term, worked out when first asked for; safe in threads.
+def cached_terms(
+    stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]
+) -> Callable[[str], str]:
+    """Return a function from a word to its term, with a cache; threads may share it.
 
     Args:
-        stopwords: the term of each of these is empty.
+        stopwords: words whose term is empty.
         rules: applied to any other word, one after the other, by one thread at a time.
 
-    >>> terms = Terms(frozenset({"the"}), [str.upper])
-    >>> terms["the"], terms["cat"]
+    >>> term = cached_terms(frozenset({"the"}), [str.upper])
+    >>> term("the"), term("cat")
     ('', 'CAT')
     """
+    lock = ForkSafeLock()
 
-    def __init__(self, stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]) -> None:
-        super().__init__()
-        self._stopwords = stopwords
-        self._rules = rules
-        self._lock = ForkSafeLock()
+    @lru_cache(_CACHED)
+    def term(word: str) -> str:
+        if word in stopwords:
+            return ""
+        with lock:  # a PyStemmer object is not for two threads at once
+            for rule in rules:
+                word = rule(word)
+        return word
 
-    def __missing__(self, word: str) -> str:
-        term = "" if word in self._stopwords else word
-        if term:
-            with self._lock:  # a PyStemmer object is not for two threads at once
-                for rule in self._rules:
-                    term = rule(term)
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[word] = term
-        return term
+    return term

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from numbers import Real
 from pathlib import Path
@@ -14,13 +14,14 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, settings_of
+from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import check_texts
-from ..encoders.limits import least_limit
+from ..encoders.limits import lowest_limit
 from ..encoders.loading import DTYPES, Dtype
+from ..encoders.prompts import PASSAGE_PROMPTS
 from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock, cached_property
-from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
 from .naming import pooled_names, readable
@@ -35,40 +36,36 @@ if TYPE_CHECKING:
 
 __all__ = ["MultiVectorTokenEncoder"]
 
-# The names under which sentence-transformers looks for it, in its order.
-_PASSAGE_PROMPTS = ("document", "passage", "corpus")
-
 
 class MultiVectorTokenEncoder(SharedInCopies):
     """A token encoder that sentence-transformers runs.
 
-    A folder or name of a ColBERT checkpoint, in Stanford's, PyLate's or sentence-transformers' own
-    format, runs as it was trained: with its markers, its query expansion and its skipped
-    punctuation. Any other model is a bi-encoder and runs training-free
-    (`hybridge.colbert.training_free`). What the files say decides, never the name. The model is
-    found now and loaded at the first use, once, however many threads want it.
+    A ColBERT checkpoint, in Stanford's, PyLate's or sentence-transformers' own format, runs as it
+    was trained: with its markers, its query expansion and its skipped punctuation. Any other model
+    is a bi-encoder and runs training-free (`hybridge.colbert.training_free`). The files decide,
+    never the name. The model is found now and loaded at the first use, once for all threads.
 
     Args:
         model: a name on the Hugging Face hub, the folder of a saved model, a `MultiVectorEncoder`,
             a `SentenceTransformer`, a `SentenceTransformerEncoder`, whose weights are shared, or
             None for ``sentence-transformers/all-MiniLM-L6-v2``.
-        query_length: tokens of a query, markers included: what is longer is cut off, and where the
-            checkpoint expands queries, what is shorter is filled up. None fills up to the
-            checkpoint's own length and cuts nothing that the model can read; as published,
-            ColBERT cuts after 32 tokens, in the middle of one in six of SciFact's queries.
-        passage_length: tokens of a passage that are read, markers included, the rest is cut off;
+        query_length: tokens of a query, markers included: longer ones are truncated, and shorter
+            ones filled up where the checkpoint expands queries. None fills up to the checkpoint's
+            own length and truncates nothing that the model can read; as published, ColBERT
+            truncates after 32 tokens, in the middle of one in six of SciFact's queries.
+        passage_length: tokens of a passage that are read, markers included; the rest is truncated.
             None takes the model's own.
         pool_factor: keep about one in so many of a passage's vectors, by clustering them
             (`HierarchicalTokenPooling`); 1 keeps all of them.
-        batch_size: texts that the model reads at a time; on a CPU, few are faster than many, for
-            less is padded.
+        batch_size: texts that the model reads at a time; on a CPU, few are faster than many, with
+            less padding.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
             ``"auto"`` for that of the checkpoint. Vectors are float32 always.
 
     Raises:
-        InvalidInputError: an argument is not valid. An object brings its own device and dtype, and
-            a `MultiVectorEncoder` its own lengths: setting them here as well is refused.
+        InvalidInputError: an argument is not valid, or is a setting of the object: an object has
+            its own device and dtype, a `MultiVectorEncoder` its own lengths.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> encoder = MultiVectorTokenEncoder()
@@ -109,16 +106,15 @@ class MultiVectorTokenEncoder(SharedInCopies):
             device=device,
             dtype=dtype,
         )
-        # One for the object: a tokenizer's state must not change while another thread reads it.
+        # A tokenizer's state must not change while another thread reads it.
         self._lock = ForkSafeLock()
 
     @cached_property
     def identity(self) -> str:
-        """The model, how it is run, and what shapes its vectors.
+        """The model and the settings that shape its vectors.
 
-        The model is its name on the hub, wherever its files come from; for a folder and for an
-        object, a digest of the content. Device and dtype are not part of it: they change the last
-        digits of a vector, not its meaning.
+        The model is its name on the hub, or a digest of a folder or object. Device and dtype are
+        not part of it: they change the last digits of a vector alone.
         """
         settings = {
             "query_length": self._query_length,
@@ -128,14 +124,13 @@ class MultiVectorTokenEncoder(SharedInCopies):
         return f"{self._model.identity} {json.dumps(settings)}"
 
     def reads_with(self, encoder: object) -> bool:
-        """Whether one pass of the model can serve both this and that bi-encoder."""
+        """Return whether one pass of the model serves this encoder and that bi-encoder."""
         return self._model.shares(encoder)
 
     def to_config(self) -> dict[str, JSON] | None:
-        """What makes an equal encoder again with `token_encoder_from_config`, as JSON.
+        """Return the settings for `token_encoder_from_config`, as JSON; None for an object.
 
-        None where a model was given as an object: it has no place to load it from. The device is
-        left out, for another machine may have another.
+        The device is left out, for another machine may have another.
         """
         model = self._model.to_config()
         if model is None:
@@ -160,28 +155,28 @@ class MultiVectorTokenEncoder(SharedInCopies):
     def max_tokens(self) -> int | None:
         """Tokens of a passage that are read, markers included; None for all. It loads the model."""
         transformer: Any = self._loaded()[0]
-        return least_limit([transformer.document_length, transformer.max_seq_length])
+        return lowest_limit([transformer.document_length, transformer.max_seq_length])
 
     def count_truncated(self, texts: Sequence[str]) -> int:
-        """How many passages are longer than `max_tokens`, so that their ends are not read.
+        """Return how many passages are longer than `max_tokens`, and so truncated.
 
         Raises:
             InvalidInputError: a bare string or something that is no text.
         """
-        listed, limit, counter = check_texts(texts), self.max_tokens, self._counter
+        texts, limit, counter = check_texts(texts), self.max_tokens, self._counter
         if limit is None or counter is None:
             return 0
         prompts = self._loaded().prompts
-        prompt = next((found for name in _PASSAGE_PROMPTS if (found := prompts.get(name))), "")
+        prompt = next((found for name in PASSAGE_PROMPTS if (found := prompts.get(name))), "")
         room = limit - counter.specials()
-        return sum(count > room for count in counter.counts([prompt + text for text in listed]))
+        return sum(count > room for count in counter.counts([prompt + text for text in texts]))
 
     @cached_property
     def _counter(self) -> TokenCounter | None:
         return TokenCounter.of(self._loaded().tokenizer)
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
-        """An array a query, one vector of length 1 a token.
+        """Return an array a query, one vector of length 1 a token.
 
         Args:
             queries: any number of queries.
@@ -196,7 +191,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
         return self._encode("query", check_texts(check_queries(queries)), progress=False)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
-        """An array a text, one vector of length 1 a token, or fewer with `pool_factor`.
+        """Return an array a text, one vector of length 1 a token, or fewer with `pool_factor`.
 
         Args:
             texts: any number of texts; they are read in batches of similar length.
@@ -215,37 +210,34 @@ class MultiVectorTokenEncoder(SharedInCopies):
     def _encode(
         self, task: Literal["query", "document"], texts: list[str], *, progress: bool
     ) -> list[Vectors]:
-        from tqdm import tqdm
-
         model = self._loaded()
         encode = model.encode_query if task == "query" else model.encode_document
-        written = [position for position, text in enumerate(texts) if text.strip()]
-        found: dict[int, Vectors] = {}
-        with tqdm(total=len(written), desc="Encoding", unit="text", disable=not progress) as bar:
-            for some in batches_by_length([len(texts[at]) for at in written], self._batch_size):
-                batch = [written[place] for place in some]
-                with self._lock:
-                    rows = encode(
-                        [texts[position] for position in batch],
-                        batch_size=len(batch),
-                        show_progress_bar=False,
-                        convert_to_numpy=True,
-                        token_pooling=self._pooling,
-                    )
-                for position, row in zip(batch, rows, strict=True):
-                    found[position] = sound_tokens(row, texts[position])
-                bar.update(len(batch))
+
+        def encode_batch(batch: list[int]) -> Iterator[Vectors]:
+            with self._lock:
+                rows = encode(
+                    [texts[index] for index in batch],
+                    batch_size=len(batch),
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                    token_pooling=self._pooling,
+                )
+            for index, row in zip(batch, rows, strict=True):
+                yield sound_tokens(row, texts[index])
+
+        batches = nonblank_batches(texts, self._batch_size)
+        found = encode_batches(batches, encode_batch, progress=progress)
         return [
-            found[position] if position in found else np.empty((0, self.dimension), np.float32)
-            for position in range(len(texts))
+            found[index] if index in found else np.empty((0, self.dimension), np.float32)
+            for index in range(len(texts))
         ]
 
     def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
-        """What each vector of `encode_queries` stands for; [] for a blank query."""
+        """Return the token of each vector of `encode_queries`; [] for a blank query."""
         return [self._tokens("query", query) for query in check_texts(check_queries(queries))]
 
     def passage_tokens(self, texts: Sequence[str]) -> list[list[str]]:
-        """What each vector of `encode_passages` stands for; pooled tokens are joined by ``+``."""
+        """Return the token of each vector of `encode_passages`; pooled ones joined by ``+``."""
         return [self._tokens("document", text) for text in check_texts(texts)]
 
     def _tokens(self, task: Literal["query", "document"], text: str) -> list[str]:
@@ -257,7 +249,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
             [item] = encode([text], show_progress_bar=False, output_value=None)
             names = readable(model.tokenizer.convert_ids_to_tokens(item["input_ids"].tolist()))
         kept = item["attention_mask"].bool().tolist()
-        if len(kept) != len(names):  # the model itself pools, in a way of its own
+        if len(kept) != len(names):  # the model itself pools
             return []
         tokens = list(compress(names, kept))
         if task == "query" or self._pooling is None:

@@ -1,4 +1,4 @@
-"""The model that gives token vectors: what it was made for, its name, and loading it once."""
+"""The model behind token vectors, found now and loaded once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.identity import folder_digest, model_digest
+from ..encoders.kinds import kind_of
 from ..encoders.loading import LOADING, Dtype, load_as, settle_threads
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
-from .formats import is_late_interaction
 from .limits import set_limits
 from .training_free import training_free
 
@@ -26,18 +26,9 @@ __all__ = ["TokenModel"]
 
 
 class TokenModel(SharedInCopies):
-    """A model for late interaction, or a bi-encoder made into one; found now and loaded later.
+    """A late-interaction model, or a bi-encoder that runs as one.
 
-    Args:
-        model: a name, a folder, an object or None, as `MultiVectorTokenEncoder` takes it.
-        query_length: tokens of a query; see `set_limits`.
-        passage_length: tokens of a passage.
-        device: torch's name of a device; None takes the best there is.
-        dtype: precision of the arithmetic.
-
-    Raises:
-        InvalidInputError: `model` is something else, or an object that brings settings of its own.
-        ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+    Arguments and errors are those of `MultiVectorTokenEncoder`.
 
     >>> TokenModel("all-MiniLM-L6-v2").identity.split()[:2]
     ['training-free', 'sentence-transformers/all-MiniLM-L6-v2']
@@ -56,6 +47,7 @@ class TokenModel(SharedInCopies):
         self._passage_length = passage_length
         self._device = device
         self._dtype = dtype
+        # One of the three is set: where the model is, a bi-encoder, or the model itself.
         self._origin: ModelSource | None = None
         self._encoder: SentenceTransformerEncoder | None = None
         self._model: MultiVectorEncoder | None = None
@@ -63,12 +55,12 @@ class TokenModel(SharedInCopies):
         if model is None or isinstance(model, str | Path):
             self._origin = resolve(DEFAULT_MODEL if model is None else model)
         else:
-            self._take(model)
+            self._set_object(model)
 
-    def _take(self, model: object) -> None:
+    def _set_object(self, model: object) -> None:
         from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
-        given: dict[str, object] = {
+        settings: dict[str, object] = {
             "device": self._device,
             "dtype": None if self._dtype == "float32" else self._dtype,
         }
@@ -78,13 +70,13 @@ class TokenModel(SharedInCopies):
             self._encoder = model
         elif isinstance(model, MultiVectorEncoder):
             self._model = model
-            given |= {"query_length": self._query_length, "passage_length": self._passage_length}
+            settings |= {"query_length": self._query_length, "passage_length": self._passage_length}
         else:
             raise InvalidInputError(
                 "model must be a name on the hub, a folder, a MultiVectorEncoder, a "
                 f"SentenceTransformer or a token encoder, not {type(model).__name__}"
             )
-        if refused := [name for name, value in given.items() if value is not None]:
+        if refused := [name for name, value in settings.items() if value is not None]:
             raise InvalidInputError(
                 f"{' and '.join(refused)} belong to the {type(model).__name__} that was given: "
                 "set them there"
@@ -97,16 +89,18 @@ class TokenModel(SharedInCopies):
             return f"training-free {encoder.identity}"
         if self._origin is not None:
             return self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
-        return f"object:{_digest(self.loaded())}"
+        view: Any = copy.copy(self.loaded())  # shares the weights with the caller's object
+        view.truncate_dim = None
+        return f"object:{model_digest(view)} {json.dumps(view.prompts, ensure_ascii=False)}"
 
     def to_config(self) -> JSON:
-        """What makes an equal model again; None where an object was given, which has no place."""
+        """Return the name, folder or settings of the model; None for an object."""
         if self._origin is not None:
             return self._origin.name or str(self._origin.fetch().absolute())
         return None if self._encoder is None else self._encoder.to_config()
 
     def shares(self, encoder: object) -> bool:
-        """Whether its weights are this bi-encoder's, and its lengths too."""
+        """Return whether its weights and its lengths are those of this bi-encoder."""
         limits = (self._query_length, self._passage_length)
         return self._encoder is encoder and limits == (None, None)
 
@@ -121,10 +115,10 @@ class TokenModel(SharedInCopies):
         return settings_of(self)
 
     def loaded(self) -> MultiVectorEncoder:
-        """The model in memory, loaded once however many threads ask.
+        """Return the model in memory, loaded once for all threads.
 
         Raises:
-            InvalidInputError: it cannot read texts of the lengths asked for.
+            InvalidInputError: it cannot read texts of these lengths.
             ModelNotFoundError: the files are not those of a model.
         """
         settle_threads()
@@ -136,11 +130,11 @@ class TokenModel(SharedInCopies):
 
     @cached_property
     def _bi_encoder(self) -> SentenceTransformerEncoder | None:
-        """What runs training-free; None where the model does late interaction by itself."""
+        """The bi-encoder to run training-free; None for a late-interaction model."""
         if self._origin is None:
             return self._encoder
         folder = self._origin.fetch()
-        if is_late_interaction(folder):
+        if kind_of(folder).kind == "late-interaction model":
             return None
         return SentenceTransformerEncoder(
             self._origin.name or folder, device=self._device, dtype=self._dtype
@@ -167,9 +161,3 @@ class TokenModel(SharedInCopies):
                 ) from error
         set_limits(model[0], self._query_length, self._passage_length)
         return model
-
-
-def _digest(model: MultiVectorEncoder) -> str:
-    view: Any = copy.copy(model)  # shares the weights; the next line is not for the user's object
-    view.truncate_dim = None
-    return f"{model_digest(view)} {json.dumps(model.prompts, ensure_ascii=False)}"

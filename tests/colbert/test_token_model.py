@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from hybridge.colbert.formats import is_late_interaction
+from hybridge.encoders.kinds import kind_of
 from hybridge.errors import ModelNotFoundError
 
 WRAPPER = "config_sentence_transformers.json"
+
+
+def is_late_interaction(folder: Path) -> bool:
+    return kind_of(folder).kind == "late-interaction model"
 
 
 @pytest.mark.parametrize(
