@@ -75,11 +75,11 @@ class Analyzer(SharedInCopies):
             languages.lemmatizer(name) if name and lemmatize else None,
             languages.stemmer(name) if name and stem else None,
         ]
-        term = cached_terms(self.stopwords, [rule for rule in rules if rule is not None])
+        terms = cached_terms(self.stopwords, [rule for rule in rules if rule is not None])
         segment = segmenter(min_length)
 
         def analyze(text: str) -> list[str]:
-            return list(filter(None, map(term, segment(fold(text, turkish=turkish)))))
+            return list(filter(None, map(terms.__getitem__, segment(fold(text, turkish=turkish)))))
 
         self._analyze = analyze
         self._function: Callable[[str], Sequence[str]] | None = None

@@ -16,8 +16,8 @@ def test_rules_apply_in_order_and_once_a_word() -> None:
         calls.append(word)
         return word + "1"
 
-    term = cached_terms(frozenset({"the"}), [note, lambda word: word + "2"])
-    assert [term(word) for word in ("cat", "the", "cat")] == ["cat12", "", "cat12"]
+    terms = cached_terms(frozenset({"the"}), [note, lambda word: word + "2"])
+    assert [terms[word] for word in ("cat", "the", "cat")] == ["cat12", "", "cat12"]
     assert calls == ["cat"]
 
 
@@ -32,7 +32,7 @@ def test_rules_run_in_one_thread_at_a_time() -> None:
         inside.release()
         return word
 
-    term = cached_terms(frozenset(), [alone])
+    terms = cached_terms(frozenset(), [alone])
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(term, [f"w{i}" for i in range(40)]))
+        list(pool.map(terms.__getitem__, [f"w{i}" for i in range(40)]))
     assert overlaps == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 import bm25s
 import numpy as np
@@ -108,7 +109,7 @@ def test_no_term_has_a_reserved_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse, "blake2b", Zeros)
     [(indices, _)] = SparseBM25(WORDS).encode_queries(["never-seen-before"])
     assert indices == [2]
-    sparse._number.cache_clear()
+    sparse._NUMBERS.clear()
 
 
 def test_a_query_counts_its_words() -> None:
@@ -123,7 +124,7 @@ def test_words_have_the_same_number_for_ever() -> None:
 
 
 def test_words_that_share_a_number_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparse, "_number", lambda term: 5)
+    monkeypatch.setattr(sparse, "_NUMBERS", defaultdict(lambda: 5))
     assert SparseBM25(WORDS).encode_queries(["u v u"]) == [([5], [3.0])]
 
 

@@ -1,33 +1,59 @@
-"""From words to index terms, each computed once."""
+"""From words to index terms, and the cache for what is computed once a word."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from typing import TypeVar
 
 from ..forking import ForkSafeLock
 
-__all__ = ["cached_terms"]
+__all__ = ["WordCache", "cached_terms"]
+
+T = TypeVar("T")
 
 _CACHED = 1_000_000  # words
 
 
+class WordCache(dict[str, T]):
+    """A mapping that computes missing values, and is emptied when it is full; safe in threads.
+
+    A hit takes half the time of one in `functools.lru_cache`, which matters for every word.
+
+    Args:
+        compute: the function from a word to its value.
+
+    >>> lengths = WordCache(len)
+    >>> lengths["cat"], list(lengths)
+    (3, ['cat'])
+    """
+
+    def __init__(self, compute: Callable[[str], T]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, word: str) -> T:
+        value = self._compute(word)
+        if len(self) >= _CACHED:
+            self.clear()
+        self[word] = value
+        return value
+
+
 def cached_terms(
     stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]
-) -> Callable[[str], str]:
-    """Return a function from a word to its term, with a cache; threads may share it.
+) -> WordCache[str]:
+    """Return a mapping from words to their terms.
 
     Args:
         stopwords: words whose term is empty.
         rules: applied to any other word, one after the other, by one thread at a time.
 
-    >>> term = cached_terms(frozenset({"the"}), [str.upper])
-    >>> term("the"), term("cat")
+    >>> terms = cached_terms(frozenset({"the"}), [str.upper])
+    >>> terms["the"], terms["cat"]
     ('', 'CAT')
     """
     lock = ForkSafeLock()
 
-    @lru_cache(_CACHED)
     def term(word: str) -> str:
         if word in stopwords:
             return ""
@@ -36,4 +62,4 @@ def cached_terms(
                 word = rule(word)
         return word
 
-    return term
+    return WordCache(term)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from math import isclose
 from typing import TypeAlias
 
+from ..analysis.terms import WordCache
 from ..analyzer import Analyzer
 from ..arguments import check_queries
 from ..errors import InvalidInputError
@@ -19,7 +19,6 @@ __all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector"]
 # Numbers of no term. Under them a stored vector holds its text's number of terms, and the average
 # length that its weights were made with.
 LENGTH, AVERAGE = 0, 1
-_CACHED = 1_000_000  # terms
 # Engines store weights in single precision.
 _FLOAT32 = 1e-6
 
@@ -131,13 +130,12 @@ class SparseBM25:
 def _vector(counts: Mapping[str, int]) -> SparseVector:
     summed: dict[int, float] = {}
     for term, count in counts.items():
-        number = _number(term)
+        number = _NUMBERS[term]
         summed[number] = summed.get(number, 0.0) + count
     indices = sorted(summed)
     return indices, list(map(summed.__getitem__, indices))
 
 
-@lru_cache(_CACHED)
 def _number(term: str) -> int:
     """Return a term's fixed 32-bit number.
 
@@ -147,3 +145,6 @@ def _number(term: str) -> int:
     encoded = term.encode("utf-8", "surrogatepass")
     digest = blake2b(encoded, digest_size=4).digest()
     return max(int.from_bytes(digest, "little"), AVERAGE + 1)
+
+
+_NUMBERS = WordCache(_number)
