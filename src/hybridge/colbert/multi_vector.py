@@ -111,7 +111,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     @cached_property
     def identity(self) -> str:
-        """The model and the settings that shape its vectors.
+        """Identify the model and the settings that shape its vectors.
 
         The model is its name on the hub, or a digest of a folder or object. Device and dtype are
         not part of it: they change the last digits of a vector alone.

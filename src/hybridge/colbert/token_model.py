@@ -130,7 +130,7 @@ class TokenModel(SharedInCopies):
 
     @cached_property
     def _bi_encoder(self) -> SentenceTransformerEncoder | None:
-        """The bi-encoder to run training-free; None for a late-interaction model."""
+        """Return the bi-encoder to run training-free; None for a late-interaction model."""
         if self._origin is None:
             return self._encoder
         folder = self._origin.fetch()

@@ -98,7 +98,7 @@ class StanfordCheckpoint:
 
     @cached_property
     def identity(self) -> str:
-        """The model, by its name on the hub or else a digest of the files, and its settings."""
+        """Identify the model, by its hub name or else a digest of the files, and its settings."""
         model = self.name or f"folder:{folder_digest(self.folder)}"
         return f"{model} {json.dumps(dict(self.settings))}"
 

@@ -91,7 +91,7 @@ class RAGatouilleTokenEncoder(SharedInCopies):
 
     @cached_property
     def identity(self) -> str:
-        """The checkpoint, by its name on the hub or else a digest of the files, and the limits."""
+        """Identify the checkpoint, by its hub name or else a digest of files, and its limits."""
         return f"{self._checkpoint.identity} {self._query_length} {self._passage_length}"
 
     @property
