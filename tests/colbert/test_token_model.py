@@ -1,4 +1,4 @@
-"""The files say what a model is for; where they say nothing, it is a bi-encoder."""
+"""The files decide the kind of a model; by default it is a bi-encoder."""
 
 from __future__ import annotations
 

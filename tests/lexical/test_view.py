@@ -1,4 +1,4 @@
-"""A view pairs scores with passages, and remembers what its filters let through."""
+"""A view pairs scores with passages, and caches the masks of its filters."""
 
 from __future__ import annotations
 

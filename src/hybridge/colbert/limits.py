@@ -40,7 +40,7 @@ def set_limits(transformer: Any, query_length: int | None, passage_length: int |
         InvalidInputError: the model cannot read as many, or nothing of the text would be left.
     """
     tokenizer = transformer.tokenizer
-    # Two special tokens around the text, a marker in front of it, and one token of its own.
+    # Two special tokens around the text, a marker in front of it, and one of its tokens.
     minimum = tokenizer.num_special_tokens_to_add() + 2
     maximum = readable_tokens(transformer.config)
     for name, length in (("query_length", query_length), ("passage_length", passage_length)):

@@ -388,8 +388,7 @@ def _as_encoder(
         return RAGatouilleTokenEncoder(model, **settings)
     if settings:
         raise InvalidInputError(
-            f"{' and '.join(settings)} belong to the RAGatouilleTokenEncoder that was given: set "
-            "them there"
+            f"{' and '.join(settings)} belong to the RAGatouilleTokenEncoder object: set them there"
         )
     return model
 
@@ -428,7 +427,7 @@ def _from_header(
     try:
         config, identity, bits = (header[name] for name in ("model", "encoder", "bits"))
     except KeyError as error:
-        raise CorruptIndexError(f"{place} does not say its {error}: index again") from error
+        raise CorruptIndexError(f"{place} lacks its {error}: index again") from error
     if isinstance(model, RAGatouilleTokenEncoder):
         encoder = _as_encoder(model, device=device)
     else:

@@ -78,7 +78,7 @@ class TokenModel(SharedInCopies):
             )
         if refused := [name for name, value in settings.items() if value is not None]:
             raise InvalidInputError(
-                f"{' and '.join(refused)} belong to the {type(model).__name__} that was given: "
+                f"{' and '.join(refused)} belong to the {type(model).__name__} object: "
                 "set them there"
             )
 

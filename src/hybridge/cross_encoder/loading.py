@@ -129,7 +129,7 @@ def check_windows(model: CrossEncoder) -> None:
     """
     if not model.tokenizer.is_fast:
         raise InvalidInputError(
-            f"window needs a tokenizer that says where in a text its tokens are, and "
+            f"window needs a tokenizer that gives the offsets of its tokens, and "
             f"{type(model.tokenizer).__name__} is one in Python, which does not: leave window out"
         )
     first: Any = model[0]

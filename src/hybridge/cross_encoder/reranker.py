@@ -184,7 +184,7 @@ class CrossEncoderReranker(TextReranker):
                 if not lacks_padding(model):
                     raise
                 raise InvalidInputError(
-                    f"the CrossEncoder that was given cannot read several pairs at once: {error} "
+                    f"the CrossEncoder object cannot read several pairs at once: {error} "
                     "Give its folder or name instead, which sets one; or set a padding token "
                     "yourself, in model.tokenizer.pad_token and in model.config.pad_token_id"
                 ) from error
@@ -269,7 +269,7 @@ class CrossEncoderReranker(TextReranker):
             )
         if (self._device, self._dtype, self._max_length) != (None, None, None):
             raise InvalidInputError(
-                "device, dtype and max_length belong to the CrossEncoder that was given: set them "
+                "device, dtype and max_length belong to the CrossEncoder object: set them "
                 "there (model.to(...), model.max_seq_length = ...)"
             )
         check_labels(model)

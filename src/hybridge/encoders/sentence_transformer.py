@@ -344,12 +344,12 @@ class SentenceTransformerEncoder(SharedInCopies):
             )
         if self._device is not None or self._dtype != "float32" or self._max_length is not None:
             raise InvalidInputError(
-                "device, dtype and max_length belong to the SentenceTransformer that was given: "
+                "device, dtype and max_length belong to the SentenceTransformer object: "
                 "set them there (model.to(...), model.max_seq_length = ...)"
             )
         if getattr(model.tokenizer, "pad_token_id", 0) is None:
             raise InvalidInputError(
-                "the SentenceTransformer that was given cannot read several texts at once, for its "
+                "the SentenceTransformer object cannot read several texts at once, for its "
                 "tokenizer has no padding token: set one (model.tokenizer.pad_token = "
                 "model.tokenizer.eos_token), or give its folder or name instead, which sets one"
             )

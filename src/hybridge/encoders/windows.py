@@ -38,8 +38,8 @@ def check_windows(model: SentenceTransformer) -> None:
     counter = TokenCounter.of(model.tokenizer)
     if counter is None or not counter.has_offsets:
         raise InvalidInputError(
-            'long_passages="window" needs a tokenizer that says where in a text its tokens are, '
-            f'and {type(model.tokenizer).__name__} does not: use long_passages="truncate", and '
+            'long_passages="window" needs a tokenizer that gives the offsets of its tokens, and '
+            f'{type(model.tokenizer).__name__} does not: use long_passages="truncate", and '
             "split long passages"
         )
     if "message" in model.modalities:

@@ -109,11 +109,11 @@ class Snapshot(Generic[K]):
         totals = (sums + floor).astype(np.float64)
         by_row: list[list[TermScore]] = [[] for _ in rows]
         for term, count in Counter(terms).items():
-            number = numbers.get(term)
-            frequency = 0 if number is None else len(columns[number][0])
+            number = numbers.get(term, end)
+            frequency = len(columns[number][0]) if number < end else 0
             idf = self._matrix.idf(frequency)
             for row, scores in enumerate(by_row):
-                part = 0.0 if number is None else float(parts[number][row])
+                part = float(parts[number][row]) if number < end else 0.0
                 scores.append(TermScore(term, count, frequency, idf, part))
         return [
             ScoreParts(float(total), tuple(scores), float(total - terms_only))

@@ -151,9 +151,7 @@ def _read_file(path: Path, size: Size, skip: Skip) -> Iterable[Passage]:
 
 def _read_document(path: Path, suffix: str, size: Size) -> Iterator[Passage]:
     if suffix not in READERS:
-        raise UnreadableError(
-            f"unknown kind of file {suffix!r}" if suffix else "no suffix tells its kind"
-        )
+        raise UnreadableError(f"unknown kind of file {suffix!r}" if suffix else "no suffix")
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise UnreadableError("no regular file")

@@ -57,7 +57,7 @@ def read_xlsx(document: Document) -> Iterator[Section]:
 def _delimiter(text: str) -> str:
     try:
         return csv.Sniffer().sniff(text[:_SAMPLE], _DELIMITERS).delimiter
-    except csv.Error:  # one column, or too few rows to tell
+    except csv.Error:  # one column, or too few rows
         first = text.partition("\n")[0]
         return max(_DELIMITERS, key=first.count)
 

@@ -1,4 +1,4 @@
-"""A retriever belongs to the process that opened it: forked children and pickle are told so."""
+"""A retriever belongs to the process that opened it: forked children and pickle are refused."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_failure_leaves_the_old_index(storage: Storage, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed")]
 )
-def test_a_full_disk_is_said(storage: Storage, error: Exception) -> None:
+def test_a_full_disk_is_a_store_error(storage: Storage, error: Exception) -> None:
     old = storage.replace_index(build)
 
     def fail(folder: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_is_staged_goes(storage: Storage, tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "added").exists()
 
 
-def test_what_is_in_the_way_is_said(storage: Storage, tmp_path: Path) -> None:
+def test_a_path_in_the_way_is_a_store_error(storage: Storage, tmp_path: Path) -> None:
     storage.close()
     (tmp_path / "file").write_text("mine")
     with pytest.raises(StoreError, match=r"cannot make .*file/index"):
@@ -161,7 +161,7 @@ def test_a_create_that_was_killed_can_be_repeated(storage: Storage, tmp_path: Pa
     again.close()
 
 
-def test_only_its_own_is_overwritten(storage: Storage, tmp_path: Path) -> None:
+def test_only_a_retriever_is_overwritten_in_a_folder(storage: Storage, tmp_path: Path) -> None:
     storage.replace_index(build)
     with pytest.raises(IndexLockedError, match="is open already"):
         Storage.create(tmp_path / "home", overwrite=True)
@@ -187,7 +187,7 @@ def test_only_its_own_is_overwritten(storage: Storage, tmp_path: Path) -> None:
     assert (tmp_path / "foreign" / "colbert.jsonl").exists()
 
 
-def test_what_is_not_there_or_damaged_is_said(storage: Storage, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_folder_is_an_error(storage: Storage, tmp_path: Path) -> None:
     storage.close()
     with pytest.raises(IndexNotFoundError, match="there is no index at"):
         Storage.open(tmp_path)

@@ -31,7 +31,7 @@ BLANK = QUERY[:0]
 
 
 class Index:
-    """Says what it is told to, and notes what it is asked."""
+    """An index of fixed scores that records its masks."""
 
     def __init__(self, scores: dict[str, float]) -> None:
         self.keys = [text_key(text) for text in scores]
@@ -83,7 +83,7 @@ def test_no_mask_is_needed_where_everything_passes() -> None:
     assert index.masks == [None]
 
 
-def test_filters_are_remembered_and_not_for_ever() -> None:
+def test_the_candidates_of_the_last_filters_are_cached() -> None:
     view = view_of(PASSAGES, Index(SCORES))
     first = view.candidates(Eq("year", 2019))
     assert view.candidates(Eq("year", 2019)) is first

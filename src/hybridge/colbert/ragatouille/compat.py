@@ -136,6 +136,6 @@ class _Config:
 
 def _refuse(reference: str, name_or_path: str, *_: Any, **__: Any) -> None:
     raise ModelNotFoundError(
-        f"{name_or_path!r} brings code of its own ({reference}), which is never run: choose a "
+        f"{name_or_path!r} brings its own code ({reference}), which is never run: choose a "
         "model whose architecture transformers knows"
     )

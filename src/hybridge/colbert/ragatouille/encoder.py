@@ -33,7 +33,7 @@ __all__ = ["RAGatouilleTokenEncoder"]
 
 # Texts of one length share a batch; passages are padded to a multiple of so many tokens.
 _STEP = 16
-# [CLS], the marker and [SEP] around the text, and one token of its own.
+# [CLS], the marker and [SEP] around the text, and one of its tokens.
 _MINIMUM = 4
 
 _Encode: TypeAlias = Callable[[list[str], int], Iterable["torch.Tensor"]]

@@ -2,7 +2,8 @@
 
 colbert-ai compiles them at run time, by g++ and ninja, in half a minute each. These give the same
 numbers in about the same time without a compiler. The names of functions and arguments are
-colbert-ai's.
+colbert-ai's: `pids` are passages; `lengths` (or `doclens`) and `offsets` hold the number of token
+rows of each of all passages, and where they begin; `codes` holds each token's centroid.
 
 numpy does what only picks rows up and joins them: torch shares such a step among threads that wait
 for each other, which on a busy machine takes several times as long as the step.
@@ -58,14 +59,7 @@ def segmented_maxsim(scores: Tensor, lengths: Tensor) -> Tensor:
 
 
 def segmented_lookup(packed: Tensor, pids: Tensor, lengths: Tensor, offsets: Tensor) -> Tensor:
-    """Return the rows of passages, one passage after another.
-
-    Args:
-        packed: the rows of all passages.
-        pids: the passages; unused.
-        lengths: how many rows each of them has.
-        offsets: where they begin.
-    """
+    """Return the rows of passages from `packed`, by the passages' own lengths and offsets."""
     import torch
 
     rows = _rows(offsets.numpy(), lengths.numpy())
@@ -89,19 +83,16 @@ def decompress_residuals(
 
     Args:
         pids: the passages.
-        lengths: how many tokens each of all passages has.
-        offsets: where their tokens begin.
+        lengths: of all passages.
+        offsets: of all passages.
         bucket_weights: the value of each index of `nbits` bits.
         reversed_bit_map: a byte of residuals → the byte with each index's bits reversed.
         bucket_weight_combinations: such a byte → its indices.
         binary_residuals: shape (tokens, dim * nbits / 8).
-        codes: each token's centroid.
+        codes: shape (tokens,).
         centroids: shape (centroids, dim).
         dim: the length of a vector.
         nbits: bits of a residual.
-
-    Returns:
-        Shape (tokens of these passages, dim).
     """
     import torch
 
@@ -123,16 +114,10 @@ def filter_pids(
     idx: Tensor,
     nfiltered_docs: int,
 ) -> Tensor:
-    """Return the best passages by their tokens' centroids alone, best first.
+    """Return a quarter of `nfiltered_docs` passages: the best by their centroids alone.
 
-    Args:
-        pids: the passages.
-        centroid_scores: shape (centroids, tokens of the query).
-        codes: each token's centroid.
-        doclens: how many tokens each of all passages has.
-        offsets: where their tokens begin.
-        idx: which centroids count in a first round, which keeps `nfiltered_docs` passages.
-        nfiltered_docs: four times the number of passages to return.
+    A first round counts the centroids in `idx` alone and keeps `nfiltered_docs` passages.
+    `centroid_scores` has the shape (centroids, tokens of the query).
     """
     import torch
 
