@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -13,26 +14,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..arguments import check_count, check_queries
-from ..copying import SharedInCopies, settings_of
+from ..copying import SharedInCopies, check_picklable, settings_of
+from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import check_texts
+from ..encoders.identity import folder_digest, model_digest
+from ..encoders.kinds import kind_of
 from ..encoders.limits import lowest_limit
-from ..encoders.loading import DTYPES, Dtype
+from ..encoders.loading import DTYPES, LOADING, Dtype, load_as, settle_threads
 from ..encoders.prompts import PASSAGE_PROMPTS
+from ..encoders.resolution import ModelSource, resolve
 from ..encoders.tokens import TokenCounter
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
 from ..protocols import Vectors
+from .limits import set_limits
 from .naming import pooled_names, readable
-from .token_model import TokenModel
 from .tokens import sound_tokens
+from .training_free import training_free
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SentenceTransformer
     from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
-
-    from ..encoders import SentenceTransformerEncoder
 
 __all__ = ["MultiVectorTokenEncoder"]
 
@@ -98,16 +102,44 @@ class MultiVectorTokenEncoder(SharedInCopies):
         self._passage_length = passage_length
         self._pool_factor = _checked_factor(pool_factor)
         self._batch_size = check_count(batch_size, "batch_size")
+        self._device = device
         self._dtype = dtype
-        self._model = TokenModel(
-            model,
-            query_length=query_length,
-            passage_length=passage_length,
-            device=device,
-            dtype=dtype,
-        )
+        # One of the three is set: where the model is, a bi-encoder, or the model itself.
+        self._origin: ModelSource | None = None
+        self._encoder: SentenceTransformerEncoder | None = None
+        self._model: MultiVectorEncoder | None = None
+        self._loading = ForkSafeLock()
         # A tokenizer's state must not change while another thread reads it.
         self._lock = ForkSafeLock()
+        if model is None or isinstance(model, str | Path):
+            self._origin = resolve(DEFAULT_MODEL if model is None else model)
+        else:
+            self._set_object(model)
+
+    def _set_object(self, model: object) -> None:
+        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+
+        settings: dict[str, object] = {
+            "device": self._device,
+            "dtype": None if self._dtype == "float32" else self._dtype,
+        }
+        if isinstance(model, SentenceTransformer):
+            self._encoder = SentenceTransformerEncoder(model)
+        elif isinstance(model, SentenceTransformerEncoder):
+            self._encoder = model
+        elif isinstance(model, MultiVectorEncoder):
+            self._model = model
+            settings |= {"query_length": self._query_length, "passage_length": self._passage_length}
+        else:
+            raise InvalidInputError(
+                "model must be a name on the hub, a folder, a MultiVectorEncoder, a "
+                f"SentenceTransformer or a token encoder, not {type(model).__name__}"
+            )
+        if refused := [name for name, value in settings.items() if value is not None]:
+            raise InvalidInputError(
+                f"{' and '.join(refused)} belong to the {type(model).__name__} object: set them "
+                "there"
+            )
 
     @cached_property
     def identity(self) -> str:
@@ -115,24 +147,40 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
         The model is its name on the hub, or a digest of a folder or object. Device and dtype are
         not part of it: they change the last digits of a vector alone.
+
+        >>> MultiVectorTokenEncoder("all-MiniLM-L6-v2").identity.split()[:2]
+        ['training-free', 'sentence-transformers/all-MiniLM-L6-v2']
         """
+        if (encoder := self._bi_encoder) is not None:
+            model = f"training-free {encoder.identity}"
+        elif self._origin is not None:
+            model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
+        else:
+            view: Any = copy.copy(self._loaded())  # shares the weights with the caller's object
+            view.truncate_dim = None
+            model = f"object:{model_digest(view)} {json.dumps(view.prompts, ensure_ascii=False)}"
         settings = {
             "query_length": self._query_length,
             "passage_length": self._passage_length,
             "pool_factor": self._pool_factor,
         }
-        return f"{self._model.identity} {json.dumps(settings)}"
+        return f"{model} {json.dumps(settings)}"
 
     def reads_with(self, encoder: object) -> bool:
         """Return whether one pass of the model serves this encoder and that bi-encoder."""
-        return self._model.shares(encoder)
+        limits = (self._query_length, self._passage_length)
+        return self._encoder is encoder and limits == (None, None)
 
     def to_config(self) -> dict[str, JSON] | None:
         """Return the settings for `token_encoder_from_config`, as JSON; None for an object.
 
         The device is left out, for another machine may have another.
         """
-        model = self._model.to_config()
+        model: JSON = None
+        if self._origin is not None:
+            model = self._origin.name or str(self._origin.fetch().absolute())
+        elif self._encoder is not None:
+            model = self._encoder.to_config()
         if model is None:
             return None
         return {
@@ -145,6 +193,13 @@ class MultiVectorTokenEncoder(SharedInCopies):
         }
 
     def __getstate__(self) -> dict[str, Any]:
+        if self._origin is not None or self._encoder is not None:
+            return settings_of(self) | {"_model": None}
+        check_picklable(
+            self._model,
+            "a token encoder",
+            "make it of the model's name or folder, or make it in the process that needs it",
+        )
         return settings_of(self)
 
     @cached_property
@@ -266,7 +321,46 @@ class MultiVectorTokenEncoder(SharedInCopies):
         return HierarchicalTokenPooling(self._pool_factor)
 
     def _loaded(self) -> MultiVectorEncoder:
-        return self._model.loaded()
+        settle_threads()
+        if self._model is None:
+            with self._loading:
+                if self._model is None:
+                    self._model = self._load()
+        return self._model
+
+    @cached_property
+    def _bi_encoder(self) -> SentenceTransformerEncoder | None:
+        """Return the bi-encoder to run training-free; None for a late-interaction model."""
+        if self._origin is None:
+            return self._encoder
+        folder = self._origin.fetch()
+        if kind_of(folder).kind == "late-interaction model":
+            return None
+        return SentenceTransformerEncoder(
+            self._origin.name or folder, device=self._device, dtype=self._dtype
+        )
+
+    def _load(self) -> MultiVectorEncoder:
+        from sentence_transformers import MultiVectorEncoder
+
+        if (encoder := self._bi_encoder) is not None:
+            model = training_free(encoder)
+        else:
+            assert self._origin is not None
+            try:
+                with LOADING:
+                    model = load_as(
+                        MultiVectorEncoder, self._origin, device=self._device, dtype=self._dtype
+                    )
+            except ModelNotFoundError as error:
+                if not isinstance(error.__cause__, KeyError):
+                    raise
+                raise ModelNotFoundError(
+                    f"the checkpoint in {str(self._origin.fetch())!r} has no weights "
+                    f"{error.__cause__}: is it a ColBERT checkpoint?"
+                ) from error
+        set_limits(model[0], self._query_length, self._passage_length)
+        return model
 
 
 def _checked_factor(value: float) -> float:
