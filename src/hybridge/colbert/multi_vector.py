@@ -20,7 +20,7 @@ from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import check_texts
 from ..encoders.identity import folder_digest, model_digest
 from ..encoders.kinds import kind_of
-from ..encoders.limits import lowest_limit
+from ..encoders.limits import least_limit
 from ..encoders.loading import DTYPES, LOADING, Dtype, load_as, settle_threads
 from ..encoders.prompts import PASSAGE_PROMPTS
 from ..encoders.resolution import ModelSource, resolve
@@ -210,7 +210,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
     def max_tokens(self) -> int | None:
         """Tokens of a passage that are read, markers included; None for all. It loads the model."""
         transformer: Any = self._loaded()[0]
-        return lowest_limit([transformer.document_length, transformer.max_seq_length])
+        return least_limit([transformer.document_length, transformer.max_seq_length])
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """Return how many passages are longer than `max_tokens`, and so truncated.

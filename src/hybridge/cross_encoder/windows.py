@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..encoders.limits import lowest_limit
+from ..encoders.limits import least_limit
 from ..encoders.tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["room_beside", "room_for_pair", "windows_sharing_half"]
 
 def room_for_pair(model: CrossEncoder, counter: TokenCounter) -> int:
     """Return how many tokens of a query and a passage together the model reads."""
-    limit = lowest_limit([model.max_seq_length]) or sys.maxsize
+    limit = least_limit([model.max_seq_length]) or sys.maxsize
     return limit - counter.specials(pair=True)
 
 

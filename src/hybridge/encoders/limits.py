@@ -10,7 +10,7 @@ from .files import read_modules, read_object
 from .positions import readable_tokens
 from .tokens import TokenCounter
 
-__all__ = ["lowest_limit", "saved_counter", "saved_limit"]
+__all__ = ["least_limit", "saved_counter", "saved_limit"]
 
 # Tokenizers without a limit have an astronomic one.
 _BEYOND_ALL = 10**9
@@ -18,12 +18,12 @@ _BEYOND_ALL = 10**9
 _TRANSFORMERS = ("Transformer", "MLMTransformer")
 
 
-def lowest_limit(limits: Iterable[float | None]) -> int | None:
+def least_limit(limits: Iterable[float | None]) -> int | None:
     """Return the lowest real limit; None where there is none.
 
-    >>> lowest_limit([512, None, 1e30])
+    >>> least_limit([512, None, 1e30])
     512
-    >>> lowest_limit([float("inf"), -1]) is None
+    >>> least_limit([float("inf"), -1]) is None
     True
     """
     real = [int(limit) for limit in limits if limit is not None and 0 < limit < _BEYOND_ALL]
@@ -54,7 +54,7 @@ def saved_limit(folder: Path) -> int | None:
     if not saved or saved[0] is None:
         tokenizer = read_object(first / "tokenizer_config.json", optional=True)
         saved = [tokenizer.get("model_max_length"), config.get("max_position_embeddings")]
-    return lowest_limit([*saved, readable_tokens(config)])
+    return least_limit([*saved, readable_tokens(config)])
 
 
 def saved_counter(folder: Path) -> TokenCounter | None:

@@ -22,7 +22,7 @@ from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
 from .kinds import check_bi_encoder, where_it_belongs
-from .limits import lowest_limit, saved_counter, saved_limit
+from .limits import least_limit, saved_counter, saved_limit
 from .loading import DTYPES, LOADING, Dtype, load, settle_threads
 from .prompts import Prompts, choose_prompts
 from .resolution import DEFAULT_MODEL, ModelSource, resolve
@@ -257,7 +257,7 @@ class SentenceTransformerEncoder(SharedInCopies):
     def _limit(self) -> int | None:
         """Tokens that the model reads, with prompt and special tokens."""
         if self._model is not None:
-            return lowest_limit([self._model.max_seq_length])
+            return least_limit([self._model.max_seq_length])
         assert self._origin is not None
         if self._max_length is not None or self._origin.folder is None:
             return self._max_length
