@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from hybridge.analysis.terms import Terms
+from hybridge.analysis.terms import cached_terms
 
 
 def test_rules_apply_in_order_and_once_a_word() -> None:
@@ -16,7 +16,7 @@ def test_rules_apply_in_order_and_once_a_word() -> None:
         calls.append(word)
         return word + "1"
 
-    terms = Terms(frozenset({"the"}), [note, lambda word: word + "2"])
+    terms = cached_terms(frozenset({"the"}), [note, lambda word: word + "2"])
     assert [terms[word] for word in ("cat", "the", "cat")] == ["cat12", "", "cat12"]
     assert calls == ["cat"]
 
@@ -32,7 +32,7 @@ def test_rules_run_in_one_thread_at_a_time() -> None:
         inside.release()
         return word
 
-    terms = Terms(frozenset(), [alone])
+    terms = cached_terms(frozenset(), [alone])
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(terms.__getitem__, [f"w{i}" for i in range(40)]))
     assert overlaps == []

@@ -1,4 +1,4 @@
-"""A retriever finds what exact late interaction finds, whatever was written, and keeps it."""
+"""A retriever finds what exact late interaction finds, after any writes and on reopening."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_nothing_is_there_before_anything_is_added(made: Callable[..., ColBERTRe
         retriever.score(["one"], [["p1"]])
 
 
-def test_blank_passages_are_kept_and_never_found(made: Callable[..., ColBERTRetriever]) -> None:
+def test_blank_passages_are_stored_and_never_found(made: Callable[..., ColBERTRetriever]) -> None:
     blank = [Passage("empty", ""), Passage("space", " \n\t")]
     retriever = made(None, blank)
     retriever.optimize()
@@ -449,7 +449,7 @@ def test_what_is_not_a_retriever_is_refused(
         ColBERTRetriever.open(tmp_path / "index")
     less = {name: value for name, value in json.loads(header).items() if name != "bits"}
     path.write_text("\n".join([json.dumps(less), *lines]) + "\n")
-    with pytest.raises(CorruptIndexError, match="does not say its 'bits'"):
+    with pytest.raises(CorruptIndexError, match="lacks its 'bits'"):
         ColBERTRetriever.open(tmp_path / "index")
 
     BM25Retriever([passage(1)]).save(tmp_path / "bm25")
@@ -577,7 +577,7 @@ def test_a_temporary_folder_goes(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_closed_one_says_so(made: Callable[..., ColBERTRetriever], tmp_path: Path) -> None:
+def test_a_closed_retriever_raises(made: Callable[..., ColBERTRetriever], tmp_path: Path) -> None:
     with made(tmp_path / "index", [passage(1)]) as retriever:
         retriever.search(["one"])
     retriever.close()
@@ -716,7 +716,7 @@ def test_bad_calls_change_nothing(
     assert ids(retriever.search(["one"])[0]) == ["p1"]
 
 
-def test_nan_is_never_kept(tiny: Path, tmp_path: Path) -> None:
+def test_nan_is_never_stored(tiny: Path, tmp_path: Path) -> None:
     encoder = RAGatouilleTokenEncoder(tiny)
     model = encoder._loaded().model
     words = model.get_input_embeddings().weight

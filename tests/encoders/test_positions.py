@@ -95,5 +95,5 @@ def test_a_model_reads_as_much_and_not_one_token_more(kind: type[PretrainedConfi
     ],
     ids=str,
 )
-def test_what_a_configuration_says(config: Any, limit: int | None) -> None:
+def test_the_limit_of_a_configuration(config: Any, limit: int | None) -> None:
     assert readable_tokens(config) == limit

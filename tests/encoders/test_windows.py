@@ -121,5 +121,5 @@ def test_a_model_whose_windows_cannot_be_known_is_refused(reference: SentenceTra
 def test_settings_belong_to_what_is_made_of_them() -> None:
     with pytest.raises(InvalidInputError, match="long_passages must be one of truncate, window"):
         as_encoder(None, long_passages="wrap")
-    with pytest.raises(InvalidInputError, match="settings of its own: set long_passages there"):
+    with pytest.raises(InvalidInputError, match="its own settings: set long_passages there"):
         as_encoder(SentenceTransformerEncoder(), long_passages="window")

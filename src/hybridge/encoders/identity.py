@@ -1,7 +1,7 @@
-"""A name for a model that has none on the hub: the digest of what it consists of.
+"""Digests as names of models that have none on the hub.
 
-The digest reads every byte, about a second a gigabyte, because two fine-tunes of one model may
-differ in a few numbers only.
+A digest reads every byte, about a second a gigabyte, because two fine-tunes of one model may differ
+in a few numbers only.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _EXPORTS = {"onnx", "openvino"}
 
 
 def folder_digest(folder: Path) -> str:
-    """The digest of a saved model: the same wherever the folder lies and whatever it is called.
+    """Return the digest of a saved model, whatever the folder's path.
 
     Args:
-        folder: a folder that holds a model.
+        folder: the folder of a saved model.
 
     Returns:
         32 hexadecimal digits.
@@ -49,10 +49,10 @@ def folder_digest(folder: Path) -> str:
 
 
 def model_digest(model: SentenceTransformer | SparseEncoder) -> str:
-    """The digest of a loaded model: its weights, in their precision, and its modules' settings.
+    """Return the digest of a loaded model: its weights, in their precision, and its settings.
 
-    The settings are those that sentence-transformers reports, so this digest may change when
-    sentence-transformers does; save a model and use its folder for an index that is to last.
+    The settings are sentence-transformers' own, so this digest may change with its version; save a
+    model and use its folder for a lasting index.
 
     Args:
         model: the model, on any device; it is not changed.

@@ -1,7 +1,7 @@
-"""What kind of model a folder holds, by what its files say and never by its name.
+"""The kind of a model, from its files and never from its name.
 
-A library loads any of them as any other: a bi-encoder as a cross-encoder gets a head of random
-weights, a cross-encoder as a bi-encoder gives vectors that mean nothing, and neither is an error.
+The libraries load any kind as any other without an error: a bi-encoder as a cross-encoder gets a
+head of random weights, a cross-encoder as a bi-encoder gives meaningless vectors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal[
     "transformer",
 ]
 
-# What sentence-transformers and PyLate write into their configuration.
+# The model types of sentence-transformers and PyLate in their configuration.
 _MODEL_TYPES: dict[str, Kind] = {
     "SentenceTransformer": "bi-encoder",
     "CrossEncoder": "cross-encoder",
@@ -43,7 +43,7 @@ _MODEL_TYPES: dict[str, Kind] = {
     "MultiVectorEncoder": "late-interaction model",
     "SparseEncoder": "sparse encoder",
 }
-# How transformers names the classes that a checkpoint was saved from.
+# transformers' names of the classes that checkpoints are saved from.
 _HEADS: dict[str, Kind] = {
     "ForSequenceClassification": "cross-encoder",
     "ForCausalLM": "language model",
@@ -61,8 +61,8 @@ _BELONGS: dict[Kind, str] = {
         "SentenceTransformerSparseEncoder"
     ),
     "language model": (
-        "it continues texts, and its files name no way from its tokens to one vector: give it to "
-        "CrossEncoderReranker if it was trained to answer yes or no; if it was trained for "
+        "it continues texts, and its files lack the pooling of its tokens to one vector: give it "
+        "to CrossEncoderReranker if it was trained to answer yes or no; if it was trained for "
         "vectors, give SentenceTransformer(modules=[...]) with its pooling"
     ),
     "text-to-text model": (
@@ -74,11 +74,11 @@ _BELONGS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class ModelKind:
-    """What a model was made for.
+    """The kind of a model, and its evidence.
 
     Args:
         kind: the kind; ``"transformer"`` where the files name no purpose.
-        found: the words of the files that say so.
+        found: the name in the files that decides.
     """
 
     kind: Kind
@@ -86,7 +86,7 @@ class ModelKind:
 
 
 def kind_of(folder: Path) -> ModelKind:
-    """What the model in this folder was made for.
+    """Return the kind of a saved model.
 
     Args:
         folder: the folder of a saved model.
@@ -111,7 +111,7 @@ def kind_of(folder: Path) -> ModelKind:
     named = str(settings.get("model_type", "SentenceTransformer"))
     if (folder / "modules.json").is_file() or named != "SentenceTransformer":
         modules = [str(module.get("type")) for module in read_modules(folder)]
-        # The first versions that knew sparse encoders wrote no model_type.
+        # The first versions with sparse encoders wrote no model_type.
         if any(module.startswith("sentence_transformers.sparse_encoder.") for module in modules):
             named = "SparseEncoder"
         return ModelKind(_MODEL_TYPES.get(named, "bi-encoder"), named)
@@ -123,12 +123,12 @@ def kind_of(folder: Path) -> ModelKind:
 
 
 def check_bi_encoder(folder: Path) -> None:
-    """Make sure that a folder holds no model that was made for something else.
+    """Raise if a folder holds a model of another kind than a bi-encoder.
 
-    A transformer that names no purpose is taken: its tokens are pooled by their mean.
+    A transformer of no named purpose passes: its tokens are pooled by their mean.
 
     Raises:
-        ModelNotFoundError: it does; the message says what it is and where it belongs.
+        ModelNotFoundError: it does; the message names its kind and where it belongs.
     """
     found = kind_of(folder)
     if found.kind not in ("bi-encoder", "transformer", "text-to-text model"):
@@ -174,7 +174,7 @@ def is_sparse_encoder(encoder: object) -> bool:
 
 
 def where_kind_belongs(kind: Kind) -> str:
-    """Where models of this kind belong, as the end of a sentence.
+    """Return where models of a kind belong, as the end of a sentence.
 
     >>> where_kind_belongs("bi-encoder")
     'it makes vectors: give it to HybridIndex as encoder='
@@ -183,13 +183,13 @@ def where_kind_belongs(kind: Kind) -> str:
 
 
 def where_it_belongs(model: Any) -> str:
-    """Where an object belongs that was given for something else, as the end of a sentence.
+    """Return where a misplaced object belongs, as the end of a sentence.
 
     Args:
         model: the object.
 
     Returns:
-        Empty where it is not known.
+        Empty for an unknown object.
 
     >>> where_it_belongs(3)
     ''

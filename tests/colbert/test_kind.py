@@ -1,4 +1,4 @@
-"""The files say what a model is for; where they say nothing, it is a bi-encoder."""
+"""The files decide the kind of a model; by default it is a bi-encoder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from hybridge.colbert.formats import is_late_interaction
+from hybridge.encoders.kinds import kind_of
 from hybridge.errors import ModelNotFoundError
 
 WRAPPER = "config_sentence_transformers.json"
+
+
+def is_late_interaction(folder: Path) -> bool:
+    return kind_of(folder).kind == "late-interaction model"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 It holds the passages in `colbert.jsonl`, which is the truth; their token vectors in `tokens/`,
 computed in `added/` and moved there; and one PLAID index of their texts in `plaid-<number>/`, built
-in `building/` and moved there whole. Vectors and indexes go by keys that texts have: what the index
-holds and no passage says is deleted, what a passage says and the index does not hold is missing.
-So nothing has to be noted, and a crash spoils nothing.
+in `building/` and moved there whole. Vectors and indexes are keyed by text: an indexed text without
+a passage counts as deleted, a passage without an indexed text as missing. No other state is needed,
+so a crash damages nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...lexical.passage_file import check_ours, read_passages, write_passages
 from ...passages import Passage
 from .token_store import TokenStore
 
-__all__ = ["Home", "text_key"]
+__all__ = ["Storage", "text_key"]
 
 _PASSAGES = "colbert.jsonl"
 _ADDED = "added"
@@ -35,7 +35,7 @@ _TOKENS = "tokens"
 
 
 def text_key(text: str) -> str:
-    """The name of a text in token stores and indexes.
+    """Return the key of a text in token stores and indexes.
 
     >>> len(text_key("Aspirin thins the blood."))
     32
@@ -43,13 +43,13 @@ def text_key(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class Home:
-    """A folder that is open; `create` makes one, `open` finds it.
+class Storage:
+    """An open folder; `create` makes one, `open` reads one.
 
     Args:
         path: of the folder, absolute.
         lock: held while the folder is open.
-        temporary: the temporary folder that it is in, if it is in one.
+        temporary: the temporary folder around it, if any.
     """
 
     def __init__(
@@ -60,76 +60,73 @@ class Home:
         self._temporary = temporary
 
     @classmethod
-    def create(cls, path: Path | None, *, overwrite: bool) -> Home:
-        """A folder to `begin` in, missing or empty; without a path, a temporary one.
-
-        What may be overwritten stays until then.
+    def create(cls, path: Path | None, *, overwrite: bool) -> Storage:
+        """Open a new or empty folder, or a temporary one; `begin` then replaces its content.
 
         Raises:
-            IndexExistsError: it holds something, and not what may be overwritten.
-            IndexLockedError: what is to be overwritten is open elsewhere.
-            StoreError: it cannot be made.
+            IndexExistsError: it holds other files, or a retriever without `overwrite`.
+            IndexLockedError: the retriever to overwrite is open elsewhere.
+            StoreError: the folder cannot be made.
         """
         temporary = None
         if path is None:
             temporary = TemporaryFolder()
             path = temporary.path / "index"
         path = path.absolute()
-        with _reported(f"make {path}"):
-            _check_room(path, overwrite=overwrite)
+        with _store_errors(f"make {path}"):
+            _check_free(path, overwrite=overwrite)
             path.mkdir(parents=True, exist_ok=True)
-        home = cls(path, _locked(path), temporary)
+        storage = cls(path, _locked(path), temporary)
         try:
-            _check_room(path, overwrite=overwrite)  # nobody made one while we waited
+            _check_free(path, overwrite=overwrite)  # again, for another process may have been first
         except BaseException:
-            home.close()
+            storage.close()
             raise
-        return home
+        return storage
 
     @classmethod
-    def open(cls, path: Path) -> tuple[Home, dict[str, Any], list[Passage]]:
-        """The folder, what its passages' header says, and the passages.
+    def open(cls, path: Path) -> tuple[Storage, dict[str, Any], list[Passage]]:
+        """Open a folder; return it, the header of its passages, and the passages.
 
         Raises:
             IndexNotFoundError: there is none.
             IndexLockedError: it is open already.
-            CorruptIndexError: the passages are damaged, or not ours.
+            CorruptIndexError: the passages are damaged, or not Hybridge's.
             StoreError: it cannot be read or written.
         """
         path = path.absolute()
-        with _reported(f"open {path}"):
-            found = (path / _PASSAGES).is_file()
-        if not found:
+        with _store_errors(f"open {path}"):
+            exists = (path / _PASSAGES).is_file()
+        if not exists:
             raise IndexNotFoundError(
                 f"there is no index at {path}: ColBERTRetriever.create makes one"
             )
-        home = cls(path, _locked(path))
+        storage = cls(path, _locked(path))
         try:
             header, passages = read_passages(path / _PASSAGES)
-            home._remove(_ADDED, _BUILDING, *map(str, home._indexes()[:-1]))
+            storage._remove(_ADDED, _BUILDING, *map(str, storage._indexes()[:-1]))
         except BaseException:
-            home.close()
+            storage.close()
             raise
-        return home, header, passages
+        return storage, header, passages
 
     @property
     def place(self) -> str:
-        """The folder's name, for people."""
+        """The folder's path, or ``"temporary"``."""
         return "temporary" if self._temporary else str(self._path)
 
     @property
     def index(self) -> Path | None:
-        """The folder of the PLAID index; None where there is none yet."""
-        found = self._indexes()
-        return found[-1] if found else None
+        """The folder of the PLAID index; None before the first is built."""
+        return next(reversed(self._indexes()), None)
 
     def tokens(self, dimension: int) -> TokenStore:
-        """The token vectors that were kept here."""
+        """Open the token vectors stored here."""
         return TokenStore(self._path / _TOKENS, dimension)
 
     @contextmanager
     def staging(self, dimension: int) -> Iterator[TokenStore]:
-        """An empty store for vectors that are not in their place yet; what stays there goes."""
+        """Yield an empty store for new vectors; what is still in it at the end is deleted."""
         self._remove(_ADDED)
         try:
             yield TokenStore(self._path / _ADDED, dimension)
@@ -137,34 +134,32 @@ class Home:
             self._remove(_ADDED)
 
     def begin(self, header: Mapping[str, Any], passages: Iterable[Passage]) -> None:
-        """Replace whatever is here by passages alone.
+        """Replace the whole content by passages alone.
 
-        If that fails, or the process is killed, the old passages stay, perhaps without what was
-        computed of them.
+        On a failure or a kill the old passages stay, perhaps without what is derived from them.
         """
         self.clear_texts()  # first, for they may be another model's
         self.write(header, passages)
 
     def write(self, header: Mapping[str, Any], passages: Iterable[Passage]) -> None:
-        """Replace the passages; when this returns, they outlast the process."""
+        """Replace the passages; on return they are on disk."""
         write_passages(self._path / _PASSAGES, header, list(passages))
 
     def replace_index(self, build: Callable[[Path], None]) -> Path:
-        """Put a new index, which `build` writes to the folder it is given, in the old one's place.
+        """Replace the index by one that `build` writes to the folder it is called with.
 
-        If it fails, or the process is killed, the old one stays.
+        On a failure or a kill the old index stays.
 
         Raises:
             StoreError: it cannot be written.
         """
         old = self._indexes()
-        number = _number(old[-1]) + 1 if old else 1
-        name = f"plaid-{number:06d}"
+        name = f"plaid-{_number(old[-1]) + 1 if old else 1:06d}"
         self._remove(_BUILDING)
         try:
             build(self._path / _BUILDING / name)
             (self._path / _BUILDING / name).rename(self._path / name)
-        except (OSError, RuntimeError) as error:  # the latter is torch's, of a full disk
+        except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
             raise StoreError(f"cannot write the index {self._path / name}: {error}") from error
         finally:
             self._remove(_BUILDING)
@@ -172,23 +167,23 @@ class Home:
         return self._path / name
 
     def clear_texts(self) -> None:
-        """Delete what is known of texts, vectors and index; the passages stay."""
+        """Delete vectors and index; the passages stay."""
         self._remove(_BUILDING, _TOKENS, *map(str, self._indexes()))
 
     def close(self) -> None:
-        """Let go of the folder; a temporary one goes. In a forked child neither happens."""
+        """Release the folder and delete a temporary one; in a forked child, do neither."""
         self._lock.release()
         if self._temporary:
             self._temporary.remove()
 
     def _indexes(self) -> list[Path]:
-        """By their numbers; a folder that a person called plaid-something is left alone."""
-        found = [path for path in self._path.iterdir() if _INDEX.fullmatch(path.name)]
-        return sorted(found, key=_number)
+        """Return the index folders by number, without a user's own named plaid-something."""
+        paths = [path for path in self._path.iterdir() if _INDEX.fullmatch(path.name)]
+        return sorted(paths, key=_number)
 
     def _remove(self, *names: str) -> None:
         for name in names:
-            with _reported(f"delete {self._path / name}"), suppress(FileNotFoundError):
+            with _store_errors(f"delete {self._path / name}"), suppress(FileNotFoundError):
                 shutil.rmtree(self._path / name)
 
 
@@ -197,17 +192,17 @@ def _number(index: Path) -> int:
 
 
 @contextmanager
-def _reported(attempt: str) -> Iterator[None]:
+def _store_errors(action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"cannot {attempt}: {error}") from error
+        raise StoreError(f"cannot {action}: {error}") from error
 
 
 def _locked(path: Path) -> BaseFileLock:
-    """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
+    """Acquire the folder's lock, which the system releases when the process ends."""
     lock = FileLock(path / "lock", timeout=0, thread_local=False)
-    with _reported(f"lock {path}"):
+    with _store_errors(f"lock {path}"):
         try:
             lock.acquire()
         except Timeout:  # an OSError too
@@ -217,7 +212,7 @@ def _locked(path: Path) -> BaseFileLock:
     return lock
 
 
-def _check_room(path: Path, *, overwrite: bool) -> None:
+def _check_free(path: Path, *, overwrite: bool) -> None:
     if path.is_file():
         raise IndexExistsError(f"{path} is a file: choose an empty or a new folder")
     if (path / _PASSAGES).exists():
@@ -231,6 +226,6 @@ def _check_room(path: Path, *, overwrite: bool) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    # What a kill leaves of a half-made index; a file that was being written has a name of its own.
-    known = ("lock", _ADDED, _BUILDING, _TOKENS, f".{_PASSAGES}.tmp")
-    return name in known or _INDEX.fullmatch(name) is not None
+    # What a kill leaves of a half-made index.
+    names = ("lock", _ADDED, _BUILDING, _TOKENS, f".{_PASSAGES}.tmp")
+    return name in names or _INDEX.fullmatch(name) is not None
