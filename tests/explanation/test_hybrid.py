@@ -107,7 +107,8 @@ def test_a_real_index(real: HybridIndex) -> None:
 def test_quantised_tokens_sum_too(index: HybridIndex, datatype: Any) -> None:
     from hybridge.stages import LateInteraction
 
-    late = LateInteraction(index._stages.first(LateInteraction).encoder, blend=0.3, datatype=datatype)
+    own = index._stages.first(LateInteraction).encoder
+    late = LateInteraction(own, blend=0.3, datatype=datatype)
     with HybridIndex.create(encoder=index.encoder, late_interaction=late) as kept:
         kept.add(PASSAGES[:8])
         for explanation in explain_search(kept, QUERIES[0], 8).explanations:

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from typing import cast
 
-from ..errors import InvalidInputError
+from ..plugins import STAGES, load
 from .bm25 import BM25
 from .dense import Dense
 from .late_interaction import LateInteraction
 from .stage import Stage
 
-__all__ = ["GROUP", "stage_class"]
-
-GROUP = "hybridge.stages"
-"""The entry-point group of stages in other packages: a stage's `kind` to its class."""
+__all__ = ["stage_class"]
 
 _OURS: dict[str, type[Stage]] = {each.kind: each for each in (BM25, Dense, LateInteraction)}
 
 
 def stage_class(kind: str) -> type[Stage]:
-    """Return the class of the stages of a kind.
+    """Return the class of the stages of a kind: ours, or one of an installed package.
 
     Raises:
-        InvalidInputError: no installed package has such.
+        InvalidInputError: no package has such stages.
 
     >>> stage_class("dense").__name__
     'Dense'
     """
     if kind in _OURS:
         return _OURS[kind]
-    for point in entry_points(group=GROUP, name=kind):
-        found: type[Stage] = point.load()
-        return found
-    known = sorted({*_OURS, *entry_points(group=GROUP).names})
-    raise InvalidInputError(
-        f"no installed package has stages of the kind {kind!r}; those there are: "
-        f"{', '.join(known)}. Install the package that has it, in the version the index was made "
-        "with"
-    )
+    return cast("type[Stage]", load(STAGES, kind, built_in=_OURS))
