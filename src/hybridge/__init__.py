@@ -47,12 +47,16 @@ if TYPE_CHECKING:
     from .protocols import Retriever as Retriever
     from .protocols import Scorer as Scorer
     from .readers import read_passages as read_passages
+    from .stages import BM25 as BM25
+    from .stages import Dense as Dense
+    from .stages import LateInteraction as LateInteraction
     from .tuning import tune as tune
     from .vectors import HNSW as HNSW
 
 _HOMES = {
-    "And": "filters",
     "Analyzer": "analyzer",
+    "And": "filters",
+    "BM25": "stages",
     "BM25Parameters": "lexical",
     "BM25Retriever": "lexical",
     "CallableEncoder": "encoders",
@@ -60,6 +64,7 @@ _HOMES = {
     "ColBERTRetriever": "colbert",
     "ConvexCombination": "fusion",
     "CrossEncoderReranker": "cross_encoder",
+    "Dense": "stages",
     "DiverseRetriever": "diversity",
     "Encoder": "protocols",
     "Eq": "filters",
@@ -72,6 +77,7 @@ _HOMES = {
     "HybridIndex": "index",
     "HybridgeError": "errors",
     "In": "filters",
+    "LateInteraction": "stages",
     "Lt": "filters",
     "Lte": "filters",
     "MultiVectorTokenEncoder": "colbert",
