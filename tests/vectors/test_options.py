@@ -73,5 +73,9 @@ def test_options_are_read_back_and_those_without_fields_too() -> None:
 
 
 def test_vectors_with_idf_are_named() -> None:
-    vectors = {"a": SparseVectors(idf=True), "b": SparseVectors(), "c": DenseVectors(2)}
+    vectors: dict[str, VectorKind] = {
+        "a": SparseVectors(idf=True),
+        "b": SparseVectors(),
+        "c": DenseVectors(2),
+    }
     assert StoreOptions(vectors).idf_vectors == ["a"]

@@ -25,6 +25,7 @@ from hybridge.vectors import (
     SparseVectors,
     StoreOptions,
     TokenVectors,
+    VectorKind,
     VectorQuery,
     VectorStore,
 )
@@ -41,8 +42,8 @@ PASSAGES = [
 DENSE = np.random.default_rng(7).normal(size=(SIZE, DIMENSION)).astype(np.float32)
 # Passage n has term 1 with weight 1, and term 10 + n % 3 with weight n + 1.
 SPARSE = [([1, 10 + number % 3], [1.0, float(number + 1)]) for number in range(SIZE)]
-DENSE_ALONE = {"dense": DenseVectors(DIMENSION)}
-BOTH = {**DENSE_ALONE, "bm25": SparseVectors(idf=True)}
+DENSE_ALONE: dict[str, VectorKind] = {"dense": DenseVectors(DIMENSION)}
+BOTH: dict[str, VectorKind] = {**DENSE_ALONE, "bm25": SparseVectors(idf=True)}
 
 
 @pytest.fixture(params=["edge", "client"])
