@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .stages import BM25 as BM25
     from .stages import Dense as Dense
     from .stages import LateInteraction as LateInteraction
+    from .stages import LearnedSparse as LearnedSparse
     from .tuning import tune as tune
     from .vectors import HNSW as HNSW
 
@@ -78,6 +79,7 @@ _HOMES = {
     "HybridgeError": "errors",
     "In": "filters",
     "LateInteraction": "stages",
+    "LearnedSparse": "stages",
     "Lt": "filters",
     "Lte": "filters",
     "MultiVectorTokenEncoder": "colbert",

@@ -3,6 +3,7 @@
 from .bm25 import BM25
 from .dense import Dense
 from .late_interaction import LateInteraction
+from .learned_sparse import LearnedSparse
 from .stage import OpenStage, Prepared, Stage, StageHome, StageSearch
 from .vector import OpenVectorStage, VectorSearch, VectorStage
 
@@ -10,6 +11,7 @@ __all__ = [
     "BM25",
     "Dense",
     "LateInteraction",
+    "LearnedSparse",
     "OpenStage",
     "OpenVectorStage",
     "Prepared",

@@ -8,11 +8,14 @@ from ..plugins import STAGES, load
 from .bm25 import BM25
 from .dense import Dense
 from .late_interaction import LateInteraction
+from .learned_sparse import LearnedSparse
 from .stage import Stage
 
 __all__ = ["stage_class"]
 
-_OURS: dict[str, type[Stage]] = {each.kind: each for each in (BM25, Dense, LateInteraction)}
+_OURS: dict[str, type[Stage]] = {
+    each.kind: each for each in (BM25, Dense, LearnedSparse, LateInteraction)
+}
 
 
 def stage_class(kind: str) -> type[Stage]:

@@ -143,13 +143,13 @@ class EdgeStore:
     def remove_vectors(self, name: str) -> None:
         import qdrant_edge as edge
 
+        # First, so that after a kill it never counts vectors that are gone.
+        self._frequencies.pop(name, None)
+        with self._changing():
+            _remove_frequencies(self._path, name)
         self._update("remove vectors", edge.UpdateOperation.delete_vector_name(name))
         kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=kept)
-        self._frequencies.pop(name, None)
-        if self._frequency_file(name).exists():
-            with self._changing():
-                remove_file(self._frequency_file(name))
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         import qdrant_edge as edge
@@ -232,13 +232,9 @@ class EdgeStore:
             self._frequencies[name] = self._saved_frequencies(name) or self._counted(name)
         return self._frequencies[name]
 
-    def _frequency_file(self, name: str) -> Path:
-        suffix = "" if name == _BM25 else f"-{quote(name, safe='')}"
-        return self._path / f"frequencies{suffix}.npz"
-
     def _saved_frequencies(self, name: str) -> Frequencies | None:
         try:
-            frequencies = Frequencies.load(self._frequency_file(name))
+            frequencies = Frequencies.load(_frequency_file(self._path, name))
         except IndexNotFoundError:
             return None
         except CorruptIndexError as error:
@@ -255,10 +251,10 @@ class EdgeStore:
     @contextmanager
     def _replacing_sparse(self, name: str, points: Sequence[int], sparse: Any) -> Iterator[None]:
         """Count the sparse vectors that the block puts in the place of those of some points."""
-        frequencies, file = self._known_frequencies(name), self._frequency_file(name)
-        if file.exists():
+        frequencies = self._known_frequencies(name)
+        if _frequency_file(self._path, name).exists():
             with self._changing():
-                remove_file(file)
+                _remove_frequencies(self._path, name)
         del self._frequencies[name]  # counted anew if the block fails
         replaced = self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))
         yield
@@ -464,7 +460,7 @@ class EdgeStore:
         with self._changing(), _engine("close"):
             self._shard.close()
         for name, frequencies in self._frequencies.items():
-            file = self._frequency_file(name)
+            file = _frequency_file(self._path, name)
             if not file.exists():
                 with self._changing():
                     frequencies.save(file)
@@ -570,6 +566,17 @@ class EdgeStore:
         return to_edge(passing(where, candidates)).filter
 
 
+def _frequency_file(path: Path, name: str) -> Path:
+    suffix = "" if name == _BM25 else f"-{quote(name, safe='')}"
+    return path / f"frequencies{suffix}.npz"
+
+
+def _remove_frequencies(path: Path, name: str) -> None:
+    file = _frequency_file(path, name)
+    if file.exists():
+        remove_file(file)
+
+
 def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     """The shard in a folder, with the vectors that the options name, whatever it has."""
     import qdrant_edge as edge
@@ -588,6 +595,7 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     there = {*config_of_shard.get("vectors", {}), *sparse}
     stale = {name for name, params in sparse.items() if params.get("modifier")}
     for name in there - options.vectors.keys() | stale:
+        _remove_frequencies(path, name)
         shard.update(edge.UpdateOperation.delete_vector_name(name))
     for name, kind in options.vectors.items():
         if name not in there or name in stale:
