@@ -59,7 +59,7 @@ from hybridge.plots import Picture, rank_flow
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
-from hybridge.stages import BM25, Dense, LateInteraction, Prepared
+from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
 from hybridge.tuning import Space
 from hybridge.vectors import (
     HNSW,
@@ -197,6 +197,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Inside": lambda w: Inside(w.bm25, 3, f.Eq("year", 2020), 0.5),
     "LangChainLayout": lambda w: LangChainLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
+    "LearnedSparse": lambda w: LearnedSparse(
+        CallableSparseEncoder(lengths, identity="lengths"), name="splade"
+    ),
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
@@ -323,9 +326,9 @@ def visible(thing: Any) -> object:
         case f.FieldCheck():
             return vars(thing)
         case BM25():
-            return thing.name, thing.lexical, thing.parameters, said(thing.analyzer)
+            return thing.name, thing.lexical, thing.parameters, visible(thing.analyzer)
         case Dense():
-            return thing.name, thing.vectors, said(thing.encoder)
+            return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
     if hasattr(thing, "encode_queries"):
