@@ -366,7 +366,8 @@ def test_what_is_computed_in_one_pass_is_checked_too(
 
     for widths in ((DIMENSION + 1, DIMENSION), (DIMENSION, DIMENSION + 1)):
         with HybridIndex.create(encoder=words, late_interaction=WordTokens()) as index:
-            monkeypatch.setattr(index, "_joint", Joint(*widths))
+            joint = {"dense": ("late-interaction", Joint(*widths))}
+            monkeypatch.setattr(index._stages, "joint", joint)
             with pytest.raises(InvalidInputError, match=str(DIMENSION + 1)):
                 index.add(PASSAGES)
             assert len(index) == 0

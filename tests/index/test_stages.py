@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -310,29 +310,29 @@ def test_writes_and_searches_go_on_while_a_stage_is_added(monkeypatch: pytest.Mo
     monkeypatch.setattr("hybridge.index.stage_changes._BATCH", 4)
     with HybridIndex.create(stages=stages()[:3]) as index:
         index.add(PASSAGES[:20])
-        done, errors = [], []
+        done: list[bool] = []
+        started = Event()
 
         def others() -> None:
-            try:
-                for passage in PASSAGES[20:]:
-                    index.add([passage])
-                    index.search(QUERIES, 3)
-                index.add([Passage("p2", "another text of p2")])
-                index.delete(["p4"])
-            except Exception as error:
-                errors.append(error)
+            started.set()
+            for passage in PASSAGES[20:]:
+                index.add([passage])
+                index.search(QUERIES, 3)
+            index.add([Passage("p2", "another text of p2")])
+            index.delete(["p4"])
             done.append(True)
 
         writer = Thread(target=others)
 
         def slow(texts: Sequence[str]) -> Vectors:
-            if not writer.is_alive() and not done:
+            if not started.is_set():
                 writer.start()
+                started.wait()
             return letter_vectors(texts)
 
         index.add_stage(Dense(letters(slow), name="letters"))
         writer.join()
-        assert not errors
+        assert done
         ids = sorted(passage.id for passage in index)
         assert len(ids) == len(PASSAGES) - 1
         [scores] = index.stages["letters"].score(["another text"], [ids])

@@ -181,7 +181,7 @@ def test_the_default_encoder_says_it_and_windows_end_it(
     )
     with HybridIndex.open(tmp_path / "index", read_only=True) as reopened:
         assert truncated(reopened) == {"max_tokens": 256, "passages": 1, "of": 2}
-        encoder: Any = reopened._encoder
+        encoder: Any = reopened.encoder
         assert isinstance(encoder, SentenceTransformerEncoder)
         assert encoder._model is None  # its files say it
     windows = tmp_path / "windows"
@@ -191,5 +191,5 @@ def test_the_default_encoder_says_it_and_windows_end_it(
     assert len(_warnings(caplog)) == 1
     with HybridIndex.open(windows) as reopened:
         assert '"long_passages": "window"' in reopened.encoder.identity
-        encoder = reopened._encoder
+        encoder = reopened.encoder
         assert encoder.to_config()["long_passages"] == "window"

@@ -815,8 +815,9 @@ class HybridIndex:
             try:
                 pickle_nowhere(part)
             except Exception as error:  # whatever somebody else's object raises
+                role = "analyzer" if isinstance(part, Analyzer) else "encoder"
                 raise CopyError(
-                    f"{what}, because what its stage {name!r} is made of cannot ({error}): "
+                    f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
                     f"{self._home.elsewhere}"
                 ) from error
         return _reopened, (type(self), dict(self._home.address), given)

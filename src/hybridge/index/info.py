@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..passages import JSON
@@ -38,6 +39,7 @@ def describe(home: Home, access: Access, stages: Sequence[Stage]) -> dict[str, J
         stage.name: {
             "kind": stage.kind,
             **stage.settings,
+            **_kept(home, stage),
             **_truncated(stage, texts),
             **sizes[stage.name],
         }
@@ -63,9 +65,16 @@ def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
     return {"truncated": truncated_among(stage.encoder, texts)}
 
 
+def _kept(home: Home, stage: Stage) -> dict[str, JSON]:
+    """What the store keeps for an encoder; the manifest knows it without loading the model."""
+    if not isinstance(stage, VectorStage):
+        return {}
+    return asdict(home.manifest.store.vectors[home.manifest.stage(stage.name).vector])
+
+
 def _size(home: Home, stage: Stage) -> dict[str, JSON]:
     """What the tokens of a passage take, by a sample of the passages."""
-    kind = stage.vectors
+    kind = home.manifest.store.vectors.get(home.manifest.stage(stage.name).vector)
     if not isinstance(kind, TokenVectors):
         return {}
     # Points come in the order of their hashes, so the first are as good a sample as any.

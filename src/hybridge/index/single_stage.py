@@ -133,7 +133,7 @@ class DenseRetriever(StageRetriever):
 
     @property
     def _kind(self) -> DenseVectors:
-        kind = self._stage.stage.vectors
+        kind = self._store.options.vectors[self._vector]
         assert isinstance(kind, DenseVectors)
         return kind
 

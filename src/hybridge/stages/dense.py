@@ -55,7 +55,7 @@ class Dense(VectorStage):
     ) -> None:
         self.name = check_stage_name(name)
         self._encoder = as_encoder(encoder)
-        self._vectors = DenseVectors(self._encoder.dimension, distance)
+        self._distance = DenseVectors(1, distance).distance
 
     @property
     def encoder(self) -> Encoder:
@@ -68,7 +68,7 @@ class Dense(VectorStage):
 
     @property
     def vectors(self) -> DenseVectors:
-        return self._vectors
+        return DenseVectors(self._encoder.dimension, self._distance)  # which may load the model
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
         return self._encoder.encode_queries(queries)
@@ -77,7 +77,7 @@ class Dense(VectorStage):
         return self._encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
-        return {"encoder": described(self._encoder), "distance": self._vectors.distance}
+        return {"encoder": described(self._encoder), "distance": self._distance}
 
     @classmethod
     def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
@@ -94,7 +94,7 @@ class Dense(VectorStage):
 
     @property
     def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity, **self._vectors.__dict__}
+        return {"encoder": self.identity}
 
 
 def described(encoder: object) -> dict[str, JSON] | None:

@@ -160,7 +160,7 @@ class LateInteraction(VectorStage):
 
     @property
     def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity, "blend": self.blend, **self.vectors.__dict__}
+        return {"encoder": self.identity, "blend": self.blend}
 
     def open(self, home: StageHome) -> OpenLateInteraction:
         return OpenLateInteraction(home, self)
