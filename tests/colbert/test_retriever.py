@@ -19,8 +19,6 @@ from typing import Any
 import pytest
 import torch
 from sentence_transformers import MultiVectorEncoder
-from sentence_transformers.base.modules import Dense, Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
 from hybridge import BM25Retriever, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever, export_checkpoint, max_sim
@@ -88,35 +86,12 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_transformer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(
+    random_colbert: Callable[[int, int], MultiVectorEncoder],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A checkpoint of random weights whose vectors are just long enough to be packed."""
-    transformer = Transformer(
-        str(tiny_transformer),
-        document_length=12,
-        query_expansion={"strategy": "fixed", "attend": False, "length": 8},
-    )
-    transformer.tokenizer.add_special_tokens(
-        {"additional_special_tokens": ["[unused0]", "[unused1]"]}
-    )
-    torch.manual_seed(2)
-    projection = Dense(
-        16,
-        32,
-        bias=False,
-        activation_function=torch.nn.Identity(),
-        module_input_name="token_embeddings",
-    )
-    model = MultiVectorEncoder(
-        modules=[
-            transformer,
-            projection,
-            MultiVectorMask([",", "."]),
-            Normalize(module_input_name="token_embeddings"),
-        ],
-        prompts={"query": "[unused0] ", "document": "[unused1] "},
-        device="cpu",
-    )
-    return export_checkpoint(model, tmp_path_factory.mktemp("checkpoints") / "tiny")
+    return export_checkpoint(random_colbert(32, 2), tmp_path_factory.mktemp("checkpoints") / "tiny")
 
 
 @pytest.fixture(scope="module")

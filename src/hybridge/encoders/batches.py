@@ -1,4 +1,4 @@
-"""Encoding in batches, with a bar for those who watch: one loop for all encoders."""
+"""The loop over batches of all encoders, with an optional progress bar."""
 
 from __future__ import annotations
 
