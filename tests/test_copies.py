@@ -323,9 +323,9 @@ def visible(thing: Any) -> object:
         case f.FieldCheck():
             return vars(thing)
         case BM25():
-            return thing.name, thing.lexical, thing.parameters, said(thing.analyzer)
+            return thing.name, thing.lexical, thing.parameters, visible(thing.analyzer)
         case Dense():
-            return thing.name, thing.vectors, said(thing.encoder)
+            return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
     if hasattr(thing, "encode_queries"):
