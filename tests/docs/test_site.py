@@ -35,7 +35,6 @@ INTERNAL = {
     "copying",
     "doctor",
     "forking",
-    "hardware",
     "iteration",
     "report",
 }

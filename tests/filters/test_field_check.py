@@ -110,6 +110,8 @@ def test_a_field_that_no_passage_has_is_warned_of_once(
     assert "_hidden" not in message
     assert look(where) == []
     assert look({"$and": [where, {"topic": "law"}]}) == []
+    [(name, _)] = where.items()
+    assert name.startswith("$") or look({name: {"$gte": "2020-01-01"}}) == []
 
 
 @pytest.mark.parametrize(

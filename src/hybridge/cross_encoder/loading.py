@@ -12,7 +12,7 @@ from ..encoders.padding import set_padding
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
-from ..hardware import has_native_bfloat16
+from .hardware import has_native_bfloat16
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -63,7 +63,7 @@ class CrossEncoderReranker(TextReranker):
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``,
             ``"auto"`` for that of the checkpoint, or None for bfloat16 where the device has it
-            natively (`hybridge.hardware`) and else float32. In bfloat16 a raw score has some 8
+            natively and else float32. In bfloat16 a raw score has some 8
             significant bits, the last of which depend on the batch: the order is that of float32
             except near ties (a mean Spearman of 0.9993 over BM25's top 30 of 20 of SciFact's
             queries, 0.997 at worst).

@@ -61,7 +61,7 @@ def examine_precision() -> Iterator[Finding]:
     """Look for a GPU and for fast bfloat16."""
     import torch
 
-    from ..hardware import has_native_bfloat16
+    from ..cross_encoder.hardware import has_native_bfloat16
 
     if torch.cuda.is_available():
         yield Finding("precision", "cuda", "ok", torch.cuda.get_device_name())

@@ -59,10 +59,12 @@ class FieldCheck:
 
     def __init__(self, collection: str) -> None:
         self._collection = collection
-        # Of each field, the types of its values, each with an example; None before the sample.
+        # Of each field, the types of its values, each with an example.
         # Replaced, never changed: other threads read it.
-        self._types: Mapping[Path, Mapping[str, JSON]] | None = None
-        self._checked: set[object] = set()  # names of fields, and paths with a type
+        self._known: Mapping[Path, Mapping[str, JSON]] = {}
+        self._is_sampled = False
+        self._checked: set[tuple[str, frozenset[str]]] = set()
+        self._unknown: set[str] = set()
 
     def look(self, where: Filter, read: _Read) -> None:
         """Warn of each field that no passage has, or whose values are all of another type.
@@ -71,26 +73,29 @@ class FieldCheck:
             where: the filter.
             read: reads passages of the collection.
         """
-        conditions = list(_conditions(where))
-        new = [one for one in conditions if not self._checked.issuperset(_aspects(one))]
+        # By name: an adapter that cannot know whether a dot is part of a key filters on both paths.
+        fields: dict[tuple[str, frozenset[str]], list[Path]] = {}
+        for condition in _conditions(where):
+            key = _name(condition.path), _operand_types(condition)
+            fields.setdefault(key, []).append(condition.path)
+        new = [key for key in fields if key not in self._checked]
         if not new or len(self._checked) >= _LIMIT:
             return
-        if self._types is None and not self._learn(read(_SAMPLE, None)):
+        self._is_sampled = self._is_sampled or self._learn(read(_SAMPLE, None))
+        if not self._is_sampled:
             return  # the collection is empty
-        for name in dict.fromkeys(_name(condition.path) for condition in new):
-            if name in self._checked:
+        self._checked.update(new)
+        for name, types in new:
+            paths = fields[name, types]
+            if name in self._unknown:
                 continue
-            self._checked.add(name)
-            # An adapter that cannot know whether a dot is part of a key filters on both paths.
-            paths = [one.path for one in conditions if _name(one.path) == name]
-            if not any(path in self._known or self._learn(read(1, Exists(path))) for path in paths):
+            for path in paths:
+                if path in self._known or self._learn(read(1, Exists(path))):
+                    self._check_types(path, types)
+                    break
+            else:
+                self._unknown.add(name)
                 self._warn_unknown(max(paths, key=len))
-        for condition in new:
-            self._check_types(condition)
-
-    @property
-    def _known(self) -> Mapping[Path, Mapping[str, JSON]]:
-        return self._types or {}
 
     def _warn_unknown(self, path: Path) -> None:
         names = {_name(known): known for known in self._known if known[-1] is not ...}
@@ -108,20 +113,16 @@ class FieldCheck:
             ", ..." if len(shown) > _SHOWN else "",
         )
 
-    def _check_types(self, condition: Condition) -> None:
-        operands = {(condition.path, type_) for type_ in _operand_types(condition)}
-        known = self._known.get(condition.path, {})
-        if operands <= self._checked:
-            return
-        self._checked |= operands
-        if known and not any((condition.path, type_) in operands for type_ in known):
+    def _check_types(self, path: Path, types: frozenset[str]) -> None:
+        known = self._known.get(path, {})
+        if known and types and types.isdisjoint(known):
             logger.warning(
                 "%s: the field %s holds %s, and is compared with a %s, which no sampled passage "
                 "has there",
                 self._collection,
-                _quoted([condition.path]),
+                _quoted([path]),
                 " and ".join(f"{type_}s like {example!r:.60}" for type_, example in known.items()),
-                " or a ".join(sorted(type_ for _, type_ in operands)),
+                " or a ".join(sorted(types)),
             )
 
     def _learn(self, passages: Iterable[Passage]) -> bool:
@@ -134,8 +135,7 @@ class FieldCheck:
                     examples = types.setdefault(path, {})
                     for value in values:
                         examples.update(dict.fromkeys(_types(value) - examples.keys(), value))
-        if found:
-            self._types = types
+        self._known = types
         return bool(found)
 
 
@@ -150,12 +150,7 @@ def _conditions(where: Filter) -> Iterator[Condition]:
             yield where
 
 
-def _aspects(condition: Condition) -> list[object]:
-    types = _operand_types(condition)
-    return [_name(condition.path), *((condition.path, type_) for type_ in types)]
-
-
-def _operand_types(condition: Condition) -> set[str]:
+def _operand_types(condition: Condition) -> frozenset[str]:
     """Return the types of a condition's operands.
 
     A date is a string, except where it is compared as a date. A comparison with null or with the
@@ -172,7 +167,7 @@ def _operand_types(condition: Condition) -> set[str]:
             operands = [condition.text]
         case _:
             operands = []
-    return {_TYPES[type(one)] for one in operands if one != "" and one is not None}
+    return frozenset(_TYPES[type(one)] for one in operands if one != "" and one is not None)
 
 
 _TYPES: Mapping[type, str] = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hybridge.cross_encoder.hardware import has_native_bfloat16
 from hybridge.errors import InvalidInputError
-from hybridge.hardware import has_native_bfloat16
 
 
 def test_this_processor_agrees_with_its_flags() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import InvalidInputError
+from ..errors import InvalidInputError
 
 __all__ = ["has_native_bfloat16"]
 
