@@ -214,6 +214,23 @@ def test_an_index_is_asked_ones_own_questions(index: Path, tmp_path: Path) -> No
     assert facts["results"]["dense"]["nDCG@10"] == 1.0
 
 
+def test_a_named_model_stands_for_the_token_vectors_of_an_index(
+    tmp_path: Path, encoder: SentenceTransformerEncoder, minilm: Path
+) -> None:
+    with HybridIndex.create(tmp_path / "late", encoder=encoder, late_interaction=True) as index:
+        index.add(Passage(key, text) for key, text in CORPUS.items())
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\n")
+    qrels.write_text("a,d4,2\n")
+    own = [tmp_path / "late", "--queries", queries, "--qrels", qrels, "--json"]
+    for options, stage in (
+        (["--rerank", "colbert"], "late-interaction"),
+        (["--colbert", minilm], "colbert"),
+    ):
+        facts = json.loads(evaluate(*own, *options).stdout)
+        assert stage in facts["stages"]["+ late interaction"]
+
+
 def test_judged_passages_that_the_index_lacks_are_told_of(
     index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

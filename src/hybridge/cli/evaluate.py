@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
-from .fusing import FUSED, distinct, fused_with, index_names
-from .judged import Judged, title_of
+from .fusing import FUSED, distinct, index_names
+from .judged import Judged, print_result
 from .options import json_option, takes
 from .output import label_of
 from .reranking import COLBERT, CROSS_ENCODER, Reranking
@@ -66,22 +66,20 @@ def evaluate(
     """
     from .. import evaluation
     from ..evaluation.measures import Judge
-    from .output import console, print_json
 
     # Mistakes in these show before a collection is encoded.
     Judge(measures or _MEASURES, {}, _DEPTH)
-    folder, others = str(judged.directory), judged.others
-    baseline = baseline or (FUSED if others else _HYBRID)
+    baseline = baseline or (FUSED if judged.others else _HYBRID)
     reranked = [_ROWS[name] for name in reranking.names]
-    if others:
-        _check(baseline, [*index_names([folder, *others]), FUSED, *reranked])
+    if judged.others:
+        folders = [str(judged.directory), *judged.others]
+        _check(baseline, [*index_names(folders), FUSED, *reranked])
     elif not judged.has_own_questions:
         _check(baseline, [*_names(_DEFAULT_STAGES), *reranked])
-    with (
-        judged.open(reranking.late_interaction) as (index, collection),
-        fused_with(index, folder, others) as fused,
-    ):
-        rows = _rows(index, reranking) if fused is None else _fused_rows(fused, reranking)
+    with judged.open(reranking.late_interaction) as (index, fused, collection):
+        # An index that is created here has the token vectors of the model that is named.
+        has_tokens = fused is None and not (judged.has_own_questions and reranking.colbert)
+        rows = _reranked(_rows(index, fused), reranking, index if has_tokens else None)
         _check(baseline, rows)
         result = evaluation.evaluate(
             rows,
@@ -91,19 +89,14 @@ def evaluate(
             k=_DEPTH,
             baseline=baseline,
         )
-        facts = judged.facts(index, collection, fused)
+        facts = judged.facts(index, fused, collection)
     if plot is not None:
         from ..plots import quality_latency
 
         quality_latency(result).save(plot)
     if per_query is not None:
         result.per_query().to_csv(per_query)
-    if as_json:
-        print_json({**facts, **_json(result)})
-        return
-    screen = console()
-    screen.print(title_of(facts), markup=False)
-    screen.print(result)
+    print_result(facts, result, _json(result) if as_json else None)
 
 
 def _check(baseline: str, rows: Iterable[str]) -> None:
@@ -116,33 +109,35 @@ def _names(stages: Iterable[str]) -> list[str]:
     return [*distinct(map(label_of, stages), _HYBRID, *_ROWS.values()), _HYBRID]
 
 
-def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
-    """Return each stage by the name of its row."""
+def _rows(index: HybridIndex, fused: FusedRetriever | None) -> dict[str, Retriever]:
+    """Return an index's stages alone and together, or several indexes so, by the names of rows."""
+    if fused is not None:
+        return {**fused.retrievers, FUSED: fused}
+    stages = list(index.defaults["weights"])
+    alone = [getattr(index, stage) for stage in stages]
+    return dict(zip(_names(stages), [*alone, index.tuned(blend=0)], strict=True))
+
+
+def _reranked(
+    rows: dict[str, Retriever], reranking: Reranking, index: HybridIndex | None
+) -> dict[str, Retriever]:
+    """Add a row for each reranker, on top of the row above.
+
+    Args:
+        rows: those of the first stages.
+        reranking: the rerankers.
+        index: the one whose own token vectors serve for late interaction; None for no such one.
+    """
     from ..pipeline import Pipeline
 
-    stages = list(index.defaults["weights"])
-    hybrid: Retriever = index.tuned(blend=0)
-    alone: list[Retriever] = [getattr(index, name) for name in stages]
-    rows = dict(zip(_names(stages), [*alone, hybrid], strict=True))
-    last = hybrid
+    *_, first = rows.values()
+    last = first
     for name in reranking.names:
-        kept = index.late_interaction if name == COLBERT else None
-        if kept is not None and last is hybrid:
+        kept = index.late_interaction if index is not None and name == COLBERT else None
+        if index is not None and kept is not None and last is first:
             last = index.tuned(**reranking.settings)
         else:
             last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
-        rows[_ROWS[name]] = last
-    return rows
-
-
-def _fused_rows(fused: FusedRetriever, reranking: Reranking) -> dict[str, Retriever]:
-    """Return each index by its name, all together, and the rerankers on top of that."""
-    from ..pipeline import Pipeline
-
-    last: Retriever = fused
-    rows = {**fused.retrievers, FUSED: last}
-    for name in reranking.names:
-        last = Pipeline(last, reranking.reranker(name), **reranking.settings)
         rows[_ROWS[name]] = last
     return rows
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from .fusing import Others
+from .fusing import Others, fused_with
 from .options import Making
 
 if TYPE_CHECKING:
     from ..evaluation import Collection
     from ..fused import FusedRetriever
     from ..index import HybridIndex
+    from ..report import Renderable
 
-__all__ = ["Judged", "title_of"]
+__all__ = ["Judged", "print_result"]
 
 logger = logging.getLogger(__name__)
 
@@ -101,12 +102,22 @@ class Judged(Others, Making):
         return self.qrels.name if self.qrels is not None else self.split or "test"
 
     @contextmanager
-    def open(self, late_interaction: Any = None) -> Iterator[tuple[HybridIndex, Collection]]:
-        """Open the index, and read the questions.
+    def open(
+        self, late_interaction: Any = None
+    ) -> Iterator[tuple[HybridIndex, FusedRetriever | None, Collection]]:
+        """Open the index, and further ones fused with it if there are some; read the questions.
 
         Args:
             late_interaction: of an index that has still to be created.
         """
+        with (
+            self._index(late_interaction) as (index, collection),
+            fused_with(index, str(self.directory), self.others) as fused,
+        ):
+            yield index, fused, collection
+
+    @contextmanager
+    def _index(self, late_interaction: Any) -> Iterator[tuple[HybridIndex, Collection]]:
         from ..index import HybridIndex
 
         if self.has_own_questions:
@@ -135,7 +146,7 @@ class Judged(Others, Making):
             yield index, collection
 
     def facts(
-        self, index: HybridIndex, collection: Collection, fused: FusedRetriever | None = None
+        self, index: HybridIndex, fused: FusedRetriever | None, collection: Collection
     ) -> dict[str, Any]:
         """Describe the collection as JSON."""
         indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
@@ -169,7 +180,21 @@ class Judged(Others, Making):
         return own
 
 
-def title_of(facts: Mapping[str, Any]) -> str:
-    """Format `Judged.facts` as a line for people."""
+def print_result(
+    facts: Mapping[str, Any], result: Renderable, figures: Mapping[str, Any] | None
+) -> None:
+    """Print what was measured, and on what.
+
+    Args:
+        facts: those of `Judged.facts`.
+        result: for people.
+        figures: for machines; None prints the result.
+    """
+    from .output import console, print_json
+
+    if figures is not None:
+        print_json({**facts, **figures})
+        return
     title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
-    return title.format(**facts)
+    console().print(title.format(**facts), markup=False)
+    console().print(result)

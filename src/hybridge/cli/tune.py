@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .files import file_option
-from .fusing import fused_with
-from .judged import Judged, title_of
+from .judged import Judged, print_result
 from .options import json_option, takes
 from .reranking import Reranking
 
@@ -49,32 +49,23 @@ def tune(
     from .. import tuning
     from ..evaluation import load_beir
     from ..evaluation.measures import Judge
-    from .output import console, print_json
 
     Judge([measure], {})  # an unknown one is refused before a collection is encoded
     if test_split is not None and judged.has_own_questions:
         raise click.UsageError("--test-split is for a collection: an index has none.")
     test = None if test_split is None else load_beir(judged.directory, test_split)
-    with (
-        judged.open(reranking.late_interaction) as (index, collection),
-        fused_with(index, str(judged.directory), judged.others) as fused,
-    ):
+    with judged.open(reranking.late_interaction) as (index, fused, collection):
         retriever: Retriever = index if fused is None else fused
         if reranking.names:
             retriever = reranking.over(index) if fused is None else reranking.behind(fused)
         queries, qrels = collection.queries, collection.qrels
         found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
-        facts = judged.facts(index, collection, fused)
+        facts = judged.facts(index, fused, collection)
     if plot is not None:
         from ..plots import tuning_curve
 
         tuning_curve(found).save(plot)
-    if as_json:
-        print_json({**facts, **_json(found)})
-        return
-    screen = console()
-    screen.print(title_of(facts), markup=False)
-    screen.print(found)
+    print_result(facts, found, _json(found) if as_json else None)
 
 
 def _json(found: Tuning) -> dict[str, Any]:
@@ -95,12 +86,6 @@ def _json(found: Tuning) -> dict[str, Any]:
 
 def _setting(setting: Setting) -> dict[str, Any]:
     return {
+        **{each.name: getattr(setting, each.name) for each in fields(setting)},
         "fusion": setting.fusion.to_config(),
-        "weights": None if setting.weights is None else dict(setting.weights),
-        "depth": setting.depth,
-        "blend": setting.blend,
-        "k1": setting.k1,
-        "b": setting.b,
-        "rerank_depths": list(setting.rerank_depths),
-        "rerank_blends": list(setting.rerank_blends),
     }
