@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from hybridge.cli.commands import hybridge
 
+pytestmark = [pytest.mark.engine, pytest.mark.model]
+
 FEW = ("callable-types", "dict", "pass", "while")
 
 

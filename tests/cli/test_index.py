@@ -56,6 +56,8 @@ def test_other_documents_of_the_index_stay(folder: Path) -> None:
     assert len(ids("idx")) == 4
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_skipped_files_are_told_but_not_those_of_the_index_itself(folder: Path) -> None:
     (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
     index("docs/fruit.md", "--to", "docs/idx")
@@ -64,6 +66,8 @@ def test_skipped_files_are_told_but_not_those_of_the_index_itself(folder: Path) 
     assert result.stderr.splitlines() == ["skipped docs/photo.png: unknown kind of file '.png'"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
     for number in range(15):
         (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
@@ -72,6 +76,8 @@ def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
     assert lines[-1] == "skipped 5 more files"
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_what_is_skipped_is_counted_and_named_at_the_end(folder: Path) -> None:
     (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
     (folder / "docs" / "blank.md").write_text(" ")
@@ -85,6 +91,8 @@ def test_what_is_skipped_is_counted_and_named_at_the_end(folder: Path) -> None:
     assert lines[2:] == ["skipped docs/photo.png: unknown kind of file '.png'"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_of_every_reason_the_first_are_named(folder: Path) -> None:
     for number in range(15):
         (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
@@ -203,6 +211,8 @@ def test_options_reach_a_new_index(folder: Path) -> None:
     assert "german" in str(facts["analyzer"])
 
 
+@pytest.mark.engine
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -226,6 +236,8 @@ def test_an_unknown_encoder_is_named_and_nothing_is_made(folder: Path) -> None:
     assert not (folder / "idx").exists()
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_qdrant_url(folder: Path) -> None:
     result = index("docs", "--url", ":memory:", "--collection", "fruit")
     assert result.exit_code == 0, result.output

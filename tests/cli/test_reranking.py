@@ -100,6 +100,8 @@ def test_what_is_wrong_is_named(index: str, arguments: list[str], message: str) 
     assert message in result.output
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_index_keeps_token_vectors_when_asked(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("Apples grow on trees.")
     made = run("index", tmp_path / "note.txt", "--to", tmp_path / "late", "--late-interaction")

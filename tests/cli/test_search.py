@@ -84,6 +84,7 @@ def test_nothing_found(index: str) -> None:
     assert json.loads(search(index, "  ", "--json").stdout) == []
 
 
+@pytest.mark.engine
 def test_a_url_takes_the_place_of_the_folder() -> None:
     result = search("--url", ":memory:", "a question")
     assert result.exit_code == 1  # an index in memory is gone with its process

@@ -77,6 +77,8 @@ def test_people_read_the_verdict_and_see_the_curve(own: list[str | Path], tmp_pa
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_collection_is_tested_on_another_split(questions: Collection, tmp_path: Path) -> None:
     (tmp_path / "qrels").mkdir()
     rows = {
