@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             combined[item.nodeid.partition("[")[0]].append(item)
     left_out = set()
     for same in combined.values():
-        kept = pairwise([tuple(item.callspec.indices.values()) for item in same])
+        # By identity: values need not be hashable, and 1 and True are two.
+        kept = pairwise([tuple(map(id, item.callspec.params.values())) for item in same])
         left_out |= {*same} - {same[index] for index in kept}
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +48,14 @@ def test_of_fewer_than_three_columns_all_is_kept() -> None:
     assert pairwise(list(product("abc", [1, 2]))) == list(range(6))
     assert pairwise([("a",), ("b",)]) == [0, 1]
     assert pairwise([]) == []
+
+
+@pytest.mark.pairwise
+@pytest.mark.parametrize("one", [1, True])
+@pytest.mark.parametrize("other", [[], {}])
+@pytest.mark.parametrize("third", "ab")
+def test_the_mark_leaves_combinations_out(
+    request: pytest.FixtureRequest, one: object, other: object, third: str
+) -> None:
+    name = request.node.originalname
+    assert len([item for item in request.session.items if item.name.startswith(name)]) <= 4

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from hybridge import HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 PASSAGES = [
     Passage("fruit", "Apples grow on trees."),
     Passage("bread", "Bread needs flour and yeast."),

@@ -42,6 +42,7 @@ def run(
         yield run
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.model
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())

@@ -70,6 +70,7 @@ def check_scores(index: HybridIndex, passages: list[Passage], rel: float = DRIFT
         assert scores == pytest.approx(exact, rel=rel)
 
 
+@pytest.mark.slow
 @pytest.mark.pairwise
 @pytest.mark.parametrize("size", [400, 7])
 @pytest.mark.parametrize("order", ["shortest first", "longest first", "as they come"])
@@ -136,6 +137,7 @@ writes = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(writes=writes)
 def test_a_used_index_scores_as_a_fresh_one(
