@@ -66,6 +66,7 @@ def test_an_unknown_language_lists_the_known_ones(language: str) -> None:
         languages.resolve_language(language)
 
 
+@pytest.mark.slow
 def test_lemmas() -> None:
     assert languages.lemmatizer("german")("häuser") == "Haus"
     assert languages.lemmatizer("norwegian")("husene") == "hus"

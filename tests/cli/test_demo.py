@@ -12,6 +12,8 @@ from hybridge.cli.commands import hybridge
 from hybridge.cli.demo import _answer
 from hybridge.passages import Hit, Passage, StageScore
 
+pytestmark = [pytest.mark.engine, pytest.mark.model]
+
 FEW = ("callable-types", "dict", "pass", "while")
 
 
@@ -20,6 +22,7 @@ def few_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "topics", {name: topics.topics[name] for name in FEW})
 
 
+@pytest.mark.slow
 def test_it_asks_its_questions_and_shows_what_every_stage_said() -> None:
     result = CliRunner(env={"COLUMNS": "70"}).invoke(hybridge, ["demo"])
     assert result.exit_code == 0, result.output
@@ -34,6 +37,7 @@ def test_it_asks_its_questions_and_shows_what_every_stage_said() -> None:
     assert "\x1b" not in result.stdout
 
 
+@pytest.mark.slow
 def test_an_own_question_to_an_index_that_is_kept(tmp_path: Path) -> None:
     arguments = ["demo", "--keep", str(tmp_path / "idx"), "--ask", "How does a loop end?"]
     for _ in range(2):

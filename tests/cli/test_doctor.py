@@ -49,6 +49,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch, findings: tuple[Finding, ...], co
     assert json.loads(result.stdout) == Report(findings).to_json()
 
 
+@pytest.mark.slow
 def test_this_environment() -> None:
     result = CliRunner().invoke(hybridge, ["doctor", "--json"])
     told = json.loads(result.stdout)

@@ -40,6 +40,8 @@ def evaluate(*arguments: str | Path, columns: int = 80) -> Result:
     return runner.invoke(hybridge, ["evaluate", *map(str, arguments)])
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_three_rows_of_three_measures(beir: Path) -> None:
     result = evaluate(beir, columns=60)
     assert result.exit_code == 0, result.output
@@ -56,6 +58,8 @@ def test_three_rows_of_three_measures(beir: Path) -> None:
     assert note.startswith("no difference from hybrid is significant")
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: Path) -> None:
     model = models_path / "scifact-cross-encoder"
     facts = json.loads(
@@ -69,6 +73,8 @@ def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: P
     assert facts["results"]["+ cross-encoder"]["recall@100"] == 1.0
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_the_rows_are_in_the_order_asked_for(beir: Path, models_path: Path) -> None:
     model = models_path / "scifact-cross-encoder"
     order = ["--rerank", "cross-encoder", "--rerank", "colbert", "--cross-encoder", model]
@@ -76,6 +82,8 @@ def test_the_rows_are_in_the_order_asked_for(beir: Path, models_path: Path) -> N
     assert list(facts["results"])[3:] == ["+ cross-encoder", "+ late interaction"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     facts = json.loads(evaluate(beir, "--json", "--lexical", "qdrant").stdout)
     assert facts["results"]["BM25"] == {"nDCG@10": 0.5, "recall@100": 0.5, "MRR@10": 0.5}
@@ -91,6 +99,8 @@ def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     assert list(facts["stages"]["hybrid"]) == ["encode", "bm25", "dense", "fusion"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     before = evaluate(beir, "--json", "--cache", cache)
@@ -104,6 +114,8 @@ def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     assert changed["results"]["dense"]["MRR@10"] < 1
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_measures_of_ones_own_against_a_baseline(beir: Path) -> None:
     chosen = ["--measure", "success@1", "--measure", "P@2", "--baseline", "BM25"]
     facts = json.loads(evaluate(beir, *chosen, "--json").stdout)
@@ -152,6 +164,8 @@ def test_the_baseline_may_be_a_reranker(tmp_path: Path) -> None:
     assert "is not a collection" in evaluate(tmp_path / "no-collection", *options).stderr
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_the_picture_and_the_values_of_every_query_are_written(beir: Path) -> None:
     picture, table = beir / "quality.svg", beir / "values.csv"
     result = evaluate(beir, "--plot", picture, "--per-query", table)

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from hybridge import HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 PASSAGES = [
     Passage("fruit", "Apples grow on trees.", {"title": "Fruit", "kind": "food"}),
     Passage("bread", "Bread needs flour and yeast.", {"kind": "food"}),

@@ -142,6 +142,7 @@ def test_it_is_a_retriever_and_a_scorer(many: ColBERTRetriever) -> None:
     assert isinstance(many, Scorer)
 
 
+@pytest.mark.slow
 def test_it_ranks_as_exact_late_interaction_does(
     checkpoint: Path, small_corpus: tuple[Passage, ...], scifact: Any
 ) -> None:
@@ -289,6 +290,7 @@ def test_what_grew_and_shrank_is_what_was_built_at_once(
     check([each for each in kept if each.id != "p7"] + new)
 
 
+@pytest.mark.slow
 def test_the_real_model_s_index_is_the_same_too(
     real: RAGatouilleTokenEncoder, small_corpus: tuple[Passage, ...]
 ) -> None:
@@ -710,6 +712,7 @@ def test_nan_is_never_stored(tiny: Path, tmp_path: Path) -> None:
             retriever.search(["ten"])
 
 
+@pytest.mark.slow
 def test_searches_go_on_while_others_write(made: Callable[..., ColBERTRetriever]) -> None:
     stable = [passage(number) for number in range(40)]
     retriever = made(None, stable)

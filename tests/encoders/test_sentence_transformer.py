@@ -69,6 +69,7 @@ def test_it_is_an_encoder(encoder: SentenceTransformerEncoder) -> None:
     assert isinstance(encoder, Encoder)
 
 
+@pytest.mark.slow
 def test_the_vectors_are_those_of_sentence_transformers(
     encoder: SentenceTransformerEncoder, reference: SentenceTransformer
 ) -> None:

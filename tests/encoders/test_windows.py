@@ -42,6 +42,7 @@ def test_the_end_of_a_long_passage_is_found(windowed: SentenceTransformerEncoder
     np.testing.assert_allclose(cut, cut_filler, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_short_passages_keep_their_vectors_to_the_last_bit(
     windowed: SentenceTransformerEncoder,
 ) -> None:

@@ -367,6 +367,7 @@ WHERE = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(WHERE)
 def test_memory_and_engines_agree_with_brute_force(engines, written):
@@ -386,6 +387,7 @@ NEAR = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["$eq", "$gt", "$gte", "$lt", "$lte"]), st.sampled_from(NEAR), st.booleans())
 def test_floats_are_compared_to_the_last_bit(engines, symbol, bound, negated):

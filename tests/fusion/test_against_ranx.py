@@ -14,9 +14,10 @@ import ranx
 from hybridge.fusion import RRF, ConvexCombination, Fusion, get_fusion
 
 # ranx indexes with unsigned integers where numba compiles signed ones.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*unsafe cast:numba.core.errors.NumbaTypeSafetyWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*unsafe cast:numba.core.errors.NumbaTypeSafetyWarning"),
+    pytest.mark.slow,
+]
 
 Runs = list[dict[str, float]]
 

@@ -70,6 +70,8 @@ def check_scores(index: HybridIndex, passages: list[Passage], rel: float = DRIFT
         assert scores == pytest.approx(exact, rel=rel)
 
 
+@pytest.mark.slow
+@pytest.mark.pairwise
 @pytest.mark.parametrize("size", [400, 7])
 @pytest.mark.parametrize("order", ["shortest first", "longest first", "as they come"])
 def test_the_order_of_additions_does_not_matter(create: Open, order: str, size: int) -> None:
@@ -135,6 +137,7 @@ writes = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(writes=writes)
 def test_a_used_index_scores_as_a_fresh_one(

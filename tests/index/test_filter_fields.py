@@ -57,6 +57,7 @@ def test_an_engine_without_indexes_takes_a_declaration(words: CallableEncoder) -
         assert len(hits) == 100
 
 
+@pytest.mark.slow
 def test_searches_go_on_while_fields_are_indexed_and_the_index_is_optimized(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -442,6 +442,7 @@ def test_delete_needs_one_way_to_choose(words: CallableEncoder) -> None:
                 index.delete(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_quality_on_scifact_needs_no_luck(
     small_corpus: tuple[Passage, ...], scifact: object, encoder: object
 ) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import zscore
-from sentence_transformers import SentenceTransformer
 
 from hybridge import (
     CallableEncoder,
@@ -341,6 +340,8 @@ def test_the_real_default_shares_the_bi_encoder_and_reopens_by_itself(
 
 
 def test_a_model_that_is_an_object_need_not_be_given_twice(minilm: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
     model = SentenceTransformer(str(minilm), device="cpu")
     model[0].auto_model.encoder.layer = model[0].auto_model.encoder.layer[:1]  # one of its own
     with HybridIndex.create(tmp_path / "i", encoder=model, late_interaction=True) as index:

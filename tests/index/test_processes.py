@@ -150,6 +150,7 @@ def test_a_child_can_open_it_for_reading(
         assert forked(found) == [hit.passage.id for hit in index.search(["tide 7"], 3)[0]]
 
 
+@pytest.mark.slow
 def test_a_pool_is_told_instead_of_losing_what_it_adds(words: CallableEncoder, path: Path) -> None:
     global _pooled
     with HybridIndex.create(path, encoder=words) as index:

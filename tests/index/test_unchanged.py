@@ -91,6 +91,7 @@ def test_given_vectors_replace_stored_ones(index: HybridIndex) -> None:
     np.testing.assert_allclose(index.dense.vectors(["p0"]), [[0.0, 1.0]])
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("value", [1, 1.0, True])
 @pytest.mark.parametrize("other", [1, 1.0, True])
 def test_values_that_python_calls_equal_are_told_apart(

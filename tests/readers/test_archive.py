@@ -12,6 +12,7 @@ from .conftest import archive, read, write
 KINDS = [".docx", ".pptx", ".xlsx", ".epub"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", KINDS)
 def test_a_bomb_is_not_unpacked(folder: Path, suffix: str) -> None:
     with (

@@ -138,6 +138,7 @@ def exact(store: EdgeStore) -> set[str]:
     return {name for name, request in requests.items() if request.params and request.params.exact}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", [None, "int8"])
 def test_fields_seen_before_and_after_the_graph(
     tmp_path: Path, quantization: Quantization | None
@@ -160,6 +161,7 @@ def test_fields_seen_before_and_after_the_graph(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_graph_without_further_ado_finds_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_graph_without_further_ado_finds_little(
     store.close()
 
 
+@pytest.mark.slow
 def test_passages_added_and_deleted_after_the_graph(tmp_path: Path) -> None:
     most = SIZE * 3 // 4
     store = filled(tmp_path / "points", StoreOptions(KEPT, hnsw=GRAPH), most)
@@ -186,6 +189,7 @@ def test_passages_added_and_deleted_after_the_graph(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_points_asked_for_are_compared_exactly(tmp_path: Path) -> None:
     options = StoreOptions(KEPT, hnsw=GRAPH, quantization="binary")
     store = filled(tmp_path / "points", options)
@@ -199,6 +203,7 @@ def test_points_asked_for_are_compared_exactly(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hnsw", [None, GRAPH], ids=["exact", "hnsw"])
 def test_a_large_store_is_indexed_by_optimize_alone(
     tmp_path: Path,
