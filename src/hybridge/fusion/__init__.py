@@ -54,7 +54,7 @@ def get_fusion(fusion: str | Fusion = "convex") -> Fusion:
     >>> get_fusion("rrf"), get_fusion(RRF(k=10))
     (RRF(k=60, weighted=False), RRF(k=10, weighted=False))
     """
-    return _checked(_make(fusion)() if isinstance(fusion, str) else fusion)
+    return from_config({"name": fusion}) if isinstance(fusion, str) else _checked(fusion)
 
 
 def from_config(config: Mapping[str, JSON]) -> Fusion:
