@@ -52,15 +52,7 @@ from hybridge.evaluation import Collection
 from hybridge.foreign import Inside
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
-from hybridge.fusion import (
-    DBSF,
-    RRF,
-    ConvexCombination,
-    MinMax,
-    RunPart,
-    WeightedRRF,
-    ZScore,
-)
+from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.index import LateInteraction
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
@@ -158,7 +150,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "CrossEncoderReranker of an object": lambda w: CrossEncoderReranker(
         CrossEncoder(str(w.untrained), device="cpu"), name="mine"
     ),
-    "DBSF": lambda w: DBSF(),
     "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
     "Eq": lambda w: f.Eq("year", 2020),
     "Evaluation": lambda w: w.evaluation,
@@ -183,7 +174,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
-    "MinMax": lambda w: MinMax(),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
     "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
         SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
@@ -222,8 +212,6 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
-    "WeightedRRF": lambda w: WeightedRRF(7),
-    "ZScore": lambda w: ZScore(),
     "index.bm25": lambda w: w.index.bm25,
     "index.dense": lambda w: w.index.dense,
     "index.late_interaction": lambda w: w.index.late_interaction,
