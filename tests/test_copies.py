@@ -47,6 +47,7 @@ from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
+from hybridge.encoders import CallableSparseEncoder, SparseVector
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.foreign import Inside
@@ -72,6 +73,14 @@ CANDIDATES = [[Hit(passage, float(at)) for at, passage in enumerate(PASSAGES)] f
 
 def letters(texts: list[str]) -> list[list[float]]:
     return [[text.lower().count(letter) + 0.1 for letter in "catdogs"] for text in texts]
+
+
+def lengths(texts: list[str]) -> list[dict[int, float]]:
+    return [{len(word): 0.5 for word in text.split()} for text in texts]
+
+
+def first_lengths(texts: list[str]) -> list[dict[int, float]]:
+    return [{len(text.split()[0]): 2.0} for text in texts]
 
 
 def halves(text: str) -> list[str]:
@@ -140,6 +149,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
     "CallableEncoder of LangChain": lambda w: CallableEncoder.from_langchain(Letters()),
     "CallableEncoder of LlamaIndex": lambda w: CallableEncoder.from_llama_index(Letters()),
+    "CallableSparseEncoder": lambda w: CallableSparseEncoder(
+        lengths, query_function=first_lengths, identity="lengths"
+    ),
     "ColBERTReranker": lambda w: ColBERTReranker(w.token_encoder, name="mine", threshold=0.5),
     "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
     "Comparison": lambda w: w.evaluation.compare()[0],
@@ -204,6 +216,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Snapshot": lambda w: w.bm25._postings.snapshot(),
     "Space": lambda w: Space(depth=[7]),
     "SparseBM25": lambda w: SparseBM25(Analyzer("german"), k1=2.0, average_length=7.0),
+    "SparseVector": lambda w: SparseVector([1, 3], [0.5, 2.0]),
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
     "StoreOptions": lambda w: StoreOptions(dimension=3, hnsw=HNSW(m=8)),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
@@ -241,6 +254,7 @@ OTHERS = {
     "FusedMember": "part of a FusedPlan",
     "RerankerConformance": "tests",
     "RetrieverConformance": "tests",
+    "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
     "TemporaryFolder": "belongs to its process",
     "TextReranker": "abstract: Shortest is one",

@@ -84,7 +84,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a sparse encoder": (
         {"wrapper": {"model_type": "SparseEncoder"}, "modules": [{"type": TRANSFORMER}]},
-        r"a sparse encoder \(SparseEncoder\): .*no stage here takes",
+        r"a sparse encoder \(SparseEncoder\): .*as SentenceTransformerSparseEncoder",
     ),
     "an early sparse encoder": (
         {"modules": [{"type": "sentence_transformers.sparse_encoder.models.MLMTransformer"}]},

@@ -15,9 +15,17 @@ from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
 from ..protocols import Encoder
 from .callables import CallableEncoder
-from .kinds import where_it_belongs
+from .kinds import is_sparse_encoder, where_it_belongs
 from .resolution import DEFAULT_MODEL
 from .sentence_transformer import SentenceTransformerEncoder
+from .sparse import (
+    CallableSparseEncoder,
+    SentenceTransformerSparseEncoder,
+    SparseEncoder,
+    SparseVector,
+    as_sparse_encoder,
+    sparse_encoder_from_config,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,9 +33,15 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "CallableEncoder",
+    "CallableSparseEncoder",
     "SentenceTransformerEncoder",
+    "SentenceTransformerSparseEncoder",
+    "SparseEncoder",
+    "SparseVector",
     "as_encoder",
+    "as_sparse_encoder",
     "from_config",
+    "sparse_encoder_from_config",
 ]
 
 
@@ -59,6 +73,10 @@ def as_encoder(
     if _has(encoder, "passage_tokens"):
         raise InvalidInputError(
             f"{type(encoder).__name__} gives no vectors of whole texts: {where_it_belongs(encoder)}"
+        )
+    if is_sparse_encoder(encoder):
+        raise InvalidInputError(
+            f"{type(encoder).__name__} gives no dense vectors: {where_it_belongs(encoder)}"
         )
     if _has(encoder, "encode_queries", "encode_passages"):
         if settings:

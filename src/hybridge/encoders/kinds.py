@@ -6,6 +6,7 @@ weights, a cross-encoder as a bi-encoder gives vectors that mean nothing, and ne
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,6 +18,8 @@ __all__ = [
     "Kind",
     "ModelKind",
     "check_bi_encoder",
+    "check_sparse_encoder",
+    "is_sparse_encoder",
     "kind_of",
     "where_it_belongs",
     "where_kind_belongs",
@@ -53,7 +56,10 @@ _BELONGS: dict[Kind, str] = {
         "it makes a vector for each token: give it to HybridIndex as late_interaction=, or to "
         "LateInteractionReranker"
     ),
-    "sparse encoder": "it weighs words, which no stage here takes",
+    "sparse encoder": (
+        "it weighs the words of a vocabulary: give it to a sparse stage, as "
+        "SentenceTransformerSparseEncoder"
+    ),
     "language model": (
         "it continues texts, and its files name no way from its tokens to one vector: give it to "
         "CrossEncoderReranker if it was trained to answer yes or no; if it was trained for "
@@ -132,6 +138,41 @@ def check_bi_encoder(folder: Path) -> None:
         )
 
 
+def check_sparse_encoder(folder: Path) -> None:
+    """Make sure that a folder holds a learned sparse encoder.
+
+    A masked language model that names no purpose is taken: SPLADE is one, and older checkpoints
+    say no more.
+
+    Raises:
+        ModelNotFoundError: it does not; the message says what it is and where it belongs.
+    """
+    found = kind_of(folder)
+    is_masked = found.kind == "transformer" and found.found.endswith("ForMaskedLM")
+    if found.kind != "sparse encoder" and not is_masked:
+        raise ModelNotFoundError(
+            f"{str(folder)!r} holds no sparse encoder but a {found.kind} ({found.found}): "
+            f"{where_kind_belongs(found.kind)}"
+        )
+
+
+def is_sparse_encoder(encoder: object) -> bool:
+    """Return whether an object encodes texts, and its vectors have no one length.
+
+    A dense encoder has a `dimension`, which is not read here: it may load the model. An object
+    that passes every attribute on to another is taken for a dense one.
+
+    >>> is_sparse_encoder("splade")
+    False
+    """
+    methods = ("encode_queries", "encode_passages")
+    return (
+        all(callable(getattr(encoder, method, None)) for method in methods)
+        and inspect.getattr_static(encoder, "dimension", None) is None
+        and not hasattr(type(encoder), "__getattr__")
+    )
+
+
 def where_kind_belongs(kind: Kind) -> str:
     """Where models of this kind belong, as the end of a sentence.
 
@@ -157,6 +198,8 @@ def where_it_belongs(model: Any) -> str:
         return "it reranks: give it to Pipeline, behind a retriever"
     if callable(getattr(model, "passage_tokens", None)):
         return _BELONGS["late-interaction model"]
+    if is_sparse_encoder(model):
+        return _BELONGS["sparse encoder"]
     if callable(getattr(model, "encode_passages", None)):
         return _BELONGS["bi-encoder"]
     kind = _MODEL_TYPES.get(str(getattr(model, "model_type", None)))
