@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import StoreError
-from hybridge.index import home as homes
+from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever
 from hybridge.lexical.sparse import AVERAGE
 from hybridge.vectors.collection import connect
@@ -34,7 +34,7 @@ def create(
 ) -> Iterator[Open]:
     """Makes an index in a folder, or in the one engine that all clients of a test share."""
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     made = []
 
     def create_index(**options: object) -> HybridIndex:
@@ -165,7 +165,7 @@ def two_clients(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[HybridIndex, HybridIndex]:
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     first = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     return first, HybridIndex.open(url=":memory:", encoder=words)
 
@@ -189,14 +189,14 @@ def test_an_average_that_changes_during_an_add_reaches_its_passages(
     short = [Passage(f"s{n}", f"w{n % 5}") for n in range(40)]
     long = [Passage(f"l{n}", f"w{n % 5} " * 30) for n in range(40)]
     first.add(short[:20])
-    upsert = first._home.store.upsert
+    upsert = first._storage.store.upsert
 
     def while_others_write(*batch: object) -> None:
-        monkeypatch.setattr(first._home.store, "upsert", upsert)
+        monkeypatch.setattr(first._storage.store, "upsert", upsert)
         second.add(long)
         upsert(*batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(first._home.store, "upsert", while_others_write)
+    monkeypatch.setattr(first._storage.store, "upsert", while_others_write)
     first.add(short[20:])
     assert len(averages(first)) == 1
     check_scores(first, short + long)
@@ -204,7 +204,7 @@ def test_an_average_that_changes_during_an_add_reaches_its_passages(
 
 def averages(index: HybridIndex) -> set[float]:
     """The average lengths that the stored weights were made with."""
-    pages = index._home.store.vector_pages("bm25")
+    pages = index._storage.store.vector_pages("bm25")
     return {dict(zip(*vector, strict=True))[AVERAGE] for page in pages for vector in page.values()}
 
 
@@ -248,7 +248,7 @@ def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int)
         assert len(averages(index)) == 1
         assert {passage.id for passage in short} <= {passage.id for passage in stored}
         check_scores(index, stored)
-        assert not index._home.manifest.stage("bm25").state["reweighing"]
+        assert not index._storage.manifest.stage("bm25").state["reweighing"]
 
 
 def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
@@ -263,11 +263,11 @@ def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(index._home.store, "set_vectors", fail)
+        patched.setattr(index._storage.store, "set_vectors", fail)
         with pytest.raises(StoreError, match="disk"):
             index.add(long)
-    assert index._home.manifest.stage("bm25").state["reweighing"]
+    assert index._storage.manifest.stage("bm25").state["reweighing"]
     index.add(long)
-    assert not index._home.manifest.stage("bm25").state["reweighing"]
+    assert not index._storage.manifest.stage("bm25").state["reweighing"]
     assert len(averages(index)) == 1
     check_scores(index, short + long)

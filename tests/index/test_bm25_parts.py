@@ -16,7 +16,7 @@ LONG = [
 
 
 def bm25_parts(index: HybridIndex, query: str, ids: list[str]) -> list[ScoreParts]:
-    stage, store = index._stages.opened["bm25"], index._home.store
+    stage, store = index._stages.opened["bm25"], index._storage.store
     found: list[ScoreParts] = stage.begin(stage.encode([query])).parts(  # type: ignore[attr-defined]
         query, [store.point(id_) for id_ in ids]
     )

@@ -103,7 +103,7 @@ def test_each_stage_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with HybridIndex.create(encoder=words, lexical="qdrant") as index:
         index.add(PASSAGES)
         cached = CachedSearch(index, QUERIES)
-        store = index._home.store
+        store = index._storage.store
         asked: list[int] = []
         query = store.query
         monkeypatch.setattr(

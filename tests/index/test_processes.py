@@ -112,7 +112,7 @@ encoder = CallableEncoder(lambda texts: [[len(text), 1.0] for text in texts], id
 path = None if sys.argv[1] == "temporary" else Path(sys.argv[1])
 index = HybridIndex.create(path, encoder=encoder)
 index.add([Passage(f"p{n}", f"tide {n}") for n in range(200)])
-folder = index._home._path
+folder = index._storage._path
 before = contents()
 child = os.fork()
 if child == 0:

@@ -14,7 +14,7 @@ import Stemmer
 
 from hybridge import Analyzer, CallableEncoder, HybridIndex, Passage
 from hybridge.errors import EncoderMismatchError, StoreError
-from hybridge.index import home as homes
+from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever, SparseBM25
 from hybridge.stages import BM25
 from hybridge.vectors.collection import connect, write_manifest
@@ -142,7 +142,7 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
     path = tmp_path / "index"
     with HybridIndex.create(path, encoder=words, lexical="qdrant") as index:
         index.add(PASSAGES)
-        points = [index._home.store.point(passage.id) for passage in PASSAGES]
+        points = [index._storage.store.point(passage.id) for passage in PASSAGES]
     # As it was then: IDF by the engine, no lengths, the average of the first passages alone.
     shard = edge.EdgeShard.load(str(path / "points"))
     shard.update(edge.UpdateOperation.delete_vector_name("bm25"))
@@ -173,7 +173,7 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
 def served(words: CallableEncoder, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
     """An index on a server, which opens once more at each `HybridIndex.open`."""
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     monkeypatch.setattr(client, "close", lambda: None)
     index = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     index.add(PASSAGES)
@@ -208,10 +208,10 @@ def check_found(index: HybridIndex) -> None:
 def test_terms_that_are_being_written_are_refused(
     served: HybridIndex, words: CallableEncoder
 ) -> None:
-    home = served._home
-    config: Any = home.manifest.to_config()
+    storage = served._storage
+    config: Any = storage.manifest.to_config()
     config["hybridge"]["stages"][0]["state"]["terms"] = {}
-    write_manifest(home.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
     with pytest.raises(EncoderMismatchError, match="being written anew"):
         HybridIndex.open(url=":memory:", encoder=words)
     with HybridIndex.open(url=":memory:", encoder=words, reanalyze=True) as index:
@@ -221,18 +221,18 @@ def test_terms_that_are_being_written_are_refused(
 def test_a_collection_of_an_earlier_release_is_brought_up_to_date_by_the_first_write(
     served: HybridIndex, words: CallableEncoder
 ) -> None:
-    home = served._home
+    storage = served._storage
     weights = SparseBM25(Analyzer(), average_length=2).encode_passages([p.text for p in PASSAGES])
-    points = [home.store.point(passage.id) for passage in PASSAGES]
-    home.store.set_vectors("bm25", points, weights)
-    config = of_an_earlier_release(home.manifest.to_config())
-    write_manifest(home.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    points = [storage.store.point(passage.id) for passage in PASSAGES]
+    storage.store.set_vectors("bm25", points, weights)
+    config = of_an_earlier_release(storage.manifest.to_config())
+    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
     with HybridIndex.open(url=":memory:", encoder=words) as index:
         check_found(index)
-        assert index._home.manifest.stage("bm25").state["terms"] is None
+        assert index._storage.manifest.stage("bm25").state["terms"] is None
         more = Passage("more", "a university of three words and more")
         index.add([more])
-        assert index._home.manifest.stage("bm25").state["terms"] is not None
+        assert index._storage.manifest.stage("bm25").state["terms"] is not None
         every = [*PASSAGES, more]
         assert scores(index, every, "university") == pytest.approx(
             expected(every, "university"), rel=0.02

@@ -74,7 +74,7 @@ class HybridExaminer:
         return self._index.get([passage_id])[0]
 
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
-        store = self._index._home.store
+        store = self._index._storage.store
         points = [store.point(passage.id) for passage in passages]
         hits = {hit.passage.id: hit for hit in self.candidates}
         found = [hits.get(passage.id) for passage in passages]
@@ -161,7 +161,7 @@ class HybridExaminer:
         """A stage's list, deeper than the search took it."""
         if stage not in self._tops:
             depth = max(self._options.depth, DEEPEST)
-            with self._index._access.reading(self._where):
+            with self._index._lock.reading(self._where):
                 [top] = self._cached.stage(self._stages[stage]).top(depth, self._where)
             self._tops[stage] = top
         return self._tops[stage]

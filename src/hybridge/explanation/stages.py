@@ -39,9 +39,9 @@ def stage_parts(
         passages: any passages of the index.
         ranks: each passage's place in the stage's list, and how deep it was sought.
     """
-    points = [index._home.store.point(passage.id) for passage in passages]
+    points = [index._storage.store.point(passage.id) for passage in passages]
     search = cached.stage(stage)
-    with index._access.reading():
+    with index._lock.reading():
         own = search.begin()
         if hasattr(own, "parts"):
             analyzer = getattr(stage, "analyzer", index.analyzer)
@@ -81,10 +81,10 @@ def max_sim_parts(
     ranks: Sequence[int | None],
 ) -> list[MaxSimPart | None]:
     """Return each passage's tokens against the query's; None where one of them is blank."""
-    points = [index._home.store.point(passage.id) for passage in passages]
+    points = [index._storage.store.point(passage.id) for passage in passages]
     encoder = stage.stage.encoder
     search = cached.stage(stage)
-    with index._access.reading():
+    with index._lock.reading():
         [scores] = search.exact([points])
         matrices = search.begin().similarities(points)
     names = token_names(encoder, query, len(matrices[0]) if matrices else 0, is_query=True)

@@ -98,7 +98,7 @@ def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Qd
 
 
 class Attached:
-    """The home of an attached index.
+    """The storage of an attached index.
 
     Args:
         target: the collection.
@@ -131,7 +131,7 @@ class Attached:
             "attach to the collection there, with HybridIndex.attach and a client of that process"
         )
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         if self.is_read_only:
             raise ReadOnlyError(
                 f"collection {self._target.collection!r} is attached for reading only: give "
@@ -150,13 +150,13 @@ class Attached:
             self._target.layout.payload(passage)  # which may refuse it
             yield passage
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Nothing to do: nothing derived outlives this object."""
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # nobody else has this manifest
 
     def current(self) -> VectorStore:

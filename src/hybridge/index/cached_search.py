@@ -58,7 +58,7 @@ class CachedSearch:
     ) -> None:
         asked = check_queries(queries)
         self._index = index
-        self._store = index._home.store
+        self._store = index._storage.store
         self._where = where
         self._count = len(asked)
         self._positions = [i for i, query in enumerate(asked) if query.strip()]
@@ -92,12 +92,12 @@ class CachedSearch:
         for unused in self._begun.keys() - own - {*options.stages}:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
         self._encode([*stages, *options.stages])
-        with self._index._access.reading(self._where), unobserved():
+        with self._index._lock.reading(self._where), unobserved():
             return run_search(options, self.stage, len(self._queries), self._store, self._where)
 
     def hits(self, record: SearchRecord, k: int) -> list[list[Hit]]:
         """Return the best `k` passages for each query that is not blank."""
-        with self._index._access.reading():
+        with self._index._lock.reading():
             return record.hits(self._get, k)
 
     def stage(self, stage: OpenStage) -> _CachedStage:

@@ -140,20 +140,20 @@ class Folder:
             )
         return f"open it there, with HybridIndex.open({str(self._path)!r}, read_only=True)"
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         return passages
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         if not self._touched:
             self.generation = uuid.uuid4().hex
             write_json(self._path / GENERATION, self.generation)
             self._touched = True
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # the folder has one writer
 
     def current(self) -> VectorStore:

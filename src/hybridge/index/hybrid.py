@@ -28,15 +28,15 @@ from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
-from .access import Access
 from .attached import Attached, Target, find_target
-from .home import Home, create_home, open_home
 from .info import describe
-from .open_stages import IndexStageHome, OpenStages, restored_stages
+from .lock import IndexLock
+from .open_stages import IndexStageStorage, OpenStages, restored_stages
 from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
+from .storage import Storage, create_storage, open_storage
 from .tuned import TunedIndex, check_tuning
 from .writer import IndexWriter
 
@@ -64,15 +64,15 @@ class HybridIndex:
     ['p1']
     """
 
-    def __init__(self, home: Home, stages: Sequence[Stage]) -> None:
+    def __init__(self, storage: Storage, stages: Sequence[Stage]) -> None:
         """Not for users: `create`, `open` and `attach` check what this takes for granted."""
-        self._home = home
-        self._access = Access(home)
-        self._stages = OpenStages(home, stages)
-        self._writer = IndexWriter(home, self._access, self._stages)
-        self._fusion = from_config(home.manifest.fusion)
+        self._storage = storage
+        self._lock = IndexLock(storage)
+        self._stages = OpenStages(storage, stages)
+        self._writer = IndexWriter(storage, self._lock, self._stages)
+        self._fusion = from_config(storage.manifest.fusion)
         # Closes an index that nobody closed, when it is collected or the process ends.
-        self._finalizer = weakref.finalize(self, _shut, home, self._stages, os.getpid())
+        self._finalizer = weakref.finalize(self, _shut, storage, self._stages, os.getpid())
 
     @classmethod
     def create(
@@ -159,9 +159,9 @@ class HybridIndex:
             quantization=quantization,
             filter_fields=filter_fields,
         )
-        home = create_home(path, url, api_key, collection, manifest, overwrite=overwrite)
-        with _closed_on_failure(home):
-            return cls(home, chosen)
+        storage = create_storage(path, url, api_key, collection, manifest, overwrite=overwrite)
+        with _closed_on_failure(storage):
+            return cls(storage, chosen)
 
     @classmethod
     def open(
@@ -210,16 +210,16 @@ class HybridIndex:
             EncoderMismatchError: it was made with another encoder or analyzer, or its terms on a
                 server by another release of what the analyzer depends on.
         """
-        home = open_home(path, url, api_key, collection, read_only=read_only)
-        with _closed_on_failure(home):
-            given = _given(home, stages, encoder, analyzer, late_interaction)
-            restored = restored_stages(home.manifest, given, home.place)
+        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        with _closed_on_failure(storage):
+            given = _given(storage, stages, encoder, analyzer, late_interaction)
+            restored = restored_stages(storage.manifest, given, storage.place)
             if reanalyze:
-                home.admit(())
+                storage.validate(())
                 for stage in restored:
                     if isinstance(stage, BM25):
-                        stage.reanalyze(IndexStageHome(home, stage.name))
-            return cls(home, restored)
+                        stage.reanalyze(IndexStageStorage(storage, stage.name))
+            return cls(storage, restored)
 
     @classmethod
     def attach(
@@ -292,12 +292,12 @@ class HybridIndex:
     @property
     def is_temporary(self) -> bool:
         """Whether the index goes when it is closed, with all that is in it."""
-        return self._home.is_temporary
+        return self._storage.is_temporary
 
     @property
     def is_read_only(self) -> bool:
         """Whether the index was opened for reading only: `refresh` then follows its writer."""
-        return self._home.is_read_only
+        return self._storage.is_read_only
 
     @property
     def lexical(self) -> Lexical | None:
@@ -360,7 +360,7 @@ class HybridIndex:
     @property
     def defaults(self) -> dict[str, Any]:
         """The options of a search that is given none: keywords of `tuned`."""
-        manifest = self._home.manifest
+        manifest = self._storage.manifest
         options: dict[str, Any] = {
             "fusion": self._fusion,
             "weights": dict(manifest.weights),
@@ -490,8 +490,10 @@ class HybridIndex:
         2
         'p1'
         """
-        home, access = self._home, self._access
-        add_stage(home, access, self._stages, self._writer, stage, weight=weight, progress=progress)
+        storage, lock = self._storage, self._lock
+        add_stage(
+            storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
+        )
 
     def remove_stage(self, name: str) -> None:
         """Remove a stage with all that it keeps; or one that was added half.
@@ -503,13 +505,13 @@ class HybridIndex:
             InvalidInputError: there is none of this name, or it is the last that finds candidates.
             ReadOnlyError: the index is open for reading only.
         """
-        remove_stage(self._home, self._access, self._stages, self._writer, name)
+        remove_stage(self._storage, self._lock, self._stages, self._writer, name)
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids, None for an id that is not there."""
-        store = self._home.store
+        store = self._storage.store
         points = [store.point(id_) for id_ in check_ids(ids)]
-        with self._access.reading():
+        with self._lock.reading():
             found = store.get(points)
         return [found.get(point) for point in points]
 
@@ -530,19 +532,19 @@ class HybridIndex:
         chosen = as_filter(where)
         if chosen is None:
             raise InvalidInputError("matching needs a filter: iterate over the index for all of it")
-        store = self._home.store
-        with self._access.reading(chosen):
+        store = self._storage.store
+        with self._lock.reading(chosen):
             found = store.get(store.matching(chosen))
         return list(found.values())
 
     def __len__(self) -> int:
-        with self._access.reading():
-            return self._home.store.count()
+        with self._lock.reading():
+            return self._storage.store.count()
 
     def __iter__(self) -> Iterator[Passage]:
-        pages = self._home.store.pages()
+        pages = self._storage.store.pages()
         while True:
-            with self._access.reading():  # for a page at a time, so that the loop's body may write
+            with self._lock.reading():  # for a page at a time, so that the loop's body may write
                 page = next(pages, None)
             if page is None:
                 return
@@ -565,8 +567,8 @@ class HybridIndex:
         (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
         `max_tokens` that it reads, out of 1,000 where there are more.
         """
-        self._access.check()
-        return describe(self._home, self._access, list(self._stages.definitions.values()))
+        self._lock.check()
+        return describe(self._storage, self._lock, list(self._stages.definitions.values()))
 
     def search(
         self,
@@ -608,7 +610,7 @@ class HybridIndex:
             "bm25": bm25,
         }
         chosen = as_filter(where)
-        self._access.check()
+        self._lock.check()
         asked = check_queries(queries)
         while True:
             options = self._options(k, **given)
@@ -625,7 +627,7 @@ class HybridIndex:
         known: Mapping[str, Sequence[Any]],
         where: Filter | None,
     ) -> list[list[Hit]]:
-        stages, store = options.all_stages, self._home.store
+        stages, store = options.all_stages, self._storage.store
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
             batch = [queries[i] for i in positions]
@@ -634,7 +636,7 @@ class HybridIndex:
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             by_name = {stage.name: rows for stage, rows in zip(stages, encoded, strict=True)}
-            with self._access.reading(where):
+            with self._lock.reading(where):
                 if not by_name.keys() <= self._stages.opened.keys():
                     raise _StageRemovedError
                 record = run_search(
@@ -659,7 +661,7 @@ class HybridIndex:
         bm25: BM25Parameters | None = None,
     ) -> SearchOptions:
         """Return what a search with these options is to do."""
-        manifest, finding = self._home.manifest, self._stages.finding
+        manifest, finding = self._storage.manifest, self._stages.finding
         method = self._fusion if fusion is None else get_fusion(fusion)
         if weights is not None:
             weighed: Mapping[str, float] = check_stage_weights(weights, list(manifest.weights))
@@ -757,13 +759,13 @@ class HybridIndex:
         attached to a collection reads all passages again for BM25. Any other is always up to date.
         Searches go on meanwhile.
         """
-        with self._access.turn():
-            store = self._home.current()
-            if store is self._home.store and not self._home.is_shared:
+        with self._lock.turn():
+            store = self._storage.current()
+            if store is self._storage.store and not self._storage.is_shared:
                 return
             renewed = [stage.renewed(store) for stage in self._stages]
-            with self._access.writing():
-                self._home.follow(store)
+            with self._lock.writing():
+                self._storage.follow(store)
                 for put_in_place in renewed:
                     put_in_place()
 
@@ -772,10 +774,10 @@ class HybridIndex:
 
         In a forked child it does nothing either: the index is its parent's.
         """
-        if self._access.closed or self._access.is_inherited:
+        if self._lock.closed or self._lock.is_inherited:
             return
-        with suppress(ClosedError), self._access.turn(), self._access.writing():
-            self._access.closed = True
+        with suppress(ClosedError), self._lock.turn(), self._lock.writing():
+            self._lock.closed = True
             self._finalizer()
 
     def __enter__(self) -> Self:
@@ -804,8 +806,8 @@ class HybridIndex:
                 function that cannot be pickled.
         """
         what = f"{self!r} cannot be pickled"
-        if self._home.address is None:
-            raise CopyError(f"{what}: {self._home.elsewhere}")
+        if self._storage.address is None:
+            raise CopyError(f"{what}: {self._storage.elsewhere}")
         given = {
             name: part
             for name, stage in self._stages.definitions.items()
@@ -818,13 +820,13 @@ class HybridIndex:
                 role = "analyzer" if isinstance(part, Analyzer) else "encoder"
                 raise CopyError(
                     f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
-                    f"{self._home.elsewhere}"
+                    f"{self._storage.elsewhere}"
                 ) from error
-        return _reopened, (type(self), dict(self._home.address), given)
+        return _reopened, (type(self), dict(self._storage.address), given)
 
     def __repr__(self) -> str:
-        suffix = ", read only" if self._home.is_read_only else ""
-        return f"{type(self).__name__}({self._home.place}{suffix})"
+        suffix = ", read only" if self._storage.is_read_only else ""
+        return f"{type(self).__name__}({self._storage.place}{suffix})"
 
 
 class _StageRemovedError(Exception):
@@ -836,7 +838,7 @@ def _reweighed(stage: OpenStage, parameters: BM25Parameters) -> OpenStage:
 
 
 def _given(
-    home: Home,
+    storage: Storage,
     stages: Sequence[Stage],
     encoder: EncoderLike,
     analyzer: AnalyzerLike,
@@ -848,14 +850,14 @@ def _given(
     for kind, value in short.items():
         if value is None or value is False:
             continue
-        name = next((each.name for each in home.manifest.stages if each.kind == kind), None)
+        name = next((each.name for each in storage.manifest.stages if each.kind == kind), None)
         if name is None:
             if kind == "late-interaction":
                 raise InvalidInputError(
-                    f"{home.place} keeps no token vectors: late_interaction= is for "
+                    f"{storage.place} keeps no token vectors: late_interaction= is for "
                     "HybridIndex.create"
                 )
-            raise InvalidInputError(f"{home.place} has no {kind} stage to open with {value!r}")
+            raise InvalidInputError(f"{storage.place} has no {kind} stage to open with {value!r}")
         given.setdefault(name, value)
     return given
 
@@ -864,13 +866,13 @@ def _reopened(
     index: type[HybridIndex], address: Mapping[str, Any], given: Mapping[str, Any]
 ) -> HybridIndex:
     place = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
-    home = open_home(**place, read_only=True)
-    with _closed_on_failure(home):
-        return index(home, restored_stages(home.manifest, given, home.place))
+    storage = open_storage(**place, read_only=True)
+    with _closed_on_failure(storage):
+        return index(storage, restored_stages(storage.manifest, given, storage.place))
 
 
 @contextmanager
-def _closed_on_failure(place: Home | Target) -> Iterator[None]:
+def _closed_on_failure(place: Storage | Target) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -878,12 +880,12 @@ def _closed_on_failure(place: Home | Target) -> Iterator[None]:
         raise
 
 
-def _shut(home: Home, stages: OpenStages, process: int) -> None:
+def _shut(storage: Storage, stages: OpenStages, process: int) -> None:
     if os.getpid() != process:  # a forked child: the index belongs to its parent
         return
     try:
-        if not home.is_read_only:
+        if not storage.is_read_only:
             for stage in stages:
                 stage.save()
     finally:
-        home.close()
+        storage.close()

@@ -10,8 +10,8 @@ from ..passages import JSON
 from ..stages.stage import Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
-from .access import Access
-from .home import Home
+from .lock import IndexLock
+from .storage import Storage
 from .truncation import truncated_among
 
 __all__ = ["describe"]
@@ -20,34 +20,34 @@ __all__ = ["describe"]
 _TEXTS, _TOKENS = 1_000, 100
 
 
-def describe(home: Home, access: Access, stages: Sequence[Stage]) -> dict[str, JSON]:
+def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict[str, JSON]:
     """Return an index's settings and contents, as JSON.
 
     Args:
-        home: where it lives.
-        access: its locks.
+        storage: where it lives.
+        lock: its locks.
         stages: what it is made of.
     """
-    manifest = home.manifest
-    with access.reading():
-        count = home.store.count()
-        texts = [passage.text for passage in home.store.some(_TEXTS)]
-        sizes = {stage.name: _size(home, stage) for stage in stages}
+    manifest = storage.manifest
+    with lock.reading():
+        count = storage.store.count()
+        texts = [passage.text for passage in storage.store.some(_TEXTS)]
+        sizes = {stage.name: _size(storage, stage) for stage in stages}
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
         stage.name: {
             "kind": stage.kind,
             **stage.settings,
-            **_kept(home, stage),
+            **_kept(storage, stage),
             **_truncated(stage, texts),
             **sizes[stage.name],
         }
         for stage in stages
     }
     return {
-        "place": home.place,
-        "read_only": home.is_read_only,
+        "place": storage.place,
+        "read_only": storage.is_read_only,
         "passages": count,
         "stages": described,
         "fusion": dict(manifest.fusion),
@@ -65,20 +65,20 @@ def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
     return {"truncated": truncated_among(stage.encoder, texts)}
 
 
-def _kept(home: Home, stage: Stage) -> dict[str, JSON]:
+def _kept(storage: Storage, stage: Stage) -> dict[str, JSON]:
     """What the store keeps for an encoder; the manifest knows it without loading the model."""
     if not isinstance(stage, VectorStage):
         return {}
-    return asdict(home.manifest.store.vectors[home.manifest.stage(stage.name).vector])
+    return asdict(storage.manifest.store.vectors[storage.manifest.stage(stage.name).vector])
 
 
-def _size(home: Home, stage: Stage) -> dict[str, JSON]:
+def _size(storage: Storage, stage: Stage) -> dict[str, JSON]:
     """What the tokens of a passage take, by a sample of the passages."""
-    kind = home.manifest.store.vectors.get(home.manifest.stage(stage.name).vector)
+    kind = storage.manifest.store.vectors.get(storage.manifest.stage(stage.name).vector)
     if not isinstance(kind, TokenVectors):
         return {}
     # Points come in the order of their hashes, so the first are as good a sample as any.
-    counts = home.store.token_counts(home.manifest.stage(stage.name).vector, _TOKENS)
+    counts = storage.store.token_counts(storage.manifest.stage(stage.name).vector, _TOKENS)
     each = sum(counts) / len(counts) if counts else 0.0
     return {
         "vectors_per_passage": round(each, 1),

@@ -20,48 +20,48 @@ from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage, VectorStage
 from ..vectors.store import VectorStore
-from .home import Home
 from .manifest import Manifest
+from .storage import Storage
 
-__all__ = ["IndexStageHome", "OpenStages", "record_of", "restored_stages"]
+__all__ = ["IndexStageStorage", "OpenStages", "record_of", "restored_stages"]
 
 
-class IndexStageHome:
-    """An index's home, as one of its stages uses it: a `StageHome`.
+class IndexStageStorage:
+    """An index's storage, as one of its stages uses it: a `StageStorage`.
 
     Args:
-        home: the index's.
+        storage: the index's.
         name: the stage's.
     """
 
-    def __init__(self, home: Home, name: str) -> None:
-        self._home = home
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage = storage
         self.name = name
         self.vector = self._record.vector
 
     @property
     def _record(self) -> StageRecord:
-        return self._home.manifest.stage(self.name)
+        return self._storage.manifest.stage(self.name)
 
     @property
     def store(self) -> VectorStore:
-        return self._home.store
+        return self._storage.store
 
     @property
     def place(self) -> str:
-        return self._home.place
+        return self._storage.place
 
     @property
     def is_shared(self) -> bool:
-        return self._home.is_shared
+        return self._storage.is_shared
 
     @property
     def generation(self) -> str:
-        return self._home.generation
+        return self._storage.generation
 
     @property
     def file(self) -> Path | None:
-        folder = self._home.derived
+        folder = self._storage.derived
         stem = "bm25" if self.name == "bm25" else f"stage-{quote(self.name, safe='')}"
         return None if folder is None else folder / f"{stem}.npz"
 
@@ -69,15 +69,15 @@ class IndexStageHome:
     def state(self) -> Mapping[str, Any]:
         return self._record.state
 
-    def remember(self, **state: JSON) -> None:
+    def save_state(self, **state: JSON) -> None:
         record = replace(self._record, state={**self._record.state, **state})
-        self._home.remember(self._home.manifest.with_stage(record))
+        self._storage.save_manifest(self._storage.manifest.with_stage(record))
 
-    def reread(self) -> bool:
-        return self._home.reread()
+    def reload_manifest(self) -> bool:
+        return self._storage.reload_manifest()
 
-    def touch(self) -> None:
-        self._home.touch()
+    def mark_derived_stale(self) -> None:
+        self._storage.mark_derived_stale()
 
 
 K = TypeVar("K", bound=Stage)
@@ -87,15 +87,15 @@ class OpenStages:
     """The stages of an open index, by name, in their order.
 
     Args:
-        home: of the index.
+        storage: of the index.
         definitions: what its manifest says its stages are.
     """
 
-    def __init__(self, home: Home, definitions: Sequence[Stage]) -> None:
-        self._home = home
+    def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
+        self._storage = storage
         self.definitions = {stage.name: stage for stage in definitions}
         self.opened = {
-            stage.name: stage.open(IndexStageHome(home, stage.name)) for stage in definitions
+            stage.name: stage.open(IndexStageStorage(storage, stage.name)) for stage in definitions
         }
         self._pair()
 

@@ -51,7 +51,7 @@ class _Copy:
 
 
 class ReadOnlyFolder:
-    """The home of an index that is opened for reading only.
+    """The storage of an index that is opened for reading only.
 
     Args:
         path: the index's folder.
@@ -108,20 +108,20 @@ class ReadOnlyFolder:
     def derived(self) -> Path | None:
         return self._opened.folder
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         because = "" if self._reason is None else f" ({self._reason})"
         raise ReadOnlyError(
             f"the index {self._path} is open for reading only{because}: open it for writing with "
             "HybridIndex.open(path, read_only=False)"
         )
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Nothing to do: nothing is written, but what brings the copy up to date."""
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # nobody else has the copy
 
     def current(self) -> VectorStore:

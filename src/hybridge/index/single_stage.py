@@ -19,10 +19,10 @@ from ..reranking import check_candidates, reordered
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
-from .access import Access
-from .home import Home
+from .lock import IndexLock
 from .open_stages import OpenStages
 from .search import run_batched, single_stage_hits
+from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
@@ -30,8 +30,8 @@ __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 class _Index(Protocol):
     """The parts of an open index that its stages alone need."""
 
-    _home: Home
-    _access: Access
+    _storage: Storage
+    _lock: IndexLock
     _stages: OpenStages
 
 
@@ -46,9 +46,9 @@ class StageRetriever:
     def __init__(self, index: _Index, name: str) -> None:
         self._index = index
         self._stage = index._stages.opened[name]
-        self._vector = index._home.manifest.stage(name).vector
-        self._store = index._home.store
-        self._access = index._access
+        self._vector = index._storage.manifest.stage(name).vector
+        self._store = index._storage.store
+        self._lock = index._lock
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._index, self.name)
@@ -67,15 +67,15 @@ class StageRetriever:
         depth: int | None = None,
     ) -> list[list[Hit]]:
         """The best `k` passages for each query; arguments as for `HybridIndex.search`."""
-        least = self._index._home.manifest.depth
+        least = self._index._storage.manifest.depth
         depth = max(check_k(k), least if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
-            with self._access.reading(chosen):
+            with self._lock.reading(chosen):
                 return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
-        self._access.check()
+        self._lock.check()
         asked = check_queries(queries)
         return run_batched(
             asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
@@ -95,7 +95,7 @@ class StageRetriever:
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids, None for an id that is not there."""
         points = [self._store.point(id_) for id_ in check_ids(ids)]
-        with self._access.reading():
+        with self._lock.reading():
             found = self._store.get(points)
         return [found.get(point) for point in points]
 
@@ -110,7 +110,7 @@ class StageRetriever:
         check_aligned(asked, wanted, "ids")
         points = {id_: self._store.point(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
-        with self._access.reading():
+        with self._lock.reading():
             _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)
             scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
@@ -159,7 +159,7 @@ class DenseRetriever(StageRetriever):
         count = len(matrix) if matrix.ndim else 0
         encoded = self._stage.encoded(matrix, count)
         k, chosen = check_k(k), as_filter(where)
-        with self._access.reading(chosen):
+        with self._lock.reading(chosen):
             if not count:
                 return []
             return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
@@ -175,7 +175,7 @@ class DenseRetriever(StageRetriever):
         """
         wanted = check_ids(ids)
         points = {id_: self._store.point(id_) for id_ in wanted}
-        with self._access.reading():
+        with self._lock.reading():
             found = self._store.vectors(self._vector, list(points.values()))
         _check_there(points, found)
         rows = [found[points[id_]] for id_ in wanted]

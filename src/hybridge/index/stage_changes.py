@@ -18,10 +18,10 @@ from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
 from ..vectors.store import Rows
-from .access import Access
-from .home import Home
+from .lock import IndexLock
 from .manifest import Manifest
-from .open_stages import IndexStageHome, OpenStages, record_of
+from .open_stages import IndexStageStorage, OpenStages, record_of
+from .storage import Storage
 from .writer import IndexWriter, encode_now
 
 __all__ = ["add_stage", "remove_stage"]
@@ -30,8 +30,8 @@ _BATCH = 256  # passages encoded in one go
 
 
 def add_stage(
-    home: Home,
-    access: Access,
+    storage: Storage,
+    lock: IndexLock,
     stages: OpenStages,
     writer: IndexWriter,
     stage: Stage,
@@ -42,34 +42,34 @@ def add_stage(
     """Add a stage to an index; arguments as for `HybridIndex.add_stage`, and its parts."""
     share = None if weight is None else check_share(weight, "weight")
     _check_weight(stage, share)
-    writer.admit(())
-    with access.turn():
-        complete = _started(home, stages, writer, stage)
-    fill = _Filling(home, access, stages, writer, complete)
+    writer.validate(())
+    with lock.turn():
+        complete = _started(storage, stages, writer, stage)
+    fill = _Filling(storage, lock, stages, writer, complete)
     if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
         fill.each_in_turn(progress)
-    with access.turn():
+    with lock.turn():
         opened = fill.finish(progress)
-        manifest = home.manifest
+        manifest = storage.manifest
         assert manifest.pending is not None
         weights = manifest.weights
         if complete.finds:
             weights = _with_weight(weights, complete.name, share)
-        home.store.flush()
-        with access.writing():
+        storage.store.flush()
+        with lock.writing():
             added = [*manifest.stages, manifest.pending]
-            home.remember(replace(manifest, stages=added, weights=weights, pending=None))
+            storage.save_manifest(replace(manifest, stages=added, weights=weights, pending=None))
             stages.add(complete, opened)
 
 
 def remove_stage(
-    home: Home, access: Access, stages: OpenStages, writer: IndexWriter, name: str
+    storage: Storage, lock: IndexLock, stages: OpenStages, writer: IndexWriter, name: str
 ) -> None:
     """Remove a stage from an index; arguments as for `HybridIndex.remove_stage`, and its parts."""
-    writer.admit(())
-    with access.turn():
-        _check_own(home)
-        manifest = home.manifest
+    writer.validate(())
+    with lock.turn():
+        _check_own(storage)
+        manifest = storage.manifest
         record = next((each for each in _all(manifest) if each.name == name), None)
         if record is None:
             raise InvalidInputError(
@@ -88,31 +88,31 @@ def remove_stage(
         else:
             kept = [each for each in manifest.stages if each.name != name]
             changed = replace(manifest, stages=kept, weights=weights)
-        file = IndexStageHome(home, name).file
+        file = IndexStageStorage(storage, name).file
         with writer.changing():
             # First the manifest: on opening, the store drops the vectors that it does not name.
             vectors = dict(manifest.store.vectors)
             has_vectors = vectors.pop(record.vector, None) is not None
-            home.remember(replace(changed, store=replace(manifest.store, vectors=vectors)))
+            storage.save_manifest(replace(changed, store=replace(manifest.store, vectors=vectors)))
             stages.remove(name)
             if has_vectors:
-                home.store.remove_vectors(record.vector)
+                storage.store.remove_vectors(record.vector)
             if file is not None:
                 file.unlink(missing_ok=True)
-        home.store.flush()
+        storage.store.flush()
 
 
-def _started(home: Home, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
+def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
     """The stage, completed and pending: the manifest knows it, the store has room for it."""
-    _check_own(home)
+    _check_own(storage)
     if stage.name in stages.definitions:
         raise InvalidInputError(
             f"there is a stage {stage.name!r} already: give this one another name=, or remove that "
             "one first"
         )
     others = [*stages.definitions.values(), stage]
-    complete = stage.within(others, served=home.is_served)
-    record, pending = record_of(complete), home.manifest.pending
+    complete = stage.within(others, served=storage.is_served)
+    record, pending = record_of(complete), storage.manifest.pending
     if pending is not None:
         given, own = (replace(each, state={}) for each in (record, pending))
         if given != own:
@@ -122,13 +122,13 @@ def _started(home: Home, stages: OpenStages, writer: IndexWriter, stage: Stage) 
                 f"remove_stage({pending.name!r})"
             )
         return complete
-    store = home.manifest.store
+    store = storage.manifest.store
     if complete.vectors is not None:
         store = replace(store, vectors={**store.vectors, record.vector: complete.vectors})
     with writer.changing():
-        home.remember(replace(home.manifest, store=store, pending=record))
+        storage.save_manifest(replace(storage.manifest, store=store, pending=record))
         if complete.vectors is not None:
-            home.store.add_vectors(record.vector, complete.vectors)
+            storage.store.add_vectors(record.vector, complete.vectors)
     return complete
 
 
@@ -136,13 +136,18 @@ class _Filling:
     """The vectors of a pending stage, for the passages that have none."""
 
     def __init__(
-        self, home: Home, access: Access, stages: OpenStages, writer: IndexWriter, stage: Stage
+        self,
+        storage: Storage,
+        lock: IndexLock,
+        stages: OpenStages,
+        writer: IndexWriter,
+        stage: Stage,
     ) -> None:
-        self._home = home
-        self._access = access
+        self._storage = storage
+        self._lock = lock
         self._writer = writer
         self._stage = stage
-        self._stage_home = IndexStageHome(home, stage.name)
+        self._stage_storage = IndexStageStorage(storage, stage.name)
         self._done: set[int] = set()  # a passage without tokens never has a vector
 
     def each_in_turn(self, progress: bool | None) -> None:
@@ -150,19 +155,19 @@ class _Filling:
         assert isinstance(self._stage, VectorStage)
         for page in self._pages(progress):
             rows = encode_now(self._stage, page)
-            with self._access.turn():
+            with self._lock.turn():
                 self._write(page, rows)
 
     def finish(self, progress: bool | None) -> OpenStage:
         """Fill what is left while other writes wait, and return the stage, opened."""
-        stage, home = self._stage, self._home
+        stage, storage = self._stage, self._storage
         if isinstance(stage, VectorStage):
             for page in self._pages(progress=False):
                 self._write(page, encode_now(stage, page))
-            return stage.open(self._stage_home)
-        opened = stage.open(self._stage_home)
-        everything = (passage for page in home.store.pages() for passage in page)
-        self._writer.in_steps(opened.learn(everything, home.store.count()))
+            return stage.open(self._stage_storage)
+        opened = stage.open(self._stage_storage)
+        everything = (passage for page in storage.store.pages() for passage in page)
+        self._writer.in_steps(opened.learn(everything, storage.store.count()))
         if stage.vectors is not None:
             for page in self._pages(progress):
                 self._write(page, opened.prepare(page).rows)
@@ -171,12 +176,12 @@ class _Filling:
 
     def _pages(self, progress: bool | None) -> Iterator[list[Passage]]:
         """The passages that still have no vector, each once."""
-        store, vector = self._home.store, self._stage_home.vector
+        store, vector = self._storage.store, self._stage_storage.vector
         pages = store.lacking(vector)
 
         def passages() -> Iterator[Passage]:
             while True:
-                with self._access.reading():
+                with self._lock.reading():
                     page = next(pages, None)
                 if page is None:
                     return
@@ -195,7 +200,7 @@ class _Filling:
     def _write(self, passages: list[Passage], rows: Rows | None) -> None:
         """Write the vectors of those of the passages that still have these texts."""
         assert rows is not None
-        store = self._home.store
+        store = self._storage.store
         points = [store.point(passage.id) for passage in passages]
         with self._writer.changing():
             stored = store.get(points)
@@ -206,7 +211,7 @@ class _Filling:
             ]
             self._done.update(points[i] for i in kept)
             store.set_vectors(
-                self._stage_home.vector, [points[i] for i in kept], [rows[i] for i in kept]
+                self._stage_storage.vector, [points[i] for i in kept], [rows[i] for i in kept]
             )
 
 
@@ -214,11 +219,11 @@ def _all(manifest: Manifest) -> list[StageRecord]:
     return [*manifest.stages, *([] if manifest.pending is None else [manifest.pending])]
 
 
-def _check_own(home: Home) -> None:
-    if home.is_shared:
+def _check_own(storage: Storage) -> None:
+    if storage.is_shared:
         raise InvalidInputError(
-            f"the stages of {home.place} cannot be changed, for others keep its vectors: make an "
-            "index of your own with HybridIndex.create"
+            f"the stages of {storage.place} cannot be changed, because its vectors belong to others: "
+            "make your own index with HybridIndex.create"
         )
 
 

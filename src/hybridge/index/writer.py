@@ -15,9 +15,9 @@ from ..passages import Passage, unique_passages
 from ..protocols import Where
 from ..stages.vector import VectorStage, check_rows
 from ..vectors.store import Rows
-from .access import Access
-from .home import Home
+from .lock import IndexLock
 from .open_stages import OpenStages
+from .storage import Storage
 from .write_buffer import Batch, VectorSource, fill_buffer
 
 __all__ = ["IndexWriter", "encode_now"]
@@ -27,21 +27,21 @@ class IndexWriter:
     """Writes to an index's store, and lets the stages follow.
 
     Args:
-        home: where the index lives.
-        access: its locks.
+        storage: where the index lives.
+        lock: its locks.
         stages: its stages.
     """
 
-    def __init__(self, home: Home, access: Access, stages: OpenStages) -> None:
-        self._home = home
-        self._access = access
+    def __init__(self, storage: Storage, lock: IndexLock, stages: OpenStages) -> None:
+        self._storage = storage
+        self._lock = lock
         self._stages = stages
         self._warned: frozenset[str] = frozenset()
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
-        """Check that passages may be written, and each of them on the way; see `Home.admit`."""
-        self._access.check()
-        return self._home.admit(passages)
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        """Check that passages may be written, and each of them on the way; see `Storage.admit`."""
+        self._lock.check()
+        return self._storage.validate(passages)
 
     def add(
         self,
@@ -51,7 +51,7 @@ class IndexWriter:
         batch_size: int | None,
         progress: bool | None,
     ) -> int:
-        admitted = self.admit(passages)
+        validated = self.validate(passages)
         given = self._stages.by_name(vectors)
         if token_vectors is not None:
             late = self._stages.late
@@ -67,9 +67,9 @@ class IndexWriter:
         size = None if batch_size is None else check_count(batch_size, "batch_size")
         stored = None if given else self._stored
         joint = self._stages.joint
-        with fill_buffer(admitted, sources, progress, joint, size, stored) as buffer:
+        with fill_buffer(validated, sources, progress, joint, size, stored) as buffer:
             if len(buffer):
-                with self._access.turn():
+                with self._lock.turn():
                     for stage in self._stages:
                         incoming = (passage for batch in buffer for passage in batch.passages)
                         self.in_steps(stage.learn(incoming, len(buffer)))
@@ -83,12 +83,12 @@ class IndexWriter:
     def _refresh(self, *, exactly: bool = False) -> None:
         for stage in self._stages:
             self.in_steps(stage.refresh(exactly=exactly))
-        self._home.store.flush()
+        self._storage.store.flush()
 
     def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
         """The stored passages that have the ids of these, by id."""
-        store = self._home.store
-        with self._access.reading():
+        store = self._storage.store
+        with self._lock.reading():
             found = store.get([store.point(passage.id) for passage in passages])
         return {passage.id: passage for passage in found.values()}
 
@@ -99,9 +99,9 @@ class IndexWriter:
         prepared = {stage.name: stage.prepare(batch.passages) for stage in self._stages}
         rows = self._rows(batch)
         rows |= {name: each.rows for name, each in prepared.items() if each.rows is not None}
-        vectors = {self._home.manifest.stage(name).vector: some for name, some in rows.items()}
+        vectors = {self._storage.manifest.stage(name).vector: some for name, some in rows.items()}
         with self.changing():
-            self._home.store.upsert(batch.passages, vectors)
+            self._storage.store.upsert(batch.passages, vectors)
             for stage in self._stages:
                 stage.upsert(batch.passages, prepared[stage.name])
 
@@ -121,7 +121,7 @@ class IndexWriter:
         texts = {id_: passage.text for id_, passage in found.items()}
         kept = [passage for passage in passages if texts.get(passage.id) == passage.text]
         with self.changing():
-            self._home.store.replace_payloads(kept)
+            self._storage.store.replace_payloads(kept)
             for stage in self._stages:
                 stage.update_metadata()
         # Deleted, or given another text, since their vectors were found to be there.
@@ -135,7 +135,7 @@ class IndexWriter:
         *,
         replace: bool,
     ) -> int:
-        self.admit(())
+        self.validate(())
         names = check_ids(ids)
         given = [metadata] * len(names) if isinstance(metadata, Mapping) else list(metadata)
         if len(given) != len(names):
@@ -143,8 +143,8 @@ class IndexWriter:
                 f"{len(given)} mappings of metadata for {len(names)} ids: give one for all, or one "
                 "an id"
             )
-        store = self._home.store
-        with self._access.turn(), self.changing():
+        store = self._storage.store
+        with self._lock.turn(), self.changing():
             found = store.get([store.point(name) for name in names])
             stored = {passage.id: passage for passage in found.values()}
             if missing := [name for name in names if name not in stored]:
@@ -170,14 +170,14 @@ class IndexWriter:
     def delete(self, ids: Iterable[str] | None, where: Where | None) -> int:
         if (ids is None) == (where is None):
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
-        self.admit(())
-        store, chosen = self._home.store, as_filter(where)
+        self.validate(())
+        store, chosen = self._storage.store, as_filter(where)
         named = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
-        with self._access.turn():
+        with self._lock.turn():
             with self.changing():
                 if chosen is not None:
                     store.prepare(chosen)
-                    self._access.fields.look(chosen, store.some)
+                    self._lock.fields.look(chosen, store.some)
                     points = store.matching(chosen)
                 else:
                     points = list(store.existing(named))
@@ -190,19 +190,19 @@ class IndexWriter:
         return len(points)
 
     def optimize(self) -> None:
-        if self._home.is_shared:  # a collection of others is theirs to tidy up
+        if self._storage.is_shared:  # a collection of others is theirs to tidy up
             return
-        self.admit(())
-        with self._access.turn():
+        self.validate(())
+        with self._lock.turn():
             self._refresh(exactly=True)
             with self.changing():
-                self._home.store.optimize()
+                self._storage.store.optimize()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Keep everybody else out for a write; if it fails half-way, trust nothing derived."""
-        with self._access.writing():
-            self._home.touch()
+        with self._lock.writing():
+            self._storage.mark_derived_stale()
             try:
                 yield
             except BaseException:

@@ -4,7 +4,7 @@ from .bm25 import BM25
 from .dense import Dense
 from .late_interaction import LateInteraction
 from .learned_sparse import LearnedSparse
-from .stage import OpenStage, Prepared, Stage, StageHome, StageSearch
+from .stage import OpenStage, Prepared, Stage, StageSearch, StageStorage
 from .vector import OpenVectorStage, VectorSearch, VectorStage
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "OpenVectorStage",
     "Prepared",
     "Stage",
-    "StageHome",
     "StageSearch",
+    "StageStorage",
     "VectorSearch",
     "VectorStage",
 ]

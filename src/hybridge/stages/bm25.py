@@ -14,7 +14,7 @@ from .bm25_arrays import OpenBM25Arrays
 from .bm25_following import OpenFollowingBM25
 from .bm25_sparse import OpenBM25Vectors, initial_state
 from .record import StageRecord
-from .stage import Stage, StageHome, check_stage_name
+from .stage import Stage, StageStorage, check_stage_name
 
 __all__ = ["BM25", "Lexical", "OpenBM25"]
 
@@ -107,13 +107,13 @@ class BM25(Stage):
     def nameless_part(self) -> object:
         return self.analyzer if "callable" in self.analyzer.to_config() else None
 
-    def open(self, home: StageHome) -> OpenBM25:
+    def open(self, storage: StageStorage) -> OpenBM25:
         if self.lexical == "qdrant":
-            return OpenBM25Vectors(home, self.analyzer, self.parameters)
-        kind = OpenFollowingBM25 if home.is_shared else OpenBM25Arrays
-        return kind(home, self.analyzer, self.parameters)
+            return OpenBM25Vectors(storage, self.analyzer, self.parameters)
+        kind = OpenFollowingBM25 if storage.is_shared else OpenBM25Arrays
+        return kind(storage, self.analyzer, self.parameters)
 
-    def reanalyze(self, home: StageHome) -> None:
+    def reanalyze(self, storage: StageStorage) -> None:
         """Write the terms that are kept in the store as this analyzer writes them."""
         if self.lexical == "qdrant":
-            OpenBM25Vectors(home, self.analyzer, self.parameters, reanalyze=True)
+            OpenBM25Vectors(storage, self.analyzer, self.parameters, reanalyze=True)

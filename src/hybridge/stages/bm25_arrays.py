@@ -21,7 +21,7 @@ from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
-from .stage import OpenStage, Prepared, StageHome
+from .stage import OpenStage, Prepared, StageStorage
 
 __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
 
@@ -42,13 +42,15 @@ class OpenBM25Arrays(OpenStage):
     """BM25 by bm25s, over arrays in memory that are derived from the store.
 
     Args:
-        home: the index's place, as this stage uses it.
+        storage: the index's place, as this stage uses it.
         analyzer: what makes terms of passages and queries.
         parameters: variant, k1 and b.
     """
 
-    def __init__(self, home: StageHome, analyzer: Analyzer, parameters: BM25Parameters) -> None:
-        super().__init__(home)
+    def __init__(
+        self, storage: StageStorage, analyzer: Analyzer, parameters: BM25Parameters
+    ) -> None:
+        super().__init__(storage)
         self.analyzer = analyzer
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
@@ -58,7 +60,7 @@ class OpenBM25Arrays(OpenStage):
         self._current()
 
     def _load(self) -> Postings[PointedId] | None:
-        file = self._home.file
+        file = self._storage.file
         if file is None or not file.exists():
             return None
         try:
@@ -66,7 +68,7 @@ class OpenBM25Arrays(OpenStage):
         except CorruptIndexError as error:
             logger.warning("%s; building it again from the passages", error)
             return None
-        if postings.stamp != self._home.generation:
+        if postings.stamp != self._storage.generation:
             logger.info("%s is older than the passages; building it again", file)
             return None
         return postings
@@ -80,7 +82,7 @@ class OpenBM25Arrays(OpenStage):
     def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
         postings = Postings[PointedId](self.analyzer, self._parameters)
         keys: dict[int, PointedId] = {}
-        for page in self._home.store.pages():
+        for page in self._storage.store.pages():
             named = [self._pointed(passage.id) for passage in page]
             postings.upsert(named, [passage.text for passage in page])
             keys.update((key.point, key) for key in named)
@@ -88,7 +90,7 @@ class OpenBM25Arrays(OpenStage):
 
     def _pointed(self, passage_id: str) -> PointedId:
         key = PointedId(passage_id)
-        key.point = self._home.store.point(passage_id)
+        key.point = self._storage.store.point(passage_id)
         return key
 
     def _key(self, passage_id: str) -> PointedId:
@@ -97,7 +99,7 @@ class OpenBM25Arrays(OpenStage):
         return key
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
-        if store is not self._home.store:
+        if store is not self._storage.store:
             return self._followed(store)
         postings, keys = self._derived()
         postings.snapshot()  # scored here, where nobody waits for it
@@ -113,8 +115,8 @@ class OpenBM25Arrays(OpenStage):
         gone = set(self._keys)
         added: list[Passage] = []
         for page in store.pages():
-            points = [self._home.store.point(passage.id) for passage in page]
-            known = self._home.store.get([point for point in points if point in gone])
+            points = [self._storage.store.point(passage.id) for passage in page]
+            known = self._storage.store.get([point for point in points if point in gone])
             gone.difference_update(points)
             added += [
                 passage
@@ -149,9 +151,9 @@ class OpenBM25Arrays(OpenStage):
         self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
-        file, postings = self._home.file, self._postings
-        if file and postings is not None and postings.stamp != self._home.generation:
-            postings.save(file, stamp=self._home.generation)
+        file, postings = self._storage.file, self._postings
+        if file and postings is not None and postings.stamp != self._storage.generation:
+            postings.save(file, stamp=self._storage.generation)
 
     @property
     def parameters(self) -> BM25Parameters:
@@ -180,11 +182,11 @@ class OpenBM25Arrays(OpenStage):
 
     def reads_payloads(self, where: Filter) -> bool:
         """Whether finding what passes the filter would read every payload of a large store."""
-        return where not in self._allowed and self._home.store.reads_payloads(where)
+        return where not in self._allowed and self._storage.store.reads_payloads(where)
 
     def passages(self, points: Sequence[int]) -> dict[int, Passage]:
         """The passages of points."""
-        return self._home.store.get(points)
+        return self._storage.store.get(points)
 
     def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
         """Which rows pass the filter; remembered until the next write, for filters come again."""
@@ -192,7 +194,7 @@ class OpenBM25Arrays(OpenStage):
         mask = remembered.get(where)
         if mask is None:
             mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
-            points = self._home.store.matching(where)
+            points = self._storage.store.matching(where)
             mask[self.rows(points, snapshot)] = True
             if len(remembered) >= _CACHED_FILTERS:
                 remembered.clear()
@@ -204,7 +206,7 @@ class _Reweighed(OpenStage):
     """The arrays, scored with other parameters."""
 
     def __init__(self, stage: OpenBM25Arrays, parameters: BM25Parameters) -> None:
-        super().__init__(stage._home)
+        super().__init__(stage._storage)
         self._key = stage, parameters
 
     def __eq__(self, other: object) -> bool:

@@ -40,9 +40,9 @@ class OpenFollowingBM25(OpenBM25Arrays):
     def current(self, points: Sequence[int], where: Filter | None) -> set[int]:
         """Those of the points that the store has, and that pass the filter now."""
         if where is None or not points:
-            return self._home.store.existing(points)
+            return self._storage.store.existing(points)
         names = IdIn([self._keys[point] for point in points])
-        return set(self._home.store.matching(And(names, where)))
+        return set(self._storage.store.matching(And(names, where)))
 
 
 class _FollowingSearch(ArraysSearch):

@@ -17,7 +17,7 @@ from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
 from ..vectors.store import Sparse, VectorQuery, VectorStore
-from .stage import OpenStage, Prepared, StageHome
+from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
 
@@ -45,7 +45,7 @@ class OpenBM25Vectors(OpenStage):
     page at a time, under a mark in the manifest that outlives a kill.
 
     Args:
-        home: the index's place, as this stage uses it.
+        storage: the index's place, as this stage uses it.
         analyzer: what makes terms of passages and queries.
         parameters: k1 and b.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
@@ -57,13 +57,13 @@ class OpenBM25Vectors(OpenStage):
 
     def __init__(
         self,
-        home: StageHome,
+        storage: StageStorage,
         analyzer: Analyzer,
         parameters: BM25Parameters,
         *,
         reanalyze: bool = False,
     ) -> None:
-        super().__init__(home)
+        super().__init__(storage)
         self.analyzer = analyzer
         self.parameters = parameters
         self._written = 0
@@ -74,11 +74,11 @@ class OpenBM25Vectors(OpenStage):
 
         On a server others read it too: there it is refused, or waits for the first write.
         """
-        terms, place = self._home.state["terms"], self._home.place
+        terms, place = self._storage.state["terms"], self._storage.place
         self._weigher = self._make_weigher()
-        shared = self._home.reread()
+        shared = self._storage.reload_manifest()
         if not has_terms_of(terms, self.analyzer) and (reanalyze or not shared):
-            if self._home.store.count():
+            if self._storage.store.count():
                 logger.warning(
                     "the terms in %s were written by another release of hybridge, of the stemmer "
                     "or of the like: writing them anew",
@@ -86,13 +86,13 @@ class OpenBM25Vectors(OpenStage):
                 )
             for _ in self._reanalyze():
                 pass
-        check_terms(self._home.state["terms"], self.analyzer, place)
+        check_terms(self._storage.state["terms"], self.analyzer, place)
         if not shared:
             for _ in self._settle():
                 pass
 
     def _make_weigher(self) -> SparseBM25:
-        average = self._home.state["average_length"]
+        average = self._storage.state["average_length"]
         return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
@@ -103,18 +103,18 @@ class OpenBM25Vectors(OpenStage):
         state = self._follow()
         if state["reweighing"] or state["terms"] is None:
             yield from self._reweigh(state["average_length"])
-        store = self._home.store
+        store = self._storage.store
         stored = store.count()
         if count < _FEW * stored:
             return  # they cannot change the average by much, and `refresh` will see if they do
         expected = average_length(passages, count, self.analyzer)
-        if stored and (known := store.average_length(self._home.vector)):
+        if stored and (known := store.average_length(self._storage.vector)):
             expected = (known * stored + expected * count) / (stored + count)
         if expected and self._drift(expected) > _DRIFT:
             yield from self._reweigh(expected)
 
     def refresh(self, *, exactly: bool = False) -> Iterator[None]:
-        used = self._home.state["average_length"]
+        used = self._storage.state["average_length"]
         state = self._follow()
         if state["average_length"] != used:  # another client changed it while this one wrote
             yield from self._reweigh(state["average_length"])
@@ -122,7 +122,10 @@ class OpenBM25Vectors(OpenStage):
 
     def _settle(self, *, exactly: bool = False) -> Iterator[None]:
         """Change the weights to the true average if it has drifted too far."""
-        state, average = self._home.state, self._home.store.average_length(self._home.vector)
+        state, average = (
+            self._storage.state,
+            self._storage.store.average_length(self._storage.vector),
+        )
         if state["reweighing"] or (average and self._is_off(average, exactly=exactly)):
             yield from self._reweigh(average or state["average_length"])
 
@@ -130,7 +133,7 @@ class OpenBM25Vectors(OpenStage):
         drift = self._drift(average)
         if exactly or drift > _DRIFT:
             return drift > _ROUNDING
-        return drift > _SLIGHT and self._written >= _MANY * self._home.store.count()
+        return drift > _SLIGHT and self._written >= _MANY * self._storage.store.count()
 
     def _drift(self, average: float) -> float:
         return abs(average / self._weigher.average_length - 1)
@@ -141,10 +144,10 @@ class OpenBM25Vectors(OpenStage):
         Raises:
             EncoderMismatchError: one of them has written the terms anew.
         """
-        if self._home.reread():
-            check_terms(self._home.state["terms"], self.analyzer, self._home.place)
+        if self._storage.reload_manifest():
+            check_terms(self._storage.state["terms"], self.analyzer, self._storage.place)
             self._weigher = self._make_weigher()
-        return self._home.state
+        return self._storage.state
 
     def _reweigh(self, average: float) -> Iterator[None]:
         """Change all stored weights to an average length, a page at a time.
@@ -152,25 +155,25 @@ class OpenBM25Vectors(OpenStage):
         Every vector knows which average it was made with, so that it does not matter where another
         client, or a killed process, has left off.
         """
-        terms, home = terms_of(self.analyzer), self._home
+        terms, storage = terms_of(self.analyzer), self._storage
         while True:
-            under_way = home.store.count() > 0
-            home.remember(average_length=average, terms=terms, reweighing=under_way)
+            under_way = storage.store.count() > 0
+            storage.save_state(average_length=average, terms=terms, reweighing=under_way)
             self._weigher = self._make_weigher()
-            for page in home.store.vector_pages(home.vector):
+            for page in storage.store.vector_pages(storage.vector):
                 self._reweigh_page(page)
                 yield
-            home.store.flush()
-            home.reread()
-            if home.state["average_length"] == average:
+            storage.store.flush()
+            storage.reload_manifest()
+            if storage.state["average_length"] == average:
                 break
-            average = home.state["average_length"]
-        if home.state["reweighing"]:
-            home.remember(reweighing=False)
+            average = storage.state["average_length"]
+        if storage.state["reweighing"]:
+            storage.save_state(reweighing=False)
         self._written = 0
 
     def _reweigh_page(self, page: Mapping[int, Sparse]) -> None:
-        store, name = self._home.store, self._home.vector
+        store, name = self._storage.store, self._storage.vector
         changed: dict[int, Sparse] = {}
         strange = []
         for point, stored in page.items():
@@ -188,16 +191,16 @@ class OpenBM25Vectors(OpenStage):
 
     def _reanalyze(self) -> Iterator[None]:
         """Write the terms of all passages anew. Until it is done the manifest knows of no terms."""
-        home = self._home
-        home.touch()
-        home.remember(terms={})
-        for page in home.store.pages():
+        storage = self._storage
+        storage.mark_derived_stale()
+        storage.save_state(terms={})
+        for page in storage.store.pages():
             vectors = self._weigher.index_passages([passage.text for passage in page])
-            points = [home.store.point(passage.id) for passage in page]
-            home.store.set_vectors(home.vector, points, vectors)
+            points = [storage.store.point(passage.id) for passage in page]
+            storage.store.set_vectors(storage.vector, points, vectors)
             yield
-        home.store.flush()
-        home.remember(terms=terms_of(self.analyzer), reweighing=False)
+        storage.store.flush()
+        storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(rows=self._weigher.index_passages([p.text for p in passages]))
@@ -226,8 +229,8 @@ class OpenBM25Vectors(OpenStage):
         return self._weigher.encode_queries(queries)
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
-        home = self._home
-        return WeighedSearch(home.store, home.vector, encoded, self.analyzer, self._weigher)
+        storage = self._storage
+        return WeighedSearch(storage.store, storage.vector, encoded, self.analyzer, self._weigher)
 
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:

@@ -21,7 +21,7 @@ from ..vectors.options import Datatype, TokenVectors
 from ..vectors.store import VectorQuery
 from .dense import Dense, described, nameless
 from .record import StageRecord
-from .stage import Stage, StageHome, check_stage_name
+from .stage import Stage, StageStorage, check_stage_name
 from .vector import OpenVectorStage, VectorSearch, VectorStage
 
 __all__ = ["LATE", "LateInteraction", "LateSearch", "OpenLateInteraction", "with_blanks"]
@@ -162,8 +162,8 @@ class LateInteraction(VectorStage):
     def settings(self) -> dict[str, JSON]:
         return {"encoder": self.identity, "blend": self.blend}
 
-    def open(self, home: StageHome) -> OpenLateInteraction:
-        return OpenLateInteraction(home, self)
+    def open(self, storage: StageStorage) -> OpenLateInteraction:
+        return OpenLateInteraction(storage, self)
 
 
 def _first_encoder(stages: Sequence[Stage]) -> Encoder | None:
@@ -176,7 +176,7 @@ class OpenLateInteraction(OpenVectorStage):
     stage: LateInteraction
 
     def begin(self, encoded: Sequence[Any]) -> LateSearch:
-        return LateSearch(self._home.store, self._home.vector, encoded)
+        return LateSearch(self._storage.store, self._storage.vector, encoded)
 
 
 class LateSearch(VectorSearch):

@@ -12,7 +12,7 @@ from ..vectors.options import SparseVectors
 from ..vectors.store import Rows
 from .dense import described, nameless
 from .record import StageRecord
-from .stage import Stage, StageHome, check_stage_name
+from .stage import Stage, StageStorage, check_stage_name
 from .vector import OpenVectorStage, VectorSearch, VectorStage
 
 if TYPE_CHECKING:
@@ -95,16 +95,16 @@ class LearnedSparse(VectorStage):
     def settings(self) -> dict[str, JSON]:
         return {"encoder": self.identity}
 
-    def open(self, home: StageHome) -> OpenVectorStage:
-        return _OpenLearnedSparse(home, self)
+    def open(self, storage: StageStorage) -> OpenVectorStage:
+        return _OpenLearnedSparse(storage, self)
 
 
 class _OpenLearnedSparse(OpenVectorStage):
     stage: LearnedSparse
 
     def begin(self, encoded: Sequence[Any]) -> LearnedSparseSearch:
-        home = self._home
-        return LearnedSparseSearch(home.store, home.vector, encoded, self.stage.encoder)
+        storage = self._storage
+        return LearnedSparseSearch(storage.store, storage.vector, encoded, self.stage.encoder)
 
 
 class LearnedSparseSearch(VectorSearch):

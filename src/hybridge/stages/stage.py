@@ -22,7 +22,7 @@ from ..vectors.options import VectorKind
 from ..vectors.store import Ranking, Rows, VectorStore
 from .record import StageRecord
 
-__all__ = ["OpenStage", "Prepared", "Stage", "StageHome", "StageSearch", "check_stage_name"]
+__all__ = ["OpenStage", "Prepared", "Stage", "StageSearch", "StageStorage", "check_stage_name"]
 
 
 class StageSearch(Protocol):
@@ -37,7 +37,7 @@ class StageSearch(Protocol):
         ...
 
 
-class StageHome(Protocol):
+class StageStorage(Protocol):
     """The place of an index, as one of its stages uses it."""
 
     @property
@@ -80,15 +80,15 @@ class StageHome(Protocol):
         """What the manifest keeps for the stage, as JSON."""
         ...
 
-    def remember(self, **state: JSON) -> None:
+    def save_state(self, **state: JSON) -> None:
         """Change entries of `state`, so that they outlive a kill."""
         ...
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         """Read the manifest as other clients left it; return False where there can be none."""
         ...
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Mark derived files as stale; to be called before each write."""
         ...
 
@@ -112,15 +112,15 @@ class OpenStage(ABC):
     The methods that follow writes do nothing here: what lies in the store needs no following.
 
     Args:
-        home: the index's place, as this stage uses it.
+        storage: the index's place, as this stage uses it.
 
     Attributes:
         name: in traces and weights.
     """
 
-    def __init__(self, home: StageHome) -> None:
-        self.name = home.name
-        self._home = home
+    def __init__(self, storage: StageStorage) -> None:
+        self.name = storage.name
+        self._storage = storage
 
     @abstractmethod
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
@@ -251,7 +251,7 @@ class Stage(ABC):
         return dict(self.to_config())
 
     @abstractmethod
-    def open(self, home: StageHome) -> OpenStage:
+    def open(self, storage: StageStorage) -> OpenStage:
         """Return the stage of an open index."""
 
 

@@ -20,7 +20,7 @@ from ..vectors.store import (
     check_tokens,
     check_vectors,
 )
-from .stage import OpenStage, Stage, StageHome
+from .stage import OpenStage, Stage, StageStorage
 
 __all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
 
@@ -58,20 +58,20 @@ class VectorStage(Stage):
     def encode_passages(self, texts: Sequence[str]) -> Rows:
         """Return one row a text, as `encode_queries` does."""
 
-    def open(self, home: StageHome) -> OpenVectorStage:
-        return OpenVectorStage(home, self)
+    def open(self, storage: StageStorage) -> OpenVectorStage:
+        return OpenVectorStage(storage, self)
 
 
 class OpenVectorStage(OpenStage):
     """A `VectorStage` of an open index.
 
     Args:
-        home: the index's place, as this stage uses it.
+        storage: the index's place, as this stage uses it.
         stage: the definition.
     """
 
-    def __init__(self, home: StageHome, stage: VectorStage) -> None:
-        super().__init__(home)
+    def __init__(self, storage: StageStorage, stage: VectorStage) -> None:
+        super().__init__(storage)
         self.stage = stage
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
@@ -85,7 +85,7 @@ class OpenVectorStage(OpenStage):
         return [row if isinstance(row, tuple) else row.tolist() for row in checked]
 
     def begin(self, encoded: Sequence[Any]) -> VectorSearch:
-        return VectorSearch(self._home.store, self._home.vector, encoded)
+        return VectorSearch(self._storage.store, self._storage.vector, encoded)
 
 
 def check_rows(kind: VectorKind, rows: Any, count: int) -> Rows:

@@ -16,12 +16,12 @@ from .manifest import Manifest
 from .read_only import ReadOnlyFolder
 from .served import Served
 
-__all__ = ["Home", "create_home", "open_home"]
+__all__ = ["Storage", "create_storage", "open_storage"]
 
 logger = logging.getLogger(__name__)
 
 
-class Home(Protocol):
+class Storage(Protocol):
     """A place that keeps an index: its store, its manifest, and room for what is derived."""
 
     store: VectorStore
@@ -60,7 +60,7 @@ class Home(Protocol):
         """The token that derived arrays must carry to be of this state of the store."""
         ...
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         """The passages, each checked for what keeps this place from holding it.
 
         To be called before anything is written or deleted, with no passages too.
@@ -71,15 +71,15 @@ class Home(Protocol):
         """
         ...
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Make sure that what was derived so far is stale; to be called before each write."""
         ...
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest."""
         ...
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         """Take over the manifest as other clients left it; False where there can be none."""
         ...
 
@@ -96,7 +96,7 @@ class Home(Protocol):
         ...
 
 
-def create_home(
+def create_storage(
     path: str | Path | None,
     url: str | None,
     api_key: str | None,
@@ -104,8 +104,8 @@ def create_home(
     manifest: Manifest,
     *,
     overwrite: bool,
-) -> Home:
-    """A new home at the place that the arguments of `HybridIndex.create` name."""
+) -> Storage:
+    """A new storage at the place that the arguments of `HybridIndex.create` name."""
     if url is None:
         folder = None if path is None else Path(path).expanduser()
         return Folder.create(folder, manifest, overwrite=overwrite)
@@ -118,15 +118,15 @@ def create_home(
         raise
 
 
-def open_home(
+def open_storage(
     path: str | Path | None,
     url: str | None,
     api_key: str | None,
     collection: str,
     *,
     read_only: bool | None = None,
-) -> Home:
-    """The home at the place that the arguments of `HybridIndex.open` name."""
+) -> Storage:
+    """The storage at the place that the arguments of `HybridIndex.open` name."""
     if url is not None:
         _check_one_place(path)
         client = connect(url, api_key)
