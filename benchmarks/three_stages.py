@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from rich.console import Console
 
 import bge_small
 from corpus import CACHE, SCIFACT, Corpus, embed_scifact, judged, load
-from hybridge import CallableEncoder, FusedRetriever, HybridIndex
+from hybridge import BM25, CallableEncoder, Dense, HybridIndex
 from hybridge.evaluation import evaluate
 from hybridge.fusion import ConvexCombination, Fusion
 from measure import DEPTH
@@ -43,59 +42,57 @@ def main() -> None:
     embed_scifact(arguments.cache)
     corpus, bge = load(SCIFACT, arguments.cache), bge_small.embed_scifact(arguments.cache)
     console = Console(width=100)
-    with systems(corpus, bge) as found:
-        train, test = judged("train"), judged("test")
-        alone = {name: found[name] for name in ("bge", "bge, instructed")}
+    train, test = judged("train"), judged("test")
+    with (
+        index_of(corpus, bge, "queries") as plain,
+        index_of(corpus, bge, "instructed") as instructed,
+    ):
+        indexes = {"bge": plain, "bge, instructed": instructed}
+        alone = {name: index.stages["bge"] for name, index in indexes.items()}
         console.print("Train queries: bge without the instruction and with it")
         evaluation = evaluate(alone, train.queries, train.qrels, MEASURES, k=DEPTH)
         console.print(evaluation)
-        plain, instructed = (evaluation.mean(name, "nDCG@10") for name in alone)
-        chosen, other = list(alone)[:: -1 if instructed > plain else 1]
-        asked = {name: system for name, system in found.items() if other not in name.split(" + ")}
+        chosen = max(alone, key=lambda name: evaluation.mean(name, "nDCG@10"))
         console.print(f"Test queries: {chosen}")
-        evaluation = evaluate(asked, test.queries, test.qrels, MEASURES, k=DEPTH)
-        console.print(evaluation)
+        systems = dict(systems_of(indexes[chosen]))
+        console.print(evaluate(systems, test.queries, test.qrels, MEASURES, k=DEPTH))
 
 
-@contextmanager
-def systems(corpus: Corpus, bge: Mapping[str, Vectors]) -> Iterator[dict[str, Any]]:
-    """Open each stage alone, and each fusion of two and of all three.
+def index_of(corpus: Corpus, bge: Mapping[str, Vectors], rows: str) -> HybridIndex:
+    """Make an index of three stages.
 
     Args:
         corpus: SciFact, with MiniLM's vectors.
         bge: the vectors of bge, as `bge_small.embed_scifact` gives them.
+        rows: which vectors of the queries: ``"queries"``, or ``"instructed"``.
     """
     texts = [text for split in ("train", "test") for text in judged(split).queries.values()]
-    with ExitStack() as stack:
-        minilm = stack.enter_context(_index(corpus, corpus.vectors, corpus.query_vectors))
-        stages: dict[str, Any] = {"BM25": minilm.bm25, "MiniLM": minilm.dense}
-        for name, rows in (("bge", "queries"), ("bge, instructed", "instructed")):
-            queries = dict(zip(texts, bge[rows], strict=True))
-            stages[name] = stack.enter_context(_index(corpus, bge["passages"], queries)).dense
-        found = dict(stages)
-        for count in (2, 3):
-            for names in combinations(stages, count):
-                if {"bge", "bge, instructed"} <= set(names):
-                    continue
-                for normalization, fusion in FUSIONS.items():
-                    label = f"{' + '.join(names)} + {normalization}"
-                    found[label] = fused({name: stages[name] for name in names}, fusion)
-        yield found
+    queries = dict(zip(texts, bge[rows], strict=True))
+    minilm, small = _lookup(corpus.vectors, corpus.query_vectors), _lookup(bge["passages"], queries)
+    index = HybridIndex.create(
+        stages=[BM25(name="BM25"), Dense(minilm, name="MiniLM"), Dense(small, name="bge")]
+    )
+    vectors = {"MiniLM": corpus.vectors, "bge": bge["passages"]}
+    index.add(corpus.passages, vectors=vectors, progress=False)
+    return index
 
 
-def fused(stages: Mapping[str, Any], fusion: Fusion) -> Any:
-    """Return one retriever over some stages, weighed alike."""
-    return FusedRetriever(stages, fusion=fusion)
+def systems_of(index: HybridIndex) -> Iterator[tuple[str, Any]]:
+    """Yield each stage alone, and each fusion of two and of all three, weighed alike."""
+    yield from index.stages.items()
+    for count in (2, 3):
+        for names in combinations(index.stages, count):
+            weights = {name: float(name in names) for name in index.stages}
+            for normalization, fusion in FUSIONS.items():
+                tuned = index.tuned(weights=weights, fusion=fusion)
+                yield f"{' + '.join(names)} + {normalization}", tuned
 
 
-def _index(corpus: Corpus, vectors: Vectors, query_vectors: Mapping[str, Vectors]) -> HybridIndex:
+def _lookup(vectors: Vectors, query_vectors: Mapping[str, Vectors]) -> CallableEncoder:
     def encode_queries(queries: Sequence[str]) -> Vectors:
         return np.stack([query_vectors[query] for query in queries])
 
-    encoder = CallableEncoder(encode_queries, dimension=vectors.shape[1], identity="lookup")
-    index = HybridIndex.create(encoder=encoder)
-    index.add(corpus.passages, vectors=vectors, progress=False)
-    return index
+    return CallableEncoder(encode_queries, dimension=vectors.shape[1], identity="lookup")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""A little distribution as a user would write it, with a fusion, a reranker and, later, a stage."""
+"""A little distribution as a user would write it, with a fusion, a reranker and a stage."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ summed = loud:Summed
 
 [hybridge.rerankers]
 shortest = loud:ShortestFirst
+
+[hybridge.stages]
+trigrams = loud:Trigrams
 """
 
 MODULE = '''
@@ -24,6 +27,8 @@ from dataclasses import replace
 
 from hybridge import StageScore
 from hybridge.fusion import check_weights
+from hybridge.stages import OpenVectorStage, VectorSearch, VectorStage
+from hybridge.vectors import SparseVectors
 
 
 class Loudest:
@@ -84,7 +89,51 @@ class ShortestFirst:
         ]
 
 
-# --- The stage plugin stands below this line, and its group in ENTRY_POINTS. ---
+class Trigrams(VectorStage):
+    """Groups of three letters, by how many of them a passage has."""
+
+    kind = "trigrams"
+    vectors = SparseVectors()
+
+    def __init__(self, name="trigrams", size=3):
+        self.name = name
+        self.size = size
+
+    @property
+    def identity(self):
+        return f"trigrams of {self.size}"
+
+    def encode_passages(self, texts):
+        return [self._encoded(text.lower()) for text in texts]
+
+    encode_queries = encode_passages
+
+    def _encoded(self, text):
+        groups = {text[i : i + self.size] for i in range(len(text) - self.size + 1)}
+        numbers = {sum(ord(c) * 31**i for i, c in enumerate(group)) for group in groups}
+        return sorted(numbers), [1.0] * len(numbers)
+
+    def to_config(self):
+        return {"size": self.size}
+
+    @classmethod
+    def restored(cls, record, given=None, stages=()):
+        return cls(record.name, **record.config)
+
+    def open(self, storage):
+        return OpenTrigrams(storage, self)
+
+
+class OpenTrigrams(OpenVectorStage):
+    def begin(self, encoded):
+        storage = self._storage
+        return TrigramSearch(storage.store, storage.vector, encoded)
+
+
+class TrigramSearch(VectorSearch):
+    def contributions(self, points):
+        [scores] = self.exact([points])
+        return [{"groups in common": scores[point]} for point in points]
 '''
 
 

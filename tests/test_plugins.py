@@ -69,6 +69,53 @@ print(json.dumps({
 )
 
 
+CREATE_STAGES = (
+    COMMON
+    + """
+from hybridge.stages import BM25, Dense
+from loud import Trigrams
+
+stages = [BM25(), Dense(encoder, name="letters")]
+with HybridIndex.create(folder, stages=[*stages, Trigrams(size=4)]) as index:
+    index.add(PASSAGES)
+    [hits] = index.search(["salty wateer"], 3)
+print(json.dumps([[hit.passage.id, hit.score] for hit in hits]))
+"""
+)
+
+REOPEN_STAGES = (
+    COMMON
+    + """
+from hybridge import explain, tune
+from hybridge.stages import Dense
+from hybridge.tuning import Space
+
+assert "loud" not in sys.modules
+with HybridIndex.open(folder, stages=[Dense(encoder, name="letters")]) as index:
+    [hits] = index.search(["salty wateer"], 3)
+    [alone] = index.stages["trigrams"].search(["salty wateer"], 3)
+    queries = {query: query for query in QUERIES}
+    best = [found[0].passage.id for found in index.bm25.search(QUERIES)]
+    labels = {query: {passage: 1} for query, passage in zip(QUERIES, best)}
+    space = Space(fusion=["convex"], weights=[0, 0.5, 1], depth=[20], k1=[], b=[])
+    tuning = tune(index, queries, labels, space=space, folds=2)
+    explanation = explain(index, "salty wateer", alone[0])
+    info = index.info()["stages"]["trigrams"]
+    index.remove_stage("trigrams")
+    left = list(index.stages)
+print(json.dumps({
+    "hits": [[hit.passage.id, hit.score] for hit in hits],
+    "alone": [[hit.passage.id, hit.passage.text, hit.score] for hit in alone],
+    "trace": [entry.stage for entry in alone[0].trace],
+    "tried": sorted({name for trial in tuning.trials for name in trial.setting.weights}),
+    "explained": str(explanation),
+    "info": info,
+    "left": left,
+}))
+"""
+)
+
+
 @pytest.fixture
 def loud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the distribution ``loud``, on the path of this process."""
@@ -107,6 +154,41 @@ def test_without_its_distribution_the_index_says_what_is_missing(tmp_path: Path)
     said = run_fresh(reopen, tmp_path / "index")
     assert "there is no fusion 'loudest'" in said
     assert "hybridge.fusions" in said
+
+
+def test_an_index_of_a_plugin_s_stage_opens_in_a_fresh_process(tmp_path: Path) -> None:
+    package = tmp_path / "site"
+    package.mkdir()
+    install(package)
+    made = json.loads(run_fresh(CREATE_STAGES, tmp_path / "index", path=package))
+    found = json.loads(run_fresh(REOPEN_STAGES, tmp_path / "index", path=package))
+    assert found["hits"] == made
+    query = "salty wateer"
+    for _, text, score in found["alone"]:
+        of_query, of_text = (
+            {part[i : i + 4] for i in range(len(part) - 3)} for part in (query, text.lower())
+        )
+        assert score == len(of_query & of_text)
+    assert found["trace"] == ["trigrams"]
+    assert found["tried"] == ["bm25", "letters", "trigrams"]
+    assert "trigrams: score" in found["explained"]
+    assert "groups in common" in found["explained"]
+    assert found["info"]["size"] == 4
+    assert found["left"] == ["bm25", "letters"]
+
+
+def test_without_its_distribution_an_index_names_the_stage(tmp_path: Path) -> None:
+    package = tmp_path / "site"
+    package.mkdir()
+    install(package)
+    run_fresh(CREATE_STAGES, tmp_path / "index", path=package)
+    reopen = COMMON + (
+        "try:\n    HybridIndex.open(folder, encoder=encoder)\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    message = run_fresh(reopen, tmp_path / "index")
+    assert "there is no stage 'trigrams'" in message
+    assert "hybridge.stages" in message
 
 
 def test_a_fusion_by_name_and_from_its_configuration(loud: Path) -> None:

@@ -222,7 +222,7 @@ def _all(manifest: Manifest) -> list[StageRecord]:
 def _check_own(storage: Storage) -> None:
     if storage.is_shared:
         raise InvalidInputError(
-            f"the stages of {storage.place} cannot be changed, because its vectors belong to others: "
+            f"the stages of {storage.place} cannot be changed, because others keep its vectors: "
             "make your own index with HybridIndex.create"
         )
 
