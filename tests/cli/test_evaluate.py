@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from hybridge import HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
 from hybridge.cli.evaluate import _names
+from hybridge.stages import BM25, Dense
 
 CORPUS = {
     "d1": "Apples grow on trees.",
@@ -147,6 +148,27 @@ def test_every_stage_has_a_row_of_its_name() -> None:
         "BM25 (2)",
         "hybrid",
     ]
+
+
+@pytest.mark.parametrize("names", [["words", "meaning"], ["words"], ["meaning"]])
+def test_an_index_has_a_row_for_each_of_its_stages(
+    names: list[str], tmp_path: Path, encoder: SentenceTransformerEncoder
+) -> None:
+    kinds = {
+        "words": BM25(name="words", lexical="qdrant"),
+        "meaning": Dense(encoder, name="meaning"),
+    }
+    with HybridIndex.create(tmp_path / "own", stages=[kinds[name] for name in names]) as index:
+        index.add(Passage(key, text) for key, text in CORPUS.items())
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\nb,apples on trees\n")
+    qrels.write_text("a,d4,2\nb,d1,1\n")
+    own = [tmp_path / "own", "--queries", queries, "--qrels", qrels, "--json"]
+    facts = json.loads(evaluate(*own).stdout)
+    assert list(facts["results"]) == [*names, "hybrid"]
+    assert facts["encoder"] == (encoder.identity if "meaning" in names else None)
+    best = facts["results"]["hybrid"]["recall@100"]
+    assert best == (1.0 if "meaning" in names else 0.5)
 
 
 def test_an_unknown_baseline_of_an_index_is_refused_too(index: Path, tmp_path: Path) -> None:

@@ -217,8 +217,8 @@ def test_options_reach_a_new_index(folder: Path) -> None:
     assert len(ids("idx")) > 4
     with HybridIndex.open("idx") as opened:
         facts = opened.info()
-    assert facts["lexical"] == "qdrant"
-    assert "german" in str(facts["analyzer"])
+    assert facts["stages"]["bm25"]["lexical"] == "qdrant"
+    assert "german" in str(facts["stages"]["bm25"]["analyzer"])
 
 
 @pytest.mark.engine

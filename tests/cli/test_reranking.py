@@ -109,8 +109,8 @@ def test_index_keeps_token_vectors_when_asked(tmp_path: Path) -> None:
     made = run("index", tmp_path / "note.txt", "--to", tmp_path / "late", "--late-interaction")
     assert made.exit_code == 0, made.output
     facts = json.loads(run("info", tmp_path / "late", "--json").stdout)
-    assert facts["late_interaction"]["bytes_per_passage"] > 0
-    assert "late_interaction.bytes_per_passage" in run("info", tmp_path / "late").stdout
+    assert facts["stages"]["late-interaction"]["bytes_per_passage"] > 0
+    assert "stages.late-interaction.bytes_per_passage" in run("info", tmp_path / "late").stdout
     run("index", tmp_path / "note.txt", "--to", tmp_path / "plain")
     refused = run("index", tmp_path / "note.txt", "--to", tmp_path / "plain", "--late-interaction")
     assert refused.exit_code == 1

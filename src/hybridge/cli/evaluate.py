@@ -114,7 +114,7 @@ def _rows(index: HybridIndex, fused: FusedRetriever | None) -> dict[str, Retriev
     if fused is not None:
         return {**fused.retrievers, FUSED: fused}
     stages = list(index.defaults["weights"])
-    alone = [getattr(index, stage) for stage in stages]
+    alone = [index.stages[stage] for stage in stages]
     return dict(zip(_names(stages), [*alone, index.tuned(blend=0)], strict=True))
 
 

@@ -79,7 +79,7 @@ def index(
         opened = place.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
     with opened:
-        if lexical not in (None, held := opened.lexical):
+        if lexical is not None and lexical != (held := opened.lexical):
             raise InvalidInputError(
                 f"{place} was made with --lexical {held}: leave the option out, or make a new index"
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ..errors import InvalidInputError
 from .fusing import Others, fused_with
 from .options import Making
 
@@ -152,19 +153,24 @@ class Judged(Others, Making):
         indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
         if fused is not None:
             indexes = fused.retrievers
+        encoder = None
+        with suppress(InvalidInputError):  # there is no dense stage
+            encoder = index.encoder.identity
         return {
             "collection": " + ".join(indexes),
             "split": self.name,
             "passages": sum(map(len, indexes.values())),
             "queries": sum(query in collection.qrels for query in collection.queries),
-            "encoder": index.encoder.identity,
+            "encoder": encoder,
         }
 
     def _own(self, index: HybridIndex) -> Collection:
         from ..evaluation import Collection, known_item_queries, read_qrels, read_queries
 
         if self.known_items is not None:
-            language: Any = index.analyzer.to_config().get("language")
+            language: Any = None
+            with suppress(InvalidInputError):  # there is no BM25 stage
+                language = index.analyzer.to_config().get("language")
             return known_item_queries(index, self.known_items, language=language)
         if self.queries is None or self.qrels is None:
             raise AssertionError("none of them comes alone")
