@@ -355,6 +355,28 @@ def test_an_index_may_have_one_stage_alone() -> None:
             index.remove_stage("words")
 
 
+def test_bm25_may_be_alone_and_get_company(place: dict[str, Any], tmp_path: Path) -> None:
+    folder = {} if "url" in place else {"path": tmp_path / "index"}
+    with created({**place, **folder}, [BM25(lexical=place["lexical"])]) as index:
+        index.add(PASSAGES)
+        expected = index.bm25.search(QUERIES)
+        assert [[h.passage.id for h in hits] for hits in index.search(QUERIES)] == [
+            [h.passage.id for h in hits] for hits in expected
+        ]
+        index.add_stage(Dense(letters(), name="letters"))
+        both = index.search(QUERIES)
+        index.remove_stage("bm25")
+        index.add_stage(BM25(lexical=place["lexical"]))
+        assert outline(index.search(QUERIES)) == outline(both)
+        index.remove_stage("letters")
+        assert outline(index.bm25.search(QUERIES)) == outline(expected)
+    if folder:
+        with HybridIndex.open(tmp_path / "index") as again:
+            again.add([Passage("new", "a whale")])
+            again.delete(["p0"])
+            assert [h.passage.id for h in again.search(["whale"])[0]] == ["new"]
+
+
 def test_several_late_stages_score_one_after_another() -> None:
     chosen = [*stages()[:3], LateInteraction(WordTokens("a"), name="first", blend=0.5)]
     second = LateInteraction(WordTokens("b"), name="second", blend=0.25)

@@ -31,7 +31,14 @@ from ..forking import renew_in_children
 from ..lexical.files import remove_file
 from ..passages import Passage, point_number
 from .awaited import read_awaited, write_awaited
-from .edge_config import creation, exact_params, index_params, search_params, shard_config
+from .edge_config import (
+    NO_VECTORS,
+    creation,
+    exact_params,
+    index_params,
+    search_params,
+    shard_config,
+)
 from .first_passing import first_passing
 from .frequencies import Frequencies
 from .options import DenseVectors, SparseVectors, StoreOptions, VectorKind
@@ -147,8 +154,10 @@ class EdgeStore:
         self._frequencies.pop(name, None)
         with self._changing():
             _remove_frequencies(self._path, name)
-        self._update("remove vectors", edge.UpdateOperation.delete_vector_name(name))
         kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
+        if not kept:
+            self._update("remove vectors", creation(NO_VECTORS, SparseVectors()))
+        self._update("remove vectors", edge.UpdateOperation.delete_vector_name(name))
         self.options = replace(self.options, vectors=kept)
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
@@ -594,12 +603,15 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     sparse = config_of_shard.get("sparse_vectors", {})
     there = {*config_of_shard.get("vectors", {}), *sparse}
     stale = {name for name, params in sparse.items() if params.get("modifier")}
-    for name in there - options.vectors.keys() | stale:
+    wanted = options.vectors or {NO_VECTORS: SparseVectors()}
+    for name, kind in wanted.items():
+        if name not in there and name not in stale:
+            shard.update(creation(name, kind))
+    for name in there - wanted.keys() | stale:
         _remove_frequencies(path, name)
         shard.update(edge.UpdateOperation.delete_vector_name(name))
-    for name, kind in options.vectors.items():
-        if name not in there or name in stale:
-            shard.update(creation(name, kind))
+    for name in stale & wanted.keys():
+        shard.update(creation(name, wanted[name]))
     shard.close()
     return edge.EdgeShard.load(str(path), config)
 

@@ -9,8 +9,17 @@ from .options import DenseVectors, StoreOptions, TokenVectors, VectorKind
 if TYPE_CHECKING:
     import qdrant_edge as edge
 
-__all__ = ["creation", "exact_params", "index_params", "search_params", "shard_config"]
+__all__ = [
+    "NO_VECTORS",
+    "creation",
+    "exact_params",
+    "index_params",
+    "search_params",
+    "shard_config",
+]
 
+# A shard must have a vector; where the options name none, it is this one, which no point has.
+NO_VECTORS = "no-vectors"
 # Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
 _NEVER = 2**40
 # So many kilobytes of vectors are searched without the graph.
@@ -43,6 +52,8 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
         else:
             # Without the engine's IDF, which counts deleted passages too: the store has its own.
             sparse[name] = edge.EdgeSparseVectorParams()
+    if not options.vectors:
+        sparse[NO_VECTORS] = edge.EdgeSparseVectorParams()
     return edge.EdgeConfig(
         vectors=dense,
         sparse_vectors=sparse or None,
