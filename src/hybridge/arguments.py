@@ -39,7 +39,9 @@ def check_queries(queries: Sequence[str]) -> list[str]:
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
     """
-    listed = list(_iterable(queries, "queries", 'search(["..."])'))
+    if type(queries) is not list:
+        queries = list(_iterable(queries, "queries", 'search(["..."])'))
+    listed = list(queries)
     for query in listed:
         if not isinstance(query, str):
             raise InvalidInputError(f"queries must be strings, not {type(query).__name__}")

@@ -40,20 +40,12 @@ class StageSearch(Protocol):
 class StageStorage(Protocol):
     """The place of an index, as one of its stages uses it."""
 
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        ...
-
-    @property
-    def vector(self) -> str:
-        """The name of the stage's vectors in the store."""
-        ...
-
-    @property
-    def store(self) -> VectorStore:
-        """The store of the passages."""
-        ...
+    name: str
+    """The stage's name."""
+    vector: str
+    """The name of the stage's vectors in the store."""
+    store: VectorStore
+    """The store of the passages."""
 
     @property
     def place(self) -> str:
