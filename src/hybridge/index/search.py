@@ -34,7 +34,7 @@ __all__ = [
 
 # Candidates and their scores, in no order.
 Scores: TypeAlias = Mapping[int, float]
-Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
+_Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
 
@@ -110,7 +110,7 @@ class SearchRecord:
         """Each candidate's last score."""
         return self.rescored[-1].after if self.rescored else self.fused
 
-    def hits(self, get: Getter, k: int) -> list[list[Hit]]:
+    def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
 
         Args:
@@ -222,7 +222,7 @@ def run_search(
     return SearchRecord(names, tops, runs, fused, rescored)
 
 
-def _passages(get: Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
+def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
     """The passages of all candidates of the runs, as far as they are there."""
     points = set[int]().union(*runs)
     return get(list(points)) if points else {}

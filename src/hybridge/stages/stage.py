@@ -242,6 +242,9 @@ class Stage(ABC):
         """What `HybridIndex.info` says of it, as JSON."""
         return dict(self.to_config())
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r})"
+
     @abstractmethod
     def open(self, storage: StageStorage) -> OpenStage:
         """Return the stage of an open index."""

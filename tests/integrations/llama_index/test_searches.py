@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hybridge.index.views import StageRetriever
+from hybridge.index.single_stage import StageRetriever
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
