@@ -66,6 +66,7 @@ class IndexStageStorage:
         return self._record.state
 
     def save_state(self, **state: JSON) -> None:
+        self._storage.reload_manifest()  # on a server others may have saved theirs
         record = replace(self._record, state={**self._record.state, **state})
         self._storage.save_manifest(self._storage.manifest.with_stage(record))
 
