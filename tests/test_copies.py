@@ -41,7 +41,6 @@ from hybridge import (
     tune,
 )
 from hybridge import filters as f
-from hybridge.bridging import Found
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
@@ -49,7 +48,6 @@ from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
-from hybridge.foreign import Inside
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
 from hybridge.fusion import (
@@ -62,6 +60,7 @@ from hybridge.fusion import (
     ZScore,
 )
 from hybridge.index import LateInteraction
+from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
 from hybridge.reranking import TextReranker
@@ -169,7 +168,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plan(["cats"], 3, None),
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
-    "Found": lambda w: Found("1", "text", {"a": 1}, 0.5),
+    "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
@@ -177,7 +176,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "HybridIndex": lambda w: w.index,
     "IdIn": lambda w: f.IdIn(["1", "3"]),
     "In": lambda w: f.In("year", [2020, 2021]),
-    "Inside": lambda w: Inside(w.bm25, 3, f.Eq("year", 2020), 0.5),
+    "FutureIndex": lambda w: FutureIndex(),
+    "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
     "LangChainLayout": lambda w: LangChainLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
@@ -244,7 +244,8 @@ ERRORS = {
 
 # Public classes of which there is nothing to copy, and why.
 OTHERS = {
-    "Bridge": "abstract: the adapters' tests copy theirs",
+    "FrameworkEncoder": "the adapters' tests copy theirs",
+    "FrameworkRetriever": "abstract: the adapters' tests copy theirs",
     "ColBERTRetriever": "in tests/colbert/ragatouille/test_lifecycle.py",
     "Condition": "abstract",
     "Comparison": "abstract among filters; the evaluation's is above",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from .bridged import BridgedRetriever
-from .reranker import HybridgeReranker
-from .rerankers import ColBERTReranker, CrossEncoderReranker
-from .retriever import HybridgeRetriever
-from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from .structured_query import HybridTranslator
 from .vectorstores import HybridVectorStore
 
@@ -18,7 +16,6 @@ __all__ = [
     "ColBERTReranker",
     "ColBERTRetriever",
     "CrossEncoderReranker",
-    "HybridRetriever",
     "HybridTranslator",
     "HybridVectorStore",
     "HybridgeReranker",

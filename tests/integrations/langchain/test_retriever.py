@@ -30,7 +30,6 @@ from langchain_hybridge import (
     BM25Retriever,
     CrossEncoderReranker,
     HybridgeRetriever,
-    HybridRetriever,
     HybridVectorStore,
 )
 
@@ -218,7 +217,7 @@ def pair(
                 return index.search(*args, **words, **options, fusion="dbsf")
 
             return (
-                HybridRetriever(retriever=index, fusion="dbsf", **options, **shown),
+                HybridgeRetriever(retriever=index, fusion="dbsf", **options, **shown),
                 weighted,
             )
         case "bm25":
@@ -611,7 +610,7 @@ class Nameless(Embeddings):
         ({"retriever": "mine"}, InvalidInputError, "from_index"),
     ],
 )
-@pytest.mark.parametrize("made", [HybridgeRetriever, BM25Retriever, HybridRetriever])
+@pytest.mark.parametrize("made", [HybridgeRetriever, BM25Retriever])
 def test_a_bad_field_costs_no_work(
     made: Any, tmp_path: Path, settings: dict[str, Any], error: type[Exception], named: str
 ) -> None:
@@ -693,9 +692,9 @@ def test_the_index_and_its_embeddings_are_named(
         "ls_retriever_name": "bm25",
         "ls_vector_store_provider": "BM25Retriever",
     }
-    made = HybridRetriever.from_texts(["x"], embedding=DeterministicFakeEmbedding(size=3))
+    made = HybridgeRetriever.from_texts(["x"], embedding=DeterministicFakeEmbedding(size=3))
     assert made._get_ls_params() == {
-        "ls_retriever_name": "hybrid",
+        "ls_retriever_name": "hybridge",
         "ls_vector_store_provider": "HybridIndex",
         "ls_embedding_provider": "DeterministicFakeEmbedding",
         "ls_embedding_model": "langchain:DeterministicFakeEmbedding",
@@ -719,13 +718,12 @@ def test_passages_are_not_needed_to_be_documents(passages: list[Passage]) -> Non
 
 
 def test_a_retriever_makes_its_pipeline_once(index: HybridIndex, shortest: TextReranker) -> None:
-    retriever = HybridRetriever(
+    retriever = HybridgeRetriever(
         retriever=index, rerankers=[shortest], weights={"bm25": 1, "dense": 1}
     )
-    made = retriever._pipeline()
+    made = retriever.search_config.retriever
     retriever.invoke(QUERIES[0], k=2, filter={"year": {"$gte": 2020}})
-    assert retriever._pipeline() is made
-    assert retriever.inside.retriever is made
+    assert retriever.search_config.retriever is made
 
 
 @pytest.mark.parametrize(
@@ -749,7 +747,7 @@ def test_a_field_that_is_assigned_counts_in_the_next_search(
         "k": 1,
         "rerank_depth": 2,
     }
-    changed, fresh = HybridRetriever(**fields), HybridRetriever(**{**fields, field: value})
+    changed, fresh = HybridgeRetriever(**fields), HybridgeRetriever(**{**fields, field: value})
     before = changed.search(QUERIES)
     copied = changed.model_copy(update={field: value})
     setattr(changed, field, value)
@@ -757,7 +755,7 @@ def test_a_field_that_is_assigned_counts_in_the_next_search(
 
 
 def test_weights_that_are_changed_in_place_count_in_the_next_search(index: HybridIndex) -> None:
-    retriever = HybridRetriever(retriever=index, weights={"bm25": 0.5, "dense": 0.5})
+    retriever = HybridgeRetriever(retriever=index, weights={"bm25": 0.5, "dense": 0.5})
     before = retriever.search(QUERIES)
     assert retriever.weights is not None
     retriever.weights.update(bm25=1.0, dense=0.0)

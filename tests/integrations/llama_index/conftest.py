@@ -31,7 +31,7 @@ from qdrant_client import QdrantClient
 
 from hybridge import HybridIndex, SentenceTransformerEncoder
 from hybridge.reranking import TextReranker
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 
 Call = Callable[..., Awaitable[Any]]
@@ -114,7 +114,7 @@ def nodes() -> list[BaseNode]:
 @pytest.fixture
 def index(model: WordEmbedding, nodes: list[BaseNode]) -> Iterator[HybridIndex]:
     """The nodes in a hybrid index."""
-    retriever = HybridRetriever.from_nodes(nodes, model)
+    retriever = HybridgeRetriever.from_nodes(nodes, model)
     with retriever.retriever as made:
         yield made
 

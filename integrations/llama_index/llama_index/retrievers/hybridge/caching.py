@@ -15,7 +15,7 @@ from llama_index.core.schema import MetadataMode
 
 from hybridge import HybridIndex, Passage
 from hybridge.errors import InvalidInputError
-from hybridge.forking import ForkSafeLock
+from hybridge.interop import ForkSafeLock
 
 from .copying import PickledWhole
 from .nodes import node_of

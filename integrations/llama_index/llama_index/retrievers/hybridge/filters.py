@@ -34,7 +34,7 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
 )
-from hybridge.filters.fields import Path, lookup, parse_field
+from hybridge.interop import Path, lookup, parse_field
 
 __all__ = ["AnyFilters", "where_of"]
 
