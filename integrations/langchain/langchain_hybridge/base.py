@@ -50,12 +50,12 @@ class _Made(NamedTuple):
     Args:
         options: those it was made with.
         config: what searches.
-        providers: the names of index and embeddings for LangSmith.
+        names: of retriever, index and embeddings, for LangSmith.
     """
 
     options: dict[str, Any]
     config: SearchConfig
-    providers: LangSmithRetrieverParams
+    names: LangSmithRetrieverParams
 
 
 class CoreRetriever(BaseRetriever):
@@ -164,7 +164,9 @@ class CoreRetriever(BaseRetriever):
             )
             config = SearchConfig(searched, self.k, self.filter, self.score_threshold)
             copied = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
-            made = _Made(copied, config, _providers(self.retriever))
+            names = super()._get_ls_params()
+            names.update(_providers(self.retriever))
+            made = _Made(copied, config, names)
             self.__dict__[_MADE] = made
         return made
 
@@ -373,9 +375,7 @@ class CoreRetriever(BaseRetriever):
         return {"name": config.get("run_name") or self.get_name(), "run_id": config.get("run_id")}
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
-        names = super()._get_ls_params(**kwargs)
-        names.update(self._made_once().providers)
-        return names
+        return self._made_once().names.copy()
 
 
 def _providers(retriever: Any) -> LangSmithRetrieverParams:

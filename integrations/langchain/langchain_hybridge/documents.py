@@ -31,6 +31,8 @@ SCORE = "relevance_score"
 TRACE = "hybridge"
 """The metadata key of each stage's rank and score."""
 
+_NESTED = (dict, list)
+
 
 def check_documents(documents: Iterable[Document]) -> list[Document]:
     """Return the documents as a list.
@@ -130,7 +132,7 @@ def documents_of_hits(
         for hit in hits:
             passage = hit.passage
             metadata = {
-                key: _copied(value) if isinstance(value, dict | list) else value
+                key: _copied(value) if isinstance(value, _NESTED) else value
                 for key, value in passage.metadata.items()
             }
             if scores:
@@ -181,7 +183,7 @@ def copied_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     {'authors': ['Ada']}
     """
     return {
-        key: _copied(value) if isinstance(value, dict | list) else value
+        key: _copied(value) if isinstance(value, _NESTED) else value
         for key, value in metadata.items()
     }
 
