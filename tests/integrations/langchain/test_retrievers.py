@@ -15,7 +15,6 @@ import hybridge
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever as CoreColBERTRetriever
 from hybridge.errors import IndexExistsError, InvalidInputError
-from hybridge.fusion import get_fusion
 from langchain_hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
@@ -30,47 +29,6 @@ def scored(hits: list[Hit]) -> list[tuple[str, float]]:
 
 
 # Hybrid
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"weights": {"bm25": 1, "dense": 0}},
-        {"weights": {"bm25": 0.2, "dense": 0.8}},
-        {"fusion": "rrf"},
-        {"fusion": get_fusion("dbsf"), "depth": 2},
-        {"depth": 1},
-        {"fusion": "weighted-rrf", "weights": {"bm25": 3, "dense": 1}, "depth": 3},
-        {"late_interaction_weight": 0},
-    ],
-    ids=str,
-)
-async def test_options_are_those_of_the_index_s_search(
-    index: HybridIndex, options: dict[str, Any]
-) -> None:
-    retriever = HybridgeRetriever(retriever=index, k=3, include_scores=True, **options)
-    core_names = {"late_interaction_weight": "blend"}
-    words = {core_names.get(name, name): each for name, each in options.items()}
-    expected = [scored(hits) for hits in index.search(QUERIES, 3, **words)]
-    assert list(map(listed, retriever.batch(QUERIES))) == expected
-    assert list(map(listed, await retriever.abatch(QUERIES))) == expected
-    assert [listed(await retriever.ainvoke(query)) for query in QUERIES] == expected
-
-
-def test_options_change_the_answer(index: HybridIndex) -> None:
-    """Lest the test above compare what is alike anyway."""
-    choices: list[dict[str, Any]] = [
-        {},
-        {"weights": {"bm25": 1, "dense": 0}},
-        {"fusion": "rrf"},
-        {"depth": 1},
-    ]
-    answers = {
-        str(HybridgeRetriever(retriever=index, include_scores=True, **options).batch(QUERIES))
-        for options in choices
-    }
-    assert len(answers) == len(choices)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,7 @@ from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter,
 
 import hybridge
 from hybridge import Hit, HybridIndex, Passage, Pipeline
-from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
-from langchain_hybridge import HybridgeRetriever as LangChainRetriever
 from llama_index.postprocessor.hybridge import HybridgeRerank
 from llama_index.retrievers.hybridge import (
     BM25Retriever,
@@ -36,7 +34,6 @@ from llama_index.retrievers.hybridge import (
     HybridgeRetriever,
     TracedNode,
 )
-from llama_index.retrievers.hybridge.nodes import passages_of
 
 from .conftest import BREAD, CLOT, HEART, YEAST, Call, Shortest, ids, listed
 
@@ -52,62 +49,6 @@ def scored(hits: Sequence[Hit]) -> list[tuple[str, float]]:
 # The answer
 
 
-@pytest.fixture(params=["index", "bm25 of the index", "dense", "bm25", "diverse", "pipeline"])
-def searched(request: pytest.FixtureRequest, index: HybridIndex, nodes: list[BaseNode]) -> Any:
-    """Each kind of retriever that Hybridge has."""
-    match request.param:
-        case "index":
-            return index
-        case "bm25 of the index":
-            return index.bm25
-        case "dense":
-            return index.dense
-        case "bm25":
-            return hybridge.BM25Retriever(passages_of(nodes))
-        case "diverse":
-            return DiverseRetriever(index, lambda_mult=0.3)
-        case _:
-            return Pipeline(index, Shortest())
-
-
-@pytest.mark.parametrize("reranked", [False, True])
-async def test_core_llamaindex_and_langchain_answer_alike(
-    call: Call, searched: Any, reranked: bool
-) -> None:
-    rerankers = [Shortest(), Shortest("again")] if reranked else []
-    options: dict[str, Any] = {"rerankers": rerankers, "blend": 0.3, "rerank_depth": 4}
-    ours = HybridgeRetriever(searched, similarity_top_k=3, **options)
-    langchain = LangChainRetriever(retriever=searched, k=3, include_scores=True, **options)
-    core = Pipeline(searched, *rerankers, blend=0.3, depth=4)
-    for query in QUERIES:
-        [hits] = core.search([query], 3)
-        assert listed(await call(ours, "retrieve", query)) == scored(hits)
-        documents = await langchain.ainvoke(query)
-        assert [(each.id, each.metadata["relevance_score"]) for each in documents] == scored(hits)
-    assert scored(core.search(QUERIES[:1], 3)[0])
-
-
-async def test_the_three_agree_on_filters_and_real_vectors(
-    call: Call, nodes: list[BaseNode]
-) -> None:
-    ours = HybridgeRetriever.from_nodes(nodes, weights={"bm25": 0.3, "dense": 0.7})
-    with ours.retriever as index:
-        theirs = LangChainRetriever(
-            retriever=index, weights={"bm25": 0.3, "dense": 0.7}, include_scores=True
-        )
-        for query in QUERIES:
-            [hits] = index.search(
-                [query], 4, where={"topic": "body"}, weights={"bm25": 0.3, "dense": 0.7}
-            )
-            bundle = HybridgeQuery(query, filters=BODY, similarity_top_k=4)
-            assert listed(await call(ours, "retrieve", bundle)) == scored(hits)
-            documents = theirs.invoke(query, filter={"topic": "body"})
-            assert [(each.id, each.metadata["relevance_score"]) for each in documents] == scored(
-                hits
-            )
-        assert scored(hits)
-
-
 async def test_scores_are_floats_and_answers_json(call: Call, index: HybridIndex) -> None:
     found = await call(HybridgeRetriever(index, similarity_top_k=6), "retrieve", "blood")
     assert len(found) == 6
@@ -119,20 +60,6 @@ async def test_scores_are_floats_and_answers_json(call: Call, index: HybridIndex
             assert (type(entry["rank"]), type(entry["score"])) == (int, float)
     told = json.loads(json.dumps([each.model_dump() for each in found]))
     assert [each["trace"]["fusion"]["rank"] for each in told] == [1, 2, 3, 4, 5, 6]
-
-
-async def test_a_blank_query_finds_nothing(call: Call, index: HybridIndex) -> None:
-    for query in ("", "  ", QueryBundle("")):
-        assert await call(HybridgeRetriever(index), "retrieve", query) == []
-
-
-async def test_a_threshold_drops_nodes(call: Call, index: HybridIndex) -> None:
-    [hits] = index.search(["blood"], 6)
-    least = hits[2].score
-    retriever = HybridgeRetriever(index, similarity_top_k=6, score_threshold=least)
-    expected = [pair for pair in scored(hits) if pair[1] >= least]
-    assert listed(await call(retriever, "retrieve", "blood")) == expected
-    assert 3 <= len(expected) < 6
 
 
 # The query
@@ -241,16 +168,6 @@ async def test_rerankers_are_given_bare_or_as_postprocessors(
     assert "brevity" in expected[0].trace
 
 
-async def test_rerankers_see_no_more_than_their_depth(
-    call: Call, index: HybridIndex, shortest: Shortest
-) -> None:
-    retriever = HybridgeRetriever(index, similarity_top_k=1, rerankers=[shortest], rerank_depth=2)
-    await call(retriever, "retrieve", "blood")
-    assert len(shortest.read) == 2
-    await call(retriever, "retrieve", HybridgeQuery("blood", similarity_top_k=4))
-    assert len(shortest.read) == 6
-
-
 @pytest.mark.parametrize(
     ("options", "error", "named"),
     [
@@ -277,12 +194,6 @@ def test_a_bad_option_is_an_error_that_names_it(
         HybridgeRetriever(hybridge.BM25Retriever(), **options)
     with pytest.raises(error, match=named):
         BM25Retriever.from_nodes(nodes, **options)
-
-
-@pytest.mark.parametrize("wrong", [None, "index", HybridIndex, 3])
-def test_what_does_not_search_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidInputError, match="is not one"):
-        HybridgeRetriever(wrong)
 
 
 def test_nodes_are_added_and_replaced(index: HybridIndex, nodes: list[BaseNode]) -> None:

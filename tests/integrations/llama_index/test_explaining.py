@@ -47,10 +47,3 @@ def test_a_score_below_the_threshold_is_the_reason(index: HybridIndex) -> None:
     assert second.rank is None
     assert second.missed is not None
     assert second.missed.startswith("it ranks 2, but its score ")
-
-
-def test_a_retriever_over_one_of_hybridge_is_as_plain_as_that(index: HybridIndex) -> None:
-    told = explain(HybridgeRetriever(index.bm25), QUERY, ASPIRIN)
-    assert told.bm25 is not None
-    assert told.dense is None
-    assert str(told) == str(explain(index.bm25, QUERY, ASPIRIN, k=2))

@@ -15,10 +15,8 @@ from llama_index.core.query_engine import RetrieverQueryEngine, TransformQueryEn
 from llama_index.core.schema import BaseNode, NodeRelationship, QueryBundle
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
-import hybridge
-from hybridge import HybridIndex, Pipeline
+from hybridge import HybridIndex
 from hybridge.errors import IndexExistsError, InvalidInputError
-from hybridge.fusion import get_fusion
 from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
@@ -27,44 +25,6 @@ from .conftest import ASPIRIN, CLOT, STONES, YEAST, Call, WordEmbedding, ids, li
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
 BY_WORDS = {"bm25": 1, "dense": 0}
 BY_MEANING = {"bm25": 0, "dense": 1}
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"weights": BY_WORDS},
-        {"weights": {"bm25": 0.2, "dense": 0.8}},
-        {"fusion": "rrf"},
-        {"fusion": get_fusion("dbsf"), "depth": 2},
-        {"depth": 1},
-        {"fusion": "weighted-rrf", "weights": {"bm25": 3, "dense": 1}, "depth": 3},
-        {"late_interaction_weight": 0},
-    ],
-    ids=str,
-)
-async def test_options_are_those_of_the_index_s_search(
-    call: Call, index: HybridIndex, options: dict[str, Any]
-) -> None:
-    retriever = HybridgeRetriever(index, similarity_top_k=3, **options)
-    words = {
-        ("blend" if name == "late_interaction_weight" else name): each
-        for name, each in options.items()
-    }
-    for query in QUERIES:
-        [hits] = index.search([query], 3, **words)
-        expected = [(hit.passage.id, hit.score) for hit in hits]
-        assert listed(await call(retriever, "retrieve", query)) == expected
-
-
-def test_options_change_the_answer(index: HybridIndex) -> None:
-    """Lest the test above compare what is alike anyway."""
-    choices: list[dict[str, Any]] = [{}, {"weights": BY_WORDS}, {"fusion": "rrf"}, {"depth": 1}]
-    answers = {
-        str([listed(HybridgeRetriever(index, **options).retrieve(query)) for query in QUERIES])
-        for options in choices
-    }
-    assert len(answers) == len(choices)
 
 
 @pytest.mark.parametrize(
@@ -102,19 +62,6 @@ def test_a_bad_option_is_named_before_any_work(
         )
     assert not (tmp_path / "index").exists()
     assert model.asked == []
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"weights": BY_WORDS}, {"fusion": "rrf"}, {"depth": 5}, {"late_interaction_weight": 0}],
-)
-def test_options_of_an_index_need_one(index: HybridIndex, options: dict[str, Any]) -> None:
-    [name] = options
-    for searched in (index.bm25, Pipeline(index), hybridge.BM25Retriever()):
-        named = f"a {type(searched).__name__} takes no {name}: a HybridIndex does"
-        with pytest.raises(InvalidInputError, match=named):
-            HybridgeRetriever(searched, **options)
-    assert HybridgeRetriever.from_index(index).retriever is index
 
 
 def test_a_blend_without_token_vectors_says_what_is_missing(index: HybridIndex) -> None:

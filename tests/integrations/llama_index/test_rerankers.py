@@ -25,12 +25,11 @@ from llama_index.core.schema import (
 )
 from pydantic import ValidationError
 
-from hybridge import Hit, HybridIndex, Passage, Pipeline
+from hybridge import Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 from hybridge.reranking import TextReranker
-from langchain_hybridge import HybridgeRetriever as LangChainRetriever
 from llama_index.postprocessor.hybridge import (
     ColBERTRerank,
     CrossEncoderRerank,
@@ -101,26 +100,6 @@ def test_the_named_postprocessors_are_the_core_s_rerankers(
         assert named.class_name() == type(named).__name__
     assert answers[0] != answers[1] != answers[2]
     assert all(0 < (score or 0) < 1 for score in answers[1])
-
-
-def test_inside_a_retriever_the_three_agree(
-    cross_encoder: CrossEncoderReranker, nodes: list[BaseNode], index: HybridIndex
-) -> None:
-    [hits] = Pipeline(index, cross_encoder, blend=0.4).search([QUERY], 3)
-    expected = [(hit.passage.id, hit.score) for hit in hits]
-    ours = HybridgeRetriever(
-        index, rerankers=[HybridgeRerank(cross_encoder)], blend=0.4, similarity_top_k=3
-    )
-    assert [(each.node.node_id, each.score) for each in ours.retrieve(QUERY)] == expected
-    theirs = LangChainRetriever(
-        retriever=index,
-        rerankers=[cross_encoder],
-        blend=0.4,
-        k=3,
-        include_scores=True,
-    )
-    documents = theirs.invoke(QUERY)
-    assert [(each.id, each.metadata["relevance_score"]) for each in documents] == expected
 
 
 @given(st.lists(st.text("ab", max_size=3), max_size=14), st.integers(1, 16))
