@@ -394,7 +394,7 @@ class HybridVectorStore(VectorStore):
         *,
         filter: Where | None = None,  # noqa: A002
     ) -> list[tuple[Document, float]]:
-        """`similarity_search` with scores: higher is better, comparable within one query alone."""
+        """Return `similarity_search` with scores: higher is better, comparable within one query."""
         return [(document_of(hit), hit.score) for hit in self._search(query, k, filter)]
 
     def similarity_search_by_vector(  # type: ignore[override]
