@@ -66,7 +66,7 @@ from hybridge.plots import Picture, rank_flow
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
 from hybridge.tuning import Space
-from hybridge.vectors import HNSW, LangChainLayout, LlamaIndexLayout, Probe, StoreOptions
+from hybridge.vectors import HNSW, PayloadLayout, Probe, StoreOptions
 
 PASSAGES = [
     Passage("1", "Cats sleep a lot.", {"year": 2020, "tags": ["pets"]}),
@@ -178,9 +178,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "In": lambda w: f.In("year", [2020, 2021]),
     "FutureIndex": lambda w: FutureIndex(),
     "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
-    "LangChainLayout": lambda w: LangChainLayout(text="body", vector="v"),
+    "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
-    "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
     "MinMax": lambda w: MinMax(),

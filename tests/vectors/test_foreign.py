@@ -9,8 +9,10 @@ from qdrant_client import QdrantClient, models
 
 from hybridge.errors import IndexNotFoundError, InvalidInputError
 from hybridge.filters import Eq
-from hybridge.vectors import LangChainLayout, LlamaIndexLayout, Probe, StoreOptions
+from hybridge.vectors import Probe, StoreOptions
 from hybridge.vectors.foreign import DenseVector, ForeignStore, dense_vector
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 
 def params(

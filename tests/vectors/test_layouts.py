@@ -19,13 +19,15 @@ from qdrant_client import QdrantClient, models
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_client
-from hybridge.vectors import LangChainLayout, Layout, LlamaIndexLayout, StoreOptions
+from hybridge.vectors import Layout, StoreOptions
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
 from hybridge.vectors.foreign import ForeignStore
 from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.payload import passage_of, payload_of
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 UUIDS = [str(uuid5(UUID(int=0), str(number))) for number in range(400)]
 NAMES = [*UUIDS[:-3], "0", "7", str(2**64 - 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from .bridged import BridgedRetriever
+from .layouts import LangChainLayout
 from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from .structured_query import HybridTranslator
@@ -20,6 +21,7 @@ __all__ = [
     "HybridVectorStore",
     "HybridgeReranker",
     "HybridgeRetriever",
+    "LangChainLayout",
     "__version__",
 ]
 

@@ -152,8 +152,8 @@ class HybridgeRetriever(CoreRetriever):
             client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
-            layout: the collection's layout, if LangChain did not write it:
-                `hybridge.vectors.LlamaIndexLayout()` for LlamaIndex's `QdrantVectorStore`.
+            layout: the collection's layout, if LangChain did not write it, for example
+                `llama_index.retrievers.hybridge.LlamaIndexLayout()`.
             api_key: the key a protected server asks for, with a url.
             content_payload_key: the store's own.
             metadata_payload_key: the store's own.

@@ -83,6 +83,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "HybridgeRetriever over a pipeline": lambda w: lc.HybridgeRetriever(
         retriever=Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
+    "LangChainLayout": lambda w: lc.LangChainLayout(text="body", vector="v"),
     "RelevanceRetriever": lambda w: RelevanceRetriever(w.store.index, score_threshold=0.2),
     "a diverse retriever": lambda w: w.store.as_retriever(
         search_type="mmr", search_kwargs={"k": 2, "fetch_k": 2, "lambda_mult": 0.1}
@@ -115,7 +116,7 @@ def said(thing: Any) -> object:
         return thing.identity, thing.encode_queries(["rain"]).tolist(), thing.model.model
     if hasattr(thing, "similarity_search"):
         return thing.similarity_search_with_score("rain"), thing.embeddings.model
-    if isinstance(thing, HybridTranslator):
+    if isinstance(thing, HybridTranslator | lc.LangChainLayout):
         return vars(thing)
     if hasattr(thing, "steps") or not hasattr(thing, "search"):
         return thing.invoke({"query": "rain", "documents": DOCUMENTS})

@@ -34,12 +34,13 @@ from hybridge.errors import (
     InvalidInputError,
     ReadOnlyError,
 )
-from hybridge.vectors import LangChainLayout, LlamaIndexLayout
 from langchain_hybridge import HybridgeRetriever as LangChainRetriever
 from langchain_hybridge import HybridVectorStore as LangChainHybridVectorStore
-from llama_index.retrievers.hybridge import HybridgeRetriever
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import HybridgeRetriever, LlamaIndexLayout
 from llama_index.retrievers.hybridge.embeddings import encoder_of
-from llama_index.retrievers.hybridge.indexes import NodeLayout, attached, index_of
+from llama_index.retrievers.hybridge.indexes import attached, index_of
+from llama_index.retrievers.hybridge.layouts import NodeLayout
 from llama_index.retrievers.hybridge.nodes import node_of, passages_of
 from llama_index.vector_stores.hybridge import HybridVectorStore
 

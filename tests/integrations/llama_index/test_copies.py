@@ -24,7 +24,7 @@ from hybridge.colbert import ColBERTReranker
 from hybridge.errors import CopyError
 from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding, encoder_of
-from llama_index.retrievers.hybridge.indexes import NodeLayout
+from llama_index.retrievers.hybridge.layouts import LlamaIndexLayout, NodeLayout
 
 NODES = [
     TextNode(id_="a", text="Rain fell.", metadata={"year": 2020}),
@@ -103,6 +103,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
         Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
     "NodeMapping": lambda w: w.store.docstore.docs,
+    "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "NodeLayout": lambda w: NodeLayout(text="body"),
     "StageEndEvent": lambda w: retrievers.StageEndEvent(stage="bm25", nodes=[]),
     "StageStartEvent": lambda w: retrievers.StageStartEvent(stage="bm25"),

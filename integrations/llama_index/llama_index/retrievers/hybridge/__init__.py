@@ -7,6 +7,7 @@ from importlib.metadata import version
 from .base import HybridgeQuery
 from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
+from .layouts import LlamaIndexLayout
 from .nodes import TracedNode
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
@@ -16,6 +17,7 @@ __all__ = [
     "ColBERTRetriever",
     "HybridgeQuery",
     "HybridgeRetriever",
+    "LlamaIndexLayout",
     "StageEndEvent",
     "StageStartEvent",
     "TracedNode",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,38 +12,19 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import BaseNode, Document, TransformComponent
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from hybridge import HybridIndex, Passage
+from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
-from hybridge.filters import payload_path
-from hybridge.interop import Path as FieldPath
 from hybridge.interop import is_persistent, new_index
-from hybridge.passages import JSON, stored_passage
-from hybridge.vectors import Layout, LlamaIndexLayout
+from hybridge.vectors import Layout
 
 from .embeddings import encoder_of
+from .layouts import NodeLayout
 from .nodes import check_nodes, passages_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
-__all__ = ["NodeLayout", "attached", "index_of", "index_of_nodes", "nodes_of_documents"]
-
-
-@dataclass(frozen=True)
-class NodeLayout(LlamaIndexLayout):
-    """`LlamaIndexLayout` with the whole payload as metadata, so that nodes come back whole."""
-
-    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
-        bare = super().passage(point, payload)
-        return stored_passage(bare.id, bare.text, dict(payload))
-
-    def payload(self, passage: Passage) -> dict[str, JSON]:
-        if "_node_content" in passage.metadata:
-            return dict(passage.metadata)
-        return super().payload(passage)
-
-    def key(self, path: FieldPath) -> str | None:
-        return payload_path(path, ())
+__all__ = ["attached", "index_of", "index_of_nodes", "nodes_of_documents"]
 
 
 def nodes_of_documents(
@@ -110,7 +90,7 @@ def attached(
         collection: the collection's name.
         embed_model: the model that it was written with, LlamaIndex's or for Hybridge to load.
         layout: the collection's layout: None for LlamaIndex's,
-            `hybridge.vectors.LangChainLayout()` for LangChain's.
+            `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
         api_key: the key a protected server asks for, with a url.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
         writable: let nodes be added and deleted.

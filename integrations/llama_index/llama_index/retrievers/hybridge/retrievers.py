@@ -171,7 +171,7 @@ class HybridgeRetriever(CoreRetriever):
             collection: the collection's name.
             embed_model: the model it was written with.
             layout: the collection's layout: None for LlamaIndex's `QdrantVectorStore`,
-                `hybridge.vectors.LangChainLayout()` for LangChain's.
+                `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
             api_key: the key a protected server asks for, with a url.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             options: as for the class.
