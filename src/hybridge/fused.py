@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from .arguments import check_count, check_k, check_queries
 from .errors import InvalidInputError
 from .filters import as_filter
+from .frameworks import as_retriever
 from .fusion import Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
-from .plugins import as_retriever
 from .protocols import Retriever, Scorer, Where
 from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 
@@ -51,7 +51,7 @@ class FusedRetriever:
             for all, or one a name.
 
     Attributes:
-        retrievers: by name; those of other frameworks as `hybridge.plugins.as_retriever` gives.
+        retrievers: by name; those of other frameworks as `hybridge.frameworks.as_retriever` gives.
         fusion: the object.
         weights: one a name.
         depth: what was given.

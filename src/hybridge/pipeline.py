@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from .arguments import check_count, check_queries, check_share
 from .errors import InvalidInputError
+from .frameworks import as_retriever
 from .observation import observed
 from .passages import Hit
-from .plugins import as_retriever
 from .protocols import Reranker, Retriever, Where
 from .reranking import blended
 
@@ -37,7 +37,7 @@ class Pipeline:
             reranker. 1 leaves the reranker's own scores.
 
     Attributes:
-        retriever: the retriever, or the bridge to it (`hybridge.plugins.as_retriever`).
+        retriever: the retriever, or the bridge to it (`hybridge.frameworks.as_retriever`).
         rerankers: the rerankers, in the order they run.
         depths: one a reranker.
         blends: one a reranker.

@@ -47,7 +47,7 @@ def evaluate(
 
     Args:
         retrievers: one retriever, which the result calls by its class, or name → retriever. One
-            of another framework is bridged by its adapter (`hybridge.plugins.as_retriever`).
+            of another framework is bridged by its adapter (`hybridge.frameworks.as_retriever`).
         queries: query id → question; those without judgements are not asked.
         qrels: query id → passage id → relevance, a whole number from 0.
         measures: as people write them, in any case: "nDCG@10", "MRR@10", "MAP@100",
@@ -134,7 +134,7 @@ def evaluate_runs(
 
 
 def _named(retrievers: object | Mapping[str, object]) -> dict[str, Retriever]:
-    from ..plugins import as_retriever
+    from ..frameworks import as_retriever
 
     if not isinstance(retrievers, Mapping):
         return {type(retrievers).__name__: as_retriever(retrievers)}

@@ -7,6 +7,7 @@ from typing import Any
 from ..arguments import check_k
 from ..errors import InvalidInputError
 from ..filters import as_filter
+from ..frameworks import SearchConfig, as_retriever, search_config_of
 from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..index.tuned import TunedIndex
@@ -14,7 +15,6 @@ from ..index.views import StageRetriever
 from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
-from ..plugins import SearchConfig, as_retriever, search_config_of
 from ..protocols import Where
 from .alone import BM25Examiner, OtherExaminer, PlaidExaminer, StageExaminer
 from .examiner import Examiner

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 
 from ..arguments import check_share
 from ..errors import InvalidInputError
+from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.tuned import check_tuning
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
-from ..plugins import as_retriever
 from ..protocols import Encoder, Reranker, Where
 
 __all__ = ["FutureIndex", "check_threshold", "configured", "is_persistent", "new_index"]
