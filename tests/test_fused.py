@@ -33,7 +33,7 @@ from hybridge import (
 )
 from hybridge.errors import InvalidInputError
 from hybridge.filters import as_filter
-from hybridge.fusion import FUSIONS, ConvexCombination, MinMax, get_fusion
+from hybridge.fusion import FUSIONS, ConvexCombination, get_fusion
 from hybridge.observation import observing
 from hybridge.protocols import Where
 from hybridge.testing import RetrieverConformance
@@ -635,7 +635,7 @@ def test_it_is_evaluated_with_the_time_of_each_member() -> None:
 def test_a_copy_finds_what_the_original_finds(copied: Any) -> None:
     fused = FusedRetriever(
         {"mine": BM25Retriever(PETS), "german": BM25Retriever(PETS, analyzer="german")},
-        fusion=MinMax(),
+        fusion=ConvexCombination("min-max", completes=False),
         weights={"mine": 3, "german": 1},
         depth={"mine": 2, "german": 3},
     )

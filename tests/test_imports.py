@@ -20,10 +20,10 @@ def module(path: PurePosixPath) -> str:
 
 
 def imported(path: PurePosixPath, text: str, modules: set[str]) -> Iterator[str]:
-    """What a file imports of these modules, anywhere in it, and for types alone too.
+    """Yield the imports of these modules anywhere in a file, also those for types alone.
 
-    An import within a function delays a circle, and one for types hides it from Python; for
-    whoever reads the two files, both are there.
+    An import within a function delays a circle, and one for types hides it from Python; a reader
+    of the two files meets both.
     """
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""In notebooks, the libraries below are quiet about bars that nobody asked for."""
+"""In notebooks, the libraries below do not warn of progress bars that are not used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
         "hybridge.SentenceTransformerEncoder()",
     ],
 )
-def test_a_notebook_without_ipywidgets_hears_nothing_of_bars(code: str) -> None:
+def test_a_notebook_without_ipywidgets_has_no_warning_of_bars(code: str) -> None:
     program = f"""
 import sys, types, warnings
 kernel = types.SimpleNamespace(config={{"IPKernelApp": {{}}}})

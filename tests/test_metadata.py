@@ -43,7 +43,7 @@ EAST = dt.timezone(dt.timedelta(hours=2))
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("value", "stored"),
     [
         (dt.date(2024, 5, 1), "2024-05-01"),
         (dt.datetime(2024, 5, 1), "2024-05-01T00:00:00"),
@@ -86,9 +86,9 @@ EAST = dt.timezone(dt.timedelta(hours=2))
     # A set's repr has no fixed order, and test ids must be the same in every process.
     ids=lambda value: type(value).__name__,
 )
-def test_what_loaders_give_becomes_json(given: Any, kept: Any) -> None:
-    metadata = Passage("p1", "text", {"v": given}).metadata
-    assert metadata == {"v": kept}
+def test_what_loaders_give_becomes_json(value: Any, stored: Any) -> None:
+    metadata = Passage("p1", "text", {"v": value}).metadata
+    assert metadata == {"v": stored}
     assert json.loads(json.dumps(metadata)) == metadata
     assert plain(metadata)
 
@@ -178,14 +178,14 @@ def test_the_result_is_plain_json_and_stays_what_it_is(metadata: dict[str, Any])
 
 
 @given(SCALARS.filter(lambda value: value is not Kind.MANY))
-def test_a_filter_finds_a_value_by_what_was_given(value: Any) -> None:
+def test_a_filter_finds_a_value_by_the_original(value: Any) -> None:
     assert Eq("v", value).matches(Passage("p1", "text", {"v": value}))
     assert Eq("v", value).matches(Passage("p1", "text", {"v": [value]}))
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_no_digit_of_a_decimal_is_lost(value: Decimal) -> None:
-    kept = json_metadata({"v": value}, "")["v"]
-    assert Decimal(str(kept)) == value
-    if isinstance(kept, float):
-        assert math.isfinite(kept)
+    stored = json_metadata({"v": value}, "")["v"]
+    assert Decimal(str(stored)) == value
+    if isinstance(stored, float):
+        assert math.isfinite(stored)

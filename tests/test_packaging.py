@@ -93,6 +93,15 @@ def test_every_lazy_export_has_the_home_that_type_checkers_see() -> None:
         assert getattr(hybridge, name) is getattr(source, name)
 
 
+def test_about_forty_names_are_exported_each_with_a_docstring() -> None:
+    assert 30 < len(hybridge.__all__) < 50
+    assert {*hybridge.__all__} <= {*dir(hybridge)}
+    for name in hybridge.__all__:
+        value = getattr(hybridge, name)
+        # A class without a docstring has its base's.
+        assert vars(value)["__doc__"] if isinstance(value, type) else value.__doc__, name
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'HybridgeIndex'"):
         hybridge.HybridgeIndex  # noqa: B018

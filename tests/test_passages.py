@@ -47,7 +47,7 @@ def test_metadata_is_kept_as_it_was_whatever_becomes_of_the_callers(
 
 
 def ruin(value: Any) -> None:
-    """Empties every list and dict in a value."""
+    """Empty every list and dict in a value."""
     if isinstance(value, list | dict):
         for item in list(value.values() if isinstance(value, dict) else value):
             ruin(item)
@@ -106,12 +106,12 @@ def test_what_json_cannot_hold(wrong: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("value", "expected"),
     [(5, "5"), (0, "0"), (-1, "-1"), (np.int64(7), "7"), (np.str_("a"), "a"), (UUID(int=7), None)],
 )
-def test_whole_numbers_and_uuids_are_ids_by_their_text(given: Any, kept: str | None) -> None:
-    passage = Passage(given, "text")
-    assert passage.id == (str(given) if kept is None else kept)
+def test_whole_numbers_and_uuids_are_ids_by_their_text(value: Any, expected: str | None) -> None:
+    passage = Passage(value, "text")
+    assert passage.id == (str(value) if expected is None else expected)
     assert type(passage.id) is str
     with pytest.raises(InvalidInputError, match="comes twice"):
         list(unique_passages([passage, Passage(passage.id, "text")]))

@@ -13,6 +13,8 @@ MOST_WORDS = 900
 TEXTS = {"Aspirin thins the blood.", "Warfarin is an anticoagulant."}
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_the_readme_runs(
     run_readme: Callable[..., Iterator[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,7 +35,7 @@ def words(text: str) -> set[str]:
 
 
 def overlap(query: str, text: str) -> float:
-    """The shared words' part of all words, in [0, 1]."""
+    """Return the share of common words in all words, in [0, 1]."""
     both = words(query) | words(text)
     return len(words(query) & words(text)) / len(both) if both else 0.0
 
@@ -87,15 +87,15 @@ class ScoringReference(Reference):
         queries = check_queries(queries)
         if len(queries) != len(ids):
             raise InvalidInputError(f"{len(ids)} lists of ids for {len(queries)} queries")
-        for asked in ids:
-            for name in [asked] if isinstance(asked, str) else asked:
+        for names in ids:
+            for name in [names] if isinstance(names, str) else names:
                 if name not in self.passages:
                     raise InvalidInputError(f"there is no passage {name!r}")
-            if isinstance(asked, str):
-                raise InvalidInputError(f"ids must be lists: {asked!r}")
+            if isinstance(names, str):
+                raise InvalidInputError(f"ids must be lists: {names!r}")
         return [
-            [self.one(query, self.passages[name].text) for name in asked]
-            for query, asked in zip(queries, ids, strict=True)
+            [self.one(query, self.passages[name].text) for name in names]
+            for query, names in zip(queries, ids, strict=True)
         ]
 
     def one(self, query: str, text: str) -> float:
@@ -175,7 +175,7 @@ class TestReferenceReranker(RerankerConformance):
         return ReferenceReranker()
 
 
-# Broken retrievers. Each says in one line what it gets wrong.
+# Broken retrievers. The docstring of each names its mistake.
 
 
 class NoLists(ScoringReference):
@@ -222,9 +222,9 @@ class InsertionOrderTies(ScoringReference):
     """Ties in the order of adding."""
 
     def find(self, query: str, where: Where | None) -> list[Hit]:
-        places = {name: place for place, name in enumerate(self.passages)}
+        positions = {name: i for i, name in enumerate(self.passages)}
         hits = sorted(
-            super().find(query, where), key=lambda hit: (-hit.score, places[hit.passage.id])
+            super().find(query, where), key=lambda hit: (-hit.score, positions[hit.passage.id])
         )
         return ranked_as_given(hits)
 
@@ -345,8 +345,8 @@ class AnyOfWhere(ScoringReference):
     """Or in place of and."""
 
     def matches(self, passage: Passage, where: Where | None) -> bool:
-        wanted = (where or {}).items()
-        return not wanted or any(passage.metadata.get(key) == value for key, value in wanted)
+        items = (where or {}).items()
+        return not items or any(passage.metadata.get(key) == value for key, value in items)
 
 
 class FiltersTheTop(ScoringReference):
@@ -394,9 +394,9 @@ class DropsBlanks(ScoringReference):
     """A blank query shifts the lists of those behind it."""
 
     def search(self, queries: Sequence[str], k: int = 10, *, where: Where | None = None) -> Lists:
-        kept = [query for query in check_queries(queries) if query.strip()]
-        blank = [[] for _ in range(len(queries) - len(kept))]
-        return super().search(kept, k, where=where) + blank
+        non_blank = [query for query in check_queries(queries) if query.strip()]
+        blank = [[] for _ in range(len(queries) - len(non_blank))]
+        return super().search(non_blank, k, where=where) + blank
 
 
 class ParsesQueries(ScoringReference):
@@ -536,7 +536,7 @@ class ZeroForUnknown(ScoringReference):
     """score gives 0 for an id that does not exist."""
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        known = [[name for name in asked if name in self.passages] for asked in ids]
+        known = [[name for name in names if name in self.passages] for names in ids]
         return super().score(queries, known)
 
 
@@ -549,7 +549,7 @@ class Zipping(ScoringReference):
 
 
 def failures(suite: RetrieverConformance | RerankerConformance) -> dict[str, str]:
-    """The tests that fail, and what they say."""
+    """Return the failing tests and their messages."""
     found = {}
     for name in rules_of(type(suite)):
         try:
@@ -562,7 +562,7 @@ def failures(suite: RetrieverConformance | RerankerConformance) -> dict[str, str
 
 
 def skips(suite: RetrieverConformance) -> dict[str, str]:
-    """The tests that are skipped, and why."""
+    """Return the skipped tests and the reasons."""
     found = {}
     for name in rules_of(type(suite)):
         try:
@@ -579,9 +579,9 @@ def rules_of(suite: type) -> list[str]:
 BROKEN_RETRIEVERS = [
     (NoLists, "there_is_one_list_of_hits_for_each_query", "returns a list"),
     (Doubler, "k_is_the_final_count", "k is the final count"),
-    (FewByDefault, "k_is_10_unless_told", "k is 10"),
-    (Padder, "k_beyond_the_corpus_returns_what_there_is", "nothing is padded"),
-    (Padder, "passages_come_back_whole", "comes back as it was given"),
+    (FewByDefault, "k_is_10_by_default", "k is 10"),
+    (Padder, "k_beyond_the_corpus_is_not_padded", "nothing is padded"),
+    (Padder, "passages_come_back_whole", "comes back unchanged"),
     (Unsorted, "results_are_best_first_and_ties_break_by_id", "best first"),
     (InsertionOrderTies, "results_are_best_first_and_ties_break_by_id", "ties break by id"),
     (Repeater, "results_are_best_first_and_ties_break_by_id", "found once"),
@@ -590,36 +590,36 @@ BROKEN_RETRIEVERS = [
     (Traceless, "every_hit_is_traced", "a trace entry for each stage"),
     (RanksFromZero, "every_hit_is_traced", "ranks count from 1"),
     (OtherTraceScore, "every_hit_is_traced", "last trace entry's score"),
-    (Forgetful, "passages_come_back_whole", "comes back as it was given"),
+    (Forgetful, "passages_come_back_whole", "comes back unchanged"),
     (FindsNothing, "a_passage_is_found_by_its_own_text", "found by its own text"),
     (ByText, "one_text_under_three_ids_is_three_passages", "'sea-1' is not among"),
     (FoldedIds, "an_id_may_be_any_string", "'Case' is not among"),
     (IgnoresWhere, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
-    (IgnoresWhere, "where_that_nothing_matches_finds_nothing", "nothing matches"),
+    (IgnoresWhere, "where_without_matches_finds_nothing", "a filter without matches"),
     (RestAtTheEnd, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
     (AnyOfWhere, "where_is_obeyed_or_refused", "filtered-out passage is never returned"),
-    (FiltersTheTop, "where_loses_no_match", "keeps every match"),
-    (FiltersAfterTheCut, "where_comes_before_the_cut_to_k", "k counts what the filter leaves"),
+    (FiltersTheTop, "where_loses_no_match", "keeps every matching hit"),
+    (FiltersAfterTheCut, "where_comes_before_the_cut_to_k", "k counts the passages"),
     (NeedsPassages, "an_empty_corpus_finds_nothing", "empty"),
     (NeedsQueries, "no_queries_get_no_lists", "no queries get no lists"),
     (AnswersBlanks, "a_blank_query_finds_nothing", "a blank query finds nothing"),
     (DropsBlanks, "a_blank_query_finds_nothing", "a blank query finds nothing"),
-    (ParsesQueries, "any_other_query_may_be_asked", "syntax error"),
+    (ParsesQueries, "any_other_query_is_valid", "syntax error"),
     (Lenient, "a_bare_string_is_refused", "a string in place of the list"),
     (Lenient, "queries_that_are_no_strings_are_refused", "None"),
     (Lenient, "a_bad_k_is_refused", "k=0 is refused"),
     (BatchNormalised, "a_batch_is_its_queries_one_by_one", "one by one"),
     (Drifting, "the_same_call_gives_the_same_again", "two identical calls agree"),
-    (Rewriter, "the_same_call_gives_the_same_again", "leaves earlier hits alone"),
-    (OtherAsync, "asearch_finds_what_search_finds", "asearch finds what search finds"),
+    (Rewriter, "the_same_call_gives_the_same_again", "does not change earlier hits"),
+    (OtherAsync, "asearch_agrees_with_search", "asearch agrees with search"),
     (Blocking, "asearch_does_not_block_the_event_loop", "does not block"),
-    (Unsafe, "eight_threads_find_what_one_finds", "eight threads"),
+    (Unsafe, "eight_threads_agree_with_one", "eight threads"),
     (Mutator, "inputs_are_not_changed", "inputs are not changed"),
     (WhereMutator, "inputs_are_not_changed", "inputs are not changed"),
     (PassageMutator, "inputs_are_not_changed", "inputs are not changed"),
-    (OtherScore, "score_gives_what_search_reports", "what search reports"),
+    (OtherScore, "score_agrees_with_search", "score agrees with search"),
     (NumpyScore, "score_gives_one_float_for_each_id_in_its_order", "Python floats"),
-    (SortedScore, "score_gives_one_float_for_each_id_in_its_order", "the order it was asked"),
+    (SortedScore, "score_gives_one_float_for_each_id_in_its_order", "keeps the order of the ids"),
     (ZeroForUnknown, "score_refuses_an_unknown_id", "an unknown id is refused"),
     (Zipping, "score_refuses_lists_that_do_not_fit", "lists of ids for one query is refused"),
 ]
@@ -648,7 +648,7 @@ def test_a_complete_retriever_must_return_everything() -> None:
         def build(self, passages: list[Passage]) -> Reference:
             return Reference(passages)
 
-    assert list(failures(Suite())) == ["test_k_beyond_the_corpus_returns_what_there_is"]
+    assert list(failures(Suite())) == ["test_k_beyond_the_corpus_is_not_padded"]
 
 
 def test_a_retriever_that_does_not_filter_must_say_so() -> None:
@@ -660,7 +660,7 @@ def test_a_retriever_that_does_not_filter_must_say_so() -> None:
 
     failed = failures(Suite())
     assert list(failed) == ["test_where_is_obeyed_or_refused"]
-    assert "a retriever that does not filter" in failed["test_where_is_obeyed_or_refused"]
+    assert "a retriever without filters" in failed["test_where_is_obeyed_or_refused"]
 
 
 def test_one_mistake_does_not_fail_the_tests_of_other_rules() -> None:
@@ -673,17 +673,17 @@ def test_one_mistake_does_not_fail_the_tests_of_other_rules() -> None:
 
     assert list(failures(suite(Blocking))) == ["test_asearch_does_not_block_the_event_loop"]
     assert list(failures(suite(FoldedIds))) == ["test_an_id_may_be_any_string"]
-    assert list(failures(suite(OtherScore))) == ["test_score_gives_what_search_reports"]
-    assert list(failures(suite(FewByDefault))) == ["test_k_is_10_unless_told"]
+    assert list(failures(suite(OtherScore))) == ["test_score_agrees_with_search"]
+    assert list(failures(suite(FewByDefault))) == ["test_k_is_10_by_default"]
 
 
 FILTER_RULES = {
     "test_where_loses_no_match",
     "test_where_comes_before_the_cut_to_k",
-    "test_where_that_nothing_matches_finds_nothing",
+    "test_where_without_matches_finds_nothing",
 }
 SCORE_RULES = {
-    "test_score_gives_what_search_reports",
+    "test_score_agrees_with_search",
     "test_score_gives_one_float_for_each_id_in_its_order",
     "test_score_refuses_an_unknown_id",
     "test_score_refuses_lists_that_do_not_fit",
@@ -700,7 +700,7 @@ def test_what_a_retriever_cannot_do_is_skipped_and_not_passed() -> None:
     reasons = skips(suite)
     assert reasons.keys() == FILTER_RULES | SCORE_RULES
     assert {reasons[name] for name in FILTER_RULES} == {
-        "this retriever does not filter: the suite says filters = False"
+        "this retriever does not filter: the suite sets filters = False"
     }
     assert {reasons[name] for name in SCORE_RULES} == {
         "this retriever does not score given passages: it has no method score"
@@ -717,7 +717,7 @@ def test_what_a_suite_says_it_cannot_do_needs_no_retriever_to_be_skipped() -> No
 
     suite = Suite()
     for rule in FILTER_RULES | SCORE_RULES:
-        with pytest.raises(SkipTest, match="the suite says"):
+        with pytest.raises(SkipTest, match="the suite sets"):
             getattr(suite, rule)()
 
 
@@ -768,9 +768,9 @@ def test_the_tolerance_decides_how_exact_scores_must_be() -> None:
     loose.tolerance = 1.0
     assert set(failures(Suite())) - set(failures(loose)) == {
         "test_a_batch_is_its_queries_one_by_one",
-        "test_asearch_finds_what_search_finds",
-        "test_eight_threads_find_what_one_finds",
-        "test_score_gives_what_search_reports",
+        "test_asearch_agrees_with_search",
+        "test_eight_threads_agree_with_one",
+        "test_score_agrees_with_search",
         "test_the_same_call_gives_the_same_again",
     }
 
@@ -786,7 +786,7 @@ class Grower(ReferenceReranker):
 
 
 class Truncating(ReferenceReranker):
-    """Forgets what is beyond its depth."""
+    """Drops the candidates beyond its depth."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
         return super().order(query, hits[:4])
@@ -807,9 +807,9 @@ class GivenOrderTies(ReferenceReranker):
     """Ties in the order they came in."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
-        places = {hit.passage.id: place for place, hit in enumerate(hits)}
+        positions = {hit.passage.id: i for i, hit in enumerate(hits)}
         ordered = super().order(query, hits)
-        return sorted(ordered, key=lambda hit: (-hit.score, places[hit.passage.id]))
+        return sorted(ordered, key=lambda hit: (-hit.score, positions[hit.passage.id]))
 
 
 class NumpyRerankScores(ReferenceReranker):
@@ -821,7 +821,7 @@ class NumpyRerankScores(ReferenceReranker):
 
 
 class TraceEraser(ReferenceReranker):
-    """Forgets what earlier stages thought."""
+    """Drops the entries of earlier stages."""
 
     def order(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
         ordered = super().order(query, hits)
@@ -942,7 +942,7 @@ BROKEN_RERANKERS = [
     (CutsFirst, "k_cuts_the_list", "k cuts the reranked list"),
     (GivenOrderTies, "results_are_best_first_and_ties_break_by_id", "ties break by id"),
     (NumpyRerankScores, "scores_are_python_floats", "float32"),
-    (TraceEraser, "the_trace_is_kept_and_gets_one_entry", "keeps what earlier stages thought"),
+    (TraceEraser, "the_trace_is_kept_and_gets_one_entry", "keeps the entries of earlier stages"),
     (Nameless, "the_trace_is_kept_and_gets_one_entry", "one name"),
     (NeedsTrace, "candidates_need_no_trace", "out of range"),
     (MergesTexts, "one_text_under_two_ids_is_two_passages", "two passages"),
@@ -953,9 +953,9 @@ BROKEN_RERANKERS = [
     (LenientReranker, "a_bad_k_is_refused", "k=0 is refused"),
     (BatchNormalisedReranker, "a_batch_is_its_queries_one_by_one", "one by one"),
     (DriftingReranker, "the_same_call_gives_the_same_again", "two identical calls agree"),
-    (OtherAsyncReranker, "arerank_gives_what_rerank_gives", "arerank gives what rerank gives"),
+    (OtherAsyncReranker, "arerank_agrees_with_rerank", "arerank agrees with rerank"),
     (BlockingReranker, "arerank_does_not_block_the_event_loop", "does not block"),
-    (UnsafeReranker, "eight_threads_get_what_one_gets", "eight threads"),
+    (UnsafeReranker, "eight_threads_agree_with_one", "eight threads"),
     (InPlace, "inputs_are_not_changed", "inputs are not changed"),
 ]
 

@@ -1,4 +1,4 @@
-"""`python -m hybridge` is `hybridge`."""
+"""The command `hybridge`, as `python -m hybridge`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The analyzer: turns text into the terms it is indexed under, the same way on both sides."""
+"""The analyzer: turns text into index terms, the same way for passages and queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from .analysis import languages
 from .analysis.segments import SEGMENTATION, fold, segmenter
-from .analysis.terms import Terms
+from .analysis.terms import cached_terms
 from .arguments import check_count
 from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
@@ -22,25 +22,23 @@ __all__ = ["Analyzer", "AnalyzerLike"]
 
 
 class Analyzer(SharedInCopies):
-    """Turns text into terms: words, folded, without stop words, stemmed.
+    """A function from texts to terms: words, folded, without stop words, stemmed.
 
-    Text is brought to NFKC and case-folded, cut into words, and Chinese, Japanese and Korean into
+    Text is normalised to NFKC, case-folded and split into words; Chinese, Japanese and Korean into
     characters and pairs of characters. One analyzer serves passages and queries alike, and is
-    kept with the index. It may be called from many threads.
+    saved with the index. Many threads may call it.
 
     Args:
         language: a name or ISO 639-1 code: any that PyStemmer has a stemmer for, ``"chinese"``,
-            ``"japanese"`` or ``"korean"``; or None for text of no particular language, which is
-            neither stemmed nor rid of stop words but your own.
+            ``"japanese"`` or ``"korean"``; or None for text of no particular language, without
+            stemming and without stop words but your own.
         stopwords: ``"auto"`` for the language's own, None for none, or your own words.
         stem: reduce words to their stems by Snowball's rules, where the language has some.
-        lemmatize: replace words by their dictionary form, before any stemming; needs the extra
-            ``lemmas``.
-        min_length: words of fewer characters are left out (Chinese, Japanese and Korean
-            characters never are).
+        lemmatize: replace words by their lemmas, before any stemming; needs the extra ``lemmas``.
+        min_length: shorter words are left out, except Chinese, Japanese and Korean characters.
 
     Raises:
-        InvalidInputError: an unknown language, or an option that the language does not have.
+        InvalidInputError: an unknown language, or an option that the language lacks.
         MissingExtraError: `lemmatize` without simplemma.
 
     >>> analyzer = Analyzer("english")
@@ -77,7 +75,7 @@ class Analyzer(SharedInCopies):
             languages.lemmatizer(name) if name and lemmatize else None,
             languages.stemmer(name) if name and stem else None,
         ]
-        terms = Terms(self.stopwords, [rule for rule in rules if rule is not None])
+        terms = cached_terms(self.stopwords, [rule for rule in rules if rule is not None])
         segment = segmenter(min_length)
 
         def analyze(text: str) -> list[str]:
@@ -88,12 +86,12 @@ class Analyzer(SharedInCopies):
 
     @classmethod
     def from_callable(cls, function: Callable[[str], Sequence[str]], *, name: str) -> Self:
-        """An analyzer around your own tokenizer.
+        """Return an analyzer around your own tokenizer.
 
         Args:
-            function: takes a text, returns its terms; it is called from many threads.
-            name: stands for the function in an index on disk, which holds no code: give it
-                another one when the function changes what it returns.
+            function: takes a text, returns its terms; many threads call it.
+            name: identifies the function in an index on disk, which holds no code: change it
+                whenever the function returns other terms.
 
         >>> Analyzer.from_callable(str.split, name="whitespace")(["A  b"])
         [['A', 'b']]
@@ -120,10 +118,10 @@ class Analyzer(SharedInCopies):
 
     @classmethod
     def of(cls, analyzer: AnalyzerLike) -> Analyzer:
-        """The analyzer meant by what a constructor was given.
+        """Return an analyzer from an analyzer, a language or a function.
 
         Args:
-            analyzer: an `Analyzer`, the name of a language, your own tokenizer (it goes by its
+            analyzer: an `Analyzer`, the name of a language, your own tokenizer (identified by its
                 qualified name), or None for English.
 
         >>> Analyzer.of("de"), Analyzer.of(str.split)
@@ -140,16 +138,16 @@ class Analyzer(SharedInCopies):
 
     @classmethod
     def from_config(cls, config: Mapping[str, JSON], analyzer: AnalyzerLike = None) -> Analyzer:
-        """The analyzer that an index was built with.
+        """Return the analyzer that an index was built with.
 
         Args:
-            config: what `to_config` gave.
-            analyzer: what the caller opened the index with: needed where it was built with a
-                function, and otherwise None or the same again.
+            config: the index's, from `to_config`.
+            analyzer: the caller's: required where the index was built with a function, otherwise
+                None or an equal one.
 
         Raises:
-            EncoderMismatchError: `analyzer` is another one, or is needed and missing.
-            CorruptIndexError: `config` is not what `to_config` gives.
+            EncoderMismatchError: `analyzer` is another one, or is required and missing.
+            CorruptIndexError: `config` is not from `to_config`.
 
         >>> Analyzer.from_config(Analyzer("de", stem=False).to_config())([ "Die Häuser"])
         [['häuser']]
@@ -157,13 +155,13 @@ class Analyzer(SharedInCopies):
         if not isinstance(config, Mapping):
             raise CorruptIndexError(f"no analyzer can be made of {config!r}")
         if analyzer is not None:
-            given = cls.of(analyzer)
-            if given.to_config() != config:
+            found = cls.of(analyzer)
+            if found.to_config() != config:
                 raise EncoderMismatchError(
                     f"the index was built with the analyzer {dict(config)}, "
-                    f"not {given.to_config()}: open it with the one it was built with"
+                    f"not {found.to_config()}: open it with the one it was built with"
                 )
-            return given
+            return found
         if name := config.get("callable"):
             raise EncoderMismatchError(
                 f"the index was built with a function as its analyzer, named {name!r}: pass "
@@ -175,7 +173,7 @@ class Analyzer(SharedInCopies):
             raise CorruptIndexError(f"no analyzer can be made of {config!r}: {error}") from error
 
     def to_config(self) -> dict[str, JSON]:
-        """What makes an equal analyzer again with `from_config`, as JSON.
+        """Return the settings for `from_config`, as JSON.
 
         >>> Analyzer.from_callable(str.split, name="whitespace").to_config()
         {'callable': 'whitespace'}
@@ -184,14 +182,14 @@ class Analyzer(SharedInCopies):
 
     @property
     def identity(self) -> str:
-        """Names this analyzer's settings: equal for equal ones, and only for those."""
+        """A name of this analyzer's settings: equal for equal ones, and only for those."""
         return f"{self._label}:{_digest(self._config)}"
 
     @cached_property
     def revision(self) -> str:
-        """Changes when the same settings would give other terms, as after an upgrade of a library.
+        """Identify the terms that these settings give: upgrades of the libraries may change them.
 
-        Terms kept from another revision must be made anew.
+        Stored terms of another revision must be replaced.
         """
         if "callable" in self._config:
             return _digest(self._config)
@@ -202,7 +200,7 @@ class Analyzer(SharedInCopies):
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        """What `revision` depends on, for people: empty for your own tokenizer.
+        """List the versions behind `revision`; none for your own tokenizer.
 
         >>> sorted(Analyzer("english").versions)
         ['segmentation', 'snowball', 'stop words', 'unicode']
@@ -223,7 +221,7 @@ class Analyzer(SharedInCopies):
         )
 
     def __call__(self, texts: Sequence[str]) -> list[list[str]]:
-        """The terms of each text, in their order, as often as they come.
+        """Return the terms of each text in their order, repetitions included.
 
         Raises:
             InvalidInputError: a bare string, or something that is no string among the texts.
@@ -258,7 +256,7 @@ AnalyzerLike: TypeAlias = Analyzer | str | Callable[[str], Sequence[str]] | None
 
 
 def _check_stopwords(stopwords: Literal["auto"] | Iterable[str] | None) -> list[str] | None:
-    """The words in order, or None for the language's own."""
+    """Return the words in order, or None for the language's own."""
     if stopwords == "auto":
         return None
     words = [stopwords] if isinstance(stopwords, str) else list(stopwords or ())

@@ -1,4 +1,4 @@
-"""Checks of the arguments that every stage takes: each mistake gets one and the same message."""
+"""Validation of the arguments of all stages, with one message for each mistake."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ __all__ = [
 
 T = TypeVar("T")
 
-# What the engines count with.
-_GREATEST = 2**31 - 1
+# The engines' integers.
+_MAXIMUM = 2**31 - 1
 
 
 def check_queries(queries: Sequence[str]) -> list[str]:
-    """The queries as a list of strings.
+    """Validate queries, and return them as a list of strings.
 
     Raises:
-        InvalidInputError: a bare string, no list at all, or no string in the list.
+        InvalidInputError: a bare string, another value that is no list, or a query that is no
+            string.
 
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
@@ -46,10 +47,10 @@ def check_queries(queries: Sequence[str]) -> list[str]:
 
 
 def check_aligned(queries: Sequence[str], lists: Sequence[object], what: str) -> None:
-    """Make sure that there is one list a query.
+    """Validate that there is one list a query.
 
     Raises:
-        InvalidInputError: there is not; the message calls them lists of `what`.
+        InvalidInputError: another number of lists; the message calls them lists of `what`.
 
     >>> check_aligned(["why?"], [["p1", "p2"]], "ids")
     """
@@ -60,20 +61,20 @@ def check_aligned(queries: Sequence[str], lists: Sequence[object], what: str) ->
 
 
 def as_id(value: object, rule: str = "an id must be a string, a whole number or a UUID") -> str:
-    """Return a passage's id as text: what every call does with the ids that it takes.
+    """Convert a passage's id to text, as every call does with its ids.
 
     Args:
         value: a string, a whole number or a UUID.
-        rule: what an error says.
+        rule: the beginning of the error's message.
 
     Raises:
-        InvalidInputError: anything else, True and 5.0 too.
+        InvalidInputError: anything else, also True and 5.0.
 
     >>> as_id("p1"), as_id(5)
     ('p1', '5')
     """
     if isinstance(value, str):
-        return str.__str__(value)  # of a subclass, its text alone
+        return str.__str__(value)  # drops a subclass
     if isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64):
         return str(int(value))
     if isinstance(value, UUID):
@@ -82,10 +83,10 @@ def as_id(value: object, rule: str = "an id must be a string, a whole number or 
 
 
 def check_ids(ids: Iterable[object]) -> list[str]:
-    """Return passage ids as a list of strings, each as by `as_id`.
+    """Validate passage ids, and return them as a list of strings, each as by `as_id`.
 
     Raises:
-        InvalidInputError: a bare string, no list at all, or something in it that is no id.
+        InvalidInputError: a bare string, another value that is no list, or an item that is no id.
 
     >>> check_ids(("p1", 2))
     ['p1', '2']
@@ -97,10 +98,10 @@ def check_ids(ids: Iterable[object]) -> list[str]:
 
 
 def check_passages(passages: Iterable[T]) -> Iterable[T]:
-    """`passages`, once it is sure that one can go through them; what they are is not looked at.
+    """Validate that `passages` is iterable, and return it; its items are not validated.
 
     Raises:
-        InvalidInputError: a single passage, or something else that is no list.
+        InvalidInputError: a single passage, or another value that is no list.
 
     >>> check_passages([])
     []
@@ -109,7 +110,7 @@ def check_passages(passages: Iterable[T]) -> Iterable[T]:
 
 
 def check_k(k: int) -> int:
-    """`k`, once it is sure that it is a whole number from 1 to 2147483647.
+    """Validate that `k` is a whole number from 1 to 2147483647, and return it.
 
     >>> check_k(10)
     10
@@ -118,7 +119,7 @@ def check_k(k: int) -> int:
 
 
 def check_count(value: int, name: str) -> int:
-    """`value`, once it is sure that it is a whole number from 1 to 2147483647.
+    """Validate that `value` is a whole number from 1 to 2147483647, and return it.
 
     Raises:
         InvalidInputError: anything else; the message calls the value `name`.
@@ -126,15 +127,15 @@ def check_count(value: int, name: str) -> int:
     >>> check_count(100, "depth")
     100
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _GREATEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAXIMUM:
         raise InvalidInputError(
-            f"{name} must be a whole number from 1 to {_GREATEST}, not {value!r}"
+            f"{name} must be a whole number from 1 to {_MAXIMUM}, not {value!r}"
         )
     return value
 
 
 def check_seed(seed: int) -> int:
-    """`seed`, once it is sure that random numbers can begin with it: a whole number from 0.
+    """Validate that `seed` is a whole number from 0, and return it.
 
     Raises:
         InvalidInputError: anything else.
@@ -148,7 +149,7 @@ def check_seed(seed: int) -> int:
 
 
 def check_share(value: float, name: str) -> float:
-    """`value`, once it is sure that it is a number from 0 to 1.
+    """Validate that `value` is a number from 0 to 1, and return it.
 
     Raises:
         InvalidInputError: anything else; the message calls the value `name`.
@@ -165,9 +166,9 @@ def _iterable(values: Iterable[T], name: str, example: str) -> Iterable[T]:
     try:
         iter(values)
     except TypeError:
-        given = type(values).__name__
+        kind = type(values).__name__
     else:
         if not isinstance(values, str):
             return values
-        given = "string"
-    raise InvalidInputError(f"{name} must be a list, not one {given}: write {example}")
+        kind = "string"
+    raise InvalidInputError(f"{name} must be a list, not one {kind}: write {example}")

@@ -1,8 +1,8 @@
-"""What pickle and the module copy make of models, functions and open indexes.
+"""Pickling and copying of models, functions and open indexes.
 
-A model that was found by name or folder pickles as its settings and is loaded again where it is
-needed. An object or function of the caller's goes along, if it can; if not, the refusal comes at
-once and says what to do. Copies within one process share what is large or open.
+A model loaded by name or folder pickles as its settings and loads again at its first use. Objects
+and functions of the caller are pickled too; if that fails, the error comes at once, with a remedy.
+Copies within one process share large and open objects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SharedInCopies", "check_parts", "check_picklable", "pickle_nowhere",
 
 
 class SharedInCopies:
-    """An object whose copies within the process are the object itself, as for a function.
+    """An object whose copies within the process are the object itself, as with functions.
 
     >>> import copy
     >>> shared = SharedInCopies()
@@ -37,7 +37,7 @@ class SharedInCopies:
 
 
 def settings_of(item: object) -> dict[str, Any]:
-    """An object's attributes, but for what a `cached_property` has computed.
+    """Return an object's attributes, without the values of its cached properties.
 
     >>> class Circle:
     ...     def __init__(self, radius):
@@ -57,17 +57,17 @@ def settings_of(item: object) -> dict[str, Any]:
 
 
 def check_picklable(part: object, owner: str, remedy: str) -> None:
-    """Check that an object of the caller's can be pickled, by whatever pickles now.
+    """Validate that the pickler in use can pickle an object of the caller.
 
-    Functions without a name of their own, like lambdas, can be pickled by cloudpickle alone.
+    Only cloudpickle can pickle functions without a name, like lambdas.
 
     Args:
         part: a function, a model, a client.
-        owner: names what holds it.
-        remedy: what to do instead.
+        owner: the name of its owner, for the message.
+        remedy: what to do instead, for the message.
 
     Raises:
-        CopyError: it cannot.
+        CopyError: the object cannot be pickled.
 
     >>> check_picklable(len, "the encoder 'lengths'", "give a function of a module")
     >>> check_picklable(lambda texts: texts, "the encoder", "give a function of a module")
@@ -79,21 +79,21 @@ def check_picklable(part: object, owner: str, remedy: str) -> None:
         pickle_nowhere(part)
     except MemoryError:
         raise
-    except CopyError as error:  # it says already what to do
+    except CopyError as error:  # its message has the remedy
         raise CopyError(f"{owner} cannot be pickled: {error}") from error
-    except Exception as error:  # each object fails with an error of its own
+    except Exception as error:  # objects raise errors of any class
         raise CopyError(f"{owner} cannot be pickled: {error}: {remedy}") from error
 
 
 def check_parts(owner: object, parts: Mapping[str, object]) -> None:
-    """Check that the attributes of an object can be pickled, whoever made what is in them.
+    """Validate that the attributes of an object can be pickled.
 
     Args:
         owner: the object.
-        parts: its attributes by their names.
+        parts: its attributes, name → value.
 
     Raises:
-        CopyError: one cannot.
+        CopyError: an attribute cannot be pickled.
     """
     for name, part in parts.items():
         check_picklable(
@@ -104,9 +104,9 @@ def check_parts(owner: object, parts: Mapping[str, object]) -> None:
 
 
 def pickle_nowhere(part: object) -> None:
-    """Pickle an object by whatever pickles now, and drop the bytes: it fails if the object does.
+    """Pickle an object with the pickler in use, and drop the bytes.
 
-    The module copy pickles nothing: for it nothing fails.
+    Raises the pickler's error, if any. Under the module copy, which pickles nothing, do nothing.
     """
     if pickler := _pickler():
         pickler(_Nowhere()).dump(part)
@@ -118,7 +118,7 @@ class _Nowhere:
 
 
 def _pickler() -> Any:
-    """The class that pickles now: those of cloudpickle and dill, in Python, are on the stack."""
+    """Return the pickler class in use: that of cloudpickle or dill is on the stack."""
     for frame, _ in traceback.walk_stack(None):
         if frame.f_globals.get("__name__") == copy.__name__:
             return None

@@ -1,23 +1,23 @@
-"""The errors Hybridge raises; every one of them is a `HybridgeError`.
+"""The errors that Hybridge raises; each is a `HybridgeError`.
 
     HybridgeError
     ├── InvalidInputError      an argument, passage, vector or filter is not valid
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
-    ├── CollectionNotFoundError  a judged collection is neither on disk nor reachable
+    ├── CollectionNotFoundError  a test collection is neither on disk nor reachable
     ├── CopyError              an object cannot be pickled or copied
-    └── StoreError             the engine that keeps the passages refused or failed
-        ├── IndexNotFoundError     there is no index at this place
-        ├── IndexExistsError       there is an index at this place already
+    └── StoreError             the engine of the store refused or failed
+        ├── IndexNotFoundError     there is no index here
+        ├── IndexExistsError       there is an index here already
         ├── IndexLockedError       another process (or object) has this index open
-        ├── CorruptIndexError      files are truncated, foreign, or of a format we do not know
+        ├── CorruptIndexError      files are truncated, not an index's, or of an unknown format
         ├── EncoderMismatchError   the index was built with another encoder or analyzer
         ├── ReadOnlyError          the index was opened for reading only
         ├── ForkedError            the index was opened by the process that this one was forked from
         └── ClosedError            the index was closed before this call
 
-`InvalidInputError` is a `ValueError` too, `MissingExtraError` an `ImportError` and `CopyError` a
-`TypeError`, so code that catches the built-in ones keeps working.
+`InvalidInputError` is also a `ValueError`, `MissingExtraError` an `ImportError` and `CopyError` a
+`TypeError`, so code that catches the built-in errors works.
 """
 
 from __future__ import annotations
@@ -42,70 +42,70 @@ __all__ = [
 
 
 class HybridgeError(Exception):
-    """The root of every error that Hybridge raises on purpose."""
+    """The base class of all errors of Hybridge."""
 
 
 class InvalidInputError(HybridgeError, ValueError):
-    """An argument, passage, vector or filter is not valid; nothing was changed."""
+    """An error in an argument, passage, vector or filter; nothing was changed."""
 
 
 class MissingExtraError(HybridgeError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An error of a missing optional dependency; the message names the extra to install."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"{package!r} is not installed. Install it with: pip install 'hybridge[{extra}]'",
             name=package,
         )
-        self._given = (package, extra)
+        self._arguments = (package, extra)
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
-        return type(self), self._given  # an error crosses from a worker to its pool by pickle
+        return type(self), self._arguments  # a process pool pickles its workers' errors
 
 
 class ModelNotFoundError(HybridgeError):
-    """A model is neither on disk nor reachable; the message says what to install or set."""
+    """An error of a model neither on disk nor reachable; the message has the remedy."""
 
 
 class CollectionNotFoundError(HybridgeError):
-    """A judged collection is neither on disk nor reachable; the message says what failed."""
+    """An error of a test collection neither on disk nor reachable; the message has the cause."""
 
 
 class CopyError(HybridgeError, TypeError):
-    """An object cannot be pickled or copied; the message says what to do instead."""
+    """An error in pickling or copying an object; the message has the remedy."""
 
 
 class StoreError(HybridgeError):
-    """The engine that keeps the passages refused or failed; its own message follows ours."""
+    """An error of the store's engine, whose message follows ours."""
 
 
 class IndexNotFoundError(StoreError):
-    """There is no index at this place."""
+    """An error in opening an index that does not exist."""
 
 
 class IndexExistsError(StoreError):
-    """There is an index at this place already, and overwriting was not asked for."""
+    """An error in creating an index over another without ``overwrite``."""
 
 
 class IndexLockedError(StoreError):
-    """Another process, or another object of this one, has this index open."""
+    """An error in opening an index that another process or object has open."""
 
 
 class CorruptIndexError(StoreError):
-    """Files are truncated, foreign, or of a format this version does not know."""
+    """An error of files that are truncated, not an index's, or of an unknown format."""
 
 
 class EncoderMismatchError(StoreError):
-    """The index was built with another encoder or analyzer than the one it is opened with."""
+    """An error in opening an index with another encoder or analyzer than it was built with."""
 
 
 class ReadOnlyError(StoreError):
-    """The index was opened for reading only, and a write was asked for."""
+    """An error in writing to an index that was opened for reading only."""
 
 
 class ForkedError(StoreError):
-    """The index was opened by the process that this one was forked from: open it here."""
+    """An error in using an index that the parent process opened: open it in this one."""
 
 
 class ClosedError(StoreError):
-    """The index was closed before this call."""
+    """An error in using a closed index."""

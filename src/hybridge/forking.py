@@ -1,14 +1,14 @@
-"""What a forked process must not inherit: locks that nobody releases, folders of its parent.
+"""Locks and temporary folders that are safe in forked processes.
 
-A fork copies the thread that calls it and no other. A lock that another thread held stays locked in
-the child for ever, and what removes a temporary folder at exit removes the parent's. Everything
-here is of use where there is no fork as well.
+A fork copies only the calling thread. A lock that another thread held stays locked in the child for
+ever, and a clean-up at exit would remove the parent's temporary folder. All of it also works
+without forks.
 """
 
 from __future__ import annotations
 
-# Its hooks and filelock's come in pairs: were they registered while a fork waits, the second of
-# each would run alone.
+# Its hooks and filelock's come in pairs: registered while a fork waits, only the second of each
+# would run.
 import concurrent.futures.thread  # noqa: F401
 import functools
 import os
@@ -33,7 +33,7 @@ if TYPE_CHECKING or sys.version_info >= (3, 12):
 else:
 
     class cached_property(functools.cached_property):  # noqa: N801
-        """The one of Python 3.12, without the lock that a fork may leave held for ever."""
+        """The cached property of Python 3.12, without the lock that a fork may leave locked."""
 
         def __get__(self, instance: Any, owner: type | None = None) -> Any:
             if instance is None:
@@ -59,24 +59,24 @@ _Exit: TypeAlias = Callable[
 
 
 class Renewable(Protocol):
-    """An object to put in order in a forked child, before any other code runs there."""
+    """An object to repair in a forked child before any other code runs there."""
 
     def renew(self) -> None:
-        """Drop what threads of the parent were doing; no lock may be taken that is not renewed."""
+        """Drop the state of the parent's threads; take only locks that are renewed too."""
         ...
 
 
 class ForkSafeLock:
-    """A lock for ``with`` that is free in a forked child, whoever held it in the parent.
+    """A lock for ``with`` that is free in a forked child, whatever thread of the parent held it.
 
-    What it protects must be whole in the child even if another thread was changing it: let the last
-    step of a change be one assignment, or have forks await the lock. A copy, by pickle or the
+    The protected state must be consistent in the child even if a thread was changing it: let the
+    last step of a change be one assignment, or have forks await the lock. A copy, by pickle or the
     module copy, is a new lock.
 
     Args:
-        reentrant: the thread that holds it may take it again.
-        awaited: a fork waits until no other thread holds it, for a minute at most: for what must
-            not be half done in a child, and is done soon. It is reentrant too.
+        reentrant: the thread that holds the lock may take it again.
+        awaited: a fork waits until no other thread holds the lock, at most a minute: for short
+            changes that must be complete in a child. The lock is also reentrant.
 
     >>> lock = ForkSafeLock()
     >>> with lock:
@@ -89,8 +89,8 @@ class ForkSafeLock:
         self.renew()
         _locks[id(self)] = self
 
-    # A `with` looks both up before it enters, so it leaves the very lock that it entered: in a
-    # child that was forked inside the block, too.
+    # A `with` looks both up before it enters, so it leaves the lock that it entered, also in a
+    # child forked inside the block.
     @property
     def __enter__(self) -> _Enter:
         return self._lock.__enter__  # type: ignore[no-any-return]
@@ -100,7 +100,7 @@ class ForkSafeLock:
         return self._lock.__exit__  # type: ignore[no-any-return]
 
     def renew(self) -> None:
-        """Put a free lock in the place of this one."""
+        """Replace the inner lock by a free one."""
         self._lock: Any = RLock() if self._reentrant or self._awaited else Lock()
 
     def __reduce__(self) -> tuple[Callable[[bool, bool], ForkSafeLock], tuple[bool, bool]]:
@@ -108,12 +108,12 @@ class ForkSafeLock:
 
 
 class TemporaryFolder:
-    """A new temporary folder, removed by the process that made it and never by a forked child.
+    """A temporary folder, removed by the process that created it and never by a forked child.
 
-    It goes when `remove` is called, when the object is collected, or when the process ends.
+    It is removed by `remove`, when the object is collected, or when the process ends.
 
     Attributes:
-        path: of the folder.
+        path: the folder's path.
 
     >>> folder = TemporaryFolder()
     >>> folder.path.is_dir()
@@ -128,20 +128,20 @@ class TemporaryFolder:
         self._finalizer = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it; removing it again does nothing."""
+        """Remove the folder with its content; a second call does nothing."""
         self._finalizer()
 
 
 def check_process(process: int, what: str, remedy: str) -> None:
-    """Check that something opened by a process is used in that process.
+    """Validate that a resource is used in the process that opened it.
 
     Args:
         process: the id of the process that opened it.
-        what: names what was opened.
-        remedy: what to do in this process instead.
+        what: the name of the resource, for the message.
+        remedy: what to do in this process instead, for the message.
 
     Raises:
-        ForkedError: this is another process, forked from that one.
+        ForkedError: this process was forked from that one.
 
     >>> check_process(os.getpid(), "the index", "open it here")
     """
@@ -156,12 +156,12 @@ def check_process(process: int, what: str, remedy: str) -> None:
 def renew_in_children(item: Renewable) -> None:
     """Call the `renew` of an object in every forked child, as long as the object lives.
 
-    By then all locks are free again.
+    All locks are free by then.
     """
     _renewed[id(item)] = item
 
 
-_PATIENCE = 60.0  # seconds that a fork waits, so that a lock that is never let go of holds up none
+_PATIENCE = 60.0  # seconds that a fork waits, so that a lock that is never released cannot block it
 
 # By id, because a set cannot be read while another thread adds to it.
 _locks: weakref.WeakValueDictionary[int, ForkSafeLock] = weakref.WeakValueDictionary()
@@ -179,7 +179,7 @@ def _remove(path: Path, process: int) -> None:
 
 
 def _before() -> None:
-    """Take all awaited locks, and wait for one of them with none of the others in hand."""
+    """Take all awaited locks; wait for a taken one only while holding none."""
     deadline = monotonic() + _PATIENCE
     while True:
         _forking.held = []

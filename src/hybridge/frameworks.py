@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias, TypeGuard
 
-from .errors import HybridgeError, InvalidInputError
+from .errors import InvalidInputError
 from .passages import Hit
+from .plugins import load_entry_point
 from .protocols import Retriever, Where
 
 __all__ = ["GROUP", "SearchConfig", "as_retriever", "is_retriever", "search_config_of"]
@@ -54,7 +55,8 @@ def as_retriever(candidate: object) -> Retriever:
         return candidate
     points = [] if isinstance(candidate, type) else list(_entry_points(candidate))
     for point in points:
-        retriever = _loaded(point)(candidate)
+        adapter: _Adapter = load_entry_point(point)
+        retriever = adapter(candidate)
         if retriever is not None:
             return retriever
     if _searches(candidate):
@@ -169,18 +171,6 @@ def _entry_points(candidate: object) -> Iterator[EntryPoint]:
 
 def _modules(candidate: object) -> list[str]:
     return [cls.__module__ for cls in type(candidate).__mro__]
-
-
-def _loaded(point: EntryPoint) -> _Adapter:
-    try:
-        adapter: _Adapter = point.load()
-    except (ImportError, AttributeError) as error:
-        owner = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
-        raise HybridgeError(
-            f"the entry point {point.name!r}{owner} in {GROUP!r}, {point.value}, does not load "
-            f"({error}): reinstall the distribution, or uninstall it"
-        ) from error
-    return adapter
 
 
 def _refusal(candidate: object, *, known: bool) -> str:

@@ -1,4 +1,4 @@
-"""Going through many things: in chunks, and with a bar for those who watch."""
+"""Iteration over many items: in chunks, in batches, and with a progress bar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of `size`, the last one shorter.
+    """Yield the items in lists of `size`; the last may be shorter.
 
     >>> list(chunked("abc", 2))
     [['a', 'b'], ['c']]
@@ -25,26 +25,26 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """The places of texts in batches of `size`: neighbours in length, so little is padded.
+    """Yield the indices of texts in batches of `size` of similar length, to pad little.
 
-    The longest come first, so that what does not fit in memory fails at the start.
+    The longest come first, so that a batch too large for memory fails at the start.
 
     >>> list(batches_by_length([1, 4, 2], 2))
     [[1, 2], [0]]
     """
-    return chunked(sorted(range(len(lengths)), key=lambda place: -lengths[place]), size)
+    return chunked(sorted(range(len(lengths)), key=lambda i: -lengths[i]), size)
 
 
 def progress_over(
     items: Iterable[T], description: str, unit: str, shown: bool | None = None
 ) -> Iterator[T]:
-    """The items, one by one, with a bar on standard error.
+    """Yield the items, with a progress bar on standard error.
 
     Args:
-        items: what to count; its length, where it has one, is the bar's.
-        description: what is being done.
-        unit: what one item is.
-        shown: True and False decide; None shows the bar on a terminal.
+        items: the items; their number, if known, is the bar's total.
+        description: the text before the bar.
+        unit: the name of one item.
+        shown: whether to show the bar; None shows it on a terminal.
 
     >>> list(progress_over("ab", "Reading", "letter", shown=False))
     ['a', 'b']
@@ -53,15 +53,14 @@ def progress_over(
 
     hidden = not (sys.stderr.isatty() if shown is None else shown)
     total = len(items) if isinstance(items, Sized) else None
-    # A bar for what is over in half a second would only flicker.
+    # A bar for less than half a second would only flicker.
     yield from tqdm(items, description, total, unit=unit, disable=hidden, leave=False, delay=0.5)
 
 
 def import_bars() -> None:
-    """Import tqdm's bars for notebooks in silence, before bm25s and transformers import them.
+    """Import tqdm's bars for notebooks without warnings, before bm25s and transformers do.
 
-    Where ipywidgets is not installed they warn that they cannot be drawn, though nobody asked for
-    any; imported once, they do not warn again.
+    Without ipywidgets the first import warns that bars cannot be drawn, even if none is used.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,16 +1,16 @@
-"""Metadata as loaders give it, turned into what JSON holds: dates, paths, numpy and the like.
+"""Conversion of loaders' metadata to JSON: dates, paths, numpy values and the like.
 
-| given | kept |
+| value | stored as |
 |---|---|
 | `datetime`, `date`, `time`, pandas' `Timestamp`, `numpy.datetime64` | ISO 8601 text |
 | `pathlib` paths, `UUID` | text |
-| tuples, sets, frozensets, numpy arrays | lists, a set's elements in order |
+| tuples, sets, frozensets, numpy arrays | lists; a set is sorted |
 | numpy's numbers, booleans and strings | Python's |
-| `Decimal` | the int or float that is written with the same digits, else text |
+| `Decimal` | the int or float with the same digits, else text |
 | `Enum` | its value |
 | any `Mapping` | a dict |
 
-A filter's operands go through the same conversion, so a value finds what was stored as it.
+A filter's operands go through the same conversion, so a value matches its stored form.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ __all__ = ["JSON", "check_text", "json_metadata", "json_scalar"]
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
-# The engine cannot read back what is nested twice as deep.
+# The engine cannot read back values that are nested twice as deep.
 _DEEPEST = 64
-# What metadata are nearly always made of is told by its type alone: a large import is read here.
+# Nearly all values are of these types: the fast path of a large import.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_CURES = (
+_REMEDIES = (
     (bytes | bytearray | memoryview, "decode it, or store it as base64 text"),
     (timedelta | np.timedelta64, "store its seconds"),
     (object, "use None, bool, int, float, str, list or dict, a date, or text that stands for it"),
@@ -48,11 +48,11 @@ def json_metadata(metadata: Mapping[str, object], where: str) -> dict[str, JSON]
     """Convert metadata to plain JSON, every list and dict copied.
 
     Args:
-        metadata: values as in the table of this module, nested 64 levels deep at most.
-        where: names the metadata in an error.
+        metadata: values as in the table of this module, nested at most 64 levels deep.
+        where: the name of the metadata in an error.
 
     Raises:
-        InvalidInputError: JSON cannot hold a value; the message names its key and the cure.
+        InvalidInputError: JSON cannot hold a value; the message names its key and the remedy.
 
     >>> json_metadata({"at": date(2024, 5, 1), "tags": {"b", "a"}, "size": (1, np.int64(2))}, "")
     {'at': '2024-05-01', 'tags': ['a', 'b'], 'size': [1, 2]}
@@ -65,8 +65,8 @@ def json_scalar(value: object, where: str, refusal: str | None = None) -> str | 
 
     Args:
         value: as in the table of this module.
-        where: names the value in an error.
-        refusal: what an error says of a value of another type; None for what metadata may hold.
+        where: the name of the value in an error.
+        refusal: the error's message for a value of another type; None for the types of metadata.
 
     Raises:
         InvalidInputError: JSON cannot hold it.
@@ -80,7 +80,7 @@ def json_scalar(value: object, where: str, refusal: str | None = None) -> str | 
         case None | bool():
             return value
         case str():
-            text = str.__str__(value)  # of a subclass, its text alone
+            text = str.__str__(value)  # drops a subclass
             check_text(text, where)
             return text
         case int():
@@ -103,7 +103,7 @@ def json_scalar(value: object, where: str, refusal: str | None = None) -> str | 
         case np.integer() if not isinstance(value, np.timedelta64):
             return json_scalar(int(value), where)
         case np.datetime64() if not np.isnat(value):
-            item = value.item()  # a number of nanoseconds, where the unit is that fine
+            item = value.item()  # an int if the unit is nanoseconds
             return json_scalar(
                 value.astype("datetime64[us]").item() if isinstance(item, int) else item, where
             )
@@ -115,14 +115,14 @@ def json_scalar(value: object, where: str, refusal: str | None = None) -> str | 
             return json_scalar(str(value), where)
         case Decimal():
             return _decimal(value, where)
-    cure = next(cure for kind, cure in _CURES if isinstance(value, kind))
+    remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(value, kind))
     raise InvalidInputError(
-        f"{where}: {refusal or f'{type(value).__name__} is not a JSON value: {cure}'}"
+        f"{where}: {refusal or f'{type(value).__name__} is not a JSON value: {remedy}'}"
     )
 
 
 def check_text(text: str, where: str) -> None:
-    """Refuse text that UTF-8, and so the engines, cannot hold.
+    """Validate that UTF-8, and so the engines, can store a text.
 
     Raises:
         InvalidInputError: a lone surrogate.
@@ -176,9 +176,9 @@ def _dict(value: Mapping[str, object], where: str, level: int) -> dict[str, JSON
 
 
 def _in_order(items: list[JSON]) -> list[JSON]:
-    """A set's elements in an order that does not change from process to process."""
+    """Sort a set's elements, to have one order in all processes."""
     try:
-        return sorted(items)  # type: ignore[type-var]  # those that compare with each other
+        return sorted(items)  # type: ignore[type-var]  # fails for mixed types
     except TypeError:
         return sorted(items, key=json.dumps)
 

@@ -24,6 +24,7 @@ __all__ = [
     "observing",
     "one_at_a_time",
     "shifted",
+    "unobserved",
 ]
 
 ENCODING = "encode"
@@ -83,6 +84,16 @@ def observing(observer: Observer) -> Iterator[None]:
     bm25 found ['p1']
     """
     token = _current.set(observer)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Let no observer watch what is searched inside the block."""
+    token = _current.set(None)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The data contract: passages go in, hits with the trace of every stage come out."""
+"""The data contract: passages, and hits with the score of every stage."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "hybridge")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of text that can be found.
+    """A piece of text to search for.
 
     Args:
-        id: any non-empty string; a whole number or `UUID` is taken as its text. Adding a passage
-            with the same id again replaces it.
-        text: what is searched. Put a title in front of it if there is one.
-        metadata: values under string keys, for filters and for the caller: JSON, and what
-            `hybridge.metadata` makes JSON of, like dates and paths; lists and dicts nested 64
-            levels deep at most, itself counted. The passage holds a deep copy.
+        id: any non-empty string; a whole number or `UUID` becomes its text. Adding a passage with
+            the same id again replaces it.
+        text: the text to search. Put the title, if any, in front of it.
+        metadata: values under string keys, for filters and for the caller: JSON, and values that
+            `hybridge.metadata` converts to JSON, like dates and paths; nested at most 64 levels
+            deep. The passage holds a deep copy.
 
     Raises:
-        InvalidInputError: the id is empty, or JSON cannot hold a value.
+        InvalidInputError: an empty id, or a value that JSON cannot hold.
 
     >>> Passage("p1", "Aspirin thins the blood.", {"year": 2019}).metadata["year"]
     2019
@@ -66,13 +66,13 @@ class Passage:
                 f"passage {self.id!r}: metadata must be a mapping, "
                 f"not {type(self.metadata).__name__}"
             )
-        # A copy, so that what the caller does to theirs later does not reach us.
+        # A copy, so that later changes by the caller have no effect.
         copy = json_metadata(self.metadata, f"passage {self.id!r}: metadata")
         object.__setattr__(self, "metadata", copy)
 
 
 def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:  # noqa: A002
-    """A passage read back from where it was kept: checked before it was written, not again.
+    """Build a passage from a store, without the validation it passed before it was written.
 
     >>> stored_passage("p1", "text", {}) == Passage("p1", "text")
     True
@@ -85,12 +85,12 @@ def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:
 
 @dataclass(frozen=True, slots=True)
 class StageScore:
-    """What one stage thought of a passage.
+    """The rank and score of a passage in one stage.
 
     Args:
         stage: the stage's name, for example ``"bm25"``, ``"dense"`` or ``"fusion"``.
-        rank: the passage's place in that stage's list, counted from 1.
-        score: the stage's own score, in the stage's own unit.
+        rank: the passage's rank in the stage's list, from 1.
+        score: the stage's score, in the stage's unit.
     """
 
     stage: str
@@ -100,11 +100,11 @@ class StageScore:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found, the score its list is sorted by, and how it got there.
+    """A passage found by a search, its score, and its rank and score in every stage.
 
     Args:
         passage: the passage.
-        score: the last stage's score; higher is better.
+        score: the last stage's score, by which the list is sorted; higher is better.
         trace: one entry for each stage that ranked the passage, in the order they ran.
 
     >>> hit = Hit(Passage("p1", "text"), 2.5, (StageScore("bm25", 1, 2.5),))
@@ -117,12 +117,12 @@ class Hit:
     trace: tuple[StageScore, ...] = ()
 
     def stage(self, name: str) -> StageScore | None:
-        """What the stage called `name` thought of this passage, or None if it did not rank it."""
+        """Return the passage's rank and score in a stage; None if the stage did not rank it."""
         return next((entry for entry in self.trace if entry.stage == name), None)
 
 
 def point_id(passage_id: str) -> uuid.UUID:
-    """The UUIDv5 that stands for a passage's id on a Qdrant server, which allows no other strings.
+    """Map a passage's id to a UUIDv5, the only strings that a Qdrant server accepts as ids.
 
     >>> point_id("p1") == point_id("p1") != point_id("p2")
     True
@@ -131,11 +131,11 @@ def point_id(passage_id: str) -> uuid.UUID:
 
 
 def point_number(passage_id: str) -> int:
-    """The 64 bits that stand for a passage's id inside Qdrant Edge, where UUIDs are slow.
+    """Hash a passage's id to 64 bits, its id in Qdrant Edge.
 
     Edge's Python binding takes seven times longer for a UUID than for a number, which was a third
-    of a whole search. Two of a million ids share a number with odds of one to 37 million; the
-    store refuses the second of them.
+    of a whole search. Among a million ids, two share a number with a probability of one in 37
+    million; the store refuses the second of them.
 
     >>> point_number("p1") == point_number("p1") != point_number("p2")
     True
@@ -144,10 +144,10 @@ def point_number(passage_id: str) -> int:
 
 
 def unique_passages(passages: Iterable[Passage]) -> Iterator[Passage]:
-    """The passages, one by one, each a `Passage` and no id twice.
+    """Yield the passages, and validate that each is a `Passage` and no id repeats.
 
     Raises:
-        InvalidInputError: no list, something in it that is no passage, or an id that comes twice.
+        InvalidInputError: no list, an item that is no passage, or a repeated id.
 
     >>> [p.id for p in unique_passages([Passage("a", "x"), Passage("b", "x")])]
     ['a', 'b']

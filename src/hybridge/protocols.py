@@ -1,7 +1,7 @@
-"""What a stage must offer to take part: the verbs of the contract, all of them batched.
+"""The protocols of retrievers, scorers, rerankers and encoders, with batched methods.
 
-Anything with these methods works everywhere Hybridge does; nothing has to be inherited.
-`hybridge.testing` checks an implementation against the rules that the types cannot say.
+Any object with these methods works everywhere in Hybridge, without inheritance.
+`hybridge.testing` tests an implementation against the rules that types cannot express.
 """
 
 from __future__ import annotations
@@ -25,41 +25,44 @@ Where: TypeAlias = "Filter | Mapping[str, Any]"
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Finds passages: a list of queries in, a list of ranked lists out."""
+    """A retriever: a list of queries in, a list of ranked lists out."""
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The best `k` passages for each query, best first, ties by id, only what matches."""
+        """Return the best `k` passages for each query, best first, ties by id.
+
+        Only passages that pass `where` are returned.
+        """
         ...
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """`search` that does not block the event loop."""
+        """Run `search` without blocking the event loop."""
         ...
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores given passages: what fusion needs to complete a candidate that another found.
+    """A retriever that also scores candidates of other stages, for fusion with completed scores.
 
-    One that is fused with retrievers over other passages has better a method ``get(ids)``, too,
-    which gives None for each id that it does not hold: else it is asked for these one by one.
+    A scorer that is fused with retrievers over other passages should also have a method
+    ``get(ids)`` that returns None for each unknown id; without it, fusion scores one id at a time.
     """
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        """The exact score of each of `ids[i]` for `queries[i]`, whether it would be found or not.
+        """Return the exact score of each passage of `ids[i]` for `queries[i]`.
 
         Raises:
-            InvalidInputError: an id that is not in the collection.
+            InvalidInputError: an unknown id.
         """
         ...
 
 
 @runtime_checkable
 class Reranker(Protocol):
-    """Reorders candidates: queries and their ranked lists in, ranked lists out."""
+    """A reranker: queries and their candidates in, ranked lists out."""
 
     def rerank(
         self,
@@ -67,7 +70,10 @@ class Reranker(Protocol):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """Each query's candidates, best first, cut to `k` where given, one more trace entry."""
+        """Return each query's candidates, best first, with one more trace entry.
+
+        `k` cuts the lists; None keeps all candidates.
+        """
         ...
 
     async def arerank(
@@ -76,17 +82,17 @@ class Reranker(Protocol):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """`rerank` that does not block the event loop."""
+        """Run `rerank` without blocking the event loop."""
         ...
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns text into vectors: a bi-encoder.
+    """A bi-encoder: it encodes queries and passages as vectors.
 
     Attributes:
-        identity: names the model and how it is prompted; two encoders with one identity give the
-            same vectors. It is kept with an index and compared when the index is opened.
+        identity: the model's name and its prompts; two encoders with one identity produce the same
+            vectors. An index stores it, and compares it when it is opened.
         dimension: the length of a vector.
     """
 
@@ -97,9 +103,9 @@ class Encoder(Protocol):
     def dimension(self) -> int: ...
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
-        """One row of float32 a query: shape (len(queries), dimension)."""
+        """Return float32 vectors of shape (len(queries), dimension)."""
         ...
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        """One row of float32 a text: shape (len(texts), dimension)."""
+        """Return float32 vectors of shape (len(texts), dimension)."""
         ...

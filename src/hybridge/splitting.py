@@ -1,7 +1,7 @@
-"""A document becomes passages: cut where it means something, each under its heading.
+"""Splitting a document into passages at its natural boundaries, each with its heading.
 
-The cutting is `semantic-text-splitter`'s. Every passage begins with the heading it stands under,
-as with a title: the middle of a section rarely repeats what it is about.
+`semantic-text-splitter` splits. Every passage begins with its heading, as with a title: the middle
+of a section rarely repeats its subject.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ Size: TypeAlias = int | tuple[int, int]
 PASSAGE_SIZE = 900
 
 _NO_HEADING = re.compile(r"(?!)(?P<title>)")
-# Markdown's first two alternatives have no title: they only keep what looks like a heading inside
-# front matter and code from being taken for one.
+# Markdown's first two alternatives have no title: they skip what looks like a heading inside front
+# matter and code.
 _HEADING: dict[Markup, re.Pattern[str]] = {
     "text": _NO_HEADING,
     "markdown": re.compile(
@@ -65,11 +65,11 @@ class Section:
 
     Attributes:
         text: the section's text.
-        markup: where to split it and what a heading is.
-        title: the heading it stands under, unless its own text begins with one.
-        metadata: what all its passages carry: ``{"page": 3}``.
+        markup: the format, which decides the boundaries and the headings.
+        title: the heading above it, unless its own text begins with one.
+        metadata: that of all its passages: ``{"page": 3}``.
         first_line: the number of its first line in the file, counted from 1; its passages then
-            carry ``line`` and ``last_line``.
+            have ``line`` and ``last_line`` in their metadata.
     """
 
     text: str
@@ -82,21 +82,21 @@ class Section:
 def split_text(
     text: str, *, source: str, markup: Markup = "text", size: Size = PASSAGE_SIZE
 ) -> Iterator[Passage]:
-    """The passages of one document.
+    """Split one document into passages.
 
     Each has the id ``source#position`` and the metadata ``source``, ``position`` and, under a
     heading, ``title``.
 
     Args:
         text: the whole document.
-        source: what names the document.
-        markup: where to split and what a heading is: "text", "markdown", "rst" or "code", whose
-            indentation is kept.
-        size: a passage's greatest length in characters, without a heading put in front; or
-            (enough, greatest).
+        source: the document's name.
+        markup: the format, which decides the boundaries and the headings: "text", "markdown",
+            "rst", or "code", whose indentation stays.
+        size: a passage's maximum length in characters, without the heading put in front; or
+            (sufficient, maximum).
 
     Raises:
-        InvalidInputError: the markup or the size is not one of those.
+        InvalidInputError: the markup or the size is not valid.
         MissingExtraError: the extra `cli` is not installed.
 
     >>> document = "# Fruit\\n\\nApples.\\n\\nPears."
@@ -114,12 +114,12 @@ def split_text(
 def split_sections(
     sections: Iterable[Section], *, source: str, size: Size = PASSAGE_SIZE
 ) -> Iterator[Passage]:
-    """The passages of one document that comes in sections; positions count through all of them.
+    """Split the sections of one document into passages, with positions over all of them.
 
     Args:
         sections: the document's parts, in its order.
-        source: what names the document.
-        size: a passage's greatest length in characters, as in `split_text`.
+        source: the document's name.
+        size: a passage's maximum length in characters, as in `split_text`.
 
     Raises:
         InvalidInputError: the size is not valid.
@@ -136,20 +136,20 @@ def split_sections(
 
 
 def check_size(size: Size) -> None:
-    """Raises an `InvalidInputError` if that is no size of a passage.
+    """Raise an `InvalidInputError` for an invalid size of a passage.
 
     >>> check_size((500, 1000))
     """
     bounds = size if isinstance(size, tuple) else (1, size)
     if len(bounds) != 2:
-        raise InvalidInputError(f"size must be one number or (enough, greatest), not {size!r}")
-    enough, greatest = (check_count(bound, "size") for bound in bounds)
-    if enough > greatest:
+        raise InvalidInputError(f"size must be one number or (sufficient, maximum), not {size!r}")
+    sufficient, maximum = (check_count(bound, "size") for bound in bounds)
+    if sufficient > maximum:
         raise InvalidInputError(f"size {size!r}: the first number must not be above the second")
 
 
 def headings_unmarked(text: str) -> str:
-    """A reStructuredText document without the lines under its headings.
+    """Return a reStructuredText document without the lines under its headings.
 
     >>> headings_unmarked("Calls\\n*****\\nA call calls.")
     'Calls\\nA call calls.'
@@ -158,7 +158,7 @@ def headings_unmarked(text: str) -> str:
 
 
 def last_heading(markdown: str) -> str | None:
-    """The last heading of a Markdown text; None if it has none.
+    """Return the last heading of a Markdown text; None without headings.
 
     >>> last_heading("# Fruit\\n\\nApples.\\n\\n## Pears\\n\\nPears.")
     'Pears'
@@ -167,7 +167,7 @@ def last_heading(markdown: str) -> str | None:
 
 
 def _headings(markup: Markup, text: str) -> list[tuple[int, str]]:
-    """Where each heading begins, and its title."""
+    """Return where each heading begins, and its title."""
     matches = _HEADING[markup].finditer(text)
     return [(match.start(), title) for match in matches if (title := _title(match))]
 
@@ -186,7 +186,7 @@ def _split(section: Section, size: Size) -> Iterator[tuple[str, dict[str, JSON]]
     headings = _headings(section.markup, text)
     for start, chunk in _splitter(section.markup, size).chunk_indices(text):
         if not heading.sub(lambda match: "" if _title(match) else match[0], chunk).strip():
-            continue  # headings alone: the next passage carries the last of them
+            continue  # headings alone: the next passage begins with the last of them
         title = section.title
         above = bisect_right(headings, start, key=lambda entry: entry[0]) - 1
         if above >= 0:

@@ -47,7 +47,7 @@ def test_stop_words_are_of_their_language(language: str, word: str) -> None:
     assert word in languages.stopwords(language)
 
 
-def test_a_language_without_stop_words_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_language_without_stop_words_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     languages._stopwords.cache_clear()
     with caplog.at_level(logging.WARNING):
         assert languages.stopwords("tamil") == frozenset()
@@ -66,6 +66,7 @@ def test_an_unknown_language_lists_the_known_ones(language: str) -> None:
         languages.resolve_language(language)
 
 
+@pytest.mark.slow
 def test_lemmas() -> None:
     assert languages.lemmatizer("german")("häuser") == "Haus"
     assert languages.lemmatizer("norwegian")("husene") == "hus"

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from hybridge import HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
+from hybridge.cli.evaluate import _names
+from hybridge.stages import BM25, Dense
 
 CORPUS = {
     "d1": "Apples grow on trees.",
@@ -39,6 +41,8 @@ def evaluate(*arguments: str | Path, columns: int = 80) -> Result:
     return runner.invoke(hybridge, ["evaluate", *map(str, arguments)])
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_three_rows_of_three_measures(beir: Path) -> None:
     result = evaluate(beir, columns=60)
     assert result.exit_code == 0, result.output
@@ -55,6 +59,8 @@ def test_three_rows_of_three_measures(beir: Path) -> None:
     assert note.startswith("no difference from hybrid is significant")
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: Path) -> None:
     model = models_path / "scifact-cross-encoder"
     facts = json.loads(
@@ -68,6 +74,8 @@ def test_a_row_for_each_reranker_on_top_of_the_others(beir: Path, models_path: P
     assert facts["results"]["+ cross-encoder"]["recall@100"] == 1.0
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_the_rows_are_in_the_order_asked_for(beir: Path, models_path: Path) -> None:
     model = models_path / "scifact-cross-encoder"
     order = ["--rerank", "cross-encoder", "--rerank", "colbert", "--cross-encoder", model]
@@ -75,6 +83,8 @@ def test_the_rows_are_in_the_order_asked_for(beir: Path, models_path: Path) -> N
     assert list(facts["results"])[3:] == ["+ cross-encoder", "+ late interaction"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     facts = json.loads(evaluate(beir, "--json", "--lexical", "qdrant").stdout)
     assert facts["results"]["BM25"] == {"nDCG@10": 0.5, "recall@100": 0.5, "MRR@10": 0.5}
@@ -90,6 +100,8 @@ def test_json_is_the_whole_of_stdout(beir: Path) -> None:
     assert list(facts["stages"]["hybrid"]) == ["encode", "bm25", "dense", "fusion"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     before = evaluate(beir, "--json", "--cache", cache)
@@ -103,6 +115,8 @@ def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     assert changed["results"]["dense"]["MRR@10"] < 1
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_measures_of_ones_own_against_a_baseline(beir: Path) -> None:
     chosen = ["--measure", "success@1", "--measure", "P@2", "--baseline", "BM25"]
     facts = json.loads(evaluate(beir, *chosen, "--json").stdout)
@@ -125,11 +139,55 @@ def test_what_cannot_be_measured_is_refused_first(
     assert says in " ".join(result.stderr.split())
 
 
+def test_every_stage_has_a_row_of_its_name() -> None:
+    assert _names(["bm25", "dense"]) == ["BM25", "dense", "hybrid"]
+    assert _names(["splade", "hybrid", "bm25", "BM25"]) == [
+        "splade",
+        "hybrid (2)",
+        "BM25",
+        "BM25 (2)",
+        "hybrid",
+    ]
+
+
+@pytest.mark.parametrize("names", [["words", "meaning"], ["words"], ["meaning"]])
+def test_an_index_has_a_row_for_each_of_its_stages(
+    names: list[str], tmp_path: Path, encoder: SentenceTransformerEncoder
+) -> None:
+    kinds = {
+        "words": BM25(name="words", lexical="qdrant"),
+        "meaning": Dense(encoder, name="meaning"),
+    }
+    with HybridIndex.create(tmp_path / "own", stages=[kinds[name] for name in names]) as index:
+        index.add(Passage(key, text) for key, text in CORPUS.items())
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\nb,apples on trees\n")
+    qrels.write_text("a,d4,2\nb,d1,1\n")
+    own = [tmp_path / "own", "--queries", queries, "--qrels", qrels, "--json"]
+    facts = json.loads(evaluate(*own).stdout)
+    assert list(facts["results"]) == [*names, "hybrid"]
+    assert facts["encoder"] == (encoder.identity if "meaning" in names else None)
+    best = facts["results"]["hybrid"]["recall@100"]
+    assert best == (1.0 if "meaning" in names else 0.5)
+
+
+def test_an_unknown_baseline_of_an_index_is_refused_too(index: Path, tmp_path: Path) -> None:
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\n")
+    qrels.write_text("a,d4,2\n")
+    own = [index, "--queries", queries, "--qrels", qrels]
+    result = evaluate(*own, "--baseline", "fusion")
+    assert result.exit_code == 2
+    assert "is none of BM25, dense, hybrid" in " ".join(result.stderr.split())
+
+
 def test_the_baseline_may_be_a_reranker(tmp_path: Path) -> None:
     options = ["--rerank", "colbert", "--baseline", "+ late interaction"]
     assert "is not a collection" in evaluate(tmp_path / "no-collection", *options).stderr
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_the_picture_and_the_values_of_every_query_are_written(beir: Path) -> None:
     picture, table = beir / "quality.svg", beir / "values.csv"
     result = evaluate(beir, "--plot", picture, "--per-query", table)
@@ -190,6 +248,23 @@ def test_an_index_is_asked_ones_own_questions(index: Path, tmp_path: Path) -> No
     assert (facts["passages"], facts["queries"]) == (4, 1)
     assert facts["results"]["BM25"]["nDCG@10"] == 0.0
     assert facts["results"]["dense"]["nDCG@10"] == 1.0
+
+
+def test_a_named_model_stands_for_the_token_vectors_of_an_index(
+    tmp_path: Path, encoder: SentenceTransformerEncoder, minilm: Path
+) -> None:
+    with HybridIndex.create(tmp_path / "late", encoder=encoder, late_interaction=True) as index:
+        index.add(Passage(key, text) for key, text in CORPUS.items())
+    queries, qrels = tmp_path / "queries.csv", tmp_path / "qrels.csv"
+    queries.write_text("a,hospital doctor\n")
+    qrels.write_text("a,d4,2\n")
+    own = [tmp_path / "late", "--queries", queries, "--qrels", qrels, "--json"]
+    for options, stage in (
+        (["--rerank", "colbert"], "late-interaction"),
+        (["--colbert", minilm], "colbert"),
+    ):
+        facts = json.loads(evaluate(*own, *options).stdout)
+        assert stage in facts["stages"]["+ late interaction"]
 
 
 def test_judged_passages_that_the_index_lacks_are_told_of(

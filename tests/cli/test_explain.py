@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from hybridge import HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 PASSAGES = [
     Passage("fruit", "Apples grow on trees.", {"title": "Fruit", "kind": "food"}),
     Passage("bread", "Bread needs flour and yeast.", {"kind": "food"}),
@@ -57,14 +59,14 @@ def test_filters_and_rerankers(index: str) -> None:
     result = explain(index, "trees", "--passage", "fruit", "--rerank", "colbert", "--json")
     told = json.loads(result.stdout)
     assert told["rank"] == 1
-    assert told["late_interaction"]["stage"] == "late-interaction"
-    assert told["late_blend"]["blend"] == 0.35
+    assert told["late"]["late-interaction"]["stage"] == "late-interaction"
+    assert told["blends"][0]["blend"] == 0.35
 
 
 def test_json_is_the_whole_of_stdout(index: str) -> None:
     told = json.loads(explain(index, "apples on trees", "--json").stdout)
     assert told["hits"][0]["passage"]["id"] == "fruit"
-    assert told["explanations"][0]["bm25"]["terms"][0]["term"] == "appl"
+    assert told["explanations"][0]["stages"]["bm25"]["terms"][0]["term"] == "appl"
     assert len(told["candidates"]) == 4
 
 

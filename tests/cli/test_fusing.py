@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from hybridge import FusedRetriever, HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 NOTES = [Passage("fruit", "Apples grow on trees."), Passage("bread", "Bread needs yeast.")]
 MAILS = [Passage("moon", "The moon circles the earth."), Passage("pie", "Apple pie needs apples.")]
 
@@ -33,6 +35,7 @@ def run(*arguments: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_several_indexes_are_searched_as_one(folders: list[str]) -> None:
     notes, mails, old = folders
     found: list[Any] = json.loads(

@@ -32,6 +32,7 @@ def ids(path: str) -> list[str]:
         return sorted(passage.id for passage in opened)
 
 
+@pytest.mark.model
 def test_a_folder_is_indexed_and_can_be_opened(folder: Path) -> None:
     result = index("docs", "--to", "idx")
     assert result.exit_code == 0, result.output
@@ -40,6 +41,7 @@ def test_a_folder_is_indexed_and_can_be_opened(folder: Path) -> None:
     assert ids("idx") == ["docs/fruit.md#0", *(f"docs/long.txt#{n}" for n in range(3))]
 
 
+@pytest.mark.model
 def test_what_is_unchanged_is_left_alone_and_what_is_gone_goes(folder: Path) -> None:
     index("docs", "--to", "idx")
     assert "0 new or changed, 0 removed" in index("docs", "--to", "idx").stdout
@@ -50,12 +52,15 @@ def test_what_is_unchanged_is_left_alone_and_what_is_gone_goes(folder: Path) -> 
     assert ids("idx") == ["docs/fruit.md#0", "docs/long.txt#0", "docs/more.md#0"]
 
 
+@pytest.mark.model
 def test_other_documents_of_the_index_stay(folder: Path) -> None:
     index("docs/long.txt", "--to", "idx")
     index("docs/fruit.md", "--to", "idx")
     assert len(ids("idx")) == 4
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_skipped_files_are_told_but_not_those_of_the_index_itself(folder: Path) -> None:
     (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
     index("docs/fruit.md", "--to", "docs/idx")
@@ -64,6 +69,8 @@ def test_skipped_files_are_told_but_not_those_of_the_index_itself(folder: Path) 
     assert result.stderr.splitlines() == ["skipped docs/photo.png: unknown kind of file '.png'"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
     for number in range(15):
         (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
@@ -72,6 +79,8 @@ def test_of_many_skipped_files_the_first_are_told(folder: Path) -> None:
     assert lines[-1] == "skipped 5 more files"
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_what_is_skipped_is_counted_and_named_at_the_end(folder: Path) -> None:
     (folder / "docs" / "photo.png").write_bytes(b"\x89PNG")
     (folder / "docs" / "blank.md").write_text(" ")
@@ -85,6 +94,8 @@ def test_what_is_skipped_is_counted_and_named_at_the_end(folder: Path) -> None:
     assert lines[2:] == ["skipped docs/photo.png: unknown kind of file '.png'"]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_of_every_reason_the_first_are_named(folder: Path) -> None:
     for number in range(15):
         (folder / "docs" / f"{number:02}.png").write_bytes(b"\x89PNG")
@@ -107,11 +118,13 @@ def test_strict_names_all_of_them_and_indexes_nothing(folder: Path) -> None:
     assert not (folder / "idx").exists()
 
 
+@pytest.mark.model
 def test_strict_passes_where_nothing_is_skipped(folder: Path) -> None:
     assert index("docs", "--to", "idx", "--strict").exit_code == 0
     assert len(ids("idx")) == 4
 
 
+@pytest.mark.model
 def test_a_missing_extra_is_one_line_and_the_rest_is_indexed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +139,7 @@ def test_a_missing_extra_is_one_line_and_the_rest_is_indexed(
     assert len(ids("idx")) == 4
 
 
+@pytest.mark.model
 def test_pages_and_rows_can_be_filtered_by(folder: Path) -> None:
     (folder / "docs" / "fruit.csv").write_text("name,colour\nApple,red\nPear,green\n")
     index("docs", "--to", "idx")
@@ -134,6 +148,7 @@ def test_pages_and_rows_can_be_filtered_by(folder: Path) -> None:
     assert hit.passage.text == "name: Pear\ncolour: green"
 
 
+@pytest.mark.model
 def test_passages_of_gone_files_are_told_of_and_pruned_on_demand(folder: Path) -> None:
     index("docs", "--to", "idx")
     (folder / "docs" / "long.txt").unlink()
@@ -150,6 +165,7 @@ def test_passages_of_gone_files_are_told_of_and_pruned_on_demand(folder: Path) -
     assert "0 removed" in index("docs", "--to", "idx", "--prune").stdout
 
 
+@pytest.mark.model
 def test_a_file_that_cannot_be_read_any_more_is_not_gone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +179,7 @@ def test_a_file_that_cannot_be_read_any_more_is_not_gone(
     assert len(ids("idx")) == 5
 
 
+@pytest.mark.model
 def test_prune_empties_an_index_of_a_folder_that_is_empty(folder: Path) -> None:
     index("docs", "--to", "idx")
     for file in (folder / "docs").iterdir():
@@ -194,15 +211,18 @@ def test_nothing_to_index_is_an_error(folder: Path) -> None:
     assert "no text to index in empty" in result.stderr
 
 
+@pytest.mark.model
 def test_options_reach_a_new_index(folder: Path) -> None:
     index("docs", "--to", "idx", "--language", "de", "--lexical", "qdrant", "--size", "300")
     assert len(ids("idx")) > 4
     with HybridIndex.open("idx") as opened:
         facts = opened.info()
-    assert facts["lexical"] == "qdrant"
-    assert "german" in str(facts["analyzer"])
+    assert facts["stages"]["bm25"]["lexical"] == "qdrant"
+    assert "german" in str(facts["stages"]["bm25"]["analyzer"])
 
 
+@pytest.mark.engine
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -226,6 +246,9 @@ def test_an_unknown_encoder_is_named_and_nothing_is_made(folder: Path) -> None:
     assert not (folder / "idx").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_qdrant_url(folder: Path) -> None:
     result = index("docs", "--url", ":memory:", "--collection", "fruit")
     assert result.exit_code == 0, result.output

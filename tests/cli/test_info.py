@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,34 +6,52 @@ import json
 
 import pytest
 
-from hybridge.cli.output import excerpt, hit_to_json, name_of, print_json, progress, stage_text
-from hybridge.passages import Hit, Passage, StageScore
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("short", "short"),
-        ("two\n\n  lines\tof it", "two lines of it"),
-        ("one two three, fourteen", "one two three …"),
-        ("evil \x1b[31mred\x07 text", "evil [31mred text"),
-        ("[bold]kept[/bold]", "[bold]kept[/bold]"),
-        ("", ""),
-    ],
+from hybridge.cli.output import (
+    body_of,
+    hit_to_json,
+    is_blend,
+    label_of,
+    name_of,
+    print_json,
+    progress,
+    stage_text,
 )
-def test_an_excerpt_is_one_harmless_line(text: str, shown: str) -> None:
-    assert excerpt(text, 17).plain == shown
+from hybridge.passages import Hit, Passage, StageScore
+from hybridge.report import Styled, plain
+
+
+def test_a_passage_s_text_is_shown_without_its_title() -> None:
+    titled = Passage("p1", "A title\n\nThe first words, and more.", {"title": "A title"})
+    assert body_of(titled, 100) == "The first words, and more."
+    assert body_of(titled, 18) == "The first words …"
+    assert body_of(Passage("p1", "evil \x1b[31mred", {"title": 5}), 100) == "evil [31mred"
 
 
 def test_a_passage_is_called_by_its_title_and_id() -> None:
-    assert name_of(Passage("p1", "text", {"title": "A title"})).plain == "A title · p1"
-    assert name_of(Passage("p1", "text")).plain == "p1"
-    assert name_of(Passage("p1", "text", {"title": 5})).plain == "p1"
+    assert plain(name_of(Passage("p1", "text", {"title": "A title"}))) == "A title · p1"
+    assert plain(name_of(Passage("p1", "text"))) == "p1"
+    assert plain(name_of(Passage("p1", "text", {"title": 5}))) == "p1"
 
 
 def test_what_a_stage_said() -> None:
-    assert stage_text(StageScore("bm25", 3, 12.3456)) == "#3 12.3"
+    assert stage_text(StageScore("bm25", 3, 12.3456)) == Styled("#3 12.3")
+    assert stage_text(StageScore("bm25", 1, 12.3456)) == Styled("#1 12.3", "good")
     assert stage_text(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("stage", "label", "blend"),
+    [
+        ("bm25", "BM25", False),
+        ("fusion", "hybrid", False),
+        ("splade", "splade", False),
+        ("notes/dense", "notes/dense", False),
+        ("colbert:blend", "blend", True),
+        ("mine:blend", "blend", True),
+    ],
+)
+def test_stages_of_any_name_have_a_title(stage: str, label: str, blend: bool) -> None:
+    assert (label_of(stage), is_blend(stage)) == (label, blend)
 
 
 def test_a_hit_as_json_keeps_everything(capsys: pytest.CaptureFixture[str]) -> None:

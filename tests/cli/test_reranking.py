@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from hybridge import HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
+pytestmark = pytest.mark.model
+
 PASSAGES = [
     Passage("fruit", "Apples grow on trees."),
     Passage("bread", "Bread needs flour and yeast."),
@@ -100,13 +102,15 @@ def test_what_is_wrong_is_named(index: str, arguments: list[str], message: str) 
     assert message in result.output
 
 
+@pytest.mark.engine
+@pytest.mark.model
 def test_index_keeps_token_vectors_when_asked(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("Apples grow on trees.")
     made = run("index", tmp_path / "note.txt", "--to", tmp_path / "late", "--late-interaction")
     assert made.exit_code == 0, made.output
     facts = json.loads(run("info", tmp_path / "late", "--json").stdout)
-    assert facts["late_interaction"]["bytes_per_passage"] > 0
-    assert "late_interaction.bytes_per_passage" in run("info", tmp_path / "late").stdout
+    assert facts["stages"]["late-interaction"]["bytes_per_passage"] > 0
+    assert "stages.late-interaction.bytes_per_passage" in run("info", tmp_path / "late").stdout
     run("index", tmp_path / "note.txt", "--to", tmp_path / "plain")
     refused = run("index", tmp_path / "note.txt", "--to", tmp_path / "plain", "--late-interaction")
     assert refused.exit_code == 1

@@ -31,6 +31,7 @@ def search(*arguments: str, columns: int = 80) -> Result:
     return CliRunner(env={"COLUMNS": str(columns)}).invoke(hybridge, ["search", *arguments])
 
 
+@pytest.mark.model
 def test_the_best_passages_come_first(index: str) -> None:
     result = search(index, "Which fruit grows on trees?", "-k", "2")
     assert result.exit_code == 0, result.output
@@ -43,12 +44,14 @@ def test_the_best_passages_come_first(index: str) -> None:
     assert "\n3 " not in result.stdout
 
 
+@pytest.mark.model
 def test_explain_shows_what_every_stage_said(index: str) -> None:
     result = search(index, "apples on trees", "--explain", "--k", "1")
     for stage in ("BM25", "dense", "hybrid"):
         assert any(stage in line and "#1" in line for line in result.stdout.splitlines())
 
 
+@pytest.mark.model
 def test_json_is_the_whole_of_stdout(index: str) -> None:
     result = search(index, "apples on trees", "--json")
     best, *_ = json.loads(result.stdout)
@@ -62,28 +65,33 @@ def test_json_is_the_whole_of_stdout(index: str) -> None:
     assert best["score"] == best["trace"][-1]["score"]
 
 
+@pytest.mark.model
 def test_where_filters(index: str) -> None:
     result = search(index, "apples on trees", "--json", "--where", '{"kind": "sky"}')
     assert {hit["id"] for hit in json.loads(result.stdout)} == {"stars", "moon"}
 
 
+@pytest.mark.model
 def test_a_long_passage_is_cut(index: str) -> None:
     result = search(index, "the moon", "-k", "1")
     assert "…" in result.stdout
     assert len(result.stdout) < 600
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("explain", [[], ["--explain"]])
 def test_a_narrow_terminal_is_not_overrun(index: str, explain: list[str]) -> None:
     result = search(index, "the moon", *explain, columns=40)
     assert max(map(len, result.stdout.splitlines())) <= 40
 
 
+@pytest.mark.model
 def test_nothing_found(index: str) -> None:
     assert search(index, "  ").stdout == "Nothing was found.\n"
     assert json.loads(search(index, "  ", "--json").stdout) == []
 
 
+@pytest.mark.engine
 def test_a_url_takes_the_place_of_the_folder() -> None:
     result = search("--url", ":memory:", "a question")
     assert result.exit_code == 1  # an index in memory is gone with its process
@@ -105,6 +113,7 @@ def test_wrong_usage(arguments: list[str], says: str) -> None:
     assert says in result.stderr
 
 
+@pytest.mark.model
 def test_an_unknown_filter_is_an_error(index: str) -> None:
     result = search(index, "moon", "--where", '{"kind": {"no-such-operator": 1}}')
     assert result.exit_code == 1

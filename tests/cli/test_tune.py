@@ -48,6 +48,7 @@ def own(
     return [folder / "index", *files]
 
 
+@pytest.mark.slow
 def test_it_finds_what_python_finds(questions: Collection, own: list[str | Path]) -> None:
     facts = json.loads(run(*own, "--measure", "MRR@5", "--folds", "4", "--json").stdout)
     with HybridIndex.open(own[0]) as index:
@@ -65,6 +66,7 @@ def test_it_finds_what_python_finds(questions: Collection, own: list[str | Path]
     assert (facts["passages"], facts["queries"]) == (len(questions.passages), 20)
 
 
+@pytest.mark.slow
 def test_people_read_the_verdict_and_see_the_curve(own: list[str | Path], tmp_path: Path) -> None:
     picture = tmp_path / "curve.png"
     result = run(*own, "--plot", picture)
@@ -77,6 +79,9 @@ def test_people_read_the_verdict_and_see_the_curve(own: list[str | Path], tmp_pa
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.model
 def test_a_collection_is_tested_on_another_split(questions: Collection, tmp_path: Path) -> None:
     (tmp_path / "qrels").mkdir()
     rows = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,35 +51,47 @@ def tiny_transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def random_colbert(tiny_transformer: Path) -> Callable[[int, int], MultiVectorEncoder]:
+    """Makes a ColBERT of random weights from the length of its vectors and a seed.
+
+    It has markers, fills queries up with [MASK] to 8 tokens, and skips punctuation.
+    """
+
+    def make(dimension: int, seed: int) -> MultiVectorEncoder:
+        transformer = Transformer(
+            str(tiny_transformer),
+            document_length=12,
+            query_expansion={"strategy": "fixed", "attend": False, "length": 8},
+        )
+        transformer.tokenizer.add_special_tokens(
+            {"additional_special_tokens": ["[unused0]", "[unused1]"]}
+        )
+        torch.manual_seed(seed)
+        projection = Dense(
+            16,
+            dimension,
+            bias=False,
+            activation_function=torch.nn.Identity(),
+            module_input_name="token_embeddings",
+        )
+        return MultiVectorEncoder(
+            modules=[
+                transformer,
+                projection,
+                MultiVectorMask([",", "."]),
+                Normalize(module_input_name="token_embeddings"),
+            ],
+            prompts={"query": "[unused0] ", "document": "[unused1] "},
+            device="cpu",
+        )
+
+    return make
+
+
 @pytest.fixture
-def tiny_colbert(tiny_transformer: Path) -> MultiVectorEncoder:
-    """A ColBERT of random weights: markers, [MASK] up to 8 tokens, punctuation skipped."""
-    transformer = Transformer(
-        str(tiny_transformer),
-        document_length=12,
-        query_expansion={"strategy": "fixed", "attend": False, "length": 8},
-    )
-    transformer.tokenizer.add_special_tokens(
-        {"additional_special_tokens": ["[unused0]", "[unused1]"]}
-    )
-    torch.manual_seed(1)
-    projection = Dense(
-        16,
-        4,
-        bias=False,
-        activation_function=torch.nn.Identity(),
-        module_input_name="token_embeddings",
-    )
-    return MultiVectorEncoder(
-        modules=[
-            transformer,
-            projection,
-            MultiVectorMask([",", "."]),
-            Normalize(module_input_name="token_embeddings"),
-        ],
-        prompts={"query": "[unused0] ", "document": "[unused1] "},
-        device="cpu",
-    )
+def tiny_colbert(random_colbert: Callable[[int, int], MultiVectorEncoder]) -> MultiVectorEncoder:
+    return random_colbert(4, 1)
 
 
 @pytest.fixture(scope="session")

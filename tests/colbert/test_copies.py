@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from sentence_transformers.base.modules import Transformer
 
-from hybridge.colbert.copies import with_settings_of_its_own
+from hybridge.colbert.limits import with_own_settings
 
 
 def test_only_the_weights_are_shared(tiny_transformer: Path) -> None:
     original = Transformer(str(tiny_transformer))
     weights, tokenizer = original.model, original.tokenizer
-    copied = with_settings_of_its_own(original)
+    copied = with_own_settings(original)
     assert copied.model is weights
     copied.query_length = 4
     copied.max_seq_length = 7

@@ -21,6 +21,7 @@ def test_every_engine_makes_a_token_encoder(checkpoint: Path) -> None:
         assert isinstance(build_engine(engine, checkpoint), TokenEncoder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "limits",
     [{}, {"query_length": 16, "passage_length": 48}],

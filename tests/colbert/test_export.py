@@ -87,7 +87,7 @@ def test_almost_nothing_is_lost_by_the_marker(
         assert float((one * np.delete(other, 1, axis=0)).sum(axis=1).mean()) > 0.995
 
 
-def test_the_settings_say_what_is_done(
+def test_the_settings_match_the_model(
     checkpoint: Path, tiny_colbert: MultiVectorEncoder, tmp_path: Path
 ) -> None:
     settings = json.loads((checkpoint / "artifact.metadata").read_text())
@@ -200,7 +200,7 @@ def test_the_bi_encoder_that_is_shared_is_left_as_it_is(minilm: Path, tmp_path: 
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_the_format_cannot_say_is_named(
+def test_what_the_format_cannot_express_is_named(
     tiny_transformer: Path, tmp_path: Path, module: torch.nn.Module, message: str
 ) -> None:
     transformer = training_free(tiny_transformer)[0]

@@ -43,6 +43,7 @@ def test_passages_are_encoded_as_by_the_two_apart(
     assert [len(matrix) for matrix in matrices][1:4:2] == [0, 0]
 
 
+@pytest.mark.slow
 def test_windows_of_long_passages_are_those_of_the_bi_encoder() -> None:
     encoder = SentenceTransformerEncoder(long_passages="window")
     vectors, matrices = joint(encoder).encode_passages(TEXTS)
@@ -68,6 +69,7 @@ def test_prompts_and_lengths_are_those_of_the_bi_encoder() -> None:
     assert len(matrices[0]) == len(joint(encoder).encode_queries(["query: thin blood"])[1][0]) - 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalize", [True, False])
 def test_vectors_are_cut_where_the_bi_encoder_cuts_its_own(minilm: Path, normalize: bool) -> None:
     model = SentenceTransformer(str(minilm), device="cpu", truncate_dim=256)

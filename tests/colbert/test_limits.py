@@ -32,7 +32,7 @@ def test_expanded_queries_are_filled_up_and_not_cut(
 
 
 @pytest.mark.parametrize("words", [3, 20])
-def test_expanded_queries_are_as_long_as_asked(tiny_transformer: Path, words: int) -> None:
+def test_expanded_queries_have_the_query_length(tiny_transformer: Path, words: int) -> None:
     transformer = Transformer(str(tiny_transformer), query_expansion=EXPANSION)
     set_limits(transformer, 6, None)
     assert _read(transformer, "query", words) == 6
@@ -47,7 +47,7 @@ def test_a_limit_of_the_checkpoint_that_cuts_queries_is_lifted(
     assert _read(transformer, "query", words) == tokens
 
 
-def test_other_queries_and_passages_are_at_most_as_long_as_asked(tiny_transformer: Path) -> None:
+def test_other_queries_and_passages_have_at_most_their_length(tiny_transformer: Path) -> None:
     transformer = Transformer(str(tiny_transformer), document_length=30)
     set_limits(transformer, 6, None)
     assert [_read(transformer, "query", words) for words in (3, 20)] == [5, 6]

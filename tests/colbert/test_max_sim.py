@@ -1,4 +1,4 @@
-"""MaxSim is what its formula says, whatever the shapes."""
+"""MaxSim is its formula, for all shapes."""
 
 from __future__ import annotations
 

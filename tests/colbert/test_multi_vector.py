@@ -191,7 +191,9 @@ def test_every_format_runs_as_it_was_trained(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_long_queries_are_cut_only_when_asked(form: str, request: pytest.FixtureRequest) -> None:
+def test_long_queries_are_truncated_by_query_length_alone(
+    form: str, request: pytest.FixtureRequest
+) -> None:
     folder = request.getfixturevalue(form)
     # Two marks, the marker and twenty words, where the checkpoint says eight.
     assert MultiVectorTokenEncoder(folder).encode_queries([LONG])[0].shape == (23, 4)
@@ -200,7 +202,7 @@ def test_long_queries_are_cut_only_when_asked(form: str, request: pytest.Fixture
     assert len(short.encode_passages([LONG])[0]) == 6
 
 
-def test_a_bi_encoder_is_never_projected_whatever_it_is_called(
+def test_a_bi_encoder_of_any_name_is_never_projected(
     tiny_transformer: Path, tmp_path: Path
 ) -> None:
     named = Path(shutil.copytree(tiny_transformer, tmp_path / "colbert-HF_ColBERT-multivector"))
@@ -282,7 +284,7 @@ def test_limits_do_not_reach_the_bi_encoder(minilm: Path) -> None:
     [{"device": "cpu"}, {"dtype": "bfloat16"}, {"query_length": 8}, {"passage_length": 8}],
     ids=str,
 )
-def test_an_object_brings_its_own_settings(
+def test_an_object_has_its_settings(
     tiny_colbert: MultiVectorEncoder, options: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidInputError, match="belong to the MultiVectorEncoder"):

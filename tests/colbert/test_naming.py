@@ -1,4 +1,4 @@
-"""Every vector has a name, whatever made it."""
+"""Every vector of every encoder has a name."""
 
 from __future__ import annotations
 

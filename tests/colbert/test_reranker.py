@@ -109,7 +109,10 @@ def test_the_limits_are_the_callers(minilm: Path, token_encoder: MultiVectorToke
     [
         ({"engine": "abacus"}, "engine must be one of"),
         ({"model": 5}, "model must be"),
-        ({"model": Counting(), "passage_length": 9}, "Counting is a token encoder with settings"),
+        (
+            {"model": Counting(), "passage_length": 9},
+            "Counting is a token encoder with its own",
+        ),
         ({"batch_size": 0}, "batch_size must be"),
         ({"dtype": "int8"}, "dtype must be one of"),
         ({"name": ""}, "name must be"),

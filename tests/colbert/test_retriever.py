@@ -1,4 +1,4 @@
-"""A retriever finds what exact late interaction finds, whatever was written, and keeps it."""
+"""A retriever finds what exact late interaction finds, after any writes and on reopening."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from typing import Any
 import pytest
 import torch
 from sentence_transformers import MultiVectorEncoder
-from sentence_transformers.base.modules import Dense, Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
 from hybridge import BM25Retriever, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever, export_checkpoint, max_sim
@@ -88,35 +86,12 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_transformer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(
+    random_colbert: Callable[[int, int], MultiVectorEncoder],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A checkpoint of random weights whose vectors are just long enough to be packed."""
-    transformer = Transformer(
-        str(tiny_transformer),
-        document_length=12,
-        query_expansion={"strategy": "fixed", "attend": False, "length": 8},
-    )
-    transformer.tokenizer.add_special_tokens(
-        {"additional_special_tokens": ["[unused0]", "[unused1]"]}
-    )
-    torch.manual_seed(2)
-    projection = Dense(
-        16,
-        32,
-        bias=False,
-        activation_function=torch.nn.Identity(),
-        module_input_name="token_embeddings",
-    )
-    model = MultiVectorEncoder(
-        modules=[
-            transformer,
-            projection,
-            MultiVectorMask([",", "."]),
-            Normalize(module_input_name="token_embeddings"),
-        ],
-        prompts={"query": "[unused0] ", "document": "[unused1] "},
-        device="cpu",
-    )
-    return export_checkpoint(model, tmp_path_factory.mktemp("checkpoints") / "tiny")
+    return export_checkpoint(random_colbert(32, 2), tmp_path_factory.mktemp("checkpoints") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +142,7 @@ def test_it_is_a_retriever_and_a_scorer(many: ColBERTRetriever) -> None:
     assert isinstance(many, Scorer)
 
 
+@pytest.mark.slow
 def test_it_ranks_as_exact_late_interaction_does(
     checkpoint: Path, small_corpus: tuple[Passage, ...], scifact: Any
 ) -> None:
@@ -233,7 +209,7 @@ def test_nothing_is_there_before_anything_is_added(made: Callable[..., ColBERTRe
         retriever.score(["one"], [["p1"]])
 
 
-def test_blank_passages_are_kept_and_never_found(made: Callable[..., ColBERTRetriever]) -> None:
+def test_blank_passages_are_stored_and_never_found(made: Callable[..., ColBERTRetriever]) -> None:
     blank = [Passage("empty", ""), Passage("space", " \n\t")]
     retriever = made(None, blank)
     retriever.optimize()
@@ -314,6 +290,7 @@ def test_what_grew_and_shrank_is_what_was_built_at_once(
     check([each for each in kept if each.id != "p7"] + new)
 
 
+@pytest.mark.slow
 def test_the_real_model_s_index_is_the_same_too(
     real: RAGatouilleTokenEncoder, small_corpus: tuple[Passage, ...]
 ) -> None:
@@ -449,7 +426,7 @@ def test_what_is_not_a_retriever_is_refused(
         ColBERTRetriever.open(tmp_path / "index")
     less = {name: value for name, value in json.loads(header).items() if name != "bits"}
     path.write_text("\n".join([json.dumps(less), *lines]) + "\n")
-    with pytest.raises(CorruptIndexError, match="does not say its 'bits'"):
+    with pytest.raises(CorruptIndexError, match="lacks its 'bits'"):
         ColBERTRetriever.open(tmp_path / "index")
 
     BM25Retriever([passage(1)]).save(tmp_path / "bm25")
@@ -577,7 +554,7 @@ def test_a_temporary_folder_goes(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_closed_one_says_so(made: Callable[..., ColBERTRetriever], tmp_path: Path) -> None:
+def test_a_closed_retriever_raises(made: Callable[..., ColBERTRetriever], tmp_path: Path) -> None:
     with made(tmp_path / "index", [passage(1)]) as retriever:
         retriever.search(["one"])
     retriever.close()
@@ -716,7 +693,7 @@ def test_bad_calls_change_nothing(
     assert ids(retriever.search(["one"])[0]) == ["p1"]
 
 
-def test_nan_is_never_kept(tiny: Path, tmp_path: Path) -> None:
+def test_nan_is_never_stored(tiny: Path, tmp_path: Path) -> None:
     encoder = RAGatouilleTokenEncoder(tiny)
     model = encoder._loaded().model
     words = model.get_input_embeddings().weight
@@ -735,6 +712,7 @@ def test_nan_is_never_kept(tiny: Path, tmp_path: Path) -> None:
             retriever.search(["ten"])
 
 
+@pytest.mark.slow
 def test_searches_go_on_while_others_write(made: Callable[..., ColBERTRetriever]) -> None:
     stable = [passage(number) for number in range(40)]
     retriever = made(None, stable)

@@ -43,7 +43,7 @@ def test_queries_are_all_tokens_and_passages_all_but_punctuation(
     np.testing.assert_allclose(passage, plain[words], atol=1e-6)
 
 
-def test_the_bi_encoders_prompts_are_kept(minilm: Path) -> None:
+def test_the_bi_encoders_prompts_stay(minilm: Path) -> None:
     encoder = SentenceTransformerEncoder(minilm, query_prompt="ask: ", passage_prompt="say: ")
     model, bare = training_free(encoder), training_free(minilm)
     torch.testing.assert_close(model.encode_query("one"), bare.encode_query("ask: one"))

@@ -120,7 +120,7 @@ def test_damaged_folders_are_named(tiny: Path, tmp_path: Path) -> None:
         ("auto", torch.float16),
     ],
 )
-def test_the_precision_is_the_one_asked_for_whatever_the_checkpoint_has(
+def test_the_precision_is_the_argument_for_any_checkpoint(
     folder: Path, dtype: Dtype, loaded: torch.dtype
 ) -> None:
     assert _load(folder, dtype=dtype).dtype == loaded

@@ -156,7 +156,7 @@ def test_a_pair_scores_the_same_alone_and_among_others(
         assert _scores(reranker, [text]) == pytest.approx([score], abs=1e-4)
 
 
-def test_without_any_token_that_could_pad_it_says_what_to_do(make: Make) -> None:
+def test_without_a_token_that_could_pad_the_error_has_a_remedy(make: Make) -> None:
     reranker = CrossEncoderReranker(make(specials=False), dtype="float32", device="cpu")
     with pytest.raises(InvalidInputError, match=r"no padding token.*add_special_tokens"):
         _scores(reranker, TEXTS)

@@ -1,4 +1,4 @@
-"""Our scores are those of sentence-transformers, whatever the batches, windows and threads."""
+"""Our scores are those of sentence-transformers, for all batches, windows and threads."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def count_pairs(model: CrossEncoder, monkeypatch: pytest.MonkeyPatch) -> list[li
     return batches
 
 
+@pytest.mark.slow
 def test_scores_are_the_models_raw_ones(
     reranker: CrossEncoderReranker, reference: CrossEncoder
 ) -> None:
@@ -120,6 +121,7 @@ def test_batches_are_of_similar_length_across_queries_and_each_pair_is_read_once
         assert some == pytest.approx(logits(model, query, given), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_ranks_as_float32_does_but_for_near_ties(scifact: Any, folder: Path) -> None:
     queries = [scifact.queries[query] for query in list(scifact.qrels("test"))[:5]]
     candidates = BM25Retriever(scifact.passages).search(queries, 30)
@@ -139,6 +141,7 @@ def test_bfloat16_ranks_as_float32_does_but_for_near_ties(scifact: Any, folder: 
     assert np.ptp(exact, axis=1).min() > 3
 
 
+@pytest.mark.slow
 def test_a_long_passage_is_cut_unless_it_is_read_in_windows(
     scifact: Any, folder: Path, reranker: CrossEncoderReranker, reference: CrossEncoder
 ) -> None:
@@ -192,7 +195,7 @@ def test_a_model_that_cannot_be_read_in_windows_is_refused_and_read_whole(
         CrossEncoderReranker(CrossEncoder(str(folder), device="cpu"), window=4)
 
 
-def test_pairs_that_are_longer_than_the_model_reads_are_told_of_once(
+def test_pairs_that_are_longer_than_the_model_reads_are_logged_once(
     tiny: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told() -> list[str]:
@@ -241,9 +244,7 @@ def test_an_object_is_used_as_it_is_and_not_changed(tiny: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"device": "cpu"}, {"dtype": "float32"}, {"max_length": 8}], ids=str
 )
-def test_an_object_brings_its_own_device_precision_and_length(
-    tiny: Path, options: dict[str, Any]
-) -> None:
+def test_an_object_has_its_device_precision_and_length(tiny: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="belong to the CrossEncoder"):
         CrossEncoderReranker(CrossEncoder(str(tiny), device="cpu"), **options)
 
@@ -279,7 +280,7 @@ def test_arerank_gives_what_rerank_gives(reranker: CrossEncoderReranker) -> None
     assert asyncio.run(reranker.arerank(["salt"], [hits])) == expected
 
 
-def test_the_progress_bar_is_drawn_only_when_asked_for(
+def test_the_progress_bar_is_drawn_with_progress_alone(
     tiny: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tqdm import tqdm

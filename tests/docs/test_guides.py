@@ -42,6 +42,9 @@ def run(
         yield run
 
 
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.model
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_every_example_prints_what_the_page_says(
     page: Path, run: Callable[[Path], dict[str, Any]]

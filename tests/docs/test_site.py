@@ -35,8 +35,8 @@ INTERNAL = {
     "copying",
     "doctor",
     "forking",
-    "hardware",
     "iteration",
+    "report",
 }
 
 
@@ -56,6 +56,9 @@ def test_every_public_module_is_in_the_reference() -> None:
 def test_every_name_that_hybridge_exports_is_in_the_reference() -> None:
     named = {name for module in _documented() for name in import_module(module).__all__}
     assert set(hybridge.__all__) - named == set()
+    page = (DOCS / "api" / "index.md").read_text("utf-8")
+    rows = page.split("## Names of `hybridge`")[1].split("|---|---|\n")[1]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == hybridge.__all__
 
 
 @pytest.mark.parametrize(

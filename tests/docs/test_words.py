@@ -1,8 +1,12 @@
-"""The READMEs and the guides use the words of information retrieval, and no phrases of our own."""
+"""The READMEs, the guides and the code use the words of information retrieval."""
 
 from __future__ import annotations
 
+import ast
 import re
+import tokenize
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,20 @@ PAGES = sorted(
         *(ROOT / "integrations").glob("*/README.md"),
     ]
 )
+SOURCES = sorted(
+    [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "integrations").glob("*/langchain_hybridge/**/*.py"),
+        *(ROOT / "integrations").glob("*/llama_index/**/*.py"),
+    ]
+)
+# Packages and modules whose code is not converted yet.
+EXEMPT = {
+    *("cli", "colbert", "cross_encoder", "doctor", "encoders", "evaluation", "explanation"),
+    *("index", "integrations", "lexical", "readers", "tuning", "vectors"),
+    *("analysis", "analyzer", "bridging", "diversity", "foreign", "fused", "fusion"),
+    *("observation", "pipeline", "reranking", "search", "stages"),
+}
 CODE = "stage|index|retriever|reranker|encoder|pipeline|fusion|store|engine|bm25"
 
 # What is banned, a sentence that it finds, and what to write instead.
@@ -120,3 +138,137 @@ def test_the_same_words_in_their_usual_meaning_are_not(sentence: str) -> None:
 
 def test_names_in_code_are_not_prose() -> None:
     assert found("Its method `told` has no `say of` its meaning.") == []
+
+
+# In code: other phrases, and names.
+BANNED_IN_CODE = [
+    (r"\bwhat there is\b|\bwhat is there\b", "the best of what there is", "a noun"),
+    (r"\bhow (?:it|they) (?:got|came) (?:there|about)\b", "and how it got there", "a noun"),
+    (r"\bbelieves?\b|\bremembers?\b|\bforgets?\b", "it remembers the paths", "store, cache"),
+    (r"\bis (?:asked|told|taken at its word)\b", "it is asked one by one", "is called, receives"),
+    (r"\bno one\b|\banybody\b|\beverybody\b", "colours for everybody", "a noun"),
+    (r"\bat hand\b|\bin hand\b", "with a lock in hand", "current; hold"),
+    (r"\bby so many\b|\bso many (?:points|passages)\b", "by so many points", "a parameter"),
+]
+NAMES = {
+    "asked": "queries, batch",
+    "at": "i, index",
+    "given": "input, candidates",
+    "kept": "stored, non-blank",
+    "least": "minimum",
+    "place": "position",
+    "places": "positions",
+    "said": "message",
+    "thought": "score",
+    "told": "emitted, logged",
+    "wanted": "expected, queries",
+}
+
+
+def prose(source: str) -> Iterator[tuple[int, str]]:
+    """Yield each docstring, string constant and comment of a file on one line, with its number."""
+    nodes = list(ast.walk(ast.parse(source)))
+    formatted = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    parts = {id(value) for node in formatted for value in node.values}
+    for node in nodes:
+        match node:
+            case ast.JoinedStr(values=values):
+                text = "".join(
+                    str(value.value) if isinstance(value, ast.Constant) else "``"
+                    for value in values
+                )
+            case ast.Constant(value=str(text)) if id(node) not in parts:
+                pass
+            case _:
+                continue
+        yield node.lineno, " ".join(re.sub(r"(?m)^\s*(?:>>>|\.\.\. ).*$", "", text).split())
+    yield from _comments(source)
+
+
+def _comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a file; those of adjacent lines are one."""
+    block: list[str] = []
+    last = -1
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            line = token.start[0]
+            if line != last + 1 and block:
+                yield last, " ".join(block)
+                block = []
+            block.append(token.string.lstrip("# "))
+            last = line
+    if block:
+        yield last, " ".join(block)
+
+
+def names(source: str) -> Iterator[tuple[int, str]]:
+    """Yield each name that a file binds, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case (
+                ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+                | ast.arg(arg=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
+                yield node.lineno, name
+
+
+def found_in_code(source: str) -> list[str]:
+    """Return each banned phrase and name of a file, with its line and what to write instead."""
+    phrases = [
+        f"line {line}: {phrase[0]!r}: write {instead!r}"
+        for line, text in prose(source)
+        if " " in text
+        for pattern, _, instead in [*BANNED, *BANNED_IN_CODE]
+        for phrase in re.finditer(pattern, re.sub(r"`[^`]+`", "``", text), re.IGNORECASE)
+    ]
+    return phrases + [
+        f"line {line}: the name {name!r}: write {NAMES[name.strip('_')]!r}"
+        for line, name in names(source)
+        if name.strip("_") in NAMES
+    ]
+
+
+def unit(path: Path) -> str:
+    """Return the package or module of Hybridge that holds a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] == "integrations" else parts[2]
+
+
+CONVERTED = [path for path in SOURCES if unit(path) not in EXEMPT]
+
+
+@pytest.mark.parametrize("path", CONVERTED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_code_has_no_banned_phrase_or_name(path: Path) -> None:
+    assert found_in_code(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(("pattern", "sentence"), [banned[:2] for banned in BANNED_IN_CODE])
+def test_a_phrase_banned_in_code_is_found(pattern: str, sentence: str) -> None:
+    assert re.search(pattern, sentence, re.IGNORECASE)
+    assert found_in_code(f'"""Return\n{sentence}."""')
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ('def f():\n    """Return the\n    halves."""', 2),
+        ("x = 1\nraise E(f'{x} halves')", 2),
+        ("x = ('two '\n     'halves')", 1),
+        ("x = 1\n# It works once it\n# is sure.", 3),
+        ("x = 1  # both halves", 1),
+        ("def f(asked): ...", 1),
+        ("for place in []: ...", 1),
+        ("_told = 1", 1),
+    ],
+)
+def test_phrases_are_found_in_every_part_of_code(source: str, line: int) -> None:
+    assert [one.split(":")[0] for one in found_in_code(source)] == [f"line {line}"]
+
+
+def test_code_in_code_is_no_prose() -> None:
+    source = 'x = halves("halves", at=1)\n"""Return it.\n\n>>> f("its halves")\n"""\n# `a told b`'
+    assert found_in_code(source) == []

@@ -13,6 +13,8 @@ from hybridge.cli.commands import hybridge
 from hybridge.doctor import Finding, examine
 from hybridge.doctor.index import examine_index
 
+pytestmark = pytest.mark.model
+
 LONG = "The harbour master wrote down every ship. " * 60
 
 
@@ -33,16 +35,16 @@ def test_what_the_encoder_truncates_is_told_with_what_to_do(index: Path) -> None
     found = list(examine_index(index))
     assert {each.area for each in found} == {"index"}
     assert _told(found)["passages"] == ("ok", f"2 in {index}")
-    state, detail = _told(found)["truncated"]
+    state, detail = _told(found)["dense"]
     assert state == "note"
     assert detail.startswith("1 of 2 passages have more than the 256 tokens")
     assert 'long_passages="window"' in found[-1].remedy
     with HybridIndex.open(index) as opened:
         opened.delete(["long"])
-    state, detail = _told(list(examine_index(index)))["truncated"]
+    state, detail = _told(list(examine_index(index)))["dense"]
     assert (state, detail.split(":")[0]) == (
         "ok",
-        "0 of 1 passages have more than the 256 tokens that the encoder reads",
+        "0 of 1 passages have more than the 256 tokens that its encoder reads",
     )
 
 
@@ -50,7 +52,7 @@ def test_it_comes_last_in_the_whole(index: Path, tmp_path: Path) -> None:
     report = examine(index)
     assert [each.name for each in report.findings if each.area == "index"] == [
         "passages",
-        "truncated",
+        "dense",
     ]
     assert report.findings[-1].area == "index"
     last = examine(tmp_path).findings[-1]

@@ -66,7 +66,9 @@ def test_cores_where_the_system_does_not_tell_ours(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("native", [True, False])
 def test_bfloat16(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
-    monkeypatch.setattr("hybridge.hardware.has_native_bfloat16", lambda device: native)
+    monkeypatch.setattr(
+        "hybridge.cross_encoder.hardware.has_native_bfloat16", lambda device: native
+    )
     found = {finding.name: finding for finding in machine.examine_precision()}
     assert found["bfloat16"].state == ("ok" if native else "note")
     assert bool(found["bfloat16"].remedy) is not native

@@ -55,6 +55,7 @@ ENCODERS: dict[str, Callable[..., CallableEncoder]] = {
 }
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("make", ENCODERS.values(), ids=ENCODERS)
 def test_queries_and_passages_go_to_their_own_function(
     make: Callable[..., CallableEncoder],
@@ -118,7 +119,7 @@ def test_queries_come_in_batches_too() -> None:
 
 
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
-def test_a_framework_gets_no_more_texts_in_one_call_than_it_was_said(framework: str) -> None:
+def test_a_framework_gets_at_most_batch_size_texts_in_one_call(framework: str) -> None:
     sizes: list[int] = []
     embeddings, embed_model = _Embeddings(), _EmbedModel()
     embeddings.embed_documents = _recorded(sizes)  # type: ignore[method-assign]
@@ -172,7 +173,7 @@ def test_a_function_that_changes_its_argument_does_no_harm() -> None:
     assert queries == ["a", "b"]
 
 
-def test_the_progress_bar_is_drawn_only_when_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_is_drawn_with_progress_alone(capfd: pytest.CaptureFixture[str]) -> None:
     encoder = ENCODERS["functions"]()
     encoder.encode_passages(["a", "b"])
     assert capfd.readouterr() == ("", "")
@@ -231,7 +232,7 @@ def test_a_frameworks_identity_names_its_class_and_model() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", "unknown"])
-def test_without_a_models_name_the_identity_must_be_given(name: str | None) -> None:
+def test_without_a_models_name_the_identity_is_required(name: str | None) -> None:
     embed_model = _EmbedModel()
     embed_model.model_name = name  # type: ignore[assignment]
     with pytest.raises(InvalidInputError, match="give identity="):

@@ -48,7 +48,7 @@ def test_vectors_become_one_array_of_float32(rows: object) -> None:
     assert vectors.flags.c_contiguous
 
 
-def test_the_result_is_an_array_of_its_own() -> None:
+def test_the_result_is_a_new_array() -> None:
     rows = np.ones((1, 2), dtype=np.float32)
     as_vectors(rows, ["a"])[0, 0] = 5
     assert rows.tolist() == [[1.0, 1.0]]
@@ -106,7 +106,7 @@ def test_arrays_that_are_not_what_they_seem() -> None:
 
 
 @pytest.mark.parametrize("rows", [[[1.0, 2.0]], np.array([[1.0, 2.0]])], ids=["list", "array"])
-def test_the_dimension_that_was_promised_is_kept(rows: Any) -> None:
+def test_every_vector_has_the_dimension(rows: Any) -> None:
     assert as_vectors(rows, ["a"], 2).shape == (1, 2)
     with pytest.raises(InvalidInputError, match="length 2 instead of 3 for text 0"):
         as_vectors(rows, ["a"], 3)

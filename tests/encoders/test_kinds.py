@@ -1,4 +1,4 @@
-"""A model is what its files say it is, and goes nowhere else without a word."""
+"""A model is of the kind that its files name, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a sparse encoder": (
         {"wrapper": {"model_type": "SparseEncoder"}, "modules": [{"type": TRANSFORMER}]},
-        r"a sparse encoder \(SparseEncoder\): .*no stage here takes",
+        r"a sparse encoder \(SparseEncoder\): .*as SentenceTransformerSparseEncoder",
     ),
     "an early sparse encoder": (
         {"modules": [{"type": "sentence_transformers.sparse_encoder.models.MLMTransformer"}]},
@@ -166,7 +166,7 @@ def test_a_downloaded_model_is_looked_at_when_it_is_here(
         encoder.encode_queries(["one"])
 
 
-def test_live_objects_are_told_where_they_belong(tmp_path: Path) -> None:
+def test_the_error_names_where_an_object_belongs(tmp_path: Path) -> None:
     classifier = _bert(tmp_path, BertForSequenceClassification)
     cross = CrossEncoder(str(classifier), device="cpu")
     late = MultiVectorTokenEncoder(get_model_path())

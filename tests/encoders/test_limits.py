@@ -1,4 +1,4 @@
-"""What the files say of a model's limit is what the loaded model has."""
+"""The files give the limit of the loaded model."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_the_files_say_what_the_loaded_model_has(
+def test_the_files_give_the_limit_of_the_loaded_model(
     layout: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     folder = layout(tmp_path)
@@ -105,7 +105,7 @@ def test_the_files_say_what_the_loaded_model_has(
     assert encoder.count_truncated([fitting, long]) == 1
 
 
-def test_a_length_that_was_asked_for_is_the_limit() -> None:
+def test_max_length_is_the_limit() -> None:
     encoder = SentenceTransformerEncoder(max_length=8, passage_prompt="one: ")
     assert encoder.max_tokens == 8
     # Two marks and two of the prompt leave room for four words.

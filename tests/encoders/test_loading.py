@@ -1,4 +1,4 @@
-"""A model comes from its folder, in the precision asked for, and says nothing while it does."""
+"""A model is loaded from its folder, in the right precision, in silence."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("auto", torch.bfloat16),
     ],
 )
-def test_the_precision_is_the_one_asked_for_whatever_the_checkpoint_has(
+def test_the_precision_is_the_argument_for_any_checkpoint(
     half: Path, dtype: Dtype, loaded: torch.dtype
 ) -> None:
     assert _load(half, dtype=dtype).dtype == loaded
@@ -86,7 +86,7 @@ def test_loading_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_length_is_cut_to_what_was_asked_for() -> None:
+def test_the_length_is_max_length() -> None:
     assert _load(get_model_path()).max_seq_length == 256
     assert _load(get_model_path(), max_length=512).max_seq_length == 512
     with pytest.raises(InvalidInputError, match="513 is more than the 512 tokens"):

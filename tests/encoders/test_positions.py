@@ -64,6 +64,7 @@ def _tiny(kind: Callable[..., PretrainedConfig]) -> PretrainedConfig:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [BertConfig, DistilBertConfig, ElectraConfig, *COUNTED_FROM_PADDING]
 )
@@ -95,5 +96,5 @@ def test_a_model_reads_as_much_and_not_one_token_more(kind: type[PretrainedConfi
     ],
     ids=str,
 )
-def test_what_a_configuration_says(config: Any, limit: int | None) -> None:
+def test_the_limit_of_a_configuration(config: Any, limit: int | None) -> None:
     assert readable_tokens(config) == limit

@@ -40,7 +40,7 @@ def _put_in_cache(cache: Path, name: str, *files: str) -> Path:
 
 
 def _python(code: str, **environment: str) -> str:
-    """What `code` prints in a process of its own, which is free to ask a hub."""
+    """Return what `code` prints in a new process, which may use a hub."""
     hidden = ("HF_", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(hidden)}
     done = subprocess.run(
@@ -97,7 +97,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     "model",
     [Path("no/such"), "/no/such/folder", "./models/mine", "a/b/c", "my model", "a--b/c", "a" * 99],
 )
-def test_what_can_only_be_a_folder_is_not_asked_of_the_hub(model: str | Path) -> None:
+def test_what_can_only_be_a_folder_is_not_looked_up_on_the_hub(model: str | Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"there is no folder .* no name on the hub"):
         resolve(model)
 
@@ -125,7 +125,7 @@ def test_a_cache_with_the_configuration_alone_is_not_the_model(cache: Path) -> N
 
 
 @pytest.mark.parametrize("name", [DEFAULT_MODEL, "all-MiniLM-L6-v2"])
-def test_the_packaged_copy_is_used_and_said(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_packaged_copy_is_used_and_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="hybridge.encoders.resolution"):
         source = resolve(name)
     assert (source.kind, source.name) == ("package", DEFAULT_MODEL)
@@ -269,7 +269,7 @@ def test_a_login_page_in_the_way_is_no_hub(hub: str) -> None:
     assert "does not answer as a hub" in message
 
 
-def test_a_hub_that_never_answers_is_given_up(hub: str) -> None:
+def test_a_hub_that_never_answers_times_out(hub: str) -> None:
     message, seconds = _failure("me/slow", HF_ENDPOINT=hub)
     assert "does not answer as a hub" in message
     assert seconds < 5

@@ -1,4 +1,4 @@
-"""Our vectors are those of sentence-transformers, whatever the batches, prompts and threads."""
+"""Our vectors are those of sentence-transformers, for all batches, prompts and threads."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def test_it_is_an_encoder(encoder: SentenceTransformerEncoder) -> None:
     assert isinstance(encoder, Encoder)
 
 
+@pytest.mark.slow
 def test_the_vectors_are_those_of_sentence_transformers(
     encoder: SentenceTransformerEncoder, reference: SentenceTransformer
 ) -> None:
@@ -148,7 +149,7 @@ def test_half_precision_inside_float32_outside(reference: SentenceTransformer) -
     assert 0.999 < cosine < 1
 
 
-def test_longer_texts_are_cut_where_asked(reference: SentenceTransformer) -> None:
+def test_longer_texts_are_truncated_at_max_length(reference: SentenceTransformer) -> None:
     encoder = SentenceTransformerEncoder(get_model_path(), max_length=8)
     cut = encoder.encode_passages(["one two three four five six seven eight nine ten"])
     # Eight tokens are six words between the two marks.
@@ -168,7 +169,7 @@ def test_an_object_is_used_as_it_is_and_not_changed(asymmetric: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"device": "cpu"}, {"dtype": "bfloat16"}, {"max_length": 8}], ids=str
 )
-def test_an_object_brings_its_own_device_precision_and_length(
+def test_an_object_has_its_device_precision_and_length(
     reference: SentenceTransformer, options: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidInputError, match="belong to the SentenceTransformer"):
@@ -187,7 +188,7 @@ def test_many_threads_load_the_model_once(caplog: pytest.LogCaptureFixture) -> N
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-def test_the_progress_bar_is_drawn_only_when_asked_for(
+def test_the_progress_bar_is_drawn_with_progress_alone(
     encoder: SentenceTransformerEncoder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     encoder.encode_passages(TEXTS)

@@ -78,7 +78,7 @@ def test_counts_that_a_caller_changes_stay_right(words: TokenCounter) -> None:
     assert words.counts(texts) == [2, 1, 3]
 
 
-def test_threads_that_count_while_others_encode_are_told_the_truth(
+def test_threads_count_right_while_others_encode(
     model: SentenceTransformer,
 ) -> None:
     counter = TokenCounter(model.tokenizer)

@@ -42,6 +42,7 @@ def test_the_end_of_a_long_passage_is_found(windowed: SentenceTransformerEncoder
     np.testing.assert_allclose(cut, cut_filler, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_short_passages_keep_their_vectors_to_the_last_bit(
     windowed: SentenceTransformerEncoder,
 ) -> None:
@@ -121,5 +122,5 @@ def test_a_model_whose_windows_cannot_be_known_is_refused(reference: SentenceTra
 def test_settings_belong_to_what_is_made_of_them() -> None:
     with pytest.raises(InvalidInputError, match="long_passages must be one of truncate, window"):
         as_encoder(None, long_passages="wrap")
-    with pytest.raises(InvalidInputError, match="settings of its own: set long_passages there"):
+    with pytest.raises(InvalidInputError, match="its own settings: set long_passages there"):
         as_encoder(SentenceTransformerEncoder(), long_passages="window")

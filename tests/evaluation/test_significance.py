@@ -135,7 +135,7 @@ def test_two_queries_can_show_little() -> None:
 
 
 def test_one_query_can_show_nothing() -> None:
-    with pytest.raises(InvalidInputError, match="1 query tells nothing of chance"):
+    with pytest.raises(InvalidInputError, match="1 query shows nothing of chance"):
         evaluation(base=[0.0], other=[1.0]).compare()
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage, SentenceTransformerEncoder
-from hybridge.index import LateInteraction
 from hybridge.protocols import Vectors
+from hybridge.stages import LateInteraction
 from hybridge.testing import PASSAGES
 
 from ..index.conftest import DIMENSION, word_vectors

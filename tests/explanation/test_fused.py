@@ -23,7 +23,7 @@ from hybridge import (
 )
 from hybridge.cli.explain import _json
 from hybridge.fusion import FUSIONS
-from hybridge.plots import fusion_parts, rank_flow
+from hybridge.plots import rank_flow
 
 from ..index.conftest import DIMENSION, word_vectors
 from ..test_pipeline import Ranks
@@ -137,4 +137,3 @@ def test_in_a_pipeline_in_another_and_in_an_adapter(fused: FusedRetriever) -> No
 def test_pictures_of_a_fused_search(fused: FusedRetriever) -> None:
     found = explain_search(fused, QUERY)
     assert "hybrid/bm25 1" in rank_flow(found.candidates).alt
-    assert "few" in fusion_parts(found.explanations[0].fusion).alt

@@ -105,9 +105,10 @@ def test_a_real_index(real: HybridIndex) -> None:
 
 @pytest.mark.parametrize("datatype", ["float32", "turbo8", "turbo4"])
 def test_quantised_tokens_sum_too(index: HybridIndex, datatype: Any) -> None:
-    from hybridge.index import LateInteraction
+    from hybridge.stages import LateInteraction
 
-    late = LateInteraction(index._token_encoder, blend=0.3, datatype=datatype)
+    own = index._stages.first(LateInteraction).encoder
+    late = LateInteraction(own, blend=0.3, datatype=datatype)
     with HybridIndex.create(encoder=index.encoder, late_interaction=late) as kept:
         kept.add(PASSAGES[:8])
         for explanation in explain_search(kept, QUERIES[0], 8).explanations:

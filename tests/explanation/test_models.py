@@ -20,6 +20,7 @@ def checkpoint(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_checkpoint(minilm, tmp_path_factory.mktemp("checkpoints") / "minilm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sentence-transformers", "ragatouille"])
 def test_late_interaction_as_a_reranker(checkpoint: Path, engine: str) -> None:
     reranker = ColBERTReranker(checkpoint, engine=engine)  # type: ignore[arg-type]

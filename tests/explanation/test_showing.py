@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from hybridge import BM25Retriever, HybridIndex, Passage, Pipeline
 from hybridge.colbert import ColBERTReranker
@@ -21,14 +18,13 @@ from hybridge.explanation import (
     explain,
     explain_search,
 )
-from hybridge.explanation.heat import _CIVIDIS, _colour, _luminance, heat_table
-from hybridge.explanation.html import as_page, marked
 from hybridge.explanation.layout import strongest
+from hybridge.explanation.shown import report
+from hybridge.report import to_page
 from hybridge.testing import PASSAGES, QUERIES
 
+from ..test_report import BAD, Tags, rich_text
 from .conftest import WordTokens
-
-BAD = "<script>alert('x')</script>&\"[bold]\x1b[31m"
 
 
 @pytest.fixture(scope="module")
@@ -36,37 +32,6 @@ def whole(index: HybridIndex) -> Explanation:
     """One with every part there is."""
     pipeline = Pipeline(index.tuned(blend=0.5), ColBERTReranker(WordTokens()), depth=5)
     return explain(pipeline, QUERIES[0], "kitchen-2")
-
-
-def rich_text(part: object, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(part)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-class Tags(HTMLParser):
-    """Collects what a browser would see, and insists that tags are closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.seen.add(tag)
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def test_all_numbers_are_in_all_forms(whole: Explanation) -> None:
@@ -110,10 +75,10 @@ def test_bad_text_stays_text(index: HybridIndex) -> None:
     for part in (found, found.explanations[0], found.explanations[0].bm25):
         assert part is not None
         tags = Tags(part._repr_html_())
-        assert "script" not in tags.seen
+        assert "script" not in tags.names
         assert "\x1b" not in str(part)
         assert "\x1b" not in rich_text(part)
-    assert "<script>" not in as_page(found, BAD)
+    assert "<script>" not in to_page(report(found), BAD)
     assert "[bold]" in rich_text(found, 400)  # shown, and not obeyed
 
 
@@ -121,7 +86,8 @@ def test_bad_text_stays_text(index: HybridIndex) -> None:
 def test_any_token_stays_text(query: str, passage: str, stage: str) -> None:
     part = MaxSimPart(stage, (query,), (passage,), np.array([[0.5]]), 0.5, 1)
     tags = Tags(part._repr_html_())
-    assert tags.seen <= {"div", "style", "h4", "table", "tr", "th", "td", "p"}
+    tables = {"table", "thead", "tbody", "tr", "th", "td"}
+    assert tags.names <= {"div", "style", "h4", "p", "span"} | tables
     assert len(str(part).splitlines()) == 4
 
 
@@ -130,14 +96,10 @@ def test_html_stands_alone(whole: Explanation) -> None:
     assert "http" not in html
     assert "src=" not in html
     assert "<mark>" in html
-    page = as_page(whole, "why")
+    page = to_page(report(whole), "why")
     assert page.startswith("<!DOCTYPE html>")
     assert "color-scheme:light dark" in page
     assert page.count("<h4>") == html.count("<h4>")
-
-
-def test_words_are_marked_where_they_are() -> None:
-    assert marked("<a> & b", ((1, 2), (6, 7))) == "&lt;<mark>a</mark>&gt; &amp; <mark>b</mark>"
 
 
 def test_a_search_shows_its_answers_and_each_explanation() -> None:
@@ -151,28 +113,16 @@ def test_a_search_shows_its_answers_and_each_explanation() -> None:
         assert hit.passage.id in html
 
 
-def test_heat_tells_the_best_of_each_row() -> None:
+def test_tokens_are_compared_in_a_heat_map_or_by_the_strongest_pairs() -> None:
     matrix = np.array([[0.1, 0.9], [0.8, 0.2]])
     part = MaxSimPart("colbert", ("a", "b"), ("c", "d"), matrix, 1.7, 1)
-    table = heat_table(part)
-    assert table is not None
-    assert table.count('class="best"') == 2
+    assert part._repr_html_().count('class="best"') == 2
     assert strongest(part) == [("a", "d", 0.9), ("b", "c", 0.8)]
     large = replace(
         part, matrix=np.zeros((100, 100)), query_tokens=("a",) * 100, passage_tokens=("b",) * 100
     )
-    assert heat_table(large) is None
+    assert 'class="best"' not in large._repr_html_()
     assert "similarity" in large._repr_html_()
-
-
-def test_ink_can_be_read_on_every_colour() -> None:
-    for step in range(101):
-        ground = _luminance(*_colour(step / 100))
-        ink = 0.0 if ground > 0.179 else 1.0
-        light, dark = max(ground, ink), min(ground, ink)
-        assert (light + 0.05) / (dark + 0.05) >= 4.5
-    assert _colour(0.0) == _CIVIDIS[0]
-    assert _colour(1.0) == _CIVIDIS[-1]
 
 
 def test_notebooks_get_both_forms(whole: Explanation) -> None:

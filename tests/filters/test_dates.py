@@ -8,38 +8,35 @@ import qdrant_edge as edge
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybridge.filters.dates import instant, microseconds, since_1970
-
-DAY = 86_400_000_000
+from hybridge.filters.dates import instant
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("1970-01-01", 0),
-        ("1970-01-02", DAY),
-        ("1970-01-01T00:00", 0),
-        ("1970-01-01 00:01", 60_000_000),
-        ("1970-01-01T00:00:01", 1_000_000),
-        ("1970-01-01T00:00:00.1", 100_000),
-        ("1970-01-01T00:00:00.123456789Z", 123_456),
-        ("1970-01-01T02:00:00+02:00", 0),
-        ("1970-01-01T02:00:00+0200", 0),
-        ("1970-01-01T02:00:00+02", 0),
-        ("1969-12-31T22:30:00-01:30", 0),
-        ("1970-01-01t00:00:00z", 0),
-        ("1970-01-01 00:00:00 UTC", 0),
-        ("1970-1-1", 0),
-        (" 1970-01-01", 0),
-        ("1970-01-01T23:59:60Z", DAY),
-        ("0001-01-01", -719_162 * DAY),
-        ("0000-12-31", -719_163 * DAY),
-        ("+10000-01-01", 2_932_897 * DAY),
-        ("2000-02-29", 11_016 * DAY),
+        ("1970-01-01", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01T00:01", "1970-01-01T00:01:00+00:00"),
+        ("1970-01-01 00:01", "1970-01-01T00:01:00+00:00"),
+        ("1970-01-01T00:00:01", "1970-01-01T00:00:01+00:00"),
+        ("1970-01-01T00:00:00.1", "1970-01-01T00:00:00.100000+00:00"),
+        ("1970-01-01T00:00:00.123456789Z", "1970-01-01T00:00:00.123456+00:00"),
+        ("1970-01-01T02:00:00+02:00", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01T02:00:00+0200", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01T02:00:00+02", "1970-01-01T00:00:00+00:00"),
+        ("1969-12-31T22:30:00-01:30", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01t00:00:00z", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01 00:00:00 UTC", "1970-01-01T00:00:00+00:00"),
+        ("1970-1-1", "1970-01-01T00:00:00+00:00"),
+        (" 1970-01-01", "1970-01-01T00:00:00+00:00"),
+        ("1970-01-01T23:59:60Z", "1970-01-02T00:00:00+00:00"),
+        ("0001-01-01", "0001-01-01T00:00:00+00:00"),
+        ("2000-02-29", "2000-02-29T00:00:00+00:00"),
     ],
 )
 def test_instants(text, expected):
-    assert microseconds(text) == expected
+    moment = instant(text)
+    assert moment is not None
+    assert moment.isoformat() == expected
 
 
 @pytest.mark.parametrize(
@@ -62,22 +59,24 @@ def test_instants(text, expected):
         "2020-01-01T00:00:00+00:60",
         "2020-W01-1",
         "12020-01-01",
-        "+999999-01-01",
-        "+" + "9" * 5000 + "-01-01",
+        "0000-01-01",
+        "0001-01-01T00:00:00+02:00",
+        "9" * 5000 + "-01-01",
         "٢٠٢٠-01-01",
         "yesterday",
     ],
 )
 def test_no_dates(text):
-    assert microseconds(text) is None
+    assert instant(text) is None
 
 
 @given(st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 12, 31), timezones=st.timezones()))
 def test_what_python_writes_is_read(moment):
     offset = moment.utcoffset()
     assume(offset is not None and not offset % dt.timedelta(minutes=1))  # ISO has no seconds there
-    since = moment.replace(tzinfo=None) - offset - dt.datetime(1970, 1, 1)
-    assert microseconds(moment.isoformat()) == since // dt.timedelta(microseconds=1)
+    assert instant(moment.isoformat()) == (moment.replace(tzinfo=None) - offset).replace(
+        tzinfo=dt.UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,27 +88,18 @@ def test_what_python_writes_is_read(moment):
             dt.datetime(2020, 1, 31, tzinfo=dt.timezone(dt.timedelta(hours=2))),
             "2020-01-30T22:00:00+00:00",
         ),
-        ("2020-01-31T00:00:00.5+02:00", "2020-01-30T22:00:00.500000+00:00"),
-        ("0001-01-01", "0001-01-01T00:00:00+00:00"),
     ],
 )
-def test_bounds_become_instants_in_utc(value, expected):
+def test_dates_become_instants_in_utc(value, expected):
     moment = instant(value)
     assert moment is not None
     assert moment.isoformat() == expected
-    assert microseconds(moment.isoformat()) == since_1970(moment)
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "soon",
-        "0000-01-01",
-        "+10000-01-01",
-        dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))),
-    ],
+    "value", [dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), 2020, None, ["x"]]
 )
-def test_bounds_outside_the_calendar(value):
+def test_other_values_are_no_instants(value):
     assert instant(value) is None
 
 
@@ -121,7 +111,7 @@ def test_strings_are_dates_exactly_where_qdrants_index_says_so(tmp_path):
 
     def spelling() -> str:
         pad = pick("", "", "", " ")
-        text = pick("", "", "", "", " ", "\n") + pick("2020", "1969", "20", "-5", "+12020", "12020")
+        text = pick("", "", "", "", " ", "\n") + pick("2020", "1969", "20", "12020")
         text += f"-{pad}{pick('01', '1', '12', '13', '00')}-{pick('01', '5', '29', '31', '32')}"
         if chance.random() < 0.8:
             text += pick("T", "T", "t", " ", "  ", "T ") + pick("00", "7", "23", "24")
@@ -132,7 +122,7 @@ def test_strings_are_dates_exactly_where_qdrants_index_says_so(tmp_path):
         return text + pick("", "", "", "", " +14:00", "+02: 00", "−01:00", "+24:00", "+01:60", " ")
 
     texts = sorted({spelling() for _ in range(4000)})
-    expected = [microseconds(text) for text in texts]
+    expected = [instant(text) for text in texts]
     shard = edge.EdgeShard.create(
         str(tmp_path),
         edge.EdgeConfig(vectors={"v": edge.EdgeVectorParams(1, edge.Distance.Dot)}),
@@ -148,7 +138,7 @@ def test_strings_are_dates_exactly_where_qdrants_index_says_so(tmp_path):
 
     assert 100 < sum(value is not None for value in expected) < len(texts)
     for bound in ("2020-01-01T00:00:00Z", "2020-12-29T00:00:05Z", "1969-01-05T07:06:00.1Z"):
-        limit = microseconds(bound)
+        limit = instant(bound)
         assert limit is not None
         later = {i for i, value in enumerate(expected) if value is not None and value >= limit}
         earlier = {i for i, value in enumerate(expected) if value is not None and value < limit}

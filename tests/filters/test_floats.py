@@ -17,7 +17,7 @@ INFINITY = math.inf
 
 
 def rewritten(number: float) -> float:
-    """The digits as a float, times or divided by a power of ten as a float."""
+    """Return the digits as a float, times or divided by a power of ten as a float."""
     if isinstance(number, int):
         return number
     sign, digits, exponent = Decimal(repr(number)).as_tuple()
@@ -34,7 +34,7 @@ def order(one: float, other: float) -> int:
 
 
 SHORT = st.builds(
-    lambda digits, places: float(f"{digits}e-{places}"),
+    lambda digits, decimals: float(f"{digits}e-{decimals}"),
     st.one_of(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(-3000, 3000)),
     st.integers(0, 21),
 )

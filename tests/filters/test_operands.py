@@ -25,7 +25,7 @@ class Level(enum.IntEnum):
 
 
 @pytest.mark.parametrize(
-    ("value", "stored"),
+    ("value", "expected"),
     [
         (dt.date(2020, 1, 1), "2020-01-01"),
         (dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC), "2020-01-01T12:00:00+00:00"),
@@ -38,11 +38,11 @@ class Level(enum.IntEnum):
         (Level.HIGH, 3),
     ],
 )
-def test_an_operand_finds_what_is_stored_of_the_same_value(value, stored):
+def test_an_operand_finds_what_is_stored_of_the_same_value(value, expected):
     found = scalar(value, "Eq on 'f'")
-    assert (found, type(found)) == (stored, type(stored))
-    for kept in (value, [value]):
-        passage = Passage("p1", "text", {"f": kept})
+    assert (found, type(found)) == (expected, type(expected))
+    for stored in (value, [value]):
+        passage = Passage("p1", "text", {"f": stored})
         assert Eq("f", value).matches(passage)
         assert In("f", [value]).matches(passage)
         assert not Ne("f", value).matches(passage)

@@ -75,10 +75,10 @@ TEXTS = ["", "text", "Error E-42 in the pump", "e-42", "E 42", "Straße", "a\x00
 # ------------------------------------------------------------------ the brute force
 
 
-def same(element: Any, wanted: Any) -> bool:
-    if type(element) in (int, float) and type(wanted) in (int, float):
-        return Fraction(element) == Fraction(wanted)
-    return type(element) is type(wanted) and element == wanted
+def same(element: Any, operand: Any) -> bool:
+    if type(element) in (int, float) and type(operand) in (int, float):
+        return Fraction(element) == Fraction(operand)
+    return type(element) is type(operand) and element == operand
 
 
 def when(text: Any) -> datetime | None:
@@ -101,7 +101,7 @@ def ordered(element: Any, bound: Any) -> int | None:
 
 
 def values(value: Any, path: tuple[str | None, ...]) -> Iterator[Any]:
-    """What lies at the end of a path, once for every element of the lists on the way."""
+    """Yield the values at the end of a path, one for every element of the lists on the way."""
     if not path:
         yield value
     elif path[0] is None:
@@ -214,7 +214,7 @@ class Edge:
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
         )
         self.shard = edge.EdgeShard.create(path, config)
-        points = [edge.Point(point_number(p.id), {"v": [1.0] * 8}, kept(p)) for p in PASSAGES]
+        points = [edge.Point(point_number(p.id), {"v": [1.0] * 8}, stored(p)) for p in PASSAGES]
         self.shard.update(edge.UpdateOperation.upsert_points(points))
         self.create(indexes)
 
@@ -275,7 +275,7 @@ def payload(passage: Passage) -> dict[str, Any]:
     return {"id": passage.id, "text": passage.text, "metadata": dict(passage.metadata)}
 
 
-def kept(passage: Passage) -> dict[str, Any]:
+def stored(passage: Passage) -> dict[str, Any]:
     text = json.dumps(payload(passage))
     return dict(json.loads(text, parse_float=lambda digits: stand_in(float(digits))))
 
@@ -367,6 +367,7 @@ WHERE = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(WHERE)
 def test_memory_and_engines_agree_with_brute_force(engines, written):
@@ -386,6 +387,7 @@ NEAR = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["$eq", "$gt", "$gte", "$lt", "$lte"]), st.sampled_from(NEAR), st.booleans())
 def test_floats_are_compared_to_the_last_bit(engines, symbol, bound, negated):

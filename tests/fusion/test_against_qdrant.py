@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qdrant_client.http.models import ScoredPoint
 from qdrant_client.hybrid.fusion import distribution_based_score_fusion, reciprocal_rank_fusion
 
-from hybridge.fusion import DBSF, RRF, WeightedRRF
+from hybridge.fusion import RRF, get_fusion
 
 Run = dict[int, float]
 
@@ -41,7 +41,7 @@ def by_id(points: list[ScoredPoint]) -> Run:
 @given(runs=runs)
 def test_dbsf_is_qdrants_divided_by_the_number_of_runs(runs: list[Run]) -> None:
     theirs = by_id(distribution_based_score_fusion(responses(runs), limit=1000))
-    ours = {point: score * len(runs) for point, score in DBSF().fuse(runs).items()}
+    ours = {point: score * len(runs) for point, score in get_fusion("dbsf").fuse(runs).items()}
     assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
 
 
@@ -58,6 +58,6 @@ def test_weighted_rrf_is_not_qdrants_which_divides_the_rank() -> None:
         reciprocal_rank_fusion(responses(runs), limit=10, ranking_constant_k=61, weights=[3, 1])
     )
     assert theirs == pytest.approx({1: 1 / (1 / 3 + 60), 2: 1 / (2 / 3 + 60) + 1 / 61})
-    assert WeightedRRF(k=60).fuse(runs, [3, 1]) == pytest.approx(
+    assert RRF(k=60, weighted=True).fuse(runs, [3, 1]) == pytest.approx(
         {1: 0.75 / 61, 2: 0.75 / 62 + 0.25 / 61}
     )

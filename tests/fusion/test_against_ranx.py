@@ -11,12 +11,13 @@ import random
 import pytest
 import ranx
 
-from hybridge.fusion import RRF, ConvexCombination, Fusion, MinMax, WeightedRRF, ZScore
+from hybridge.fusion import RRF, ConvexCombination, Fusion, get_fusion
 
 # ranx indexes with unsigned integers where numba compiles signed ones.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*unsafe cast:numba.core.errors.NumbaTypeSafetyWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*unsafe cast:numba.core.errors.NumbaTypeSafetyWarning"),
+    pytest.mark.slow,
+]
 
 Runs = list[dict[str, float]]
 
@@ -44,9 +45,9 @@ def fuse_with_ranx(runs: Runs, **options: object) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("fusion", "completed", "norm"),
     [
-        (MinMax(), False, "min-max"),
-        (MinMax(), True, "min-max"),
-        (ZScore(), True, "zmuv"),
+        (get_fusion("min-max"), False, "min-max"),
+        (get_fusion("min-max"), True, "min-max"),
+        (get_fusion("z-score"), True, "zmuv"),
         (ConvexCombination("z-score"), True, "zmuv"),
         (ConvexCombination("min-max"), True, "min-max"),
     ],
@@ -65,6 +66,6 @@ def test_rrf(seed: int) -> None:
     theirs = fuse_with_ranx(runs, norm=None, method="rrf", params={"k": 60})
     assert RRF().fuse(runs) == pytest.approx(theirs)
     # Equal weights: the same order, half the score.
-    assert WeightedRRF().fuse(runs, [0.5, 0.5]) == pytest.approx(
+    assert RRF(weighted=True).fuse(runs, [0.5, 0.5]) == pytest.approx(
         {candidate: score / 2 for candidate, score in theirs.items()}
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion import ConvexCombination
+from hybridge.fusion import ConvexCombination, get_fusion
 
 BM25 = {"a": 8.0, "b": 0.0, "c": 4.0}
 COSINE = {"c": 0.9, "a": 0.3, "b": 0.6}
@@ -59,3 +59,18 @@ def test_runs_without_candidates_need_no_completion() -> None:
 def test_an_unknown_normalization_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="'softmax'"):
         ConvexCombination(normalization="softmax")
+
+
+def test_completes_must_be_a_bool() -> None:
+    with pytest.raises(InvalidInputError, match="completes must be"):
+        ConvexCombination(completes="no")
+
+
+@pytest.mark.parametrize("normalization", ["z-score", "min-max", "dbsf"])
+@pytest.mark.parametrize("missing", [[], ["b"]])
+def test_completion_changes_what_is_fused_and_not_how(
+    normalization: str, missing: list[str]
+) -> None:
+    runs = [BM25, {each: score for each, score in COSINE.items() if each not in missing}]
+    completed = ConvexCombination(normalization)
+    assert completed.fuse(runs, [3, 1]) == get_fusion(normalization).fuse(runs, [3, 1])

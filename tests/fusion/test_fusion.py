@@ -19,18 +19,18 @@ from hybridge.fusion import (
     RRF,
     ConvexCombination,
     Fusion,
-    MinMax,
-    WeightedRRF,
     from_config,
     get_fusion,
 )
+from hybridge.passages import JSON
 
 Run = dict[str, float]
 
 OBJECTS: list[Fusion] = [
     *(get_fusion(name) for name in FUSIONS),
     ConvexCombination(normalization="min-max"),
-    WeightedRRF(k=0.5),
+    ConvexCombination(normalization="dbsf"),
+    RRF(k=0.5, weighted=True),
 ]
 NORMALIZING = [fusion for fusion in OBJECTS if "rrf" not in fusion.name]
 WEIGHTED = [fusion for fusion in OBJECTS if fusion.name != "rrf"]
@@ -133,7 +133,7 @@ def test_the_unit_of_a_runs_scores_is_irrelevant(
     assert fusion.fuse(other, weights) == close(fusion.fuse(runs, weights))
 
 
-@pytest.mark.parametrize("fusion", [RRF(), WeightedRRF()], ids=repr)
+@pytest.mark.parametrize("fusion", [RRF(), RRF(weighted=True)], ids=repr)
 @many_examples
 @given(given=weighted_runs())
 def test_only_ranks_matter_to_reciprocal_rank_fusion(
@@ -234,6 +234,25 @@ def test_a_config_that_describes_no_fusion_is_refused(config: dict[str, object])
         from_config(config)
 
 
+@pytest.mark.parametrize(
+    ("config", "fusion"),
+    [
+        ({"name": "convex", "normalization": "z-score"}, ConvexCombination()),
+        ({"name": "convex", "normalization": "min-max"}, ConvexCombination("min-max")),
+        ({"name": "min-max"}, ConvexCombination("min-max", completes=False)),
+        ({"name": "z-score"}, ConvexCombination("z-score", completes=False)),
+        ({"name": "dbsf"}, ConvexCombination("dbsf", completes=False)),
+        ({"name": "rrf", "k": 60}, RRF()),
+        ({"name": "weighted-rrf", "k": 7}, RRF(7, weighted=True)),
+    ],
+)
+def test_what_is_on_disk_is_read_and_written_as_ever(
+    config: dict[str, JSON], fusion: Fusion
+) -> None:
+    assert from_config(config) == fusion
+    assert fusion.to_config() == config
+
+
 def test_a_config_is_not_changed() -> None:
     config = {"name": "rrf", "k": 5}
     from_config(config)
@@ -241,7 +260,7 @@ def test_a_config_is_not_changed() -> None:
 
 
 def test_a_new_fusion_is_one_line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Loudest(MinMax):
+    class Loudest(ConvexCombination):
         name = "loudest"
 
     monkeypatch.setitem(FUSIONS, "loudest", Loudest)

@@ -301,7 +301,7 @@ def test_every_way_in_works(written: Written, encoder: CallableEncoder) -> None:
         assert index.late_interaction is None
         info = index.info()
         assert info["place"] == "collection 'docs', attached"
-        assert (info["passages"], info["encoder"]) == (len(PASSAGES), "words")
+        assert (info["passages"], index.encoder.identity) == (len(PASSAGES), "words")
         assert index.bm25.search(["n17"])[0][0].passage == PASSAGES[17]
         assert index.search(["", "n17"])[0] == []
         [bm25] = index.bm25.score(["n17"], [[uuid(17), uuid(18)]])
@@ -574,7 +574,7 @@ def test_integer_ids_and_odd_payloads(encoder: CallableEncoder) -> None:
     )
     layout = LangChainLayout()
     with HybridIndex.attach(client, "docs", layout=layout, encoder=encoder, writable=True) as index:
-        assert index.info()["vectors"]["distance"] == "dot"  # type: ignore[index, call-overload]
+        assert index.dense.distance == "dot"
         assert {passage.id for passage in index} == set(map(str, ids))
         assert {hit.passage.id for hit in index.search(["salt"], 10)[0]} == set(map(str, ids))
         assert [hit.passage.id for hit in index.bm25.search(["salt"])[0]] == ["7", "0"]

@@ -164,7 +164,7 @@ def test_overwriting_replaces_an_index(path: Path, words: CallableEncoder) -> No
 
 def test_an_index_in_use_is_not_overwritten(index: HybridIndex, path: Path) -> None:
     with pytest.raises(IndexLockedError):
-        HybridIndex.create(path, encoder=index._encoder, overwrite=True)
+        HybridIndex.create(path, encoder=index.encoder, overwrite=True)
 
 
 def test_a_second_process_is_refused(index: HybridIndex, path: Path) -> None:
@@ -220,6 +220,6 @@ def test_damaged_counts_are_made_again(path: Path, words: CallableEncoder) -> No
 
 def test_a_format_of_the_future_is_named(path: Path, words: CallableEncoder) -> None:
     manifest = path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(CorruptIndexError, match="format 99"):
         HybridIndex.open(path, encoder=words)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import StoreError
-from hybridge.index import home as homes
+from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever
 from hybridge.lexical.sparse import AVERAGE
 from hybridge.vectors.collection import connect
@@ -34,7 +34,7 @@ def create(
 ) -> Iterator[Open]:
     """Makes an index in a folder, or in the one engine that all clients of a test share."""
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     made = []
 
     def create_index(**options: object) -> HybridIndex:
@@ -70,6 +70,8 @@ def check_scores(index: HybridIndex, passages: list[Passage], rel: float = DRIFT
         assert scores == pytest.approx(exact, rel=rel)
 
 
+@pytest.mark.slow
+@pytest.mark.pairwise
 @pytest.mark.parametrize("size", [400, 7])
 @pytest.mark.parametrize("order", ["shortest first", "longest first", "as they come"])
 def test_the_order_of_additions_does_not_matter(create: Open, order: str, size: int) -> None:
@@ -135,6 +137,7 @@ writes = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(writes=writes)
 def test_a_used_index_scores_as_a_fresh_one(
@@ -162,7 +165,7 @@ def two_clients(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[HybridIndex, HybridIndex]:
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     first = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     return first, HybridIndex.open(url=":memory:", encoder=words)
 
@@ -186,14 +189,14 @@ def test_an_average_that_changes_during_an_add_reaches_its_passages(
     short = [Passage(f"s{n}", f"w{n % 5}") for n in range(40)]
     long = [Passage(f"l{n}", f"w{n % 5} " * 30) for n in range(40)]
     first.add(short[:20])
-    upsert = first._home.store.upsert
+    upsert = first._storage.store.upsert
 
     def while_others_write(*batch: object) -> None:
-        monkeypatch.setattr(first._home.store, "upsert", upsert)
+        monkeypatch.setattr(first._storage.store, "upsert", upsert)
         second.add(long)
         upsert(*batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(first._home.store, "upsert", while_others_write)
+    monkeypatch.setattr(first._storage.store, "upsert", while_others_write)
     first.add(short[20:])
     assert len(averages(first)) == 1
     check_scores(first, short + long)
@@ -201,7 +204,7 @@ def test_an_average_that_changes_during_an_add_reaches_its_passages(
 
 def averages(index: HybridIndex) -> set[float]:
     """The average lengths that the stored weights were made with."""
-    pages = index._home.store.sparse_pages()
+    pages = index._storage.store.vector_pages("bm25")
     return {dict(zip(*vector, strict=True))[AVERAGE] for page in pages for vector in page.values()}
 
 
@@ -213,7 +216,7 @@ from hybridge.index.folder import Folder
 from hybridge.vectors.edge import EdgeStore
 
 path, method, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
-owner = {"set_sparse": EdgeStore, "remember": Folder}[method]
+owner = {"set_vectors": EdgeStore, "remember": Folder}[method]
 original = getattr(owner, method)
 
 def killing(*args, **options):
@@ -231,7 +234,7 @@ with HybridIndex.open(path, encoder=encoder) as index:
 
 
 @pytest.mark.parametrize(
-    ("method", "calls"), [("remember", 0), ("set_sparse", 0), ("set_sparse", 1), ("remember", 1)]
+    ("method", "calls"), [("remember", 0), ("set_vectors", 0), ("set_vectors", 1), ("remember", 1)]
 )
 def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int) -> None:
     encoder = CallableEncoder(lambda texts: [[1.0, 2.0]] * len(texts), dimension=2, identity="two")
@@ -245,7 +248,7 @@ def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int)
         assert len(averages(index)) == 1
         assert {passage.id for passage in short} <= {passage.id for passage in stored}
         check_scores(index, stored)
-        assert not index._home.manifest.reweighing
+        assert not index._storage.manifest.stage("bm25").state["reweighing"]
 
 
 def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
@@ -260,11 +263,11 @@ def test_a_write_that_fails_while_weights_change_is_made_good_by_the_next(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(index._home.store, "set_sparse", fail)
+        patched.setattr(index._storage.store, "set_vectors", fail)
         with pytest.raises(StoreError, match="disk"):
             index.add(long)
-    assert index._home.manifest.reweighing
+    assert index._storage.manifest.stage("bm25").state["reweighing"]
     index.add(long)
-    assert not index._home.manifest.reweighing
+    assert not index._storage.manifest.stage("bm25").state["reweighing"]
     assert len(averages(index)) == 1
     check_scores(index, short + long)

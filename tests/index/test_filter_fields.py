@@ -21,7 +21,7 @@ PASSAGES = [
 
 
 def is_prepared(index: HybridIndex, where: Any) -> bool:
-    return index._home.store.is_prepared(where)
+    return index._storage.store.is_prepared(where)
 
 
 @pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
@@ -57,6 +57,7 @@ def test_an_engine_without_indexes_takes_a_declaration(words: CallableEncoder) -
         assert len(hits) == 100
 
 
+@pytest.mark.slow
 def test_searches_go_on_while_fields_are_indexed_and_the_index_is_optimized(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,6 @@ def test_searches_go_on_while_fields_are_indexed_and_the_index_is_optimized(
             thread.join()
         assert not failures
         index.optimize()
-        assert index._home.store._indexes == {f"metadata.f{n}": "float" for n in range(8)}
+        assert index._storage.store._indexes == {f"metadata.f{n}": "float" for n in range(8)}
         search(3)
         assert not failures

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
-from hybridge.index import LateInteraction
 from hybridge.protocols import Vectors
+from hybridge.stages import LateInteraction
 
 FORMAT_1 = Path(__file__).with_name("format_1")
 NAMES = ["bm25s", "qdrant", "graph", "late", "killed"]

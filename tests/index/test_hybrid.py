@@ -371,7 +371,7 @@ def test_an_index_comes_back_as_it_was(tmp_path: Path, words: CallableEncoder) -
             assert again.search(QUERIES, 5) == before
             assert again.info() == info
             assert json.loads(json.dumps(info))["weights"] == {"bm25": 0.3, "dense": 0.7}
-            assert info["analyzer"]["language"] == "german"  # type: ignore[index, call-overload]
+            assert info["stages"]["bm25"]["analyzer"]["language"] == "german"  # type: ignore[index, call-overload]
 
 
 def test_an_index_nobody_closed_is_saved_when_collected(
@@ -442,6 +442,7 @@ def test_delete_needs_one_way_to_choose(words: CallableEncoder) -> None:
                 index.delete(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_quality_on_scifact_needs_no_luck(
     small_corpus: tuple[Passage, ...], scifact: object, encoder: object
 ) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import zscore
-from sentence_transformers import SentenceTransformer
 
 from hybridge import (
     CallableEncoder,
@@ -20,8 +19,8 @@ from hybridge import (
     SentenceTransformerEncoder,
 )
 from hybridge.errors import EncoderMismatchError, InvalidInputError
-from hybridge.index import LateInteraction
 from hybridge.protocols import Reranker, Vectors
+from hybridge.stages import LateInteraction
 from hybridge.testing import PASSAGES as CORPUS
 from hybridge.testing import RerankerConformance, RetrieverConformance
 
@@ -257,9 +256,13 @@ def test_every_datatype_answers_and_info_reports_its_size(
         [hits] = index.search(["birds sing at dawn"], k=1)
         assert hits[0].passage.id == "birds"
         count = sum(len(text.split()) for text in TEXTS.values()) / len(TEXTS)
-        assert index.info()["late_interaction"] == {
+        assert index.info()["stages"]["late-interaction"] == {  # type: ignore[index, call-overload]
+            "kind": "late-interaction",
             "encoder": "word tokens",
             "blend": 0.35,
+            "dimension": DIMENSION,
+            "datatype": datatype,
+            "truncated": None,
             "vectors_per_passage": round(count, 1),
             "bytes_per_passage": round(count * DIMENSION * size),
         }
@@ -269,7 +272,7 @@ def test_an_index_without_token_vectors_says_so(words: CallableEncoder) -> None:
     with HybridIndex.create(encoder=words) as index:
         index.add(PASSAGES)
         assert index.late_interaction is None
-        assert index.info()["late_interaction"] is None
+        assert list(index.info()["stages"]) == ["bm25", "dense"]  # type: ignore[arg-type]
         with pytest.raises(InvalidInputError, match=r"blend=0.5 needs token vectors.*create it"):
             index.search(["cats"], blend=0.5)
         with pytest.raises(InvalidInputError, match="keeps no token_vectors"):
@@ -326,7 +329,7 @@ def test_the_real_default_shares_the_bi_encoder_and_reopens_by_itself(
         entry = before[0][0].stage("late-interaction")
         assert before[0][0].passage.id == "p0"
         assert entry is not None
-        info = index.info()["late_interaction"]
+        info = index.info()["stages"]["late-interaction"]  # type: ignore[index, call-overload]
         assert isinstance(info, dict)
         # Two markers and some seven words a passage, half of which are kept.
         assert 3 <= info["vectors_per_passage"] <= 6  # type: ignore[operator]
@@ -337,6 +340,8 @@ def test_the_real_default_shares_the_bi_encoder_and_reopens_by_itself(
 
 
 def test_a_model_that_is_an_object_need_not_be_given_twice(minilm: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
     model = SentenceTransformer(str(minilm), device="cpu")
     model[0].auto_model.encoder.layer = model[0].auto_model.encoder.layer[:1]  # one of its own
     with HybridIndex.create(tmp_path / "i", encoder=model, late_interaction=True) as index:
@@ -362,7 +367,8 @@ def test_what_is_computed_in_one_pass_is_checked_too(
 
     for widths in ((DIMENSION + 1, DIMENSION), (DIMENSION, DIMENSION + 1)):
         with HybridIndex.create(encoder=words, late_interaction=WordTokens()) as index:
-            monkeypatch.setattr(index, "_joint", Joint(*widths))
+            joint = {"dense": ("late-interaction", Joint(*widths))}
+            monkeypatch.setattr(index._stages, "joint", joint)
             with pytest.raises(InvalidInputError, match=str(DIMENSION + 1)):
                 index.add(PASSAGES)
             assert len(index) == 0

@@ -16,7 +16,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import ClosedError, IndexExistsError, InvalidInputError
-from hybridge.index.locks import ReadWriteLock
+from hybridge.index.lock import ReadWriteLock
 from hybridge.vectors.collection import connect
 
 OLD = [Passage("old", "what was there before", {"year": 2000})]
@@ -172,7 +172,7 @@ def test_somebody_elses_collection_is_not_overwritten(
     from qdrant_client import models
 
     client = connect(":memory:")
-    monkeypatch.setattr("hybridge.index.home.connect", lambda *_: client)
+    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: client)
     monkeypatch.setattr(client, "close", lambda: None)
     client.create_collection("theirs", models.VectorParams(size=2, distance=models.Distance.DOT))
     with pytest.raises(IndexExistsError, match="not made by hybridge"):

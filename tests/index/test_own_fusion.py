@@ -10,7 +10,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex
 from hybridge.errors import InvalidInputError
-from hybridge.index.evidence import Evidence
+from hybridge.index.cached_search import CachedSearch
 from hybridge.testing import PASSAGES, QUERIES
 
 
@@ -75,10 +75,10 @@ def test_one_that_changes_its_runs_changes_nothing_else(
 
 
 def test_nor_what_is_remembered_of_the_stages(index: HybridIndex) -> None:
-    evidence = Evidence(index, QUERIES)
-    first = evidence.search(10, fusion=Own(), depth=5)
-    evidence.search(10, fusion=Own(), depth=8)
-    again = evidence.search(10, fusion=Own(), depth=5)
+    cached = CachedSearch(index, QUERIES)
+    first = cached.search(10, fusion=Own(), depth=5)
+    cached.search(10, fusion=Own(), depth=8)
+    again = cached.search(10, fusion=Own(), depth=5)
     assert [[(hit.passage.id, hit.score) for hit in hits] for hits in first] == [
         [(hit.passage.id, hit.score) for hit in hits] for hits in again
     ]

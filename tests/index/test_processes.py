@@ -112,7 +112,7 @@ encoder = CallableEncoder(lambda texts: [[len(text), 1.0] for text in texts], id
 path = None if sys.argv[1] == "temporary" else Path(sys.argv[1])
 index = HybridIndex.create(path, encoder=encoder)
 index.add([Passage(f"p{n}", f"tide {n}") for n in range(200)])
-folder = index._home._path
+folder = index._storage._path
 before = contents()
 child = os.fork()
 if child == 0:
@@ -150,6 +150,7 @@ def test_a_child_can_open_it_for_reading(
         assert forked(found) == [hit.passage.id for hit in index.search(["tide 7"], 3)[0]]
 
 
+@pytest.mark.slow
 def test_a_pool_is_told_instead_of_losing_what_it_adds(words: CallableEncoder, path: Path) -> None:
     global _pooled
     with HybridIndex.create(path, encoder=words) as index:

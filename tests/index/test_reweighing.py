@@ -60,6 +60,7 @@ def test_only_parameters_are_parameters(words: CallableEncoder) -> None:
         index.search(["cats"], bm25={"k1": 1.0})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_real_passages(encoder: SentenceTransformerEncoder, small_corpus: list[Passage]) -> None:
     parameters = BM25Parameters(k1=0.6, b=0.9)
     passages = small_corpus[:40]

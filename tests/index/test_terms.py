@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import qdrant_edge as edge
@@ -13,11 +14,11 @@ import Stemmer
 
 from hybridge import Analyzer, CallableEncoder, HybridIndex, Passage
 from hybridge.errors import EncoderMismatchError, StoreError
-from hybridge.index import home as homes
+from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever, SparseBM25
+from hybridge.stages import BM25
 from hybridge.vectors.collection import connect, write_manifest
 from hybridge.vectors.edge import EdgeStore
-from hybridge.vectors.store import SPARSE
 
 PASSAGES = [Passage(f"p{n}", f"the university opened w{n}") for n in range(30)]
 
@@ -94,11 +95,45 @@ def test_a_kill_while_terms_are_written_anew_is_made_good(
         def fail(*_: object) -> None:
             raise StoreError("the disk is full")
 
-        patched.setattr(EdgeStore, "set_sparse", fail)
+        patched.setattr(EdgeStore, "set_vectors", fail)
         with pytest.raises(StoreError, match="disk"):
             HybridIndex.open(path, encoder=words)
     with HybridIndex.open(path, encoder=words) as index:
         check(index)
+
+
+def of_an_earlier_release(config: Any) -> dict[str, Any]:
+    """A manifest as it was in the first format, of an average length of 2 and of unknown terms."""
+    now = config["hybridge"]
+    bm25, dense = now["stages"]
+    store = now["store"]
+    earlier = {
+        "encoder": dense["identity"],
+        "store": {
+            "dimension": store["vectors"]["dense"]["dimension"],
+            "distance": store["vectors"]["dense"]["distance"],
+            "sparse": True,
+            "hnsw": store["hnsw"],
+            "quantization": store["quantization"],
+            "tokens": None,
+            "filter_fields": store["filter_fields"],
+        },
+        "lexical": "qdrant",
+        "analyzer": bm25["config"]["analyzer"],
+        "bm25": bm25["config"]["parameters"],
+        "fusion": now["fusion"],
+        "weights": now["weights"],
+        "depth": now["depth"],
+        "encoder_config": dense["config"]["encoder"],
+        "average_length": 2.0,
+        "reweighing": False,
+        "terms": None,
+        "token_encoder": None,
+        "token_encoder_config": None,
+        "blend": 0.0,
+        "format": 1,
+    }
+    return {"hybridge": earlier}
 
 
 def test_an_index_of_an_earlier_release_is_brought_up_to_date(
@@ -107,14 +142,14 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
     path = tmp_path / "index"
     with HybridIndex.create(path, encoder=words, lexical="qdrant") as index:
         index.add(PASSAGES)
-        points = [index._home.store.point(passage.id) for passage in PASSAGES]
+        points = [index._storage.store.point(passage.id) for passage in PASSAGES]
     # As it was then: IDF by the engine, no lengths, the average of the first passages alone.
     shard = edge.EdgeShard.load(str(path / "points"))
-    shard.update(edge.UpdateOperation.delete_vector_name(SPARSE))
-    shard.update(edge.UpdateOperation.create_sparse_vector(SPARSE, edge.Modifier.Idf))
+    shard.update(edge.UpdateOperation.delete_vector_name("bm25"))
+    shard.update(edge.UpdateOperation.create_sparse_vector("bm25", edge.Modifier.Idf))
     weights = SparseBM25(Analyzer(), average_length=2).encode_passages([p.text for p in PASSAGES])
     vectors = [
-        edge.PointVectors(point, {SPARSE: edge.SparseVector(*vector)})
+        edge.PointVectors(point, {"bm25": edge.SparseVector(*vector)})
         for point, vector in zip(points, weights, strict=True)
     ]
     shard.update(edge.UpdateOperation.update_vectors(vectors))
@@ -122,9 +157,10 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
     (path / "points" / "frequencies.npz").unlink()
     (path / "seal.json").unlink()
     manifest = json.loads((path / "manifest.json").read_text())
-    del manifest["hybridge"]["terms"], manifest["hybridge"]["reweighing"]
-    manifest["hybridge"] |= {"average_length": 2.0, "learned_from": 30}
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    earlier = of_an_earlier_release(manifest)
+    del earlier["hybridge"]["terms"], earlier["hybridge"]["reweighing"]
+    earlier["hybridge"]["learned_from"] = 30
+    (path / "manifest.json").write_text(json.dumps(earlier))
     for _ in range(2):
         with HybridIndex.open(path, encoder=words) as index:
             check(index)
@@ -137,7 +173,7 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
 def served(words: CallableEncoder, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
     """An index on a server, which opens once more at each `HybridIndex.open`."""
     client = connect(":memory:")
-    monkeypatch.setattr(homes, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
     monkeypatch.setattr(client, "close", lambda: None)
     index = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     index.add(PASSAGES)
@@ -148,7 +184,9 @@ def test_a_server_is_refused_until_it_is_asked_for(
     served: HybridIndex, words: CallableEncoder, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("another_stemmer")
-    real = served._lexical.analyzer.versions["snowball"]
+    bm25 = served._stages.definitions["bm25"]
+    assert isinstance(bm25, BM25)
+    real = bm25.analyzer.versions["snowball"]
     for read_only in (True, False):
         with pytest.raises(EncoderMismatchError, match=rf"snowball {real} \(here 1\.9\.9\).*rea"):
             HybridIndex.open(url=":memory:", encoder=words, read_only=read_only)
@@ -170,10 +208,10 @@ def check_found(index: HybridIndex) -> None:
 def test_terms_that_are_being_written_are_refused(
     served: HybridIndex, words: CallableEncoder
 ) -> None:
-    home = served._home
-    config = home.manifest.to_config()
-    config["hybridge"]["terms"] = {}  # type: ignore[index,call-overload]
-    write_manifest(home.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    storage = served._storage
+    config: Any = storage.manifest.to_config()
+    config["hybridge"]["stages"][0]["state"]["terms"] = {}
+    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
     with pytest.raises(EncoderMismatchError, match="being written anew"):
         HybridIndex.open(url=":memory:", encoder=words)
     with HybridIndex.open(url=":memory:", encoder=words, reanalyze=True) as index:
@@ -183,18 +221,18 @@ def test_terms_that_are_being_written_are_refused(
 def test_a_collection_of_an_earlier_release_is_brought_up_to_date_by_the_first_write(
     served: HybridIndex, words: CallableEncoder
 ) -> None:
-    home = served._home
+    storage = served._storage
     weights = SparseBM25(Analyzer(), average_length=2).encode_passages([p.text for p in PASSAGES])
-    home.store.set_sparse([home.store.point(passage.id) for passage in PASSAGES], weights)
-    config = home.manifest.to_config()
-    config["hybridge"] |= {"terms": None, "average_length": 2.0}  # type: ignore[operator]
-    write_manifest(home.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    points = [storage.store.point(passage.id) for passage in PASSAGES]
+    storage.store.set_vectors("bm25", points, weights)
+    config = of_an_earlier_release(storage.manifest.to_config())
+    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
     with HybridIndex.open(url=":memory:", encoder=words) as index:
         check_found(index)
-        assert index._home.manifest.terms is None
+        assert index._storage.manifest.stage("bm25").state["terms"] is None
         more = Passage("more", "a university of three words and more")
         index.add([more])
-        assert index._home.manifest.terms is not None
+        assert index._storage.manifest.stage("bm25").state["terms"] is not None
         every = [*PASSAGES, more]
         assert scores(index, every, "university") == pytest.approx(
             expected(every, "university"), rel=0.02

@@ -23,6 +23,7 @@ def version_of(number: int, version: int) -> Passage:
     return Passage(f"p{number}", f"{word} v{version} n{number}", {"word": word, "v": version})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
 def test_searches_see_whole_states(tmp_path: Path, lexical: str, words: CallableEncoder) -> None:
     index = HybridIndex.create(tmp_path / "index", encoder=words, lexical=lexical)  # type: ignore[arg-type]

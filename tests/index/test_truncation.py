@@ -66,6 +66,11 @@ def _passages(*lengths: int, start: int = 0) -> list[Passage]:
     ]
 
 
+def truncated(index: HybridIndex) -> Any:
+    stages: Any = index.info()["stages"]
+    return stages["dense"]["truncated"]
+
+
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == LOGGER]
 
@@ -89,23 +94,23 @@ def test_the_first_add_that_truncates_says_so_and_no_later_one(
 
 def test_info_counts_what_is_there_now(tmp_path: Path) -> None:
     with HybridIndex.create(tmp_path / "index", encoder=_FiveWords()) as index:
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 0, "of": 0}
+        assert truncated(index) == {"max_tokens": 5, "passages": 0, "of": 0}
         index.add(_passages(6, 5, 9, 2))
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 2, "of": 4}
+        assert truncated(index) == {"max_tokens": 5, "passages": 2, "of": 4}
     with HybridIndex.open(tmp_path / "index", encoder=_FiveWords()) as index:
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 2, "of": 4}
+        assert truncated(index) == {"max_tokens": 5, "passages": 2, "of": 4}
         index.delete(["p0"])
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+        assert truncated(index) == {"max_tokens": 5, "passages": 1, "of": 3}
         index.add([Passage("p2", "short now"), Passage("p3", "w " * 6)])
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+        assert truncated(index) == {"max_tokens": 5, "passages": 1, "of": 3}
         index.update_metadata(["p3"], {"year": 2019})
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1, "of": 3}
+        assert truncated(index) == {"max_tokens": 5, "passages": 1, "of": 3}
 
 
 def test_of_many_passages_a_sample_is_counted() -> None:
     with HybridIndex.create(encoder=_FiveWords()) as index:
         index.add(Passage(str(n), "w " * 6) for n in range(1_200))
-        assert index.info()["truncated"] == {"max_tokens": 5, "passages": 1_000, "of": 1_000}
+        assert truncated(index) == {"max_tokens": 5, "passages": 1_000, "of": 1_000}
 
 
 def test_what_is_not_encoded_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -157,7 +162,7 @@ def test_an_encoder_that_does_not_say_is_not_asked(
 ) -> None:
     with HybridIndex.create(encoder=words) as index:
         index.add(_passages(900))
-        assert index.info()["truncated"] is None
+        assert truncated(index) is None
     assert _warnings(caplog) == []
     assert truncated_among(object(), ["text"]) is None
 
@@ -175,16 +180,16 @@ def test_the_default_encoder_says_it_and_windows_end_it(
         "sentence-transformers/all-MiniLM-L6-v2 reads"
     )
     with HybridIndex.open(tmp_path / "index", read_only=True) as reopened:
-        assert reopened.info()["truncated"] == {"max_tokens": 256, "passages": 1, "of": 2}
-        encoder: Any = reopened._encoder
+        assert truncated(reopened) == {"max_tokens": 256, "passages": 1, "of": 2}
+        encoder: Any = reopened.encoder
         assert isinstance(encoder, SentenceTransformerEncoder)
         assert encoder._model is None  # its files say it
     windows = tmp_path / "windows"
     with HybridIndex.create(windows, encoder=as_encoder(long_passages="window")) as index:
         index.add(passages)
-        assert index.info()["truncated"] is None
+        assert truncated(index) is None
     assert len(_warnings(caplog)) == 1
     with HybridIndex.open(windows) as reopened:
-        assert '"long_passages": "window"' in str(reopened.info()["encoder"])
-        encoder = reopened._encoder
+        assert '"long_passages": "window"' in reopened.encoder.identity
+        encoder = reopened.encoder
         assert encoder.to_config()["long_passages"] == "window"

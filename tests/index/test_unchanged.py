@@ -10,7 +10,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import InvalidInputError
-from hybridge.index.staging import Staging
+from hybridge.index.write_buffer import WriteBuffer
 
 Make = Callable[[], HybridIndex]
 
@@ -91,6 +91,7 @@ def test_given_vectors_replace_stored_ones(index: HybridIndex) -> None:
     np.testing.assert_allclose(index.dense.vectors(["p0"]), [[0.0, 1.0]])
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("value", [1, 1.0, True])
 @pytest.mark.parametrize("other", [1, 1.0, True])
 def test_values_that_python_calls_equal_are_told_apart(
@@ -107,15 +108,15 @@ def test_a_passage_deleted_meanwhile_is_encoded_and_written(
     index: HybridIndex, encoded: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add(_notes(3))
-    enter = Staging.__enter__
+    enter = WriteBuffer.__enter__
 
-    def delete_first(self: Staging) -> Staging:
-        monkeypatch.setattr(Staging, "__enter__", enter)
+    def delete_first(self: WriteBuffer) -> WriteBuffer:
+        monkeypatch.setattr(WriteBuffer, "__enter__", enter)
         index.delete(["p1"])
         index.add([Passage("p2", "other words")], vectors=[[1.0, 0.0]])
         return enter(self)
 
-    monkeypatch.setattr(Staging, "__enter__", delete_first)
+    monkeypatch.setattr(WriteBuffer, "__enter__", delete_first)
     encoded.texts.clear()
     index.add(_notes(3, owner="ada"))
     assert sorted(encoded.texts) == ["note 1 on apples", "note 2 on apples"]

@@ -86,6 +86,9 @@ def test_options_and_rerankers_are_those_of_tuned_and_a_pipeline() -> None:
 def test_options_are_checked_before_there_is_an_index(options: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidInputError, match=named):
         configured(FutureIndex(), **options)
+    with pytest.raises(InvalidInputError, match="weights must name each stage"):
+        configured(FutureIndex(), weights={"bm25": 1, "splade": 1})
+    configured(FutureIndex(("bm25", "splade")), weights={"bm25": 1, "splade": 1})
     assert configured(FutureIndex(), depth=5).search(["x", "y"]) == [[], []]
 
 

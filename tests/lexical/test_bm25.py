@@ -180,7 +180,7 @@ def test_wrong_arguments(
         retriever.search(*arguments)
 
 
-def test_a_list_is_asked_for(retriever: BM25Retriever) -> None:
+def test_a_bare_string_is_refused(retriever: BM25Retriever) -> None:
     for wrong in (PASSAGES[0], None):
         with pytest.raises(InvalidInputError, match=r"write add\(\[passage\]\)"):
             retriever.add(wrong)  # type: ignore[arg-type]
@@ -230,7 +230,7 @@ def test_a_folder_of_other_things_is_left_alone(retriever: BM25Retriever, tmp_pa
         BM25Retriever.open(tmp_path)
 
 
-def test_a_function_as_analyzer_is_given_again(tmp_path: Path) -> None:
+def test_a_function_as_analyzer_is_required_again(tmp_path: Path) -> None:
     retriever = BM25Retriever(PASSAGES, analyzer=str.split)
     retriever.save(tmp_path)
     with pytest.raises(EncoderMismatchError, match=r"str\.split"):
@@ -294,7 +294,7 @@ def test_threads_that_search_while_others_write(retriever: BM25Retriever) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_child_forked_during_writes_has_a_whole_retriever_of_its_own(
+def test_a_child_forked_during_writes_has_a_whole_retriever(
     forked: Callable[[Callable[[], Any]], Any],
 ) -> None:
     retriever = BM25Retriever(Passage(f"p{n}", f"tide {n}") for n in range(50))

@@ -45,7 +45,7 @@ def test_numpy_and_numba_agree_before_and_after_warming_up() -> None:
     assert len(scorer.signatures) == signatures == 1  # type: ignore[attr-defined]
 
 
-def test_without_compilation_numpy_goes_on_and_the_log_says_so() -> None:
+def test_without_compilation_numpy_goes_on_with_a_warning() -> None:
     code = """
 import logging
 logging.basicConfig(format="%(name)s %(message)s")

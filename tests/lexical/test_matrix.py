@@ -80,7 +80,7 @@ def test_lucene_by_hand() -> None:
     assert floor == 0
 
 
-def test_what_a_passage_scores_for_a_term_it_lacks_is_kept_apart() -> None:
+def test_the_score_for_a_missing_term_is_separate() -> None:
     values, floor = matrix_of([[0, 0], [1]], BM25Parameters("bm25+", delta=1)).scores([0])
     assert values[1] == 0
     assert floor == pytest.approx(np.log(3 / 1))

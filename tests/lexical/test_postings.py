@@ -227,7 +227,7 @@ def test_keys_of_another_type(tmp_path: Path) -> None:
     assert loaded.snapshot().top("u", 5) == postings.snapshot().top("u", 5)
 
 
-def test_a_function_as_analyzer_is_given_again(tmp_path: Path) -> None:
+def test_a_function_as_analyzer_is_required_again(tmp_path: Path) -> None:
     postings: Postings[str] = Postings(WORDS)
     postings.upsert(["a"], ["\ud800 odd"])
     postings.save(tmp_path / "p")

@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 # Models are loaded and fitted here, and a busy machine is no fault of theirs.
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -16,21 +16,21 @@ from hybridge.plots import Picture
 
 @pytest.fixture
 def hits_of() -> Callable[..., list[Hit]]:
-    """Makes hits of stage → the ids it ranked, best first; the last stage's list is the final."""
+    """Return a function that makes hits of the ids that each stage ranked, the last one finally."""
 
     def make(stages: Mapping[str, Sequence[str]], title: str | None = None) -> list[Hit]:
         final = list(stages.values())[-1]
         return [
             Hit(
                 Passage(id_, "text", {} if title is None else {"title": title}),
-                1.0 / place,
+                1.0 / rank,
                 tuple(
                     StageScore(stage, ids.index(id_) + 1, 10.0 - ids.index(id_))
                     for stage, ids in stages.items()
                     if id_ in ids
                 ),
             )
-            for place, id_ in enumerate(final, start=1)
+            for rank, id_ in enumerate(final, start=1)
         ]
 
     return make
@@ -38,19 +38,19 @@ def hits_of() -> Callable[..., list[Hit]]:
 
 @pytest.fixture
 def texts_of() -> Callable[[Figure], list[str]]:
-    """What is written in a figure."""
+    """Return a function that lists the texts of a figure."""
     return lambda figure: [text.get_text() for text in _texts(figure)]
 
 
 @pytest.fixture
 def named() -> Callable[[Figure, str], list[Artist]]:
-    """The artists that have this name."""
+    """Return a function that lists the artists with a name."""
     return lambda figure, gid: figure.findobj(lambda artist: artist.get_gid() == gid)
 
 
 @pytest.fixture
 def check_tidy() -> Callable[[Picture], None]:
-    """Fails where two texts overlap, or one leaves the picture, or is too small."""
+    """Return a function that fails if texts overlap, leave the picture or are too small."""
 
     def check(picture: Picture) -> None:
         figure = picture.figure

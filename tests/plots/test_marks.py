@@ -1,4 +1,4 @@
-"""Everybody can tell the colours apart, and nothing is told by colour alone."""
+"""The colours differ for colour-blind readers, and nothing is in colour alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TO_XYZ = np.array(
 
 
 def linear(color: str) -> Floats:
-    values = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    values = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
@@ -66,7 +66,7 @@ def test_every_colour_is_seen_on_white() -> None:
 
 
 def test_markers_and_lines_tell_apart_what_shares_a_colour() -> None:
-    looks = [mark(place) for place in range(70)]
+    looks = [mark(i) for i in range(70)]
     assert len(set(looks)) == 70
     assert len({look.marker for look in looks[:10]}) == 10
     assert {look.line for look in looks[:7]} == {"-"}

@@ -27,7 +27,7 @@ def part_of(matrix: NDArray[np.float64], prefix: str = "d") -> MaxSimPart:
 
 
 def outlined(figure: Figure) -> set[tuple[int, int]]:
-    """The row and the column, as drawn, of each outlined cell."""
+    """Return the row and the column, as drawn, of each outlined cell."""
     boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     return {(round(box.get_y() + 0.5), round(box.get_x() + 0.5)) for box in boxes}
 
@@ -52,7 +52,7 @@ def test_of_a_long_passage_every_maximum_is_shown(
     assert shown == sorted(set(shown))
     best = matrix.argmax(axis=1)
     assert set(best.tolist()) <= set(shown)
-    assert outlined(picture.figure) == {(row, shown.index(at)) for row, at in enumerate(best)}
+    assert outlined(picture.figure) == {(row, shown.index(i)) for row, i in enumerate(best)}
     drawn = np.asarray(axes.images[0].get_array())
     assert np.array_equal(drawn, matrix[:, shown])
     assert any(f"{len(shown)} of 300 tokens shown" in text for text in texts_of(picture.figure))

@@ -54,7 +54,7 @@ def test_saving_twice_and_drawing_twice_give_the_same_bytes(
     hits: list[Hit], tmp_path: Path, ending: str
 ) -> None:
     picture = score_distributions(hits)
-    files = [tmp_path / f"{at}.{ending}" for at in range(3)]
+    files = [tmp_path / f"{i}.{ending}" for i in range(3)]
     picture.save(files[0])
     picture.save(files[1])
     score_distributions(hits).save(files[2])

@@ -41,8 +41,8 @@ def test_points_stand_at_mean_and_median(
     points = {"bm25": (0.6, 1.0), "dense": (0.55, 20.0), "hybrid": (0.75, 25.0)}
     points["slow"] = (0.7, 90.0)
     picture = quality_latency(evaluation_of(points))
-    for at, (mean, time) in enumerate(points.values(), start=1):
-        [drawn] = named(picture.figure, f"point-{at}")
+    for i, (mean, time) in enumerate(points.values(), start=1):
+        [drawn] = named(picture.figure, f"point-{i}")
         assert xy(drawn) == [pytest.approx((time, mean))]
     [front] = named(picture.figure, "front")
     assert xy(front)[:2] == [pytest.approx((1.0, 0.6)), pytest.approx((25.0, 0.75))]
@@ -54,13 +54,13 @@ def test_points_stand_at_mean_and_median(
 
 @pytest.mark.parametrize("count", [1, 2, 14])
 def test_equal_points_and_many_are_tidy(count: int, check_tidy: Callable[[Picture], None]) -> None:
-    names = [f"retriever {at} $of$ a name longer than there is room" for at in range(count)]
+    names = [f"retriever {i} $of$ a name longer than there is room" for i in range(count)]
     check_tidy(quality_latency(evaluation_of(dict.fromkeys(names, (0.5, 3.0)))))
 
 
 def test_the_interval_is_the_bootstrap_s() -> None:
     values = np.random.default_rng(1).uniform(size=80)
-    low, high = _interval({str(at): float(value) for at, value in enumerate(values)})
+    low, high = _interval({str(i): float(value) for i, value in enumerate(values)})
     expected = stats.bootstrap((values,), np.mean, method="percentile").confidence_interval
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.01)
     assert _interval({"a": 0.5}) == (0.5, 0.5)

@@ -29,7 +29,7 @@ def test_a_line_goes_through_the_ranks(
 ) -> None:
     stages = {"bm25": ["c", "a", "b"], "dense": ["b", "a", "c"], "fusion": ["a", "b", "c"]}
     picture = rank_flow(hits_of(stages), top=2)
-    [first], [second] = (lines_of(named, picture.figure, f"top-{at}") for at in (1, 2))
+    [first], [second] = (lines_of(named, picture.figure, f"top-{i}") for i in (1, 2))
     assert ys(first) == [2, 2, 1]
     assert ys(second) == [3, 1, 2]
     [rest] = lines_of(named, picture.figure, "rest")
@@ -49,11 +49,11 @@ def test_what_is_ranked_too_low_or_not_at_all_stands_below_the_line(
     texts_of: Callable[[Figure], list[str]],
     check_tidy: Callable[[Picture], None],
 ) -> None:
-    others = [f"p{at:02}" for at in range(40)]
+    others = [f"p{i:02}" for i in range(40)]
     stages = {"bm25": [*others, "low", "lower"], "dense": ["missing", "low"]}
     final = {**stages, "fusion": ["missing", "lower", "low", *others]}
     picture = rank_flow(hits_of(final), top=3)
-    missing, lower, low = (lines_of(named, picture.figure, f"top-{at}")[0] for at in (1, 2, 3))
+    missing, lower, low = (lines_of(named, picture.figure, f"top-{i}")[0] for i in (1, 2, 3))
     # Ten ranks are shown; then those that bm25 ranked, in its order, then the one it did not.
     assert ys(low)[0] == 11.5
     assert ys(lower)[0] == 12.5
@@ -73,7 +73,7 @@ def test_any_number_of_hits_is_tidy(
     check_tidy: Callable[[Picture], None],
 ) -> None:
     random = np.random.default_rng(count)
-    ids = [f"passage {at}" for at in range(count)]
+    ids = [f"passage {i}" for i in range(count)]
     stages: dict[str, Sequence[str]] = {
         stage: random.permutation(ids).tolist()
         for stage in ("bm25", "dense", "fusion", "late-interaction", "late-interaction:blend")
@@ -87,7 +87,7 @@ def test_any_number_of_stages_is_tidy(
     count: int, hits_of: Callable[..., list[Hit]], check_tidy: Callable[[Picture], None]
 ) -> None:
     ids = ["a", "b", "c"]
-    stages = {f"late-interaction-{at}:blend": ids for at in range(count)}
+    stages = {f"late-interaction-{i}:blend": ids for i in range(count)}
     check_tidy(rank_flow(hits_of(stages)))
 
 

@@ -24,26 +24,26 @@ def lines_of(named: Named, figure: Figure, gid: str) -> list[Line2D]:
 
 @pytest.fixture
 def hits(hits_of: Callable[..., list[Hit]]) -> list[Hit]:
-    ids = [f"p{at:02}" for at in range(30)]
+    ids = [f"p{i:02}" for i in range(30)]
     return hits_of({"bm25": ids[::-1][:20], "dense": ids[5:], "fusion": ids})
 
 
 def test_marks_stand_at_the_scores(hits: list[Hit], named: Named) -> None:
     figure = score_distributions(hits, top=12).figure
-    for at, hit in enumerate(hits[:12], start=1):
+    for i, hit in enumerate(hits[:12], start=1):
         xs = [
-            float(np.asarray(line.get_xdata())[0]) for line in lines_of(named, figure, f"top-{at}")
+            float(np.asarray(line.get_xdata())[0]) for line in lines_of(named, figure, f"top-{i}")
         ]
         assert xs == [entry.score for entry in hit.trace if entry.stage != "final"]
 
 
 def test_marks_look_as_in_the_rank_flow(hits: list[Hit], named: Named) -> None:
     figures = [draw(hits, top=5).figure for draw in (rank_flow, score_distributions)]
-    for at in range(1, 6):
+    for i in range(1, 6):
         looks = {
             (line.get_color(), line.get_marker())
             for figure in figures
-            for line in lines_of(named, figure, f"top-{at}")
+            for line in lines_of(named, figure, f"top-{i}")
         }
         assert len(looks) == 1
 
@@ -52,7 +52,7 @@ def test_the_bars_count_the_hits(hits: list[Hit]) -> None:
     bm25, *_ = score_distributions(hits).figure.axes
     heights = np.array([bar.get_height() for bar in bm25.patches if isinstance(bar, Rectangle)])
     counted = heights / heights[heights > 0].min()
-    assert counted.sum() == pytest.approx(20)  # bm25 ranked 20, each with a score of its own
+    assert counted.sum() == pytest.approx(20)  # bm25 ranked 20, each with another score
 
 
 def test_what_a_stage_did_not_rank_is_named(
@@ -66,9 +66,7 @@ def test_marks_never_overlap_not_even_at_equal_scores(
     hits: list[Hit], check_tidy: Callable[[Picture], None]
 ) -> None:
     check_tidy(score_distributions(hits))
-    equal = [
-        Hit(Passage(f"p{at}", "x"), 0.5, (StageScore("same", at + 1, 0.5),)) for at in range(10)
-    ]
+    equal = [Hit(Passage(f"p{i}", "x"), 0.5, (StageScore("same", i + 1, 0.5),)) for i in range(10)]
     check_tidy(score_distributions(equal))
     rounded = Hit(Passage("p10", "x"), 0.5, (StageScore("same", 1, 0.5000000000000001),))
     check_tidy(score_distributions([rounded, *equal]))

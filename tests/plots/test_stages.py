@@ -45,7 +45,7 @@ def test_hits_of_different_searches_are_refused() -> None:
 
 
 def test_what_is_no_list_of_hits_is_refused_with_what_to_do() -> None:
-    with pytest.raises(InvalidInputError, match="ask something"):
+    with pytest.raises(InvalidInputError, match="search for something"):
         rank_flow([])
     with pytest.raises(InvalidInputError, match=r"not lists of hits: draw retriever.search.*\[0\]"):
         rank_flow([[hit("a", "bm25")]])  # type: ignore[list-item]

@@ -34,7 +34,7 @@ def test_the_largest_comes_first_and_all_sum_to_the_score(
     picture = term_parts(BM25Part(4.0, 2, terms, constant=0.25))
     assert widths(picture.figure) == [2.5, 1.25, 0.0, 0.25]
     texts = texts_of(picture.figure)
-    assert "BM25 score 4.000, rank 2: the sum of its terms' parts" in texts
+    assert "BM25 score 4.000, rank 2: the sum over its terms" in texts
     assert {"memori ← memory", "save", "how", "constant", "2.500", "stop word"} <= set(texts)
     assert "idf 1.50 · 2× here · in 30 passages" in texts
     check_tidy(picture)

@@ -64,7 +64,7 @@ def test_a_curve_and_its_marks(
     assert xy(curve) == tuning.curve("weights")
     assert xy(default) == [(0.5, 0.72)]
     assert xy(chosen) == [(0.75, 0.74)]
-    assert {"default", "chosen", "weights: the bi-encoder's share"} <= set(texts_of(figure))
+    assert {"default", "chosen", "weight of dense"} <= set(texts_of(figure))
     [band] = named(figure, "noise")
     low, high = band.get_tightbbox().transformed(figure.axes[0].transData.inverted()).intervaly
     assert (low, high) == pytest.approx((0.72, 0.74), abs=0.001)  # half of 0.04 below the best
@@ -91,9 +91,26 @@ def test_where_default_and_choice_agree_there_is_one_mark(tuning: Tuning, named:
 
 
 def test_what_was_not_varied_is_refused(tuning: Tuning) -> None:
-    with pytest.raises(InvalidInputError, match=r"curve to draw of 'k1'.*fusion, weights, depth"):
+    with pytest.raises(InvalidInputError, match=r"curve to draw of 'k1'.*: fusion, weights, depth"):
         tuning_curve(tuning, "k1")
     with pytest.raises(InvalidInputError, match="no parameter 'k2'"):
         tuning_curve(tuning, "k2")
     with pytest.raises(InvalidInputError, match="no curve to draw"):
         tuning_curve(replace(tuning, trials=tuning.trials[:1]))
+
+
+def test_the_weights_of_any_stages_are_named(
+    tuning: Tuning, texts_of: Callable[[Figure], list[str]]
+) -> None:
+    def title(*names: str) -> str:
+        settings = [
+            replace(DEFAULT, weights=dict.fromkeys(names, 1.0) | {names[0]: weight})
+            for weight in (1.0, 2.0)
+        ]
+        trials = [Trial(setting, 0.5) for setting in settings]
+        found = replace(tuning, trials=trials, default=settings[0], chosen=settings[1])
+        [text] = [t for t in texts_of(tuning_curve(found, "weights").figure) if "weight" in t[:7]]
+        return text
+
+    assert title("short", "long") == "weight of long"
+    assert title("a", "b", "c", "d") == "weights of a, b, c, d"

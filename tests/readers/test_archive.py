@@ -12,6 +12,7 @@ from .conftest import archive, read, write
 KINDS = [".docx", ".pptx", ".xlsx", ".epub"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", KINDS)
 def test_a_bomb_is_not_unpacked(folder: Path, suffix: str) -> None:
     with (
@@ -35,7 +36,9 @@ def test_a_bomb_is_not_unpacked(folder: Path, suffix: str) -> None:
         (b"", "damaged"),
     ],
 )
-def test_what_is_no_archive_says_why(folder: Path, suffix: str, data: bytes, reason: str) -> None:
+def test_what_is_no_archive_has_a_reason(
+    folder: Path, suffix: str, data: bytes, reason: str
+) -> None:
     write(folder / f"a{suffix}", data)
     write(folder / "b.txt", "Read.")
     passages, skipped = read(".")
@@ -44,7 +47,7 @@ def test_what_is_no_archive_says_why(folder: Path, suffix: str, data: bytes, rea
 
 
 @pytest.mark.parametrize("suffix", KINDS)
-def test_an_encrypted_entry_is_told(folder: Path, suffix: str) -> None:
+def test_an_encrypted_entry_is_a_reason(folder: Path, suffix: str) -> None:
     path = archive(folder / f"a{suffix}", {"secret.xml": "<a/>"})
     data = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

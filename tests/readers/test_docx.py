@@ -35,7 +35,7 @@ def test_passages_stand_under_their_headings(folder: Path) -> None:
     ]
 
 
-def test_tables_are_kept_and_pictures_are_not(folder: Path) -> None:
+def test_tables_are_read_and_pictures_are_not(folder: Path) -> None:
     document = docx.Document()
     document.add_picture(BytesIO(PIXEL))
     table = document.add_table(rows=2, cols=2)

@@ -1,4 +1,4 @@
-"""Encodings: what is found out, what is told, and what is no text."""
+"""Encodings: detected, recorded in the metadata, or refused as no text."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_big_ends_come_first_too() -> None:
 
 
 @pytest.mark.parametrize("text", ["plain", "café", "日本語", "🐋", ""])
-def test_of_utf_8_nothing_is_told(text: str) -> None:
+def test_utf_8_has_no_encoding_in_its_metadata(text: str) -> None:
     assert decode(text.encode()) == decode(text.encode("utf-8-sig")) == (text, {})
 
 

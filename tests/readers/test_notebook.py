@@ -48,7 +48,7 @@ def test_a_notebook_of_version_3_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"cells": [{}]}', '{"cells": 5}'])
-def test_what_is_no_notebook_says_so(folder: Path, content: str) -> None:
+def test_what_is_no_notebook_has_a_reason(folder: Path, content: str) -> None:
     write(folder / "a.ipynb", content)
     passages, skipped = read("a.ipynb")
     assert passages == []

@@ -79,7 +79,7 @@ def test_matplotlib_s_pdf_is_read(folder: Path) -> None:
         (b"plain text", "not a valid PDF"),
     ],
 )
-def test_what_cannot_be_read_says_why(folder: Path, data: bytes, reason: str) -> None:
+def test_an_unreadable_file_has_a_reason(folder: Path, data: bytes, reason: str) -> None:
     write(folder / "a.pdf", data)
     write(folder / "b.txt", "Read.")
     passages, skipped = read(".")

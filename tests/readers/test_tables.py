@@ -95,7 +95,7 @@ def test_each_row_of_a_workbook_knows_its_sheet(folder: Path) -> None:
     ]
 
 
-def test_what_openpyxl_does_not_know_is_nobody_s_warning(folder: Path) -> None:
+def test_openpyxls_warnings_are_silenced(folder: Path) -> None:
     book = openpyxl.Workbook()
     book.active.append(["a"])
     book.active.append(["b"])

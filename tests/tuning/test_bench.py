@@ -9,8 +9,8 @@ import pytest
 
 from hybridge import Hit, Pipeline
 from hybridge.evaluation import Collection, evaluate
-from hybridge.evaluation.judging import Judge
-from hybridge.fusion import RRF, ConvexCombination, MinMax
+from hybridge.evaluation.measures import Judge
+from hybridge.fusion import RRF, ConvexCombination
 from hybridge.tuning import Setting
 from hybridge.tuning.bench import Bench
 from hybridge.tuning.subject import Subject
@@ -22,9 +22,9 @@ WEIGHTS = {"bm25": 0.3, "dense": 0.7}
 SETTINGS = [
     Setting(ConvexCombination(), WEIGHTS, 20),
     Setting(RRF(), None, 50),
-    Setting(MinMax(), WEIGHTS, 12, k1=0.4, b=0.2),
+    Setting(ConvexCombination("min-max", completes=False), WEIGHTS, 12, k1=0.4, b=0.2),
     Setting(ConvexCombination("min-max"), {"bm25": 0, "dense": 1}, 20),
-    Setting(MinMax(), WEIGHTS, 20, blend=0.4),
+    Setting(ConvexCombination("min-max", completes=False), WEIGHTS, 20, blend=0.4),
 ]
 
 
@@ -63,10 +63,17 @@ def test_a_pipeline_is_measured_as_it_is(
     assert index.late_interaction is not None
     queries = list(judged[0].queries.values())
     tried = bench(Pipeline(index, Longest(threshold=900.0), index.late_interaction), judged[0])
-    setting = Setting(MinMax(), WEIGHTS, 20, 0.0, rerank_depths=depths, rerank_blends=blends)
+    setting = Setting(
+        ConvexCombination("min-max", completes=False),
+        WEIGHTS,
+        20,
+        0.0,
+        rerank_depths=depths,
+        rerank_blends=blends,
+    )
     real = tried.subject.built(setting)
     assert seen(tried.lists(setting)) == seen(real.search(queries, 5))
-    first = Setting(MinMax(), WEIGHTS, 20, 0.0)
+    first = Setting(ConvexCombination("min-max", completes=False), WEIGHTS, 20, 0.0)
     assert seen(tried.lists(first)) == seen(
         index.tuned(**tried.subject.options(first)).search(queries, 5)
     )

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from hybridge.fusion import ConvexCombination, MinMax
+from hybridge.fusion import ConvexCombination
 from hybridge.tuning import Setting, Space
 from hybridge.tuning.bench import Bench, Values
 from hybridge.tuning.choosing import choose, divided, held_out
@@ -56,7 +56,13 @@ def test_the_weights_are_tried_again_after_the_blend() -> None:
 
 
 def test_rerankers_come_after_what_is_before_them_and_may_leave_all_as_it_is() -> None:
-    default = Setting(MinMax(), HALVES, 20, rerank_depths=(30, 30), rerank_blends=(0.5, 0.5))
+    default = Setting(
+        ConvexCombination("min-max", completes=False),
+        HALVES,
+        20,
+        rerank_depths=(30, 30),
+        rerank_blends=(0.5, 0.5),
+    )
     asked: list[Setting] = []
 
     def worth(setting: Setting) -> float:

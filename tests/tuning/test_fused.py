@@ -101,6 +101,7 @@ def test_over_an_index_s_stages_it_tunes_as_the_index(
     assert mine.test_score == pytest.approx(theirs.test_score)
 
 
+@pytest.mark.slow
 def test_what_is_chosen_is_worth_what_it_is_said_to_be_worth(
     fused: FusedRetriever, judged: tuple[Collection, Collection]
 ) -> None:

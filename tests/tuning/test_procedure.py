@@ -124,6 +124,7 @@ def test_stored_weights_are_tuned_without_their_constants(make: Make, judged: Ju
     assert scores[tuning.chosen] == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_tuned_stage_by_stage(make: Make, judged: Judged) -> None:
     train, test = judged
     index = make(late_interaction=True)
@@ -239,6 +240,7 @@ def test_k1_of_stored_weights_and_empty_indexes_are_refused(make: Make, judged: 
         tune(empty, train.queries, train.qrels)
 
 
+@pytest.mark.slow
 def test_a_real_model(encoder: SentenceTransformerEncoder, judged: Judged) -> None:
     train, test = (_begun(collection, 8) for collection in judged)
     space = Space(fusion=["convex", "rrf"], weights=[0.3, 0.7], depth=[20], k1=[], b=[])

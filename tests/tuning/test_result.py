@@ -87,9 +87,9 @@ def test_the_verdict_follows_chance(changes: dict[str, Any], within: bool, advic
 
 def test_it_prints_what_matters() -> None:
     assert str(made(test_score=0.7, default_test_score=0.65)).splitlines() == [
-        "         nDCG@10 held out  fusion                        weights  depth  k1   b",
-        "default  0.5000            convex normalization=z-score  0.5      100    1.2  0.75",
-        "chosen   0.7500            rrf k=60                      –        50     1.2  0.75",
+        "         nDCG@10 held out  fusion                        weights  depth   k1     b",
+        "default            0.5000  convex normalization=z-score      0.5    100  1.2  0.75",
+        "chosen             0.7500  rrf k=60                            –     50  1.2  0.75",
         "",
         "Chosen − default: +0.2500 [+0.0000, +0.5000], p = 0.0100; each of 2 folds judged by a "
         "choice on the others, 4 settings tried.",
@@ -97,9 +97,9 @@ def test_it_prints_what_matters() -> None:
         "Test: chosen 0.7000, default 0.6500.",
         "",
         "parameter  best      nDCG@10  worst                         nDCG@10",
-        "fusion     rrf k=60  0.7500   convex normalization=z-score  0.6000",
-        "weights    0.8       0.6000   0.5                           0.5000",
-        "depth      50        0.7500   20                            0.4500",
+        "fusion     rrf k=60   0.7500  convex normalization=z-score   0.6000",
+        "weights    0.8        0.6000  0.5                            0.5000",
+        "depth      50         0.7500  20                             0.4500",
     ]
     assert repr(made()) == "Tuning(nDCG@10: default 0.5000, held out 0.7500, 4 settings)"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion import FUSIONS, RRF, ConvexCombination, MinMax
+from hybridge.fusion import FUSIONS, RRF, ConvexCombination
 from hybridge.tuning import Setting, Space
 
 START = Setting(ConvexCombination(), {"bm25": 0.5, "dense": 0.5}, 100, k1=1.2, b=0.75)
@@ -70,7 +70,13 @@ def test_rerankers_get_fewer_and_fewer_and_without_a_share_one_depth_is_enough()
     ]
     twice = space.reranked(once[2], 50, 0.5, 10)
     assert [setting.rerank_depths for setting in twice] == [(20, 10), (20, 10), (20, 20)]
-    shallow = Setting(MinMax(), None, 10, rerank_depths=(15,), rerank_blends=(1.0,))
+    shallow = Setting(
+        ConvexCombination("min-max", completes=False),
+        None,
+        10,
+        rerank_depths=(15,),
+        rerank_blends=(1.0,),
+    )
     assert [s.rerank_depths for s in Space(rerank_depths=[50]).reranked(shallow, 50, 0.5, 10)] == [
         (15, 15)
     ]

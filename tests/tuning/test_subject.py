@@ -6,7 +6,7 @@ import pytest
 
 from hybridge import BM25Retriever, HybridIndex, Passage, Pipeline
 from hybridge.errors import InvalidInputError
-from hybridge.fusion import RRF, ConvexCombination, MinMax
+from hybridge.fusion import RRF, ConvexCombination
 from hybridge.lexical import BM25Parameters
 from hybridge.tuning import Setting
 from hybridge.tuning.subject import Subject
@@ -20,7 +20,9 @@ HALVES = {"bm25": 0.5, "dense": 0.5}
 def test_an_index_is_its_own_default(make: Make) -> None:
     index = make(depth=30, bm25=BM25Parameters("bm25+", k1=0.9), fusion="min-max")
     subject = Subject.of(index)
-    assert subject.default == Setting(MinMax(), HALVES, 30, None, 0.9, 0.75)
+    assert subject.default == Setting(
+        ConvexCombination("min-max", completes=False), HALVES, 30, None, 0.9, 0.75
+    )
     assert subject.possible == ["k1", "b"]
     assert subject.options(subject.default) == index.defaults
     assert "no token vectors" in subject.reason

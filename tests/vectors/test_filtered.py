@@ -25,7 +25,7 @@ from hybridge.filters import (
     Not,
     TextMatchInsensitive,
 )
-from hybridge.vectors import HNSW, Probe, StoreOptions
+from hybridge.vectors import HNSW, DenseVectors, StoreOptions, VectorQuery
 from hybridge.vectors import collection as server
 from hybridge.vectors.awaited import read_awaited
 from hybridge.vectors.client import ClientStore
@@ -34,6 +34,7 @@ from hybridge.vectors.edge_config import search_params
 from hybridge.vectors.options import Quantization
 
 SIZE, DIMENSION, K = 12_000, 32, 50
+KEPT = {"dense": DenseVectors(DIMENSION)}
 GRAPH = HNSW(m=16, ef_construct=100, ef=256)
 RANDOM = np.random.default_rng(5)
 # Vectors in clusters, as those of texts are; passages of one topic are near each other.
@@ -103,14 +104,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def filled(path: Path, options: StoreOptions, rows: int = SIZE) -> EdgeStore:
     store = EdgeStore.create(path, options)
-    store.upsert(PASSAGES[:rows], VECTORS[:rows])
+    store.upsert(PASSAGES[:rows], {"dense": VECTORS[:rows]})
     return store
 
 
 def recalls(store: EdgeStore, name: str, among: Iterable[int] = range(SIZE)) -> list[float]:
     """The shares of the nearest passages by brute force that the store finds for each query."""
     rows = np.intersect1d(ROWS[name], list(among))
-    found = store.query([Probe(query.tolist(), K, FILTERS[name]) for query in QUERIES])
+    found = store.query(
+        [VectorQuery("dense", query.tolist(), K, FILTERS[name]) for query in QUERIES]
+    )
     shares = []
     for ranking, scores in zip(found, QUERIES @ VECTORS[rows].T, strict=True):
         nearest = {store.point(f"p{row}") for row in rows[np.argsort(-scores)[:K]]}
@@ -129,18 +132,19 @@ def check_all(store: EdgeStore, among: Sequence[int] = range(SIZE)) -> None:
 def exact(store: EdgeStore) -> set[str]:
     """The filters by which a search compares every match."""
     requests = {
-        name: store._request(Probe(QUERIES[0].tolist(), K, where))
+        name: store._request(VectorQuery("dense", QUERIES[0].tolist(), K, where))
         for name, where in FILTERS.items()
     }
     return {name for name, request in requests.items() if request.params and request.params.exact}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", [None, "int8"])
 def test_fields_seen_before_and_after_the_graph(
     tmp_path: Path, quantization: Quantization | None
 ) -> None:
     before = dict(list(FIELDS.items())[::2])
-    options = StoreOptions(DIMENSION, hnsw=GRAPH, quantization=quantization, filter_fields=before)
+    options = StoreOptions(KEPT, hnsw=GRAPH, quantization=quantization, filter_fields=before)
     store = filled(tmp_path / "points", options)
     assert store._indexes == {f"metadata.{name}": kind for name, kind in before.items()}
     check_all(store)  # no graph yet
@@ -157,11 +161,12 @@ def test_fields_seen_before_and_after_the_graph(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_graph_without_further_ado_finds_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the other tests guard against: without it they would guard against nothing."""
-    options = StoreOptions(DIMENSION, hnsw=GRAPH)
+    options = StoreOptions(KEPT, hnsw=GRAPH)
     store = filled(tmp_path / "points", options)
     store.optimize()
     monkeypatch.setattr(store, "_search_params", lambda *_: search_params(options))
@@ -169,11 +174,12 @@ def test_a_graph_without_further_ado_finds_little(
     store.close()
 
 
+@pytest.mark.slow
 def test_passages_added_and_deleted_after_the_graph(tmp_path: Path) -> None:
     most = SIZE * 3 // 4
-    store = filled(tmp_path / "points", StoreOptions(DIMENSION, hnsw=GRAPH), most)
+    store = filled(tmp_path / "points", StoreOptions(KEPT, hnsw=GRAPH), most)
     store.optimize()
-    store.upsert(PASSAGES[most:], VECTORS[most:])
+    store.upsert(PASSAGES[most:], {"dense": VECTORS[most:]})
     deleted = range(0, SIZE, 5)
     store.delete([store.point(f"p{n}") for n in deleted])
     left = [n for n in range(SIZE) if n not in deleted]
@@ -183,19 +189,21 @@ def test_passages_added_and_deleted_after_the_graph(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_points_asked_for_are_compared_exactly(tmp_path: Path) -> None:
-    options = StoreOptions(DIMENSION, hnsw=GRAPH, quantization="binary")
+    options = StoreOptions(KEPT, hnsw=GRAPH, quantization="binary")
     store = filled(tmp_path / "points", options)
     store.optimize()
     rows = range(0, SIZE, 100)
     among = [store.point(f"p{n}") for n in rows]
-    [found] = store.query([Probe(QUERIES[0].tolist(), len(among), among=among)])
+    [found] = store.query([VectorQuery("dense", QUERIES[0].tolist(), len(among), ids=among)])
     query = QUERIES[0] / np.linalg.norm(QUERIES[0])
     expected = dict(zip(among, (VECTORS[::100] @ query).tolist(), strict=True))
     assert found == pytest.approx(expected, abs=1e-5)
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hnsw", [None, GRAPH], ids=["exact", "hnsw"])
 def test_a_large_store_is_indexed_by_optimize_alone(
     tmp_path: Path,
@@ -204,12 +212,12 @@ def test_a_large_store_is_indexed_by_optimize_alone(
     hnsw: HNSW | None,
 ) -> None:
     monkeypatch.setattr("hybridge.vectors.edge._INDEXED_AT_ONCE", 2_000)
-    path, options = tmp_path / "points", StoreOptions(DIMENSION, hnsw=hnsw)
+    path, options = tmp_path / "points", StoreOptions(KEPT, hnsw=hnsw)
     store = filled(path, options, 2_000)
     assert not store.is_prepared(FILTERS["a boolean"])
     store.prepare(FILTERS["a boolean"])
     assert store._indexes == {"metadata.open": "bool"}
-    store.upsert(PASSAGES[2_000:], VECTORS[2_000:])
+    store.upsert(PASSAGES[2_000:], {"dense": VECTORS[2_000:]})
     store.optimize()
     with caplog.at_level(logging.WARNING, "hybridge.vectors.edge"):
         check_all(store)
@@ -247,7 +255,9 @@ def served(options: StoreOptions, monkeypatch: pytest.MonkeyPatch) -> tuple[Clie
 
 def test_a_server_makes_declared_indexes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = models.PayloadSchemaType
-    options = StoreOptions(2, filter_fields={"author.born": "float", "open": "bool"})
+    options = StoreOptions(
+        {"dense": DenseVectors(2)}, filter_fields={"author.born": "float", "open": "bool"}
+    )
     _, asked = served(options, monkeypatch)
     assert asked == [
         ("test", "metadata.author.born", kinds.FLOAT, True),
@@ -256,7 +266,7 @@ def test_a_server_makes_declared_indexes_first(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_server_is_not_waited_for_to_index_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, asked = served(StoreOptions(2), monkeypatch)
+    store, asked = served(StoreOptions({"dense": DenseVectors(2)}), monkeypatch)
     assert not store.is_prepared(Eq("topic", "law"))
     store.prepare(Eq("topic", "law"))
     assert asked == [("test", "metadata.topic", models.PayloadSchemaType.KEYWORD, False)]
@@ -265,21 +275,26 @@ def test_a_server_is_not_waited_for_to_index_a_field(monkeypatch: pytest.MonkeyP
 
 def test_a_server_is_asked_exactly_with_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     for options in (
-        StoreOptions(2, hnsw=GRAPH),
-        StoreOptions(2, hnsw=GRAPH, quantization="int8", filter_fields={"topic": "keyword"}),
+        StoreOptions({"dense": DenseVectors(2)}, hnsw=GRAPH),
+        StoreOptions(
+            {"dense": DenseVectors(2)},
+            hnsw=GRAPH,
+            quantization="int8",
+            filter_fields={"topic": "keyword"},
+        ),
     ):
         store, _ = served(options, monkeypatch)
-        for probe in (
-            Probe([1.0, 0.0], 10, where=Eq("topic", "law")),
-            Probe([1.0, 0.0], 10, where=IdIn(["p1"])),
-            Probe([1.0, 0.0], 10, among=[1]),
+        for query in (
+            VectorQuery("dense", [1.0, 0.0], 10, where=Eq("topic", "law")),
+            VectorQuery("dense", [1.0, 0.0], 10, where=IdIn(["p1"])),
+            VectorQuery("dense", [1.0, 0.0], 10, ids=[1]),
         ):
-            params = store._request(probe).params
+            params = store._request(query).params
             assert params is not None
             assert params.exact
             assert params.quantization is not None
             assert params.quantization.ignore
-        params = store._request(Probe([1.0, 0.0], 10)).params
+        params = store._request(VectorQuery("dense", [1.0, 0.0], 10)).params
         assert params is not None
         assert not params.exact
         assert params.hnsw_ef == GRAPH.ef
@@ -295,7 +310,12 @@ def test_a_server_that_indexes_nothing_keeps_no_collection(
     client = server.connect(":memory:")
     monkeypatch.setattr(client, "create_payload_index", refuse)
     with pytest.raises(StoreError, match="could not index a field: Forbidden"):
-        server.create(client, "test", StoreOptions(2, filter_fields={"open": "bool"}), {})
+        server.create(
+            client,
+            "test",
+            StoreOptions({"dense": DenseVectors(2)}, filter_fields={"open": "bool"}),
+            {},
+        )
     assert not server.exists(client, "test")
 
 
@@ -303,7 +323,7 @@ def test_what_a_filter_without_an_index_finds_follows_every_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hybridge.vectors.edge._INDEXED_AT_ONCE", 10)
-    store = filled(tmp_path / "points", StoreOptions(DIMENSION), 100)
+    store = filled(tmp_path / "points", StoreOptions(KEPT), 100)
     where = FILTERS["a boolean"]
     store.prepare(where)
     assert store._indexes == {}
@@ -312,12 +332,12 @@ def test_what_a_filter_without_an_index_finds_follows_every_write(
         points = {store.point(f"p{n}") for n in expected}
         for _ in range(2):
             assert sorted(store.matching(where)) == sorted(points)
-            [found] = store.query([Probe(QUERIES[0].tolist(), SIZE, where)])
+            [found] = store.query([VectorQuery("dense", QUERIES[0].tolist(), SIZE, where)])
             assert found.keys() == points
 
     is_open = {n for n in range(200) if PASSAGES[n].metadata["open"]}
     check({n for n in is_open if n < 100})
-    store.upsert(PASSAGES[100:200], VECTORS[100:200])
+    store.upsert(PASSAGES[100:200], {"dense": VECTORS[100:200]})
     check(is_open)
     store.matching(where).clear()  # a caller's list is the caller's own
     gone = sorted(is_open)[::2]

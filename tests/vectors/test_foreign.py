@@ -9,10 +9,16 @@ from qdrant_client import QdrantClient, models
 
 from hybridge.errors import IndexNotFoundError, InvalidInputError
 from hybridge.filters import Eq
-from hybridge.vectors import Probe, StoreOptions
+from hybridge.vectors import (
+    DenseVectors,
+    StoreOptions,
+    VectorQuery,
+)
 from hybridge.vectors.foreign import DenseVector, ForeignStore, dense_vector
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
+
+UNNAMED = StoreOptions({"": DenseVectors(2)})
 
 
 def params(
@@ -78,21 +84,21 @@ def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
 
 
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
-    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False  # as it would be over a connection
-    top = store._request(Probe([1.0, 0.0], 10))
+    top = store._request(VectorQuery("", [1.0, 0.0], 10))
     assert top.params is None
     assert top.using == ""
 
 
 def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClient) -> None:
-    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False
-    for probe in (
-        Probe([1.0, 0.0], 10, where=Eq("a", 1)),
-        Probe([1.0, 0.0], 10, among=[-1]),
+    for query in (
+        VectorQuery("", [1.0, 0.0], 10, where=Eq("a", 1)),
+        VectorQuery("", [1.0, 0.0], 10, ids=[-1]),
     ):
-        params = store._request(probe).params
+        params = store._request(query).params
         assert params is not None
         assert params.exact
         assert params.quantization is not None
@@ -100,7 +106,7 @@ def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClie
 
 
 def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ForeignStore(client, "unnamed", StoreOptions(2), LangChainLayout(), "")
+    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False
     monkeypatch.setattr(client, "create_payload_index", None)
     assert store.is_prepared(Eq("a", 1))
@@ -115,7 +121,9 @@ def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
             models.PointStruct(id=1, vector={"b": [1.0, 0.0, 0.0, 0.0]}),
         ],
     )
-    store = ForeignStore(client, "two", StoreOptions(2), LangChainLayout(vector="a"), "a")
-    assert store.vectors([-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
-    assert store.query([Probe([1.0, 0.0], 5)]) == [{-1: pytest.approx(0.6)}]
+    store = ForeignStore(
+        client, "two", StoreOptions({"a": DenseVectors(2)}), LangChainLayout(vector="a")
+    )
+    assert store.vectors("a", [-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
+    assert store.query([VectorQuery("a", [1.0, 0.0], 5)]) == [{-1: pytest.approx(0.6)}]
     assert [passage.id for page in store.pages() for passage in page] == ["0", "1"]

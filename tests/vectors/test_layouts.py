@@ -19,7 +19,12 @@ from qdrant_client import QdrantClient, models
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_client
-from hybridge.vectors import Layout, StoreOptions
+from hybridge.vectors import (
+    DenseVectors,
+    Layout,
+    SparseVectors,
+    StoreOptions,
+)
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
 from hybridge.vectors.foreign import ForeignStore
@@ -69,9 +74,10 @@ def test_our_own_layout_is_what_it_was() -> None:
     assert OWN.payload(passage) == payload_of(passage)
     assert OWN.passage(0, payload_of(passage)) == passage_of(payload_of(passage)) == passage
     client = connect(":memory:")
-    create(client, "own", StoreOptions(2, sparse=True), {})
-    store = ClientStore(client, "own", StoreOptions(2, sparse=True))
-    store.upsert([passage], np.ones((1, 2), np.float32), [([3], [0.5])])
+    options = StoreOptions({"dense": DenseVectors(2), "bm25": SparseVectors(idf=True)})
+    create(client, "own", options, {})
+    store = ClientStore(client, "own", options)
+    store.upsert([passage], {"dense": np.ones((1, 2), np.float32), "bm25": [([3], [0.5])]})
     [record] = client.retrieve("own", [str(UUID(int=OWN.point("p1")))], with_vectors=True)
     assert record.payload == payload_of(passage)
     assert record.vector is not None
@@ -261,7 +267,8 @@ class Collection:
         self.client = QdrantClient(":memory:")
         params = models.VectorParams(size=1, distance=models.Distance.DOT)
         self.client.create_collection("c", vectors_config=params)
-        self.store = ForeignStore(self.client, "c", StoreOptions(1, "dot"), layout, "")
+        options = StoreOptions({"": DenseVectors(1, "dot")})
+        self.store = ForeignStore(self.client, "c", options, layout)
 
     def fill(self, metadata: list[dict[str, Any]]) -> list[Passage]:
         self.client.delete("c", models.Filter())
@@ -332,7 +339,7 @@ def test_ids_that_cannot_be_there_match_nothing(collections: dict[str, Collectio
     assert collection.store.existing([NOWHERE]) == set()
     collection.store.delete([NOWHERE])
     assert collection.store.count() == len(passages)
-    assert collection.store.vectors([NOWHERE, point_named(NAMES[-1])]) == {
+    assert collection.store.vectors("", [NOWHERE, point_named(NAMES[-1])]) == {
         point_named(NAMES[-1]): [1.0]
     }
 

@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.vectors import HNSW, StoreOptions
-from hybridge.vectors.options import TokenOptions
+from hybridge.vectors import (
+    HNSW,
+    DenseVectors,
+    SparseVectors,
+    StoreOptions,
+    TokenVectors,
+    VectorKind,
+)
 
 
 def test_filter_fields_are_spelled_as_filters_spell_them() -> None:
@@ -17,7 +23,7 @@ def test_filter_fields_are_spelled_as_filters_spell_them() -> None:
         '"v1.0"': "bool",
         "acl[].until": "datetime",
     }
-    options = StoreOptions(2, filter_fields=fields)
+    options = StoreOptions({"dense": DenseVectors(2)}, filter_fields=fields)
     assert options.filter_fields == {
         "year": "float",
         "author.name": "keyword",
@@ -47,16 +53,29 @@ def test_filter_fields_are_spelled_as_filters_spell_them() -> None:
 )
 def test_filter_fields_that_will_not_do(wrong: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        StoreOptions(2, filter_fields=wrong)
+        StoreOptions({"dense": DenseVectors(2)}, filter_fields=wrong)
 
 
-def test_options_are_read_back_and_those_of_earlier_releases_too() -> None:
-    options = StoreOptions(
-        2, hnsw=HNSW(m=4), tokens=TokenOptions(3), filter_fields={"a.b": "keyword"}
-    )
+def test_options_are_read_back_and_those_without_fields_too() -> None:
+    vectors: dict[str, VectorKind] = {
+        "dense": DenseVectors(2),
+        "other": DenseVectors(5, "dot"),
+        "bm25": SparseVectors(idf=True),
+        "splade": SparseVectors(),
+        "tokens": TokenVectors(3, "turbo8"),
+    }
+    options = StoreOptions(vectors, hnsw=HNSW(m=4), filter_fields={"a.b": "keyword"})
     config = json.loads(json.dumps(options.to_config()))
     assert StoreOptions.from_config(config) == options
+    assert list(StoreOptions.from_config(config).vectors) == list(vectors)
     del config["filter_fields"]
-    assert StoreOptions.from_config(config) == StoreOptions(
-        2, hnsw=HNSW(m=4), tokens=TokenOptions(3)
-    )
+    assert StoreOptions.from_config(config) == StoreOptions(vectors, hnsw=HNSW(m=4))
+
+
+def test_vectors_with_idf_are_named() -> None:
+    vectors: dict[str, VectorKind] = {
+        "a": SparseVectors(idf=True),
+        "b": SparseVectors(),
+        "c": DenseVectors(2),
+    }
+    assert StoreOptions(vectors).idf_vectors == ["a"]

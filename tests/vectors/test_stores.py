@@ -19,7 +19,16 @@ from hybridge.errors import (
     StoreError,
 )
 from hybridge.filters import as_filter
-from hybridge.vectors import HNSW, Probe, StoreOptions, VectorStore
+from hybridge.vectors import (
+    HNSW,
+    DenseVectors,
+    SparseVectors,
+    StoreOptions,
+    TokenVectors,
+    VectorKind,
+    VectorQuery,
+    VectorStore,
+)
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create, drop, read_manifest
 from hybridge.vectors.edge import EdgeStore
@@ -33,11 +42,13 @@ PASSAGES = [
 DENSE = np.random.default_rng(7).normal(size=(SIZE, DIMENSION)).astype(np.float32)
 # Passage n has term 1 with weight 1, and term 10 + n % 3 with weight n + 1.
 SPARSE = [([1, 10 + number % 3], [1.0, float(number + 1)]) for number in range(SIZE)]
+DENSE_ALONE: dict[str, VectorKind] = {"dense": DenseVectors(DIMENSION)}
+BOTH: dict[str, VectorKind] = {**DENSE_ALONE, "bm25": SparseVectors(idf=True)}
 
 
 @pytest.fixture(params=["edge", "client"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    options = StoreOptions(DIMENSION, sparse=True)
+    options = StoreOptions(BOTH)
     store: VectorStore
     if request.param == "edge":
         store = EdgeStore.create(tmp_path / "points", options)
@@ -51,7 +62,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
 
 @pytest.fixture
 def store(empty: VectorStore) -> VectorStore:
-    empty.upsert(PASSAGES, DENSE, SPARSE)
+    empty.upsert(PASSAGES, {"dense": DENSE, "bm25": SPARSE})
     return empty
 
 
@@ -66,7 +77,7 @@ def cosines(query: np.ndarray) -> np.ndarray:
 def test_dense_search_is_exact(store: VectorStore) -> None:
     query = np.arange(DIMENSION, dtype=np.float32) - 3
     expected = cosines(query)
-    [found] = store.query([Probe(query.tolist(), 10)])
+    [found] = store.query([VectorQuery("dense", query.tolist(), 10)])
     best = np.argsort(-expected)[:10]
     assert list(found) == [store.point(f"p{row}") for row in best]
     assert list(found.values()) == pytest.approx(expected[best].tolist(), abs=1e-6)
@@ -74,7 +85,7 @@ def test_dense_search_is_exact(store: VectorStore) -> None:
 
 
 def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: VectorStore) -> None:
-    [found] = store.query([Probe(([10], [1.0]), SIZE)])
+    [found] = store.query([VectorQuery("bm25", ([10], [1.0]), SIZE)])
     # A third of the passages hold term 10; Lucene's IDF with N = 60, n = 20.
     idf = np.log(1 + (60 - 20 + 0.5) / (20 + 0.5))
     expected = {store.point(f"p{n}"): (n + 1) * idf for n in range(0, SIZE, 3)}
@@ -84,7 +95,9 @@ def test_sparse_search_weighs_by_idf_and_drops_what_does_not_match(store: Vector
 
 def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
     query = DENSE[1]
-    [found] = store.query([Probe(query.tolist(), 5, where=as_filter({"even": True}))])
+    [found] = store.query(
+        [VectorQuery("dense", query.tolist(), 5, where=as_filter({"even": True}))]
+    )
     expected = cosines(query)
     even = sorted(range(0, SIZE, 2), key=lambda row: -expected[row])[:5]
     assert list(found) == [store.point(f"p{row}") for row in even]
@@ -93,7 +106,10 @@ def test_a_filter_is_applied_before_the_limit(store: VectorStore) -> None:
 def test_scores_of_given_points(store: VectorStore) -> None:
     among = [store.point("p3"), store.point("p5"), store.point("nowhere")]
     dense, sparse = store.query(
-        [Probe(DENSE[3].tolist(), 3, among=among), Probe(([10], [2.0]), 3, among=among)]
+        [
+            VectorQuery("dense", DENSE[3].tolist(), 3, ids=among),
+            VectorQuery("bm25", ([10], [2.0]), 3, ids=among),
+        ]
     )
     expected = cosines(DENSE[3])
     assert dense == pytest.approx(
@@ -103,15 +119,15 @@ def test_scores_of_given_points(store: VectorStore) -> None:
 
 
 def test_a_batch_answers_as_its_parts_do(store: VectorStore) -> None:
-    probes = [Probe(row.tolist(), 4) for row in DENSE[:5]]
-    alone = [store.query([probe])[0] for probe in probes]
-    assert list(map(_in_order, store.query(probes))) == list(map(_in_order, alone))
+    queries = [VectorQuery("dense", row.tolist(), 4) for row in DENSE[:5]]
+    alone = [store.query([query])[0] for query in queries]
+    assert list(map(_in_order, store.query(queries))) == list(map(_in_order, alone))
     assert store.query([]) == []
 
 
 def test_upsert_replaces_and_delete_removes(store: VectorStore) -> None:
     changed = Passage("p4", "new text", {"even": None})
-    store.upsert([changed], DENSE[10:11], SPARSE[:1])
+    store.upsert([changed], {"dense": DENSE[10:11], "bm25": SPARSE[:1]})
     assert store.count() == SIZE
     assert store.get([store.point("p4"), store.point("nowhere")]) == {store.point("p4"): changed}
     store.delete([store.point("p4"), store.point("nowhere")])
@@ -119,19 +135,19 @@ def test_upsert_replaces_and_delete_removes(store: VectorStore) -> None:
     assert store.existing([store.point("p4"), store.point("p5")]) == {store.point("p5")}
 
 
-def test_set_sparse_replaces_weights_and_keeps_the_rest(store: VectorStore) -> None:
-    store.set_sparse([store.point("p0")], [([99], [1.0])])
-    [found] = store.query([Probe(([99], [1.0]), 5)])
+def test_set_vectors_replaces_them_and_keeps_the_rest(store: VectorStore) -> None:
+    store.set_vectors("bm25", [store.point("p0")], [([99], [1.0])])
+    [found] = store.query([VectorQuery("bm25", ([99], [1.0]), 5)])
     assert list(found) == [store.point("p0")]
     assert store.get([store.point("p0")])[store.point("p0")] == PASSAGES[0]
-    [dense] = store.query([Probe(DENSE[0].tolist(), 1)])
+    [dense] = store.query([VectorQuery("dense", DENSE[0].tolist(), 1)])
     assert list(dense) == [store.point("p0")]
 
 
 def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
     many = [Passage(f"m{number}", "x", {"odd": number % 2}) for number in range(2_345)]
     vectors = np.ones((len(many), DIMENSION), np.float32)
-    empty.upsert(many, vectors, [([1], [1.0])] * len(many))
+    empty.upsert(many, {"dense": vectors, "bm25": [([1], [1.0])] * len(many)})
     assert {p.id for page in empty.pages() for p in page} == {p.id for p in many}
     matching = empty.matching(as_filter({"odd": 1}))  # type: ignore[arg-type]
     assert set(matching) == {empty.point(f"m{number}") for number in range(1, 2_345, 2)}
@@ -139,14 +155,14 @@ def test_matching_and_pages_return_everything(empty: VectorStore) -> None:
 
 def test_ties_are_in_the_order_of_their_ids(empty: VectorStore) -> None:
     twins = [Passage(f"t{number}", "same") for number in range(9)]
-    empty.upsert(twins, np.ones((9, DIMENSION), np.float32), [([1], [1.0])] * 9)
-    [found] = empty.query([Probe([1.0] * DIMENSION, 9)])
+    empty.upsert(twins, {"dense": np.ones((9, DIMENSION), np.float32), "bm25": [([1], [1.0])] * 9})
+    [found] = empty.query([VectorQuery("dense", [1.0] * DIMENSION, 9)])
     assert list(found) == [empty.point(f"t{n}") for n in range(9)]
 
 
 def test_a_wrong_dimension_is_a_store_error(store: VectorStore) -> None:
     with pytest.raises(StoreError, match=r"Qdrant (Edge )?could not search"):
-        store.query([Probe([1.0, 2.0], 3)])
+        store.query([VectorQuery("dense", [1.0, 2.0], 3)])
 
 
 def test_check_vectors_names_what_is_wrong() -> None:
@@ -162,44 +178,53 @@ def test_check_vectors_names_what_is_wrong() -> None:
 
 
 def test_options_are_checked() -> None:
-    for wrong in ({"dimension": 0}, {"distance": "l2"}, {"quantization": "int4"}):
-        with pytest.raises(InvalidInputError, match=next(iter(wrong))):
-            StoreOptions(**{"dimension": 4, **wrong})  # type: ignore[arg-type]
+    for kind in (DenseVectors, TokenVectors):
+        with pytest.raises(InvalidInputError, match=r"dimension .* not 0"):
+            kind(0)
+    with pytest.raises(InvalidInputError, match=r"distance .* not 'l2'"):
+        DenseVectors(4, "l2")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=r"datatype .* not 'int8'"):
+        TokenVectors(4, "int8")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=r"quantization .* 'int4'"):
+        StoreOptions(DENSE_ALONE, quantization="int4")  # type: ignore[arg-type]
 
 
 def test_ids_of_one_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Edge knows ids by 64 bits: should two ever share them, no passage is lost."""
     monkeypatch.setattr("hybridge.vectors.edge.point_number", lambda _: 7)
-    store = EdgeStore.create(tmp_path / "points", StoreOptions(DIMENSION))
+    store = EdgeStore.create(tmp_path / "points", StoreOptions(DENSE_ALONE))
     with pytest.raises(StoreError, match="'a' and 'b' hash to one number"):
-        store.upsert([Passage("a", "x"), Passage("b", "y")], DENSE[:2])
-    store.upsert([Passage("a", "x")], DENSE[:1])
+        store.upsert([Passage("a", "x"), Passage("b", "y")], {"dense": DENSE[:2]})
+    store.upsert([Passage("a", "x")], {"dense": DENSE[:1]})
     with pytest.raises(StoreError, match="'b' and 'a' hash to one number"):
-        store.upsert([Passage("b", "y")], DENSE[:1])
-    store.upsert([Passage("a", "z")], DENSE[:1])
+        store.upsert([Passage("b", "y")], {"dense": DENSE[:1]})
+    store.upsert([Passage("a", "z")], {"dense": DENSE[:1]})
     assert list(store.pages()) == [[Passage("a", "z")]]
     store.close()
 
 
 def test_edge_survives_closing_and_refuses_a_second_opener(tmp_path: Path) -> None:
-    options = StoreOptions(DIMENSION, sparse=True)
+    options = StoreOptions(BOTH)
     store = EdgeStore.create(tmp_path / "points", options)
-    store.upsert(PASSAGES, DENSE, SPARSE)
+    store.upsert(PASSAGES, {"dense": DENSE, "bm25": SPARSE})
     with pytest.raises(IndexLockedError, match="open already"):
         EdgeStore.open(tmp_path / "points", options)
-    probes = [Probe(DENSE[0].tolist(), 20), Probe(([1, 11], [1.0, 1.0]), 20)]
-    before = store.query(probes)
+    queries = [
+        VectorQuery("dense", DENSE[0].tolist(), 20),
+        VectorQuery("bm25", ([1, 11], [1.0, 1.0]), 20),
+    ]
+    before = store.query(queries)
     store.close()
     again = EdgeStore.open(tmp_path / "points", options)
-    assert list(map(_in_order, again.query(probes))) == list(map(_in_order, before))
+    assert list(map(_in_order, again.query(queries))) == list(map(_in_order, before))
     again.close()
 
 
 @pytest.mark.parametrize("damage", ["segment.json", "status.dat"])
 def test_edge_names_damaged_files(tmp_path: Path, damage: str) -> None:
-    options = StoreOptions(DIMENSION, sparse=True)
+    options = StoreOptions(BOTH)
     store = EdgeStore.create(tmp_path / "points", options)
-    store.upsert(PASSAGES, DENSE, SPARSE)
+    store.upsert(PASSAGES, {"dense": DENSE, "bm25": SPARSE})
     store.close()
     for file in (tmp_path / "points").rglob(damage):
         file.write_bytes(b"")
@@ -210,10 +235,10 @@ def test_edge_names_damaged_files(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        StoreOptions(128, hnsw=HNSW(m=8, ef_construct=64, ef=64)),
-        StoreOptions(128, quantization="int8"),
-        StoreOptions(128, quantization="binary"),
-        StoreOptions(128, distance="dot"),
+        StoreOptions({"dense": DenseVectors(128)}, hnsw=HNSW(m=8, ef_construct=64, ef=64)),
+        StoreOptions({"dense": DenseVectors(128)}, quantization="int8"),
+        StoreOptions({"dense": DenseVectors(128)}, quantization="binary"),
+        StoreOptions({"dense": DenseVectors(128, "dot")}),
     ],
     ids=["hnsw", "int8", "binary", "dot"],
 )
@@ -222,17 +247,17 @@ def test_every_option_still_finds_the_nearest(tmp_path: Path, options: StoreOpti
     passages = [Passage(f"p{number}", "x") for number in range(3_000)]
     vectors = np.random.default_rng(1).normal(size=(3_000, 128)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    store.upsert(passages, vectors)
+    store.upsert(passages, {"dense": vectors})
     store.optimize()
     # A graph or copies are built where they were asked for, and nowhere else.
     assert (store._shard.info().indexed_vectors_count > 0) == (not options.exact)
-    found = store.query([Probe(vector.tolist(), 1) for vector in vectors[:50]])
+    found = store.query([VectorQuery("dense", vector.tolist(), 1) for vector in vectors[:50]])
     assert list(map(list, found)) == [[store.point(f"p{n}")] for n in range(50)]
     store.close()
 
 
 def test_a_client_knows_its_collections() -> None:
-    client, options = connect(":memory:"), StoreOptions(DIMENSION)
+    client, options = connect(":memory:"), StoreOptions(DENSE_ALONE)
     with pytest.raises(IndexNotFoundError, match="'books'"):
         ClientStore(client, "books", options)
     create(client, "books", options, {"hybridge": {"format": 1}})
@@ -247,19 +272,19 @@ def test_a_client_knows_its_collections() -> None:
 
 def test_an_unreachable_server_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="Qdrant could not find the collection"):
-        ClientStore(connect("http://127.0.0.1:9"), "books", StoreOptions(DIMENSION))
+        ClientStore(connect("http://127.0.0.1:9"), "books", StoreOptions(DENSE_ALONE))
 
 
 @pytest.mark.parametrize(("version", "requests"), [("1.18.3", 1), ("1.20.0", 0), ("1.21.0-dev", 0)])
 def test_a_server_that_finds_no_text_leaves_that_to_memory(
     monkeypatch: pytest.MonkeyPatch, version: str, requests: int
 ) -> None:
-    client, options = connect(":memory:"), StoreOptions(DIMENSION)
+    client, options = connect(":memory:"), StoreOptions(DENSE_ALONE)
     create(client, "books", options, {})
     store = ClientStore(client, "books", options)
     titles = ["On E-42", "On e-42", ["E-42 again"]]
     passages = [Passage(f"p{n}", f"Part {n}", {"title": one}) for n, one in enumerate(titles)]
-    store.upsert(passages, DENSE[:3])
+    store.upsert(passages, {"dense": DENSE[:3]})
     scrolls: list[object] = []
     scroll = client.scroll
 
@@ -304,15 +329,15 @@ def test_points_that_another_client_deletes_meanwhile() -> None:
             real.update_vectors(collection, points)
 
     real = connect(":memory:")
-    options = StoreOptions(DIMENSION, sparse=True)
+    options = StoreOptions(BOTH)
     create(real, "test", options, {})
     store, other = (ClientStore(client, "test", options) for client in (Refusing(), real))  # type: ignore[arg-type]
-    store.upsert(PASSAGES, DENSE, SPARSE)
+    store.upsert(PASSAGES, {"dense": DENSE, "bm25": SPARSE})
     points = [store.point("p0"), store.point("p1")]
     other.delete(points[:1])
-    store.set_sparse(points, [([99], [1.0])] * 2)
-    [found] = store.query([Probe(([99], [1.0]), 5)])
+    store.set_vectors("bm25", points, [([99], [1.0])] * 2)
+    [found] = store.query([VectorQuery("bm25", ([99], [1.0]), 5)])
     assert list(found) == points[1:]
     other.delete(points)
-    store.set_sparse(points, [([99], [1.0])] * 2)
+    store.set_vectors("bm25", points, [([99], [1.0])] * 2)
     real.close()

@@ -1,4 +1,4 @@
-"""What an `Analyzer` is made of: cutting text into words, and what is known of each language."""
+"""The parts of an `Analyzer`: segmentation into words, and each language's resources."""
 
 from __future__ import annotations
 

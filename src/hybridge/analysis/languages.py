@@ -1,4 +1,4 @@
-"""What is known of each language: its code, stop words, stemmer and lemmas, from kept libraries.
+"""Each language's code, stop words, stemmer and lemmas, from maintained libraries.
 
 Stemmers are Snowball's, by PyStemmer. Stop words are bm25s's where it has a list since 0.3.10 (its
 English one is Lucene's) and those of stopwordsiso for the others; nepali, serbian, tamil and
@@ -19,7 +19,7 @@ __all__ = ["lemmatizer", "library_versions", "resolve_language", "stemmer", "sto
 
 logger = logging.getLogger(__name__)
 
-# Every name that a PyStemmer since 2.2 knows, and the languages that have characters for words.
+# Every name of a PyStemmer since 2.2, and the languages without spaces between words.
 _CODES = {
     "arabic": "ar",
     "armenian": "hy",
@@ -81,31 +81,30 @@ _SIMPLEMMA_CODES = {"no": "nb", "sr": "hbs"}
 
 
 def resolve_language(language: str) -> str:
-    """The name of a language given by its name or its ISO 639-1 code, in any case.
+    """Return the name of a language from its name or its ISO 639-1 code, in any case.
 
     Raises:
-        InvalidInputError: neither; the message lists the names.
+        InvalidInputError: an unknown language; the message lists the names.
 
     >>> resolve_language("de"), resolve_language("German")
     ('german', 'german')
     """
-    known = _known_languages()
+    names = _language_codes()
     if isinstance(language, str):
-        wanted = language.lower()
-        for name, code in known.items():
-            if wanted in (name, code):
+        for name, code in names.items():
+            if language.lower() in (name, code):
                 return name
     raise InvalidInputError(
-        f"no language {language!r}: choose one of {', '.join(known)}, or None for no language"
+        f"no language {language!r}: choose one of {', '.join(names)}, or None for no language"
     )
 
 
 def stopwords(language: str) -> frozenset[str]:
-    """The words of a language that say nothing of what a text is about, lower case.
+    """Return the stop words of a language, lower case.
 
     Args:
-        language: a name from `resolve_language`. One that has no list gives no words and a
-            warning in the log.
+        language: a name from `resolve_language`. One without a list gives no words and a warning
+            in the log.
 
     >>> "the" in stopwords("english")
     True
@@ -114,9 +113,9 @@ def stopwords(language: str) -> frozenset[str]:
 
 
 def stemmer(language: str) -> Callable[[str], str] | None:
-    """The language's Snowball stemmer, or None for Chinese, Japanese and Korean.
+    """Return the language's Snowball stemmer; None for Chinese, Japanese and Korean.
 
-    What is returned is not for two threads at once.
+    The function is not for two threads at once.
 
     >>> stemmer("english")("walking"), stemmer("japanese")
     ('walk', None)
@@ -130,11 +129,11 @@ def stemmer(language: str) -> Callable[[str], str] | None:
 
 
 def lemmatizer(language: str) -> Callable[[str], str]:
-    """A function from a word to the form that a dictionary lists it under.
+    """Return a function from a word to its lemma.
 
     Raises:
         MissingExtraError: simplemma is not installed.
-        InvalidInputError: simplemma does not know the language.
+        InvalidInputError: simplemma lacks the language.
 
     >>> lemmatizer("english")("mice")
     'mouse'
@@ -160,7 +159,7 @@ def lemmatizer(language: str) -> Callable[[str], str]:
 
 
 def library_versions(*, stem: bool, lemmatize: bool) -> dict[str, str]:
-    """The versions of the libraries that decide how a word is written in an index."""
+    """Return the versions of the libraries that make an index's terms."""
     versions: dict[str, str] = {}
     if stem:
         import Stemmer
@@ -172,7 +171,7 @@ def library_versions(*, stem: bool, lemmatize: bool) -> dict[str, str]:
 
 
 @cache
-def _known_languages() -> dict[str, str]:
+def _language_codes() -> dict[str, str]:
     import Stemmer
 
     stemmed = set(Stemmer.algorithms())
@@ -193,8 +192,8 @@ def _stopwords(code: str) -> frozenset[str]:
     words = frozenset(stopwordsiso.stopwords(code))
     if not words:
         logger.warning(
-            "no stop word list for the language %r: none are left out; "
-            "pass stopwords=[...] to leave out your own, or stopwords=None to say so",
+            "no stop word list for the language %r: all words are indexed; "
+            "pass stopwords=[...] to leave out your own, or stopwords=None against this warning",
             code,
         )
     return words

@@ -1,42 +1,65 @@
-"""From words to index terms, each worked out once."""
+"""From words to index terms, and the cache for what is computed once a word."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ..forking import ForkSafeLock
 
-__all__ = ["Terms"]
+__all__ = ["WordCache", "cached_terms"]
 
-# So many words are remembered; past it the memory starts anew.
-_REMEMBERED = 1_000_000
+T = TypeVar("T")
+
+_CACHED = 1_000_000  # words
 
 
-class Terms(dict[str, str]):
-    """A mapping from each word to its term, worked out when first asked for; safe in threads.
+class WordCache(dict[str, T]):
+    """A mapping that computes missing values, and is emptied when it is full; safe in threads.
+
+    A hit takes half the time of one in `functools.lru_cache`, which matters for every word.
 
     Args:
-        stopwords: the term of each of these is empty.
+        compute: the function from a word to its value.
+
+    >>> lengths = WordCache(len)
+    >>> lengths["cat"], list(lengths)
+    (3, ['cat'])
+    """
+
+    def __init__(self, compute: Callable[[str], T]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, word: str) -> T:
+        value = self._compute(word)
+        if len(self) >= _CACHED:
+            self.clear()
+        self[word] = value
+        return value
+
+
+def cached_terms(
+    stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]
+) -> WordCache[str]:
+    """Return a mapping from words to their terms.
+
+    Args:
+        stopwords: words whose term is empty.
         rules: applied to any other word, one after the other, by one thread at a time.
 
-    >>> terms = Terms(frozenset({"the"}), [str.upper])
+    >>> terms = cached_terms(frozenset({"the"}), [str.upper])
     >>> terms["the"], terms["cat"]
     ('', 'CAT')
     """
+    lock = ForkSafeLock()
 
-    def __init__(self, stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]) -> None:
-        super().__init__()
-        self._stopwords = stopwords
-        self._rules = rules
-        self._lock = ForkSafeLock()
+    def term(word: str) -> str:
+        if word in stopwords:
+            return ""
+        with lock:  # a PyStemmer object is not for two threads at once
+            for rule in rules:
+                word = rule(word)
+        return word
 
-    def __missing__(self, word: str) -> str:
-        term = "" if word in self._stopwords else word
-        if term:
-            with self._lock:  # a PyStemmer object is not for two threads at once
-                for rule in self._rules:
-                    term = rule(term)
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[word] = term
-        return term
+    return WordCache(term)

@@ -36,7 +36,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="hybridge")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def hybridge(debug: bool) -> None:
-    """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's say in view."""
+    """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's rank and score in view."""
 
 
 for command in (index, search, explain, evaluate, tune, info, demo, doctor):

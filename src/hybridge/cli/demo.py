@@ -1,24 +1,25 @@
-"""`hybridge demo`: the Python Language Reference answers questions, and every stage has its say."""
+"""`hybridge demo`: the Python Language Reference answers questions, with each stage's scores."""
 
 from __future__ import annotations
 
 import platform
+from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from ..index import HybridIndex
     from ..passages import Hit
     from ..protocols import Retriever
+    from ..report import Section
 
 __all__ = ["demo"]
 
 _ANSWERS = 2
-_STAGES = ("bm25", "dense", "fusion", "late-interaction", "cross-encoder")
 
 
 @click.command()
@@ -71,7 +72,7 @@ def _new(directory: str | None) -> HybridIndex:
 
 
 def _with_cross_encoder(screen: Console, index: HybridIndex) -> Retriever:
-    """The index, and behind it the default cross-encoder if its model is on this machine."""
+    """Put the default cross-encoder behind the index if its model is on this machine."""
     from ..cross_encoder import DEFAULT_MODEL, CrossEncoderReranker
     from ..encoders.resolution import find_here
     from ..pipeline import Pipeline
@@ -96,39 +97,33 @@ def _ask(screen: Console, retriever: Retriever, questions: list[str]) -> None:
         screen.print(_answer(question, hits))
     screen.print(
         f"{len(questions)} questions in {1000 * seconds:.0f} ms, encoding them included. "
-        "#1 is a stage's own first choice; the hybrid ranks by both halves' scores, and what "
-        "comes after it is blended in."
+        "#1 is a stage's own first choice; the hybrid ranks by the scores of the stages before it, "
+        "and those behind it are blended in."
     )
 
 
-def _answer(question: str, hits: list[Hit]) -> RenderableType:
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
+def _answer(question: str, hits: list[Hit]) -> Section:
+    from ..report import Line, Section, Table
+    from .output import body_of, is_blend, label_of, name_of, stage_text
 
-    from .output import body_of, excerpt, label_of, name_of, stage_text
-
-    title = Text(question, style="bold")
     if not hits:
-        return Panel("Nothing was found.", title=title, title_align="left")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", expand=True)
-    table.add_column("passage", ratio=1, overflow="fold")
-    stages = [stage for stage in _STAGES if any(hit.stage(stage) for hit in hits)]
-    for stage in stages:
-        table.add_column(label_of(stage), no_wrap=True)
-    for hit in _worth_showing(hits):
-        said = [stage_text(hit.stage(stage)) for stage in stages]
-        first = [Text(text, style="bold green" if text.startswith("#1 ") else "") for text in said]
-        table.add_row(name_of(hit.passage), *first)
-    answer = excerpt(body_of(hits[0].passage), 400)
-    return Panel(Group(answer, Text(), table), title=title, title_align="left")
+        return Section(question, ["Nothing was found.", ""])
+    traced = dict.fromkeys(entry.stage for hit in hits for entry in hit.trace)
+    stages = [stage for stage in traced if not is_blend(stage)]
+    rows: list[list[Line]] = [
+        [name_of(hit.passage), *(stage_text(hit.stage(stage)) for stage in stages)]
+        for hit in _worth_showing(hits, stages)
+    ]
+    table = Table(["passage", *map(label_of, stages)], rows, wide=0)
+    return Section(question, [body_of(hits[0].passage, 400), "", table, ""])
 
 
-def _worth_showing(hits: list[Hit]) -> list[Hit]:
-    """The best hits, and each half's own first choice where it is another one."""
+def _worth_showing(hits: list[Hit], stages: list[str]) -> list[Hit]:
+    """Return the best hits, and each first stage's own first choice where it is another one."""
+    from ..search import FUSION
+
     shown = hits[:_ANSWERS]
-    for stage in ("bm25", "dense"):
+    for stage in takewhile(lambda stage: stage != FUSION, stages):
         shown += [
             hit
             for hit in hits[_ANSWERS:]

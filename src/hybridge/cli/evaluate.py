@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .files import file_option
-from .fusing import FUSED, fused_with, index_names
-from .judged import Judged, judged_options, title_of
-from .reranking import COLBERT, CROSS_ENCODER, Reranking, rerank_options
+from .fusing import FUSED, distinct, index_names
+from .judged import Judged, print_result
+from .options import json_option, takes
+from .output import label_of
+from .reranking import COLBERT, CROSS_ENCODER, Reranking
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..evaluation import Evaluation
     from ..fused import FusedRetriever
     from ..index import HybridIndex
@@ -23,14 +27,14 @@ __all__ = ["evaluate"]
 _MEASURES = ("nDCG@10", "recall@100", "MRR@10")
 _DEPTH = 100
 
-_STAGES = ("BM25", "dense", "hybrid")
+_HYBRID = "hybrid"
+_DEFAULT_STAGES = ("bm25", "dense")  # of the index that is made for a collection
 _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@judged_options
-@rerank_options
+@takes("judged", Judged)
+@takes("reranking", Reranking)
 @click.option(
     "--measure",
     "measures",
@@ -43,7 +47,7 @@ _ROWS = {COLBERT: "+ late interaction", CROSS_ENCODER: "+ cross-encoder"}
 )
 @file_option("--plot", ".png", ".svg", help="A picture of quality against latency: .png or .svg.")
 @file_option("--per-query", ".csv", help="Every query's values by the first measure: .csv.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
 def evaluate(
     judged: Judged,
     reranking: Reranking,
@@ -53,63 +57,84 @@ def evaluate(
     per_query: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure BM25, dense and hybrid on the collection in DIR, which is in BEIR's layout.
+    """Measure each stage and the hybrid on the collection in DIR, which is in BEIR's layout.
 
-    DIR may be an index too, asked your own questions or synthetic ones. Queries are asked one at
-    a time, and the latency has the encoding of the query in it. With --rerank there is a row for
-    each reranker, in their order, on top of what stands above it. With --with there is a row for
-    each index, and one for all of them fused.
+    DIR may be an index too, with your own questions or synthetic ones. Queries run one at a time,
+    and the latency includes the encoding of the query. With --rerank there is a row for each
+    reranker, in their order, on top of the row above. With --with there is a row for each index,
+    and one for all of them fused.
     """
     from .. import evaluation
-    from ..evaluation.judging import Judge
-    from .output import console, print_json
+    from ..evaluation.measures import Judge
 
-    # What is wrong with these is said before a collection is encoded.
+    # Mistakes in these show before a collection is encoded.
     Judge(measures or _MEASURES, {}, _DEPTH)
-    folder, others = str(judged.directory), judged.others
-    stages = [*index_names([folder, *others]), FUSED] if others else _STAGES
-    names = [*stages, *(_ROWS[name] for name in reranking.names)]
-    baseline = stages[-1] if baseline is None else baseline
-    if baseline not in names:
-        raise click.UsageError(f"the baseline {baseline!r} is none of {', '.join(names)}")
-    with (
-        judged.open(reranking.late_interaction) as (index, collection),
-        fused_with(index, folder, others) as fused,
-    ):
+    baseline = baseline or (FUSED if judged.others else _HYBRID)
+    reranked = [_ROWS[name] for name in reranking.names]
+    if judged.others:
+        folders = [str(judged.directory), *judged.others]
+        _check(baseline, [*index_names(folders), FUSED, *reranked])
+    elif not judged.has_own_questions:
+        _check(baseline, [*_names(_DEFAULT_STAGES), *reranked])
+    with judged.open(reranking.late_interaction) as (index, fused, collection):
+        # An index that is created here has the token vectors of the model that is named.
+        has_tokens = fused is None and not (judged.has_own_questions and reranking.colbert)
+        rows = _reranked(_rows(index, fused), reranking, index if has_tokens else None)
+        _check(baseline, rows)
         result = evaluation.evaluate(
-            _rows(index, reranking) if fused is None else _fused_rows(fused, reranking),
+            rows,
             collection.queries,
             collection.qrels,
             measures or _MEASURES,
             k=_DEPTH,
             baseline=baseline,
         )
-        facts = judged.facts(index, collection, fused)
+        facts = judged.facts(index, fused, collection)
     if plot is not None:
         from ..plots import quality_latency
 
         quality_latency(result).save(plot)
     if per_query is not None:
         result.per_query().to_csv(per_query)
-    if as_json:
-        print_json({**facts, **_json(result)})
-        return
-    screen = console()
-    screen.print(title_of(facts), markup=False)
-    screen.print(result)
+    print_result(facts, result, _json(result) if as_json else None)
 
 
-def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
-    """Each stage by the name of its row."""
+def _check(baseline: str, rows: Iterable[str]) -> None:
+    if baseline not in (names := list(rows)):
+        raise click.UsageError(f"the baseline {baseline!r} is none of {', '.join(names)}")
+
+
+def _names(stages: Iterable[str]) -> list[str]:
+    """Return the names of the rows for an index's stages alone and together."""
+    return [*distinct(map(label_of, stages), _HYBRID, *_ROWS.values()), _HYBRID]
+
+
+def _rows(index: HybridIndex, fused: FusedRetriever | None) -> dict[str, Retriever]:
+    """Return an index's stages alone and together, or several indexes so, by the names of rows."""
+    if fused is not None:
+        return {**fused.retrievers, FUSED: fused}
+    stages = list(index.defaults["weights"])
+    alone = [index.stages[stage] for stage in stages]
+    return dict(zip(_names(stages), [*alone, index.tuned(blend=0)], strict=True))
+
+
+def _reranked(
+    rows: dict[str, Retriever], reranking: Reranking, index: HybridIndex | None
+) -> dict[str, Retriever]:
+    """Add a row for each reranker, on top of the row above.
+
+    Args:
+        rows: those of the first stages.
+        reranking: the rerankers.
+        index: the one whose own token vectors serve for late interaction; None for no such one.
+    """
     from ..pipeline import Pipeline
 
-    hybrid: Retriever = index.tuned(blend=0)
-    stages: list[Retriever] = [index.bm25, index.dense, hybrid]
-    rows = dict(zip(_STAGES, stages, strict=True))
-    last = hybrid
+    *_, first = rows.values()
+    last = first
     for name in reranking.names:
-        kept = index.late_interaction if name == COLBERT else None
-        if kept is not None and last is hybrid:
+        kept = index.late_interaction if index is not None and name == COLBERT else None
+        if index is not None and kept is not None and last is first:
             last = index.tuned(**reranking.settings)
         else:
             last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
@@ -117,20 +142,8 @@ def _rows(index: HybridIndex, reranking: Reranking) -> dict[str, Retriever]:
     return rows
 
 
-def _fused_rows(fused: FusedRetriever, reranking: Reranking) -> dict[str, Retriever]:
-    """Each index by its name, all together, and the rerankers on top of that."""
-    from ..pipeline import Pipeline
-
-    last: Retriever = fused
-    rows = {**fused.retrievers, FUSED: last}
-    for name in reranking.names:
-        last = Pipeline(last, reranking.reranker(name), **reranking.settings)
-        rows[_ROWS[name]] = last
-    return rows
-
-
 def _json(result: Evaluation) -> dict[str, Any]:
-    """The figures; seconds apart from values, which are the same in every run."""
+    """Return the figures; seconds apart from values, which are the same in every run."""
     names = result.retrievers
     return {
         "results": {

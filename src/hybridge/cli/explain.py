@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ import click
 
 from ..errors import InvalidInputError
 from .files import file_option
-from .fusing import searched, with_option
-from .options import Place, place_options
-from .reranking import Reranking, rerank_options
-from .search import parse_json, print_hits
+from .fusing import Question
+from .options import json_option, takes
+from .reranking import Reranking
+from .search import print_hits
 
 if TYPE_CHECKING:
     from ..explanation import Explanation, MaxSimPart, SearchExplanation
@@ -26,14 +26,9 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
 
 
 @click.command()
-@click.argument("directory", required=False, metavar="DIR")
-@click.argument("query", required=False, metavar="QUERY")
-@place_options
-@with_option
+@takes("question", Question)
 @click.option("--passage", metavar="ID", help="Explain this passage, found or not.")
-@click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
-@rerank_options
-@click.option("--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'.")
+@takes("reranking", Reranking)
 @file_option("--plot", ".png", ".svg", help="A picture: .png or .svg.")
 @click.option(
     "--picture",
@@ -42,15 +37,11 @@ _PICTURES = ("flow", "scores", "terms", "tokens")
     "[default: flow; with --passage tokens, or terms where no tokens are compared]",
 )
 @file_option("--html", ".html", help="The explanation as a page: .html.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
 def explain(
-    place: Place,
-    query: str | None,
-    others: Sequence[str],
+    question: Question,
     passage: str | None,
-    k: int,
     reranking: Reranking,
-    where: Any,
     plot: Path | None,
     picture: str | None,
     html: Path | None,
@@ -64,13 +55,10 @@ def explain(
     from ..explanation import explain_search
     from .output import console, print_json
 
-    if query is None and place.url is not None:
-        place, query = replace(place, directory=None), place.directory
-    if query is None:
-        raise click.UsageError("Missing argument 'QUERY'.")
+    query, k, where = question.text, question.k, question.where
     if picture is not None and plot is None:
-        raise click.UsageError("--picture says what to draw: give a file with --plot.")
-    with searched(place, others, reranking) as retriever:
+        raise click.UsageError("--picture needs a file to write: give one with --plot.")
+    with question.searched(reranking) as retriever:
         search = one = None
         if passage is not None:
             one = explain_passage(retriever, query, passage, k=k, where=where)
@@ -83,9 +71,10 @@ def explain(
     if plot is not None:
         _picture(picture or _usual(passage, one), search, one).save(plot)
     if html is not None:
-        from ..explanation.html import as_page
+        from ..explanation.shown import report
+        from ..report import to_page
 
-        html.write_text(as_page(shown, query), "utf-8")
+        html.write_text(to_page(report(shown), query), "utf-8")
     if as_json:
         print_json(_json(shown))
         return
@@ -113,7 +102,7 @@ def _picture(name: str, search: SearchExplanation | None, one: Explanation | Non
 
 
 def _tokens(one: Explanation) -> MaxSimPart | None:
-    """How tokens were compared: by the index, or else by the first reranker that does so."""
+    """Return the comparison of tokens by the index, or else by the first reranker with one."""
     parts = [one.late_interaction, *(part.max_sim for part in one.rerankers)]
     return next((part for part in parts if part is not None), None)
 

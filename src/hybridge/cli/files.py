@@ -22,7 +22,7 @@ def file_option(
     *suffixes: str,
     help: str,  # noqa: A002 - as click calls it
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option for a file to be written, whose name ends in one of the suffixes.
+    """Declare an option for a file to be written, whose name ends in one of the suffixes.
 
     >>> @click.command()
     ... @file_option("--plot", ".png", help="A picture.")

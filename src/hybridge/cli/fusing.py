@@ -1,16 +1,17 @@
-"""An option for searching several indexes as one."""
+"""Several indexes searched as one, and the question that `search` and `explain` take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from .options import Place
+from .options import Place, parse_json
 from .reranking import Reranking
 
 if TYPE_CHECKING:
@@ -18,33 +19,65 @@ if TYPE_CHECKING:
     from ..index import HybridIndex
     from ..protocols import Retriever
 
-__all__ = ["FUSED", "fused_with", "index_names", "searched", "with_option"]
+__all__ = ["FUSED", "Others", "Question", "distinct", "fused_with", "index_names"]
 
 FUSED = "fused"
-"""What several indexes are called together."""
-
-with_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--with",
-    "others",
-    multiple=True,
-    metavar="DIR",
-    help="Search this index too, and fuse the answers; repeatable.",
-)
+"""The name of several indexes together."""
 
 
-@contextmanager
-def searched(place: Place, others: Sequence[str], reranking: Reranking) -> Iterator[Retriever]:
-    """Open an index, with others fused with it, and the rerankers behind.
+@dataclass
+class Others:
+    """Further indexes."""
 
-    Args:
-        place: the first index.
-        others: folders of further ones.
-        reranking: what comes behind. Of several indexes the candidates' texts are read anew, for
-            token vectors that one of them keeps say nothing of another's passages.
-    """
-    folder = place.directory or place.collection
-    with place.open(read_only=True) as index, fused_with(index, folder, others) as fused:
-        yield reranking.over(index) if fused is None else reranking.behind(fused)
+    others: Annotated[
+        Sequence[str],
+        click.option(
+            "--with",
+            "others",
+            multiple=True,
+            metavar="DIR",
+            help="Search this index too, and fuse the answers; repeatable.",
+        ),
+    ]
+
+
+@dataclass
+class Question(Others, Place):
+    """A question, and the indexes to search for it."""
+
+    directory: Annotated[str | None, click.argument("directory", required=False, metavar="DIR")]
+    query: Annotated[str | None, click.argument("query", required=False, metavar="QUERY")]
+    k: Annotated[
+        int, click.option("-k", "--k", type=click.IntRange(min=1), default=5, show_default=True)
+    ]
+    where: Annotated[
+        Any,
+        click.option(
+            "--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'."
+        ),
+    ]
+
+    @property
+    def text(self) -> str:
+        """The text of the question."""
+        if self.query is None:
+            raise click.UsageError("Missing argument 'QUERY'.")
+        return self.query
+
+    def __post_init__(self) -> None:
+        if self.query is None and self.url is not None:  # which takes the place of the folder
+            self.directory, self.query = None, self.directory
+
+    @contextmanager
+    def searched(self, reranking: Reranking) -> Iterator[Retriever]:
+        """Open the index, with others fused with it, and the rerankers behind.
+
+        Rerankers read the texts of several indexes' candidates anew, since token vectors that one
+        of them keeps are none of another's passages.
+        """
+        folder = self.directory or self.collection
+        with self.open(read_only=True) as index, fused_with(index, folder, self.others) as fused:
+            yield reranking.over(index) if fused is None else reranking.behind(fused)
 
 
 @contextmanager
@@ -64,7 +97,7 @@ def fused_with(
         yield FusedRetriever(dict(zip(names, [index, *opened], strict=True)))
 
 
-def index_names(folders: Sequence[str]) -> list[str]:
+def index_names(folders: Iterable[str]) -> list[str]:
     """Return the indexes' names in traces: their folders', numbered where one is taken.
 
     >>> index_names(["/a/notes", "mails", "/b/notes", "fused"])
@@ -72,10 +105,13 @@ def index_names(folders: Sequence[str]) -> list[str]:
     """
     from ..search import FUSION
 
-    names: list[str] = []
-    for folder in folders:
-        name = Path(folder).resolve().name or "index"
+    return distinct((Path(each).resolve().name or "index" for each in folders), FUSION, FUSED)
+
+
+def distinct(names: Iterable[str], *taken: str) -> list[str]:
+    """Return the names, with a number behind those that come again or are taken."""
+    found: list[str] = []
+    for name in names:
         numbered = (f"{name} ({number})" for number in count(2))
-        taken = {*names, FUSION, FUSED}
-        names.append(next(each for each in chain([name], numbered) if each not in taken))
-    return names
+        found.append(next(each for each in chain([name], numbered) if each not in {*found, *taken}))
+    return found

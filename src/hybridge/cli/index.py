@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, language_option, lexical_option, place_options
+from .options import Making, Place, takes
 
 if TYPE_CHECKING:
-    from ..analyzer import Analyzer
     from ..index import HybridIndex
     from ..passages import Passage
 
@@ -27,10 +26,8 @@ _SHOWN = 10  # skipped files named for each reason
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "directory", metavar="DIR", help="Folder of the index.")
-@place_options
-@click.option("--encoder", help="Bi-encoder: a name on the hub, or a folder.")
-@language_option
-@lexical_option
+@takes("place", Place)
+@takes("making", Making)
 @click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
 @click.option("--prune", is_flag=True, help="Remove what was indexed from files that are gone.")
@@ -38,9 +35,7 @@ _SHOWN = 10  # skipped files named for each reason
 def index(
     paths: tuple[Path, ...],
     place: Place,
-    encoder: str | None,
-    analyzer: Analyzer | None,
-    lexical: str | None,
+    making: Making,
     late_interaction: bool,
     size: int | None,
     prune: bool,
@@ -72,9 +67,9 @@ def index(
         skipped.show()
         raise InvalidInputError(f"there is no text to index in {', '.join(map(str, paths))}")
 
-    options = {
-        name: value for name, value in (("encoder", encoder), ("analyzer", analyzer)) if value
-    }
+    own = {"encoder": making.encoder, "analyzer": making.analyzer}
+    options = {name: value for name, value in own.items() if value}
+    lexical = making.lexical
     try:
         opened = place.open(read_only=False, **options)
     except IndexNotFoundError:
@@ -84,7 +79,7 @@ def index(
         opened = place.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
     with opened:
-        if lexical not in (None, held := opened.lexical):
+        if lexical is not None and lexical != (held := opened.lexical):
             raise InvalidInputError(
                 f"{place} was made with --lexical {held}: leave the option out, or make a new index"
             )

@@ -1,4 +1,4 @@
-"""`hybridge info`: what an index holds and how it was made."""
+"""`hybridge info`: an index's content and settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, place_options
+from .options import Place, json_option, takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,24 +19,20 @@ __all__ = ["info"]
 
 @click.command()
 @click.argument("directory", required=False, metavar="DIR")
-@place_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@takes("place", Place)
+@json_option
 def info(place: Place, as_json: bool) -> None:
     """Show what the index in DIR (or at --url) holds and how it was made."""
-    from rich.text import Text
-
-    from .output import console, plain_table, print_json
+    from ..report import Section, Styled, Table
+    from .output import console, print_json
 
     with place.open(read_only=True) as index:
         facts = index.info()
     if as_json:
         print_json(facts)
         return
-    table = plain_table("", "")
-    table.show_header = False
-    for name, value in _flat(facts):
-        table.add_row(Text(name, style="bold"), Text(value))
-    console().print(table)
+    rows = [(Styled(name, "strong"), value) for name, value in _flat(facts)]
+    console().print(Section(body=[Table((), rows)]))
 
 
 def _flat(facts: Mapping[str, JSON], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,74 +1,70 @@
-"""What commands measure on: a judged collection, or an index with questions of one's own."""
+"""What commands measure on: a judged collection, or an index with your own questions."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from .fusing import with_option
-from .options import language_option, lexical_option
+from ..errors import InvalidInputError
+from .fusing import Others, fused_with
+from .options import Making
 
 if TYPE_CHECKING:
-    from ..analyzer import Analyzer
     from ..evaluation import Collection
     from ..fused import FusedRetriever
     from ..index import HybridIndex
+    from ..report import Renderable
 
-__all__ = ["Judged", "judged_options", "title_of"]
+__all__ = ["Judged", "print_result"]
 
 logger = logging.getLogger(__name__)
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Passages in an index, questions, and which passages answer them, as the options say.
+@dataclass
+class Judged(Others, Making):
+    """Passages in an index, questions, and the passages that answer them."""
 
-    Args:
-        directory: a collection in BEIR's layout, or with questions of one's own an index.
-        queries: file with one's own questions.
-        qrels: file with one's own judgements.
-        known_items: how many questions to make of the passages instead.
-        split: which of the collection's judgements.
-        model: the bi-encoder of an index over the collection.
-        analyzer: its analyzer.
-        lexical: where its BM25 lives.
-        cache: folder with the collection's vectors.
-        others: further indexes, to be fused with that in `directory`.
-    """
+    directory: Annotated[
+        Path, click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+    ]
+    queries: Annotated[
+        Path | None,
+        click.option(
+            "--queries", type=_FILE, help="Your questions: JSONL, CSV or TSV, id and text."
+        ),
+    ]
+    qrels: Annotated[
+        Path | None,
+        click.option("--qrels", type=_FILE, help="Their answers: query id, passage id, relevance."),
+    ]
+    known_items: Annotated[
+        int | None,
+        click.option(
+            "--known-items",
+            type=click.IntRange(min=2),
+            metavar="N",
+            help="Instead, N synthetic questions made of the passages' words.",
+        ),
+    ]
+    split: Annotated[
+        str | None, click.option("--split", help="Of a collection: qrels/*.tsv.  [default: test]")
+    ]
+    cache: Annotated[
+        Path | None,
+        click.option(
+            "--cache", type=click.Path(path_type=Path), help="Keeps its vectors: a folder."
+        ),
+    ]
 
-    directory: Path
-    queries: Path | None
-    qrels: Path | None
-    known_items: int | None
-    split: str | None
-    model: str | None
-    analyzer: Analyzer | None
-    lexical: str | None
-    cache: Path | None
-    others: Sequence[str] = ()
-
-    @property
-    def has_own_questions(self) -> bool:
-        """Whether `directory` is an index."""
-        return any(given is not None for given in (self.queries, self.qrels, self.known_items))
-
-    @property
-    def name(self) -> str:
-        """What the judgements are."""
-        if self.known_items is not None:
-            return "synthetic known-item queries"
-        return self.qrels.name if self.qrels is not None else self.split or "test"
-
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
         if not self.has_own_questions:
             if (self.directory / "manifest.json").is_file():
@@ -83,24 +79,46 @@ class Judged:
             raise click.UsageError("--queries and --qrels go together.")
         if self.known_items is not None and self.queries is not None:
             raise click.UsageError("Give --queries and --qrels, or --known-items, not both.")
-        settled = {
+        of_a_collection = {
             "--split": self.split,
-            "--encoder": self.model,
+            "--encoder": self.encoder,
             "--language": self.analyzer,
             "--lexical": self.lexical,
             "--cache": self.cache,
         }
-        for option, value in settled.items():
+        for flag, value in of_a_collection.items():
             if value is not None:
-                raise click.UsageError(f"{option} is for a collection: an index has its own.")
+                raise click.UsageError(f"{flag} is for a collection: an index has its own.")
+
+    @property
+    def has_own_questions(self) -> bool:
+        """Whether `directory` is an index."""
+        return any(each is not None for each in (self.queries, self.qrels, self.known_items))
+
+    @property
+    def name(self) -> str:
+        """The name of the judgements."""
+        if self.known_items is not None:
+            return "synthetic known-item queries"
+        return self.qrels.name if self.qrels is not None else self.split or "test"
 
     @contextmanager
-    def open(self, late: Any = None) -> Iterator[tuple[HybridIndex, Collection]]:
-        """The index, and what to ask of it.
+    def open(
+        self, late_interaction: Any = None
+    ) -> Iterator[tuple[HybridIndex, FusedRetriever | None, Collection]]:
+        """Open the index, and further ones fused with it if there are some; read the questions.
 
         Args:
-            late: `late_interaction` of an index that has still to be made.
+            late_interaction: of an index that has still to be created.
         """
+        with (
+            self._index(late_interaction) as (index, collection),
+            fused_with(index, str(self.directory), self.others) as fused,
+        ):
+            yield index, fused, collection
+
+    @contextmanager
+    def _index(self, late_interaction: Any) -> Iterator[tuple[HybridIndex, Collection]]:
         from ..index import HybridIndex
 
         if self.has_own_questions:
@@ -113,44 +131,49 @@ class Judged:
         from .output import console, progress
 
         collection = load_beir(self.directory, self.split or "test")
-        encoder = SentenceTransformerEncoder(self.model)
+        encoder = SentenceTransformerEncoder(self.encoder)
         terminal = console(stderr=True).is_terminal
         vectors = cached_vectors(encoder, collection.passages, self.cache, progress=terminal)
-        options = {
+        options: dict[str, Any] = {
             "analyzer": self.analyzer,
             "lexical": self.lexical,
-            "late_interaction": late,
+            "late_interaction": late_interaction,
         }
-        given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
-        with HybridIndex.create(encoder=encoder, **given) as index:
+        options = {name: value for name, value in options.items() if value is not None}
+        with HybridIndex.create(encoder=encoder, **options) as index:
             with progress() as bar:
                 bar.add_task("Indexing", total=None)
                 index.add(collection.passages, vectors=vectors, progress=False)
             yield index, collection
 
     def facts(
-        self, index: HybridIndex, collection: Collection, fused: FusedRetriever | None = None
+        self, index: HybridIndex, fused: FusedRetriever | None, collection: Collection
     ) -> dict[str, Any]:
-        """What was measured on, as JSON."""
+        """Describe the collection as JSON."""
         indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
         if fused is not None:
             indexes = fused.retrievers
+        encoder = None
+        with suppress(InvalidInputError):  # there is no dense stage
+            encoder = index.encoder.identity
         return {
             "collection": " + ".join(indexes),
             "split": self.name,
             "passages": sum(map(len, indexes.values())),
             "queries": sum(query in collection.qrels for query in collection.queries),
-            "encoder": index.encoder.identity,
+            "encoder": encoder,
         }
 
     def _own(self, index: HybridIndex) -> Collection:
         from ..evaluation import Collection, known_item_queries, read_qrels, read_queries
 
         if self.known_items is not None:
-            language: Any = index.analyzer.to_config().get("language")
+            language: Any = None
+            with suppress(InvalidInputError):  # there is no BM25 stage
+                language = index.analyzer.to_config().get("language")
             return known_item_queries(index, self.known_items, language=language)
         if self.queries is None or self.qrels is None:
-            raise AssertionError("check() lets none of them come alone")
+            raise AssertionError("none of them comes alone")
         own = Collection((), read_queries(self.queries), read_qrels(self.qrels))
         ids = sorted({passage for judged in own.qrels.values() for passage in judged})
         found = index.get(ids)
@@ -163,47 +186,21 @@ class Judged:
         return own
 
 
-def title_of(facts: Mapping[str, Any]) -> str:
-    """What was measured on, in a line for people, of `Judged.facts`."""
+def print_result(
+    facts: Mapping[str, Any], result: Renderable, figures: Mapping[str, Any] | None
+) -> None:
+    """Print what was measured, and on what.
+
+    Args:
+        facts: those of `Judged.facts`.
+        result: for people.
+        figures: for machines; None prints the result.
+    """
+    from .output import console, print_json
+
+    if figures is not None:
+        print_json({**facts, **figures})
+        return
     title = "{collection} ({split}): {queries:,} queries, {passages:,} passages"
-    return title.format(**facts)
-
-
-def judged_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command a `judged`, where its argument says `directory`."""
-
-    @click.option("--queries", type=_FILE, help="Your questions: JSONL, CSV or TSV, id and text.")
-    @click.option("--qrels", type=_FILE, help="Their answers: query id, passage id, relevance.")
-    @click.option(
-        "--known-items",
-        type=click.IntRange(min=2),
-        metavar="N",
-        help="Instead, N synthetic questions made of the passages' words.",
-    )
-    @click.option("--split", help="Of a collection: qrels/*.tsv.  [default: test]")
-    @click.option("--encoder", "model", help="Its bi-encoder: a name on the hub, or a folder.")
-    @language_option
-    @lexical_option
-    @click.option("--cache", type=click.Path(path_type=Path), help="Keeps its vectors: a folder.")
-    @with_option
-    @wraps(command)
-    def with_judged(
-        directory: Path,
-        queries: Path | None,
-        qrels: Path | None,
-        known_items: int | None,
-        split: str | None,
-        model: str | None,
-        analyzer: Analyzer | None,
-        lexical: str | None,
-        cache: Path | None,
-        others: tuple[str, ...],
-        **rest: Any,
-    ) -> None:
-        judged = Judged(
-            directory, queries, qrels, known_items, split, model, analyzer, lexical, cache, others
-        )
-        judged.check()
-        command(judged=judged, **rest)
-
-    return with_judged
+    console().print(title.format(**facts), markup=False)
+    console().print(result)

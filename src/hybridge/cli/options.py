@@ -1,40 +1,107 @@
-"""Options that several commands take: which index they are about, and the texts' language."""
+"""Groups of options that commands share: dataclasses whose fields are annotated with them.
+
+`takes` gives a command all options of a group, and their values as one argument.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import click
 
 if TYPE_CHECKING:
     from ..index import HybridIndex
 
-__all__ = ["Place", "language_option", "lexical_option", "place_options"]
+__all__ = ["Command", "Making", "Place", "json_option", "parse_json", "takes"]
+
+Command: TypeAlias = Callable[..., Any]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
-@dataclass(frozen=True)
+def takes(argument: str, group: type) -> Callable[[Command], Command]:
+    r"""Give a command the options of a group.
+
+    Args:
+        argument: the name of the command's argument for the group.
+        group: a dataclass; the command itself declares those of its fields that are not annotated.
+
+    >>> @dataclass
+    ... class Size:
+    ...     width: Annotated[int, click.option("--width", default=2)]
+    >>> @click.command()
+    ... @takes("size", Size)
+    ... def draw(size):
+    ...     click.echo(size)
+    >>> from click.testing import CliRunner
+    >>> CliRunner().invoke(draw, ["--width", "3"]).output
+    'Size(width=3)\n'
+    """
+    hints = get_type_hints(group, include_extras=True)
+    # The group's own options come before those it inherits.
+    names = sorted(hints, key=lambda name: name not in group.__annotations__)
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_group(**values: Any) -> Any:
+            own = {name: values.pop(name) for name in names}
+            return command(**{argument: group(**own)}, **values)
+
+        decorated: Command = with_group
+        for name in reversed(names):
+            for declare in getattr(hints[name], "__metadata__", ()):
+                decorated = declare(decorated)
+        return decorated
+
+    return decorate
+
+
+def parse_json(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+    """Parse an option's value as JSON."""
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not JSON: {error}") from None
+
+
+def _to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | None) -> Any:
+    from ..analyzer import Analyzer
+
+    return None if language is None else Analyzer(None if language == "none" else language)
+
+
+@dataclass
 class Place:
-    """Where an index is: in a folder, or in a collection on a server."""
+    """The place of an index: a folder, or a collection on a server."""
 
     directory: str | None
-    url: str | None
-    api_key: str | None
-    collection: str
+    url: Annotated[str | None, click.option("--url", help="A Qdrant server instead of a folder.")]
+    api_key: Annotated[
+        str | None,
+        click.option(
+            "--api-key", envvar="QDRANT_API_KEY", show_envvar=True, help="The server's key."
+        ),
+    ]
+    collection: Annotated[
+        str,
+        click.option("--collection", default="hybridge", show_default=True, help="On the server."),
+    ]
 
     def __str__(self) -> str:
         return str(self.directory) if self.url is None else f"{self.url} ({self.collection})"
 
     def open(self, **options: Any) -> HybridIndex:
-        """The index that is there."""
+        """Open the index that is there."""
         from ..index import HybridIndex
 
         return HybridIndex.open(**self._target(), **options)
 
     def create(self, **options: Any) -> HybridIndex:
-        """A new index there."""
+        """Create an index there."""
         from ..index import HybridIndex
 
         return HybridIndex.create(**self._target(), **options)
@@ -51,33 +118,30 @@ class Place:
         return {"url": self.url, "api_key": self.api_key, "collection": self.collection}
 
 
-def place_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Lets a command take a `place` where its argument or option says `directory`."""
+@dataclass
+class Making:
+    """The settings of a new index."""
 
-    @click.option("--url", help="A Qdrant server instead of a folder.")
-    @click.option("--api-key", envvar="QDRANT_API_KEY", show_envvar=True, help="The server's key.")
-    @click.option("--collection", default="hybridge", show_default=True, help="On the server.")
-    @wraps(command)
-    def with_place(
-        directory: str | None, url: str | None, api_key: str | None, collection: str, **rest: Any
-    ) -> None:
-        command(place=Place(directory, url, api_key, collection), **rest)
-
-    return with_place
-
-
-def _to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | None) -> Any:
-    from ..analyzer import Analyzer
-
-    return None if language is None else Analyzer(None if language == "none" else language)
-
-
-language_option = click.option(
-    "--language",
-    "analyzer",
-    callback=_to_analyzer,
-    help="Of the texts: a name or ISO code, or 'none'.  [default: english]",
-)
-lexical_option = click.option(
-    "--lexical", type=click.Choice(["bm25s", "qdrant"]), help="Where BM25 lives, in a new index."
-)
+    encoder: Annotated[
+        str | None,
+        click.option(
+            "--encoder", help="Bi-encoder of a new index: a name on the hub, or a folder."
+        ),
+    ]
+    analyzer: Annotated[
+        Any,
+        click.option(
+            "--language",
+            "analyzer",
+            callback=_to_analyzer,
+            help="Of a new index's texts: a name or ISO code, or 'none'.  [default: english]",
+        ),
+    ]
+    lexical: Annotated[
+        str | None,
+        click.option(
+            "--lexical",
+            type=click.Choice(["bm25s", "qdrant"]),
+            help="Where BM25 lives, in a new index.",
+        ),
+    ]

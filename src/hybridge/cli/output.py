@@ -1,4 +1,4 @@
-"""What commands print: text for people through rich, JSON for machines through click."""
+"""Output of commands: reports for people through rich, JSON for machines through click."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import MissingExtraError
+from ..report import Line, Styled, number, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
-    from rich.table import Table
-    from rich.text import Text
 
     from ..passages import JSON, Hit, Passage, StageScore
 
 __all__ = [
     "body_of",
     "console",
-    "excerpt",
     "hit_to_json",
+    "is_blend",
     "label_of",
     "name_of",
-    "plain_table",
     "print_json",
     "progress",
     "stage_text",
@@ -32,28 +30,30 @@ __all__ = [
 
 _LABELS = {
     "bm25": "BM25",
-    "dense": "dense",
+    "colbert": "ColBERT",
+    "cross-encoder": "cross",
     "fusion": "hybrid",
     "late-interaction": "late",
-    "late-interaction:blend": "blend",
-    "colbert": "ColBERT",
-    "colbert:blend": "blend",
-    "cross-encoder": "cross",
-    "cross-encoder:blend": "blend",
 }
+_BLEND = ":blend"
+
+
+def is_blend(stage: str) -> bool:
+    """Return whether a stage of a trace is a reranker's blend with the score before it."""
+    return stage.endswith(_BLEND)
 
 
 def label_of(stage: str) -> str:
-    """What to call a stage in a narrow column.
+    """Return a short title for a stage: its own name, where that is none of the usual ones.
 
-    >>> label_of("bm25"), label_of("my-stage")
-    ('BM25', 'my-stage')
+    >>> label_of("bm25"), label_of("colbert:blend"), label_of("my-stage")
+    ('BM25', 'blend', 'my-stage')
     """
-    return _LABELS.get(stage, stage)
+    return "blend" if is_blend(stage) else _LABELS.get(stage, stage)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that knows the terminal's width, and writes no colours into a pipe.
+    """Return a console that knows the terminal's width, and writes no colours into a pipe.
 
     Raises:
         MissingExtraError: the extra `cli` is not installed.
@@ -66,7 +66,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error, which goes when it is done and is silent in a pipe."""
+    """Return a bar on standard error, which vanishes at its end and is silent in a pipe."""
     screen = console(stderr=True)
     from rich.progress import (
         BarColumn,
@@ -87,24 +87,13 @@ def progress() -> Progress:
     )
 
 
-def plain_table(*columns: str) -> Table:
-    """A table without lines, which fits the narrowest terminal; its last column takes the rest."""
-    console()
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def print_json(value: JSON) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def hit_to_json(hit: Hit) -> dict[str, Any]:
-    """A hit as JSON: the passage, its score, and what every stage thought of it."""
+    """Return a hit as JSON: the passage, its score, and its rank and score in each stage."""
     return {
         "id": hit.passage.id,
         "score": hit.score,
@@ -116,36 +105,23 @@ def hit_to_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def excerpt(text: str, length: int) -> Text:
-    """A text's beginning on one line, cut at a word, without what a terminal would obey."""
-    console()
-    from rich.text import Text
-
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if len(line) > length:
-        line = line[:length].rsplit(" ", 1)[0].rstrip(",;:. ") + " …"
-    return Text(line)
-
-
-def name_of(passage: Passage) -> Text:
-    """What to call a passage: its title, if it has one, and its id."""
+def name_of(passage: Passage) -> tuple[str | Styled, ...]:
+    """Return a passage's title, if it has one, and its id."""
     title = passage.metadata.get("title")
-    named = excerpt(title if isinstance(title, str) else "", 100)
-    named.stylize("bold")
-    return named.append(" · " if named else "").append_text(_dim(excerpt(passage.id, 200)))
+    shown = one_line(title, 100) if isinstance(title, str) else ""
+    id_ = Styled(one_line(passage.id, 200), "dim")
+    return (Styled(shown, "strong"), " · ", id_) if shown else (id_,)
 
 
-def body_of(passage: Passage) -> str:
-    """A passage's text without the title in front of it."""
+def body_of(passage: Passage, length: int) -> str:
+    """Return the beginning of a passage's text, without the title in front of it."""
     title = passage.metadata.get("title")
-    return passage.text.removeprefix(title) if isinstance(title, str) else passage.text
+    text = passage.text.removeprefix(title) if isinstance(title, str) else passage.text
+    return one_line(text, length)
 
 
-def stage_text(entry: StageScore | None) -> str:
-    """A stage's rank and score, such as ``#3 0.51``."""
-    return "–" if entry is None else f"#{entry.rank} {entry.score:.3g}"
-
-
-def _dim(text: Text) -> Text:
-    text.stylize("dim")
-    return text
+def stage_text(entry: StageScore | None) -> Line:
+    """Return a stage's rank and score, such as ``#3 0.51``; a first rank stands out."""
+    if entry is None:
+        return number(None)
+    return Styled(f"#{entry.rank} {entry.score:.3g}", "good" if entry.rank == 1 else "")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
@@ -13,27 +12,50 @@ if TYPE_CHECKING:
     from ..index import HybridIndex
     from ..protocols import Reranker, Retriever
 
-__all__ = ["COLBERT", "CROSS_ENCODER", "Reranking", "rerank_options"]
+__all__ = ["COLBERT", "CROSS_ENCODER", "Reranking"]
 
 COLBERT, CROSS_ENCODER = "colbert", "cross-encoder"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reranking:
-    """Which rerankers were asked for, by which models, and how much they count.
+    """The rerankers behind a search, their models, and their share in the score."""
 
-    Args:
-        names: in the order they are to run.
-        models: a model's name on the hub or folder by reranker; None for the default.
-        blend: a reranker's share in the score; None for the default.
-    """
+    rerank: Annotated[
+        Sequence[str],
+        click.option(
+            "--rerank",
+            multiple=True,
+            type=click.Choice([COLBERT, CROSS_ENCODER]),
+            help="Rerank the best candidates; repeatable, in order.",
+        ),
+    ]
+    colbert: Annotated[
+        str | None, click.option("--colbert", help="Its model: a name on the hub, or a folder.")
+    ]
+    cross_encoder: Annotated[
+        str | None,
+        click.option("--cross-encoder", help="Its model: a name on the hub, or a folder."),
+    ]
+    blend: Annotated[
+        float | None,
+        click.option(
+            "--blend", type=click.FloatRange(0, 1), help="A reranker's share in the score."
+        ),
+    ]
 
-    names: Sequence[str]
-    models: Mapping[str, str | None]
-    blend: float | None
+    def __post_init__(self) -> None:
+        if self.blend is not None and not self.names:
+            raise click.UsageError("--blend is a reranker's share: ask for one with --rerank.")
+
+    @property
+    def names(self) -> list[str]:
+        """The rerankers, each once, in their order; to name a model is to ask for its reranker."""
+        models = {COLBERT: self.colbert, CROSS_ENCODER: self.cross_encoder}
+        return [*dict.fromkeys([*self.rerank, *(name for name in models if models[name])])]
 
     def over(self, index: HybridIndex) -> Retriever:
-        """The index with the rerankers behind it, in their order.
+        """Put the rerankers behind an index, in their order.
 
         Token vectors that the index keeps stand for those of the default model.
         """
@@ -41,9 +63,9 @@ class Reranking:
 
         if COLBERT not in self.names:
             return self.behind(index)
-        kept = index.late_interaction if self.models[COLBERT] is None else None
+        kept = index.late_interaction if self.colbert is None else None
         if kept is not None and self.names[0] == COLBERT:
-            # Within the search it judges all candidates, not just the best.
+            # Within the search it reranks all candidates, not just the best.
             rest = map(self.reranker, self.names[1:])
             return Pipeline(index.tuned(**self.settings), *rest, **self.settings)
         rerankers = [
@@ -53,57 +75,26 @@ class Reranking:
         return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)
 
     def behind(self, retriever: Retriever) -> Retriever:
-        """Any retriever with the rerankers behind it, which read its candidates' texts."""
+        """Put the rerankers behind any retriever; they read its candidates' texts."""
         from ..pipeline import Pipeline
 
         return Pipeline(retriever, *map(self.reranker, self.names), **self.settings)
 
     @property
     def late_interaction(self) -> str | bool | None:
-        """What an index that is made for these rerankers is to keep."""
-        return (self.models[COLBERT] or True) if COLBERT in self.names else None
+        """The `late_interaction` of an index that is created for these rerankers."""
+        return (self.colbert or True) if COLBERT in self.names else None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments that say how much a reranker counts."""
+        """The keyword for a reranker's share in the score, if it is set."""
         return {} if self.blend is None else {"blend": self.blend}
 
     def reranker(self, name: str) -> Reranker:
-        """A new reranker of this name."""
+        """Create a reranker by name."""
         from ..colbert import ColBERTReranker
         from ..cross_encoder import CrossEncoderReranker
 
         if name == COLBERT:
-            return ColBERTReranker(self.models[COLBERT])
-        return CrossEncoderReranker(self.models[CROSS_ENCODER])
-
-
-def rerank_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command a `reranking`."""
-
-    @click.option(
-        "--rerank",
-        "names",
-        multiple=True,
-        type=click.Choice([COLBERT, CROSS_ENCODER]),
-        help="Rerank the best candidates; repeatable, in order.",
-    )
-    @click.option("--colbert", help="Its model: a name on the hub, or a folder.")
-    @click.option("--cross-encoder", help="Its model: a name on the hub, or a folder.")
-    @click.option("--blend", type=click.FloatRange(0, 1), help="A reranker's share in the score.")
-    @wraps(command)
-    def with_reranking(
-        names: tuple[str, ...],
-        colbert: str | None,
-        cross_encoder: str | None,
-        blend: float | None,
-        **rest: Any,
-    ) -> None:
-        # Naming a model asks for its reranker; asking for one twice is asking for it.
-        models = {COLBERT: colbert, CROSS_ENCODER: cross_encoder}
-        asked = [*dict.fromkeys([*names, *(name for name, model in models.items() if model)])]
-        if blend is not None and not asked:
-            raise click.UsageError("--blend is a reranker's share: ask for one with --rerank.")
-        command(reranking=Reranking(asked, models, blend), **rest)
-
-    return with_reranking
+            return ColBERTReranker(self.colbert)
+        return CrossEncoderReranker(self.cross_encoder)

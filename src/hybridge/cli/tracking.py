@@ -44,7 +44,7 @@ class Tracking:
     _ids: set[str] = field(default_factory=set)
 
     def follow(self, read: Iterable[tuple[Path, Passage]]) -> Iterator[Passage]:
-        """The passages, each with its file in its metadata."""
+        """Iterate over the passages, each with its file in its metadata."""
         for file, passage in read:
             name = _full_name(file)
             self._files.add(name)
@@ -74,12 +74,12 @@ class Tracking:
 
 
 def _full_name(file: Path) -> str:
-    """The one name of a file, however its folder is reached."""
+    """Return the one name of a file, however its folder is reached."""
     return os.path.join(os.path.realpath(file.parent), file.name)
 
 
 def _file_of(passage: Passage) -> str | None:
-    """The file that a passage was indexed from, where it is now if all of it was moved."""
+    """Return the file that a passage was indexed from: its new place, if all of it was moved."""
     file = passage.metadata.get(FILE)
     if not isinstance(file, str):
         return None
@@ -92,7 +92,7 @@ def _file_of(passage: Passage) -> str | None:
 
 
 def _source(passage: Passage) -> str | None:
-    """The document a passage was cut from; None for an entry of a JSONL file."""
+    """Return the document a passage was cut from; None for an entry of a JSONL file."""
     source, position = (passage.metadata.get(key) for key in ("source", "position"))
     return str(source) if passage.id == f"{source}#{position}" else None
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .files import file_option
-from .fusing import fused_with
-from .judged import Judged, judged_options, title_of
-from .reranking import Reranking, rerank_options
+from .judged import Judged, print_result
+from .options import json_option, takes
+from .reranking import Reranking
 
 if TYPE_CHECKING:
     from ..protocols import Retriever
@@ -21,14 +22,15 @@ __all__ = ["tune"]
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@judged_options
-@rerank_options
+@takes("judged", Judged)
+@takes("reranking", Reranking)
 @click.option("--measure", default="nDCG@10", show_default=True, help="What to tune for.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--test-split", help="Of a collection: other judgements, asked once at the end.")
+@click.option(
+    "--test-split", help="Of a collection: other judgements, for one measurement at the end."
+)
 @file_option("--plot", ".png", ".svg", help="A picture of the values tried: .png or .svg.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
 def tune(
     judged: Judged,
     reranking: Reranking,
@@ -38,41 +40,32 @@ def tune(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the setting that suits the questions in DIR best: as for evaluate, which options tell.
+    """Find the setting that suits the questions best; DIR and the options are as for evaluate.
 
-    Hundreds of settings are tried on what each stage says of the questions, which is asked for
-    once. What the choice is worth is measured on questions it has not seen, in folds. Nothing is
-    written to an index: its own setting stays.
+    Each stage runs once for each question, and hundreds of settings are tried on its scores. The
+    choice is measured on questions it has not seen, in folds. Nothing is written to an index: its
+    own setting stays.
     """
     from .. import tuning
     from ..evaluation import load_beir
-    from ..evaluation.judging import Judge
-    from .output import console, print_json
+    from ..evaluation.measures import Judge
 
     Judge([measure], {})  # an unknown one is refused before a collection is encoded
     if test_split is not None and judged.has_own_questions:
         raise click.UsageError("--test-split is for a collection: an index has none.")
     test = None if test_split is None else load_beir(judged.directory, test_split)
-    with (
-        judged.open(reranking.late_interaction) as (index, collection),
-        fused_with(index, str(judged.directory), judged.others) as fused,
-    ):
+    with judged.open(reranking.late_interaction) as (index, fused, collection):
         retriever: Retriever = index if fused is None else fused
         if reranking.names:
             retriever = reranking.over(index) if fused is None else reranking.behind(fused)
         queries, qrels = collection.queries, collection.qrels
         found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
-        facts = judged.facts(index, collection, fused)
+        facts = judged.facts(index, fused, collection)
     if plot is not None:
         from ..plots import tuning_curve
 
         tuning_curve(found).save(plot)
-    if as_json:
-        print_json({**facts, **_json(found)})
-        return
-    screen = console()
-    screen.print(title_of(facts), markup=False)
-    screen.print(found)
+    print_result(facts, found, _json(found) if as_json else None)
 
 
 def _json(found: Tuning) -> dict[str, Any]:
@@ -93,12 +86,6 @@ def _json(found: Tuning) -> dict[str, Any]:
 
 def _setting(setting: Setting) -> dict[str, Any]:
     return {
+        **{each.name: getattr(setting, each.name) for each in fields(setting)},
         "fusion": setting.fusion.to_config(),
-        "weights": None if setting.weights is None else dict(setting.weights),
-        "depth": setting.depth,
-        "blend": setting.blend,
-        "k1": setting.k1,
-        "b": setting.b,
-        "rerank_depths": list(setting.rerank_depths),
-        "rerank_blends": list(setting.rerank_blends),
     }

@@ -1,8 +1,8 @@
-"""Late interaction: a text is one vector a token, and a score is the sum of the best matches.
+"""Late interaction: a text has one vector a token, and a score sums the best matches.
 
 O. Khattab and M. Zaharia, *ColBERT: Efficient and Effective Passage Search via Contextualized
 Late Interaction over BERT*, SIGIR 2020, arXiv 2004.12832. Everything heavy is imported at first
-use, so that this package costs nothing.
+use.
 """
 
 from __future__ import annotations

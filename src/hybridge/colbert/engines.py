@@ -1,4 +1,4 @@
-"""What computes token vectors: the engines by name, and how the caller may name an encoder."""
+"""The engines that compute token vectors, by name."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def as_token_encoder(
     | None = None,
     **settings: Any,
 ) -> TokenEncoder:
-    """What the caller gave, as a token encoder.
+    """Return a token encoder from an encoder, a model's name, its folder or an object.
 
     Args:
-        value: a token encoder, which is returned as it is; whatever `MultiVectorTokenEncoder`
-            takes: a name on the hub, a folder or an object; None for the default bi-encoder's
-            token vectors.
+        value: a token encoder, which is returned as it is, or any model of
+            `MultiVectorTokenEncoder`; None for the default bi-encoder's token vectors.
         settings: further arguments of `MultiVectorTokenEncoder`.
 
     Raises:
-        InvalidInputError: something else, or settings for an encoder that has its own.
+        InvalidInputError: something else, or settings beside a token encoder.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> as_token_encoder().dimension
@@ -49,7 +48,7 @@ def as_token_encoder(
     if _is_token_encoder(value):
         if settings:
             raise InvalidInputError(
-                f"{type(value).__name__} is a token encoder with settings of its own: "
+                f"{type(value).__name__} is a token encoder with its own settings: "
                 f"set {', '.join(settings)} there"
             )
         return value  # type: ignore[return-value]
@@ -69,18 +68,18 @@ def _ragatouille(model: Any, *, dtype: str = "float32", **settings: Any) -> Toke
     return RAGatouilleTokenEncoder(model, **settings)
 
 
-#: An engine's name → what makes a token encoder of a model and of settings.
+#: An engine's name → the function from a model and settings to a token encoder.
 ENGINES: Mapping[str, Callable[..., TokenEncoder]] = MappingProxyType(
     {"sentence-transformers": as_token_encoder, "ragatouille": _ragatouille}
 )
 
 
 def build_engine(engine: str, model: Any, **settings: Any) -> TokenEncoder:
-    """A token encoder by the engine called `engine`.
+    """Return a token encoder by the engine called `engine`.
 
     Args:
         engine: one of the names in `ENGINES`.
-        model: what that engine takes as a model.
+        model: a model of that engine.
         settings: ``query_length``, ``passage_length``, ``batch_size``, ``device`` and ``dtype``,
             those of `MultiVectorTokenEncoder`.
 
@@ -99,12 +98,12 @@ not 'abacus'
 
 
 def token_encoder_from_config(config: Mapping[str, JSON]) -> TokenEncoder:
-    """The encoder that the `to_config` of one of Hybridge's own described.
+    """Return the encoder that the `to_config` of one of Hybridge's encoders describes.
 
     Its ``engine`` is one of `hybridge.colbert.ENGINES`; without one, it is sentence-transformers.
 
     Raises:
-        CorruptIndexError: `config` is not what `to_config` gives.
+        CorruptIndexError: `config` is not from `to_config`.
         MissingExtraError: its engine is not installed.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 

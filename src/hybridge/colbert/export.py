@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..encoders.loading import _no_bars
+from ..encoders.loading import no_bars
 from ..errors import InvalidInputError, StoreError
-from .copies import with_settings_of_its_own
-from .limits import set_limits
+from .limits import set_limits, with_own_settings
 from .multi_vector import MultiVectorTokenEncoder
 from .projection import linear
 from .training_free import punctuation
@@ -33,33 +32,33 @@ def export_checkpoint(
     query_length: int | None = None,
     passage_length: int | None = None,
 ) -> Path:
-    """Write a model as a checkpoint that RAGatouille and sentence-transformers read alike.
+    """Write a model as a checkpoint for RAGatouille and sentence-transformers alike.
 
-    The folder holds both formats over one file of weights (safetensors). colbert-ai has two habits
-    that a training-free model has not:
+    The folder holds both formats over one file of weights (safetensors). Two habits of colbert-ai
+    matter to a training-free model:
 
     - it puts a marker token in front of every text. Where the model has none, it is the
       tokenizer's ``[SEP]``, which disturbs the other tokens least: their vectors keep a mean cosine
-      of 0.997 with what they were, 0.987 to 0.997 with the usual ``[unused0]`` and ``[unused1]``;
+      of 0.997 with those before, and 0.987 to 0.997 with the usual ``[unused0]``, ``[unused1]``;
     - it fills queries up with the tokenizer's mask token. Where the model does no such expansion,
-      the tokenizer in the folder says ``[PAD]`` instead, which colbert-ai never scores.
+      the mask token in the folder is ``[PAD]``, which colbert-ai never scores.
 
     Over BM25's top 100 of SciFact's test queries, all-MiniLM-L6-v2 reranks to nDCG@10 0.716
     training-free and to 0.715 as such a checkpoint.
 
     Args:
-        encoder: a model, or whatever `MultiVectorTokenEncoder` takes; None for the default
+        encoder: a token encoder or a model of `MultiVectorTokenEncoder`; None for the default
             bi-encoder, training-free.
         folder: where to write; it must not exist, or be empty.
-        query_length: tokens that are read of a query, and filled up to where the model expands
+        query_length: tokens of a query that are read, and filled up to where the model expands
             queries; None for the model's own, and 32 in colbert-ai where it has none.
-        passage_length: tokens that are read of a passage; None for the model's own.
+        passage_length: tokens of a passage that are read; None for the model's own.
 
     Returns:
         The folder, as an absolute path.
 
     Raises:
-        InvalidInputError: the folder is not empty, or the format has no words for this model.
+        InvalidInputError: the folder is not empty, or the format cannot express this model.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
         StoreError: the folder cannot be written.
 
@@ -70,7 +69,7 @@ def export_checkpoint(
     384
     """
     target = Path(folder).expanduser().absolute()
-    with _naming(target):
+    with _store_errors(target):
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InvalidInputError(
                 f"{str(target)!r} is not an empty folder: choose another, or clear it"
@@ -80,17 +79,19 @@ def export_checkpoint(
     if encoder._pooling is not None:
         raise _inexpressible("token pooling")
     model, settings = _rewritten(encoder._loaded(), query_length, passage_length)
-    with _naming(target), _staged(target) as staged:
-        with _no_bars():
+    with _store_errors(target), _staged(target) as staged:
+        with no_bars():
             model.save(str(staged), create_model_card=False)
-        _mark_as_colbert(staged / "config.json")
+        config = json.loads((staged / "config.json").read_text(encoding="utf-8"))
+        config["architectures"] = ["HF_ColBERT"]
+        (staged / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
         _write_weights(model, staged / "model.safetensors")
         (staged / "artifact.metadata").write_text(json.dumps(settings, indent=4), encoding="utf-8")
     return target
 
 
 @contextmanager
-def _naming(target: Path) -> Iterator[None]:
+def _store_errors(target: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
@@ -101,7 +102,7 @@ def _naming(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """A folder beside the target, which takes its place in one step if all goes well."""
+    """Yield a folder beside the target, which replaces it in one step unless the block raises."""
     staged = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     staged.mkdir(parents=True)
     try:
@@ -117,7 +118,7 @@ def _staged(target: Path) -> Iterator[Path]:
 def _rewritten(
     model: MultiVectorEncoder, query_length: int | None, passage_length: int | None
 ) -> tuple[MultiVectorEncoder, dict[str, Any]]:
-    """The model as colbert-ai will run it, and the settings that tell colbert-ai to."""
+    """Return the model as colbert-ai will run it, and colbert-ai's settings for it."""
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Normalize
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -156,7 +157,7 @@ def _rewritten(
 
 
 def _taken_apart(model: MultiVectorEncoder) -> tuple[Any, Tensor, bool]:
-    """A copy of the transformer, the projection behind it, and whether punctuation is skipped."""
+    """Return a copy of the transformer, the projection, and whether punctuation is skipped."""
     import torch
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -164,7 +165,7 @@ def _taken_apart(model: MultiVectorEncoder) -> tuple[Any, Tensor, bool]:
     first, *others = model
     if not isinstance(first, Transformer):
         raise _inexpressible(f"a model that begins with {type(first).__name__}")
-    transformer = with_settings_of_its_own(first)
+    transformer = with_own_settings(first)
     # The weights as well, in main memory and in single precision.
     transformer.model = copy.deepcopy(first.model).to("cpu", torch.float32)
     projection = torch.eye(transformer.get_embedding_dimension())
@@ -200,11 +201,6 @@ def _inexpressible(what: str) -> InvalidInputError:
         f"{what} has no place in a ColBERT checkpoint: a transformer, a linear projection, a "
         "marker token and a list of skipped punctuation are all that it can hold"
     )
-
-
-def _mark_as_colbert(path: Path) -> None:
-    config = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(config | {"architectures": ["HF_ColBERT"]}, indent=2), "utf-8")
 
 
 def _write_weights(model: MultiVectorEncoder, path: Path) -> None:

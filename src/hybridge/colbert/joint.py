@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import check_queries
 from ..encoders import SentenceTransformerEncoder
+from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import as_vectors, check_texts, unit_length
 from ..forking import cached_property
-from ..iteration import batches_by_length
 from ..protocols import Encoder, Vectors
 from .multi_vector import MultiVectorTokenEncoder
 from .tokens import TokenEncoder, sound_tokens
@@ -23,7 +23,7 @@ __all__ = ["JointEncoder", "joint_encoder"]
 
 
 def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder | None:
-    """The two encoders as one, where one pass of one model makes both of their vectors.
+    """Return the two encoders as one, where one pass of one model gives both of their vectors.
 
     Args:
         encoder: a bi-encoder.
@@ -49,7 +49,7 @@ def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder
 
 
 class JointEncoder:
-    """A bi-encoder and the training-free encoder of its tokens; both as they are apart.
+    """A bi-encoder and the training-free encoder of its tokens, with the vectors of each.
 
     Args:
         encoder: the bi-encoder.
@@ -63,19 +63,19 @@ class JointEncoder:
         self._tokens = tokens
 
     def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
-        """What `encode_queries` of the bi-encoder and of the token encoder return."""
+        """Return what `encode_queries` of the bi-encoder and of the token encoder return."""
         texts = check_texts(check_queries(queries))
-        if not self._is_one_pass:
+        if not texts or not self._is_one_pass:
             return self._encoder.encode_queries(texts), self._tokens.encode_queries(texts)
         return self._encode(self._model.encode_query, self._encoder.encode_queries, texts)
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
-        """What `encode_passages` of the bi-encoder and of the token encoder return."""
-        listed = check_texts(texts)
-        # The vector of a passage in windows needs passes of its own.
-        if not self._is_one_pass or self._encoder._long_passages == "window":
-            return self._encoder.encode_passages(listed), self._tokens.encode_passages(listed)
-        return self._encode(self._model.encode_document, self._encoder.encode_passages, listed)
+        """Return what `encode_passages` of the bi-encoder and of the token encoder return."""
+        texts = check_texts(texts)
+        # The vector of a passage in windows needs further passes.
+        if not texts or not self._is_one_pass or self._encoder._long_passages == "window":
+            return self._encoder.encode_passages(texts), self._tokens.encode_passages(texts)
+        return self._encode(self._model.encode_document, self._encoder.encode_passages, texts)
 
     def _encode(
         self,
@@ -83,41 +83,39 @@ class JointEncoder:
         encode_blank: Callable[[Sequence[str]], Vectors],
         texts: list[str],
     ) -> tuple[Vectors, list[Vectors]]:
-        dimension = self._tokens.dimension
         # sentence-transformers cuts the vectors of a bi-encoder alone, and this runs as the other.
-        cut_to = self._encoder._loaded().truncate_dim
-        tokens: list[Vectors] = [np.empty((0, dimension), np.float32)] * len(texts)
-        written = [at for at, text in enumerate(texts) if text.strip()]
-        dense: dict[int, Any] = {}
-        for batch in batches_by_length(
-            [len(texts[at]) for at in written], self._tokens._batch_size
-        ):
-            places = [written[position] for position in batch]
-            some = [texts[at] for at in places]
+        length = self._encoder._loaded().truncate_dim
+
+        def encode_batch(batch: list[int]) -> Iterator[tuple[Vectors, Vectors]]:
             with self._tokens._lock:
                 items = encode(
-                    some,
-                    batch_size=len(some),
+                    [texts[index] for index in batch],
+                    batch_size=len(batch),
                     show_progress_bar=False,
                     output_value=None,
                     token_pooling=self._tokens._pooling,
                 )
-            for at, item in zip(places, items, strict=True):
-                dense[at] = item["sentence_embedding"][:cut_to].float().cpu().numpy()
-                kept = item["token_embeddings"][item["attention_mask"].bool()]
-                tokens[at] = sound_tokens(kept.float().cpu().numpy(), texts[at])
-        # A blank text has no tokens, and the vector that the bi-encoder gives for it.
-        blank = [at for at in range(len(texts)) if at not in dense]
-        if blank or not texts:
-            dense.update(zip(blank, encode_blank([texts[at] for at in blank]), strict=True))
-        if not texts:
-            return encode_blank([]), []
-        vectors = as_vectors([dense[at] for at in range(len(texts))], texts)
-        return (unit_length(vectors) if self._encoder._normalize else vectors), tokens
+            for index, item in zip(batch, items, strict=True):
+                tokens = item["token_embeddings"][item["attention_mask"].bool()]
+                yield (
+                    item["sentence_embedding"][:length].float().cpu().numpy(),
+                    sound_tokens(tokens.float().cpu().numpy(), texts[index]),
+                )
+
+        batches = nonblank_batches(texts, self._tokens._batch_size)
+        both = encode_batches(batches, encode_batch)
+        # A blank text has no tokens, and the bi-encoder's vector.
+        if blank := [index for index in range(len(texts)) if index not in both]:
+            nothing = np.empty((0, self._tokens.dimension), np.float32)
+            for index, vector in zip(blank, encode_blank([texts[i] for i in blank]), strict=True):
+                both[index] = vector, nothing
+        dense, tokens = zip(*(both[index] for index in range(len(texts))), strict=True)
+        vectors = as_vectors(dense, texts)
+        return (unit_length(vectors) if self._encoder._normalize else vectors), list(tokens)
 
     @cached_property
     def _is_one_pass(self) -> bool:
-        """Whether all that follows the transformer leaves the vectors of the tokens alone."""
+        """Whether the modules behind the transformer leave the vectors of the tokens alone."""
         from sentence_transformers.sentence_transformer.modules import Dropout, LayerNorm, Pooling
 
         return all(

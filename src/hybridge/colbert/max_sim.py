@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..protocols import Vectors
 
-__all__ = ["max_sim"]
+__all__ = ["max_sim", "segmented_max_sim"]
 
 
 def max_sim(query: Vectors, passages: Sequence[Vectors]) -> list[float]:
-    r"""The late-interaction score of each passage, exactly.
+    r"""Return the exact late-interaction score of each passage.
 
     .. math:: s(q, d) = \sum_i \max_j \; q_i \cdot d_j
 
@@ -20,7 +21,7 @@ def max_sim(query: Vectors, passages: Sequence[Vectors]) -> list[float]:
 
     Args:
         query: one vector a token, shape (tokens, dimension).
-        passages: likewise, each with tokens of its own.
+        passages: likewise, each with its own number of tokens.
 
     Returns:
         One score a passage; 0.0 where the query or the passage has no tokens.
@@ -36,3 +37,24 @@ def max_sim(query: Vectors, passages: Sequence[Vectors]) -> list[float]:
         float((passage @ columns).max(axis=0).sum()) if passage.size and query.size else 0.0
         for passage in passages
     ]
+
+
+def segmented_max_sim(
+    similarities: NDArray[np.float32], lengths: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Return MaxSim as PLAID computes it: a negative best match counts as 0.
+
+    Args:
+        similarities: shape (tokens of all passages, tokens of the query).
+        lengths: shape (passages,): how many of those tokens each passage has, at least one.
+
+    Returns:
+        Shape (passages,).
+
+    >>> similarities = np.array([[0.5], [0.75], [-0.5]], dtype=np.float32)
+    >>> segmented_max_sim(similarities, np.array([2, 1])).tolist()
+    [0.75, 0.0]
+    """
+    best = np.maximum.reduceat(similarities, lengths.cumsum() - lengths, axis=0)
+    scores: NDArray[np.float32] = best.clip(0).sum(1)
+    return scores

@@ -1,4 +1,4 @@
-"""What the vectors of a text stand for: the tokens as people read them, for explanations."""
+"""The readable tokens behind a text's vectors, for explanations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["pooled_names", "readable", "token_names"]
 
-# What tokenizers put in front of a token that begins a word.
+# Tokenizers' marks of a token that begins a word.
 _WORD_STARTS = ("Ġ", "▁")
 # So small beside vectors of length 1 that it moves no token into another cluster.
 _MARK = 1e-3
 
 
 def token_names(encoder: TokenEncoder, text: str, count: int, *, is_query: bool) -> list[str]:
-    """What each vector of a text stands for, or its number where the encoder cannot tell.
+    """Return the token of each vector of a text, or the vector's number where it is not known.
 
     Args:
-        encoder: any token encoder; one that can tell has `query_tokens` and `passage_tokens`,
-            which take a list of texts and return a list of strings for each, one a vector.
-        text: what was encoded.
+        encoder: any token encoder; its optional methods `query_tokens` and `passage_tokens` take a
+            list of texts and return a list of strings for each, one a vector.
+        text: the encoded text.
         count: how many vectors it has.
         is_query: whether it was encoded as a query.
 
@@ -40,7 +40,7 @@ def token_names(encoder: TokenEncoder, text: str, count: int, *, is_query: bool)
 
 
 def readable(tokens: Sequence[str]) -> list[str]:
-    """Tokens without the sign that some tokenizers put at the beginning of a word.
+    """Return tokens without the mark that some tokenizers put at the beginning of a word.
 
     >>> readable(["Ġblood", "▁thin", "##ner", "Ġ"])
     ['blood', 'thin', '##ner', 'Ġ']
@@ -52,16 +52,16 @@ def readable(tokens: Sequence[str]) -> list[str]:
 
 
 def pooled_names(tokens: Sequence[str], vectors: torch.Tensor, pooling: Any) -> list[str]:
-    """What pooled vectors stand for: the different tokens of each, joined.
+    """Return the different tokens of each pooled vector, joined by ``+``.
 
     Args:
         tokens: one a vector.
-        vectors: those that were pooled, shape (tokens, dimension).
+        vectors: those before the pooling, shape (tokens, dimension).
         pooling: sentence-transformers' pooling of tokens.
     """
     import torch
 
-    # Each vector carries a mark of its own through the pooling, at a right angle to all others.
+    # Each vector carries its mark through the pooling, at a right angle to all others.
     marked = torch.cat([vectors, _MARK * torch.eye(len(vectors), dtype=vectors.dtype)], dim=1)
     pooled = pooling.pool_one(marked)[:, vectors.shape[1] :]
     groups = [

@@ -1,4 +1,4 @@
-"""Shorter token vectors: the linear map that keeps most of their dot products."""
+"""Shorter token vectors by the linear map that keeps most of their dot products."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["linear", "principal_axes"]
 
 
 def principal_axes(vectors: Vectors, dimension: int) -> Vectors:
-    r"""The directions in which the vectors are longest: principal components, not centred.
+    r"""Return the directions in which the vectors are longest: principal components, not centred.
 
     .. math:: W = \arg\min_{W W^\top = I} \sum_i \lVert x_i - W^\top W x_i \rVert^2
 
@@ -59,10 +59,10 @@ def principal_axes(vectors: Vectors, dimension: int) -> Vectors:
 
 
 def linear(weight: Tensor) -> Dense:
-    """A module of sentence-transformers that multiplies token vectors by a matrix, and no more.
+    """Return a module of sentence-transformers that multiplies token vectors by a matrix.
 
     Args:
-        weight: shape (dimension, length), as `principal_axes` gives it.
+        weight: shape (dimension, length), as `principal_axes` returns it.
 
     >>> import torch
     >>> linear(torch.eye(3)[:2])({"token_embeddings": torch.tensor([[1.0, 2.0, 3.0]])})[

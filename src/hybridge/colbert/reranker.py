@@ -1,12 +1,14 @@
-"""Late interaction as the last word: candidates by MaxSim over their token vectors."""
+"""Reranking by late interaction: MaxSim over the token vectors of query and candidates."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..encoders.loading import Dtype
+from ..iteration import chunked
 from ..reranking import TextReranker
 from .engines import build_engine
 from .max_sim import max_sim
@@ -24,29 +26,29 @@ _PASSAGES_AT_A_TIME = 256
 
 
 class ColBERTReranker(TextReranker):
-    """Sorts candidates by late interaction between the query's tokens and theirs.
+    """A reranker by late interaction between the query's tokens and the candidates'.
 
     Args:
-        model: for the engine ``"sentence-transformers"``, a token encoder or whatever
-            `MultiVectorTokenEncoder` takes: a ColBERT checkpoint, or any bi-encoder, which runs
+        model: for the engine ``"sentence-transformers"``, a token encoder or a model of
+            `MultiVectorTokenEncoder`: a ColBERT checkpoint, or any bi-encoder, which runs
             training-free; None for ``sentence-transformers/all-MiniLM-L6-v2``. For
             ``"ragatouille"``, a ColBERT checkpoint in Stanford's format, by name or folder.
-        engine: what computes the scores, one of `hybridge.colbert.ENGINES`. On one checkpoint with
-            the same limits they agree to three decimals.
+        engine: one of `hybridge.colbert.ENGINES`. On one checkpoint with the same limits they agree
+            to three decimals.
         name: the stage's name in traces.
         query_length: tokens of a query that are read; None for all that the model can read.
         passage_length: tokens of a passage that are read; None for the model's own limit.
-        batch_size: texts that the model reads at a time; None for the engine's choice.
+        batch_size: texts that the model reads at a time; None for the engine's default.
         device: torch's name of a device; None takes the best there is.
-        dtype: precision of the arithmetic; None for the engine's choice, ``"float32"``.
+        dtype: precision of the arithmetic; None for the engine's default, ``"float32"``.
         threshold: drop candidates that score below; None keeps all of them.
 
     Attributes:
-        encoder: the token encoder that the engine made of the model.
+        encoder: the engine's token encoder.
 
     Raises:
         InvalidInputError: there is no such engine, an argument is not valid, or the engine or the
-            object that was given does not take it.
+            object does not take it.
         MissingExtraError: the engine is not installed.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
@@ -77,30 +79,28 @@ class ColBERTReranker(TextReranker):
         threshold: float | None = None,
     ) -> None:
         super().__init__(name, threshold)
-        settings = {
+        settings: dict[str, object] = {
             "query_length": query_length,
             "passage_length": passage_length,
             "batch_size": batch_size,
             "device": device,
             "dtype": dtype,
         }
-        given = {setting: value for setting, value in settings.items() if value is not None}
-        self.encoder = build_engine(engine, model, **given)
+        settings = {setting: value for setting, value in settings.items() if value is not None}
+        self.encoder = build_engine(engine, model, **settings)
 
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:
-        places: dict[str, list[tuple[int, int]]] = {}
-        for row, some in enumerate(texts):
-            for column, text in enumerate(some):
-                places.setdefault(text, []).append((row, column))
-        asked = self.encoder.encode_queries(queries)
-        scores = [[0.0] * len(some) for some in texts]
-        # Each text once, however many queries want it, and neighbours in length together.
-        wanted = sorted(places, key=len, reverse=True)
-        for start in range(0, len(wanted), _PASSAGES_AT_A_TIME):
-            chunk = wanted[start : start + _PASSAGES_AT_A_TIME]
+        rows: dict[str, set[int]] = defaultdict(set)
+        for row, candidates in enumerate(texts):
+            for text in candidates:
+                rows[text].add(row)
+        encoded = self.encoder.encode_queries(queries)
+        scores: dict[tuple[int, str], float] = {}
+        # Each text once, whatever the number of its queries, and neighbours in length together.
+        for chunk in chunked(sorted(rows, key=len, reverse=True), _PASSAGES_AT_A_TIME):
             for text, passage in zip(chunk, self.encoder.encode_passages(chunk), strict=True):
-                for row, column in places[text]:
-                    (scores[row][column],) = max_sim(asked[row], [passage])
-        return scores
+                for row in rows[text]:
+                    (scores[row, text],) = max_sim(encoded[row], [passage])
+        return [[scores[row, text] for text in candidates] for row, candidates in enumerate(texts)]

@@ -1,4 +1,4 @@
-"""What turns text into one vector a token."""
+"""Token encoders: what turns a text into one vector a token."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..errors import InvalidInputError
 from ..passages import JSON
 from ..protocols import Vectors
 
-__all__ = ["TokenEncoder", "sound_tokens"]
+__all__ = ["TokenEncoder", "check_finite", "sound_tokens"]
 
 
 @runtime_checkable
 class TokenEncoder(Protocol):
-    """Turns text into token vectors of length 1.
+    """A model that turns text into token vectors of length 1.
 
     Attributes:
-        identity: names the model and its settings; two encoders with one identity give the same
-            vectors. It is kept with an index and compared when the index is opened.
+        identity: the model and its settings; two encoders with one identity give the same vectors.
+            An index stores it and compares it when it is opened.
         dimension: the length of a vector.
     """
 
@@ -32,20 +32,34 @@ class TokenEncoder(Protocol):
     def dimension(self) -> int: ...
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
-        """An array of float32 a query, shape (tokens, dimension); (0, dimension) for a blank."""
+        """Return a float32 array a query, shape (tokens, dimension); (0, dimension) for a blank."""
         ...
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
-        """An array of float32 a text, shape (tokens, dimension); (0, dimension) for a blank."""
+        """Return a float32 array a text, shape (tokens, dimension); (0, dimension) for a blank."""
         ...
 
     def to_config(self) -> dict[str, JSON] | None:
-        """What `token_encoder_from_config` makes an equal encoder of; None where nothing can."""
+        """Return the settings for `token_encoder_from_config`; None where they do not suffice."""
         ...
 
 
+def check_finite(vectors: Vectors, text: str) -> Vectors:
+    """Return a text's vectors; raise if one is not finite.
+
+    Raises:
+        InvalidInputError: NaN or infinity; the message names the text.
+    """
+    if not np.isfinite(vectors).all():
+        raise InvalidInputError(
+            f"the model gave NaN or infinity for {text[:60]!r}: leave the text out, or run a "
+            "half-precision model in float32"
+        )
+    return vectors
+
+
 def sound_tokens(rows: Vectors, text: str) -> Vectors:
-    """A text's token vectors as a model gave them, as float32 of length 1.
+    """Return a text's token vectors as float32 of length 1.
 
     Raises:
         InvalidInputError: NaN or infinity; the message names the text.
@@ -53,10 +67,4 @@ def sound_tokens(rows: Vectors, text: str) -> Vectors:
     >>> sound_tokens(np.array([[3.0, 4.0]]), "a").tolist()
     [[0.6000000238418579, 0.800000011920929]]
     """
-    vectors = rows.astype(np.float32)
-    if not np.isfinite(vectors).all():  # before it is divided by
-        raise InvalidInputError(
-            f"the model gave NaN or infinity for {text[:60]!r}: leave the text out, or run a "
-            "half-precision model in float32"
-        )
-    return unit_length(vectors)
+    return unit_length(check_finite(rows.astype(np.float32), text))

@@ -1,10 +1,10 @@
-"""Late interaction without training: the token vectors that any bi-encoder computes anyway.
+"""Late interaction without training, by the token vectors of any bi-encoder.
 
-A bi-encoder averages its token vectors into one. Left as they are, scaled to length 1 and matched
-by MaxSim, they rerank well, and no ColBERT checkpoint is needed. ColBERT's own habits, a marker
-token in front and [MASK] tokens behind each query, are left out: a model that was not trained with
-them is only disturbed. Its habit of skipping punctuation in passages is kept: that costs nothing in
-nDCG and saves 12% of the vectors of English abstracts.
+A bi-encoder averages its token vectors into one. Unaveraged, scaled to length 1 and matched by
+MaxSim, they rerank well without a ColBERT checkpoint. ColBERT's marker token in front and [MASK]
+tokens behind each query are left out: they disturb a model not trained with them. Punctuation in
+passages is skipped as in ColBERT: that costs nothing in nDCG and saves 12% of the vectors of
+English abstracts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..arguments import check_count
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.checks import check_texts
 from ..errors import InvalidInputError
-from .copies import with_settings_of_its_own
+from .limits import with_own_settings
 from .projection import linear, principal_axes
 
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ def training_free(
     dimension: int | None = None,
     sample: Sequence[str] | None = None,
 ) -> MultiVectorEncoder:
-    """A bi-encoder's token vectors as sentence-transformers' `MultiVectorEncoder`.
+    """Return a bi-encoder's token vectors as sentence-transformers' `MultiVectorEncoder`.
 
     Args:
         model: a bi-encoder: its name on the hub, its folder, or an object, whose weights are
-            shared; None for ``sentence-transformers/all-MiniLM-L6-v2``. Its prompts are kept.
-        dimension: project the vectors to this length; None leaves them as long as they are.
-        sample: texts like those to come, a few hundred of them, from which the projection is
-            computed: by `principal_axes`.
+            shared; None for ``sentence-transformers/all-MiniLM-L6-v2``. Its prompts stay.
+        dimension: project the vectors to this length; None keeps their length.
+        sample: a few hundred representative texts, to compute the projection from by
+            `principal_axes`.
 
     Returns:
-        A model of three modules, or four with the projection, which can be saved, exported with
-        `hybridge.colbert.export_checkpoint`, or given to `MultiVectorTokenEncoder`.
+        A model of three modules, or four with the projection: save it, export it with
+        `hybridge.colbert.export_checkpoint`, or pass it to `MultiVectorTokenEncoder`.
 
     Raises:
         InvalidInputError: the model has no transformer in front, only one of `dimension` and
@@ -64,7 +64,7 @@ def training_free(
     if (dimension is None) != (sample is None):
         raise InvalidInputError(
             "a projection needs both dimension=, the length of its vectors, and sample=, the texts "
-            "that it is computed from"
+            "to compute it from"
         )
     encoder = (
         model
@@ -78,8 +78,8 @@ def training_free(
             f"this model begins with {type(first).__name__} and has no vectors a token: give a "
             "bi-encoder that begins with a transformer"
         )
-    # Or a limit set here would cut the bi-encoder's texts too.
-    transformer = with_settings_of_its_own(first)
+    # Or a limit set here would truncate the bi-encoder's texts too.
+    transformer = with_own_settings(first)
     prompts = {"query": encoder._prompts.query, "document": encoder._prompts.passage}
     mask = MultiVectorMask(punctuation(transformer.tokenizer))
     parts = [transformer, mask, Normalize(module_input_name="token_embeddings")]
@@ -99,7 +99,7 @@ def training_free(
 
 
 def punctuation(tokenizer: Any) -> list[str]:
-    """ASCII's punctuation, as far as it has tokens of its own.
+    """Return ASCII's punctuation marks that are tokens.
 
     >>> class Tokenizer:
     ...     def get_vocab(self):

@@ -1,4 +1,4 @@
-"""Cross-encoders: models that read a query and a passage together and say how well they fit."""
+"""Cross-encoders: models that read a query and a passage together and score the pair."""
 
 from __future__ import annotations
 

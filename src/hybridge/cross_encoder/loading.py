@@ -1,4 +1,4 @@
-"""From a name or a folder to a cross-encoder, and to nothing that only looks like one."""
+"""Finding, loading and validating a cross-encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..encoders.padding import set_padding
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
 from ..errors import InvalidInputError, ModelNotFoundError
-from ..hardware import has_native_bfloat16
+from .hardware import has_native_bfloat16
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -21,14 +21,14 @@ __all__ = ["DEFAULT_MODEL", "check_labels", "check_verdict", "check_windows", "f
 
 DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
-# Tokens of a query and a passage. Models that could read thousands would do so at great cost.
+# The default limit of a query and a passage together: thousands of tokens would cost too much.
 _LONGEST = 512
-# What sentence-transformers calls the second kind's tasks.
+# sentence-transformers' names of the tasks of models that generate text.
 _GENERATING = ("text-generation", "any-to-any")
 
 
 def find(model: str | Path | None) -> ModelSource:
-    """Where a cross-encoder is, without loading it.
+    """Find a cross-encoder, without loading it.
 
     Args:
         model: a folder, a name on the hub (without an owner, one of ``cross-encoder``'s), or None
@@ -56,7 +56,7 @@ def load(
     """Load a cross-encoder. Call it with `hybridge.encoders.loading.LOADING` held.
 
     Args:
-        source: where the model is; what is on the hub is downloaded first.
+        source: where the model is; it is downloaded first if it is on the hub.
         device: torch's name of a device; None takes the best there is.
         dtype: the precision; None takes bfloat16 where the device has it natively, else float32.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
@@ -89,7 +89,7 @@ def load(
 
 
 def check_labels(model: CrossEncoder) -> None:
-    """Make sure that a model gives one score a pair.
+    """Raise unless a model gives one score a pair.
 
     Raises:
         InvalidInputError: it gives several, as models that classify pairs do.
@@ -104,10 +104,10 @@ def check_labels(model: CrossEncoder) -> None:
 
 
 def check_verdict(model: CrossEncoder) -> None:
-    """Make sure that a language model which scores by two words knows both.
+    """Raise if a language model that scores by two words lacks their tokens.
 
     Raises:
-        InvalidInputError: it does not, so that every score would be 0.
+        InvalidInputError: it does, so that every score would be 0.
     """
     from sentence_transformers.cross_encoder.modules import LogitScore
 
@@ -121,40 +121,40 @@ def check_verdict(model: CrossEncoder) -> None:
 
 
 def check_windows(model: CrossEncoder) -> None:
-    """Make sure that passages can be cut into windows whose length beside a query is known.
+    """Raise unless passages can be split into windows of a known length beside a query.
 
     Raises:
-        InvalidInputError: the tokenizer does not say where in the text its tokens are, or the model
-            puts query and passage into a chat.
+        InvalidInputError: the tokenizer gives no offsets of its tokens, or the model puts query and
+            passage into a prompt.
     """
     if not model.tokenizer.is_fast:
         raise InvalidInputError(
-            f"window needs a tokenizer that says where in a text its tokens are, and "
+            f"window needs a tokenizer that gives the offsets of its tokens, and "
             f"{type(model.tokenizer).__name__} is one in Python, which does not: leave window out"
         )
     first: Any = model[0]
     task = getattr(first, "transformer_task", None)
     if task in _GENERATING or "message" in getattr(first, "modalities", ()):
         raise InvalidInputError(
-            f"window is not for a model that reads query and passage in a prompt of its own, as "
-            f"this {type(model.model).__name__} does: how much the prompt leaves of its "
+            f"window is not for a model that reads query and passage in its own prompt, as this "
+            f"{type(model.model).__name__} does: how much the prompt leaves of its "
             f"{model.max_seq_length} tokens is not known; leave window out"
         )
 
 
 def _checked_length(model: CrossEncoder, max_length: int) -> int:
-    # A query and a passage of one token, and what the model puts around them.
-    least = 2 + model.tokenizer.num_special_tokens_to_add(pair=True)
-    most = readable_tokens(model.config) or max_length
-    if not least <= max_length <= most:
+    # A query and a passage of one token each, and the special tokens around them.
+    minimum = 2 + model.tokenizer.num_special_tokens_to_add(pair=True)
+    maximum = readable_tokens(model.config) or max_length
+    if not minimum <= max_length <= maximum:
         raise InvalidInputError(
-            f"max_length must be from {least} to {most} for this model, not {max_length}"
+            f"max_length must be from {minimum} to {maximum} for this model, not {max_length}"
         )
     return max_length
 
 
 def _check_kind(folder: Path) -> None:
-    """transformers would give a model without a head a random one, and only log it."""
+    """Raise unless a model has a head: transformers would add a random one, and only log it."""
     found = kind_of(folder)
     if found.kind not in ("cross-encoder", "language model"):
         raise ModelNotFoundError(

@@ -35,13 +35,12 @@ _Pair: TypeAlias = tuple[str, str]
 
 
 class CrossEncoderReranker(TextReranker):
-    """Sorts candidates by what a cross-encoder of sentence-transformers thinks of them.
+    """A reranker by the scores of a cross-encoder of sentence-transformers.
 
-    The model is found now and loaded at the first use, once, however many threads want it. Code
-    that comes with a model is never executed. A pair is read once a call, in batches of similar
-    length across all queries; threads take turns, a batch each, for one batch keeps a processor
-    busy. A query and a passage that are longer than the model reads are cut, the longer first,
-    unless `window` says otherwise.
+    The model is found now and loaded at the first use, once for all threads. A model's own code is
+    never executed. A pair is read once a call, in batches of similar length across all queries;
+    threads take turns, a batch each, for one batch keeps a processor busy. A pair that is longer
+    than the model reads is truncated, the longer text first, unless `window` is set.
 
     Args:
         model: a name on the Hugging Face hub (without an owner, one of ``cross-encoder``'s), the
@@ -54,20 +53,20 @@ class CrossEncoderReranker(TextReranker):
         window: read a long passage in windows of so many tokens, each of which shares half with
             the one before, and take the best one's score: MaxP of Z. Dai and J. Callan, *Deeper
             Text Understanding for IR with Contextual Neural Language Modeling*, SIGIR 2019, arXiv
-            1905.09217. Windows are never longer than what fits beside the query. None reads the
+            1905.09217. Windows are shortened to the room beside the query. None reads the
             beginning alone. Models that generate text or read a chat, and tokenizers in Python,
             have no windows.
-        batch_size: pairs that the model reads at a time. On a CPU 8 are faster than 32, because
-            less is padded and more stays in its caches; a GPU wants more.
+        batch_size: pairs that the model reads at a time. On a CPU 8 are faster than 32, with less
+            padding and more cache hits; a GPU is fastest with more.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``,
             ``"auto"`` for that of the checkpoint, or None for bfloat16 where the device has it
-            natively (`hybridge.hardware`) and else float32. In bfloat16 a raw score has some 8
-            significant bits, of which the last depend on what shares the batch: the order is that
-            of float32 but for near ties (a mean Spearman of 0.9993 over BM25's top 30 of 20 of
-            SciFact's queries, 0.997 at worst).
+            natively and else float32. In bfloat16 a raw score has some 8
+            significant bits, the last of which depend on the batch: the order is that of float32
+            except near ties (a mean Spearman of 0.9993 over BM25's top 30 of 20 of SciFact's
+            queries, 0.997 at worst).
         progress: show a bar on standard error; None shows it on a terminal.
 
     Attributes:
@@ -75,16 +74,16 @@ class CrossEncoderReranker(TextReranker):
             ``"object"``.
 
     Raises:
-        InvalidInputError: an argument is not valid, or the model gives several scores a pair or
-            cannot be read in windows (for one that is still to be loaded, at the first use). An
-            object brings its own device, dtype and length: setting them here as well is refused.
+        InvalidInputError: an argument is not valid, or is a setting of the object: an object has
+            its own device, dtype and length. Or the model gives several scores a pair or cannot
+            read windows (raised at the first use where it is loaded then).
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or it
             is no cross-encoder.
 
     >>> from hybridge import Hit, Passage
     >>> from hybridge.encoders.resolution import DEFAULT_MODEL, resolve
     >>> from sentence_transformers import CrossEncoder
-    >>> # Made of a bi-encoder, so it has the shape of a cross-encoder and no opinion yet.
+    >>> # Made of a bi-encoder: it has the shape of a cross-encoder and random weights in its head.
     >>> untrained = CrossEncoder(str(resolve(DEFAULT_MODEL).fetch()), num_labels=1)
     >>> hits = [Hit(Passage("1", "Bread needs yeast."), 2), Hit(Passage("2", "Blood clots."), 1)]
     >>> [reranked] = CrossEncoderReranker(untrained).rerank(["why does blood clot?"], [hits])
@@ -135,38 +134,34 @@ class CrossEncoderReranker(TextReranker):
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:
         model, counter = self._loaded()
-        asked, given = check_texts(queries), [check_texts(some) for some in texts]
-        cut = [
-            self._cut(model, counter, query, some) for query, some in zip(asked, given, strict=True)
+        windows: list[dict[str, list[str]]] = []
+        for query, candidates in zip(check_texts(queries), texts, strict=True):
+            windows.append(self._windows(model, counter, query, check_texts(candidates)))
+        pairs = [
+            (query, window)
+            for query, by_text in zip(queries, windows, strict=True)
+            for of_text in by_text.values()
+            for window in of_text
         ]
-        scores = self._read(
-            model,
-            counter,
-            [
-                (query, piece)
-                for query, pieces in zip(asked, cut, strict=True)
-                for some in pieces.values()
-                for piece in some
-            ],
-        )
+        scores = self._pair_scores(model, counter, pairs)
         return [
-            [max(scores[query, piece] for piece in pieces[text]) for text in some]
-            for query, some, pieces in zip(asked, given, cut, strict=True)
+            [max(scores[query, window] for window in by_text[text]) for text in candidates]
+            for query, candidates, by_text in zip(queries, texts, windows, strict=True)
         ]
 
-    def _cut(
+    def _windows(
         self, model: CrossEncoder, counter: TokenCounter, query: str, texts: Sequence[str]
     ) -> dict[str, list[str]]:
-        """Each text, once, and the pieces of it that are to be read."""
+        """Return the windows to read of each text, or the text alone."""
         if self._window is None:
             return {text: [text] for text in texts}
         size = min(self._window, room_beside(model, counter, query))
         return {text: windows_sharing_half(counter, text, size) for text in dict.fromkeys(texts)}
 
-    def _read(
+    def _pair_scores(
         self, model: CrossEncoder, counter: TokenCounter, pairs: Sequence[_Pair]
     ) -> dict[_Pair, float]:
-        """The score of each pair, longest first: what does not fit in memory fails at the start."""
+        """Score each pair, the longest first: a lack of memory shows at the start."""
         from torch.nn import Identity
 
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
@@ -189,7 +184,7 @@ class CrossEncoderReranker(TextReranker):
                 if not lacks_padding(model):
                     raise
                 raise InvalidInputError(
-                    f"the CrossEncoder that was given cannot read several pairs at once: {error} "
+                    f"the CrossEncoder object cannot read several pairs at once: {error} "
                     "Give its folder or name instead, which sets one; or set a padding token "
                     "yourself, in model.tokenizer.pad_token and in model.config.pad_token_id"
                 ) from error
@@ -202,7 +197,7 @@ class CrossEncoderReranker(TextReranker):
                 )
         if not self._sigmoid:
             return scores
-        # Here and not in the model, where many a good passage would be rounded to 1.0.
+        # Here and not in the model, where good passages would be rounded to 1.0.
         return {pair: _sigmoid(score) for pair, score in scores.items()}
 
     def _warn_of_truncation(
@@ -251,7 +246,7 @@ class CrossEncoderReranker(TextReranker):
 
     def __copy__(self) -> Self:
         other = type(self).__new__(type(self))
-        vars(other).update(vars(self))  # the model goes with the lock that it is used under
+        vars(other).update(vars(self))  # the model stays with its lock
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -274,7 +269,7 @@ class CrossEncoderReranker(TextReranker):
             )
         if (self._device, self._dtype, self._max_length) != (None, None, None):
             raise InvalidInputError(
-                "device, dtype and max_length belong to the CrossEncoder that was given: set them "
+                "device, dtype and max_length belong to the CrossEncoder object: set them "
                 "there (model.to(...), model.max_seq_length = ...)"
             )
         check_labels(model)

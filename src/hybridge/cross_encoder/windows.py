@@ -1,4 +1,4 @@
-"""How much of a passage fits beside a query, and a passage in pieces that do."""
+"""The room for a passage beside a query, and windows of a passage that fit it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["room_beside", "room_for_pair", "windows_sharing_half"]
 
 
 def room_for_pair(model: CrossEncoder, counter: TokenCounter) -> int:
-    """How many tokens of a query and a passage together the model reads."""
+    """Return how many tokens of a query and a passage together the model reads."""
     limit = least_limit([model.max_seq_length]) or sys.maxsize
     return limit - counter.specials(pair=True)
 
 
 def room_beside(model: CrossEncoder, counter: TokenCounter, query: str) -> int:
-    """How many tokens of a passage the model can read with this query.
+    """Return how many tokens of a passage the model can read with this query.
 
-    What is too long for it is cut at the longer of the two: so it is half of all, or more.
+    A long pair is truncated at the longer text: so it is half of the room for the pair, or more.
     """
     room = room_for_pair(model, counter)
     return max(room - sum(counter.counts([query])), room // 2, 1)
 
 
 def windows_sharing_half(counter: TokenCounter, text: str, size: int) -> list[str]:
-    """The text in pieces of `size` tokens, each of which shares half with the one before."""
+    """Split a text into windows of `size` tokens, each of which shares half with the one before."""
     return counter.windows(text, size, size - max(1, size // 2))

@@ -1,4 +1,4 @@
-"""What the demo and the notebooks work on: real text and labelled questions, with no download."""
+"""Real text and labelled questions for the demo and the notebooks, without any download."""
 
 from __future__ import annotations
 

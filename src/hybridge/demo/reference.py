@@ -1,6 +1,6 @@
-"""What the demo works on: the Python Language Reference, which every CPython carries.
+"""The corpus of the demo: the Python Language Reference, which every CPython contains.
 
-The interpreter's own `help()` reads it from `pydoc_data.topics`: real text, with no download.
+The interpreter's `help()` reads it from `pydoc_data.topics`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..splitting import headings_unmarked, split_text
 
 __all__ = ["QUESTIONS", "language_reference"]
 
-# Asked in words that are not the reference's own, so that neither half finds every answer first.
+# Their words differ from the reference's, so that no single stage ranks every answer first.
 QUESTIONS = (
     "How can I save memory when I have many instances of a class?",
     "Why is my class attribute shared between all instances?",
@@ -24,10 +24,10 @@ QUESTIONS = (
 
 
 def language_reference() -> Iterator[Passage]:
-    """The passages of the reference that this Python carries, each of its sections once.
+    """Yield the passages of this Python's reference, each section once.
 
     Raises:
-        HybridgeError: this Python was packaged without it.
+        HybridgeError: this Python comes without it.
 
     >>> passage = next(language_reference())
     >>> passage.id, passage.metadata["title"]
@@ -37,10 +37,10 @@ def language_reference() -> Iterator[Passage]:
         from pydoc_data.topics import topics
     except ImportError as error:
         raise HybridgeError(
-            "this Python was packaged without its language reference, the module pydoc_data: "
-            "run the demo with another Python"
+            "this Python comes without its language reference, the module pydoc_data: run the demo "
+            "with another Python"
         ) from error
-    # Many topics are sections of larger ones, printed under another kind of line.
+    # Many topics repeat sections of larger ones, under another kind of heading.
     bodies = {name: headings_unmarked(text) for name, text in topics.items()}
     for name, text in sorted(topics.items()):
         _, _, body = bodies[name].partition("\n")

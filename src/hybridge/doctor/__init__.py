@@ -1,4 +1,4 @@
-"""What is here of all that Hybridge can use, what a gap means, and what to do about it.
+"""An examination of this machine: what Hybridge finds of all it can use, and how to close gaps.
 
 >>> from hybridge.doctor import examine
 >>> {finding.area for finding in examine().findings} >= {"core", "extras", "models"}
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from .findings import CORE, Finding, Report, State
 from .index import examine_index
 from .machine import examine_compilers, examine_platform, examine_precision, examine_threads
 from .models import examine_hub, examine_models
 from .packages import examine_core, examine_extras, examine_imports
-from .report import CORE, Finding, Report, State
 
 __all__ = ["Finding", "Report", "State", "examine"]
 
@@ -31,12 +31,15 @@ _CHECKS: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
 
 
 def examine(index: str | Path | None = None) -> Report:
-    """Look at everything, in a second or three; no model is loaded and no network is asked.
+    """Look at everything, in a second or three, without a model or the network.
 
-    Whatever the environment is like, it does not raise: a check that fails is a finding.
+    It does not raise: a check that fails is a finding.
 
     Args:
         index: the folder of an index to look at too.
+
+    >>> examine().works
+    True
     """
     checks_by_area = dict(_CHECKS)
     if index is not None:
@@ -56,7 +59,7 @@ def _findings(area: str, check: Callable[[], Iterator[Finding]]) -> list[Finding
     try:
         for finding in check():
             found.append(finding)  # noqa: PERF402 - keep what was found before a failure
-    except Exception as error:  # noqa: BLE001 - to tell what is broken is what this is for
+    except Exception as error:  # noqa: BLE001 - to show what is broken is its purpose
         name = getattr(check, "__name__", area).removeprefix("examine_")
         found.append(Finding(area, name, "missing", f"failed with {type(error).__name__}: {error}"))
     return found

@@ -1,4 +1,4 @@
-"""What there is to know about an index beside its settings."""
+"""The state of an index."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_index"]
 
 
 def examine_index(path: str | Path) -> Iterator[Finding]:
-    """Whether the index in a folder opens, and how many passages its encoder truncates.
+    """Open the index in a folder, and count the passages that each stage's encoder truncates.
 
     Args:
         path: the folder; it is opened for reading only.
@@ -22,21 +22,24 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     with HybridIndex.open(path, read_only=True) as index:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
-    truncated = facts["truncated"]
+    for name, stage in facts["stages"].items():
+        if "truncated" in stage:
+            yield _truncation(name, stage["truncated"])
+
+
+def _truncation(stage: str, truncated: dict[str, int] | None) -> Finding:
     if truncated is None:
-        yield Finding("index", "truncated", "ok", "none known: the encoder names no limit")
-        return
-    told = (
+        return Finding("index", stage, "ok", "no truncation known: its encoder names no limit")
+    detail = (
         f"{truncated['passages']} of {truncated['of']} passages have more than the "
-        f"{truncated['max_tokens']} tokens that the encoder reads"
+        f"{truncated['max_tokens']} tokens that its encoder reads"
     )
-    if truncated["passages"]:
-        yield Finding(
-            "index",
-            "truncated",
-            "note",
-            f"{told}: what comes after is found by BM25 alone",
-            'split them, or index again with as_encoder(..., long_passages="window")',
-        )
-    else:
-        yield Finding("index", "truncated", "ok", told)
+    if not truncated["passages"]:
+        return Finding("index", stage, "ok", detail)
+    return Finding(
+        "index",
+        stage,
+        "note",
+        f"{detail}: the rest of these is not in its vectors",
+        'split them, or index again with as_encoder(..., long_passages="window")',
+    )

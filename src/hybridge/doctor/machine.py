@@ -1,4 +1,4 @@
-"""What this machine is and has: Python, compilers, threads and number formats."""
+"""The machine: Python, compilers, threads and number formats."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_compilers", "examine_platform", "examine_precision", "examine_threads"]
 
 
 def examine_platform() -> Iterator[Finding]:
-    """Hybridge, Python and the system."""
+    """Name the versions of Hybridge, Python and the system."""
     from .. import __version__
 
     python = f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}"
@@ -24,7 +24,7 @@ def examine_platform() -> Iterator[Finding]:
 
 
 def examine_compilers() -> Iterator[Finding]:
-    """What RAGatouille compiles its C++ extensions with where it is used by itself."""
+    """Look for the compilers of RAGatouille's C++ extensions, which it needs outside Hybridge."""
     # torch asks for them in this way too.
     tools = {os.environ.get("CXX", "c++"): "install a C++ compiler", "ninja": "pip install ninja"}
     for name, remedy in tools.items():
@@ -41,27 +41,27 @@ def examine_compilers() -> Iterator[Finding]:
 
 
 def examine_threads() -> Iterator[Finding]:
-    """How many threads torch computes with."""
+    """Compare the threads that torch computes with to the cores."""
     import torch
 
     threads, cores = torch.get_num_threads(), _cores()
     setting = os.environ.get("OMP_NUM_THREADS")
-    told = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
+    detail = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
     if threads > cores:
-        told += ": they wait for each other"
-        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+        detail += ": threads wait for each other"
+        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
     elif threads < cores // 2:
-        told += ": encoding could be faster"
-        yield Finding("threads", "torch", "note", told, f"export OMP_NUM_THREADS={cores}")
+        detail += ": encoding could be faster"
+        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
     else:
-        yield Finding("threads", "torch", "ok", told)
+        yield Finding("threads", "torch", "ok", detail)
 
 
 def examine_precision() -> Iterator[Finding]:
-    """Whether bfloat16 is fast here, and whether there is a GPU."""
+    """Look for a GPU and for fast bfloat16."""
     import torch
 
-    from ..hardware import has_native_bfloat16
+    from ..cross_encoder.hardware import has_native_bfloat16
 
     if torch.cuda.is_available():
         yield Finding("precision", "cuda", "ok", torch.cuda.get_device_name())
@@ -80,7 +80,7 @@ def examine_precision() -> Iterator[Finding]:
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,16 +1,16 @@
-"""Which models are on this machine already, found without loading one or asking the network."""
+"""The models on this machine, found without loading one and without the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .report import Finding
+from .findings import Finding
 
 __all__ = ["examine_hub", "examine_models"]
 
 
 def examine_hub() -> Iterator[Finding]:
-    """Whether the hub may be asked for a model, and where its cache is."""
+    """Look up whether models may be downloaded from the hub, and where its cache is."""
     from huggingface_hub import constants
 
     cache = f"its cache is {constants.HF_HUB_CACHE}"
@@ -27,12 +27,12 @@ def examine_hub() -> Iterator[Finding]:
             "models",
             "hub",
             "ok",
-            f"{constants.ENDPOINT} is asked for a model that is not on this machine; {cache}",
+            f"{constants.ENDPOINT} serves models that are not on this machine; {cache}",
         )
 
 
 def examine_models() -> Iterator[Finding]:
-    """The models that are used where none is named: cached, packaged or missing."""
+    """Look for the default models: cached, packaged or missing."""
     from huggingface_hub import constants
 
     from ..cross_encoder import DEFAULT_MODEL as CROSS_ENCODER
@@ -48,10 +48,10 @@ def examine_models() -> Iterator[Finding]:
         source = find_here(name)
         if source is not None:
             how = "packaged" if source.kind == "package" else "cached"
-            told = f"{use}: {how} in {source.folder}"
+            detail = f"{use}: {how} in {source.folder}"
             if name == DEFAULT_MODEL and (limit := saved_limit(source.fetch())):
-                told += f"; of a text it reads {limit} tokens"
-            yield Finding("models", name, "ok", told)
+                detail += f"; of a text it reads {limit} tokens"
+            yield Finding("models", name, "ok", detail)
             continue
         remedy = f"hf download {name}"
         if constants.HF_HUB_OFFLINE:

@@ -1,4 +1,4 @@
-"""Encoders turn text into vectors: bi-encoders by name, folder or object, and any functions.
+"""Encoders turn text into vectors: bi-encoders by name, folder or object, and functions.
 
 >>> from hybridge.encoders import as_encoder
 >>> as_encoder(None).dimension
@@ -15,9 +15,17 @@ from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
 from ..protocols import Encoder
 from .callables import CallableEncoder
-from .kinds import where_it_belongs
+from .kinds import is_sparse_encoder, where_it_belongs
 from .resolution import DEFAULT_MODEL
 from .sentence_transformer import SentenceTransformerEncoder
+from .sparse import (
+    CallableSparseEncoder,
+    SentenceTransformerSparseEncoder,
+    SparseEncoder,
+    SparseVector,
+    as_sparse_encoder,
+    sparse_encoder_from_config,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,26 +33,31 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "CallableEncoder",
+    "CallableSparseEncoder",
     "SentenceTransformerEncoder",
+    "SentenceTransformerSparseEncoder",
+    "SparseEncoder",
+    "SparseVector",
     "as_encoder",
+    "as_sparse_encoder",
     "from_config",
+    "sparse_encoder_from_config",
 ]
 
 
 def as_encoder(
     encoder: Encoder | SentenceTransformer | str | Path | None = None, **settings: Any
 ) -> Encoder:
-    """What the caller gave, as an encoder.
+    """Return an encoder from an encoder, a model's name, its folder or an object.
 
     Args:
-        encoder: an encoder, which is returned as it is; whatever `SentenceTransformerEncoder`
-            takes: a name on the hub, a folder or a `SentenceTransformer`; None for the default
-            model.
+        encoder: an encoder, which is returned as it is; a model's name on the hub, its folder or a
+            `SentenceTransformer`; None for the default model.
         settings: further arguments of `SentenceTransformerEncoder`, such as
             ``long_passages="window"``.
 
     Raises:
-        InvalidInputError: something else, or settings for an encoder that has its own.
+        InvalidInputError: something else, or settings beside an encoder.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> letters = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="length")
@@ -60,10 +73,14 @@ def as_encoder(
         raise InvalidInputError(
             f"{type(encoder).__name__} gives no vectors of whole texts: {where_it_belongs(encoder)}"
         )
+    if is_sparse_encoder(encoder):
+        raise InvalidInputError(
+            f"{type(encoder).__name__} gives no dense vectors: {where_it_belongs(encoder)}"
+        )
     if _has(encoder, "encode_queries", "encode_passages"):
         if settings:
             raise InvalidInputError(
-                f"{type(encoder).__name__} is an encoder with settings of its own: set "
+                f"{type(encoder).__name__} is an encoder with its own settings: set "
                 f"{', '.join(settings)} there"
             )
         return encoder  # type: ignore[return-value]
@@ -79,10 +96,10 @@ def as_encoder(
 
 
 def from_config(config: Mapping[str, JSON]) -> SentenceTransformerEncoder:
-    """The encoder that `SentenceTransformerEncoder.to_config` described.
+    """Return the encoder that a `SentenceTransformerEncoder.to_config` describes.
 
     Raises:
-        CorruptIndexError: `config` is not what `to_config` gives.
+        CorruptIndexError: `config` is not from `to_config`.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> encoder = SentenceTransformerEncoder(query_prompt="query: ")

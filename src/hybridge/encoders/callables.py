@@ -1,4 +1,4 @@
-"""Any pair of functions as an encoder: hosted APIs, LangChain's and LlamaIndex's embeddings."""
+"""Functions as an encoder: hosted APIs, LangChain's and LlamaIndex's embeddings."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..errors import InvalidInputError
 from ..forking import cached_property
 from ..iteration import chunked
 from ..protocols import Vectors
+from .batches import encode_batches
 from .checks import as_vectors, check_texts, unit_length
 
 __all__ = ["CallableEncoder", "Encode"]
@@ -36,19 +37,19 @@ class _LlamaIndexEmbedding(Protocol):
 
 
 class CallableEncoder(SharedInCopies):
-    """An encoder made of functions that take a list of texts and return a list of vectors.
+    """An encoder of functions from a list of texts to a list of vectors.
 
-    What they return is checked: one vector a text, each of the same length, all of them numbers.
+    The vectors are validated: one a text, each of the same length, all of them finite numbers.
 
     Args:
         encode_queries: the function for queries.
-        encode_passages: the function for passages; None takes that for queries.
+        encode_passages: the function for passages; None for the one for queries.
         dimension: the length of a vector; None finds it at the first need, by encoding one text.
-        identity: names the model and all its settings. It is kept with an index, which opens only
-            with an encoder of the same identity: two that give other vectors must differ in it.
+        identity: a name of the model and all its settings. An index stores it and opens with an
+            encoder of the same identity alone: encoders of other vectors must have another.
         normalize: scale vectors to length 1, so that the dot product is the cosine.
-        batch_size: how many texts one call of a function gets at most, for servers that refuse
-            larger requests.
+        batch_size: the most texts for one call of a function, for servers that refuse larger
+            requests.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -98,15 +99,15 @@ class CallableEncoder(SharedInCopies):
         normalize: bool = False,
         batch_size: int = _BATCH,
     ) -> Self:
-        """An encoder from LangChain's `Embeddings`, or anything with its two methods.
+        """Return an encoder from LangChain's `Embeddings`, or an object with its two methods.
 
         Args:
             embeddings: has `embed_query`, which is called once a query, and `embed_documents`.
             identity: see the class. None makes it of the class and its `model_name` or `model`,
-                which leaves further settings out: give it where you change those.
+                without further settings: pass it where you change those.
             dimension: the length of a vector; None finds it at the first need.
             normalize: scale vectors to length 1.
-            batch_size: how many texts `embed_documents` gets at most in one call.
+            batch_size: the most texts for one call of `embed_documents`.
 
         Raises:
             InvalidInputError: a method is missing, the object has no name of a model, or
@@ -141,18 +142,17 @@ class CallableEncoder(SharedInCopies):
         normalize: bool = False,
         batch_size: int | None = None,
     ) -> Self:
-        """An encoder from LlamaIndex's `BaseEmbedding`, or anything with its two methods.
+        """Return an encoder from LlamaIndex's `BaseEmbedding`, or an object with its two methods.
 
         Args:
             embed_model: has `get_query_embedding`, which is called once a query, and
                 `get_text_embedding_batch`.
             identity: see the class. None makes it of the class and its `model_name` or `model`,
-                which leaves further settings out: give it where you change those.
+                without further settings: pass it where you change those.
             dimension: the length of a vector; None finds it at the first need.
             normalize: scale vectors to length 1.
-            batch_size: how many texts `get_text_embedding_batch` gets at most in one call, which
-                sends them on in requests of the model's own `embed_batch_size`; None takes that
-                size.
+            batch_size: the most texts for one call of `get_text_embedding_batch`, which sends
+                requests of the model's own `embed_batch_size`; None takes that size.
 
         Raises:
             InvalidInputError: a method is missing, the object has no name of a model, or
@@ -172,8 +172,8 @@ class CallableEncoder(SharedInCopies):
         check_picklable(
             (self._encode_queries, self._encode_passages),
             f"the encoder {self.identity!r}",
-            "give it functions of a module, not lambdas, or embeddings that can be; or make the "
-            "encoder, or open its index, in the process that needs it",
+            "pass functions of a module, not lambdas, or embeddings that can be pickled; or make "
+            "the encoder, or open its index, in the process that needs it",
         )
         return vars(self)
 
@@ -188,49 +188,43 @@ class CallableEncoder(SharedInCopies):
         return int(as_vectors(self._encode_queries(["dimension"]), ["dimension"]).shape[1])
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
-        """One row of float32 a query: shape (len(queries), dimension).
+        """Return one row of float32 a query: shape (len(queries), dimension).
 
         Raises:
             InvalidInputError: a bare string, something that is no text, or the function returned
-                something else than one sound vector a text.
+                something else than one valid vector a text.
         """
         return self._encode(self._encode_queries, check_texts(check_queries(queries)))
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        """One row of float32 a text: shape (len(texts), dimension).
+        """Return one row of float32 a text: shape (len(texts), dimension).
 
         Args:
-            texts: any number of texts; the function gets `batch_size` of them at a time.
+            texts: any number of texts, encoded in batches of `batch_size`.
             progress: show a bar.
 
         Raises:
             InvalidInputError: a bare string, something that is no text, or the function returned
-                something else than one sound vector a text.
+                something else than one valid vector a text.
         """
         return self._encode(self._encode_passages, check_texts(texts), progress=progress)
 
     def _encode(self, encode: Encode, texts: list[str], *, progress: bool = False) -> Vectors:
-        from tqdm import tqdm
+        def encode_batch(batch: list[int]) -> Vectors:
+            chunk = [texts[index] for index in batch]
+            # A copy, for the function may change its argument.
+            return as_vectors(encode(list(chunk)), chunk, self.dimension)
 
-        def encoded(batch: list[str]) -> Vectors:
-            # A copy, so that a function that changes its argument does not change the batch.
-            return as_vectors(encode(list(batch)), batch, self.dimension)
-
-        if 0 < len(texts) <= self._batch_size and not progress:
-            vectors = encoded(texts)  # above all a query, for which even a hidden bar costs much
-        else:
-            rows = [np.empty((0, self.dimension), dtype=np.float32)]
-            with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-                for batch in chunked(texts, self._batch_size):
-                    rows.append(encoded(batch))
-                    bar.update(len(batch))
-            vectors = np.concatenate(rows)
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        batches = chunked(range(len(texts)), self._batch_size)
+        vectors = np.stack([*encode_batches(batches, encode_batch, progress=progress).values()])
         return unit_length(vectors) if self._normalize else vectors
 
 
 @dataclass(frozen=True)
 class _Method:
-    """A method by name, looked up when it is called, so that its object can be pickled with it."""
+    """A method by name, looked up at each call, so that it can be pickled with its object."""
 
     embeddings: Any
     name: str

@@ -1,4 +1,4 @@
-"""What goes into an encoder and what comes out of it, checked in one place for all encoders."""
+"""Validation of the texts into and the vectors out of all encoders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["as_vectors", "check_texts", "unit_length"]
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:
-    """The texts as a list of strings that UTF-8, and so every tokenizer, can hold.
+    """Return the texts as a list; raise if UTF-8, and so a tokenizer, cannot encode one.
 
     Raises:
         InvalidInputError: a bare string, something that is no string, or a lone surrogate.
@@ -41,15 +41,15 @@ def check_texts(texts: Sequence[str]) -> list[str]:
 
 
 def as_vectors(rows: Any, texts: Sequence[str], dimension: int | None = None) -> Vectors:
-    """What an encoder returned for `texts`, as an array of float32 that is sure to be sound.
+    """Return the vectors of `texts` as a validated array of float32.
 
     Args:
         rows: one vector a text: a list of lists, an array, a tensor in main memory.
-        texts: the texts that the rows belong to, at least one.
-        dimension: the length each row must have; None takes the length of the first.
+        texts: the texts of the rows, at least one.
+        dimension: the length of each row; None takes the length of the first.
 
     Returns:
-        A C-contiguous array of float32 of its own, shape (len(texts), dimension).
+        A new C-contiguous array of float32, shape (len(texts), dimension).
 
     Raises:
         InvalidInputError: too few or too many rows, a row of another length, values that are not
@@ -82,7 +82,7 @@ def as_vectors(rows: Any, texts: Sequence[str], dimension: int | None = None) ->
 
 
 def unit_length(vectors: Vectors) -> Vectors:
-    """The vectors scaled to length 1; a vector of zeros stays as it is.
+    """Return the vectors scaled to length 1; a vector of zeros stays as it is.
 
     >>> unit_length(np.array([[3, 4], [0, 0]], dtype=np.float32))
     array([[0.6, 0.8],
@@ -114,7 +114,7 @@ def _as_row(row: object, position: int, texts: Sequence[str]) -> Vectors:
             f"the encoder gave shape {array.shape} of {array.dtype} instead of a list of numbers "
             f"for {_show(position, texts)}"
         )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, refused above
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which raises
         vector: Vectors = array.astype(np.float32)
     return vector
 

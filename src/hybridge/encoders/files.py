@@ -1,4 +1,4 @@
-"""The JSON files of a model's folder, read or refused with their name."""
+"""The JSON files of a model's folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["read_modules", "read_object"]
 
 
 def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
-    """The JSON object in a file of a model's folder.
+    """Return the JSON object in a file of a model's folder.
 
     Args:
         path: the file.
-        optional: take a file that is not there for an empty object.
+        optional: return an empty object for a missing file.
 
     Raises:
         ModelNotFoundError: the file cannot be read, or holds something else.
@@ -33,13 +33,13 @@ def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
 
 
 def read_modules(folder: Path) -> list[dict[str, Any]]:
-    """The modules that sentence-transformers says a model consists of, in their order.
+    """Return the modules of a model saved by sentence-transformers, in their order.
 
     Args:
         folder: the folder of a saved model.
 
     Returns:
-        Nothing where it was saved by something else.
+        An empty list where another library saved it.
 
     Raises:
         ModelNotFoundError: the file cannot be read, or holds no list of objects.

@@ -1,7 +1,7 @@
-"""A name for a model that has none on the hub: the digest of what it consists of.
+"""Digests as names of models that have none on the hub.
 
-The digest reads every byte, about a second a gigabyte, because two fine-tunes of one model may
-differ in a few numbers only.
+A digest reads every byte, about a second a gigabyte, because two fine-tunes of one model may differ
+in a few numbers only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer, SparseEncoder
 
 __all__ = ["folder_digest", "model_digest"]
 
@@ -22,10 +22,10 @@ _EXPORTS = {"onnx", "openvino"}
 
 
 def folder_digest(folder: Path) -> str:
-    """The digest of a saved model: the same wherever the folder lies and whatever it is called.
+    """Return the digest of a saved model, whatever the folder's path.
 
     Args:
-        folder: a folder that holds a model.
+        folder: the folder of a saved model.
 
     Returns:
         32 hexadecimal digits.
@@ -48,11 +48,11 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def model_digest(model: SentenceTransformer) -> str:
-    """The digest of a loaded model: its weights, in their precision, and its modules' settings.
+def model_digest(model: SentenceTransformer | SparseEncoder) -> str:
+    """Return the digest of a loaded model: its weights, in their precision, and its settings.
 
-    The settings are those that sentence-transformers reports, so this digest may change when
-    sentence-transformers does; save a model and use its folder for an index that is to last.
+    The settings are sentence-transformers' own, so this digest may change with its version; save a
+    model and use its folder for a lasting index.
 
     Args:
         model: the model, on any device; it is not changed.
@@ -62,8 +62,8 @@ def model_digest(model: SentenceTransformer) -> str:
     """
     import torch
 
-    settings = [[type(module).__name__, _settings(module)] for module in model]
-    settings.append([model.max_seq_length, model.truncate_dim])
+    is_dense = hasattr(model, "truncate_dim")
+    settings = _dense_settings(model) if is_dense else _sparse_settings(model)
     digest = _new()
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
@@ -71,6 +71,21 @@ def model_digest(model: SentenceTransformer) -> str:
         data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         digest.update(data.numpy().data)
     return digest.hexdigest()
+
+
+def _dense_settings(model: Any) -> list[object]:
+    settings = [[type(module).__name__, _settings(module)] for module in model]
+    return [*settings, [model.max_seq_length, model.truncate_dim]]
+
+
+def _sparse_settings(model: Any) -> list[object]:
+    settings = [
+        # How many dimensions there are, its pooling knows only once it has been used.
+        [type(module).__name__, {**module.get_config_dict(), "embedding_dimension": None}]
+        for module in model.modules()
+        if hasattr(module, "get_config_dict")
+    ]
+    return [*settings, [model.max_seq_length, model.max_active_dims]]
 
 
 def _settings(module: Any) -> object:

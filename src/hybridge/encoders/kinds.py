@@ -1,11 +1,12 @@
-"""What kind of model a folder holds, by what its files say and never by its name.
+"""The kind of a model, from its files and never from its name.
 
-A library loads any of them as any other: a bi-encoder as a cross-encoder gets a head of random
-weights, a cross-encoder as a bi-encoder gives vectors that mean nothing, and neither is an error.
+The libraries load any kind as any other without an error: a bi-encoder as a cross-encoder gets a
+head of random weights, a cross-encoder as a bi-encoder gives meaningless vectors.
 """
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,6 +18,8 @@ __all__ = [
     "Kind",
     "ModelKind",
     "check_bi_encoder",
+    "check_sparse_encoder",
+    "is_sparse_encoder",
     "kind_of",
     "where_it_belongs",
     "where_kind_belongs",
@@ -32,7 +35,7 @@ Kind: TypeAlias = Literal[
     "transformer",
 ]
 
-# What sentence-transformers and PyLate write into their configuration.
+# The model types of sentence-transformers and PyLate in their configuration.
 _MODEL_TYPES: dict[str, Kind] = {
     "SentenceTransformer": "bi-encoder",
     "CrossEncoder": "cross-encoder",
@@ -40,7 +43,7 @@ _MODEL_TYPES: dict[str, Kind] = {
     "MultiVectorEncoder": "late-interaction model",
     "SparseEncoder": "sparse encoder",
 }
-# How transformers names the classes that a checkpoint was saved from.
+# transformers' names of the classes that checkpoints are saved from.
 _HEADS: dict[str, Kind] = {
     "ForSequenceClassification": "cross-encoder",
     "ForCausalLM": "language model",
@@ -53,10 +56,13 @@ _BELONGS: dict[Kind, str] = {
         "it makes a vector for each token: give it to HybridIndex as late_interaction=, or to "
         "LateInteractionReranker"
     ),
-    "sparse encoder": "it weighs words, which no stage here takes",
+    "sparse encoder": (
+        "it weighs the words of a vocabulary: give it to a sparse stage, as "
+        "SentenceTransformerSparseEncoder"
+    ),
     "language model": (
-        "it continues texts, and its files name no way from its tokens to one vector: give it to "
-        "CrossEncoderReranker if it was trained to answer yes or no; if it was trained for "
+        "it continues texts, and its files lack the pooling of its tokens to one vector: give it "
+        "to CrossEncoderReranker if it was trained to answer yes or no; if it was trained for "
         "vectors, give SentenceTransformer(modules=[...]) with its pooling"
     ),
     "text-to-text model": (
@@ -68,11 +74,11 @@ _BELONGS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class ModelKind:
-    """What a model was made for.
+    """The kind of a model, and its evidence.
 
     Args:
         kind: the kind; ``"transformer"`` where the files name no purpose.
-        found: the words of the files that say so.
+        found: the name in the files that decides.
     """
 
     kind: Kind
@@ -80,7 +86,7 @@ class ModelKind:
 
 
 def kind_of(folder: Path) -> ModelKind:
-    """What the model in this folder was made for.
+    """Return the kind of a saved model.
 
     Args:
         folder: the folder of a saved model.
@@ -105,7 +111,7 @@ def kind_of(folder: Path) -> ModelKind:
     named = str(settings.get("model_type", "SentenceTransformer"))
     if (folder / "modules.json").is_file() or named != "SentenceTransformer":
         modules = [str(module.get("type")) for module in read_modules(folder)]
-        # The first versions that knew sparse encoders wrote no model_type.
+        # The first versions with sparse encoders wrote no model_type.
         if any(module.startswith("sentence_transformers.sparse_encoder.") for module in modules):
             named = "SparseEncoder"
         return ModelKind(_MODEL_TYPES.get(named, "bi-encoder"), named)
@@ -117,12 +123,12 @@ def kind_of(folder: Path) -> ModelKind:
 
 
 def check_bi_encoder(folder: Path) -> None:
-    """Make sure that a folder holds no model that was made for something else.
+    """Raise if a folder holds a model of another kind than a bi-encoder.
 
-    A transformer that names no purpose is taken: its tokens are pooled by their mean.
+    A transformer of no named purpose passes: its tokens are pooled by their mean.
 
     Raises:
-        ModelNotFoundError: it does; the message says what it is and where it belongs.
+        ModelNotFoundError: it does; the message names its kind and where it belongs.
     """
     found = kind_of(folder)
     if found.kind not in ("bi-encoder", "transformer", "text-to-text model"):
@@ -132,8 +138,43 @@ def check_bi_encoder(folder: Path) -> None:
         )
 
 
+def check_sparse_encoder(folder: Path) -> None:
+    """Make sure that a folder holds a learned sparse encoder.
+
+    A masked language model that names no purpose is taken: SPLADE is one, and older checkpoints
+    say no more.
+
+    Raises:
+        ModelNotFoundError: it does not; the message says what it is and where it belongs.
+    """
+    found = kind_of(folder)
+    is_masked = found.kind == "transformer" and found.found.endswith("ForMaskedLM")
+    if found.kind != "sparse encoder" and not is_masked:
+        raise ModelNotFoundError(
+            f"{str(folder)!r} holds no sparse encoder but a {found.kind} ({found.found}): "
+            f"{where_kind_belongs(found.kind)}"
+        )
+
+
+def is_sparse_encoder(encoder: object) -> bool:
+    """Return whether an object encodes texts, and its vectors have no one length.
+
+    A dense encoder has a `dimension`, which is not read here: it may load the model. An object
+    that passes every attribute on to another is taken for a dense one.
+
+    >>> is_sparse_encoder("splade")
+    False
+    """
+    methods = ("encode_queries", "encode_passages")
+    return (
+        all(callable(getattr(encoder, method, None)) for method in methods)
+        and inspect.getattr_static(encoder, "dimension", None) is None
+        and not hasattr(type(encoder), "__getattr__")
+    )
+
+
 def where_kind_belongs(kind: Kind) -> str:
-    """Where models of this kind belong, as the end of a sentence.
+    """Return where models of a kind belong, as the end of a sentence.
 
     >>> where_kind_belongs("bi-encoder")
     'it makes vectors: give it to HybridIndex as encoder='
@@ -142,13 +183,13 @@ def where_kind_belongs(kind: Kind) -> str:
 
 
 def where_it_belongs(model: Any) -> str:
-    """Where an object belongs that was given for something else, as the end of a sentence.
+    """Return where a misplaced object belongs, as the end of a sentence.
 
     Args:
         model: the object.
 
     Returns:
-        Empty where it is not known.
+        Empty for an unknown object.
 
     >>> where_it_belongs(3)
     ''
@@ -157,6 +198,8 @@ def where_it_belongs(model: Any) -> str:
         return "it reranks: give it to Pipeline, behind a retriever"
     if callable(getattr(model, "passage_tokens", None)):
         return _BELONGS["late-interaction model"]
+    if is_sparse_encoder(model):
+        return _BELONGS["sparse encoder"]
     if callable(getattr(model, "encode_passages", None)):
         return _BELONGS["bi-encoder"]
     kind = _MODEL_TYPES.get(str(getattr(model, "model_type", None)))

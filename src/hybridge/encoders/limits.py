@@ -1,4 +1,4 @@
-"""How much of a text a saved bi-encoder reads, by what its files say: no model is loaded."""
+"""How much of a text a saved bi-encoder reads, from its files: no model is loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .tokens import TokenCounter
 
 __all__ = ["least_limit", "saved_counter", "saved_limit"]
 
-# Tokenizers without a limit name an astronomic one.
+# Tokenizers without a limit have an astronomic one.
 _BEYOND_ALL = 10**9
 
 _TRANSFORMERS = ("Transformer", "MLMTransformer")
 
 
 def least_limit(limits: Iterable[float | None]) -> int | None:
-    """The lowest of some limits; None where none of them limits anything.
+    """Return the lowest real limit; None where there is none.
 
     >>> least_limit([512, None, 1e30])
     512
@@ -31,13 +31,13 @@ def least_limit(limits: Iterable[float | None]) -> int | None:
 
 
 def saved_limit(folder: Path) -> int | None:
-    """How many tokens of a text the model in this folder reads, special ones included.
+    """Return how many tokens of a text a saved model reads, special ones included.
 
     Args:
         folder: the folder of a saved model.
 
     Returns:
-        None where it has no limit, or does not name it.
+        None where its files name no limit.
 
     Raises:
         ModelNotFoundError: a configuration file cannot be read.
@@ -58,7 +58,7 @@ def saved_limit(folder: Path) -> int | None:
 
 
 def saved_counter(folder: Path) -> TokenCounter | None:
-    """What counts tokens as the model in this folder does.
+    """Return a counter of tokens by the tokenizer of a saved model.
 
     Args:
         folder: the folder of a saved model.
@@ -82,7 +82,7 @@ def saved_counter(folder: Path) -> TokenCounter | None:
 
 
 def _transformer(folder: Path) -> Path | None:
-    """The folder of the module that reads texts; None where it is no transformer."""
+    """Return the folder of a model's first module; None where it is no transformer."""
     modules = read_modules(folder)
     if not modules:
         return folder

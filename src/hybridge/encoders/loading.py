@@ -1,4 +1,4 @@
-"""From a folder to a model in memory: once at a time, in the precision asked for, in silence."""
+"""Loading a model from its folder: one at a time, in a known precision, in silence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ from .resolution import ModelSource
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["DTYPES", "LOADING", "Dtype", "load", "load_as", "settle_threads"]
+__all__ = [
+    "DTYPES",
+    "LOADING",
+    "Dtype",
+    "check_device",
+    "load",
+    "load_as",
+    "no_bars",
+    "settle_threads",
+]
 
 Model = TypeVar("Model")
 
@@ -29,20 +38,20 @@ Dtype: TypeAlias = Literal["float32", "bfloat16", "float16", "auto"]
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 
 # One for the process: while it loads, transformers changes torch's default dtype, and we its bars.
-# A child forked meanwhile would keep them so, and wait for ever for a module half imported.
+# A child forked meanwhile would inherit both, and wait for ever for a module half imported.
 LOADING = ForkSafeLock(awaited=True)
 
-# Their pooling leaves the prompt's own tokens out, which their configuration does not say.
+# Their pooling leaves the prompt's tokens out, which is missing in their configuration.
 _INSTRUCTOR = {"hkunlp/instructor-base", "hkunlp/instructor-large", "hkunlp/instructor-xl"}
 
 
 def load(
     source: ModelSource, *, device: str | None, dtype: Dtype, max_length: int | None
 ) -> SentenceTransformer:
-    """Load a bi-encoder; arguments and errors as for `load_as`, and one more.
+    """Load a bi-encoder. Call it with `LOADING` held.
 
     Args:
-        source: where the model is; what is on the hub is downloaded first.
+        source: where the model is; it is downloaded first if it is on the hub.
         device: torch's name of a device; None takes the best there is.
         dtype: the precision.
         max_length: tokens of a text that are read; None takes the model's own.
@@ -59,14 +68,14 @@ def load(
     if source.name in _INSTRUCTOR:
         model.set_pooling_include_prompt(False)
     set_padding(model)
-    most = readable_tokens(model.config)
-    if max_length is not None and most is not None and max_length > most:
+    maximum = readable_tokens(model.config)
+    if max_length is not None and maximum is not None and max_length > maximum:
         raise InvalidInputError(
-            f"max_length {max_length} is more than the {most} tokens that this model can read"
+            f"max_length {max_length} is more than the {maximum} tokens that this model can read"
         )
     # Where the tokenizer names no limit, sentence-transformers takes every position for usable.
-    if max_length is None and most is not None and (model.max_seq_length or 0) > most:
-        max_length = most
+    if max_length is None and maximum is not None and (model.max_seq_length or 0) > maximum:
+        max_length = maximum
     if max_length is not None:
         model.max_seq_length = max_length
     return model
@@ -80,35 +89,30 @@ def load_as(
     dtype: Dtype,
     **settings: Any,
 ) -> Model:
-    """Load a model from its folder, without asking the network and without running its code.
+    """Load a model from its folder, without the network and without running its code.
 
     Call it with `LOADING` held.
 
     Args:
-        kind: the class of sentence-transformers that the model is of.
-        source: where the model is; what is on the hub is downloaded first.
+        kind: the model's class in sentence-transformers.
+        source: where the model is; it is downloaded first if it is on the hub.
         device: torch's name of a device; None takes the best there is.
-        dtype: the precision. transformers 5 would take the checkpoint's, which may be a half
-            precision that is slow on a CPU: so it is always said.
-        settings: what else `kind` takes.
+        dtype: the precision; always set, for transformers 5 would take the checkpoint's, which may
+            be a half precision that is slow on a CPU.
+        settings: further arguments of `kind`.
 
     Raises:
         InvalidInputError: there is no such device.
         ModelNotFoundError: the download failed, or the files are not those of such a model or are
-            damaged. What was caught is its cause.
+            damaged; the library's error is its cause.
     """
     folder = source.fetch()
+    check_device(device)
     import torch
 
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise InvalidInputError(
-            f"device {device!r} cannot be used here: {error}; None takes the best there is"
-        ) from error
     logger.info("loading %s from %s", source.name or "a model", folder)
     try:
-        with _no_bars():
+        with no_bars():
             return kind(
                 str(folder),
                 device=device,
@@ -126,12 +130,27 @@ def load_as(
         ) from error
 
 
-def settle_threads() -> None:
-    """Let torch compute on one thread in a process that was forked from one that had torch.
+def check_device(device: str | None) -> None:
+    """Raise if torch cannot use a device.
 
-    GNU's OpenMP, which torch has on Linux, else waits there for ever for the threads that its
-    parent computed with (https://gcc.gnu.org/bugzilla/show_bug.cgi?id=58378). Call it before a
-    model is used.
+    Raises:
+        InvalidInputError: it cannot; the message gives torch's reason.
+    """
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"device {device!r} cannot be used here: {error}; None takes the best there is"
+        ) from error
+
+
+def settle_threads() -> None:
+    """Limit torch to one thread in a process forked from one that used torch.
+
+    There GNU's OpenMP, torch's on Linux, would wait for ever for the threads of the parent
+    (https://gcc.gnu.org/bugzilla/show_bug.cgi?id=58378). Call it before a model is used.
     """
     if not _inherited.torch:
         return
@@ -142,12 +161,12 @@ def settle_threads() -> None:
         torch.set_num_threads(1)
         logger.warning(
             "this process was forked from one that uses torch, whose threads a fork does not copy: "
-            "models compute on one thread here. Start it by spawn or forkserver to have all of them"
+            "models compute on one thread here. Start it by spawn or forkserver to use all threads"
         )
 
 
 class _Inherited:
-    """Whether torch came to this process by a fork."""
+    """A flag: whether this process inherited torch by a fork."""
 
     torch = False
 
@@ -160,8 +179,8 @@ renew_in_children(_inherited)
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
-    """transformers draws a bar for every model it loads: not in a library."""
+def no_bars() -> Iterator[None]:
+    """Hide the bar that transformers draws for every model it loads or saves."""
     from transformers.utils import logging as transformers_logging
 
     def hidden(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

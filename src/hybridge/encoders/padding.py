@@ -1,7 +1,7 @@
-"""A padding token for models that have none, so that texts of several lengths are read together.
+"""A padding token for models without one, so that texts of several lengths share a batch.
 
-Decoders are often saved without one. Those that classify read the score off the last token that is
-not padding, so that it matters which token pads, and on which side.
+Decoders are often saved without one. Those that classify read the score from the last token before
+the padding, so that the padding token matters, and its side.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["lacks_padding", "set_padding"]
 
-# Tokens that may pad: those that mark something and mean nothing.
+# Special tokens that may pad.
 _CANDIDATES = ("eos_token_id", "bos_token_id", "sep_token_id", "cls_token_id", "mask_token_id")
 
 
 def lacks_padding(model: SentenceTransformer | CrossEncoder) -> bool:
-    """Whether the model's tokenizer or its configuration names no padding token."""
+    """Return whether the model's tokenizer or its configuration lacks a padding token."""
     config = _text_config(model)
     return getattr(model.tokenizer, "pad_token_id", None) is None or (
         config is not None and config.pad_token_id is None
@@ -28,10 +28,9 @@ def lacks_padding(model: SentenceTransformer | CrossEncoder) -> bool:
 
 
 def set_padding(model: SentenceTransformer | CrossEncoder) -> None:
-    """Give a model of our own what it needs to read several texts at once, if it lacks it.
+    """Set a padding token in a model that lacks one, without a change for a single text.
 
-    What it gives for one text alone stays the same. A caller's model must not be changed: there,
-    see `lacks_padding`.
+    For a caller's model, which must not be changed, use `lacks_padding`.
 
     Args:
         model: a model that was just loaded.
@@ -42,11 +41,11 @@ def set_padding(model: SentenceTransformer | CrossEncoder) -> None:
     tokenizer, config = model.tokenizer, _text_config(model)
     if config is None or not hasattr(tokenizer, "pad_token_id"):
         return
-    # Heads of this name, all of them decoders', take the last token that is not padding.
+    # Heads of this name, all of them decoders', take the last token before the padding.
     takes_last = hasattr(model.transformers_model, "score")
     if tokenizer.pad_token_id is not None and not takes_last:
         return
-    # The configuration's token first: alone, a text is read as if that one were padding.
+    # The configuration's token first: for a text alone, the model takes it for padding.
     padding = config.pad_token_id
     if padding is None:
         padding = _unused(tokenizer, tokenizer("a", "b")["input_ids"][-1])
@@ -59,7 +58,7 @@ def set_padding(model: SentenceTransformer | CrossEncoder) -> None:
 
 
 def _unused(tokenizer: Any, last: int) -> int:
-    """A token that pads and that no text ends with: the last one would pass for padding."""
+    """Return a padding token that ends no text, or a text's end would count as padding."""
     for name in ("pad_token_id", *_CANDIDATES):
         token = getattr(tokenizer, name, None)
         if token is not None and token != last:

@@ -1,4 +1,4 @@
-"""How many tokens a model has places for, which its configuration does not say in so many words."""
+"""The number of tokens that a model can read, derived from its configuration."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["readable_tokens"]
 
-# RoBERTa and what is built like it: their positions are counted from behind the padding's, which
-# leaves so many of them unused.
+# RoBERTa and its relatives: they count positions from behind the padding token's number, and leave
+# the ones before unused.
 _COUNTED_FROM_PADDING = {
     "camembert",
     "data2vec-text",
@@ -31,13 +31,13 @@ _COUNTED_FROM_PADDING = {
 
 
 def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int | None:
-    """How many tokens a model can read at most, the special ones included.
+    """Return the most tokens that a model can read, special ones included.
 
     Args:
-        config: a transformer's configuration, loaded or as ``config.json`` has it.
+        config: a transformer's configuration, loaded or from ``config.json``.
 
     Returns:
-        None where it sets no limit, as with relative positions.
+        None without a limit, as with relative positions.
 
     >>> readable_tokens({"model_type": "bert", "max_position_embeddings": 512})
     512
@@ -51,7 +51,7 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
         return config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
 
     positions = setting("max_position_embeddings")
-    if not isinstance(positions, int) or positions < 1:  # XLNet says -1
+    if not isinstance(positions, int) or positions < 1:  # XLNet has -1
         return None
     if setting("model_type") not in _COUNTED_FROM_PADDING:
         return positions

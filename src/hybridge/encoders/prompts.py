@@ -1,12 +1,12 @@
-"""Which words go in front of a text before a model reads it.
+"""Prompts: the words in front of a text before a model reads it.
 
-A model trained with prompts finds little without them. The rule, for queries and for passages
-each on its own; the first that applies wins:
+A model trained with prompts finds little without them. For queries and for passages, the first of
+these applies:
 
 1. the argument (`query_prompt=`, `passage_prompt=`), where ``""`` means no prompt;
 2. the prompt in the model's own configuration, where it is not empty: ``"query"``, and
    ``"document"``, ``"passage"`` or ``"corpus"``, the names that sentence-transformers reads;
-3. the table below: models whose authors ask for prompts and ship none, by their exact hub name;
+3. the table below: models whose authors require prompts and ship none, by their exact hub name;
 4. none.
 """
 
@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["KNOWN_PROMPTS", "Prompts", "choose_prompts"]
+__all__ = ["KNOWN_PROMPTS", "PASSAGE_PROMPTS", "Prompts", "choose_prompts"]
+
+# sentence-transformers' names of a passage's prompt, in its order.
+PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
 
 class Prompts(NamedTuple):
-    """The words in front of a query and those in front of a passage; empty for none.
+    """A query's prompt and a passage's; empty for none.
 
     >>> Prompts("query: ", "passage: ").query
     'query: '
@@ -79,13 +82,13 @@ def choose_prompts(
     query: str | None = None,
     passage: str | None = None,
 ) -> Prompts:
-    """The prompts of a model, by the rule of this module.
+    """Return the prompts of a model, by the rule of this module.
 
     Args:
         name: the model's name on the hub; None for a folder or an object.
         configured: the prompts in the model's own configuration.
-        query: the caller's prompt for queries; None leaves the choice to the rule.
-        passage: the caller's prompt for passages, likewise.
+        query: the argument for queries, or None.
+        passage: the argument for passages, or None.
 
     >>> choose_prompts("intfloat/e5-base-v2", {})
     Prompts(query='query: ', passage='passage: ')
@@ -98,6 +101,6 @@ def choose_prompts(
     if query is None:
         query = configured.get("query") or known.query
     if passage is None:
-        own = next((n for n in ("document", "passage", "corpus") if configured.get(n)), None)
-        passage = (configured[own] if own else None) or known.passage
+        found = (configured.get(name) for name in PASSAGE_PROMPTS)
+        passage = next(filter(None, found), known.passage)
     return Prompts(query, passage)

@@ -1,7 +1,7 @@
-"""Where a model's files are: a folder, the hub's cache, an installed package, or the hub.
+"""The location of a model's files: a folder, the hub's cache, an installed package, or the hub.
 
-They are tried in that order, and the network last, once, with a deadline: on a machine that
-reaches no hub the answer comes at once.
+They are tried in that order, and the network last, once, with a deadline: on a machine without the
+hub the answer comes at once.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
-# Seconds the hub has to answer one small question. Its own client has no such limit on the whole:
-# a name server or a firewall that drops packets would hold it for minutes.
+# Seconds for one small request to the hub. Its client has no such limit on the whole: a name server
+# or a firewall that drops packets would block it for minutes.
 _PATIENCE = 2.5
 
-# What the hub allows as an owner's and as a repository's name.
+# The hub's rule for the names of owners and repositories.
 _NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(?<!\.git)")
 
-# What a repository may hold beside the model: the same weights for other engines.
+# The same weights for other engines, beside the model in a repository.
 _OTHER_ENGINES = {".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pb", ".tflite"}
 _EXPORTS = {"coreml", "onnx", "openvino"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where the files of one model are.
+    """The location of a model's files.
 
     Args:
         kind: ``"path"`` (the caller's own folder), ``"cache"`` (the hub's cache on this machine),
-            ``"package"`` (an installed package) or ``"hub"`` (not here yet).
+            ``"package"`` (an installed package) or ``"hub"`` (not downloaded yet).
         name: the model's name on the hub; None for the caller's own folder.
         folder: the folder with the files; None while they are on the hub.
-        files: what to download from the hub.
+        files: the files to download from the hub.
     """
 
     kind: Literal["path", "cache", "package", "hub"]
@@ -58,11 +58,11 @@ class ModelSource:
     files: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[..., ModelSource], tuple[str | Path | None]]:
-        # Another machine has it elsewhere, or not at all, which has to come out at once.
+        # On another machine it is elsewhere, or missing, which must raise at once.
         return resolve, (self.name or self.folder,)
 
     def fetch(self) -> Path:
-        """The folder with the model's files, downloaded first if they are on the hub.
+        """Return the folder with the model's files, downloaded first if they are on the hub.
 
         Raises:
             ModelNotFoundError: the download failed.
@@ -88,12 +88,12 @@ def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSou
 
     Args:
         model: a folder, or a name on the Hugging Face hub.
-        owner: whom a name without an owner belongs to.
+        owner: the owner of a name without one.
 
     Raises:
         InvalidInputError: `model` is empty or neither a string nor a path.
         ModelNotFoundError: the folder holds no model, or the name is neither on this machine nor
-            on a hub that answers; the message says what to install or set.
+            on a hub that answers; the message names what to install or set.
 
     >>> resolve("sentence-transformers/all-MiniLM-L6-v2").name
     'sentence-transformers/all-MiniLM-L6-v2'
@@ -107,17 +107,17 @@ def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSou
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
     name = _hub_name(model, owner)
-    return find_here(name) or ModelSource("hub", name, None, _wanted(_ask_hub(name)))
+    return find_here(name) or ModelSource("hub", name, None, _needed(_ask_hub(name)))
 
 
 def find_here(name: str) -> ModelSource | None:
-    """A model of the hub that is on this machine already; the network is not asked.
+    """Find a model of the hub on this machine, without the network.
 
     Args:
         name: its name on the hub, owner included.
 
     Returns:
-        Where it is, in the hub's cache or an installed package; None if it is in neither.
+        Its location in the hub's cache or an installed package; None if it is in neither.
 
     >>> find_here("nobody/has-this") is None
     True
@@ -162,7 +162,7 @@ def _cached(name: str) -> Path | None:
         found = try_to_load_from_cache(name, file, cache_dir=_cache_folder())
         if isinstance(found, str):
             folder = Path(found).parent
-            # Other programs fetch single files: without weights it is not the model.
+            # Other programs fetch single files: a model has weights.
             if any(next(folder.rglob(weights), None) for weights in ("*.safetensors", "*.bin")):
                 return folder
     return None
@@ -178,8 +178,8 @@ def _packaged(name: str) -> Path | None:
     return Path(get_model_path())
 
 
-def _wanted(info: ModelInfo) -> tuple[str, ...]:
-    """The files to download: no other engine's weights, and no second format of the same."""
+def _needed(info: ModelInfo) -> tuple[str, ...]:
+    """Return the files to download, without other engines' weights and second formats."""
     paths = [PurePosixPath(sibling.rfilename) for sibling in info.siblings or ()]
     with_safetensors = {path.parent for path in paths if path.suffix == ".safetensors"}
     return tuple(
@@ -229,8 +229,8 @@ def _ask_hub(name: str) -> ModelInfo:
 def _hub_errors() -> tuple[type[Exception], ...]:
     from huggingface_hub import errors
 
-    # Its HTTP library's root, which differs by version; files and sockets; an answer (a login
-    # page, say) that is no JSON.
+    # The root of its HTTP library's errors, which differs by version; files and sockets; an answer
+    # that is no JSON, like a login page.
     return errors.HTTPError, OSError, ValueError  # type: ignore[attr-defined]
 
 

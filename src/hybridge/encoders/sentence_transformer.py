@@ -17,6 +17,7 @@ from ..forking import cached_property
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
+from .batches import encode_batches
 from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
@@ -39,8 +40,8 @@ LongPassages: TypeAlias = Literal["truncate", "window"]
 class SentenceTransformerEncoder(SharedInCopies):
     """A bi-encoder that sentence-transformers runs.
 
-    The model is found now and loaded at the first use, once, however many threads want it. Code
-    that comes with a model is never executed.
+    The model is found now and loaded at the first use, once for all threads. A model's own code is
+    never executed.
 
     Args:
         model: a name on the Hugging Face hub, the folder of a saved model, a
@@ -48,28 +49,29 @@ class SentenceTransformerEncoder(SharedInCopies):
             the extra ``offline`` brings as a package. See `hybridge.encoders.resolution` for the
             order in which a name is looked up.
         query_prompt: words in front of every query. None takes the model's own, or those that its
-            authors ask for (`hybridge.encoders.prompts`); ``""`` takes none.
+            authors require (`hybridge.encoders.prompts`); ``""`` takes none.
         passage_prompt: the same in front of every passage.
         normalize: scale vectors to length 1, so that the dot product is the cosine.
-        batch_size: texts the model reads at a time; a CPU is fastest with few, a GPU wants more.
+        batch_size: texts the model reads at a time; few are fastest on a CPU, many on a GPU.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
         dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
             ``"auto"`` for that of the checkpoint. Vectors are float32 always.
-        max_length: tokens of a text that are read, the rest is cut off; None takes the model's own.
-        long_passages: what becomes of a passage that is longer: ``"truncate"`` reads its beginning
-            alone, ``"window"`` reads all of it in overlapping windows and takes the mean of their
-            vectors (`hybridge.encoders.windows`). Queries are truncated always.
+        max_length: tokens of a text that are read; the rest is truncated. None takes the model's
+            own.
+        long_passages: how longer passages are read: ``"truncate"`` reads the beginning alone,
+            ``"window"`` reads all in overlapping windows and takes the mean of their vectors
+            (`hybridge.encoders.windows`). Queries are always truncated.
 
     Attributes:
         source: where the model comes from: ``"path"``, ``"cache"`` (of the hub), ``"package"``,
             ``"hub"`` or ``"object"``.
 
     Raises:
-        InvalidInputError: an argument is not valid, or the model cannot be read in windows (for
-            one that is still to be loaded, at the first use). An object brings its own device,
-            dtype and length: setting them here as well is refused.
+        InvalidInputError: an argument is not valid, or is a setting of the object: an object has
+            its own device, dtype and length. Or the model cannot read windows (raised at the first
+            use where it is loaded then).
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or it
-            is no bi-encoder but, say, a cross-encoder (`hybridge.encoders.kinds`).
+            is of another kind, like a cross-encoder (`hybridge.encoders.kinds`).
 
     >>> encoder = SentenceTransformerEncoder()
     >>> vectors = encoder.encode_passages(["Aspirin thins the blood.", "Bread needs yeast."])
@@ -128,11 +130,10 @@ class SentenceTransformerEncoder(SharedInCopies):
 
     @cached_property
     def identity(self) -> str:
-        """The model and how it is prompted, cut and scaled.
+        """Identify the model, its prompts and the settings that shape its vectors.
 
-        The model is its name on the hub, wherever its files come from; for a folder and for an
-        object, a digest of the content. Device and dtype are not part of it: they change the last
-        digits of a vector, not its meaning.
+        The model is its name on the hub, or a digest of a folder or object. Device and dtype are
+        not part of it: they change the last digits of a vector alone.
         """
         if self._origin is None:
             model = f"object:{model_digest(self._loaded())}"
@@ -150,10 +151,9 @@ class SentenceTransformerEncoder(SharedInCopies):
         return f"{model} {json.dumps(settings, ensure_ascii=False)}"
 
     def to_config(self) -> dict[str, JSON] | None:
-        """What makes an equal encoder again with `hybridge.encoders.from_config`, as JSON.
+        """Return the settings for `hybridge.encoders.from_config`, as JSON; None for an object.
 
-        None for a `SentenceTransformer` that was given as an object: it has no place to load it
-        from. The device is left out, for another machine may have another.
+        The device is left out, for another machine may have another.
         """
         if self._origin is None:
             return None
@@ -176,24 +176,22 @@ class SentenceTransformerEncoder(SharedInCopies):
     def max_tokens(self) -> int | None:
         """Tokens of a passage that are read, its prompt and special tokens included.
 
-        None where all of it is: the model has no limit, or `long_passages` is ``"window"``. A model
-        that is not loaded is not loaded for this: its files say it, once they are on this machine.
+        None for all: the model has no limit, or `long_passages` is ``"window"``. The model is not
+        loaded for this: its files suffice, once they are on this machine.
         """
         return None if self._long_passages == "window" else self._limit
 
     def count_truncated(self, texts: Sequence[str]) -> int:
-        """How many passages are longer than `max_tokens`, so that their ends are not read.
+        """Return how many passages are longer than `max_tokens`, and so truncated.
 
         Raises:
             InvalidInputError: a bare string or something that is no text.
         """
-        listed = check_texts(texts)
-        if self.max_tokens is None:
-            return 0
-        return sum(self._are_long(listed))
+        texts = check_texts(texts)
+        return 0 if self.max_tokens is None else sum(self._are_long(texts))
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
-        """One row of float32 a query.
+        """Return one row of float32 a query.
 
         Args:
             queries: any number of queries.
@@ -209,7 +207,7 @@ class SentenceTransformerEncoder(SharedInCopies):
         return self._encode(self._loaded().encode_query, texts, self._prompts.query, progress=False)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        """One row of float32 a text.
+        """Return one row of float32 a text.
 
         Args:
             texts: any number of texts; they are read in batches of similar length.
@@ -222,33 +220,33 @@ class SentenceTransformerEncoder(SharedInCopies):
             InvalidInputError: a bare string or something that is no text, or the model gave NaN
                 or infinity for a text.
         """
-        listed = check_texts(texts)
+        texts = check_texts(texts)
         encode, prompt = self._loaded().encode_document, self._prompts.passage
-        vectors = self._encode(encode, listed, prompt, progress=progress)
-        if self._long_passages == "truncate" or not listed:
+        vectors = self._encode(encode, texts, prompt, progress=progress)
+        if self._long_passages == "truncate" or not texts:
             return vectors
-        return self._with_windows(vectors, listed, progress=progress)
+        return self._with_windows(vectors, texts, progress=progress)
 
     def _with_windows(self, vectors: Vectors, texts: list[str], *, progress: bool) -> Vectors:
-        """The vectors of the texts' beginnings, and of all of it where a text is longer."""
+        """Return the vectors of the texts' beginnings, with those of long texts replaced."""
         counter, prompt = self._tokens, self._prompts.passage
         if counter is None or self._limit is None:
             return vectors
         room = self._limit - counter.specials() - sum(counter.counts([prompt]))
         windows = {
-            position: windows_after_first(counter, texts[position], room)
-            for position, is_long in enumerate(self._are_long(texts))
+            index: windows_after_first(counter, texts[index], room)
+            for index, is_long in enumerate(self._are_long(texts))
             if is_long
         }
-        flat = [window for some in windows.values() for window in some]
+        flat = [window for of_text in windows.values() for window in of_text]
         rest = iter(self._encode(self._loaded().encode_document, flat, prompt, progress=progress))
-        for position, some in windows.items():
-            rows = [vectors[position], *islice(rest, len(some))]
-            vectors[position] = pool_windows(np.stack(rows))
+        for index, of_text in windows.items():
+            rows = [vectors[index], *islice(rest, len(of_text))]
+            vectors[index] = pool_windows(np.stack(rows))
         return vectors
 
     def _are_long(self, texts: list[str]) -> list[bool]:
-        """Whether each passage has more tokens, its prompt included, than the model reads."""
+        """Return whether each passage, its prompt included, is longer than the model reads."""
         limit, counter = self._limit, self._tokens
         if limit is None or counter is None:
             return [False] * len(texts)
@@ -267,7 +265,7 @@ class SentenceTransformerEncoder(SharedInCopies):
 
     @property
     def _tokens(self) -> TokenCounter | None:
-        """Counts as the model does; None where that is not known before it is loaded."""
+        """A counter of the model's tokens; None where its files do not suffice."""
         if self._counter is None:
             if self._model is not None:
                 self._counter = TokenCounter.of(self._model.tokenizer)
@@ -280,25 +278,21 @@ class SentenceTransformerEncoder(SharedInCopies):
     ) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        from tqdm import tqdm
-
         counter = self._tokens
         # On 64 of SciFact's queries, sorting by tokens pads a third less than by characters.
         lengths = counter.counts(_prompted(texts, prompt)) if counter else list(map(len, texts))
-        # sentence-transformers would make batches too, but then it has to draw the bar.
-        rows: list[Any] = [None] * len(texts)
-        with tqdm(total=len(texts), desc="Encoding", unit="text", disable=not progress) as bar:
-            for batch in batches_by_length(lengths, self._batch_size):
-                vectors = encode(
-                    [texts[position] for position in batch],
-                    prompt=prompt,
-                    batch_size=len(batch),
-                    show_progress_bar=False,
-                )
-                for position, vector in zip(batch, vectors, strict=True):
-                    rows[position] = vector
-                bar.update(len(batch))
-        vectors = as_vectors(rows, texts)
+
+        def encode_batch(batch: list[int]) -> Any:
+            return encode(
+                [texts[index] for index in batch],
+                prompt=prompt,
+                batch_size=len(batch),
+                show_progress_bar=False,
+            )
+
+        batches = batches_by_length(lengths, self._batch_size)
+        rows = encode_batches(batches, encode_batch, progress=progress)
+        vectors = as_vectors([rows[index] for index in range(len(texts))], texts)
         return unit_length(vectors) if self._normalize else vectors
 
     @cached_property
@@ -350,14 +344,14 @@ class SentenceTransformerEncoder(SharedInCopies):
             )
         if self._device is not None or self._dtype != "float32" or self._max_length is not None:
             raise InvalidInputError(
-                "device, dtype and max_length belong to the SentenceTransformer that was given: "
+                "device, dtype and max_length belong to the SentenceTransformer object: "
                 "set them there (model.to(...), model.max_seq_length = ...)"
             )
         if getattr(model.tokenizer, "pad_token_id", 0) is None:
             raise InvalidInputError(
-                "the SentenceTransformer that was given cannot read several texts at once, for its "
+                "the SentenceTransformer object cannot read several texts at once, for its "
                 "tokenizer has no padding token: set one (model.tokenizer.pad_token = "
-                "model.tokenizer.eos_token), or give its folder or name instead, which does"
+                "model.tokenizer.eos_token), or give its folder or name instead, which sets one"
             )
         return self._checked_windows(model)
 

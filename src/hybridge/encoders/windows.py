@@ -1,10 +1,9 @@
 """Passages that are longer than a model reads, as the mean of overlapping windows.
 
-The common way with embeddings of limited length: cut, encode each piece, take the mean weighted
-by the pieces' lengths, and scale it (OpenAI Cookbook, *Embedding texts that are longer than the
-model's maximum context length*). Windows have one length, so that their plain mean is the weighted
-one, and they overlap, as in *Late Chunking* (M. Günther et al. 2024, arXiv 2409.04701), so that
-what is said across a cut is read whole once.
+The common method: split, encode each piece, average weighted by the pieces' lengths, and scale
+(OpenAI Cookbook, *Embedding texts that are longer than the model's maximum context length*).
+Windows have one length, so that their plain mean is the weighted one. They overlap, as in *Late
+Chunking* (M. Günther et al. 2024, arXiv 2409.04701), so that no context at a boundary is lost.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ if TYPE_CHECKING:
 
 __all__ = ["check_windows", "pool_windows", "windows_after_first"]
 
-# A window shares so much of itself with the one before.
+# The share of a window that overlaps the one before.
 _OVERLAP = 1 / 8
-# A window that begins or ends within a word may have some tokens more than the text had there.
+# A window that begins or ends within a word may have some more tokens than that part of the text.
 _SPARE = 4
 
 
 def check_windows(model: SentenceTransformer) -> None:
-    """Make sure that passages can be cut into windows of a known length.
+    """Raise unless passages can be split into windows of a known length.
 
     Raises:
-        InvalidInputError: the tokenizer does not say where in a text its tokens are, or the model
-            puts texts into a chat.
+        InvalidInputError: the tokenizer gives no offsets of its tokens, or the model puts texts
+            into a chat.
     """
     counter = TokenCounter.of(model.tokenizer)
     if counter is None or not counter.has_offsets:
         raise InvalidInputError(
-            'long_passages="window" needs a tokenizer that says where in a text its tokens are, '
-            f'and {type(model.tokenizer).__name__} does not: use long_passages="truncate", and '
+            'long_passages="window" needs a tokenizer that gives the offsets of its tokens, and '
+            f'{type(model.tokenizer).__name__} does not: use long_passages="truncate", and '
             "split long passages"
         )
     if "message" in model.modalities:
@@ -52,10 +51,10 @@ def check_windows(model: SentenceTransformer) -> None:
 
 
 def windows_after_first(counter: TokenCounter, text: str, room: int) -> list[str]:
-    """The windows of a long text but the first, which is what the model reads of it anyway.
+    """Return the windows of a long text except the first, which the model reads anyway.
 
     Args:
-        counter: counts and cuts as the model does.
+        counter: of the model's tokens.
         text: a text of more than `room` tokens.
         room: how many tokens of a text the model reads.
     """
@@ -64,9 +63,9 @@ def windows_after_first(counter: TokenCounter, text: str, room: int) -> list[str
 
 
 def pool_windows(vectors: Vectors) -> Vectors:
-    """The mean of a passage's windows, as long as their vectors are on average.
+    """Return the mean direction of a passage's windows, with the mean length of their vectors.
 
-    So a model that gives vectors of length 1 still does.
+    So vectors of length 1 give one of length 1.
 
     Args:
         vectors: shape (windows, dimension).

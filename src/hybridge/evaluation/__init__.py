@@ -1,20 +1,20 @@
-"""What retrievers are worth on judged questions, what they cost, and which differences are real.
+"""Evaluation: the quality of retrievers on judged queries, their latency, and significance.
 
-`evaluate` asks and judges; the `Evaluation` it gives prints as a table and compares retrievers.
-Judged collections come from BEIR's layout, from ir_datasets by name, from your own files, or are
-made of the passages. The measures are trec_eval's, computed by `ir-measures`.
+`evaluate` returns an `Evaluation`, which prints as a table and compares retrievers. Judged
+collections come from BEIR's layout, from ir_datasets by name, from your own files, or are generated
+from the passages. The measures are trec_eval's, computed by `ir-measures`.
 """
 
 from __future__ import annotations
 
 from .beir import load_beir
-from .catalogue import load_ir_dataset
 from .collection import Collection
-from .judging import MEASURES
+from .ir_datasets import load_ir_dataset
 from .known_items import known_item_queries
-from .labels import read_qrels, read_queries
+from .measures import MEASURES
+from .qrels import read_qrels, read_queries
 from .result import Evaluation
-from .running import evaluate, evaluate_runs
+from .runner import evaluate, evaluate_runs
 from .runs import read_run
 from .significance import Comparison
 

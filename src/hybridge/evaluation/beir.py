@@ -1,4 +1,4 @@
-"""Collections in BEIR's layout, as most published ones come."""
+"""Collections in BEIR's layout, the usual one of published collections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidInputError
 from ..readers import read_jsonl
 from .collection import Collection
-from .labels import read_qrels
+from .qrels import read_qrels
 
 if TYPE_CHECKING:
     import os
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 def load_beir(folder: str | os.PathLike[str], split: str = "test") -> Collection:
-    """A collection in BEIR's layout: corpus.jsonl, queries.jsonl and qrels/<split>.tsv.
+    """Load a collection in BEIR's layout: corpus.jsonl, queries.jsonl and qrels/<split>.tsv.
 
     A passage's text is its title, a blank and its text. Only the split's judged queries are kept.
 
     Args:
-        folder: where the files are.
-        split: which judgements: "train", "dev" or "test", as far as the collection has them.
+        folder: the folder of the files.
+        split: the name of the judgements: "train", "dev" or "test", if the collection has them.
 
     Raises:
         InvalidInputError: a file is missing or truncated, or the files do not fit each other; the

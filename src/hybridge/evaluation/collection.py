@@ -1,4 +1,4 @@
-"""Questions and which passages answer them: what every evaluation is made of, and its checks."""
+"""Judged collections: passages, queries and qrels, and the checks of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _HIGHEST = 1_000_000  # trec_eval takes memory for every relevance up to the hig
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Passages, questions to ask of them, and which passages answer which question.
+    """Passages, queries, and the relevance of passages to queries.
 
     Args:
-        passages: what is searched.
-        queries: query id → the question.
+        passages: the passages to search.
+        queries: query id → the query's text.
         qrels: query id → passage id → relevance, 0 for a passage judged not relevant.
     """
 
@@ -34,7 +34,7 @@ class Collection:
 
 
 def check_qrels(qrels: Qrels) -> dict[str, dict[str, int]]:
-    """A copy of the judgements, once it is sure that they are some.
+    """Validate judgements, and return a copy of them.
 
     Raises:
         InvalidInputError: no mapping of mappings, nothing in it, or a relevance that is not a
@@ -67,7 +67,7 @@ def check_qrels(qrels: Qrels) -> dict[str, dict[str, int]]:
 
 
 def check_judged(queries: Mapping[str, str], qrels: Qrels) -> dict[str, str]:
-    """Those queries that have judgements, in their order.
+    """Return the queries that have judgements, in their order.
 
     Raises:
         InvalidInputError: no mapping of strings, or a judged query that is not there.

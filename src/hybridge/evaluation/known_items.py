@@ -1,4 +1,4 @@
-"""Questions made of the passages themselves, for collections that nobody has judged."""
+"""Queries generated from the passages, for collections without judgements."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def known_item_queries(
     language: str | None = "english",
     seed: int = 0,
 ) -> Collection:
-    r"""Queries of somebody who has seen a passage and remembers some of its telling words.
+    r"""Generate known-item queries: distinctive words of a passage, which is the one to find.
 
-    They tell whether a setting finds passages at all, and which of two settings finds them
-    better. They do not tell how good retrieval is: nobody wrote them, only one passage counts as
-    the answer though others may be as good, and, being made of the passage's own words, they
+    They show whether a setting finds passages at all, and which of two settings finds them
+    better. They do not measure the quality of retrieval: no user wrote them, only one passage
+    counts as relevant though others may be as good, and, made of the passage's own words, they
     favour BM25 over vectors.
 
     Passages are drawn at random, and of each, without replacement, words with the odds
@@ -43,16 +43,16 @@ def known_item_queries(
     Args:
         passages: the collection.
         count: how many queries.
-        words: how many words each; passages with fewer telling words are left out.
-        language: whose stop words are no telling words, however few passages have them; None for
-            no such list.
+        words: how many words each; passages with fewer distinctive words are left out.
+        language: the language of the stop words, which are never distinctive; None for no stop
+            words.
         seed: of the draws.
 
     Returns:
         the passages, and queries "known-item-1", "known-item-2" … with one relevant passage each.
 
     Raises:
-        InvalidInputError: fewer than `count` passages have enough telling words, or an unknown
+        InvalidInputError: fewer than `count` passages have enough distinctive words, or an unknown
             language.
 
     >>> texts = ["green apples taste sour", "red apples taste sweet", "stones taste of nothing"]
@@ -67,8 +67,8 @@ def known_item_queries(
     analyzer = Analyzer(language, stem=False)
     bags = [Counter(terms) for terms in analyzer([passage.text for passage in listed])]
     passages_with = Counter(word for bag in bags for word in bag)
-    telling = {word: math.log(len(bags) / n) for word, n in passages_with.items() if n < len(bags)}
-    long_enough = [at for at, bag in enumerate(bags) if sum(w in telling for w in bag) >= words]
+    idf = {word: math.log(len(bags) / n) for word, n in passages_with.items() if n < len(bags)}
+    long_enough = [at for at, bag in enumerate(bags) if sum(w in idf for w in bag) >= words]
     if len(long_enough) < count:
         raise InvalidInputError(
             f"{len(long_enough)} of {len(listed)} passages have {words} words that tell them from "
@@ -78,7 +78,7 @@ def known_item_queries(
     queries: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
     for number, at in enumerate(random.choice(long_enough, count, replace=False), start=1):
-        odds = {word: n * telling[word] for word, n in bags[at].items() if word in telling}
+        odds = {word: n * idf[word] for word, n in bags[at].items() if word in idf}
         shares = np.array(list(odds.values())) / sum(odds.values())
         drawn = random.choice(list(odds), words, replace=False, p=shares)
         queries[f"known-item-{number}"] = " ".join(drawn)

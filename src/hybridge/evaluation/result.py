@@ -1,4 +1,4 @@
-"""What an evaluation found: every value of every query, and the figures made of them."""
+"""The result of an evaluation: every value of every query, and the figures made of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InvalidInputError, MissingExtraError
+from ..report import Renderable, Section, Styled, Table, number
 from .collection import Qrels
-from .rendering import SIGNIFICANT, Table
-from .significance import Comparison, Correction, Test, compare
+from .significance import SIGNIFICANT, Comparison, Correction, Test, compare
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from rich.table import Table as RichTable
 
 __all__ = ["Evaluation"]
 
@@ -25,8 +24,8 @@ _BETTER, _WORSE = "▲", "▼"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Evaluation:
-    """The value of each measure for each query, by retriever; and what was found, and how fast.
+class Evaluation(Renderable):
+    """The value of each measure for each query, by retriever; the lists found and their latency.
 
     Printed, it is a table: each measure's mean, the median and the 95th percentile of the
     latency, and, with a `baseline`, a mark where a retriever differs from it by more than chance.
@@ -38,10 +37,10 @@ class Evaluation:
         stages: retriever → stage → query id → seconds that the stage itself took.
         queries: query id → question.
         qrels: query id → passage id → relevance.
-        baseline: the retriever that the others are compared with.
+        baseline: the retriever to compare the others with.
 
     >>> print(Evaluation({"bm25": {"RR@10": {"q1": 1.0, "q2": 0.5}}}))
-          RR@10
+           RR@10
     bm25  0.7500
     """
 
@@ -55,28 +54,28 @@ class Evaluation:
 
     @property
     def retrievers(self) -> list[str]:
-        """The retrievers, in the order they were given."""
+        """The retrievers, in the order of the call."""
         return list(self.values)
 
     @property
     def measures(self) -> list[str]:
-        """The measures, in the order they were asked for."""
+        """The measures, in the order of the call."""
         return list(next(iter(self.values.values()), {}))
 
     @property
     def query_ids(self) -> list[str]:
-        """The ids of the queries that were judged."""
+        """The ids of the queries with judgements."""
         by_measure = next(iter(self.values.values()), {})
         return list(next(iter(by_measure.values()), {}))
 
     def mean(self, retriever: str, measure: str) -> float:
-        """The mean over the queries: the figure that papers report."""
+        """Return a measure's mean over the queries: the figure that papers report."""
         _check(retriever, self.retrievers, "retriever")
         _check(measure, self.measures, "measure")
         return fmean(self.values[retriever][measure].values())
 
     def latency(self, retriever: str, percentile: float = 50) -> float:
-        """The seconds within which that percentage of the queries was answered.
+        """Return the seconds within which that percentage of the queries was answered.
 
         Args:
             retriever: its name.
@@ -92,10 +91,11 @@ class Evaluation:
         return float(np.percentile(list(self._timed(retriever).values()), percentile))
 
     def stage_costs(self, retriever: str) -> dict[str, float]:
-        """Stage → median seconds it took for a query, in the order in which stages ran.
+        """Return stage → median seconds it took for a query, in the order in which stages ran.
 
-        A stage that others run in does not count them. Another framework's retriever is one stage,
-        by the name of its class. What no stage reports is in the latency alone.
+        The time of a stage within another one counts for the inner stage alone. Another
+        framework's retriever is one stage, by the name of its class. Time outside all stages is in
+        the latency alone.
 
         Raises:
             InvalidInputError: an unknown retriever, or one that was not timed.
@@ -113,23 +113,23 @@ class Evaluation:
         correction: Correction = "bh",
         seed: int = 0,
     ) -> list[Comparison]:
-        """Each other retriever against one, query by query: is the difference more than chance?
+        """Compare each other retriever with one, query by query, and test the difference.
 
         The p-value is two-sided. Of the tests, the paired permutation test of the mean assumes
-        least, and with Student's t test agrees with it in practice, while Wilcoxon's signed ranks
-        test something else and err: M. Smucker, J. Allan and B. Carterette, *A Comparison of
+        least, and Student's t test agrees with it in practice, while Wilcoxon's signed ranks test
+        something else and err: M. Smucker, J. Allan and B. Carterette, *A Comparison of
         Statistical Significance Tests for Information Retrieval Evaluation*, CIKM 2007. All sign
         changes are tried where there are at most 9,999, otherwise 9,999 random ones.
 
-        Who compares many retrievers finds one that is better by chance; the corrected p-value
-        allows for that: Y. Benjamini and Y. Hochberg, *Controlling the False Discovery Rate*,
-        J. R. Statist. Soc. B 57, 1995; Y. Benjamini and D. Yekutieli, Ann. Statist. 29, 2001.
+        Among many retrievers, one is better by chance; the corrected p-value allows for that:
+        Y. Benjamini and Y. Hochberg, *Controlling the False Discovery Rate*, J. R. Statist. Soc. B
+        57, 1995; Y. Benjamini and D. Yekutieli, Ann. Statist. 29, 2001.
 
         Args:
-            baseline: the one to compare with; None is the one that the evaluation was given.
-            measure: by which; None is the first.
+            baseline: the retriever to compare with; None is the evaluation's baseline.
+            measure: the measure to compare by; None is the first.
             test: "permutation", "t" or "wilcoxon".
-            correction: "bh", "by" (holds whatever the tests have to do with each other), or None.
+            correction: "bh", "by" (valid under any dependence of the tests), or None.
             seed: of the random sign changes and the bootstrap.
 
         Raises:
@@ -151,7 +151,7 @@ class Evaluation:
         return compare(self.values, chosen, [by], test, correction, seed)
 
     def to_frame(self) -> DataFrame:
-        """A row a retriever: the mean of each measure, and p50 and p95 in ms if it was timed.
+        """Return a row for each retriever: each measure's mean, and p50 and p95 in ms if timed.
 
         Raises:
             MissingExtraError: the extra `evaluation` is not installed.
@@ -166,10 +166,10 @@ class Evaluation:
         return _frame(rows, "retriever")
 
     def per_query(self, measure: str | None = None) -> DataFrame:
-        """A row a query: its text, if it is known, and each retriever's value.
+        """Return a row for each query: its text, if it is known, and each retriever's value.
 
         Args:
-            measure: by which; None is the first.
+            measure: the measure to show; None is the first.
 
         Raises:
             InvalidInputError: an unknown measure.
@@ -186,20 +186,30 @@ class Evaluation:
             frame.insert(0, "query", texts, allow_duplicates=True)
         return frame
 
-    def __str__(self) -> str:
-        return _table_of(self).text()
-
     def __repr__(self) -> str:
         return (
             f"Evaluation({', '.join(self.retrievers)}: {', '.join(self.measures)} "
             f"over {len(self.query_ids)} queries)"
         )
 
-    def __rich__(self) -> RichTable:
-        return _table_of(self).rich()
-
-    def _repr_html_(self) -> str:
-        return _table_of(self).html()
+    def _report(self) -> Section:
+        marks, note = _marks(self)
+        timed = any(self.latencies.values())
+        rows = []
+        for name in self.retrievers:
+            cells = [name]
+            cells += [
+                number(self.mean(name, measure), 4) + marks.get((name, measure), "")
+                for measure in self.measures
+            ]
+            if timed:
+                has = bool(self.latencies.get(name))
+                cells += [
+                    number(1000 * self.latency(name, p) if has else None, 1) for p in (50, 95)
+                ]
+            rows.append(cells)
+        table = Table(["", *self.measures, *(["p50 ms", "p95 ms"] if timed else [])], rows)
+        return Section(body=[table, Styled(note, "dim")] if note else [table])
 
     def _measure(self, measure: str | None) -> str:
         if measure is None and self.measures:
@@ -231,29 +241,8 @@ def _frame(rows: Mapping[str, Mapping[str, float]], index: str) -> DataFrame:
     return frame
 
 
-def _table_of(evaluation: Evaluation) -> Table:
-    """A row a retriever: each measure's mean, then seconds, with marks for what is no chance."""
-    marks, note = _marks(evaluation)
-    timed = any(evaluation.latencies.values())
-    rows = []
-    for name in evaluation.retrievers:
-        cells = [name]
-        for measure in evaluation.measures:
-            mark = marks.get((name, measure), "")
-            cells.append(f"{evaluation.mean(name, measure):.4f}{mark}")
-        if timed:
-            has = bool(evaluation.latencies.get(name))
-            cells += [
-                f"{1000 * evaluation.latency(name, percentile):.1f}" if has else "–"
-                for percentile in (50, 95)
-            ]
-        rows.append(cells)
-    headings = ["", *evaluation.measures, *(["p50 ms", "p95 ms"] if timed else [])]
-    return Table(headings, rows, note)
-
-
 def _marks(evaluation: Evaluation) -> tuple[dict[tuple[str, str], str], str]:
-    """What to put behind which mean, and what that says."""
+    """Return the mark behind each mean, and the note that explains the marks."""
     baseline = evaluation.baseline
     if baseline is None or len(evaluation.query_ids) < 2 or len(evaluation.retrievers) < 2:
         return {}, ""

@@ -1,4 +1,4 @@
-"""Runs that other tools wrote, in the format of TREC."""
+"""Runs of other tools, in the format of TREC."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = 6
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
-    """A run: query id → passage id → score, for `evaluate_runs`.
+    """Read a run: query id → passage id → score, for `evaluate_runs`.
 
     A line has TREC's six columns with blanks between them: the query's id, Q0, the passage's id,
     its rank, its score, and the run's name. As in trec_eval, only the ids and the score count.
@@ -57,7 +57,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
 
 
 def _score(cells: list[str]) -> float | None:
-    """The score in a line of a run; None for another line."""
+    """Return the score in a line of a run; None for another line."""
     if len(cells) != _COLUMNS:
         return None
     try:

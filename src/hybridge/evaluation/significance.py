@@ -1,4 +1,4 @@
-"""Whether one retriever is better than another, or these questions happened to suit it."""
+"""Statistical significance of differences between retrievers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from ..arguments import check_seed
 from ..errors import InvalidInputError
 
-__all__ = ["Comparison", "Correction", "Test", "compare"]
+__all__ = ["SIGNIFICANT", "Comparison", "Correction", "Test", "compare"]
 
 Test: TypeAlias = Literal["permutation", "t", "wilcoxon"]
 Correction: TypeAlias = Literal["bh", "by"] | None
 _Values: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
 _Floats: TypeAlias = NDArray[np.float64]
+
+SIGNIFICANT = 0.05
+"""The p-value below which a difference counts as significant."""
 
 _RESAMPLES = 9_999
 _CONFIDENCE = 0.95
@@ -29,13 +32,13 @@ class Comparison:
     """One retriever against the baseline by one measure, over the same queries.
 
     Args:
-        retriever: what is compared.
-        baseline: what with.
-        measure: by what.
+        retriever: the compared retriever.
+        baseline: the retriever to compare it with.
+        measure: the measure.
         difference: mean of the retriever's values less the baseline's.
         interval: the 95 % bootstrap interval of that difference, low and high.
-        p: how often a difference as large comes about by chance if the two are equally good.
-        corrected: the same, after correction for how many retrievers were compared.
+        p: the probability of a difference as large if the two are equally good.
+        corrected: the same, after correction for the number of compared retrievers.
         wins: queries on which the retriever is better.
         ties: queries on which the two are equal.
         losses: queries on which it is worse.
@@ -69,12 +72,12 @@ def compare(
     correction: Correction = "bh",
     seed: int = 0,
 ) -> list[Comparison]:
-    """Every other retriever against the baseline by each measure; see `Evaluation.compare`.
+    """Compare every other retriever with the baseline by each measure; see `Evaluation.compare`.
 
     Args:
         values: retriever → measure → query id → value, the same queries for all.
         baseline: one of the retrievers.
-        measures: some of the measures; each is corrected by itself.
+        measures: the measures to compare by; each is corrected by itself.
         test: "permutation", "t" or "wilcoxon".
         correction: "bh", "by" or None.
         seed: of the resampling.
@@ -123,13 +126,13 @@ def _differences(
         )
     if len(values) < 2:
         raise InvalidInputError(
-            f"{len(values)} query tells nothing of chance: compare on two at least, better on 50"
+            f"{len(values)} query shows nothing of chance: compare on two at least, better on 50"
         )
     return [value - others[query] for query, value in values.items()]
 
 
 def _p_values(rows: _Floats, test: Test, seed: int) -> _Floats:
-    """Two-sided, one a row; 1 where no query differs, which no test but permutation can say."""
+    """Return two-sided p-values, one a row; 1 where no query differs, which some tests refuse."""
     p = np.ones(len(rows))
     differs = rows.any(axis=1)
     if differs.any():

@@ -1,4 +1,4 @@
-"""Lines and cells of the files that questions, judgements and runs are kept in."""
+"""Lines and cells of the files of queries, judgements and runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_file(path: Path) -> None:
 
 
 def read_lines(path: Path) -> tuple[list[str], str | None]:
-    """The lines of a file, and what stands between their cells; None for any blanks.
+    """Read the lines of a file and the delimiter of their cells; None for any blanks.
 
     Raises:
         InvalidInputError: there is no such file, or it is not UTF-8.
@@ -42,12 +42,12 @@ def read_lines(path: Path) -> tuple[list[str], str | None]:
 def rows_of(
     path: Path, lines: Sequence[str], delimiter: str | None
 ) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line that is not blank, and where the line ends.
+    """Iterate over the lines that are not blank: each one's number and its cells.
 
     Args:
         path: the file, for messages.
         lines: its lines.
-        delimiter: what stands between cells; None for any blanks of ASCII, as in trec_eval.
+        delimiter: of the cells; None for any blanks of ASCII, as in trec_eval.
 
     Raises:
         InvalidInputError: a line that is no row of CSV.
@@ -68,7 +68,7 @@ def rows_of(
 
 
 def _delimiter(path: Path, first: str) -> str | None:
-    """None where columns are set apart by any blanks, as TREC does."""
+    """Return the delimiter of a file's columns; None for any blanks, as in TREC's files."""
     match path.suffix.lower():
         case ".csv":
             return ","

@@ -1,4 +1,4 @@
-"""How long a search takes, and which stage takes it."""
+"""The latency of a search, and of each of its stages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["StageClock", "timed_search"]
 
 
 class StageClock:
-    """An observer that gives every instant to one stage: the one begun last that still runs.
+    """An observer that assigns every instant to one stage: the running one that began last.
 
-    So a stage inside another is not counted twice, nothing counts that is in no stage, and all
+    So a stage within another is not counted twice, time outside all stages is not counted, and all
     stages together take no longer than the search. Where a stage works on several queries, each
-    gets an equal share of the time.
+    has an equal share of the time.
 
     Args:
-        clock: gives seconds from any start.
+        clock: returns seconds since any start.
 
     Attributes:
         seconds: stage → position of the query → seconds, in the order in which stages began.
@@ -68,7 +68,7 @@ class StageClock:
 def timed_search(
     retriever: Retriever, query: str, k: int
 ) -> tuple[list[list[Hit]], float, dict[str, float]]:
-    """One query's search: what it answered, its seconds, and stage → its own seconds."""
+    """Time one query's search: return its answer, its seconds, and stage → its own seconds."""
     clock = StageClock()
     with observing(clock):
         start = perf_counter()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from . import layout as layout  # how each part is shown
+from . import layout as layout  # registers how each part is shown
 from .explaining import explain, explain_search
 from .parts import (
     BlendPart,
     BM25Part,
-    DensePart,
     Explanation,
     FusionPart,
     MaxSimPart,
     RerankPart,
+    ScorePart,
     SearchExplanation,
     StagePart,
     TermPart,
@@ -20,11 +20,11 @@ from .parts import (
 __all__ = [
     "BM25Part",
     "BlendPart",
-    "DensePart",
     "Explanation",
     "FusionPart",
     "MaxSimPart",
     "RerankPart",
+    "ScorePart",
     "SearchExplanation",
     "StagePart",
     "TermPart",

@@ -13,16 +13,15 @@ from ..colbert.naming import token_names
 from ..colbert.ragatouille.view import STAGE
 from ..filters import as_filter
 from ..index import HybridIndex
-from ..index.inspection import Inspection
-from ..index.views import StageRetriever
+from ..index.cached_search import CachedSearch
+from ..index.single_stage import StageRetriever
 from ..lexical import BM25Retriever
 from ..passages import Passage
 from ..protocols import Retriever, Where
-from ..vectors.store import DENSE, SPARSE
-from .hybrid import DEEPEST
-from .max_sim import stored_max_sim
+from ..stages.late_interaction import OpenLateInteraction
 from .missing import EXCLUDED, NO_TERM, cut_off
-from .parts import DensePart, Explanation, MaxSimPart
+from .parts import Explanation, MaxSimPart
+from .stages import DEEPEST, max_sim_parts, stage_parts
 from .terms import bm25_part
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ class BM25Examiner(_Deep):
         bm25 = self._retriever
         parts = bm25.parts(self.query, [passage.id for passage in passages])
         return [
-            {"bm25": bm25_part(some, rank, self.query, passage.text, bm25.analyzer)}
+            {"stages": {"bm25": bm25_part(some, rank, self.query, passage.text, bm25.analyzer)}}
             for passage, rank, some in zip(passages, ranks, parts, strict=True)
         ]
 
@@ -155,7 +154,7 @@ class StageExaminer(_Deep):
     ) -> None:
         super().__init__(retriever, query, k, where, feeds)
         self._index = cast(HybridIndex, retriever._index)
-        self._inspection = Inspection(self._index, query, [retriever._stage], self.where)
+        self._cached = CachedSearch(self._index, [query], self.where)
 
     def get(self, passage_id: str, given: Passage | None) -> Passage | None:
         return self._index.get([passage_id])[0]
@@ -163,27 +162,14 @@ class StageExaminer(_Deep):
     def _parts(
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
-        points = [self._inspection.point(passage.id) for passage in passages]
-        name = self._retriever.name
-        if name == SPARSE:
-            parts = self._inspection.bm25_parts(name, points)
-            analyzer = self._retriever._index._lexical.analyzer
-            return [
-                {"bm25": bm25_part(some, rank, self.query, passage.text, analyzer)}
-                for passage, rank, some in zip(passages, ranks, parts, strict=True)
-            ]
-        if name == DENSE:
-            scores = self._inspection.exact(name, points)
-            distance = self._retriever._store.options.distance
-            depth = max(self._k, DEEPEST)
-            return [
-                {"dense": DensePart(scores[point], rank, depth, distance)}
-                for point, rank in zip(points, ranks, strict=True)
-            ]
-        late = stored_max_sim(
-            self._inspection, self._index, name, self.query, passages, points, ranks
-        )
-        return [{"late_interaction": part} for part in late]
+        stage = self._retriever._stage
+        if isinstance(stage, OpenLateInteraction):
+            late = max_sim_parts(self._index, self._cached, stage, self.query, passages, ranks)
+            return [{"late": {} if part is None else {stage.name: part}} for part in late]
+        depth = max(self._k, DEEPEST)
+        sought = [(rank, depth) for rank in ranks]
+        parts = stage_parts(self._index, self._cached, stage, self.query, passages, sought)
+        return [{"stages": {stage.name: part}} for part in parts]
 
     @property
     def _name(self) -> str:
@@ -213,5 +199,5 @@ class PlaidExaminer(OtherExaminer):
             matrix = (query @ vectors.T).clip(0).astype(np.float64)
             columns = token_names(encoder, passage.text, len(vectors), is_query=False)
             part = MaxSimPart(STAGE, tuple(names), tuple(columns), matrix, score, rank)
-            found.append({"late_interaction": part})
+            found.append({"late": {STAGE: part}})
         return found

@@ -10,8 +10,8 @@ from ..filters import as_filter
 from ..frameworks import SearchConfig, as_retriever, search_config_of
 from ..fused import FusedRetriever
 from ..index import HybridIndex
+from ..index.single_stage import StageRetriever
 from ..index.tuned import TunedIndex
-from ..index.views import StageRetriever
 from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline

@@ -1,48 +1,40 @@
-"""What is shown of each part of an explanation."""
+"""What is shown of each part of an explanation: one function a kind of part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from ..report import Block, Heat, Section, Styled, Table, highlighted, number
 from .parts import (
     BlendPart,
     BM25Part,
-    DensePart,
     Explanation,
     FusionPart,
     MaxSimPart,
     RerankPart,
+    ScorePart,
     SearchExplanation,
     TermPart,
 )
-from .section import Head, Section, head, sections
+from .shown import report, sections
 
-__all__ = ["number", "strongest", "verdict"]
+__all__ = ["strongest", "verdict"]
 
 _PAIRS = 5
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number as people read it.
-
-    >>> number(1.23456), number(None)
-    ('1.235', '–')
-    """
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
 def verdict(explanation: Explanation) -> str:
-    """An explanation in a sentence."""
+    """Sum an explanation up in a sentence."""
     if explanation.rank is not None:
         return f"rank {explanation.rank}, score {number(explanation.score)}"
     return f"not found: {explanation.missed}"
 
 
 def strongest(part: MaxSimPart, count: int = _PAIRS) -> list[tuple[str, str, float]]:
-    """The query's tokens that count most, what each met in the passage, and how near it is."""
+    """Return the query tokens that add most, each with its passage token and their similarity."""
     best = part.matrix.max(axis=1)
     rows = np.argsort(-best, kind="stable")[:count].tolist()
     columns = part.matrix.argmax(axis=1)
@@ -70,28 +62,26 @@ def _(part: BM25Part) -> list[Section]:
     if part.constant:
         rows.append(("(every passage)", "", "", "", "", "", number(part.constant)))
     columns = ("term", "words", "in query", "in passage", "passages with", "idf", "part")
-    return [
-        Section(
-            f"BM25 {number(part.score)}, {_rank(part.rank)}",
-            columns if rows else (),
-            tuple(rows),
-            tuple(_idle(part.terms)),
-            bars=True,
-        )
-    ]
+    table = [Table(columns, rows, bars=True)] if rows else []
+    title = f"BM25 {number(part.score)}, {_rank(part.rank)}"
+    return [Section(title, [*table, *_unmatched(part.terms)])]
 
 
 @sections.register
-def _(part: DensePart) -> list[Section]:
-    sought = f"not among the first {part.depth:,}"
-    rank = _rank(part.rank) if part.rank is not None else sought
-    return [Section(f"dense: {part.distance} {number(part.score)}, {rank}")]
+def _(part: ScorePart) -> list[Section]:
+    missed = f"not among the first {part.depth:,}"
+    rank = _rank(part.rank) if part.rank is not None else missed
+    title = f"{part.stage}: {part.unit} {number(part.score)}, {rank}"
+    if not part.contributions:
+        return [Section(title)]
+    rows = [(name, number(each)) for name, each in part.contributions.items()]
+    return [Section(title, [Table(("term", "part"), rows, bars=True)])]
 
 
 @sections.register
 def _(part: FusionPart) -> list[Section]:
     ranked = any(stage.rank is not None for stage in part.stages)
-    rows = tuple(
+    rows = [
         (
             stage.stage,
             *(["–" if stage.rank is None else str(stage.rank)] if ranked else []),
@@ -101,24 +91,26 @@ def _(part: FusionPart) -> list[Section]:
             number(stage.part),
         )
         for stage in part.stages
-    )
+    ]
     if part.score is None:
         title = f"{part.method} fusion: no candidate, of {part.candidates}"
     else:
         of = f"{_rank(part.rank)} of {part.candidates}"
         title = f"{part.method} fusion {number(part.score)}, {of}"
-    notes = () if part.exact or part.score is None else ("This fusion is no sum of parts.",)
+    notes = [] if part.exact or part.score is None else [_note("This fusion is no sum of parts.")]
     columns = ("stage", *(["rank"] if ranked else []), "score", "normalised", "weight", "part")
-    return [Section(title, columns, rows, notes)]
+    return [Section(title, [Table(columns, rows), *notes])]
 
 
 @sections.register
 def _(part: MaxSimPart) -> list[Section]:
-    pairs = tuple((query, passage, number(value)) for query, passage, value in strongest(part))
+    pairs = [(query, passage, number(value)) for query, passage, value in strongest(part)]
+    table = Table(("query", "passage", "similarity"), pairs)
+    heat = Heat(part.query_tokens, part.passage_tokens, part.matrix.tolist(), table)
     rows, columns = part.matrix.shape
     title = f"{part.stage} {number(part.score)}, {_rank(part.rank)}"
     note = f"The best matches of {rows} query tokens among {columns} of the passage sum to it."
-    return [Section(title, ("query", "passage", "similarity"), pairs, (note,), heat=part)]
+    return [Section(title, [heat, _note(note)])]
 
 
 @sections.register
@@ -135,39 +127,31 @@ def _(part: BlendPart) -> list[Section]:
     shares = (("before", 1 - part.blend), (part.stage, part.blend))
     scores = (part.before, part.score)
     normalised = (part.before_normalised, part.score_normalised)
-    rows = tuple(
+    rows = [
         (name, number(score), number(z), number(share, 2), number(share * z))
         for (name, share), score, z in zip(shares, scores, normalised, strict=True)
-    )
+    ]
     title = f"{part.stage} blended: {number(part.after)}, {ranks}"
-    return [Section(title, ("score of", "score", "normalised", "share", "part"), rows)]
+    return [Section(title, [Table(("score of", "score", "normalised", "share", "part"), rows)])]
 
 
 @sections.register
 def _(part: RerankPart) -> list[Section]:
-    blended = sections.dispatch(BlendPart)(part)
+    blended: list[Section] = sections.dispatch(BlendPart)(part)
     return blended if part.max_sim is None else [*sections(part.max_sim), *blended]
 
 
 @sections.register
 def _(part: Explanation) -> list[Section]:
-    parts = (
-        part.bm25,
-        part.dense,
-        part.fusion,
-        part.late_interaction,
-        part.late_blend,
-        *part.rerankers,
-    )
-    found = [section for one in parts if one is not None for section in sections(one)]
+    found = [section for one in _parts(part) for section in sections(one)]
     for name, member in part.members.items():
         found.append(Section(f"{name}: {verdict(member)}"))
-        if not _is_bare(member):
+        if any(_parts(member)) or len(member.trace) > 1:
             found += [replace(each, title=f"{name}: {each.title}") for each in sections(member)]
-    if found:
+    if found or not part.trace:
         return found
-    rows = tuple((entry.stage, str(entry.rank), number(entry.score)) for entry in part.trace)
-    return [Section("What each stage said", ("stage", "rank", "score"), rows)] if rows else []
+    rows = [(entry.stage, str(entry.rank), number(entry.score)) for entry in part.trace]
+    return [Section("Rank and score by stage", [Table(("stage", "rank", "score"), rows)])]
 
 
 @sections.register
@@ -176,40 +160,58 @@ def _(part: SearchExplanation) -> list[Section]:
     rows = []
     for rank, hit in enumerate(part.hits, start=1):
         entries = (hit.stage(stage) for stage in stages)
-        said = (
+        cells = (
             "–" if entry is None else f"#{entry.rank} {number(entry.score)}" for entry in entries
         )
-        rows.append((str(rank), hit.passage.id, *said))
+        rows.append((str(rank), hit.passage.id, *cells))
     title = f"{len(part.hits)} answers of {len(part.candidates)} candidates"
-    return [Section(title, ("rank", "passage", *stages), tuple(rows))]
+    return [Section(title, [Table(("rank", "passage", *stages), rows)])]
 
 
-@head.register
-def _(part: Explanation) -> Head:
+@report.register
+def _(part: Explanation) -> Section:
     spans = () if part.bm25 is None else part.bm25.spans
-    return Head(part.query, part.passage, verdict(part), spans)
+    text = Section(body=[highlighted(part.passage.text, spans)], html_only=True)
+    answer = (Styled(part.passage.id, "strong"), f": {verdict(part)}")
+    return Section(body=[part.query, answer, text, *sections(part)], brief=True)
 
 
-@head.register
-def _(part: SearchExplanation) -> Head:
-    answers = tuple((one.passage.id, one) for one in part.explanations)
-    return Head(part.query, answers=answers)
+@report.register
+def _(part: SearchExplanation) -> Section:
+    answers = [
+        Section(f"{rank}. {one.passage.id}", report(one).body, html_only=True)
+        for rank, one in enumerate(part.explanations, start=1)
+    ]
+    body: list[Block] = [Styled(part.query, "strong"), *sections(part), *answers]
+    return Section(body=body, brief=True)
 
 
-def _is_bare(explanation: Explanation) -> bool:
-    """Whether no more is known of a passage than its rank and score."""
-    parts = (explanation.bm25, explanation.dense, explanation.fusion, explanation.late_interaction)
-    return not any((*parts, *explanation.rerankers)) and len(explanation.trace) < 2
+def _parts(part: Explanation) -> Iterator[object]:
+    """Iterate over the parts that an explanation has, in the order of the search."""
+    yield from part.stages.values()
+    if part.fusion is not None:
+        yield part.fusion
+    blends = {blend.stage: blend for blend in part.blends}
+    for name, late in part.late.items():
+        yield late
+        if name in blends:
+            yield blends.pop(name)
+    yield from blends.values()
+    yield from part.rerankers
 
 
 def _rank(rank: int | None) -> str:
     return "no rank" if rank is None else f"rank {rank}"
 
 
-def _idle(terms: Iterable[TermPart]) -> list[str]:
-    """What adds nothing, a line for each reason."""
+def _note(text: str) -> Styled:
+    return Styled(text, "dim")
+
+
+def _unmatched(terms: Iterable[TermPart]) -> list[Styled]:
+    """List the terms that add nothing, a line for each reason."""
     reasons: dict[str, list[str]] = {}
     for term in terms:
         if not term.in_passage:
             reasons.setdefault(term.note, []).append(", ".join(term.words))
-    return [f"{reason}: {', '.join(words)}" for reason, words in reasons.items()]
+    return [_note(f"{reason}: {', '.join(words)}") for reason, words in reasons.items()]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..index.plan import Plan
-from ..vectors.store import DENSE, SPARSE
-from .parts import BlendPart, DensePart, Explanation, RerankPart
+from ..index.search import SearchOptions
+from .parts import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
 __all__ = ["EXCLUDED", "NO_TERM", "cut_off", "missed_by_hybrid", "missed_by_rerankers"]
 
@@ -16,7 +15,7 @@ NO_TERM = "it shares no term with the query"
 
 def missed_by_hybrid(
     explanation: Explanation,
-    plan: Plan,
+    options: SearchOptions,
     place: int | None,
     enough: int | None,
     allowed: bool,
@@ -25,8 +24,8 @@ def missed_by_hybrid(
     """Why an index's search does not return a passage.
 
     Args:
-        explanation: the passage's, with the parts of both stages.
-        plan: what the search was to do.
+        explanation: the passage's, with the parts of all stages.
+        options: what the search was to do.
         place: the passage's among the candidates; None if it is none.
         enough: the depth at which it would be one; None where that is not known.
         allowed: whether it passes the filter.
@@ -34,12 +33,13 @@ def missed_by_hybrid(
     """
     if not allowed:
         return EXCLUDED
-    fusion, blend = explanation.fusion, explanation.late_blend
+    fusion = explanation.fusion
     if place is not None and fusion is not None:
-        moved = "" if blend is None else _moved(blend, plan.k)
+        moved = "".join(_moved(blend, options.k) for blend in explanation.blends)
         # Answers beyond the depth deepen it: others become candidates, and places change.
-        return moved + cut_off(place, fusion.candidates, plan.k, feeds, sure=place <= plan.depth)
-    return _no_candidate(explanation, plan, enough)
+        sure = place <= options.depth
+        return moved + cut_off(place, fusion.candidates, options.k, feeds, sure=sure)
+    return _no_candidate(explanation, options, enough)
 
 
 def _moved(blend: BlendPart, k: int) -> str:
@@ -70,30 +70,30 @@ def _more(k: int, place: int | None, feeds: str) -> str:
     return f"{_limit(k, feeds)}: with {enough} it would be in the list"
 
 
-def _no_candidate(explanation: Explanation, plan: Plan, enough: int | None) -> str:
-    bm25, dense = explanation.bm25, explanation.dense
-    taking_part = [stage.name for stage in plan.stages]
-    reasons = []
-    if bm25 is not None and SPARSE in taking_part:
-        if not any(term.in_passage for term in bm25.terms):
-            reasons.append(NO_TERM)
-        else:
-            reasons.append(f"its BM25 score {bm25.score:.2f} {_ranked(bm25.rank, dense)}")
-    if dense is not None and DENSE in taking_part:
-        reasons.append(f"its {_similarity(dense)} {dense.score:.2f} {_ranked(dense.rank, dense)}")
-    reasons.append(f"and depth is {plan.depth}")
+def _no_candidate(explanation: Explanation, options: SearchOptions, enough: int | None) -> str:
+    taking_part = [stage.name for stage in options.stages]
+    depth = max(
+        (part.depth for part in explanation.stages.values() if isinstance(part, ScorePart)),
+        default=options.depth,
+    )
+    reasons = [_reason(name, explanation.stages[name], depth) for name in taking_part]
+    reasons.append(f"and depth is {options.depth}")
     knob = f": with depth={enough} it would be a candidate" if enough is not None else ""
     return ", ".join(reasons) + knob
 
 
-def _similarity(dense: DensePart) -> str:
-    return "cosine" if dense.distance == "cosine" else "dot product"
-
-
-def _ranked(rank: int | None, dense: DensePart | None) -> str:
-    if rank is not None:
-        return f"has rank {rank}"
-    return "is not among the first " + (f"{dense.depth:,}" if dense is not None else "ones")
+def _reason(name: str, part: BM25Part | ScorePart, depth: int) -> str:
+    if isinstance(part, BM25Part):
+        if not any(term.in_passage for term in part.terms):
+            return NO_TERM
+        title = "BM25 score" if name == "bm25" else f"score by {name}"
+    else:
+        title = {"cosine": "cosine", "dot": "dot product"}.get(part.unit, "score")
+        title += "" if name == "dense" else f" by {name}"
+    ranked = f"is not among the first {depth:,}"
+    if part.rank is not None:
+        ranked = f"has rank {part.rank}"
+    return f"its {title} {part.score:.2f} {ranked}"
 
 
 def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: str = "") -> str:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BM25Part",
     "BlendPart",
-    "DensePart",
     "Explanation",
     "FusionPart",
     "MaxSimPart",
     "RerankPart",
+    "ScorePart",
     "SearchExplanation",
     "StagePart",
     "TermPart",
@@ -75,20 +75,25 @@ class BM25Part(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class DensePart(Shown):
-    """How near a passage's vector is to the query's.
+class ScorePart(Shown):
+    """A passage's score by one stage.
 
     Args:
-        score: the similarity.
+        stage: its name in traces.
+        score: the exact score, whether or not the passage was found.
         rank: its place, from 1, of those that pass the filter; None if not in the first `depth`.
         depth: how deep the rank was sought.
-        distance: what the similarity is: ``"cosine"`` or ``"dot"``.
+        unit: what the score is: ``"cosine"``, ``"dot"``, or ``"score"``.
+        contributions: what the score is a sum of, by name, the largest first; None where the stage
+            does not take its scores apart.
     """
 
+    stage: str
     score: float
     rank: int | None
     depth: int
-    distance: str = "cosine"
+    unit: str = "score"
+    contributions: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +217,11 @@ class Explanation(Shown):
         passage: the passage.
         rank: its place in the final list, from 1; None if it is not among the first `k`.
         score: its score there; None without a rank.
-        bm25: its BM25 score, term by term; None without BM25.
-        dense: its vector's nearness; None without vectors.
-        fusion: how the two became one; None where nothing was fused.
-        late_interaction: its tokens against the query's, by the index's own token vectors.
-        late_blend: how late interaction's score was blended with the fused one.
+        stages: its score by each stage that finds candidates, by name: a `BM25Part`, or a
+            `ScorePart`.
+        fusion: how these became one; None where nothing was fused.
+        late: its tokens against the query's, by each late-interaction stage of an index.
+        blends: how each of these scores was blended with the one before.
         rerankers: what each reranker did, in their order.
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
@@ -227,15 +232,35 @@ class Explanation(Shown):
     passage: Passage
     rank: int | None
     score: float | None
-    bm25: BM25Part | None = None
-    dense: DensePart | None = None
+    stages: Mapping[str, BM25Part | ScorePart] = field(default_factory=dict)
     fusion: FusionPart | None = None
-    late_interaction: MaxSimPart | None = None
-    late_blend: BlendPart | None = None
+    late: Mapping[str, MaxSimPart] = field(default_factory=dict)
+    blends: tuple[BlendPart, ...] = ()
     rerankers: tuple[RerankPart, ...] = ()
     members: Mapping[str, Explanation] = field(default_factory=dict)
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
+
+    @property
+    def bm25(self) -> BM25Part | None:
+        """The score by the first BM25 stage, term by term."""
+        return next((part for part in self.stages.values() if isinstance(part, BM25Part)), None)
+
+    @property
+    def dense(self) -> ScorePart | None:
+        """The similarity by the first dense stage."""
+        parts = (part for part in self.stages.values() if isinstance(part, ScorePart))
+        return next((part for part in parts if part.unit in ("cosine", "dot")), None)
+
+    @property
+    def late_interaction(self) -> MaxSimPart | None:
+        """The tokens against the query's by the first late-interaction stage."""
+        return next(iter(self.late.values()), None)
+
+    @property
+    def late_blend(self) -> BlendPart | None:
+        """How the first late-interaction stage's score was blended."""
+        return self.blends[0] if self.blends else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

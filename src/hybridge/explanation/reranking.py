@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from ..colbert import ColBERTReranker
 from ..fusion import ConvexCombination, RunPart, fusion_parts
 from ..index import HybridIndex
-from ..index.inspection import Inspection
-from ..index.views import LateReranker
+from ..index.cached_search import CachedSearch
+from ..index.single_stage import LateReranker
 from ..passages import Hit, Passage, StageScore
 from ..pipeline import Pipeline, combined, name_of
 from ..protocols import Reranker
 from ..reranking import TextReranker
+from ..stages.late_interaction import OpenLateInteraction
 from .examiner import Examiner
-from .max_sim import encoded_max_sim, stored_max_sim
+from .max_sim import encoded_max_sim
 from .missing import missed_by_rerankers
 from .parts import Explanation, MaxSimPart, RerankPart
+from .stages import max_sim_parts
 
 __all__ = ["PipelineExaminer"]
 
@@ -164,11 +167,10 @@ def _max_sim(
     rank: int | None,
 ) -> MaxSimPart | None:
     if isinstance(reranker, LateReranker):
-        index = reranker._index
-        assert isinstance(index, HybridIndex)
-        inspection = Inspection(index, query, [reranker._stage])
-        points = [inspection.point(passage.id)]
-        [part] = stored_max_sim(inspection, index, stage, query, [passage], points, [rank])
+        index, own = cast(HybridIndex, reranker._index), reranker._stage
+        assert isinstance(own, OpenLateInteraction)
+        cached = CachedSearch(index, [query])
+        [part] = max_sim_parts(index, cached, own, query, [passage], [rank])
         return part
     if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
         return None

@@ -1,32 +1,33 @@
-"""How explanations are shown: as text, on a terminal of rich, and in a notebook."""
+"""How the parts of an explanation render themselves: by what is registered for their kind.
+
+`hybridge.explanation.layout` registers one function a kind of part.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import singledispatch
 
-from .console import as_rich
-from .html import as_html
-from .text import as_text
+from ..report import Renderable, Section
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-__all__ = ["Shown"]
+__all__ = ["Shown", "report", "sections"]
 
 
-class Shown:
-    """Gives a part of an explanation its three forms, all of the same tables."""
+class Shown(Renderable):
+    """A part of an explanation, rendered by its `report`."""
 
     __slots__ = ()
 
-    def __str__(self) -> str:
-        return as_text(self)
+    def _report(self) -> Section:
+        return report(self)
 
-    def __rich__(self) -> RenderableType:
-        return as_rich(self)
 
-    def _repr_html_(self) -> str:
-        return as_html(self)
+@singledispatch
+def report(part: object) -> Section:
+    """Build the report of a part, an explanation or an explained search."""
+    return Section(body=sections(part), brief=True)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
+@singledispatch
+def sections(part: object) -> list[Section]:
+    """Build the sections of a part of an explanation, or of all its parts."""
+    raise TypeError(f"nothing is known of {type(part).__name__}")

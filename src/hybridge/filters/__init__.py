@@ -1,9 +1,9 @@
 """One filter language for BM25, both Qdrant engines and memory.
 
-Written as objects, `Eq("topic", "law") & Gte("year", 2010)`, or as a dict,
-`{"topic": "law", "year": {"$gte": 2010}}`; `as_filter` takes both. `language` says what each
-operator means, `parsing` how dicts are written, `fields` how fields are named, `qdrant` what an
-engine is asked.
+A filter is an object, `Eq("topic", "law") & Gte("year", 2010)`, or a dict,
+`{"topic": "law", "year": {"$gte": 2010}}`; `as_filter` accepts both. The module `conditions`
+defines the operators, `parsing` the dicts, `fields` the names of fields, and `qdrant` the
+translation for the engines.
 """
 
 from __future__ import annotations

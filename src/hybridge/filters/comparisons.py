@@ -1,8 +1,9 @@
-"""Conditions on a field's order: numbers among numbers, dates among dates."""
+"""Comparisons of a field with a bound: numbers with numbers, dates with dates."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from ..errors import InvalidInputError
 from ..metadata import JSON
 from ..passages import Passage
 from .conditions import Condition
-from .dates import instant, microseconds, since_1970
+from .dates import instant
 from .operands import scalar
 
 __all__ = ["Comparison", "Gt", "Gte", "Lt", "Lte"]
@@ -19,15 +20,15 @@ __all__ = ["Comparison", "Gt", "Gte", "Lt", "Lte"]
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Condition):
-    """The field, or one of its elements, lies on this side of a bound.
+    """A comparison of a field, or of one of its elements, with a bound.
 
-    Numbers are compared with numbers only, dates with strings that are ISO dates only, and both by
-    what they mean: `"2020-01-01T00:00:00+01:00"` is earlier than `"2020-01-01"`.
+    Numbers compare only with numbers, dates only with strings that are ISO dates, and as instants:
+    `"2020-01-01T00:00:00+01:00"` is earlier than `"2020-01-01"`.
 
     Args:
         bound: a number, or a date: an ISO 8601 string, `datetime.date` (its midnight) or
-            `datetime.datetime`. What has no time zone is in UTC. Kept as a datetime in UTC.
-            Also what `hybridge.metadata` makes one of these of, like a `Decimal`.
+            `datetime.datetime`; without a time zone in UTC. Dates are stored as datetimes in UTC.
+            A value that `hybridge.metadata` converts to one of these, like a `Decimal`, is valid.
     """
 
     bound: Any
@@ -47,7 +48,7 @@ class Comparison(Condition):
 
     @property
     def limit(self) -> float | datetime:
-        """The bound as it is kept: a number, or a datetime in UTC."""
+        """Return the bound as stored: a number, or a datetime in UTC."""
         bound: float | datetime = self.bound
         return bound
 
@@ -56,30 +57,26 @@ class Comparison(Condition):
         return self.limit.isoformat() if isinstance(self.limit, datetime) else self.limit
 
     def matches(self, passage: Passage) -> bool:
-        elements = self._elements(passage)
-        if isinstance(self.limit, datetime):
-            limit = since_1970(self.limit)
-            instants = map(_microseconds, elements)
-            return any(value is not None and self._holds(value, limit) for value in instants)
-        number = self.limit
-        numbers = map(_number, elements)
-        return any(value is not None and self._holds(value, number) for value in numbers)
+        limit = self.limit
+        read: Callable[[object], Any] = instant if isinstance(limit, datetime) else _number
+        values = map(read, self._elements(passage))
+        return any(value is not None and self._holds(value, limit) for value in values)
 
     @abstractmethod
-    def _holds(self, value: float, limit: float) -> bool: ...
+    def _holds(self, value: Any, limit: Any) -> bool: ...
 
     def _instant(self, bound: str | date) -> datetime:
         moment = instant(bound)
         if moment is None:
             raise InvalidInputError(
-                f"{self._name}: {bound!r} is no date: write a number or an ISO date in the years "
-                "1 to 9999, for example '2020-01-31' or '2020-01-31T12:00:00Z'"
+                f"{self._name}: {bound!r} is no date: write a number or an ISO date, for example "
+                "'2020-01-31' or '2020-01-31T12:00:00Z', in the years 1 to 9999"
             )
         return moment
 
 
 class Gt(Comparison):
-    """Greater, or later, than the bound.
+    """A field greater, or later, than a bound.
 
     >>> Gt("year", 2019).matches(Passage("p1", "", {"year": 2019}))
     False
@@ -87,12 +84,12 @@ class Gt(Comparison):
 
     symbol = "$gt"
 
-    def _holds(self, value: float, limit: float) -> bool:
-        return value > limit
+    def _holds(self, value: Any, limit: Any) -> bool:
+        return bool(value > limit)
 
 
 class Gte(Comparison):
-    """Greater than the bound, or later, or equal.
+    """A field greater than a bound, or later, or equal.
 
     >>> Gte("published", "2020-01-01").matches(Passage("p1", "", {"published": "2020-06-30"}))
     True
@@ -100,12 +97,12 @@ class Gte(Comparison):
 
     symbol = "$gte"
 
-    def _holds(self, value: float, limit: float) -> bool:
-        return value >= limit
+    def _holds(self, value: Any, limit: Any) -> bool:
+        return bool(value >= limit)
 
 
 class Lt(Comparison):
-    """Less, or earlier, than the bound.
+    """A field less, or earlier, than a bound.
 
     >>> Lt("year", 2019.5).matches(Passage("p1", "", {"year": 2019}))
     True
@@ -113,12 +110,12 @@ class Lt(Comparison):
 
     symbol = "$lt"
 
-    def _holds(self, value: float, limit: float) -> bool:
-        return value < limit
+    def _holds(self, value: Any, limit: Any) -> bool:
+        return bool(value < limit)
 
 
 class Lte(Comparison):
-    """Less than the bound, or earlier, or equal.
+    """A field less than a bound, or earlier, or equal.
 
     >>> Lte("year", 2019).matches(Passage("p1", "", {"year": "2019"}))
     False
@@ -126,13 +123,9 @@ class Lte(Comparison):
 
     symbol = "$lte"
 
-    def _holds(self, value: float, limit: float) -> bool:
-        return value <= limit
+    def _holds(self, value: Any, limit: Any) -> bool:
+        return bool(value <= limit)
 
 
 def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _microseconds(value: object) -> float | None:
-    return microseconds(value) if isinstance(value, str) else None

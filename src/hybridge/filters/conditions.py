@@ -1,13 +1,14 @@
-"""Conditions on a field of the metadata: what each means, said once and evaluated in memory.
+"""Conditions on a field of the metadata: their definition, and their evaluation in memory.
 
-One rule for lists: a condition holds for a list when it holds for *one* of its elements (one level
-deep; a list in a list is no value), so `Eq("tags", "bm25")` finds `{"tags": ["bm25", "rrf"]}`. A
-missing field is like an empty list: no condition holds for it, so every negation does. Types are
-never mixed: `"1"`, `1` and `True` are three values, but `2` and `2.0` are one.
+A condition holds for a list if it holds for one of its elements (one level deep: a nested list is
+no value), so `Eq("tags", "bm25")` finds `{"tags": ["bm25", "rrf"]}`. A missing field counts as an
+empty list: no condition holds for it, so every negation does. Types are never mixed: `"1"`, `1` and
+`True` are three values, but `2` and `2.0` are one.
 
-The same for a list of objects: `Eq("acl[].group", "crew")` finds `{"acl": [{"group": "crew"}]}`.
-Each condition looks for an element of its own: `Eq("acl[].group", "crew") & Eq("acl[].kind", "w")`
-holds where one object has the group and another the kind.
+The same rule holds for a list of objects: `Eq("acl[].group", "crew")` finds
+`{"acl": [{"group": "crew"}]}`. Each condition may hold for another element:
+`Eq("acl[].group", "crew") & Eq("acl[].kind", "w")` holds if one object has the group and another
+the kind.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Condition(Filter):
     """A filter on one field of the metadata.
 
     Args:
-        field: the field's name, see `hybridge.filters.fields`.
+        field: the field's name; see `hybridge.filters.fields`.
     """
 
     symbol: ClassVar[str]
@@ -55,13 +56,13 @@ class Condition(Filter):
 
     @property
     def path(self) -> Path:
-        """The keys that lead to the field."""
+        """Return the keys that lead to the field."""
         return self.field  # type: ignore[return-value]  # parsed at construction
 
     @property
     @abstractmethod
     def operand(self) -> JSON:
-        """What the field is compared with."""
+        """Return the value to compare with, as JSON."""
 
     def to_dict(self) -> dict[str, JSON]:
         return {spell_field(self.path): {self.symbol: self.operand}}
@@ -82,12 +83,12 @@ class Condition(Filter):
 
 @dataclass(frozen=True, eq=False)
 class Eq(Condition):
-    """The field, or one of its elements, is this value.
+    """A field equal to a value, or with an element equal to it.
 
     Args:
-        value: a string, number, True, False or None (null), or what `hybridge.metadata` makes one
-            of these of, like a UUID. Strings are compared exactly, and a date is its ISO text: for
-            an instant however it is spelled, use `Gte(...) & Lte(...)`.
+        value: a string, number, True, False or None (null), or a value that `hybridge.metadata`
+            converts to one of these, like a UUID. Strings compare exactly, and a date is its ISO
+            text: to find an instant in any spelling, use `Gte(...) & Lte(...)`.
 
     >>> Eq("score", 2).matches(Passage("p1", "", {"score": [1, 2.0]}))
     True
@@ -110,19 +111,19 @@ class Eq(Condition):
         return {spell_field(self.path): self.value}
 
     def matches(self, passage: Passage) -> bool:
-        wanted = typed(self.value)
-        return any(typed(element) == wanted for element in self._elements(passage))
+        value = typed(self.value)
+        return any(typed(element) == value for element in self._elements(passage))
 
 
-Contains = Eq  # that a list contains a value is what equality means for a list
+Contains = Eq  # a list that contains a value is equal to it
 
 
 @dataclass(frozen=True, eq=False)
 class In(Condition):
-    """The field, or one of its elements, is one of these values.
+    """A field equal to one of several values, or with an element equal to one.
 
     Args:
-        values: strings, numbers, True, False or None, also mixed; none of them matches nothing.
+        values: strings, numbers, True, False or None, also mixed; no values match nothing.
 
     >>> In("topic", ["law", "art"]).matches(Passage("p1", "", {"topic": "art"}))
     True
@@ -136,19 +137,19 @@ class In(Condition):
         super().__post_init__()
         values = [scalar(value, self._name) for value in check_list(self.values, self._name)]
         object.__setattr__(self, "values", tuple(values))
-        object.__setattr__(self, "_wanted", frozenset(map(typed, self.values)))
+        object.__setattr__(self, "_typed", frozenset(map(typed, self.values)))
 
     @property
     def operand(self) -> JSON:
         return list(self.values)
 
     def matches(self, passage: Passage) -> bool:
-        wanted: frozenset[object] = self._wanted  # type: ignore[attr-defined]
-        return any(typed(element) in wanted for element in self._elements(passage))
+        values: frozenset[object] = self._typed  # type: ignore[attr-defined]
+        return any(typed(element) in values for element in self._elements(passage))
 
 
 def Ne(field: Field, value: Operand) -> Not:  # noqa: N802  # reads like the operators beside it
-    """Neither the field nor any of its elements is this value: `~Eq(field, value)`.
+    """Return `~Eq(field, value)`: neither the field nor any of its elements is the value.
 
     >>> Ne("topic", "law").matches(Passage("p1", "", {"topic": ["law", "art"]}))
     False
@@ -157,7 +158,7 @@ def Ne(field: Field, value: Operand) -> Not:  # noqa: N802  # reads like the ope
 
 
 def NotIn(field: Field, values: Collection[Operand]) -> Not:  # noqa: N802
-    """Neither the field nor any of its elements is one of these: `~In(field, values)`.
+    """Return `~In(field, values)`: neither the field nor any of its elements is one of them.
 
     >>> NotIn("topic", ["law", "art"]).matches(Passage("p1", "", {"topic": "music"}))
     True
@@ -167,9 +168,9 @@ def NotIn(field: Field, values: Collection[Operand]) -> Not:  # noqa: N802
 
 @dataclass(frozen=True, eq=False)
 class Exists(Condition):
-    """The field is there and holds something: neither null nor an empty list.
+    """A field with a value: neither missing nor null nor an empty list.
 
-    `~Exists(...)` is the test for an empty field.
+    `~Exists(...)` finds the empty fields.
 
     >>> [Exists("tags").matches(Passage("p", "", m)) for m in ({"tags": [0]}, {"tags": []}, {})]
     [True, False, False]
@@ -204,10 +205,10 @@ class _Text(Condition):
 
 
 class TextMatch(_Text):
-    """The field, or one of its elements, is a string that contains this text, case and all.
+    """A field, or one of its elements, that is a string with this text in it, case-sensitive.
 
     Args:
-        text: any string, taken literally; the empty one is in every string.
+        text: any string, taken literally; every string contains the empty one.
 
     >>> TextMatch("title", "ranking").matches(Passage("p1", "", {"title": "On re-ranking"}))
     True
@@ -220,10 +221,10 @@ class TextMatch(_Text):
 
 
 class TextMatchInsensitive(_Text):
-    """`TextMatch` on case-folded text: "STRASSE" is found in "Straße".
+    """A `TextMatch` on case-folded text: "STRASSE" matches "Straße".
 
-    No engine does that, so it is decided in memory for each passage that passes the rest of a
-    filter: combine it with a selective condition on large collections.
+    No engine supports it, so memory decides for each passage that passes the rest of the filter:
+    on large collections combine it with a selective condition.
 
     >>> TextMatchInsensitive("title", "bm25").matches(Passage("p1", "", {"title": "BM25F"}))
     True
@@ -238,12 +239,12 @@ class TextMatchInsensitive(_Text):
 
 @dataclass(frozen=True, eq=False)
 class TextContains(Filter):
-    """The passage's own text contains this text, case and all.
+    """A passage whose text contains this text, case-sensitive.
 
     Args:
         text: at least one character, taken literally.
-        ignore_case: compare case-folded text, which no engine does: each passage that passes the
-            rest of a filter is then read.
+        ignore_case: compare case-folded text. No engine supports that: memory reads each passage
+            that passes the rest of the filter.
 
     >>> TextContains("E-42").matches(Passage("p1", "Error E-42 in the pump"))
     True

@@ -1,12 +1,11 @@
-"""Field names: where in the metadata a filter looks, and what it finds there.
+"""Field names: paths into the metadata.
 
-A name is a path of keys. `"author.name"` descends into nested objects, and `"acl[].group"` into
-every object of a list; a key that itself holds a dot is quoted, `'"v1.0".name'`, or the path is
-given as a tuple, `("v1.0", "name")`, in which `...` stands for `[]`: `("acl", ..., "group")`.
-Inside quotes `""` stands for one quote.
+`"author.name"` descends into nested objects, and `"acl[].group"` into every object of a list. A key
+with a dot is quoted, `'"v1.0".name'`, or the path is a tuple, `("v1.0", "name")`, in which `...`
+means `[]`: `("acl", ..., "group")`. Inside quotes `""` means one quote.
 
-As in Qdrant, `"acl.group"` does not look into a list, nor `"acl[].group"` into anything else. What
-lies at the end of a path may be a list: a condition then looks at its elements.
+As in Qdrant, `"acl.group"` does not descend into a list, and `"acl[].group"` only into lists. The
+value at the end of a path may be a list: a condition then applies to its elements.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ _NAME = re.compile(rf"(?:{_SEGMENT})(?:\.(?:{_SEGMENT}))*")
 
 
 def parse_field(field: Field) -> Path:
-    """The keys that a field's name stands for.
+    """Split a field's name into its keys.
 
     Raises:
-        InvalidInputError: an empty name or segment, an open quote, or no strings.
+        InvalidInputError: an empty name or segment, an open quote, or a key that is no string.
 
     >>> parse_field("author.name"), parse_field('"v1.0".name'), parse_field("acl[].group")
     (('author', 'name'), ('v1.0', 'name'), ('acl', Ellipsis, 'group'))
@@ -60,7 +59,7 @@ def parse_field(field: Field) -> Path:
 
 
 def spell_field(path: Path) -> str:
-    """The name that `parse_field` reads as `path`, quoted only where it must be.
+    """Join keys to the name that `parse_field` reads, quoted only where necessary.
 
     >>> spell_field(("acl", ..., "group")), spell_field(("v1.0", "name"))
     ('acl[].group', '"v1.0".name')
@@ -70,7 +69,7 @@ def spell_field(path: Path) -> str:
 
 
 def lookup(metadata: Mapping[str, JSON], path: Path) -> list[JSON]:
-    """The values that `metadata` holds at `path`: at most one where the path has no `[]`.
+    """Return the values of `metadata` at `path`: at most one if the path has no `[]`.
 
     >>> lookup({"author": {"name": "Ada"}}, ("author", "name")), lookup({}, ("author",))
     (['Ada'], [])

@@ -1,13 +1,10 @@
-"""Which floats Qdrant keeps to the last bit, and what stands in a payload for the others.
+"""The floats that Qdrant stores exactly, and the replacement of the others in a payload.
 
-Qdrant reads the JSON of a payload as digits times a power of ten, in floats. That is exact for
-short numbers; of 16 or 17 digits it moves every tenth to a neighbour, onto 0.3 or across it. Since
-it does so again whenever a segment is rewritten, the cure is to store no such number: a store
-keeps the true one elsewhere and gives Qdrant a `stand_in`, which filters with short bounds cannot
-tell from it.
-
-The reading is Clinger's fast path (How to Read Floating Point Numbers Accurately, 1990), taken
-where it does not apply.
+Qdrant reads the JSON of a payload as digits times a power of ten, in floats (Clinger's fast path,
+How to Read Floating Point Numbers Accurately, 1990, beyond its limits). That is exact for short
+numbers, but moves one in ten floats of 16 or 17 digits, such as `time.time()` or a similarity, to a
+neighbour, and again whenever a segment is rewritten: a filter would disagree with memory. So a
+store writes a `stand_in` for such a float, and the true number beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ __all__ = ["is_short", "stand_in"]
 
 
 def is_short(number: float) -> bool:
-    """Whether Qdrant keeps a number: below 10**15, at most 15 digits and 21 decimal places.
+    """Test whether Qdrant stores a number exactly: below 10**15, 15 digits, 21 decimal places.
 
     >>> is_short(0.3), is_short(0.1 + 0.2), is_short(1e-10), is_short(1e-100)
     (True, False, True, False)
@@ -26,11 +23,10 @@ def is_short(number: float) -> bool:
 
 
 def stand_in(number: float) -> float:
-    """What compares with every short number, and with integers below 2**53, as `number` does.
+    """Return a number that compares with short numbers and integers below 2**53 as `number` does.
 
-    It stays on its side of them however often Qdrant rewrites it. (Fractions from 2**51 on may not:
-    there are too few floats between the integers.) Short numbers stand for themselves, and so do
-    those from 2**53 on, where Qdrant rounds integers as well.
+    It does so however often Qdrant rewrites it, for fractions below 2**51. Short numbers stay as
+    they are, and so do numbers from 2**53 on, where Qdrant rounds integers as well.
 
     >>> stand_in(0.1 + 0.2), stand_in(2.5)
     (0.3000000000000005, 2.5)
@@ -41,6 +37,6 @@ def stand_in(number: float) -> float:
         return int(number)
     # Half-way between the short number that its digits begin with and the next one.
     exponent = int(f"{number:.17e}".partition("e")[2])
-    places = min(max(14 - exponent, 0), 21)
+    decimals = min(max(14 - exponent, 0), 21)
     digits = f"{number:.60f}"
-    return float(digits[: digits.index(".") + 1 + places] + "5")
+    return float(digits[: digits.index(".") + 1 + decimals] + "5")

@@ -1,4 +1,4 @@
-"""Payload indexes: which of them would serve a filter, and how Qdrant spells a field's path."""
+"""The payload indexes that a filter needs, and Qdrant's spelling of a field's path."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ __all__ = ["index_fields", "payload_path"]
 
 
 def index_fields(where: Filter, indexes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The payload indexes that would serve `where` and are still to be created, path to kind.
+    """Return the payload indexes to create for `where`, path to kind.
 
-    Without an index Qdrant reads every payload for every condition, and each number of an `In` is
-    one. A field has one index: an existing one of another kind stays, except that "bool", which
-    also serves `Exists` and changes no answer, gives way to any other.
+    Without an index Qdrant reads every payload for every condition, and each number of an `In` is a
+    condition. A field has one index: an existing one of another kind stays, except for "bool",
+    which also serves `Exists` and changes no answer: any other replaces it.
 
     Args:
         where: the filter.
-        indexes: the payload indexes that exist, path to kind.
+        indexes: the existing payload indexes, path to kind.
 
     Returns:
-        kinds "keyword", "float" (for whole numbers too), "datetime" and "bool".
+        The kinds "keyword", "float" (also for whole numbers), "datetime" and "bool".
 
     >>> from hybridge.filters import Gte
     >>> index_fields(Eq("topic", "law") & Gte("author.born", 1950))
     {'metadata.topic': 'keyword', 'metadata.author.born': 'float'}
     """
-    wanted: dict[str, str] = {}
+    needed: dict[str, str] = {}
     for path, kind in _served(where):
         key = payload_path(path)
         if key is not None:
-            wanted[key] = max(wanted.get(key, kind), kind, key=_KINDS.index)
+            needed[key] = max(needed.get(key, kind), kind, key=_KINDS.index)
     existing = indexes or {}
     return {
         key: kind
-        for key, kind in wanted.items()
+        for key, kind in needed.items()
         if key not in existing or (existing[key] == "bool" and kind != "bool")
     }
 
 
 def payload_path(path: Path, root: Path = ("metadata",)) -> str | None:
-    """The path of a metadata field in Qdrant's payload, spelled as Qdrant spells it itself.
+    """Spell the path of a metadata field in Qdrant's payload as Qdrant does.
 
-    None where its grammar cannot: in quotes it knows no escapes.
+    None for a path with a quote or a backslash, which Qdrant's grammar cannot escape.
 
     Args:
-        path: the field's.
-        root: where in the payload the metadata are.
+        path: the path of the field.
+        root: the path of the metadata in the payload.
 
     >>> payload_path(("acl", ..., "group")), payload_path(("v1.0",)), payload_path(('"',))
     ('metadata.acl[].group', 'metadata."v1.0"', None)

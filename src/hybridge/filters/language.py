@@ -1,4 +1,4 @@
-"""Filters and how they combine: `And`, `Or`, `Not`, or `&`, `|`, `~`; and the one on ids, `IdIn`.
+"""Filters, their combinations `And`, `Or`, `Not` or `&`, `|`, `~`, and the filter on ids, `IdIn`.
 
 The conditions on metadata are in `conditions` and `comparisons`.
 """
@@ -19,7 +19,7 @@ __all__ = ["And", "Filter", "IdIn", "Not", "Or"]
 
 
 class Filter(ABC):
-    """A condition on passages; frozen, hashable, combined with `&`, `|` and `~`.
+    """A condition on passages: frozen, hashable, combined with `&`, `|` and `~`.
 
     >>> from hybridge.filters import Eq, Gte
     >>> recent = Gte("year", 2010) & ~Eq("topic", "draft")
@@ -31,11 +31,11 @@ class Filter(ABC):
 
     @abstractmethod
     def matches(self, passage: Passage) -> bool:
-        """Whether the passage passes the filter."""
+        """Test whether the passage passes the filter."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, JSON]:
-        """The same filter as JSON; `as_filter` reads it back."""
+        """Return the filter as JSON; `as_filter` reads it back."""
 
     def __and__(self, other: Filter) -> And:
         if not isinstance(other, Filter):
@@ -57,14 +57,14 @@ class Filter(ABC):
         return hash(self._identity())
 
     def _identity(self) -> tuple[object, ...]:
-        if not is_dataclass(self):  # a filter of the user's own making
+        if not is_dataclass(self):  # a user's filter
             return (id(self),)
         return (type(self), *(typed(getattr(self, field.name)) for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
 class IdIn(Filter):
-    """The passage's id is one of these.
+    """A passage with one of these ids.
 
     >>> IdIn(["p1", "p2"]).matches(Passage("p1", ""))
     True
@@ -99,7 +99,7 @@ class _Combination(Filter):
 
 
 class And(_Combination):
-    """Every filter matches; `And()` matches everything.
+    """A conjunction: every filter matches; `And()` matches everything.
 
     >>> from hybridge.filters import Eq
     >>> And(Eq("a", 1), Eq("b", 2)) == Eq("a", 1) & Eq("b", 2)
@@ -114,7 +114,7 @@ class And(_Combination):
 
 
 class Or(_Combination):
-    """At least one filter matches; `Or()` matches nothing.
+    """A disjunction: at least one filter matches; `Or()` matches nothing.
 
     >>> from hybridge.filters import Eq
     >>> Or(Eq("a", 1), Eq("b", 2)) == Eq("a", 1) | Eq("b", 2)
@@ -130,7 +130,7 @@ class Or(_Combination):
 
 @dataclass(frozen=True, eq=False)
 class Not(Filter):
-    """The filter does not match; so a missing field passes `Not(Eq(...))`.
+    """A negation: the filter does not match, so a missing field passes `Not(Eq(...))`.
 
     >>> from hybridge.filters import Eq
     >>> Not(Eq("topic", "law")).matches(Passage("p1", ""))

@@ -1,4 +1,4 @@
-"""What a filter may compare with, and when two values are the same value."""
+"""The values that a filter may compare with, and their equality."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Operand", "Scalar", "check_list", "scalar", "typed"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 Operand: TypeAlias = Any
-"""What `scalar` takes: a `Scalar`, or a date, UUID, path, Decimal, Enum or numpy scalar."""
+"""A `Scalar`, or a date, UUID, path, Decimal, Enum or numpy scalar, which `scalar` converts."""
 
 
 def scalar(value: object, name: str) -> Scalar:
-    """Return an operand as what is stored where metadata hold it: see `hybridge.metadata`.
+    """Convert an operand as `hybridge.metadata` converts the same value in metadata.
 
     Raises:
-        InvalidInputError: a list, an object, or what metadata cannot hold either; the message
+        InvalidInputError: a list, an object, or a value that metadata cannot hold; the message
             begins with `name`.
 
     >>> from datetime import date
@@ -34,10 +34,10 @@ def scalar(value: object, name: str) -> Scalar:
 
 
 def check_list(values: Collection[Any], name: str) -> Collection[Any]:
-    """`values`, once it is sure that it is a list, tuple, set or the like.
+    """Validate that `values` is a list, tuple, set or the like, and return it.
 
     Raises:
-        InvalidInputError: anything else, a bare string above all; the message begins with `name`.
+        InvalidInputError: anything else, such as a bare string; the message begins with `name`.
 
     >>> check_list(["law", "art"], "In on 'topic'")
     ['law', 'art']
@@ -48,7 +48,7 @@ def check_list(values: Collection[Any], name: str) -> Collection[Any]:
 
 
 def typed(value: object) -> object:
-    """`value` as something hashable, equal to another only if both are the same JSON value.
+    """Convert a value to a hashable one, equal to another only if both are the same JSON value.
 
     >>> typed(2) == typed(2.0), typed(1) == typed(True), typed("1") == typed(1)
     (True, False, False)

@@ -1,13 +1,13 @@
-"""Filters as plain dicts, in the form that users of MongoDB, LangChain and LlamaIndex know.
+"""Filters as plain dicts, in the form of MongoDB, LangChain and LlamaIndex.
 
     {"topic": "law"}                                 equality
     {"year": {"$gte": 2010, "$lt": 2020}}            operators, all of which must hold
     {"topic": {"$in": ["law", "art"]}, "year": 3}    several fields, all of which must match
     {"acl[].group": "crew"}                          a key of each object in a list
-    {"$text": {"$contains": "E-42"}}                 the passage's own text
+    {"$text": {"$contains": "E-42"}}                 the passage's text
     {"$or": [{...}, {...}], "$not": {...}, "$id": ["p1", "p2"]}
 
-Field names are those of `fields`, so a key that begins with `$` is quoted: `{'"$price"': 3}`.
+Field names follow `fields`; a key that begins with `$` is quoted: `{'"$price"': 3}`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ __all__ = ["as_filter"]
 
 
 def as_filter(where: Filter | Mapping[Any, Any] | None) -> Filter | None:
-    """`where` as a `Filter`, whichever way it is written; None stays None.
+    """Convert a filter or a dict to a `Filter`; None stays None.
 
     Args:
         where: a filter, or a dict of field names (`"year"`, `"author.name"`) to values or to
             `{"$operator": operand}`, and of `$and`, `$or`, `$not`, `$id` and `$text`. All entries
-            must match, so `{}` matches everything. Filters may stand inside.
+            must match, so `{}` matches everything. A dict may contain filters.
 
     Raises:
         InvalidInputError: an unknown operator, or an operand of the wrong type.
@@ -91,9 +91,9 @@ def _field(field: Field, value: Any) -> list[Filter]:
     ]
 
 
-def _choose(symbol: object, table: Mapping[str, Callable[..., Filter]], place: str) -> Any:
+def _choose(symbol: object, table: Mapping[str, Callable[..., Filter]], scope: str) -> Any:
     if not isinstance(symbol, str) or symbol not in table:
-        raise InvalidInputError(f"{symbol!r} is no operator of {place}: use one of {_list(table)}")
+        raise InvalidInputError(f"{symbol!r} is no operator of {scope}: use one of {_list(table)}")
     return table[symbol]
 
 
@@ -107,10 +107,10 @@ def _every(symbol: str, values: object) -> list[Filter]:
     return [_parse(value) for value in values]
 
 
-def _exists(field: Field, wanted: object) -> Filter:
-    if not isinstance(wanted, bool):
-        raise InvalidInputError(f"$exists on {field!r} is True or False, not {wanted!r}")
-    return Exists(field) if wanted else Not(Exists(field))
+def _exists(field: Field, expected: object) -> Filter:
+    if not isinstance(expected, bool):
+        raise InvalidInputError(f"$exists on {field!r} is True or False, not {expected!r}")
+    return Exists(field) if expected else Not(Exists(field))
 
 
 def _text(value: object) -> Filter:

@@ -1,7 +1,7 @@
-"""Filters for Qdrant's engines: one translation for Edge and for the client, never approximate.
+"""Filters for Qdrant's engines: one translation for Edge and for the client.
 
-What an engine cannot decide as `Filter.matches` does is not pushed down: the translation then lets
-more through and says so. A store still answers exactly::
+A condition that an engine cannot decide as `Filter.matches` does is not pushed down: the
+translation then passes more points, with `exact=False`. A store filters these in memory::
 
     pushed = to_edge(where, indexes)
     if not pushed.exact:
@@ -9,13 +9,12 @@ more through and says so. A store still answers exactly::
         pushed = to_edge(IdIn(ids))
     search(filter=pushed.filter)
 
-Not decided alike by memory, Edge 0.9 and client 1.20 are case-insensitive text, integers from 2**53
-on and floats of more than 15 digits (Qdrant rounds them), fields with `"` or a backslash in the
-name (its paths cannot spell them), and what is asked of an index of the wrong kind: dates of a
-"float" index, numbers of a "datetime" index. So the translation must be told the payload `indexes`
-that exist, and an index must not change its kind before the search; `index_fields` never wants a
-"float" or "datetime" index changed. It also counts on a store of long floats to write a `stand_in`
-for each: where one does not, those next to a bound may fall on its wrong side.
+Edge 0.9 and client 1.20 cannot decide, or decide otherwise than memory: case-insensitive text,
+integers from 2**53 on and floats of more than 15 digits (Qdrant rounds them), fields with `"` or a
+backslash in the name (its paths cannot spell them), dates on a "float" index, and numbers on a
+"datetime" index. So the translation needs the existing payload `indexes`, and an index must not
+change its kind before the search; `index_fields` never replaces a "float" or "datetime" index. Long
+floats must be stored as a `stand_in`: others may fall on the wrong side of a bound next to them.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ class Pushed(Generic[E]):
     """A filter translated for an engine.
 
     Args:
-        filter: the engine's filter; every passage that matches passes it.
-        exact: whether only those pass it. If False, check what passes with `Filter.matches`.
+        filter: the engine's filter; every matching passage passes it.
+        exact: whether only matching passages pass it. If False, check them with `Filter.matches`.
     """
 
     filter: E
@@ -61,11 +60,11 @@ class Pushed(Generic[E]):
 
 
 def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[qdrant_edge.Filter]:
-    """`where` for Qdrant Edge.
+    """Translate `where` for Qdrant Edge.
 
     Args:
         where: the filter.
-        indexes: the payload indexes that exist, path to kind: `{"metadata.year": "float"}`.
+        indexes: the existing payload indexes, path to kind: `{"metadata.year": "float"}`.
 
     >>> to_edge(Eq("year", 2020)).exact, to_edge(Eq("nanoseconds", 2**60)).exact
     (True, False)
@@ -105,19 +104,19 @@ def to_client(
     text: str | None = "text",
     finds_text: Callable[[], bool] = lambda: True,
 ) -> Pushed[qdrant_client.models.Filter]:
-    """`where` for qdrant-client, a server's or its local mode; see `to_edge`.
+    """Translate `where` for qdrant-client, with a server or in local mode; see `to_edge`.
 
-    An index of kind "integer", which `index_fields` never asks for, is taken at its word: the
-    field holds whole numbers.
+    A field with an index of kind "integer", which `index_fields` never creates, is expected to
+    hold whole numbers.
 
     Args:
         where: the filter.
-        indexes: the payload indexes that exist, path to kind.
-        key: spells the path of a metadata field; None for a field that is not to be pushed down.
-        point: gives Qdrant's id for a passage's; None for a passage that cannot be there.
-        text: the path of a passage's text; None where Qdrant cannot read it there.
-        finds_text: whether the server finds text inside strings, as from version 1.20 on; asked
-            only where the filter needs to know.
+        indexes: the existing payload indexes, path to kind.
+        key: spells the path of a metadata field; None for a field not to push down.
+        point: maps a passage's id to Qdrant's; None for a passage that cannot be in the collection.
+        text: the path of a passage's text; None if Qdrant cannot read it.
+        finds_text: tests whether the server finds text inside strings, as from version 1.20 on;
+            called only if the filter needs it.
 
     >>> from hybridge.filters import Gte
     >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
@@ -125,13 +124,13 @@ def to_client(
     """
     from qdrant_client import models
 
-    def contains(key: str, wanted: str) -> Any:
-        match = models.MatchSubstring(substring=wanted)
+    def contains(key: str, substring: str) -> Any:
+        match = models.MatchSubstring(substring=substring)
         return models.FieldCondition(key=key, match=match) if finds_text() else None
 
-    def text_contains(wanted: str) -> Any:
-        holds = None if text is None else contains(text, wanted)
-        # What others wrote there may be a list, which is no text.
+    def text_contains(substring: str) -> Any:
+        holds = None if text is None else contains(text, substring)
+        # Another program may have written a list there, which is no text.
         elements = models.IsEmptyCondition(is_empty=models.PayloadField(key=f"{text}[]"))
         return None if holds is None else models.Filter(must=[holds, elements])
 
@@ -158,7 +157,7 @@ def to_client(
 
 @dataclass(frozen=True)
 class _Engine:
-    """What the two engines call alike things; None where one has no word for it."""
+    """The constructors of an engine's filters; None where it has none."""
 
     all_of: Callable[[list[Any]], Any]
     any_of: Callable[[list[Any]], Any]
@@ -176,11 +175,11 @@ class _Engine:
     key: Callable[[Path], str | None] = payload_path
 
 
-# A condition, or None where every passage must be let through; and whether it is exact.
+# A condition, or None if every passage must pass; and whether it is exact.
 _Part: TypeAlias = tuple[Any, bool]
 _UNDECIDED: _Part = (None, False)
-# How far from a number Qdrant may hold it, with a margin: in units of its last place, and at least.
-_ULPS, _LEAST = 512, 1e-21
+# How far Qdrant may move a number, with a margin: in units of its last place, and the minimum.
+_ULPS, _MINIMUM = 512, 1e-21
 
 
 def _translate(where: Filter, engine: _Engine, indexes: Mapping[str, str]) -> Pushed[Any]:
@@ -189,8 +188,8 @@ def _translate(where: Filter, engine: _Engine, indexes: Mapping[str, str]) -> Pu
 
 
 def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, str]) -> _Part:
-    # Negations are moved down to the single conditions, because only there does "lets more
-    # through" keep its direction.
+    # Negations move down to the single conditions: the negation of a filter that passes more
+    # points would pass fewer.
     match where:
         case Not():
             return _push(where.filter, not negated, engine, indexes)
@@ -202,7 +201,7 @@ def _push(where: Filter, negated: bool, engine: _Engine, indexes: Mapping[str, s
                 return engine.all_of(conditions), exact
             if len(conditions) < len(parts):
                 return _UNDECIDED
-            # An empty "should" would let everything through.
+            # An empty "should" would pass everything.
             return engine.any_of(conditions) if conditions else engine.has_id([]), exact
         case IdIn():
             condition: Any = engine.has_id(sorted(where.ids))
@@ -275,6 +274,6 @@ def _range(
         return _UNDECIDED
     if abs(bound) < 2**53 if isinstance(bound, int) else is_short(bound):
         return engine.field(key=key, range=engine.numbers(**dict.fromkeys(sides, bound))), True
-    slack = max(_ULPS * math.ulp(bound), _LEAST)
+    slack = max(_ULPS * math.ulp(bound), _MINIMUM)
     limits = {f"{side[0]}te": bound + (slack if side[0] == "l" else -slack) for side in sides}
     return engine.field(key=key, range=engine.numbers(**limits)), False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from itertools import chain
 from math import inf, isfinite, isnan
 from numbers import Real
-from typing import ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,11 @@ from ..errors import InvalidInputError
 from ..passages import JSON
 
 __all__ = [
-    "Configured",
     "Fusion",
     "Scores",
     "add_up",
     "check_weights",
-    "fuse_normalized",
     "read_scores",
-    "standardize",
     "sum_in_order",
 ]
 
@@ -34,7 +30,7 @@ Scores: TypeAlias = NDArray[np.float64]
 
 @runtime_checkable
 class Fusion(Protocol):
-    """Makes one run out of several. A run maps each candidate to a score; its order is irrelevant.
+    """A method that makes one run out of several; a run maps each candidate to a score, unordered.
 
     Attributes:
         name: what the registry knows it by.
@@ -52,7 +48,7 @@ class Fusion(Protocol):
     def fuse(
         self, runs: Sequence[Mapping[K, float]], weights: Sequence[float] | None = None
     ) -> dict[K, float]:
-        """The fused score of every candidate of any run; a run without candidates adds nothing.
+        """Return the fused score of every candidate; a run without candidates adds nothing.
 
         Args:
             runs: one mapping a retriever, from candidate to score.
@@ -66,24 +62,12 @@ class Fusion(Protocol):
         ...
 
     def to_config(self) -> dict[str, JSON]:
-        """Name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
+        """Return name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
         ...
 
 
-@dataclass(frozen=True)
-class Configured:
-    """Gives a frozen dataclass the `to_config` that `Fusion` asks for."""
-
-    name: ClassVar[str]
-    weighted: ClassVar[bool] = True
-
-    def to_config(self) -> dict[str, JSON]:
-        """Name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
-        return {"name": self.name, **asdict(self)}
-
-
 def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
-    """One weight a run, summing to 1; None stands for equal weights.
+    """Return one weight a run, summing to 1; None stands for equal weights.
 
     Raises:
         InvalidInputError: not one weight a run, a weight that is negative or no finite number, or
@@ -115,7 +99,7 @@ def _weight(weight: object) -> float:
 
 
 def read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None) -> Scores:
-    """The scores of a run that has candidates, as float64, once it is sure that they are finite.
+    """Return the scores of a run that has candidates as float64; raise if one is not finite.
 
     Args:
         run: a score for each candidate.
@@ -135,55 +119,8 @@ def read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None)
     return scores
 
 
-def standardize(scores: Scores, *, sample: bool = False) -> Scores:
-    """The scores' distances from their mean in standard deviations; all 0 for equal scores.
-
-    Args:
-        scores: finite, at least one in each row: shape (scores,) or (rows, scores).
-        sample: divide the variance by n - 1, as for a sample, and not by n.
-
-    >>> standardize(np.array([[1.0, 3.0], [7.0, 7.0]])).tolist()
-    [[-1.0, 1.0], [0.0, 0.0]]
-    """
-    low = scores.min(axis=-1, keepdims=True)
-    width = scores.max(axis=-1, keepdims=True) - low
-    width[width == 0] = 1
-    # On [0, 1] no square can overflow or vanish, whatever unit the scores came in.
-    unit = (scores - low) / width
-    # Sums over the sorted scores do not depend on the order that the run was written down in.
-    ordered = np.sort(unit)
-    count = ordered.shape[-1]
-    mean = ordered.sum(axis=-1, keepdims=True) / count
-    ordered -= mean
-    variance = (ordered * ordered).sum(axis=-1, keepdims=True) / max(count - sample, 1)
-    variance[variance == 0] = 1
-    standardized: Scores = (unit - mean) / np.sqrt(variance)
-    return standardized
-
-
-def fuse_normalized(
-    runs: Sequence[Mapping[K, float]],
-    weights: Sequence[float] | None,
-    normalize: Callable[[Scores], tuple[Scores, float]],
-) -> dict[K, float]:
-    """The weighted sum of normalised scores (CombSUM over shares of the weights).
-
-    Args:
-        runs: one mapping a retriever, from candidate to score.
-        weights: one a run, or None.
-        normalize: turns one run's scores into normalised ones, and the contribution that a
-            candidate gets which this run lacks.
-    """
-    parts = []
-    for run, weight in zip(runs, check_weights(weights, len(runs)), strict=True):
-        if run:
-            scores, missing = normalize(read_scores(run))
-            parts.append((run, weight * scores, weight * missing))
-    return add_up(parts)
-
-
 def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, float]:
-    """Each candidate's contributions, added up so that the parts' order is irrelevant.
+    """Add up each candidate's contributions, in whatever order the parts come.
 
     Args:
         parts: what each run contributes: its candidates, what they get, and what a candidate gets
@@ -204,7 +141,7 @@ def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, floa
 
 
 def sum_in_order(rows: Scores) -> list[float]:
-    """The sum of each column, from its least value to its greatest, so that rows may swap.
+    """Return the sum of each column, from its least value to its greatest, so rows may swap.
 
     >>> sum_in_order(np.array([[1.0, 2.0], [0.5, -2.0]]))
     [1.5, 0.0]

@@ -18,7 +18,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class RunPart(Generic[K]):
-    """What a run adds to every candidate's fused score.
+    """A run's contribution to every candidate's fused score.
 
     Args:
         weight: what its normalised scores are multiplied by.
@@ -29,14 +29,14 @@ class RunPart(Generic[K]):
     normalised: Mapping[K, float]
 
     def part(self, candidate: K) -> float:
-        """What the run adds to the candidate's fused score."""
+        """Return what the run adds to the candidate's fused score."""
         return self.weight * self.normalised[candidate]
 
 
 def fusion_parts(
     fusion: Fusion, runs: Sequence[Mapping[K, float]], weights: Sequence[float] | None = None
 ) -> list[RunPart[K]] | None:
-    """What each run adds to the fused scores, where they are sums of what runs add.
+    """Return what each run adds to the fused scores, where they are sums of what runs add.
 
     A fusion is asked for each run's scores alone, by giving it all of the weight; one that knows
     no weights, by leaving the other runs out. Nothing is taken for granted: that the parts do sum
@@ -50,8 +50,9 @@ def fusion_parts(
     Returns:
         One part a run; None where the fused scores are no such sum.
 
-    >>> from .z_score import ZScore
-    >>> parts = fusion_parts(ZScore(), [{"a": 3.0, "b": 1.0}, {"b": 0.9, "c": 0.5}], [3, 1])
+    >>> from .convex import ConvexCombination
+    >>> runs = [{"a": 3.0, "b": 1.0}, {"b": 0.9, "c": 0.5}]
+    >>> parts = fusion_parts(ConvexCombination(), runs, [3, 1])
     >>> [(part.weight, part.normalised["a"], part.part("a")) for part in parts]
     [(0.75, 1.0, 0.75), (0.25, -1.0, -0.25)]
     """

@@ -98,7 +98,7 @@ def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Qd
 
 
 class Attached:
-    """The home of an attached index.
+    """The storage of an attached index.
 
     Args:
         target: the collection.
@@ -106,15 +106,16 @@ class Attached:
         writable: whether passages may be added and deleted.
     """
 
-    bm25_file: Path | None = None
+    derived: Path | None = None
     generation = ""
+    is_served = True
     is_shared = True
     is_temporary = False
     address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
         self.store: VectorStore = ForeignStore(
-            target.client, target.collection, manifest.store, target.layout, target.vector.name
+            target.client, target.collection, manifest.store, target.layout
         )
         self.manifest = manifest
         self._target = target
@@ -130,7 +131,7 @@ class Attached:
             "attach to the collection there, with HybridIndex.attach and a client of that process"
         )
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         if self.is_read_only:
             raise ReadOnlyError(
                 f"collection {self._target.collection!r} is attached for reading only: give "
@@ -149,13 +150,13 @@ class Attached:
             self._target.layout.payload(passage)  # which may refuse it
             yield passage
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Nothing to do: nothing derived outlives this object."""
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # nobody else has this manifest
 
     def current(self) -> VectorStore:

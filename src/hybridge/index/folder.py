@@ -1,10 +1,11 @@
 """An index in a folder, with the embedded engine.
 
-A folder holds `manifest.json`, the passages and vectors in `points/`, and the BM25 counts derived
-from them in `bm25.npz`. `generation.json` holds a token that changes before the first write after
-the counts were saved, so counts that carry another token are stale. `seal.json` is there while the
-index is closed: the sizes of the engine's files, by which truncated ones are found. `lock` is held
-by the process that may write, `changes` for a moment by whoever writes or copies the points.
+A folder holds `manifest.json`, the passages and vectors in `points/`, and what stages derive from
+them in a file each, such as `bm25.npz`. `generation.json` holds a token that changes before the
+first write after these were saved, so those that carry another token are stale. `seal.json` is
+there while the index is closed: the sizes of the engine's files, by which truncated ones are found.
+`lock` is held by the process that may write, `changes` for a moment by whoever writes or copies the
+points.
 """
 
 from __future__ import annotations
@@ -33,15 +34,14 @@ from ..vectors.store import VectorStore
 from .gate import Gate
 from .manifest import Manifest, read_json, write_json
 
-__all__ = ["BM25", "CHANGES", "GENERATION", "POINTS", "Folder", "check_seal", "read_manifest"]
+__all__ = ["CHANGES", "GENERATION", "POINTS", "Folder", "check_seal", "is_derived", "read_manifest"]
 
-BM25, CHANGES, GENERATION, POINTS = "bm25.npz", "changes", "generation.json", "points"
+CHANGES, GENERATION, POINTS = "changes", "generation.json", "points"
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _SEAL = "seal.json"
 # What a folder without a manifest may hold and still be taken for empty: a half-made index.
-# A file that a kill caught being written goes by its temporary name.
-_FILES = (GENERATION, BM25, _MANIFEST, _SEAL)
+_FILES = (GENERATION, _MANIFEST, _SEAL)
 _LOCKS = frozenset({_LOCK, CHANGES})
 _OURS = _LOCKS | {POINTS, *_FILES, *(f".{name}.tmp" for name in _FILES)}
 
@@ -57,6 +57,7 @@ class Folder:
         temporary: the temporary folder that `path` is in, if it is in one.
     """
 
+    is_served = False
     is_shared = False
     is_read_only = False
 
@@ -123,8 +124,8 @@ class Folder:
         return "temporary" if self._temporary else str(self._path)
 
     @property
-    def bm25_file(self) -> Path | None:
-        return None if self._temporary else self._path / BM25
+    def derived(self) -> Path | None:
+        return None if self._temporary else self._path
 
     @property
     def address(self) -> Mapping[str, str] | None:
@@ -139,20 +140,20 @@ class Folder:
             )
         return f"open it there, with HybridIndex.open({str(self._path)!r}, read_only=True)"
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         return passages
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         if not self._touched:
             self.generation = uuid.uuid4().hex
             write_json(self._path / GENERATION, self.generation)
             self._touched = True
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # the folder has one writer
 
     def current(self) -> VectorStore:
@@ -232,8 +233,19 @@ def _check_room(path: Path, *, overwrite: bool) -> None:
             raise IndexExistsError(
                 f"there is an index at {path} already: open it, or pass overwrite=True"
             )
-    elif path.is_dir() and any(entry.name not in _OURS for entry in path.iterdir()):
+    elif path.is_dir() and not all(_is_ours(entry) for entry in path.iterdir()):
         raise IndexExistsError(f"{path} holds other files: choose an empty or a new folder")
+
+
+def is_derived(path: Path) -> bool:
+    """Return whether a file of an index's folder is what a stage derived from the passages."""
+    return path.suffix == ".npz" and (path.stem == "bm25" or path.stem.startswith("stage-"))
+
+
+def _is_ours(path: Path) -> bool:
+    # A file that a kill caught being written goes by its temporary name.
+    whole = path.with_name(path.name.removeprefix(".").removesuffix(".tmp"))
+    return path.name in _OURS or is_derived(whole)
 
 
 def _build(path: Path, manifest: Manifest) -> None:
@@ -243,11 +255,13 @@ def _build(path: Path, manifest: Manifest) -> None:
     either none or a whole one.
     """
     (path / _MANIFEST).unlink(missing_ok=True)
-    for name in _OURS - _LOCKS:
-        if (path / name).is_dir():
-            shutil.rmtree(path / name)
+    for entry in path.iterdir():
+        if entry.name in _LOCKS or not _is_ours(entry):
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
         else:
-            (path / name).unlink(missing_ok=True)
+            entry.unlink()
     EdgeStore.create(path / POINTS, manifest.store).close()
     write_json(path / GENERATION, uuid.uuid4().hex)
     write_json(path / _MANIFEST, manifest.to_config())

@@ -1,31 +1,53 @@
-"""`HybridIndex`: passages to add, delete, filter and find, by BM25 and by meaning."""
+"""`HybridIndex`: passages to add, delete, filter and find, by any number of stages."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from ..arguments import check_count, check_ids
-from ..errors import InvalidInputError
-from ..filters import as_filter
-from ..passages import JSON, Passage, unique_passages
-from ..protocols import Where
+from ..analyzer import Analyzer, AnalyzerLike
+from ..arguments import check_count, check_ids, check_k, check_queries, check_share
+from ..copying import pickle_nowhere
+from ..errors import ClosedError, CopyError, InvalidInputError
+from ..filters import Filter, as_filter
+from ..fusion import Fusion, from_config, get_fusion
+from ..lexical.parameters import BM25Parameters, check_bm25
+from ..passages import JSON, Hit, Passage
+from ..protocols import Encoder, Where
+from ..stages.bm25 import BM25, Lexical, OpenBM25
+from ..stages.dense import Dense, EncoderLike
+from ..stages.late_interaction import OpenLateInteraction
+from ..stages.stage import OpenStage, Stage
+from ..vectors.layouts import Layout
+from ..vectors.options import HNSW, Distance, FieldKind, Quantization
+from .attached import Attached, Target, find_target
 from .info import describe
-from .making import Making
-from .searchable import Searchable
-from .staging import Column, Staged, dense_column, staged, token_column
-from .truncation import truncated_among
+from .lock import IndexLock
+from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .search import SearchOptions, run_batched, run_search
+from .settings import check_stage_weights, chosen_stages, make_manifest
+from .single_stage import DenseRetriever, LateReranker, StageRetriever
+from .stage_changes import add_stage, remove_stage
+from .storage import Storage, create_storage, open_storage
+from .tuned import TunedIndex, check_tuning
+from .writer import IndexWriter
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["HybridIndex"]
 
-# Texts by which `info` says how many are truncated.
-_SAMPLE = 1_000
 
-
-class HybridIndex(Making, Searchable):
-    """A persistent, updatable, filterable index, searched by BM25 and a bi-encoder together.
+class HybridIndex:
+    """A persistent, updatable, filterable index, searched by several stages together.
 
     Make one with `create`, find it again with `open`; both are context managers. Everything but
     `close` may be called from many threads.
@@ -42,13 +64,321 @@ class HybridIndex(Making, Searchable):
     ['p1']
     """
 
-    _warned_of_truncation: frozenset[str] = frozenset()
+    def __init__(self, storage: Storage, stages: Sequence[Stage]) -> None:
+        """Not for users: `create`, `open` and `attach` check what this takes for granted."""
+        self._storage = storage
+        self._lock = IndexLock(storage)
+        self._stages = OpenStages(storage, stages)
+        self._writer = IndexWriter(storage, self._lock, self._stages)
+        self._fusion = from_config(storage.manifest.fusion)
+        # Closes an index that nobody closed, when it is collected or the process ends.
+        self._finalizer = weakref.finalize(self, _shut, storage, self._stages, os.getpid())
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        stages: Sequence[Stage] | None = None,
+        encoder: EncoderLike = None,
+        lexical: Lexical | None = None,
+        analyzer: AnalyzerLike = None,
+        bm25: BM25Parameters | None = None,
+        fusion: str | Fusion = "convex",
+        weights: Mapping[str, float] | None = None,
+        depth: int = 100,
+        distance: Distance = "cosine",
+        hnsw: HNSW | None = None,
+        quantization: Quantization | None = None,
+        filter_fields: Mapping[str, FieldKind] | None = None,
+        late_interaction: Any = None,
+        overwrite: bool = False,
+    ) -> Self:
+        """Create a new, empty index.
+
+        Args:
+            path: a missing or empty folder for an embedded index; without `path` and `url`, a
+                temporary one that goes when the index is closed.
+            url: a Qdrant server, or ``":memory:"`` for qdrant-client's engine in this process.
+            api_key: the key a protected server asks for.
+            collection: the collection's name on the server.
+            stages: what the index searches by, any number of `hybridge.stages`: `BM25`, `Dense`,
+                `LateInteraction` and those of other packages, each under its own name. None stands
+                for ``[BM25(), Dense()]`` with what the arguments from `encoder` to
+                `late_interaction` say, the short form.
+            encoder: a model's name or path, an `Encoder`, a SentenceTransformer, or None for the
+                default model.
+            lexical: ``"bm25s"`` keeps BM25 in arrays beside the store, fastest for a corpus that
+                stays; ``"qdrant"`` keeps it in the store, for one that changes or is shared. None
+                chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
+            analyzer: an `Analyzer`, a language, or a function from a text to its terms; None
+                stands for English.
+            bm25: `hybridge.lexical.BM25Parameters`: variant, k1 and b; None for lucene, 1.2, 0.75.
+            fusion: a method's name or object, see `hybridge.fusion`.
+            weights: one weight for each stage that finds candidates; equal ones by default, as in
+                ``{"bm25": 0.5, "dense": 0.5}``.
+            depth: candidates each stage contributes, never less than a search's `k`.
+            distance: ``"cosine"``, or ``"dot"`` for models trained with it.
+            hnsw: `hybridge.vectors.HNSW`: approximate dense search, for 100,000 passages and more,
+                once `optimize` was called; None searches exactly.
+            quantization: ``"int8"`` or ``"binary"`` copies of the vectors for a faster first pass,
+                once `optimize` was called.
+            filter_fields: metadata fields that searches will filter by, name to kind of value:
+                ``{"year": "float", "topic": "keyword"}``; the other kinds are ``"datetime"`` and
+                ``"bool"``. They are indexed from the start. Others are indexed when a search first
+                filters by them, or by `optimize` where there are more than 50,000 passages.
+            late_interaction: True keeps a vector for every second token as well, by which each
+                search then judges its candidates; see `hybridge.stages.LateInteraction` for other
+                models and settings, of which it takes an encoder or the whole.
+            overwrite: replace an index that is there already; nothing else is ever overwritten.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or excludes another.
+            IndexExistsError: there is something at this place already.
+            ModelNotFoundError: the encoder's model is neither on disk nor reachable.
+        """
+        chosen = chosen_stages(
+            stages,
+            encoder=encoder,
+            lexical=lexical,
+            analyzer=analyzer,
+            bm25=bm25,
+            distance=distance,
+            late_interaction=late_interaction,
+            served=url is not None and url != ":memory:",
+        )
+        manifest = make_manifest(
+            chosen,
+            fusion=fusion,
+            weights=weights,
+            depth=depth,
+            hnsw=hnsw,
+            quantization=quantization,
+            filter_fields=filter_fields,
+        )
+        storage = create_storage(path, url, api_key, collection, manifest, overwrite=overwrite)
+        with _closed_on_failure(storage):
+            return cls(storage, chosen)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        stages: Sequence[Stage] = (),
+        encoder: EncoderLike = None,
+        analyzer: AnalyzerLike = None,
+        late_interaction: Any = None,
+        read_only: bool | None = None,
+        reanalyze: bool = False,
+    ) -> Self:
+        """Open the index that `create` made at this place; arguments as for `create`.
+
+        One process at a time opens a folder for writing, any number for reading only, beside it or
+        on a medium that is read-only. A reader works on a private copy of the state at the moment
+        of opening, which takes the size of the folder in temporary files; `refresh` follows the
+        writer.
+
+        Args:
+            stages: definitions of stages by which to open those of the same name, where the index
+                cannot make them of what it keeps, such as a `Dense` over a function.
+            encoder: for the first dense stage; None loads the model it was made with; where that
+                was an object that has no name, it must be given again.
+            analyzer: None for the one the index was made with; a function must be given again.
+            late_interaction: None loads the encoder of tokens that the index was made with; where
+                that was an object that has no name, it must be given again. Of a `LateInteraction`
+                only its encoder counts.
+            read_only: True opens for reading only, False for writing. None tries to open for
+                writing, and where another process has the index open or the folder cannot be
+                written to, opens for reading only and logs it; see `is_read_only`.
+            reanalyze: with ``lexical="qdrant"`` on a server, write the terms of all passages anew
+                if another release of the stemmer or the like wrote them, which is refused
+                otherwise. Close the index everywhere else first. An index in a folder does it by
+                itself.
+
+        Raises:
+            IndexNotFoundError: there is no index at this place.
+            IndexLockedError: it is open for writing already, and ``read_only=False``.
+            ReadOnlyError: the folder cannot be written to, and ``read_only=False``.
+            CorruptIndexError: its files are damaged, or no index's.
+            EncoderMismatchError: it was made with another encoder or analyzer, or its terms on a
+                server by another release of what the analyzer depends on.
+        """
+        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        with _closed_on_failure(storage):
+            given = _given(storage, stages, encoder, analyzer, late_interaction)
+            restored = restored_stages(storage.manifest, given, storage.place)
+            if reanalyze:
+                storage.validate(())
+                for stage in restored:
+                    if isinstance(stage, BM25):
+                        stage.reanalyze(IndexStageStorage(storage, stage.name))
+            return cls(storage, restored)
+
+    @classmethod
+    def attach(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        *,
+        layout: Layout,
+        encoder: EncoderLike,
+        api_key: str | None = None,
+        analyzer: AnalyzerLike = None,
+        bm25: BM25Parameters | None = None,
+        fusion: str | Fusion = "convex",
+        weights: Mapping[str, float] | None = None,
+        depth: int = 100,
+        writable: bool = False,
+    ) -> Self:
+        """Return an index over a Qdrant collection that LangChain, LlamaIndex or others wrote.
+
+        Nothing is written to it, no payload index either. Its texts are read once, for BM25, which
+        lives in this process; what others add later is found by meaning at once, and by BM25 after
+        `refresh`. A passage's id is the point's, as a string.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the collection's name.
+            layout: how passages lie in it: a `hybridge.vectors.PayloadLayout`, an adapter's
+                layout, or one of your own.
+            encoder: the one that the collection was written with, as for `create`.
+            api_key: the key a protected server asks for, with a url.
+            analyzer: as for `create`, as are `bm25`, `fusion`, `weights` and `depth`.
+            writable: let `add` and `delete` change the collection, in its own layout. An added
+                passage's id must be a UUID or a whole number, and it has no sparse vector.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or the collection has no such vector, or
+                one that is compared by another distance than cosine or dot product.
+            IndexNotFoundError: there is no such collection.
+            EncoderMismatchError: the encoder's vectors are of another length than its.
+
+        >>> from qdrant_client import QdrantClient, models
+        >>> from hybridge import CallableEncoder, HybridIndex
+        >>> from hybridge.vectors import PayloadLayout
+        >>> client = QdrantClient(":memory:")
+        >>> params = models.VectorParams(size=1, distance=models.Distance.DOT)
+        >>> _ = client.create_collection("docs", vectors_config=params)
+        >>> payload = {"page_content": "Green beets", "metadata": None}
+        >>> _ = client.upsert("docs", [models.PointStruct(id=7, vector=[1.0], payload=payload)])
+        >>> ones = CallableEncoder(lambda texts: [[1.0] for _ in texts], identity="ones")
+        >>> layout = PayloadLayout("page_content", "metadata")
+        >>> with HybridIndex.attach(client, "docs", layout=layout, encoder=ones) as index:
+        ...     index.bm25.search(["beets"])[0][0].passage
+        Passage(id='7', text='Green beets', metadata={})
+        >>> client.close()
+        """
+        words = BM25(analyzer, lexical="bm25s", parameters=bm25)
+        target = find_target(client_or_url, collection, layout, api_key)
+        with _closed_on_failure(target):
+            dense = Dense(encoder, distance=target.vector.distance)
+            target.check_encoder(dense.encoder)
+            manifest = make_manifest(
+                [words, dense],
+                fusion=fusion,
+                weights=weights,
+                depth=depth,
+                vectors={dense.name: target.vector.name},
+            )
+            return cls(Attached(target, manifest, writable=writable), [words, dense])
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the index goes when it is closed, with all that is in it."""
+        return self._storage.is_temporary
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the index was opened for reading only: `refresh` then follows its writer."""
+        return self._storage.is_read_only
+
+    @property
+    def lexical(self) -> Lexical | None:
+        """Where the first BM25 stage lives: ``"bm25s"`` or ``"qdrant"``."""
+        return self._stages.first(BM25).lexical
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What makes terms of queries and passages for the first BM25 stage."""
+        return self._stages.first(BM25).analyzer
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes vectors of queries and passages for the first dense stage."""
+        return self._stages.first(Dense).encoder
+
+    @property
+    def stages(self) -> dict[str, StageRetriever]:
+        """Each stage alone, by name, in their order: a `Retriever` and `Scorer`.
+
+        >>> from hybridge import CallableEncoder
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     list(index.stages)
+        ['bm25', 'dense']
+        """
+        return {name: self._single(name) for name in self._stages.definitions}
+
+    def _single(self, name: str) -> StageRetriever:
+        opened = self._stages.opened[name]
+        if isinstance(opened, OpenLateInteraction):
+            return LateReranker(self, name)
+        is_dense = isinstance(self._stages.definitions[name], Dense)
+        return DenseRetriever(self, name) if is_dense else StageRetriever(self, name)
+
+    @property
+    def bm25(self) -> StageRetriever:
+        """The first BM25 stage alone, a `Retriever` and `Scorer`.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        return self._single(self._stages.first(BM25).name)
+
+    @property
+    def dense(self) -> DenseRetriever:
+        """The first dense stage alone, a `Retriever` and `Scorer`.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        return DenseRetriever(self, self._stages.first(Dense).name)
+
+    @property
+    def late_interaction(self) -> LateReranker | None:
+        """The first late-interaction stage alone, a `Reranker` and `Retriever`; None without."""
+        late = self._stages.late
+        return LateReranker(self, late[0].name) if late else None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The options of a search that is given none: keywords of `tuned`."""
+        manifest = self._storage.manifest
+        options: dict[str, Any] = {
+            "fusion": self._fusion,
+            "weights": dict(manifest.weights),
+            "depth": manifest.depth,
+        }
+        for stage in self._stages.definitions.values():
+            if isinstance(stage, BM25):
+                options.setdefault("bm25", stage.parameters)
+        if late := self._stages.late:
+            blends = {stage.name: stage.stage.blend for stage in late}
+            options["blend"] = blends if len(late) > 1 else late[0].stage.blend
+        return options
 
     def add(
         self,
         passages: Iterable[Passage],
         *,
-        vectors: ArrayLike | None = None,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
         token_vectors: Sequence[ArrayLike] | None = None,
         batch_size: int | None = None,
         progress: bool | None = None,
@@ -66,7 +396,7 @@ class HybridIndex(Making, Searchable):
         Args:
             passages: any iterable, however long.
             vectors: the passages' vectors, shape (passages, dimension), if you have them already;
-                they replace stored ones.
+                they replace stored ones. Those of several stages are a mapping from their names.
             token_vectors: the same for late interaction: a matrix a passage, shape (its tokens,
                 their dimension), each row of length 1.
             batch_size: how many texts the encoder gets at most in one call, for a server that
@@ -80,66 +410,7 @@ class HybridIndex(Making, Searchable):
             InvalidInputError: a passage or a vector is not valid, or an id comes twice; nothing
                 was written.
         """
-        admitted = self._admit(passages)
-        store = self._home.store
-        dense, tokens = self._columns(vectors, token_vectors)
-        size = None if batch_size is None else check_count(batch_size, "batch_size")
-        stored = self._stored if vectors is None and token_vectors is None else None
-        with staged(admitted, dense, tokens, progress, self._joint, size, stored) as waiting:
-            if len(waiting):
-                with self._access.turn():
-                    incoming = (passage for batch in waiting for passage in batch.passages)
-                    self._in_steps(self._lexical.learn(incoming, len(waiting)))
-                    for batch in waiting:
-                        self._write(batch)
-                    self._in_steps(self._lexical.refresh())
-                    store.flush()
-            for column in filter(None, (dense, tokens)):
-                self._warned_of_truncation |= column.truncation.warn(self._warned_of_truncation)
-            return len(waiting) + waiting.unchanged
-
-    def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
-        """The stored passages that have the ids of these, by id."""
-        found = self.get([passage.id for passage in passages])
-        return {passage.id: passage for passage in found if passage is not None}
-
-    def _write(self, batch: Staged) -> None:
-        if batch.dense is None:
-            self._keep_vectors(batch.passages)
-            return
-        prepared = self._lexical.prepare(batch.passages)
-        with self._changing():
-            self._home.store.upsert(batch.passages, batch.dense, prepared.sparse, batch.tokens)
-            self._lexical.upsert(batch.passages, prepared)
-
-    def _keep_vectors(self, passages: Sequence[Passage]) -> None:
-        """Write passages of which the metadata alone are new."""
-        found = self._stored(passages)
-        texts = {id_: passage.text for id_, passage in found.items()}
-        kept = [passage for passage in passages if texts.get(passage.id) == passage.text]
-        with self._changing():
-            self._home.store.replace_payloads(kept)
-            self._lexical.update_metadata()
-        # Deleted, or given another text, since their vectors were found to be there.
-        if changed := [passage for passage in passages if texts.get(passage.id) != passage.text]:
-            with staged(changed, *self._columns(), progress=False, joint=self._joint) as waiting:
-                for batch in waiting:
-                    self._write(batch)
-
-    def _columns(
-        self, vectors: ArrayLike | None = None, token_vectors: Sequence[ArrayLike] | None = None
-    ) -> tuple[Column, Column | None]:
-        """The kinds of vectors that a passage has here, given or to be encoded."""
-        options = self._home.store.options
-        dense = dense_column(vectors, self._encoder, options.dimension)
-        if self._token_encoder is None or options.tokens is None:
-            if token_vectors is not None:
-                raise InvalidInputError(
-                    "this index keeps no token_vectors: create it with late_interaction=True"
-                )
-            return dense, None
-        dimension = options.tokens.dimension
-        return dense, token_column(token_vectors, self._token_encoder, dimension)
+        return self._writer.add(passages, vectors, token_vectors, batch_size, progress)
 
     def update_metadata(
         self,
@@ -173,36 +444,7 @@ class HybridIndex(Making, Searchable):
         1
         {'year': 2020, 'lang': 'en'}
         """
-        self._admit(())
-        names = check_ids(ids)
-        given = [metadata] * len(names) if isinstance(metadata, Mapping) else list(metadata)
-        if len(given) != len(names):
-            raise InvalidInputError(
-                f"{len(given)} mappings of metadata for {len(names)} ids: give one for all, or one "
-                "an id"
-            )
-        store = self._home.store
-        with self._access.turn(), self._changing():
-            found = store.get([store.point(name) for name in names])
-            stored = {passage.id: passage for passage in found.values()}
-            if missing := [name for name in names if name not in stored]:
-                raise InvalidInputError(
-                    f"there is no passage {missing[0]!r} in this index: add it first"
-                )
-            changed = list(
-                unique_passages(
-                    Passage(
-                        name,
-                        stored[name].text,
-                        new if replace else {**stored[name].metadata, **new},
-                    )
-                    for name, new in zip(names, given, strict=True)
-                )
-            )
-            store.replace_payloads(changed)
-            self._lexical.update_metadata()
-            store.flush()
-        return len(changed)
+        return self._writer.update_metadata(ids, metadata, replace=replace)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Where | None = None) -> int:
         """Delete passages by their ids or by a filter; ids that are not there are no error.
@@ -213,37 +455,68 @@ class HybridIndex(Making, Searchable):
         Raises:
             InvalidInputError: neither or both of `ids` and `where` were given.
         """
-        if (ids is None) == (where is None):
-            raise InvalidInputError("delete needs either ids or where, to say what to delete")
-        self._admit(())
-        store, chosen = self._home.store, as_filter(where)
-        wanted = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
-        with self._access.turn():
-            with self._changing():
-                if chosen is not None:
-                    store.prepare(chosen)
-                    self._access.fields.look(chosen, store.some)
-                    points = store.matching(chosen)
-                else:
-                    points = list(store.existing(wanted))
-                if points:
-                    self._lexical.delete(points)
-                    store.delete(points)
-            if points:
-                self._in_steps(self._lexical.refresh())
-                store.flush()
-        return len(points)
+        return self._writer.delete(ids, where)
+
+    def add_stage(
+        self, stage: Stage, *, weight: float | None = None, progress: bool | None = None
+    ) -> None:
+        """Add a stage to an index that may hold passages already: these are encoded for it.
+
+        Searches and writes go on meanwhile, and searches leave the stage out until it is whole. If
+        this is interrupted, the index is as it was before; the same call then goes on where it
+        stopped, and `remove_stage` gives up.
+
+        Args:
+            stage: a `hybridge.stages` definition, with a name of its own.
+            weight: its share of all weights, from 0 to 1; None for an equal one. The others keep
+                their proportions. A late-interaction stage has its blend instead.
+            progress: show a bar; None shows it on a terminal.
+
+        Raises:
+            InvalidInputError: no stage, a name that is taken, or another stage is half added.
+            ReadOnlyError: the index is open for reading only.
+
+        >>> from hybridge import CallableEncoder
+        >>> from hybridge.stages import Dense
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> vowels = CallableEncoder(
+        ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
+        ...     dimension=2, identity="vowels",
+        ... )
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     index.add([Passage("p1", "Bananas"), Passage("p2", "Green beets")])
+        ...     index.add_stage(Dense(vowels, name="vowels"))
+        ...     index.stages["vowels"].search(["an apple pie"])[0][0].passage.id
+        2
+        'p1'
+        """
+        storage, lock = self._storage, self._lock
+        add_stage(
+            storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
+        )
+
+    def remove_stage(self, name: str) -> None:
+        """Remove a stage with all that it keeps; or one that was added half.
+
+        Args:
+            name: the stage's.
+
+        Raises:
+            InvalidInputError: there is none of this name, or it is the last that finds candidates.
+            ReadOnlyError: the index is open for reading only.
+        """
+        remove_stage(self._storage, self._lock, self._stages, self._writer, name)
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
-        """The passages of these ids, None for an id that is not there."""
-        store = self._home.store
+        """Return the passages of these ids, None for an id that is not there."""
+        store = self._storage.store
         points = [store.point(id_) for id_ in check_ids(ids)]
-        with self._access.reading():
+        with self._lock.reading():
             found = store.get(points)
         return [found.get(point) for point in points]
 
     def matching(self, where: Where) -> list[Passage]:
-        """The passages that pass a filter, in no particular order.
+        """Return the passages that pass a filter, in no particular order.
 
         Raises:
             InvalidInputError: no filter, or one that is not valid.
@@ -259,19 +532,19 @@ class HybridIndex(Making, Searchable):
         chosen = as_filter(where)
         if chosen is None:
             raise InvalidInputError("matching needs a filter: iterate over the index for all of it")
-        store = self._home.store
-        with self._access.reading(chosen):
+        store = self._storage.store
+        with self._lock.reading(chosen):
             found = store.get(store.matching(chosen))
         return list(found.values())
 
     def __len__(self) -> int:
-        with self._access.reading():
-            return self._home.store.count()
+        with self._lock.reading():
+            return self._storage.store.count()
 
     def __iter__(self) -> Iterator[Passage]:
-        pages = self._home.store.pages()
+        pages = self._storage.store.pages()
         while True:
-            with self._access.reading():  # for a page at a time, so that the loop's body may write
+            with self._lock.reading():  # for a page at a time, so that the loop's body may write
                 page = next(pages, None)
             if page is None:
                 return
@@ -285,25 +558,334 @@ class HybridIndex(Making, Searchable):
         ``lexical="qdrant"`` BM25 then weighs by the exact average length, which else may be up to
         2 % off.
         """
-        if self._home.is_shared:  # a collection of others is theirs to tidy up
-            return
-        self._admit(())
-        with self._access.turn():
-            self._in_steps(self._lexical.refresh(exactly=True))
-            with self._changing():
-                self._home.store.optimize()
+        self._writer.optimize()
 
     def info(self) -> dict[str, JSON]:
-        """What this index is and holds, as JSON.
+        """Return what this index is and holds, as JSON.
 
-        Under ``truncated`` is how many passages have more than the `max_tokens` that the encoder
-        reads, out of 1,000 where there are more; None where the encoder has no limit, or does not
-        say (`SentenceTransformerEncoder` does).
+        Under ``stages`` is what each stage is made of. Where its encoder has a limit, and says so
+        (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
+        `max_tokens` that it reads, out of 1,000 where there are more.
         """
-        self._access.check()
-        return describe(self._home, len(self), truncated_among(self._encoder, self._sample()))
+        self._lock.check()
+        return describe(self._storage, self._lock, list(self._stages.definitions.values()))
 
-    def _sample(self) -> list[str]:
-        """The texts of some passages: all, where there are few."""
-        with self._access.reading():
-            return [passage.text for passage in self._home.store.some(_SAMPLE)]
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+        blend: float | Mapping[str, float] | None = None,
+        bm25: BM25Parameters | None = None,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
+    ) -> list[list[Hit]]:
+        """Return the best `k` passages for each query, best first, with every stage's score.
+
+        Args:
+            queries: a list of questions; a blank one finds nothing.
+            k: how many passages a query gets at most.
+            where: only passages that pass this filter, an object or a dict.
+            depth: candidates each stage contributes; at least `k`, the index's own by default.
+            weights: one weight a stage, by default the index's own; one of weight 0 is left out.
+            fusion: a method's name or object instead of the index's own.
+            blend: late interaction's share in the score, instead of the index's own; 0 leaves it
+                out. Where several stages are of that kind, a mapping from their names.
+            bm25: `hybridge.lexical.BM25Parameters` instead of the index's own, where
+                ``lexical="bm25s"``; the first search with others scores all passages anew.
+            vectors: the queries' vectors for the first dense stage, shape (queries, dimension), if
+                you have them already; those of several stages are a mapping from their names.
+
+        Raises:
+            InvalidInputError: an argument is not valid.
+        """
+        given: dict[str, Any] = {
+            "depth": depth,
+            "weights": weights,
+            "fusion": fusion,
+            "blend": blend,
+            "bm25": bm25,
+        }
+        chosen = as_filter(where)
+        self._lock.check()
+        asked = check_queries(queries)
+        while True:
+            options = self._options(k, **given)
+            known = self._stages.encoded_vectors(vectors, len(asked))
+            try:
+                return self._answers(options, asked, known, chosen)
+            except _StageRemovedError:
+                continue  # it was, while the queries were encoded
+
+    def _answers(
+        self,
+        options: SearchOptions,
+        queries: Sequence[str],
+        known: Mapping[str, Sequence[Any]],
+        where: Filter | None,
+    ) -> list[list[Hit]]:
+        stages, store = options.all_stages, self._storage.store
+
+        def encode(positions: list[int]) -> list[Sequence[Any]]:
+            batch = [queries[i] for i in positions]
+            vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
+            return self._stages.encode(stages, batch, vectors)
+
+        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+            by_name = {stage.name: rows for stage, rows in zip(stages, encoded, strict=True)}
+            with self._lock.reading(where):
+                if not by_name.keys() <= self._stages.opened.keys():
+                    raise _StageRemovedError
+                record = run_search(
+                    options,
+                    lambda stage: stage.begin(by_name[stage.name]),
+                    len(encoded[0]),
+                    store,
+                    where,
+                )
+                return record.hits(store.get, options.k)
+
+        return run_batched(queries, encode, answer)
+
+    def _options(
+        self,
+        k: int,
+        *,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+        blend: float | Mapping[str, float] | None = None,
+        bm25: BM25Parameters | None = None,
+    ) -> SearchOptions:
+        """Return what a search with these options is to do."""
+        manifest, finding = self._storage.manifest, self._stages.finding
+        method = self._fusion if fusion is None else get_fusion(fusion)
+        if weights is not None:
+            weighed: Mapping[str, float] = check_stage_weights(weights, list(manifest.weights))
+        elif getattr(method, "weighted", True):
+            weighed = manifest.weights
+        else:
+            weighed = dict.fromkeys(manifest.weights, 1.0)
+        taking_part = [stage for stage in finding if weighed[stage.name] > 0]
+        if bm25 is not None:
+            parameters = check_bm25(bm25)
+            taking_part = [_reweighed(stage, parameters) for stage in taking_part]
+        blends = self._blends(blend)
+        return SearchOptions(
+            k=check_k(k),
+            depth=max(k, check_count(manifest.depth if depth is None else depth, "depth")),
+            stages=taking_part,
+            weights=[weighed[stage.name] for stage in taking_part],
+            fusion=method,
+            late=[(stage, blends[stage.name]) for stage in self._stages.late if blends[stage.name]],
+        )
+
+    def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
+        """The share of each late-interaction stage."""
+        late = self._stages.late
+        own = {stage.name: stage.stage.blend for stage in late}
+        if blend is None:
+            return own
+        if isinstance(blend, Mapping):
+            if unknown := blend.keys() - own.keys():
+                raise InvalidInputError(
+                    f"blend names {sorted(unknown)}; the late-interaction stages are {list(own)}"
+                )
+            return own | {name: check_share(share, "blend") for name, share in blend.items()}
+        share = check_share(blend, "blend")
+        if not late and share > 0:
+            raise InvalidInputError(
+                f"blend={share} needs token vectors, which this index does not keep: create it "
+                "with late_interaction=True"
+            )
+        if len(late) > 1 and share > 0:
+            raise InvalidInputError(
+                f"blend={share} is one number for {len(late)} stages: give a mapping, as in {own}"
+            )
+        return dict.fromkeys(own, share)
+
+    async def asearch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+        blend: float | Mapping[str, float] | None = None,
+        bm25: BM25Parameters | None = None,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
+    ) -> list[list[Hit]]:
+        """Return what `search` returns, from a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.search,
+            queries,
+            k,
+            where=where,
+            depth=depth,
+            weights=weights,
+            fusion=fusion,
+            blend=blend,
+            bm25=bm25,
+            vectors=vectors,
+        )
+
+    def tuned(
+        self,
+        *,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | Fusion | None = None,
+        depth: int | None = None,
+        blend: float | Mapping[str, float] | None = None,
+        bm25: BM25Parameters | None = None,
+    ) -> TunedIndex:
+        """Return this index as a `Retriever` whose every search has these options; see `search`.
+
+        Raises:
+            InvalidInputError: a value that is not valid.
+        """
+        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend, bm25=bm25)
+        self._options(1, **options)
+        return TunedIndex(self, options)
+
+    def refresh(self) -> None:
+        """Follow what others wrote since the index was opened, or refreshed.
+
+        An index that is open for reading only takes a new copy of its writer's state; one that is
+        attached to a collection reads all passages again for BM25. Any other is always up to date.
+        Searches go on meanwhile.
+        """
+        with self._lock.turn():
+            store = self._storage.current()
+            if store is self._storage.store and not self._storage.is_shared:
+                return
+            renewed = [stage.renewed(store) for stage in self._stages]
+            with self._lock.writing():
+                self._storage.follow(store)
+                for put_in_place in renewed:
+                    put_in_place()
+
+    def close(self) -> None:
+        """Save what is derived and let go of files and connections; closing again does nothing.
+
+        In a forked child it does nothing either: the index is its parent's.
+        """
+        if self._lock.closed or self._lock.is_inherited:
+            return
+        with suppress(ClosedError), self._lock.turn(), self._lock.writing():
+            self._lock.closed = True
+            self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __copy__(self) -> Self:
+        """Return this index: a copy is the same open index."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the place of the index, which is opened there for reading only.
+
+        Raises:
+            CopyError: it can be opened from nowhere else, or a stage's encoder or analyzer is a
+                function that cannot be pickled.
+        """
+        what = f"{self!r} cannot be pickled"
+        if self._storage.address is None:
+            raise CopyError(f"{what}: {self._storage.elsewhere}")
+        given = {
+            name: part
+            for name, stage in self._stages.definitions.items()
+            if (part := stage.nameless_part) is not None
+        }
+        for name, part in given.items():
+            try:
+                pickle_nowhere(part)
+            except Exception as error:  # whatever somebody else's object raises
+                role = "analyzer" if isinstance(part, Analyzer) else "encoder"
+                raise CopyError(
+                    f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
+                    f"{self._storage.elsewhere}"
+                ) from error
+        return _reopened, (type(self), dict(self._storage.address), given)
+
+    def __repr__(self) -> str:
+        suffix = ", read only" if self._storage.is_read_only else ""
+        return f"{type(self).__name__}({self._storage.place}{suffix})"
+
+
+class _StageRemovedError(Exception):
+    """A stage of a search was removed before it ran."""
+
+
+def _reweighed(stage: OpenStage, parameters: BM25Parameters) -> OpenStage:
+    return stage.reweighed(parameters) if isinstance(stage, OpenBM25) else stage
+
+
+def _given(
+    storage: Storage,
+    stages: Sequence[Stage],
+    encoder: EncoderLike,
+    analyzer: AnalyzerLike,
+    late_interaction: Any,
+) -> dict[str, Any]:
+    """What the caller opens an index with, by the names of its stages."""
+    given: dict[str, Any] = {stage.name: stage for stage in stages}
+    short = {"dense": encoder, "bm25": analyzer, "late-interaction": late_interaction}
+    for kind, value in short.items():
+        if value is None or value is False:
+            continue
+        name = next((each.name for each in storage.manifest.stages if each.kind == kind), None)
+        if name is None:
+            if kind == "late-interaction":
+                raise InvalidInputError(
+                    f"{storage.place} keeps no token vectors: late_interaction= is for "
+                    "HybridIndex.create"
+                )
+            raise InvalidInputError(f"{storage.place} has no {kind} stage to open with {value!r}")
+        given.setdefault(name, value)
+    return given
+
+
+def _reopened(
+    index: type[HybridIndex], address: Mapping[str, Any], given: Mapping[str, Any]
+) -> HybridIndex:
+    place = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
+    storage = open_storage(**place, read_only=True)
+    with _closed_on_failure(storage):
+        return index(storage, restored_stages(storage.manifest, given, storage.place))
+
+
+@contextmanager
+def _closed_on_failure(place: Storage | Target) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        place.close()
+        raise
+
+
+def _shut(storage: Storage, stages: OpenStages, process: int) -> None:
+    if os.getpid() != process:  # a forked child: the index belongs to its parent
+        return
+    try:
+        if not storage.is_read_only:
+            for stage in stages:
+                stage.save()
+    finally:
+        storage.close()

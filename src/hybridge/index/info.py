@@ -2,52 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
 from ..passages import JSON
-from .home import Home
+from ..stages.stage import Stage
+from ..stages.vector import VectorStage
+from ..vectors.options import TokenVectors
+from .lock import IndexLock
+from .storage import Storage
+from .truncation import truncated_among
 
 __all__ = ["describe"]
 
-_SAMPLE = 100
+# Texts by which it is said how many are truncated, and passages by which their tokens are counted.
+_TEXTS, _TOKENS = 1_000, 100
 
 
-def describe(home: Home, count: int, truncated: JSON) -> dict[str, JSON]:
-    """An index's settings and contents, as JSON.
+def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict[str, JSON]:
+    """Return an index's settings and contents, as JSON.
 
     Args:
-        home: where it lives.
-        count: how many passages it holds.
-        truncated: how many of some of them are too long for the encoder, see `truncated_among`.
+        storage: where it lives.
+        lock: its locks.
+        stages: what it is made of.
     """
-    manifest = home.manifest
+    manifest = storage.manifest
+    with lock.reading():
+        count = storage.store.count()
+        texts = [passage.text for passage in storage.store.some(_TEXTS)]
+        sizes = {stage.name: _size(storage, stage) for stage in stages}
+    store = manifest.store.to_config()
+    del store["vectors"]
+    described: dict[str, Any] = {
+        stage.name: {
+            "kind": stage.kind,
+            **stage.settings,
+            **_kept(storage, stage),
+            **_truncated(stage, texts),
+            **sizes[stage.name],
+        }
+        for stage in stages
+    }
     return {
-        "place": home.place,
-        "read_only": home.is_read_only,
+        "place": storage.place,
+        "read_only": storage.is_read_only,
         "passages": count,
-        "encoder": manifest.encoder,
-        "truncated": truncated,
-        "vectors": manifest.store.to_config(),
-        "lexical": manifest.lexical,
-        "bm25": dict(manifest.bm25),
-        "analyzer": dict(manifest.analyzer),
+        "stages": described,
         "fusion": dict(manifest.fusion),
         "weights": dict(manifest.weights),
         "depth": manifest.depth,
-        "late_interaction": _late_interaction(home),
+        **store,
+        "pending": None if manifest.pending is None else manifest.pending.name,
         "format": manifest.format,
     }
 
 
-def _late_interaction(home: Home) -> dict[str, JSON] | None:
-    """What late interaction keeps; its size is that of a sample of the passages."""
-    manifest, tokens = home.manifest, home.manifest.store.tokens
-    if tokens is None:
-        return None
+def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
+    if not isinstance(stage, VectorStage):
+        return {}
+    return {"truncated": truncated_among(stage.encoder, texts)}
+
+
+def _kept(storage: Storage, stage: Stage) -> dict[str, JSON]:
+    """What the store keeps for an encoder; the manifest knows it without loading the model."""
+    if not isinstance(stage, VectorStage):
+        return {}
+    return asdict(storage.manifest.store.vectors[storage.manifest.stage(stage.name).vector])
+
+
+def _size(storage: Storage, stage: Stage) -> dict[str, JSON]:
+    """What the tokens of a passage take, by a sample of the passages."""
+    kind = storage.manifest.store.vectors.get(storage.manifest.stage(stage.name).vector)
+    if not isinstance(kind, TokenVectors):
+        return {}
     # Points come in the order of their hashes, so the first are as good a sample as any.
-    counts = home.store.token_counts(_SAMPLE)
+    counts = storage.store.token_counts(storage.manifest.stage(stage.name).vector, _TOKENS)
     each = sum(counts) / len(counts) if counts else 0.0
     return {
-        "encoder": manifest.token_encoder,
-        "blend": manifest.blend,
         "vectors_per_passage": round(each, 1),
-        "bytes_per_passage": round(each * tokens.vector_bytes),
+        "bytes_per_passage": round(each * kind.vector_bytes),
     }

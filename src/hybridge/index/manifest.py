@@ -6,21 +6,21 @@ It is JSON: a file beside an embedded index, the collection's metadata on a serv
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
-from ..errors import CorruptIndexError, InvalidInputError
+from ..errors import CorruptIndexError
 from ..lexical.files import replace_file
 from ..passages import JSON
+from ..stages.record import StageRecord
 from ..vectors.options import StoreOptions
+from .format_1 import of_format_1
 
-__all__ = ["FORMAT", "Lexical", "Manifest", "read_json", "write_json"]
+__all__ = ["FORMAT", "Manifest", "read_json", "write_json"]
 
-FORMAT = 1
-
-Lexical: TypeAlias = Literal["bm25s", "qdrant"]
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,56 +28,41 @@ class Manifest:
     """The settings an index is created with and opened by.
 
     Args:
-        encoder: the encoder's identity.
-        encoder_config: how to load the encoder again, where it can say so itself.
-        store: dimension, distance and search options of the vectors.
-        lexical: ``"bm25s"`` or ``"qdrant"``.
-        analyzer: the analyzer's configuration.
-        bm25: the BM25 parameters.
+        stages: those of the index, in the order given.
+        store: what the store keeps, and how it searches.
         fusion: the fusion's configuration.
-        weights: one weight a stage.
-        depth: candidates each stage contributes.
-        average_length: terms in an average passage, which ``lexical="qdrant"`` weighs by.
-        reweighing: whether the stored weights are being changed to that average, or were when a
-            process was killed.
-        terms: what decided how the stored terms are written where ``lexical="qdrant"``: the
-            analyzer's revision, and the versions it depends on; None for an index of a release
-            that did not keep it.
-        token_encoder: the identity of the encoder of tokens, where token vectors are kept.
-        token_encoder_config: how to load it again, where it can say so itself.
-        blend: late interaction's share in a hit's score.
+        weights: one weight for each stage that finds candidates.
+        depth: candidates each of these contributes.
+        pending: a stage that is being added, or was when a process was killed.
     """
 
-    encoder: str
+    stages: Sequence[StageRecord]
     store: StoreOptions
-    lexical: Lexical
-    analyzer: Mapping[str, JSON]
-    bm25: Mapping[str, JSON]
     fusion: Mapping[str, JSON]
     weights: Mapping[str, float]
     depth: int
-    encoder_config: Mapping[str, JSON] | None = None
-    average_length: float = 1.0
-    reweighing: bool = False
-    terms: Mapping[str, JSON] | None = None
-    token_encoder: str | None = None
-    token_encoder_config: Mapping[str, JSON] | None = None
-    blend: float = 0.0
+    pending: StageRecord | None = None
     format: int = field(default=FORMAT, init=False)
 
-    def __post_init__(self) -> None:
-        if self.lexical not in get_args(Lexical):
-            raise InvalidInputError(
-                f"lexical must be one of {get_args(Lexical)}, not {self.lexical!r}"
-            )
+    def stage(self, name: str) -> StageRecord:
+        """Return the record of a stage, or of the pending one."""
+        pending = [] if self.pending is None else [self.pending]
+        return next(record for record in [*self.stages, *pending] if record.name == name)
+
+    def with_stage(self, record: StageRecord) -> Manifest:
+        """Return this manifest with another record of a stage, or of the pending one."""
+        if self.pending is not None and self.pending.name == record.name:
+            return replace(self, pending=record)
+        stages = [record if each.name == record.name else each for each in self.stages]
+        return replace(self, stages=stages)
 
     def to_config(self) -> dict[str, JSON]:
-        """This manifest as JSON."""
+        """Return this manifest as JSON."""
         return {"hybridge": {**asdict(self), "store": self.store.to_config()}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], place: str) -> Manifest:
-        """The manifest that `to_config` wrote.
+        """Return the manifest that `to_config` wrote, here or in an earlier release.
 
         Raises:
             CorruptIndexError: `config` is no manifest, or of a format this version cannot read.
@@ -85,13 +70,22 @@ class Manifest:
         try:
             values = dict(config["hybridge"])
             found = values.pop("format")
-            if found != FORMAT:
+            if found == 1:
+                values = of_format_1(values)
+            elif found != FORMAT:
                 raise CorruptIndexError(
-                    f"{place} has format {found!r}; this version of hybridge reads {FORMAT}: "
+                    f"{place} has format {found!r}; this version of hybridge reads 1 and {FORMAT}: "
                     "open it with the version that wrote it, or index again"
                 )
-            values.pop("learned_from", None)  # of earlier releases
-            return cls(**{**values, "store": StoreOptions.from_config(values["store"])})
+            pending = values["pending"]
+            return cls(
+                **{
+                    **values,
+                    "stages": [StageRecord(**each) for each in values["stages"]],
+                    "store": StoreOptions.from_config(values["store"]),
+                    "pending": None if pending is None else StageRecord(**pending),
+                }
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptIndexError(f"{place} is not an index of hybridge: {error!r}") from error
 

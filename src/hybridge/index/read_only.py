@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ..forking import TemporaryFolder
 from ..passages import Passage
 from ..vectors.edge import EdgeStore
 from ..vectors.store import VectorStore
-from .folder import BM25, CHANGES, GENERATION, POINTS, check_seal, read_manifest
+from .folder import CHANGES, GENERATION, POINTS, check_seal, is_derived, read_manifest
 from .gate import copying
 from .manifest import Manifest, read_json
 
@@ -51,13 +51,14 @@ class _Copy:
 
 
 class ReadOnlyFolder:
-    """The home of an index that is opened for reading only.
+    """The storage of an index that is opened for reading only.
 
     Args:
         path: the index's folder.
         reason: why it is not open for writing, where that was not asked for.
     """
 
+    is_served = False
     is_shared = False
     is_temporary = False
     is_read_only = True
@@ -104,23 +105,23 @@ class ReadOnlyFolder:
         return self._opened.generation
 
     @property
-    def bm25_file(self) -> Path | None:
-        return self._opened.folder / BM25
+    def derived(self) -> Path | None:
+        return self._opened.folder
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         because = "" if self._reason is None else f" ({self._reason})"
         raise ReadOnlyError(
             f"the index {self._path} is open for reading only{because}: open it for writing with "
             "HybridIndex.open(path, read_only=False)"
         )
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Nothing to do: nothing is written, but what brings the copy up to date."""
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         return False  # nobody else has the copy
 
     def current(self) -> VectorStore:
@@ -133,8 +134,8 @@ class ReadOnlyFolder:
         if _identity(copy.manifest) != _identity(self.manifest):
             self._discard(copy)
             raise EncoderMismatchError(
-                f"the index {self._path} was made anew, with another encoder, analyzer or other "
-                "settings: close this one and open it again"
+                f"the index {self._path} was made anew, or its stages were changed: close this one "
+                "and open it again"
             )
         self._latest = copy
         return copy.store
@@ -171,8 +172,8 @@ class ReadOnlyFolder:
             folder = self._temporary.path / str(next(self._numbers))
             try:
                 _copy(self._path / POINTS, folder / POINTS)
-                if (self._path / BM25).exists():
-                    shutil.copyfile(self._path / BM25, folder / BM25)
+                for file in filter(is_derived, self._path.iterdir()):
+                    shutil.copyfile(file, folder / file.name)
             except OSError as error:
                 raise StoreError(
                     f"cannot copy {self._path} to {folder} ({error}): a reader needs the right to "
@@ -201,4 +202,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _identity(manifest: Manifest) -> tuple[object, ...]:
-    return manifest.encoder, manifest.token_encoder, dict(manifest.analyzer), manifest.store
+    stages = [(each.name, each.kind, each.identity, each.config) for each in manifest.stages]
+    pending = None if manifest.pending is None else manifest.pending.vector
+    vectors = {name: kind for name, kind in manifest.store.vectors.items() if name != pending}
+    return stages, replace(manifest.store, vectors=vectors)

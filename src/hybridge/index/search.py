@@ -1,32 +1,40 @@
-"""One hybrid search: candidates from every stage, completed, fused, judged, turned into hits."""
+"""One search of an index: candidates from every stage, completed, fused, scored again, as hits.
+
+A search is planned (`SearchOptions`), run over stages that are begun (`run_search`), and leaves a
+`SearchRecord`, which hits, explanations and tuning read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from ..filters import Filter
-from ..fusion import ConvexCombination
+from ..fusion import ConvexCombination, Fusion
 from ..observation import ENCODING, Report, observed, shifted
-from ..passages import Hit
+from ..passages import Hit, Passage, StageScore
+from ..reranking import blend_stage
 from ..search import FUSION, completed, fused_run, sorted_passages, top_with_ties
+from ..stages.late_interaction import LateSearch, OpenLateInteraction
+from ..stages.stage import OpenStage, StageSearch
 from ..vectors.store import Ranking, VectorStore
-from .hits import Run, hits_alone, passages_of, traced_hits
-from .late import LATE, LATE_BLEND
-from .plan import Plan
-from .stages import Stage
 
 __all__ = [
     "BATCH",
     "FUSION",
-    "Considered",
-    "consider",
-    "hybrid_hits",
-    "late_blended",
-    "spread",
-    "stage_hits",
+    "Rescored",
+    "Scores",
+    "SearchOptions",
+    "SearchRecord",
+    "run_batched",
+    "run_search",
+    "single_stage_hits",
 ]
+
+# Candidates and their scores, in no order.
+Scores: TypeAlias = Mapping[int, float]
+Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
 
@@ -34,140 +42,230 @@ _BLENDING = ConvexCombination()
 BATCH = 16
 
 
-def spread(
+@dataclass(frozen=True)
+class SearchOptions:
+    """What a search is to do, each option checked and each default filled in.
+
+    Args:
+        k: how many passages a query gets at most.
+        depth: candidates each stage contributes, at least `k`.
+        stages: those that find candidates and take part.
+        weights: one a stage, above 0.
+        fusion: what makes one score of the stages' scores.
+        late: the stages that score the candidates again, and the share of each in the score.
+    """
+
+    k: int
+    depth: int
+    stages: Sequence[OpenStage]
+    weights: Sequence[float]
+    fusion: Fusion
+    late: Sequence[tuple[OpenLateInteraction, float]]
+
+    @property
+    def all_stages(self) -> list[OpenStage]:
+        """All stages that compare queries, in the order in which they run."""
+        return [*self.stages, *(stage for stage, _ in self.late)]
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What a stage made of the candidates that it scored again.
+
+    Args:
+        stage: its name.
+        blend: its share in the score.
+        before: the scores that it received, one run a query, as are the others.
+        scores: its own.
+        after: both together.
+    """
+
+    stage: str
+    blend: float
+    before: Sequence[dict[int, float]]
+    scores: Sequence[dict[int, float]]
+    after: Sequence[dict[int, float]]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """All that a search considered; every list has one entry a query, within those of stages.
+
+    Args:
+        names: of the stages that found candidates, in the order they ran.
+        tops: each stage's lists, in their order: a position in one is a rank.
+        runs: each stage's scores as they were fused: completed where the fusion asks for it.
+        fused: each candidate's fused score.
+        rescored: what late-interaction stages made of it, in their order.
+    """
+
+    names: Sequence[str]
+    tops: Sequence[Sequence[Ranking]]
+    runs: Sequence[Sequence[Scores]]
+    fused: Sequence[dict[int, float]]
+    rescored: Sequence[Rescored] = field(default=())
+
+    @property
+    def final(self) -> Sequence[dict[int, float]]:
+        """Each candidate's last score."""
+        return self.rescored[-1].after if self.rescored else self.fused
+
+    def hits(self, get: Getter, k: int) -> list[list[Hit]]:
+        """Return the best `k` for each query, ties by id.
+
+        Args:
+            get: reads the passages of points.
+            k: how many passages a query gets at most.
+        """
+        heads = [top_with_ties(run, k) for run in self.final]
+        passages = _passages(get, heads)
+        names, tops = list(self.names), list(self.tops)
+        last = FUSION
+        for each in self.rescored:
+            names += [last, each.stage]
+            tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
+            last = blend_stage(each.stage)
+        return [
+            _traced(sorted_passages(head, passages)[:k], names, query_tops, last)
+            for head, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
+        ]
+
+
+def run_batched(
     queries: Sequence[str],
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
 ) -> list[list[Hit]]:
-    """`answer` for the queries that ask something, a batch at a time; a blank one finds nothing.
+    """Return the answers to the queries that are not blank, a batch at a time; others get none.
 
     Args:
         queries: questions.
-        encode: turns the questions in these places, all at once, into one encoded list a stage.
-        answer: takes some of each list, gives the hits of each question.
+        encode: turns the questions in these positions, all at once, into one encoded list a stage.
+        answer: takes a part of each list, gives the hits of each question.
     """
-    asked = [at for at, query in enumerate(queries) if query.strip()]
+    asked = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if asked:
         with shifted(asked), observed(ENCODING, len(asked)):
             encoded = encode(asked)
         for start in range(0, len(asked), BATCH):
-            places = asked[start : start + BATCH]
-            with shifted(places):
-                found = answer([some[start : start + BATCH] for some in encoded])
-            for at, list_ in zip(places, found, strict=True):
-                hits[at] = list_
+            batch = asked[start : start + BATCH]
+            with shifted(batch):
+                found = answer([rows[start : start + BATCH] for rows in encoded])
+            for i, list_ in zip(batch, found, strict=True):
+                hits[i] = list_
     return hits
 
 
-def stage_hits(
-    stage: Stage,
+def single_stage_hits(
+    stage: OpenStage,
     encoded: Sequence[Any],
     store: VectorStore,
     k: int,
     depth: int,
     where: Filter | None,
 ) -> list[list[Hit]]:
-    """What one stage alone answers, ties by id."""
+    """Return what one stage alone answers, ties by id."""
     with observed(stage.name, len(encoded)) as report:
-        report.hits = hits = hits_alone(
-            stage.name, stage.begin(encoded).top(depth, where), store, k
-        )
+        report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
     return hits
 
 
-def hybrid_hits(
-    plan: Plan, encoded: Sequence[Sequence[Any]], store: VectorStore, where: Filter | None
-) -> list[list[Hit]]:
-    """What the stages answer together; arguments as for `consider`."""
-    return consider(plan, encoded, store, where).hits(store, plan.k)
-
-
-@dataclass(frozen=True)
-class Considered:
-    """All that a search looked at. Every list has one entry a query, within those of stages.
+def run_search(
+    options: SearchOptions,
+    begin: Callable[[OpenStage], Any],
+    queries: int,
+    store: VectorStore,
+    where: Filter | None,
+) -> SearchRecord:
+    """Search: candidates from every stage, completed, fused, and scored by late interaction.
 
     Args:
-        names: what ranked candidates on the way, in the order they ran.
-        tops: what they found, each in its order: a place in it is a rank.
-        runs: each first stage's scores as they were fused, completed where the fusion asks.
-        fused: each candidate's fused score.
-        judged: each candidate's score by late interaction; None without.
-        last: what made the final list.
-        final: each candidate's last score.
-    """
-
-    names: Sequence[str]
-    tops: Sequence[Sequence[Ranking]]
-    runs: Sequence[Sequence[Run]]
-    fused: Sequence[Run]
-    judged: Sequence[Run] | None
-    last: str
-    final: Sequence[Run]
-
-    def hits(self, store: VectorStore, k: int) -> list[list[Hit]]:
-        """The best `k` for each query, ties by id."""
-        heads = [top_with_ties(run, k) for run in self.final]
-        passages = passages_of(store, heads)
-        return [
-            traced_hits(sorted_passages(some, passages)[:k], self.names, query_tops, self.last)
-            for some, query_tops in zip(heads, zip(*self.tops, strict=True), strict=True)
-        ]
-
-
-def consider(
-    plan: Plan, encoded: Sequence[Sequence[Any]], store: VectorStore, where: Filter | None
-) -> Considered:
-    """Candidates from every stage, completed and fused.
-
-    Late interaction, if there is one, scores all candidates of the first stages.
-
-    Args:
-        plan: what to do.
-        encoded: one list of queries for each of `plan.encoding`.
+        options: what to do.
+        begin: returns a stage's search.
+        queries: how many each of these is for.
         store: what holds the passages.
         where: only passages that pass this filter.
     """
-    fusion = plan.fusion
 
-    def tell(report: Report, stage: str, found: Sequence[Run]) -> None:
+    def emit(report: Report, stage: str, found: Sequence[Scores]) -> None:
         if report.watched:
-            report.hits = hits_alone(stage, found, store, plan.k)
+            report.hits = _hits_of(stage, found, store, options.k)
 
-    names: list[str] = []
-    tops: list[list[Ranking]] = []
-    searches = []
-    for stage, queries in zip(plan.stages, encoded, strict=False):
-        with observed(stage.name, len(queries)) as report:
-            searches.append(stage.begin(queries))
-            names.append(stage.name)
-            tops.append(searches[-1].top(plan.depth, where))
-            tell(report, stage.name, tops[-1])
-    with observed(FUSION, len(tops[0])) as report:
-        runs = completed(searches, tops) if fusion.completes else tops
-        fused = [fused_run(fusion, some, plan.shares) for some in zip(*runs, strict=True)]
-        tell(report, FUSION, fused)
-    if plan.late is None:
-        return Considered(names, tops, runs, fused, None, FUSION, fused)
-    with observed(LATE, len(fused)) as report:
-        judged = plan.late.begin(encoded[-1]).judged([list(run) for run in fused])
-        tell(report, LATE, judged)
-    names += [FUSION, LATE]
-    tops += [[_ranked(run) for run in scores] for scores in (fused, judged)]
-    with observed(LATE_BLEND, len(fused)) as report:
-        final = late_blended(fused, judged, plan.blend)
-        tell(report, LATE_BLEND, final)
-    return Considered(names, tops, runs, fused, judged, LATE_BLEND, final)
-
-
-def late_blended(
-    fused: Sequence[dict[int, float]], judged: Sequence[dict[int, float]], blend: float
-) -> list[dict[int, float]]:
-    """The fused scores and late interaction's together, one dict a query."""
-    shares = [1 - blend, blend]
-    return [_BLENDING.fuse(runs, shares) for runs in zip(fused, judged, strict=True)]
+    searches: list[StageSearch] = []
+    tops: list[Sequence[Ranking]] = []
+    for stage in options.stages:
+        with observed(stage.name, queries) as report:
+            searches.append(begin(stage))
+            tops.append(searches[-1].top(options.depth, where))
+            emit(report, stage.name, tops[-1])
+    with observed(FUSION, queries) as report:
+        runs = completed(searches, tops) if options.fusion.completes else tops
+        fused = [
+            fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
+        ]
+        emit(report, FUSION, fused)
+    rescored: list[Rescored] = []
+    before = fused
+    for late, blend in options.late:
+        with observed(late.name, queries) as report:
+            search: LateSearch = begin(late)
+            scores = search.judged([list(run) for run in before])
+            emit(report, late.name, scores)
+        with observed(blend_stage(late.name), queries) as report:
+            shares = [1 - blend, blend]
+            after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
+            emit(report, blend_stage(late.name), after)
+        rescored.append(Rescored(late.name, blend, before, scores, after))
+        before = after
+    names = [stage.name for stage in options.stages]
+    return SearchRecord(names, tops, runs, fused, rescored)
 
 
-def _ranked(run: Run) -> Ranking:
+def _passages(get: Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
+    """The passages of all candidates of the runs, as far as they are there."""
+    points = set[int]().union(*runs)
+    return get(list(points)) if points else {}
+
+
+def _hits_of(stage: str, runs: Sequence[Scores], store: VectorStore, k: int) -> list[list[Hit]]:
+    """The best `k` of each run as hits that no other stage has scored."""
+    heads = [top_with_ties(run, k) for run in runs]
+    passages = _passages(store.get, heads)
+    return [
+        [
+            Hit(passage, score, (StageScore(stage, rank, score),))
+            for rank, (passage, score, _) in enumerate(sorted_passages(head, passages)[:k], start=1)
+        ]
+        for head in heads
+    ]
+
+
+def _traced(
+    found: Sequence[tuple[Passage, float, int]],
+    names: Sequence[str],
+    tops: Sequence[Ranking],
+    last: str,
+) -> list[Hit]:
+    """Candidates as hits, each with its rank and score in every stage's list.
+
+    Args:
+        found: the candidates, best first.
+        names: what ranked them on the way.
+        tops: the lists of these.
+        last: what made the order they are in.
+    """
+    traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
+    for name, top in zip(names, tops, strict=True):
+        for rank, point in enumerate(top, start=1):
+            if point in traces:
+                traces[point].append(StageScore(name, rank, top[point]))
+    return [
+        Hit(passage, score, (*traces[point], StageScore(last, rank, score)))
+        for rank, (passage, score, point) in enumerate(found, start=1)
+    ]
+
+
+def _ranked(run: Scores) -> Ranking:
     """The candidates by their scores, best first, ties in no order."""
     return {point: run[point] for point in sorted(run, key=run.__getitem__, reverse=True)}

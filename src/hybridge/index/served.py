@@ -22,7 +22,7 @@ __all__ = ["Served"]
 class Served:
     """An index in a collection of a Qdrant server."""
 
-    bm25_file: Path | None = None
+    derived: Path | None = None
     generation = ""
     # Others may open the collection too; but with BM25 in arrays there are none, see `create`.
     is_shared = False
@@ -40,6 +40,7 @@ class Served:
         store = ClientStore(client, collection, manifest.store)
         self.store: VectorStore = store
         self.is_temporary = store.is_local
+        self.is_served = not store.is_local
         self.is_read_only = read_only
         self._url = url
         self._has_key = api_key is not None
@@ -119,7 +120,7 @@ class Served:
             f"collection={self._collection!r}{key})"
         )
 
-    def admit(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         if self.is_read_only:
             raise ReadOnlyError(
                 f"collection {self._collection!r} is open for reading only: open it without "
@@ -127,14 +128,14 @@ class Served:
             )
         return passages
 
-    def touch(self) -> None:
+    def mark_derived_stale(self) -> None:
         """Nothing to do: nothing derived outlives this object."""
 
-    def remember(self, manifest: Manifest) -> None:
+    def save_manifest(self, manifest: Manifest) -> None:
         server.write_manifest(self._client, self._collection, manifest.to_config())
         self.manifest = manifest
 
-    def reread(self) -> bool:
+    def reload_manifest(self) -> bool:
         config = server.read_manifest(self._client, self._collection)
         self.manifest = Manifest.from_config(config, self.place)
         return True

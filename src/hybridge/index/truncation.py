@@ -11,10 +11,15 @@ from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 from ..passages import JSON
+from ..stages.vector import VectorStage
 
 __all__ = ["TruncationCount", "truncated_among"]
 
 logger = logging.getLogger(__name__)
+
+
+# How the encoders of stages that are given no name are called.
+_READERS = {"dense": "encoder", "late-interaction": "token encoder"}
 
 
 class TruncationCount:
@@ -36,24 +41,10 @@ class TruncationCount:
         self._truncated = 0
 
     @classmethod
-    def dense(cls, encoder: object) -> Self:
-        """For an index's bi-encoder."""
-        return cls(
-            encoder,
-            "encoder",
-            "found by BM25 alone",
-            'encode them in windows with as_encoder(..., long_passages="window")',
-        )
-
-    @classmethod
-    def late(cls, encoder: object) -> Self:
-        """For an index's token encoder."""
-        return cls(
-            encoder,
-            "token encoder",
-            "not seen by late interaction",
-            "raise its passage_length where the model can read more",
-        )
+    def of(cls, stage: VectorStage) -> Self:
+        """Return a count for the encoder of a stage."""
+        reader = _READERS.get(stage.name, f"encoder of {stage.name!r}")
+        return cls(stage.encoder, reader, stage.loss, stage.remedy)
 
     def add(self, texts: Sequence[str]) -> None:
         """Count among these texts."""

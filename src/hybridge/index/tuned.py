@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..arguments import check_count, check_share
-from ..fusion import get_fusion
+from ..errors import InvalidInputError
+from ..fusion import check_weights, get_fusion
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import Hit
 from ..protocols import Retriever, Where
-from .settings import check_stage_weights
 
 __all__ = ["TunedIndex", "check_tuning"]
 
@@ -21,26 +21,36 @@ def check_tuning(
     weights: Mapping[str, float] | None = None,
     fusion: Any = None,
     depth: int | None = None,
-    blend: float | None = None,
+    blend: float | Mapping[str, float] | None = None,
     bm25: BM25Parameters | None = None,
 ) -> dict[str, Any]:
-    """Those of the options of `HybridIndex.search` that are given, once they are sure to be valid.
+    """Return those of the options of `HybridIndex.search` that are given, checked without an index.
 
     Raises:
-        InvalidInputError: a value that is not valid.
+        InvalidInputError: a value that is valid for no index.
 
     >>> check_tuning(weights={"bm25": 1, "dense": 0}, depth=50)
-    {'weights': {'bm25': 1.0, 'dense': 0.0}, 'depth': 50}
+    {'weights': {'bm25': 1, 'dense': 0}, 'depth': 50}
     """
     options: dict[str, Any] = {}
     if weights is not None:
-        options["weights"] = check_stage_weights(weights)
+        if not isinstance(weights, Mapping):
+            raise InvalidInputError(
+                f"weights must be a mapping, stage to weight, as in {{'bm25': 1, 'dense': 2}}, not "
+                f"{weights!r}"
+            )
+        check_weights(list(weights.values()), len(weights))
+        options["weights"] = dict(weights)
     if fusion is not None:
         options["fusion"] = get_fusion(fusion)
     if depth is not None:
         options["depth"] = check_count(depth, "depth")
     if blend is not None:
-        options["blend"] = check_share(blend, "blend")
+        options["blend"] = (
+            {name: check_share(share, "blend") for name, share in blend.items()}
+            if isinstance(blend, Mapping)
+            else check_share(blend, "blend")
+        )
     if bm25 is not None:
         options["bm25"] = check_bm25(bm25)
     return options
@@ -73,11 +83,11 @@ class TunedIndex:
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The best `k` passages for each query, as for `HybridIndex.search`."""
+        """Return the best `k` passages for each query, as for `HybridIndex.search`."""
         return self.index.search(queries, k, where=where, **self.options)
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """`search` in a thread, so that the event loop goes on."""
+        """Return what `search` returns, from a thread, so that the event loop goes on."""
         return await self.index.asearch(queries, k, where=where, **self.options)

@@ -169,15 +169,15 @@ class FrameworkRetriever(ABC):
             yield replace(hit, passage=Passage(id_, hit.passage.text, hit.passage.metadata))
 
     def _id(self, own: object, text: str, metadata: Mapping[Any, Any]) -> str:
-        given = own if self.id_key is None else metadata.get(self.id_key)
-        if given is None or given == "":
+        id_ = own if self.id_key is None else metadata.get(self.id_key)
+        if id_ is None or id_ == "":
             lacks = "an id" if self.id_key is None else f"{self.id_key!r} in its metadata"
             raise InvalidInputError(
                 f"{self._stage} found something without {lacks}, {text[:40]!r}: say which field of "
                 f"its metadata holds the id, {type(self).__name__}(retriever, id_key=…). It has "
                 f"{sorted(map(str, metadata))}"
             )
-        return _text(str(given))
+        return _text(str(id_))
 
 
 def decreasing_scores(scores: Sequence[object]) -> list[float]:

@@ -16,6 +16,7 @@ from ..arguments import check_share
 from ..errors import InvalidInputError
 from ..frameworks import as_retriever
 from ..index import HybridIndex
+from ..index.settings import check_stage_weights
 from ..index.tuned import check_tuning
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
@@ -122,19 +123,19 @@ def configured(
         "depth": depth,
         "late_interaction_weight": late_interaction_weight,
     }
-    given = {name: value for name, value in options.items() if value is not None}
-    if given:
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if chosen:
         tuned: Any = getattr(searched, "tuned", None)
         known = inspect.signature(tuned).parameters if callable(tuned) else {}
-        for name in given:
+        for name in chosen:
             if _TUNED.get(name, name) not in known:
                 raise InvalidInputError(
                     f"a {type(searched).__name__} takes no {name}: a HybridIndex does"
                 )
-        given = {_TUNED.get(name, name): value for name, value in given.items()}
-        searched = tuned(**given)
+        chosen = {_TUNED.get(name, name): value for name, value in chosen.items()}
+        searched = tuned(**chosen)
     if vectors is not None:
-        searched = _VectorSearch(as_retriever(retriever), {**given, "vectors": vectors})
+        searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
     return Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
 
 
@@ -144,7 +145,7 @@ _TUNED = {"late_interaction_weight": "blend"}
 
 @dataclass(frozen=True)
 class _VectorSearch:
-    """A search of an index with further options of its own."""
+    """A search of an index with further options."""
 
     index: Any
     options: Mapping[str, Any]
@@ -162,8 +163,12 @@ class _VectorSearch:
         return hits
 
 
+@dataclass(frozen=True)
 class FutureIndex:
     """Stands for an index that is yet to be made, so that its retriever's options can be checked.
+
+    Args:
+        stages: the names of its stages that find candidates.
 
     >>> FutureIndex().tuned(depth=0)
     Traceback (most recent call last):
@@ -171,16 +176,20 @@ class FutureIndex:
     hybridge.errors.InvalidInputError: depth must be a whole number from 1 to 2147483647, not 0
     """
 
+    stages: Sequence[str] = ("bm25", "dense")
+
     def tuned(
         self,
         *,
         weights: Mapping[str, float] | None = None,
         fusion: Any = None,
         depth: int | None = None,
-        blend: float | None = None,
+        blend: float | Mapping[str, float] | None = None,
     ) -> FutureIndex:
         """Validate the options of `HybridIndex.tuned`."""
         check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        if weights is not None:
+            check_stage_weights(weights, self.stages)
         return self
 
     def search(

@@ -1,4 +1,4 @@
-"""BM25: a retriever that works alone, and the parts of it that an index is built on."""
+"""BM25: a retriever in memory, and its parts, which an index shares."""
 
 from __future__ import annotations
 

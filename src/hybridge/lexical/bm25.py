@@ -1,4 +1,4 @@
-"""BM25 over passages in memory: a retriever that needs no store and no model."""
+"""BM25 over passages in memory: a retriever without a store or a model."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _POSTINGS = "postings.npz"
 
 
 class BM25Retriever:
-    """Ranks passages by the words they share with the query.
+    """A retriever by BM25: it ranks passages by the words they share with the query.
 
     A `Retriever` and a `Scorer`. It may be searched from many threads while others add and
-    delete; the first search after a write scores the collection anew (about a second for 200,000
+    delete; the first search after a write rebuilds the scores (about a second for 200,000
     passages).
 
     Args:
-        passages: what to begin with; as by `add`.
+        passages: the first ones; as by `add`.
         analyzer: an `Analyzer`, the name of a language, or a function from a text to its terms;
             None for English.
         method: ``"lucene"``, ``"robertson"``, ``"atire"``, ``"bm25l"`` or ``"bm25+"``.
-        k1: how slowly a term's further occurrences stop counting; above 0.
-        b: how much a passage's length counts, from 0 to 1.
-        delta: what a single occurrence is worth at least, in bm25l and bm25+ alone.
-        idf_method: the variant whose inverse document frequency is taken; None for `method`'s.
-        backend: ``"numpy"``, or ``"numba"`` for compiled scoring, which numpy stands in for until
-            it has warmed up in the background; pays for many queries over many passages.
+        k1: saturation of a term's frequency, above 0; the lower, the less repetitions count.
+        b: normalisation by the passage's length, from 0 (none) to 1.
+        delta: the minimum weight of a single occurrence, in bm25l and bm25+ alone.
+        idf_method: the variant of the inverse document frequency; None for `method`'s.
+        backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
+            with numpy until then; it pays for many queries over many passages.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -84,7 +84,7 @@ class BM25Retriever:
 
     @property
     def analyzer(self) -> Analyzer:
-        """What makes terms of passages and queries."""
+        """The analyzer of passages and queries."""
         return self._postings.analyzer
 
     @property
@@ -96,7 +96,7 @@ class BM25Retriever:
         return len(self._passages)
 
     def __iter__(self) -> Iterator[Passage]:
-        """The passages, in the order of their ids."""
+        """Iterate over the passages in the order of their ids."""
         with self._lock:
             passages = list(self._passages.values())
         return iter(sorted(passages, key=lambda passage: passage.id))
@@ -105,12 +105,10 @@ class BM25Retriever:
         return f"<BM25Retriever: {len(self)} passages, {self.analyzer!r}>"
 
     def add(self, passages: Iterable[Passage]) -> int:
-        """Add passages; one whose id is there already takes the place of that one.
-
-        All or nothing.
+        """Add passages, all or nothing; a passage whose id exists replaces the old one.
 
         Returns:
-            How many passages were given.
+            How many passages were added.
 
         Raises:
             InvalidInputError: something that is no passage, or an id that comes twice.
@@ -124,68 +122,67 @@ class BM25Retriever:
         return len(added)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Where | None = None) -> int:
-        """Remove passages by their ids or by a filter.
+        """Delete passages by their ids or by a filter.
 
         Args:
-            ids: those that are not there are passed over.
+            ids: unknown ones are skipped.
             where: a filter: all passages that pass it.
 
         Returns:
-            How many passages were removed.
+            How many passages were deleted.
 
         Raises:
-            InvalidInputError: neither or both are given, or an id or the filter is not valid.
+            InvalidInputError: neither or both are set, or an id or the filter is not valid.
         """
         if (ids is None) == (where is None):
             raise InvalidInputError("delete needs either ids or where, to say what to delete")
-        wanted, condition = check_ids(() if ids is None else ids), as_filter(where)
+        names, condition = check_ids(() if ids is None else ids), as_filter(where)
         with self._lock:
-            if condition is not None:
-                self._fields.look(condition, some_of(self._passages.values()))
             if condition is None:
-                removed = [name for name in dict.fromkeys(wanted) if name in self._passages]
+                deleted = [name for name in dict.fromkeys(names) if name in self._passages]
             else:
-                removed = [p.id for p in self._passages.values() if condition.matches(p)]
-            self._postings.delete(removed)
-            for name in removed:
+                self._fields.look(condition, some_of(self._passages.values()))
+                deleted = [p.id for p in self._passages.values() if condition.matches(p)]
+            self._postings.delete(deleted)
+            for name in deleted:
                 del self._passages[name]
             self._latest = None
-        return len(removed)
+        return len(deleted)
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
-        """The passages with these ids, None for each that is not there."""
+        """Return the passages of these ids, None for an unknown one."""
         return [self._passages.get(name) for name in check_ids(ids)]
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The best `k` passages for each query, best first, ties by id.
+        """Return the best `k` passages for each query, best first, ties by id.
 
         Args:
             queries: any number of them.
-            k: how many hits a query gets at most; fewer where fewer passages share a word with it.
+            k: the most hits for a query; fewer where fewer passages share a word with it.
             where: a filter: only passages that pass it are found.
 
         Raises:
             InvalidInputError: an argument is not valid.
         """
         queries, k, condition = check_queries(queries), check_k(k), as_filter(where)
-        with observed(STAGE, len(queries)) as report:
+        with observed(STAGE, len(queries)) as span:
             view = self._view()
             if condition is not None:
                 self._fields.look(condition, some_of(view.passages))
             allowed = None if condition is None else view.allowed(condition)
-            report.hits = hits = [view.hits(query, k, allowed) for query in queries]
+            span.hits = hits = [view.hits(query, k, allowed) for query in queries]
         return hits
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """`search` in a thread, so that the event loop goes on."""
+        """Run `search` in a thread, without blocking the event loop."""
         return await asyncio.to_thread(self.search, queries, k, where=where)
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        """The exact score of each of `ids[i]` for `queries[i]`, whether it would be found or not.
+        """Return the exact score of each of `ids[i]` for `queries[i]`, found or not.
 
         Raises:
             InvalidInputError: an unknown id, or not as many lists of ids as queries.
@@ -201,12 +198,10 @@ class BM25Retriever:
                 f"{len(ids)} lists of ids for {len(queries)} queries: give one to each"
             )
         view = self._view()
-        return [
-            view.scores(query, check_ids(some)) for query, some in zip(queries, ids, strict=True)
-        ]
+        return [view.scores(query, check_ids(row)) for query, row in zip(queries, ids, strict=True)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
-        """The exact score of each passage for one query, term by term.
+        """Return the exact score of each passage for one query, term by term.
 
         Raises:
             InvalidInputError: an unknown id.
@@ -216,11 +211,11 @@ class BM25Retriever:
         >>> [(one.term, one.part == found.score) for one in found.terms]
         [('cat', True), ('dog', False)]
         """
-        [asked] = check_queries([query])
-        return self._view().parts(asked, check_ids(ids))
+        [query] = check_queries([query])
+        return self._view().parts(query, check_ids(ids))
 
     def save(self, path: str | Path) -> None:
-        """Keep everything in a folder, for `open`; what was saved there before is replaced.
+        """Save everything in a folder, for `open`; an older save there is replaced.
 
         Raises:
             IndexExistsError: the folder holds something else.
@@ -234,7 +229,7 @@ class BM25Retriever:
             "analyzer": self.analyzer.to_config(),
             "parameters": self.parameters.to_config(),
         }
-        # The passages are the truth. If this ends between the two, the stamps tell.
+        # The passages are the truth. After an end between the two, the stamps differ.
         with self._lock:
             write_passages(folder / _PASSAGES, header, list(self._passages.values()))
             self._postings.save(folder / _POSTINGS, stamp=stamp)
@@ -243,18 +238,17 @@ class BM25Retriever:
     def open(
         cls, path: str | Path, *, analyzer: AnalyzerLike = None, backend: str = "numpy"
     ) -> Self:
-        """The retriever that was saved in a folder.
+        """Open a retriever that `save` wrote.
 
         Args:
             path: of the folder.
-            analyzer: needed if it is a function; otherwise None, or the same that it was saved
-                with.
+            analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
 
         Raises:
-            IndexNotFoundError: no retriever was saved there.
-            EncoderMismatchError: `analyzer` is another one, or is needed and missing.
-            CorruptIndexError: the passages are truncated, foreign, or of an unknown format.
+            IndexNotFoundError: the folder holds no retriever.
+            EncoderMismatchError: `analyzer` is another one, or is required and missing.
+            CorruptIndexError: the passages are truncated, not Hybridge's, or of an unknown format.
         """
         folder = Path(path).expanduser()
         header, passages = read_passages(folder / _PASSAGES)

@@ -1,7 +1,7 @@
 """bm25s's scoring loop compiled by numba, in the background, once a process.
 
-Compiling takes seconds, and pays only after thousands of queries: until it is done numpy answers,
-with the same scores.
+Compiling takes seconds, and pays only after thousands of queries; until then numpy computes the
+same scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Scorer: TypeAlias = Callable[..., Any]
 
 
 def check_backend(backend: str) -> str:
-    """`backend`, once it is sure that it can be used; numba begins to warm up.
+    """Return `backend`; raise if it cannot be used. Numba begins to warm up.
 
     Raises:
         InvalidInputError: neither ``"numpy"`` nor ``"numba"``.
@@ -45,7 +45,7 @@ def check_backend(backend: str) -> str:
 
 
 def warm_up() -> Future[Scorer]:
-    """Starts compiling, if nothing did before; the future holds the compiled loop.
+    """Start compiling, unless it has started; return a future of the compiled loop.
 
     In a process that was forked meanwhile nothing compiles, and the future holds an error.
     """
@@ -53,23 +53,23 @@ def warm_up() -> Future[Scorer]:
 
 
 def compiled_scorer() -> Scorer | None:
-    """The compiled loop, or None while it is not ready."""
+    """Return the compiled loop, or None while it is not ready."""
     _compiler.started()
     return _compiler.scorer
 
 
 class _Compiler:
-    """Compiles once, in a thread.
+    """A compilation in a thread, once.
 
     Attributes:
-        scorer: the compiled loop, once there is one.
+        scorer: the compiled loop; None until it is ready.
     """
 
     def __init__(self) -> None:
         self.scorer: Scorer | None = None
         self._future: Future[Scorer] | None = None
         self._starting = ForkSafeLock()
-        # A child would wait for ever for a module that its parent had half imported.
+        # A child would wait for ever for a module half imported by its parent.
         self._importing = ForkSafeLock(awaited=True)
         renew_in_children(self)
 
@@ -93,7 +93,7 @@ class _Compiler:
                 import numba
                 from bm25s.scoring import _compute_relevance_from_scores_jit_ready as loop
             self.scorer = _compiled(numba, loop)
-        except Exception as error:  # noqa: BLE001  # whatever a compiler throws, numpy goes on
+        except Exception as error:  # noqa: BLE001  # any error of a compiler: numpy goes on
             logger.warning("numba could not compile the scoring loop, numpy goes on: %s", error)
             future.set_exception(error)
         else:

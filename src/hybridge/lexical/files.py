@@ -1,4 +1,4 @@
-"""Files that are either as they were or wholly new, and arrays in them, never pickled."""
+"""Atomic writes of files, and files of arrays without pickle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..errors import CorruptIndexError, IndexNotFoundError, StoreError
 __all__ = ["load_arrays", "remove_file", "replace_file", "save_arrays"]
 
 _META = "meta"
-# What numpy and zipfile raise at files that they cannot read, found by cutting and changing some.
+# The errors of numpy and zipfile for unreadable files, found by cutting and changing some.
 _READING_ERRORS = (
     EOFError,
     KeyError,
@@ -36,10 +36,10 @@ _READING_ERRORS = (
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` when the block ends without an error.
+    """Yield a file to write, which replaces `path` when the block ends without an error.
 
-    Until then it is `.<name>.tmp` beside `path`, in the place of one that a killed process left:
-    a folder has one writer at a time. What was written outlasts a loss of power.
+    Until then it is `.<name>.tmp` beside `path`, and replaces one that a killed process left: a
+    folder has one writer at a time. The new content survives a loss of power.
 
     Raises:
         StoreError: it cannot be written; `path` is as it was.
@@ -62,7 +62,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_file(path: Path) -> None:
-    """Delete a file, so that a loss of power does not bring it back.
+    """Delete a file; the deletion survives a loss of power.
 
     Raises:
         StoreError: it cannot be deleted.
@@ -75,8 +75,8 @@ def remove_file(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the renaming or deletion of a file in the folder outlast a loss of power."""
-    # Windows opens no folders and some network file systems sync none: there, renaming is all.
+    """Make the renaming or deletion of a file in a folder survive a loss of power."""
+    # Windows opens no folders and some network file systems sync none.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -98,7 +98,7 @@ def save_arrays(path: Path, meta: Mapping[str, Any], **arrays: NDArray[Any]) -> 
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read what `save_arrays` wrote.
+    """Read the JSON and the arrays that `save_arrays` wrote.
 
     Raises:
         IndexNotFoundError: there is no such file.

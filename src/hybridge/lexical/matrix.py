@@ -1,8 +1,8 @@
 """bm25s's score matrix, built from term counts by array operations.
 
 bm25s scores every (term, passage) pair when it builds its index, and a query sums the rows of its
-terms. Its own build walks through the passages in Python; this one applies the same formulas of
-bm25s to all pairs at once, with the same result.
+terms. Its own build loops over the passages in Python; this one applies bm25s's formulas to all
+pairs at once, with the same result.
 
 Importing this module imports bm25s: do so inside functions.
 """
@@ -29,7 +29,7 @@ class ScoreMatrix:
         parameters: the variant of BM25.
         counts: shape (2, pairs): the term and its count, for all terms of the first passage, then
             those of the second one, and so on.
-        widths: shape (passages,): how many different terms each passage has.
+        widths: shape (passages,): the number of different terms of each passage.
         vocabulary_size: above every term in `counts`.
         backend: ``"numpy"``, or ``"numba"`` to sum by compiled code once that is ready.
     """
@@ -52,18 +52,18 @@ class ScoreMatrix:
             idf_method=parameters.idf_method,
             backend="numpy",
         )
-        # Kept apart from bm25s, which would add it to the scores: without it, 0 is "no match".
+        # Apart from bm25s, which would add it to the scores: without it, 0 is "no match".
         self._bm25.nonoccurrence_array = None
         self._bm25.scores, self._nonoccurrence = _build(self._bm25, counts, widths, vocabulary_size)
 
     def scores(self, terms: list[int]) -> tuple[NDArray[np.float32], float]:
-        """Each passage's score for a query, over what it has for a passage without its terms.
+        """Return each passage's score for a query, above the score of a passage without its terms.
 
         Args:
-            terms: the query's, as often as they come.
+            terms: the query's, repetitions included.
 
         Returns:
-            Shape (passages,), above 0 where the query finds the passage; and what to add to all:
+            Shape (passages,), above 0 where the passage matches; and a constant to add to all:
             in bm25l and bm25+ a passage without a term has a score for it too.
         """
         if not terms:
@@ -76,12 +76,12 @@ class ScoreMatrix:
         return matched, float(self._nonoccurrence[terms].sum())
 
     def column(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The passages that have a term, ascending, and what it adds to the score of each."""
+        """Return the passages with a term, ascending, and the term's score in each."""
         start, end = self._bm25.scores["indptr"][term : term + 2]
         return self._bm25.scores["indices"][start:end], self._bm25.scores["data"][start:end]
 
     def idf(self, frequency: int) -> float:
-        """The inverse document frequency of a term that so many passages have."""
+        """Return the inverse document frequency of a term in so many passages."""
         counts = np.array([frequency])
         return float(_inverse_document_frequencies(self._bm25, counts, self._passages)[0])
 
@@ -89,7 +89,7 @@ class ScoreMatrix:
 def _build(
     bm25: Any, counts: NDArray[np.int32], widths: NDArray[np.int32], vocabulary_size: int
 ) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
-    """What bm25s's `build_index_from_ids` returns, and the array it keeps of non-occurrences."""
+    """Return bm25s's scores, as `build_index_from_ids` does, and its array of non-occurrences."""
     from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
     terms, occurrences = counts

@@ -1,4 +1,4 @@
-"""The BM25 variant and its constants, checked."""
+"""The BM25 variant and its constants, validated."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Method: TypeAlias = Literal["lucene", "robertson", "atire", "bm25l", "bm25+"]
 
 @dataclass(frozen=True, slots=True)
 class BM25Parameters:
-    """Which BM25, and with which constants.
+    """A variant of BM25 with its constants.
 
     The variants are those of Kamphuis et al. 2020, "Which BM25 Do You Mean?"
     (doi:10.1007/978-3-030-45442-5_4), as bm25s computes them.
 
     Args:
         method: ``"lucene"``, ``"robertson"``, ``"atire"``, ``"bm25l"`` or ``"bm25+"``.
-        k1: how slowly a term's further occurrences stop counting; above 0.
-        b: how much a passage's length counts, from 0 (not at all) to 1.
-        delta: what a single occurrence is worth at least, in bm25l and bm25+ alone; 0 or more.
-        idf_method: the variant whose inverse document frequency is taken; None for `method`'s.
+        k1: saturation of a term's frequency, above 0; the lower, the less repetitions count.
+        b: normalisation by the passage's length, from 0 (none) to 1.
+        delta: the minimum weight of a single occurrence, in bm25l and bm25+ alone; 0 or more.
+        idf_method: the variant of the inverse document frequency; None for `method`'s.
 
     Raises:
         InvalidInputError: a value outside its range.
@@ -62,7 +62,7 @@ class BM25Parameters:
             raise InvalidInputError(f"delta must be 0 or more and finite, not {self.delta}")
 
     def to_config(self) -> dict[str, JSON]:
-        """The parameters as JSON.
+        """Return the parameters as JSON.
 
         >>> BM25Parameters.from_config(BM25Parameters(k1=0.9).to_config()).k1
         0.9
@@ -71,7 +71,7 @@ class BM25Parameters:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> BM25Parameters:
-        """The parameters that `to_config` gave.
+        """Return the parameters that `to_config` returned.
 
         Raises:
             InvalidInputError: an unknown name, or a value outside its range.
@@ -83,7 +83,7 @@ class BM25Parameters:
 
 
 def check_bm25(value: object) -> BM25Parameters:
-    """`value`, once it is sure that it is `BM25Parameters`.
+    """Return `value`; raise if it is not `BM25Parameters`.
 
     Raises:
         InvalidInputError: it is something else.

@@ -1,4 +1,4 @@
-"""A BM25 score taken apart, term by term, in the numbers that the engine itself added up."""
+"""The parts of a BM25 score, term by term, in the engine's own numbers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["ScoreParts", "TermScore"]
 
 @dataclass(frozen=True, slots=True)
 class TermScore:
-    """What a term of a query adds to the score of a passage.
+    """The part of one query term in the score of a passage.
 
     Args:
-        term: as the analyzer makes it.
-        in_query: how often the query has it.
+        term: an analyzed term.
+        in_query: its occurrences in the query.
         passages_with: how many passages have it.
-        idf: its inverse document frequency; 0 for a term that no passage has.
-        part: by how much the score grew when the term was added, all its occurrences in the query
-            together. Engines add in float32: so the parts sum to the score to its last digit, and
-            each is the term's weight to float32's precision.
+        idf: its inverse document frequency; 0 for a term of no passage.
+        part: the growth of the score by the term, all its occurrences in the query together.
+            Engines add in float32: so the parts sum to the score to its last digit, and each is
+            the term's weight to float32's precision.
     """
 
     term: str
@@ -33,9 +33,9 @@ class ScoreParts:
     """A passage's BM25 score: the terms' parts and the constant sum to it.
 
     Args:
-        score: what a search reports.
-        terms: those of the query, in the order in which they first come.
-        constant: what every passage gets, in bm25l and bm25+ alone.
+        score: the score of a search.
+        terms: those of the query, in the order of their first occurrence.
+        constant: the same for every passage, in bm25l and bm25+ alone.
     """
 
     score: float

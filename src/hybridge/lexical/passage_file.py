@@ -1,4 +1,4 @@
-"""Passages in a JSON Lines file: a header that says what it is, then one passage a line."""
+"""Passages in a JSON Lines file: a header, then one passage a line."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _VERSION = 1
 
 
 def write_passages(path: Path, header: Mapping[str, Any], passages: Sequence[Passage]) -> None:
-    """Write the passages, in the place of what the file held.
+    """Write passages to a file, which is replaced.
 
     Args:
         path: of the file.
-        header: JSON values that `read_passages` gives back.
+        header: JSON values, which `read_passages` returns.
         passages: in any order.
 
     Raises:
@@ -43,11 +43,11 @@ def write_passages(path: Path, header: Mapping[str, Any], passages: Sequence[Pas
 
 
 def read_passages(path: Path) -> tuple[dict[str, Any], list[Passage]]:
-    """The header and the passages that `write_passages` wrote.
+    """Return the header and the passages that `write_passages` wrote.
 
     Raises:
         IndexNotFoundError: there is no such file.
-        CorruptIndexError: it is truncated, foreign, or of an unknown format.
+        CorruptIndexError: it is truncated, not Hybridge's, or of an unknown format.
         StoreError: it cannot be read.
     """
     try:
@@ -68,7 +68,7 @@ def read_passages(path: Path) -> tuple[dict[str, Any], list[Passage]]:
 
 
 def check_ours(folder: Path, name: str) -> None:
-    """Makes sure that passages may be written to the file `name` in a folder.
+    """Raise unless passages may be written to the file `name` in a folder.
 
     Raises:
         IndexExistsError: there is a file, or a folder that holds other things.

@@ -1,4 +1,4 @@
-"""A BM25 collection that changes: term counts per passage, scored anew when next searched."""
+"""A BM25 collection that changes: term counts per passage, scored at the next search."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ __all__ = ["Postings"]
 K = TypeVar("K", bound=Key)
 
 _FORMAT = 1
-_SCORINGS = 3  # kept at a time: each is as large as the counts
+_SCORINGS = 3  # cached at a time: each is as large as the counts
 
 
 class Postings(Generic[K]):
-    """Texts under keys, which BM25 can rank.
+    """The term counts of texts under keys, for BM25.
 
-    It may be used from many threads: a search reads a snapshot, which later writes leave alone.
+    Many threads may use it: a search reads a snapshot, which later writes leave alone.
 
     Args:
-        analyzer: makes terms of texts and of queries.
+        analyzer: of texts and queries.
         parameters: the variant of BM25.
         backend: ``"numpy"`` or ``"numba"``.
 
     Attributes:
-        stamp: what the collection was last saved or loaded with.
+        stamp: the text of the last save or load.
 
     >>> postings = Postings(Analyzer("english"))
     >>> postings.upsert(["p1", "p2"], ["a cat sat", "two dogs ran"])
@@ -72,9 +72,7 @@ class Postings(Generic[K]):
         return key in self._counts
 
     def upsert(self, keys: Sequence[K], texts: Sequence[str]) -> None:
-        """Add texts under their keys, in the place of what was under these keys.
-
-        All or nothing: if the analyzer fails at one text, none is added.
+        """Add texts under their keys, or replace them, all or nothing.
 
         Args:
             keys: one for each text.
@@ -88,17 +86,17 @@ class Postings(Generic[K]):
         self.put(keys, self.count(texts))
 
     def count(self, texts: Sequence[str]) -> list[Counts]:
-        """The terms of texts, for `put`: the slow part of `upsert`, which changes nothing yet."""
+        """Count the terms of texts, for `put`: the slow part of `upsert`, without a change."""
         return [self._count(text) for text in texts]
 
     def put(self, keys: Sequence[K], counts: Sequence[Counts]) -> None:
-        """Add what `count` made of texts under their keys: the part of `upsert` that is at once."""
+        """Add counts from `count` under their keys: the atomic part of `upsert`."""
         with self._writing:
             self._counts.update(zip(keys, counts, strict=True))
             self._version += 1
 
     def delete(self, keys: Iterable[K]) -> int:
-        """Remove what is under the keys; returns how many of them there were."""
+        """Remove texts by their keys; return how many there were."""
         with self._writing:
             before = len(self._counts)
             for key in keys:
@@ -108,11 +106,10 @@ class Postings(Generic[K]):
         return removed
 
     def snapshot(self, parameters: BM25Parameters | None = None) -> Snapshot[K]:
-        """The collection as it is now; scored anew by the first call after a write.
+        """Return the present collection with its scores, computed after a write.
 
         Args:
-            parameters: what to score with instead of the collection's own; of other parameters
-                only the last ones' scores are kept.
+            parameters: instead of the collection's own; the scores of the last ones are cached.
         """
         chosen = self.parameters if parameters is None else parameters
         latest = self._latest.get(chosen)
@@ -133,13 +130,13 @@ class Postings(Generic[K]):
         self._latest = kept  # at once, for others read it meanwhile
 
     def save(self, path: Path, *, stamp: str = "") -> None:
-        """Write the collection into one file, in the place of what it held.
+        """Write the collection into one file, which is replaced.
 
-        Terms that no text has any more are left out.
+        Terms of deleted texts alone are left out.
 
         Args:
             path: of the file.
-            stamp: any text; `load` gives it back.
+            stamp: any text; `load` restores it.
 
         Raises:
             StoreError: the file cannot be written.
@@ -158,7 +155,7 @@ class Postings(Generic[K]):
         self.stamp = stamp
 
     def _joined(self) -> tuple[list[K], list[str], dict[str, NDArray[Any]]]:
-        """The keys, the terms that any text has, and the arrays `counts` and `widths`."""
+        """Return the keys, the terms of the texts, and the arrays `counts` and `widths`."""
         with self._writing:
             counts, vocabulary = dict(self._counts), list(self._vocabulary)
         keys = sorted(counts)
@@ -196,20 +193,19 @@ class Postings(Generic[K]):
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
     ) -> Postings[K]:
-        """Read what `save` wrote.
+        """Read a collection that `save` wrote.
 
         Args:
             path: of the file.
-            key: makes a key from what `str` makes of it.
-            analyzer: needed if it is a function; otherwise None, or the same that it was saved
-                with.
+            key: the inverse of `str` for keys.
+            analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
 
         Raises:
             IndexNotFoundError: there is no such file.
-            EncoderMismatchError: `analyzer` is another one, or is needed and missing.
-            CorruptIndexError: the file is truncated, foreign, of an unknown format, or was made
-                by other versions of the libraries that make the terms.
+            EncoderMismatchError: `analyzer` is another one, or is required and missing.
+            CorruptIndexError: the file is truncated, not Hybridge's, of an unknown format, or from
+                other versions of the libraries that make the terms.
         """
         meta, arrays = load_arrays(path)
         if meta.get("format") != _FORMAT:
@@ -268,7 +264,7 @@ class Postings(Generic[K]):
 
 
 class _Vocabulary(dict[str, int]):
-    """The number of each term; one asked for by `[...]` for the first time gets the next."""
+    """The number of each term; `[...]` adds an unknown term with the next number."""
 
     def __missing__(self, term: str) -> int:
         number = self[term] = len(self)

@@ -1,4 +1,4 @@
-"""A state of a BM25 collection that never changes: what searches read while others write."""
+"""An immutable state of a BM25 collection, which searches read while others write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Counts", "Key", "Scores", "Snapshot", "join"]
 
 
 class Key(Hashable, Protocol):
-    """What passages can be known by: something hashable that can be sorted."""
+    """A passage's key: hashable and sortable."""
 
     def __lt__(self, other: Any, /) -> bool: ...
 
@@ -27,7 +27,7 @@ class Key(Hashable, Protocol):
 K = TypeVar("K", bound=Key)
 
 Counts: TypeAlias = NDArray[np.int32]
-"""A text's terms, shape (2, different terms): their numbers, and how often each comes."""
+"""A text's terms, shape (2, different terms): their numbers and their frequencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Scores:
 
     Args:
         values: shape (passages,): the exact score of each row.
-        matched: shape (passages,): whether the passage shares a term with the query that tells it
-            from others. Where the variant is bm25l or bm25+, others score above 0 too.
+        matched: shape (passages,): whether the passage matches: it shares a term with the query
+            whose score is above 0. In bm25l and bm25+, others score above 0 too.
     """
 
     values: NDArray[np.float32]
@@ -51,7 +51,7 @@ class Snapshot(Generic[K]):
     """Passages, counted and scored.
 
     Attributes:
-        keys: the passages' keys in ascending order; a passage's place in it is its row.
+        keys: the passages' keys in ascending order; the index of a key is its row.
         rows: the row of each key.
     """
 
@@ -70,7 +70,7 @@ class Snapshot(Generic[K]):
         self.keys: list[K] = sorted(counts)
         self.rows: dict[K, int] = {key: row for row, key in enumerate(self.keys)}
         self._analyzer = analyzer
-        # Shared with the collection, which adds terms to it but never changes one.
+        # Shared with the collection, which adds terms and never changes one.
         self._vocabulary = vocabulary
         self._vocabulary_size = vocabulary_size
         joined, widths = join([counts[key] for key in self.keys])
@@ -84,7 +84,7 @@ class Snapshot(Generic[K]):
         return vars(self) | {"_vocabulary": dict(known)}
 
     def scores(self, query: str) -> Scores:
-        """All passages' scores for a query, in one pass over the postings of its terms."""
+        """Return all passages' scores for a query, in one pass over the postings of its terms."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
         known = [vocabulary.get(term, end) for term in self._analyzer([query])[0]]
         values, floor = self._matrix.scores([term for term in known if term < end])
@@ -92,49 +92,41 @@ class Snapshot(Generic[K]):
         return Scores(values + np.float32(floor) if floor else values, matched)
 
     def parts(self, query: str, rows: Sequence[int]) -> list[ScoreParts]:
-        """The scores of some rows, term by term."""
+        """Return the scores of rows, term by term."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
         terms = self._analyzer([query])[0]
-        known = [number for term in terms if (number := vocabulary.get(term, end)) < end]
+        numbers = {term: n for term in terms if (n := vocabulary.get(term, end)) < end}
+        known = [numbers[term] for term in terms if term in numbers]
         columns = {number: self._matrix.column(number) for number in known}
         # As `scores` adds: in float32, in the order of the query.
         sums = np.zeros(len(rows), dtype=np.float32)
-        added = {number: np.zeros(len(rows)) for number in columns}
+        parts = {number: np.zeros(len(rows)) for number in columns}
         for number in known:
             grown = sums + _values_at(columns[number], rows)
-            added[number] += grown.astype(np.float64) - sums
+            parts[number] += grown.astype(np.float64) - sums
             sums = grown
         floor = np.float32(self._matrix.scores(known)[1])
         totals = (sums + floor).astype(np.float64)
-        counted = [
-            (term, count, vocabulary.get(term, end)) for term, count in Counter(terms).items()
-        ]
-        found = [
-            (term, count, len(columns[number][0]), added[number])
-            if number < end
-            else (term, count, 0, np.zeros(len(rows)))
-            for term, count, number in counted
-        ]
-        idfs = [self._matrix.idf(passages) for _, _, passages, _ in found]
+        by_row: list[list[TermScore]] = [[] for _ in rows]
+        for term, count in Counter(terms).items():
+            number = numbers.get(term, end)
+            frequency = len(columns[number][0]) if number < end else 0
+            idf = self._matrix.idf(frequency)
+            for row, scores in enumerate(by_row):
+                part = float(parts[number][row]) if number < end else 0.0
+                scores.append(TermScore(term, count, frequency, idf, part))
         return [
-            ScoreParts(
-                float(totals[place]),
-                tuple(
-                    TermScore(term, count, passages, idf, float(parts[place]))
-                    for (term, count, passages, parts), idf in zip(found, idfs, strict=True)
-                ),
-                float(totals[place] - sums[place]),
-            )
-            for place in range(len(rows))
+            ScoreParts(float(total), tuple(scores), float(total - terms_only))
+            for total, scores, terms_only in zip(totals, by_row, sums, strict=True)
         ]
 
     def best(
         self, scores: Scores, depth: int, allowed: NDArray[np.bool_] | None = None
     ) -> list[tuple[K, float]]:
-        """The best of the passages that match, best first, ties by key.
+        """Return the best of the passages that match, best first, ties by key.
 
         Args:
-            scores: what `scores` gave for the query.
+            scores: of the query, from `scores`.
             depth: how many at most.
             allowed: shape (passages,): the rows that may be returned; None for all.
         """
@@ -142,7 +134,7 @@ class Snapshot(Generic[K]):
         rows = np.flatnonzero(matched)
         values = scores.values[rows]
         if len(rows) > depth:
-            # Everything that ties with the last place stays in, for the keys to decide.
+            # All ties with the last one stay in, for the keys to decide.
             last = np.partition(values, -depth)[-depth]
             rows, values = rows[values >= last], values[values >= last]
         # Rows ascend with the keys, and a stable sort leaves ties in that order.
@@ -155,26 +147,24 @@ class Snapshot(Generic[K]):
     def top(
         self, query: str, depth: int, allowed: NDArray[np.bool_] | None = None
     ) -> list[tuple[K, float]]:
-        """`best` for a query of which no other scores are wanted."""
+        """Return `best` for a query."""
         return self.best(self.scores(query), depth, allowed)
 
 
 def _values_at(
     column: tuple[NDArray[np.int32], NDArray[np.float32]], rows: Sequence[int]
 ) -> NDArray[np.float32]:
-    """A column's values in some rows, 0 where it has none."""
-    having, values = column
-    found = np.zeros(len(rows), dtype=np.float32)
-    places = np.searchsorted(having, rows)
-    for at, (place, row) in enumerate(zip(places.tolist(), rows, strict=True)):
-        if place < len(having) and having[place] == row:
-            found[at] = values[place]
-    return found
+    """Return a column's values in rows, 0 where it has none."""
+    passages, values = column
+    if not len(passages):
+        return np.zeros(len(rows), dtype=np.float32)
+    nearest = np.searchsorted(passages, rows).clip(max=len(passages) - 1)
+    return np.where(passages[nearest] == rows, values[nearest], np.float32(0))
 
 
 def join(
     counts: Sequence[Counts],
 ) -> tuple[Counts, NDArray[np.int32]]:
-    """The counts of several texts side by side, and how wide each was."""
+    """Return the counts of several texts side by side, and the width of each."""
     joined = np.concatenate([np.zeros((2, 0), dtype=np.int32), *counts], axis=1)
     return joined, np.array([array.shape[1] for array in counts], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""BM25 as sparse vectors, for an engine that knows the inverse document frequencies itself."""
+"""BM25 as sparse vectors, for an engine that applies the inverse document frequencies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hashlib import blake2b
 from math import isclose
 from typing import TypeAlias
 
+from ..analysis.terms import WordCache
 from ..analyzer import Analyzer
 from ..arguments import check_queries
 from ..errors import InvalidInputError
@@ -15,31 +16,29 @@ from .parameters import BM25Parameters
 
 __all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector"]
 
-# The numbers that no term has. Under them a stored vector keeps how many terms its text has, and
-# the average length its weights were made with.
+# Numbers of no term. Under them a stored vector holds its text's number of terms, and the average
+# length that its weights were made with.
 LENGTH, AVERAGE = 0, 1
-# So many terms' numbers are remembered; past it the memory starts anew.
-_REMEMBERED = 1_000_000
-# Engines keep weights in single precision.
+# Engines store weights in single precision.
 _FLOAT32 = 1e-6
 
 SparseVector: TypeAlias = tuple[list[int], list[float]]
 
 
 class SparseBM25:
-    """Makes sparse vectors whose weighted dot product is the BM25 score, in Lucene's form.
+    """An encoder to sparse vectors whose weighted dot product is BM25, in Lucene's form.
 
-    A passage weighs each of its terms ``tf / (tf + k1 (1 - b + b length / average_length))``, a
-    query by how often it names it. Qdrant, told to use its IDF modifier, multiplies by
-    ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N passages that have the term: together these
+    A passage's weight of a term is ``tf / (tf + k1 (1 - b + b length / average_length))``, a
+    query's is its count. Qdrant's IDF modifier multiplies by
+    ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N passages with the term: together these
     are the Lucene variant of Kamphuis et al. 2020 (doi:10.1007/978-3-030-45442-5_4).
 
     Args:
-        analyzer: makes terms of texts and of queries.
-        k1: how slowly a term's further occurrences stop counting; above 0.
-        b: how much a passage's length counts, from 0 to 1.
-        average_length: the terms of a passage on average; above 0. It is the collection's, so
-            vectors made with one average are to be compared with each other alone.
+        analyzer: of texts and queries.
+        k1: saturation of a term's frequency, above 0; the lower, the less repetitions count.
+        b: normalisation by the passage's length, from 0 (none) to 1.
+        average_length: the collection's average number of terms of a passage; above 0. Vectors of
+            one average are comparable with each other alone.
 
     Attributes:
         average_length: the average in use.
@@ -61,7 +60,7 @@ class SparseBM25:
             raise InvalidInputError(f"average_length must be above 0, not {average_length!r}")
         self.average_length = float(average_length)
         self._analyzer = analyzer
-        self._least = parameters.k1 * (1 - parameters.b)
+        self._minimum = parameters.k1 * (1 - parameters.b)
         self._per_term = parameters.k1 * parameters.b / average_length
 
     def encode_passages(self, texts: Sequence[str]) -> list[SparseVector]:
@@ -69,7 +68,7 @@ class SparseBM25:
         return [self._weights(terms) for terms in self._analyzer(texts)]
 
     def index_passages(self, texts: Sequence[str]) -> list[SparseVector]:
-        """Return `encode_passages` with what `reweigh` needs to know of each text.
+        """Return `encode_passages` with each text's length, for `reweigh`.
 
         >>> bm25 = SparseBM25(Analyzer("english"), average_length=2)
         >>> [(indices, values)] = bm25.index_passages(["cats and cats"])
@@ -79,18 +78,17 @@ class SparseBM25:
         vectors = []
         for terms in self._analyzer(texts):
             indices, values = self._weights(terms)
-            known = [float(len(terms)), self.average_length]
-            vectors.append(([LENGTH, AVERAGE, *indices], [*known, *values]))
+            head = [float(len(terms)), self.average_length]
+            vectors.append(([LENGTH, AVERAGE, *indices], [*head, *values]))
         return vectors
 
     def reweigh(self, vector: SparseVector) -> SparseVector | None:
-        """Return a vector of `index_passages` as this average length would have made it.
+        """Return a vector of `index_passages` with the weights of this average length.
 
-        A vector made with this average is returned as it is. It does not matter which one made it,
-        so vectors of several averages may be mixed.
+        Vectors of several averages may be mixed; one of this average is returned as it is.
 
         Returns:
-            The vector, or None if it does not know its length.
+            The vector, or None if it holds no length.
 
         >>> old, new = (SparseBM25(Analyzer(), average_length=length) for length in (5, 9))
         >>> [made], [expected] = (each.index_passages(["two cats, a cat"]) for each in (old, new))
@@ -104,14 +102,14 @@ class SparseBM25:
         length, average = values[:2]
         if isclose(average, self.average_length, rel_tol=_FLOAT32):
             return vector
-        before = self._least + self._per_term * (self.average_length / average) * length
+        before = self._minimum + self._per_term * (self.average_length / average) * length
         growth = self._saturation(length) / before if length else 1.0
         # From tf / (tf + before) to tf / (tf + after), without the rounding of a detour by tf.
         weights = [1 / (1 + growth * (1 / weight - 1)) for weight in values[2:]]
         return indices, [length, self.average_length, *weights]
 
     def _saturation(self, length: float) -> float:
-        return self._least + self._per_term * length
+        return self._minimum + self._per_term * length
 
     def _weights(self, terms: Sequence[str]) -> SparseVector:
         saturation = self._saturation(len(terms))
@@ -119,42 +117,34 @@ class SparseBM25:
         return indices, [tf / (tf + saturation) for tf in counts]
 
     def encode_queries(self, queries: Sequence[str]) -> list[SparseVector]:
-        """Return the terms of each query, as ascending numbers, and how often they come."""
+        """Return the terms of each query, as ascending numbers, and their counts."""
         return [
             self.encode_counts(Counter(terms)) for terms in self._analyzer(check_queries(queries))
         ]
 
     def encode_counts(self, counts: Mapping[str, int]) -> SparseVector:
-        """Return a query of these terms, as ascending numbers, and how often each comes."""
+        """Return a query of these terms, as ascending numbers, and their counts."""
         return _vector(counts)
 
 
 def _vector(counts: Mapping[str, int]) -> SparseVector:
-    numbers = [_NUMBERS[term] for term in counts]
-    summed = dict(zip(numbers, map(float, counts.values()), strict=True))
-    if len(summed) < len(counts):  # two terms share a number
-        summed = dict.fromkeys(numbers, 0.0)
-        for number, count in zip(numbers, counts.values(), strict=True):
-            summed[number] += count
+    summed: dict[int, float] = {}
+    for term, count in counts.items():
+        number = _NUMBERS[term]
+        summed[number] = summed.get(number, 0.0) + count
     indices = sorted(summed)
     return indices, list(map(summed.__getitem__, indices))
 
 
-class _Numbers(dict[str, int]):
-    """A fixed 32-bit number for a term.
+def _number(term: str) -> int:
+    """Return a term's fixed 32-bit number.
 
     By the birthday bound, a vocabulary of some 77,000 terms has even odds of holding one pair that
     shares a number; the two then count as one term.
     """
-
-    def __missing__(self, term: str) -> int:
-        encoded = term.encode("utf-8", "surrogatepass")
-        digest = blake2b(encoded, digest_size=4).digest()
-        number = max(int.from_bytes(digest, "little"), AVERAGE + 1)
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[term] = number
-        return number
+    encoded = term.encode("utf-8", "surrogatepass")
+    digest = blake2b(encoded, digest_size=4).digest()
+    return max(int.from_bytes(digest, "little"), AVERAGE + 1)
 
 
-_NUMBERS = _Numbers()
+_NUMBERS = WordCache(_number)

@@ -1,8 +1,9 @@
-"""A state of a retriever: scored passages, and which of them its filters let through."""
+"""A state of a `BM25Retriever`: scored passages, and the rows that pass each filter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,30 +24,22 @@ class View:
     """A snapshot with the passages of its rows.
 
     Args:
-        snapshot: keys are the passages' ids.
-        passages: the passages by id; every one of the snapshot's is there.
+        snapshot: its keys are the passages' ids.
+        passages: by id; every key of the snapshot is among them.
 
     Attributes:
         passages: row by row.
+        allowed: returns which rows pass a filter, shape (passages,); the masks of the last filters
+            are cached.
     """
 
     def __init__(self, snapshot: Snapshot[str], passages: Mapping[str, Passage]) -> None:
         self._snapshot = snapshot
         self.passages = [passages[key] for key in snapshot.keys]
-        self._masks: dict[Filter, NDArray[np.bool_]] = {}
-
-    def allowed(self, where: Filter) -> NDArray[np.bool_]:
-        """Shape (passages,): which rows pass the filter; remembered, for filters come again."""
-        mask = self._masks.get(where)
-        if mask is None:
-            mask = np.array([where.matches(passage) for passage in self.passages], dtype=np.bool_)
-            if len(self._masks) >= _CACHED_FILTERS:
-                self._masks.clear()
-            self._masks[where] = mask
-        return mask
+        self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
-        """The best `k` passages for a query, of those in allowed rows."""
+        """Return the best `k` passages for a query, of those in allowed rows."""
         rows = self._snapshot.rows
         return [
             Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score),))
@@ -54,7 +47,7 @@ class View:
         ]
 
     def scores(self, query: str, ids: Sequence[str]) -> list[float]:
-        """The exact scores of some passages for a query.
+        """Return the exact scores of passages for a query.
 
         Raises:
             InvalidInputError: an unknown id.
@@ -63,7 +56,7 @@ class View:
         return [scores[row] for row in self._rows(ids)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
-        """`scores`, term by term."""
+        """Return `scores`, term by term."""
         return self._snapshot.parts(query, self._rows(ids))
 
     def _rows(self, ids: Sequence[str]) -> list[int]:
@@ -71,3 +64,7 @@ class View:
             return [self._snapshot.rows[name] for name in ids]
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
+
+
+def _mask(passages: Sequence[Passage], where: Filter) -> NDArray[np.bool_]:
+    return np.array([where.matches(passage) for passage in passages], dtype=np.bool_)

@@ -1,11 +1,10 @@
-"""Pictures of what retrievers do: of one query's hits, one score, an evaluation, a tuning.
+"""Pictures of a search, an explanation, an evaluation and a tuning.
 
-Each is drawn by one function, which gives a `Picture`: notebooks show it, and `save` writes it.
-Colours are told apart by everybody, and never alone: each thing has a marker or a label too.
+Each function returns a `Picture`, which notebooks show and `save` writes. The colours are safe for
+colour-blind readers, and a marker or a label always repeats what a colour shows.
 """
 
 from .comparison import comparison
-from .fusion_parts import fusion_parts
 from .max_sim import max_sim
 from .picture import Picture
 from .quality_latency import quality_latency
@@ -18,7 +17,6 @@ from .tuning_curve import tuning_curve
 __all__ = [
     "Picture",
     "comparison",
-    "fusion_parts",
     "max_sim",
     "quality_latency",
     "rank_flow",

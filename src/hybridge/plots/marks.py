@@ -1,4 +1,4 @@
-"""Colours that everybody can tell apart, each with a marker of its own.
+"""Colours that are safe for colour-blind readers, each with its marker.
 
 M. Okabe and K. Ito, *Color Universal Design*, 2008, without their yellow, which white swallows.
 """
@@ -27,12 +27,12 @@ _SIZE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How one thing looks, in every picture in which it comes.
+    """The colour, marker and line of one thing, the same in every picture.
 
     Args:
-        color: as ``#rrggbb``.
-        marker: matplotlib's letter for its shape.
-        line: ``"-"``, or ``"--"`` where the colour comes for the second time.
+        color: ``#rrggbb``.
+        marker: matplotlib's letter of the shape.
+        line: ``"-"``, or ``"--"`` where the colour repeats.
     """
 
     color: str
@@ -40,14 +40,14 @@ class Mark:
     line: str
 
 
-def mark(place: int) -> Mark:
-    """The look of the thing in this place, counted from 0; the first seventy differ.
+def mark(index: int) -> Mark:
+    """Return the mark of the thing at this index, from 0; the first seventy differ.
 
     >>> mark(0), mark(7).color == mark(0).color, mark(7).line
     (Mark(color='#0072B2', marker='o', line='-'), True, '--')
     """
-    line = "-" if place // len(COLORS) % 2 == 0 else "--"
-    return Mark(COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)], line)
+    line = "-" if index // len(COLORS) % 2 == 0 else "--"
+    return Mark(COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)], line)
 
 
 def draw_marks(
@@ -60,16 +60,16 @@ def draw_marks(
     line: bool = True,
     right: float = 0.0,
 ) -> Line2D:
-    """Markers, and a line through them if wanted.
+    """Draw markers, and a line through them.
 
     Args:
         axes: where to draw.
-        xs: places.
-        ys: places.
+        xs: x coordinates, in data units.
+        ys: y coordinates, in data units.
         look: colour, marker and line.
-        gid: what it is called in an SVG, and in the figure.
+        gid: the name of the group in the figure and in an SVG.
         line: whether to draw the line.
-        right: how many points to the right of the places.
+        right: how far to move all of it to the right, in points.
     """
     [drawn] = axes.plot(
         xs,
@@ -103,7 +103,7 @@ def beside(
     up: float = 0.0,
     color: str = INK,
 ) -> None:
-    """A label so many points to the right of a place, or to the left of it: a line may cross it."""
+    """Write a label `points` to the right of a position, or to its left; lines do not hide it."""
     from matplotlib.patheffects import withStroke
 
     axes.annotate(

@@ -1,4 +1,4 @@
-"""Late interaction, token by token: which word of a passage answered which word of the query."""
+"""Late interaction, token by token: which token of the passage matches which of the query."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _ROWS = 60
 
 
 def max_sim(part: MaxSimPart | None) -> Picture:
-    """How similar each token of the query is to each of the passage.
+    """Draw the similarity of each token of the query to each token of the passage.
 
-    A row's greatest value is outlined, and stands on the right with its token; the score is their
-    sum. Of a long passage, the tokens that are some row's greatest are shown and what is nearest
-    around them; a white gap is where some are left out.
+    Each row's maximum is outlined and repeated on the right with its token; the score is the sum
+    of these maxima. Of a long passage, the picture shows the tokens of the maxima and their nearest
+    neighbours; white gaps mark the omitted tokens.
 
     Args:
         part: `Explanation.late_interaction`, or the `max_sim` of a reranker's part.
 
     Raises:
-        InvalidInputError: there is nothing to draw: no part, or one without tokens.
+        InvalidInputError: no part, or a part without tokens.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> import numpy as np
@@ -47,12 +47,12 @@ def max_sim(part: MaxSimPart | None) -> Picture:
     """
     if part is None or not part.matrix.size:
         raise InvalidInputError(
-            "there are no tokens to compare: max_sim draws an explanation's late_interaction, or "
-            "a reranker's max_sim, of a query and a passage that are not blank"
+            "there are no tokens to compare: max_sim draws the late_interaction of an explanation, "
+            "or the max_sim of a reranker, of a query and a passage that are not blank"
         )
     matrix = np.asarray(part.matrix, dtype=np.float64)
     best = matrix.argmax(axis=1)
-    shown = _worth_showing(matrix, best)
+    shown = _shown_columns(matrix, best)
     rows = range(min(len(matrix), _ROWS))
     title = f"{part.stage}: MaxSim {part.score:.2f}, the sum of each row's outlined maximum"
     first = f", {len(rows)} of {len(matrix)} shown" if len(rows) < len(matrix) else ""
@@ -80,10 +80,10 @@ def max_sim(part: MaxSimPart | None) -> Picture:
         for column in range(1, len(shown)):
             if shown[column] != shown[column - 1] + 1:
                 axes.axvline(column - 0.5, color="white", linewidth=3)
-        places = {column: place for place, column in enumerate(shown)}
+        position = {column: i for i, column in enumerate(shown)}
         for row in rows:
-            if int(best[row]) in places:
-                _outline(axes, places[int(best[row])], row)
+            if int(best[row]) in position:
+                _outline(axes, position[int(best[row])], row)
             token = shortened(part.passage_tokens[best[row]], (_RIGHT - 0.75) * 72)
             axes.annotate(
                 f"{matrix[row, best[row]]:.2f}  {token}",
@@ -107,8 +107,8 @@ def max_sim(part: MaxSimPart | None) -> Picture:
     return Picture(figure, _alt(part, matrix, best))
 
 
-def _worth_showing(matrix: NDArray[np.float64], best: NDArray[np.intp]) -> list[int]:
-    """The columns to draw, in their order: maxima first, then those nearest to one."""
+def _shown_columns(matrix: NDArray[np.float64], best: NDArray[np.intp]) -> list[int]:
+    """Choose the columns to draw, in order: those of the maxima, then their nearest neighbours."""
     count = matrix.shape[1]
     maxima = sorted({int(column) for column in best}, key=lambda c: -matrix[:, c].max())
     distance = np.abs(np.arange(count)[:, None] - np.array(maxima[:_COLUMNS])).min(axis=1)
@@ -119,7 +119,7 @@ def _worth_showing(matrix: NDArray[np.float64], best: NDArray[np.intp]) -> list[
 def _outline(axes: Axes, column: int, row: int) -> None:
     from matplotlib.patches import Rectangle
 
-    # Black inside white is seen on every colour of the map.
+    # Black inside white is visible on every colour of the map.
     for color, width in (("white", 3.5), ("black", 1.5)):
         box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=color, zorder=3)
         box.set_linewidth(width)
@@ -128,9 +128,9 @@ def _outline(axes: Axes, column: int, row: int) -> None:
 
 
 def _alt(part: MaxSimPart, matrix: NDArray[np.float64], best: NDArray[np.intp]) -> str:
-    told = [
+    maxima = [
         f"{token}: {part.passage_tokens[column]} {matrix[row, column]:.2f}."
         for row, (token, column) in enumerate(zip(part.query_tokens, best, strict=True))
     ]
     start = f"{part.stage}: MaxSim {part.score:.2f}, a sum over {len(matrix)} tokens."
-    return " ".join([start, *told])
+    return " ".join([start, *maxima])

@@ -1,4 +1,4 @@
-"""What the pictures of an `Evaluation` ask of it first, and how they write milliseconds."""
+"""Checks and units that the pictures of an `Evaluation` share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["check_measure", "median_ms", "ms"]
 
 
 def check_measure(evaluation: Evaluation, measure: str | None = None) -> str:
-    """The measure to draw: that one, or the first.
+    """Return the measure to draw: `measure`, or the evaluation's first.
 
     Raises:
-        InvalidInputError: nothing was evaluated, or not by this measure.
+        InvalidInputError: an empty evaluation, or an unknown measure.
 
     >>> from hybridge.evaluation import Evaluation
     >>> check_measure(Evaluation({"bm25": {"RR": {"q1": 1.0}}}))
@@ -33,7 +33,7 @@ def check_measure(evaluation: Evaluation, measure: str | None = None) -> str:
 
 
 def median_ms(evaluation: Evaluation, retriever: str) -> float:
-    """A retriever's median latency in milliseconds, never 0, for a logarithm is taken of it.
+    """Return a retriever's median latency in milliseconds, above 0 for logarithmic axes.
 
     Raises:
         InvalidInputError: the retriever was not timed.
@@ -42,7 +42,7 @@ def median_ms(evaluation: Evaluation, retriever: str) -> float:
 
 
 def ms(value: float) -> str:
-    """Milliseconds as people read them.
+    """Format milliseconds.
 
     >>> ms(1234.5), ms(12.34), ms(0.1234)
     ('1234 ms', '12.3 ms', '0.12 ms')

@@ -1,4 +1,4 @@
-"""`Picture`: a figure, what it says in words, and files that are alike on every machine."""
+"""`Picture`: a figure with its alternative text, and files with the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 __all__ = ["GRID", "HEAD", "INK", "PALE", "QUIET", "WIDTH", "Picture", "canvas", "panel"]
 
 WIDTH = 8.0
-"""Inches: 800 px on a page, where 9 points are still easy to read."""
+"""Inches: 800 px on a page, where 9 points are easy to read."""
 HEAD = 0.75
-"""Inches that the title and the line below it take."""
+"""Inches of the title and the line below it."""
 
 INK, QUIET, PALE, GRID = "#1a1a1a", "#5f5f5f", "#c8c8c8", "#e6e6e6"
 
 _DPI = 200
 _MARGIN = 0.15
-# matplotlib's settings belong to the process: they are ours for as long as one of us draws.
+# matplotlib's settings belong to the process: one picture at a time may change them.
 _lock = ForkSafeLock(reentrant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture, drawn: notebooks show it, and `save` writes it.
+    """A drawn picture: notebooks show it, and `save` writes it.
 
     Args:
-        figure: matplotlib's figure, 800 px wide at its 100 dpi, to change or to build on.
-        alt: what the picture says, in words, for whom does not see it.
+        figure: matplotlib's figure, 800 px wide at 100 dpi; you may change it.
+        alt: the alternative text, for readers who cannot see the picture.
 
     >>> from hybridge import Hit, Passage
     >>> from hybridge.plots import rank_flow
@@ -52,14 +52,14 @@ class Picture:
     alt: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture; the same picture gives the same bytes.
+        """Write the picture to a file; the same picture gives the same bytes.
 
         Args:
-            path: a file ending in ``.png`` (1600 px wide, white behind) or ``.svg`` (letters as
-                outlines, so that it needs no fonts; its title is the alternative text).
+            path: a file name ending in ``.png`` (1600 px wide, on white) or ``.svg`` (letters as
+                outlines, so it needs no fonts; its title is the alternative text).
 
         Raises:
-            InvalidInputError: another ending, or a folder that does not exist.
+            InvalidInputError: another ending, or an unknown folder.
         """
         target = Path(path).expanduser()
         kind = target.suffix.lower()
@@ -69,11 +69,11 @@ class Picture:
                 "these endings"
             )
         if not target.parent.is_dir():
-            raise InvalidInputError(f"there is no folder {str(target.parent)!r}: make it first")
+            raise InvalidInputError(f"there is no folder {str(target.parent)!r}: create it first")
         target.write_bytes(self._bytes(kind[1:]))
 
     def _bytes(self, kind: str) -> bytes:
-        # What is left out would differ from day to day and from release to release.
+        # Dates and versions would change the bytes.
         metadata = (
             {"Title": self.alt, "Date": None, "Creator": None}
             if kind == "svg"
@@ -87,18 +87,18 @@ class Picture:
         return file.getvalue()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        """For notebooks: the picture, and with it its size on the page and its alternative text."""
+        """Return the picture for notebooks, with its width and its alternative text."""
         return self._bytes("png"), {"width": int(WIDTH * 100), "alt": self.alt}
 
 
 @contextmanager
 def canvas(title: str, subtitle: str, height: float) -> Iterator[Figure]:
-    """A white figure with its title on the left, in our style while the block draws.
+    """Yield a white figure with a title, to draw on in the project's style.
 
     Args:
-        title: any text; what does not fit is cut.
+        title: any text; cut where it does not fit.
         subtitle: how to read the picture.
-        height: inches, those of the title included.
+        height: inches, with the title.
 
     Raises:
         MissingExtraError: the extra `evaluation` is not installed.
@@ -124,7 +124,7 @@ def canvas(title: str, subtitle: str, height: float) -> Iterator[Figure]:
 
 
 def panel(figure: Figure, *, left: float, right: float, bottom: float, top: float) -> Axes:
-    """Axes with these margins in inches, without a frame."""
+    """Add axes without a frame; the margins are in inches."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes(
         (
@@ -141,7 +141,7 @@ def panel(figure: Figure, *, left: float, right: float, bottom: float, top: floa
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Matplotlib's defaults and ours: a picture does not depend on what the caller has set."""
+    """Apply matplotlib's defaults and ours, whatever the caller has set."""
     with _lock:
         families = fonts()
         import matplotlib.style

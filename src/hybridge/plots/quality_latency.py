@@ -1,4 +1,4 @@
-"""What retrievers are worth and what they cost: quality against time."""
+"""The quality of retrievers against their latency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from .marks import beside, draw_marks, mark
 from .measured import check_measure, median_ms, ms
 from .picture import GRID, HEAD, INK, QUIET, Picture, canvas, panel
-from .text import shortened, spread
+from .text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 __all__ = ["quality_latency"]
 
 _LEFT, _RIGHT, _BOTTOM = 0.75, 2.3, 0.6  # inches
-_TALL, _KEY = 3.8, 0.44  # at least, and for each retriever
+_TALL, _KEY = 3.8, 0.44  # the minimum, and for each retriever
 _SAMPLES = 1000
 
 
 def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Picture:
-    """The mean of a measure against the median latency, one point a retriever.
+    """Draw the mean of a measure against the median latency, one point a retriever.
 
     The bar through a point is the 95 % bootstrap interval of its mean over the queries (B. Efron,
-    *Bootstrap Methods: Another Look at the Jackknife*, 1979). Two that overlap may differ for sure
-    all the same, for both answered the same queries: `Evaluation.compare` says. The dashed line
-    joins those than which none is both faster and better.
+    *Bootstrap Methods: Another Look at the Jackknife*, 1979). Bars that overlap can still belong
+    to retrievers that differ significantly on the same queries: test that with
+    `Evaluation.compare`. The dashed line joins the retrievers on the Pareto front: none is both
+    faster and better.
 
     Args:
-        evaluation: what `evaluate` gave, with latencies, so of one query at a time.
-        measure: one of its measures; None for the first.
+        evaluation: from `evaluate`, with latencies, so with one query at a time.
+        measure: one of the evaluation's measures; None for the first.
 
     Raises:
-        InvalidInputError: a measure that it has not, or nothing was timed.
+        InvalidInputError: an unknown measure, or an evaluation without latencies.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge.evaluation import Evaluation
@@ -62,8 +63,8 @@ def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Pictu
         axes.set_ylabel(f"mean {shortened(chosen, 150)}")
         end = axes.get_xlim()[1]
         axes.plot(
-            [*(times[at] for at in front), end],
-            [*(means[at] for at in front), means[front[-1]]],
+            [*(times[i] for i in front), end],
+            [*(means[i] for i in front), means[front[-1]]],
             drawstyle="steps-post",
             color=QUIET,
             linestyle="--",
@@ -71,23 +72,23 @@ def quality_latency(evaluation: Evaluation, measure: str | None = None) -> Pictu
             zorder=2,
             gid="front",
         )
-        for at, (low, high) in enumerate(intervals):
-            axes.vlines(times[at], low, high, color=mark(at).color, linewidth=1.5, zorder=3)
-            draw_marks(axes, [times[at]], [means[at]], mark(at), gid=f"point-{at + 1}", line=False)
+        for i, (low, high) in enumerate(intervals):
+            axes.vlines(times[i], low, high, color=mark(i).color, linewidth=1.5, zorder=3)
+            draw_marks(axes, [times[i]], [means[i]], mark(i), gid=f"point-{i + 1}", line=False)
         _label(axes, names, times, means, tall)
-    told = " ".join(
+    points = " ".join(
         f"{name}: {mean:.3f} at {ms(time)}."
         for name, mean, time in zip(names, means, times, strict=True)
     )
-    best = ", ".join(names[at] for at in front)
+    best = ", ".join(names[i] for i in front)
     return Picture(
         figure,
-        f"{chosen} against median latency. {told} None is both faster and better than: {best}.",
+        f"{chosen} against median latency. {points} None is both faster and better than: {best}.",
     )
 
 
 def _interval(values: Mapping[str, float]) -> tuple[float, float]:
-    """Where 95 % of the means of resampled queries lie."""
+    """Return the interval that holds 95 % of the means of resampled queries."""
     each = np.array(list(values.values()))
     random = np.random.default_rng(0)
     drawn = random.multinomial(len(each), np.full(len(each), 1 / len(each)), size=_SAMPLES)
@@ -96,11 +97,11 @@ def _interval(values: Mapping[str, float]) -> tuple[float, float]:
 
 
 def _front(times: Sequence[float], means: Sequence[float]) -> list[int]:
-    """The places of those that are better than all the faster ones, fastest first."""
+    """Return the indices of those better than all faster ones, fastest first."""
     front: list[int] = []
-    for at in sorted(range(len(times)), key=lambda at: (times[at], -means[at])):
-        if not front or means[at] > means[front[-1]]:
-            front.append(at)
+    for i in sorted(range(len(times)), key=lambda i: (times[i], -means[i])):
+        if not front or means[i] > means[front[-1]]:
+            front.append(i)
     return front
 
 
@@ -129,12 +130,12 @@ def _label(
     means: Sequence[float],
     tall: float,
 ) -> None:
-    """On the right, each retriever's mark, name and figures, as high as its point if it can be."""
+    """Write each retriever's mark, name and figures on the right, the best on top."""
     bottom, top = axes.get_ylim()
-    step = (top - bottom) / (tall * 72)
-    heights = spread(means, 30 * step, bottom + 12 * step, top - 12 * step)
+    step = (top - bottom) / tall * _KEY
     end = axes.get_xlim()[1]
-    for at, (name, height) in enumerate(zip(names, heights, strict=True)):
-        beside(axes, end, height, 26, shortened(name, (_RIGHT - 0.5) * 72), up=6)
-        beside(axes, end, height, 26, f"{means[at]:.3f} · {ms(times[at])}", up=-6, color=QUIET)
-        draw_marks(axes, [end], [height], mark(at), gid=f"key-{at + 1}", line=False, right=16)
+    for row, i in enumerate(sorted(range(len(names)), key=lambda i: -means[i])):
+        height = top - step * (row + 0.5)
+        beside(axes, end, height, 26, shortened(names[i], (_RIGHT - 0.5) * 72), up=6)
+        beside(axes, end, height, 26, f"{means[i]:.3f} · {ms(times[i])}", up=-6, color=QUIET)
+        draw_marks(axes, [end], [height], mark(i), gid=f"key-{i + 1}", line=False, right=16)

@@ -1,4 +1,4 @@
-"""How passages rise and fall from stage to stage: a bump chart of one query's hits."""
+"""The ranks of one query's hits from stage to stage, as a bump chart."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _ROW = 0.21
 
 
 def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
-    """Every stage's ranks of one query's hits, those that came out on top in colour.
+    """Draw the rank of each of one query's hits in every stage, the final top in colour.
 
-    A column is a stage, in the order they ran. On the left stands a passage's rank in the first
-    stage, on the right its final rank and its title or id. Below the dotted line is what a stage
-    ranked too low to be shown, with its rank, or did not rank at all (–).
+    Each column is a stage, in the order they ran. The left side shows a passage's rank in the first
+    stage, the right side its final rank and its title or id. Passages below the dotted line rank
+    too low to be shown, with their rank, or are not ranked by the stage (–).
 
     Args:
-        hits: one query's hits, best first; with ``k=100`` the picture also shows, in grey, what
-            was near the top on the way and did not stay there.
-        top: how many of the first hits are followed.
+        hits: one query's hits, best first; with ``k=100`` the picture also shows, in grey, the
+            passages that earlier stages ranked near the top.
+        top: number of first hits in colour.
 
     Raises:
-        InvalidInputError: no hits, or those of several queries.
+        InvalidInputError: no hits, or the hits of several queries.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge import BM25Retriever, Passage
@@ -52,8 +52,8 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
     ranks = [[_rank(stage, hit) for stage in stages] for hit in best]
     deepest = max(rank for row in ranks for rank in row if rank is not None)
     shown = min(deepest, max(10, 2 * len(best)))
-    places = _places(ranks, shown)
-    lowest = max(shown, *(max(row) for row in places))
+    positions = _positions(ranks, shown)
+    lowest = max(shown, *(max(row) for row in positions))
     title = f"How the final top {len(best)} got there: rank by stage"
     subtitle = "Left: rank in the first stage."
     if rest:
@@ -69,8 +69,8 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
         axes.set_xticks(range(len(stages)), heads, rotation=turn)
         axes.xaxis.tick_top()
         ticks = [1, *range(5, shown + 1, 5)]
-        told = {row[0] for row in ranks}
-        axes.set_yticks(ticks, ["" if rank in told else str(rank) for rank in ticks])
+        labelled = {row[0] for row in ranks}
+        axes.set_yticks(ticks, ["" if rank in labelled else str(rank) for rank in ticks])
         axes.tick_params(length=0, axis="both", labelcolor=INK)
         axes.tick_params(axis="y", labelcolor=QUIET)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -79,18 +79,18 @@ def rank_flow(hits: Sequence[Hit], *, top: int = 10) -> Picture:
             axes.axhline(shown + 0.75, color=QUIET, linewidth=1, linestyle=":")
         _draw_rest(axes, [[_rank(stage, hit) for stage in stages] for hit in rest], shown)
         labels = names([hit.passage for hit in best], (_RIGHT - 0.6) * 72)
-        for at, (row, path) in enumerate(zip(ranks, places, strict=True)):
-            draw_marks(axes, range(len(path)), path, mark(at), gid=f"top-{at + 1}")
+        for i, (row, path) in enumerate(zip(ranks, positions, strict=True)):
+            draw_marks(axes, range(len(path)), path, mark(i), gid=f"top-{i + 1}")
             for column, (rank, y) in enumerate(zip(row, path, strict=True)):
                 if column == 0 or y > shown:
                     beside(axes, column, y, -8, "–" if rank is None else str(rank))
-            beside(axes, len(stages) - 1, path[-1], 22, str(at + 1), align="right")
-            beside(axes, len(stages) - 1, path[-1], 28, labels[at])
+            beside(axes, len(stages) - 1, path[-1], 22, str(i + 1), align="right")
+            beside(axes, len(stages) - 1, path[-1], 28, labels[i])
     return Picture(figure, _alt(stages, best, ranks))
 
 
 def _heads(stages: Sequence[Column]) -> tuple[list[str], int, float]:
-    """The columns' names, by how many degrees they are turned, and the inches that they take."""
+    """Return the columns' names, their rotation in degrees and their height in inches."""
     heads = [wrapped(stage.stage) for stage in stages]
     widest = max(width_of(line) for head in heads for line in head.split("\n"))
     if widest + 4 <= (WIDTH - _LEFT - _RIGHT) * 72 / (len(stages) + 0.35 - 1):
@@ -104,18 +104,20 @@ def _rank(stage: Column, hit: Hit) -> int | None:
     return None if entry is None else entry.rank
 
 
-def _places(ranks: Sequence[Sequence[int | None]], shown: int) -> list[list[float]]:
-    """Where each passage stands in each column: at its rank, or in line below what is shown."""
-    places = [[inf if rank is None else float(rank) for rank in row] for row in ranks]
+def _positions(ranks: Sequence[Sequence[int | None]], shown: int) -> list[list[float]]:
+    """Return each passage's y in each column: its rank, or a line below the last shown rank."""
+    positions = [[inf if rank is None else float(rank) for rank in row] for row in ranks]
     for column in range(len(ranks[0])):
-        below = sorted((path[column], at) for at, path in enumerate(places) if path[column] > shown)
-        for line, (_, at) in enumerate(below):
-            places[at][column] = shown + 1.5 + line
-    return places
+        below = sorted(
+            (path[column], i) for i, path in enumerate(positions) if path[column] > shown
+        )
+        for line, (_, i) in enumerate(below):
+            positions[i][column] = shown + 1.5 + line
+    return positions
 
 
 def _draw_rest(axes: Axes, ranks: Sequence[Sequence[int | None]], shown: int) -> None:
-    """The other hits, as far as they come above the line."""
+    """Draw the other hits, where they are above the dotted line."""
     from matplotlib.patches import Rectangle
 
     for row in ranks:
@@ -134,12 +136,12 @@ def _draw_rest(axes: Axes, ranks: Sequence[Sequence[int | None]], shown: int) ->
 def _alt(
     stages: Sequence[Column], best: Sequence[Hit], ranks: Sequence[Sequence[int | None]]
 ) -> str:
-    told = []
-    for at, name in enumerate(names([hit.passage for hit in best], 200)[:3]):
+    paths = []
+    for i, name in enumerate(names([hit.passage for hit in best], 200)[:3]):
         path = [
             f"{stage.stage} {rank}"
-            for stage, rank in zip(stages, ranks[at], strict=True)
+            for stage, rank in zip(stages, ranks[i], strict=True)
             if rank is not None and stage.stage != "final"
         ]
-        told.append(f"Finally {at + 1}: {name}" + (f" ({', '.join(path)})." if path else "."))
-    return " ".join([f"Ranks by stage of the final top {len(best)}.", *told])
+        paths.append(f"Finally {i + 1}: {name}" + (f" ({', '.join(path)})." if path else "."))
+    return " ".join([f"Ranks by stage of the final top {len(best)}.", *paths])

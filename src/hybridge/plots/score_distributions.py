@@ -1,4 +1,4 @@
-"""How each stage's scores are spread, and where among them the final top stands."""
+"""The distribution of each stage's scores, with the final top marked."""
 
 from __future__ import annotations
 
@@ -30,19 +30,18 @@ _BINS = 30
 
 
 def score_distributions(hits: Sequence[Hit], *, top: int = 10) -> Picture:
-    """Every stage's scores of one query's hits, those that came out on top marked.
+    """Draw the scores of one query's hits in every stage, the final top marked.
 
-    A row is a stage, with its own unit on its own axis. The bars count the hits by score; above
-    them stand the final top ones, each at its score, with the colours of `rank_flow`. A stage that
-    has them far to the right tells them apart from the others; one that has them anywhere did not
-    decide.
+    Each row is a stage, with its unit on its axis. The bars count the hits by score; the marks
+    above show the scores of the final top, in the colours of `rank_flow`. Marks far to the right
+    mean that the stage separates the final top from the rest.
 
     Args:
-        hits: one query's hits, best first; ask for many, such as ``k=100``.
-        top: how many of the first hits are marked.
+        hits: one query's hits, best first; search for many, such as ``k=100``.
+        top: number of first hits to mark.
 
     Raises:
-        InvalidInputError: no hits, those of several queries, or a score that is not finite.
+        InvalidInputError: no hits, the hits of several queries, or a score that is not finite.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge import BM25Retriever, Passage
@@ -58,7 +57,7 @@ def score_distributions(hits: Sequence[Hit], *, top: int = 10) -> Picture:
     rows = [_Row(stage, best, width * 72) for stage in stages]
     heights = [_BARS + _LEVEL * row.levels + _TICKS for row in rows]
     height = max(HEAD + sum(heights), HEAD + 0.21 * len(best) + 0.2)
-    title = f"What each stage's scores say of the final top {len(best)}"
+    title = f"Scores by stage, with the final top {len(best)} marked"
     subtitle = f"Bars: the {len(listed)} hits by score. Marks: the final top, by final rank."
     with canvas(title, subtitle, height) as figure:
         above = HEAD
@@ -68,13 +67,13 @@ def score_distributions(hits: Sequence[Hit], *, top: int = 10) -> Picture:
             row.draw(axes, tall - _TICKS)
             above += tall
         _draw_key(figure, best)
-    said = [row.alt() for row in rows]
+    described = [row.alt() for row in rows]
     start = f"Scores of {len(listed)} hits by stage, the final top {len(best)} marked."
-    return Picture(figure, " ".join([start, *said]))
+    return Picture(figure, " ".join([start, *described]))
 
 
 class _Row:
-    """One stage: its scores, and each marked hit's level, so that no two marks overlap."""
+    """One stage: its scores, and a level for each mark, so that no two marks overlap."""
 
     def __init__(self, stage: Column, best: Sequence[Hit], points: float) -> None:
         self.stage = stage
@@ -82,24 +81,24 @@ class _Row:
         for score in self.scores:
             if not isfinite(score):
                 raise InvalidInputError(
-                    f"{stage.stage!r} gave the score {score}, which has no place on an axis: draw "
-                    "hits whose scores are finite"
+                    f"{stage.stage!r} gave the score {score}, which no axis can show: draw hits "
+                    "with finite scores"
                 )
         most, span = max(map(abs, self.scores)), max(self.scores) - min(self.scores)
-        # Scores that differ by rounding alone are equal, and too near for bars between them.
+        # Scores that differ only by rounding count as equal: no bars fit between them.
         margin = span * 0.03 if span > most * 1e-9 else max(1e-9, most / 10)
         self.low, self.high = min(self.scores) - margin, max(self.scores) + margin * 2
-        ranked = [(at, stage.entries.get(hit.passage.id)) for at, hit in enumerate(best)]
-        self.missing = [at + 1 for at, entry in ranked if entry is None]
-        self.marks: list[tuple[int, float, int]] = []  # the hit's place, its score, its level
-        # From the right, each above all that its label would reach: no line crosses a label.
+        ranked = [(i, stage.entries.get(hit.passage.id)) for i, hit in enumerate(best)]
+        self.missing = [i + 1 for i, entry in ranked if entry is None]
+        self.marks: list[tuple[int, float, int]] = []  # index of the hit, score, level
+        # From right to left, each above the marks that its label would reach.
         reach = _LABEL / points * (self.high - self.low)
-        for at, entry in sorted(
-            ((at, entry) for at, entry in ranked if entry is not None),
+        for i, entry in sorted(
+            ((i, entry) for i, entry in ranked if entry is not None),
             key=lambda pair: (-pair[1].score, pair[0]),
         ):
             near = [level for _, other, level in self.marks if other < entry.score + reach]
-            self.marks.append((at, entry.score, max(near, default=-1) + 1))
+            self.marks.append((i, entry.score, max(near, default=-1) + 1))
         self.levels = 1 + max((level for _, _, level in self.marks), default=0)
 
     def draw(self, axes: Axes, height: float) -> None:
@@ -111,12 +110,12 @@ class _Row:
         axes.axhline(0, color=QUIET, linewidth=1)
         axes.locator_params(axis="x", nbins=6)
         axes.set_yticks([])
-        for at, score, level in self.marks:
+        for i, score, level in self.marks:
             y = _BARS + _LEVEL * (level + 0.4)
-            look = mark(at)
+            look = mark(i)
             axes.vlines(score, 0, y, color=look.color, linewidth=0.8, linestyle=look.line)
-            draw_marks(axes, [score], [y], look, gid=f"top-{at + 1}", line=False)
-            beside(axes, score, y, 7, str(at + 1))
+            draw_marks(axes, [score], [y], look, gid=f"top-{i + 1}", line=False)
+            beside(axes, score, y, 7, str(i + 1))
         name = wrapped(self.stage.stage)
         missing = textwrap.wrap(", ".join(map(str, self.missing)), 14)
         note = "\n".join(["not ranked:", *missing]) if missing else ""
@@ -139,14 +138,14 @@ class _Row:
 
 
 def _draw_key(figure: Figure, best: Sequence[Hit]) -> None:
-    """On the right, which mark is which passage."""
+    """Write the passage of each mark on the right."""
     height = figure.get_size_inches()[1]
     tall = 0.21 * len(best)
     axes = panel(figure, left=WIDTH - _RIGHT + 0.2, right=0, bottom=height - HEAD - tall, top=HEAD)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(best) + 0.5, 0.5)
     axes.set_axis_off()
-    for at, name in enumerate(names([hit.passage for hit in best], (_RIGHT - 0.9) * 72)):
-        draw_marks(axes, [0.04], [at + 1], mark(at), gid=f"key-{at + 1}", line=False)
-        beside(axes, 0.04, at + 1, 22, str(at + 1), align="right")
-        beside(axes, 0.04, at + 1, 28, name)
+    for i, name in enumerate(names([hit.passage for hit in best], (_RIGHT - 0.9) * 72)):
+        draw_marks(axes, [0.04], [i + 1], mark(i), gid=f"key-{i + 1}", line=False)
+        beside(axes, 0.04, i + 1, 22, str(i + 1), align="right")
+        beside(axes, 0.04, i + 1, 28, name)

@@ -1,10 +1,8 @@
-"""Where the time goes: the stages of each retriever, end to end."""
+"""The time of each stage of each retriever."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .marks import COLORS
@@ -21,29 +19,21 @@ __all__ = ["stage_costs"]
 
 _RIGHT, _BOTTOM, _ROW = 0.9, 0.6, 0.56  # inches
 _BAR = 0.46  # of a row
-_EDGE = 10.0  # points that stay free at the picture's edges
-# The palette, and for stages beyond it the same colours halfway to white.
-_SHADES = (
-    *COLORS,
-    *(
-        f"#{''.join(f'{(int(color[at : at + 2], 16) + 255) // 2:02X}' for at in (1, 3, 5))}"
-        for color in COLORS
-    ),
-)
+_EDGE = 10.0  # points free at the picture's edges
 
 
 def stage_costs(evaluation: Evaluation) -> Picture:
-    """The median milliseconds of each stage of each retriever, one after another.
+    """Draw the median milliseconds of each stage of each retriever, end to end.
 
-    A stage's name and time stand in its bar, or below where they do not fit. The bold figure is
-    the median of the whole search: medians do not sum up exactly, and a little time is in no
-    stage. A retriever that tells of no stages is one bar.
+    A stage's name and time are in its bar, or below it where they do not fit. The bold figure is
+    the median of the whole search: medians do not add up exactly, and some time is outside all
+    stages. A retriever without stages is one bar.
 
     Args:
-        evaluation: what `evaluate` gave, with latencies, so of one query at a time.
+        evaluation: from `evaluate`, with latencies, so with one query at a time.
 
     Raises:
-        InvalidInputError: nothing was timed.
+        InvalidInputError: the evaluation has no latencies.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge.evaluation import Evaluation
@@ -54,12 +44,12 @@ def stage_costs(evaluation: Evaluation) -> Picture:
     """
     check_measure(evaluation)
     costs = {name: _costs(evaluation, name) for name in evaluation.retrievers}
-    colors = _colors(list(costs.values()))
+    colors = _colors(costs.values())
     names = {name: shortened(name, 130) for name in costs}
     left = 0.35 + max(map(width_of, names.values())) / 72
     longest = max(sum(stages.values()) for stages in costs.values()) or 1e-6
-    title = "Where the time goes: median milliseconds a query, by stage"
-    subtitle = "Bold: the median of the whole search. Below a bar: what has no room in it."
+    title = "Median milliseconds a query, by stage"
+    subtitle = "Bold: the median of the whole search. Below a bar: labels that do not fit in it."
     with canvas(title, subtitle, HEAD + _ROW * len(costs) + _BOTTOM) as figure:
         axes = panel(figure, left=left, right=_RIGHT, bottom=_BOTTOM, top=HEAD)
         axes.set_xlim(0, longest)
@@ -90,12 +80,12 @@ def stage_costs(evaluation: Evaluation) -> Picture:
                 weight="bold",
                 annotation_clip=False,
             )
-    told = " ".join(
+    described = " ".join(
         f"{name}: {ms(median_ms(evaluation, name))} ("
         f"{', '.join(f'{stage} {ms(cost)}' for stage, cost in stages.items())})."
         for name, stages in costs.items()
     )
-    return Picture(figure, f"Median time a query by stage. {told}")
+    return Picture(figure, f"Median time a query by stage. {described}")
 
 
 def _costs(evaluation: Evaluation, retriever: str) -> dict[str, float]:
@@ -105,34 +95,22 @@ def _costs(evaluation: Evaluation, retriever: str) -> dict[str, float]:
     }
 
 
-def _colors(rows: Sequence[Iterable[str]]) -> dict[str, str]:
-    """Each stage's colour, the same in every row, and none that a neighbour of it has."""
-    beside: dict[str, set[str]] = {stage: set() for row in rows for stage in row}
-    for row in rows:
-        for one, other in pairwise(row):
-            beside[one].add(other)
-            beside[other].add(one)
-    colors: dict[str, str] = {}
-    for stage, others in beside.items():
-        colors[stage] = _least_used(colors, {colors.get(other, "") for other in others})
-    return colors
-
-
-def _least_used(colors: Mapping[str, str], avoided: Container[str]) -> str:
-    used = Counter(colors.values())
-    return min(_SHADES, key=lambda color: (color in avoided, used[color]))
+def _colors(rows: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Give each stage a colour, in order of appearance and the same in every row."""
+    names = dict.fromkeys(stage for row in rows for stage in row)
+    return {stage: COLORS[i % len(COLORS)] for i, stage in enumerate(names)}
 
 
 def _draw_row(
     axes: Axes, middle: float, stages: Mapping[str, float], colors: Mapping[str, str], points: float
 ) -> tuple[float, list[str]]:
-    """The stages' bars: where the last one ends, and the labels that have no room in one."""
+    """Draw the stages' bars; return the end of the last, and the labels that do not fit."""
     start = 0.0
     below = []
     for stage, cost in stages.items():
         color = colors[stage]
         [bar] = axes.barh(middle, cost, left=start, height=_BAR, color=color, gid=stage)
-        if cost * points > 4:  # a thinner one would be nothing but edge
+        if cost * points > 4:  # a thinner bar would be all edge
             bar.set(edgecolor="white", linewidth=1)
         label = f"{shortened(stage, 130)} {ms(cost)[:-3]}"
         if width_of(label) + 8 <= cost * points:
@@ -152,7 +130,7 @@ def _draw_row(
 
 
 def _label_below(axes: Axes, middle: float, labels: Sequence[str], left: float) -> None:
-    """The labels in one line below a bar: from its start, or further left if they need it."""
+    """Write labels in one line below a bar, from its start, or further left if they are long."""
     from matplotlib.patheffects import withStroke
 
     if not labels:

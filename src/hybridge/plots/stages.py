@@ -1,4 +1,4 @@
-"""What the stages of one search thought of its hits: one column a stage, in the order they ran."""
+"""The ranks and scores of one search's hits, one column a stage, in the order they ran."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FINAL = "final"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one stage said.
+    """The ranks and scores that one stage gave.
 
     Args:
-        stage: its name; a stage that ran for the second time is called ``"name (2)"``.
-        entries: passage id → rank and score, for the hits that it ranked.
+        stage: its name; the second run of a stage is ``"name (2)"``.
+        entries: passage id → rank and score, for the hits that the stage ranked.
     """
 
     stage: str
@@ -30,14 +30,16 @@ class Column:
 
 
 def check_hits(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits of one query, once it is sure that they are some.
+    """Validate the hits of one query, and return them as a list.
 
     Raises:
-        InvalidInputError: none, or something else.
+        InvalidInputError: no hits, or an item that is no hit.
     """
     listed = list(hits)
     if not listed:
-        raise InvalidInputError("there are no hits to draw: ask something that finds passages")
+        raise InvalidInputError(
+            "there are no hits to draw: search for something that finds passages"
+        )
     for hit in listed:
         if not isinstance(hit, Hit):
             what = "lists of hits" if isinstance(hit, list) else type(hit).__name__
@@ -48,13 +50,13 @@ def check_hits(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def columns(hits: Sequence[Hit]) -> list[Column]:
-    """The stages' columns; the last one's ranks are the hits' places.
+    """Return one column a stage; the ranks of the last column are the order of the hits.
 
-    Where the last stage's ranks are others, as after a retriever that leaves no trace, a column
-    ``"final"`` follows it.
+    Where the last stage has other ranks, as after a retriever without traces, a column ``"final"``
+    follows it.
 
     Raises:
-        InvalidInputError: stages ran in one order for one hit and in another for the next.
+        InvalidInputError: the stages ran in different orders for different hits.
 
     >>> from hybridge import Passage
     >>> found = Hit(Passage("a", "x"), 0.9, (StageScore("bm25", 1, 3.0), StageScore("rrf", 2, 0.9)))
@@ -76,21 +78,19 @@ def columns(hits: Sequence[Hit]) -> list[Column]:
         order = list(TopologicalSorter(before).static_order())
     except CycleError as error:
         raise InvalidInputError(
-            f"these hits are of several searches, for their stages ran in different orders "
-            f"({' → '.join(error.args[1])}): draw the hits of one"
+            f"these hits are of several searches: their stages ran in different orders "
+            f"({' → '.join(error.args[1])}); draw the hits of one search"
         ) from error
     listed = [Column(stage, found[stage]) for stage in order]
-    places = {
-        hit.passage.id: StageScore(FINAL, place, hit.score) for place, hit in enumerate(hits, 1)
-    }
+    final = {hit.passage.id: StageScore(FINAL, rank, hit.score) for rank, hit in enumerate(hits, 1)}
     last = listed[-1].entries if listed else {}
-    if any(id_ not in last or last[id_].rank != entry.rank for id_, entry in places.items()):
-        listed.append(Column(FINAL, places))
+    if any(id_ not in last or last[id_].rank != entry.rank for id_, entry in final.items()):
+        listed.append(Column(FINAL, final))
     return listed
 
 
 def wrapped(stage: str) -> str:
-    """A stage's name over several lines, broken where its parts meet.
+    """Break a stage's name into lines after each ``-`` and ``:``.
 
     >>> wrapped("late-interaction:blend").split("\\n")
     ['late-', 'interaction:', 'blend']

@@ -1,4 +1,4 @@
-"""Text in pictures: whatever users wrote, on one line, in glyphs there are, and not too long."""
+"""Users' text in pictures: on one line, in available glyphs, cut to fit."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import MissingExtraError
 
 if TYPE_CHECKING:
     from ..passages import Passage
 
-__all__ = ["SIZE", "TITLE_SIZE", "fonts", "names", "readable", "shortened", "spread", "width_of"]
+__all__ = ["SIZE", "TITLE_SIZE", "fonts", "names", "readable", "shortened", "width_of"]
 
 SIZE = 9.0
 TITLE_SIZE = 11.5
 
-# DejaVu Sans comes with matplotlib and lacks the East; of these, those that the machine has.
+# DejaVu Sans comes with matplotlib and lacks Chinese, Japanese and Korean: these have them.
 _MORE_FONTS = (
     "Noto Sans CJK JP",
     "Hiragino Sans",
@@ -31,15 +29,13 @@ _MORE_FONTS = (
     "Arial Unicode MS",
 )
 _MISSING = "□"
-# Letters are fitted to a screen's pixels, and become wider by up to so much.
+# Hinting makes letters wider by up to this factor.
 _HINTING = 1.03
 
 
 @lru_cache(maxsize=1)
 def fonts() -> list[str]:
-    """The font families to draw with, in the order in which a glyph is sought in them.
-
-    Whatever is drawn asks this first.
+    """Return the font families to draw with, in the order of lookup for a glyph.
 
     Raises:
         MissingExtraError: the extra `evaluation` is not installed.
@@ -53,37 +49,37 @@ def fonts() -> list[str]:
 
 
 def readable(text: str) -> str:
-    """The text on one line, without what cannot be seen; □ for what no font has.
+    """Put the text on one line, without invisible characters; □ replaces missing glyphs.
 
     >>> readable("Costs $5\\n\\x1b[1m and \\U0010ffff"), readable(" \\t")
     ('Costs $5 [1m and □', '')
     """
-    kept = (
+    visible = (
         character if character.isprintable() else _instead(character)
         for character in unicodedata.normalize("NFC", text)
     )
-    line = " ".join("".join(kept).split())
+    line = " ".join("".join(visible).split())
     return "".join(c if ord(c) in _glyphs() else _MISSING for c in line)
 
 
 def shortened(
     text: str, width: float, size: float = SIZE, *, bold: bool = False, keep_end: bool = False
 ) -> str:
-    """`readable` text, with an ellipsis where it is cut so as to take no more than `width` points.
+    """Make text `readable`, and cut it with an ellipsis to at most `width` points.
 
     >>> shortened("An answer", 100), shortened("An answer that goes on and on", 100)
     ('An answer', 'An answer that goe…')
     >>> shortened("manual/chapter-12/section-5", 100, keep_end=True)
     '…apter-12/section-5'
     """
-    # A book need not be measured to be cut: few glyphs are narrower than a fifth of their size.
-    most = int(width / size * 5) + 2
-    line = readable(text[-most:] if keep_end else text[:most])
+    # Measure no whole book: few glyphs are narrower than a fifth of their size.
+    limit = int(width / size * 5) + 2
+    line = readable(text[-limit:] if keep_end else text[:limit])
     if width_of(line, size, bold=bold) <= width:
         return line
 
-    def cut(kept: int) -> str:
-        return f"…{line[-kept:].lstrip()}" if keep_end else f"{line[:kept].rstrip()}…"
+    def cut(length: int) -> str:
+        return f"…{line[-length:].lstrip()}" if keep_end else f"{line[:length].rstrip()}…"
 
     low, high = 0, len(line)
     while high - low > 1:
@@ -94,7 +90,7 @@ def shortened(
 
 
 def width_of(text: str, size: float = SIZE, *, bold: bool = False) -> float:
-    """How many points a `readable` text takes on a line."""
+    """Return the width of a `readable` text in points."""
     families = fonts()
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
@@ -105,7 +101,7 @@ def width_of(text: str, size: float = SIZE, *, bold: bool = False) -> float:
 
 
 def names(passages: Sequence[Passage], width: float) -> list[str]:
-    """What to call each passage: its title if it has one, and its id where the title is not enough.
+    """Label each passage with its title, or its id, or both where titles repeat.
 
     >>> from hybridge import Passage
     >>> same = {"title": "Truth"}
@@ -125,36 +121,14 @@ def names(passages: Sequence[Passage], width: float) -> list[str]:
     return labels
 
 
-def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Where labels go that belong to `places`: at least `gap` apart, moved as little as possible.
-
-    The least sum of squared moves, by isotonic regression. Where there is no room between `low`
-    and `high` for all, they get as much as there is.
-
-    >>> spread([1.0, 1.1, 5.0], 1.0, 0.0, 6.0)
-    [0.55, 1.55, 5.0]
-    """
-    from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
-
-    if not places:
-        return []
-    gap = min(gap, (high - low) / max(1, len(places) - 1))
-    order = np.argsort(places, kind="stable")
-    steps = gap * np.arange(len(places))
-    fitted = isotonic_regression(np.asarray(places, dtype=float)[order] - steps).x
-    moved = np.empty(len(places))
-    moved[order] = np.clip(fitted, low, high - steps[-1]) + steps
-    return [round(float(place), 9) for place in moved]
-
-
 def _title(passage: Passage) -> str:
     title = passage.metadata.get("title")
     line = readable(title) if isinstance(title, str) else ""
-    return line if line.strip(_MISSING + " ") else ""  # boxes alone name nothing
+    return line if line.strip(_MISSING + " ") else ""  # boxes alone are no name
 
 
 def _instead(character: str) -> str:
-    """A blank for line breaks and controls, nothing for marks that only steer other letters."""
+    """Replace an invisible character: a blank for controls, nothing for format characters."""
     category = unicodedata.category(character)
     return {"Cf": "", "Cn": _MISSING, "Co": _MISSING, "Cs": _MISSING}.get(category, " ")
 

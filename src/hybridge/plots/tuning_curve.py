@@ -1,4 +1,4 @@
-"""How much each tuned parameter matters, and where the default and the choice lie."""
+"""The effect of each tuned parameter, with the default and the chosen value."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = ["tuning_curve"]
 
 _LEFT, _RIGHT, _GAP = 0.7, 0.35, 0.75  # inches; the gap is between two panels of a row
 _NAME, _TALL, _TICKS = 0.35, 1.3, 0.3
-_LINE = 0.15  # what each further line of ticks takes
+_LINE = 0.15  # for each further line of ticks
 
 
 def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
-    """For each value that was tried of a parameter, the best mean of any setting with it.
+    """Draw, for each tried value of a parameter, the best mean of any setting with it.
 
-    All panels have the same scale: a flat one is of a parameter that does not matter here. The
-    grey band holds what is no further below a panel's best than half the width of the 95 %
-    interval of the held-out gain: with so many queries, that is hardly a difference. A value that
-    was tried early met more settings of the other parameters, which helps it (`Tuning.curve`).
+    All panels have the same scale: a flat curve means that the parameter does not matter here. The
+    grey band below a panel's best is half as high as the 95 % interval of the held-out gain is
+    wide: with this number of queries, differences inside it are hardly real. A value tried early
+    met more settings of the other parameters, which helps it (`Tuning.curve`).
 
     Args:
-        tuning: what `tune` gave.
-        parameter: one of `Tuning.parameters`; None for all of them.
+        tuning: from `tune`.
+        parameter: one of `Tuning.parameters`; None for all.
 
     Raises:
-        InvalidInputError: only one value was tried of the parameter, or it does not exist.
+        InvalidInputError: an unknown parameter, or one with a single tried value.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge import CallableEncoder, HybridIndex, Passage
@@ -59,8 +59,8 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
     curves = {name: tuning.curve(name) for name in names}
     if not curves or min(map(len, curves.values())) < 2:
         raise InvalidInputError(
-            f"there is no curve to draw of {parameter or 'anything'!r}: several values were tried "
-            f"of {', '.join(tuning.parameters) or 'no parameter'}"
+            f"there is no curve to draw of {parameter or 'any parameter'!r}: several values were "
+            f"tried of: {', '.join(tuning.parameters) or 'no parameter'}"
         )
     rows = _rows(curves)
     heights = [_NAME + _TALL + _TICKS + _LINE * _lines(curves, row) for row in rows]
@@ -75,11 +75,11 @@ def tuning_curve(tuning: Tuning, parameter: str | None = None) -> Picture:
         above = HEAD
         for row, tall in zip(rows, heights, strict=True):
             under = figure.get_size_inches()[1] - above - _NAME - _TALL
-            for place, name in enumerate(row):
-                half = (WIDTH - _LEFT - _RIGHT - _GAP) / 2
-                left = _LEFT + place * (half + _GAP)
+            for column, name in enumerate(row):
+                width = (WIDTH - _LEFT - _RIGHT - _GAP) / 2
+                left = _LEFT + column * (width + _GAP)
                 is_text = _is_text(curves[name])
-                right = _RIGHT if is_text else WIDTH - left - half
+                right = _RIGHT if is_text else WIDTH - left - width
                 axes = panel(figure, left=left, right=right, bottom=under, top=above + _NAME)
                 axes.set_ylim(min(scores) - margin, max(scores) + margin)
                 _draw(axes, _title(tuning, name), curves[name], noise)
@@ -93,7 +93,7 @@ def _is_text(curve: Curve) -> bool:
 
 
 def _rows(curves: Mapping[str, Curve]) -> list[list[str]]:
-    """Two panels a row, but one where there are names to write below it."""
+    """Arrange two panels a row, or one if its ticks are names."""
     rows: list[list[str]] = []
     for name, curve in curves.items():
         last = rows[-1] if rows else []
@@ -109,7 +109,7 @@ def _lines(curves: Mapping[str, Curve], row: Sequence[str]) -> int:
 
 
 def _labels(curve: Curve) -> list[str]:
-    """The names below a panel, each no wider than its place."""
+    """Return the names below a panel, each cut to its share of the width."""
     if not _is_text(curve):
         return [""]
     room = (WIDTH - _LEFT - _RIGHT) * 72 / len(curve) - 5
@@ -118,27 +118,24 @@ def _labels(curve: Curve) -> list[str]:
 
 
 def _fitted(part: str, room: float) -> str:
-    """``normalization=min-max`` or, where there is no room for it, ``min-max``."""
+    """Shorten ``normalization=min-max`` to ``min-max`` where it does not fit."""
     return part if width_of(part) <= room else shortened(part.rpartition("=")[2], room)
 
 
 def _title(tuning: Tuning, name: str) -> str:
     if name != "weights":
         return name
-    stages = list(tuning.chosen.weights or tuning.default.weights or ("bm25", "dense"))
-    if stages == ["bm25", "dense"]:
-        return "weights: the bi-encoder's share"
-    shares = f"{stages[-1]}'s share" if len(stages) == 2 else f"of {', '.join(stages)}"
-    return f"weights: {shares}"
+    stages = next(list(trial.setting.weights) for trial in tuning.trials if trial.setting.weights)
+    return f"weights of {', '.join(stages)}" if len(stages) > 2 else f"weight of {stages[-1]}"
 
 
 def _draw(axes: Axes, title: str, curve: Curve, noise: float) -> None:
     best = max(score for _, score in curve)
     if noise > 0:
         axes.axhspan(best - noise, best, color=GRID, linewidth=0, gid="noise")
-    places = _places(curve)
+    positions = _positions(curve)
     axes.plot(
-        list(places.values()),
+        list(positions.values()),
         [score for _, score in curve],
         color=QUIET,
         marker=".",
@@ -147,7 +144,7 @@ def _draw(axes: Axes, title: str, curve: Curve, noise: float) -> None:
         gid="curve",
     )
     if _is_text(curve):
-        axes.set_xticks(list(places.values()), _labels(curve))
+        axes.set_xticks(list(positions.values()), _labels(curve))
         axes.set_xlim(-0.5, len(curve) - 0.5)
     else:
         axes.margins(x=0.08)
@@ -159,35 +156,35 @@ def _draw(axes: Axes, title: str, curve: Curve, noise: float) -> None:
     axes.set_title(title, loc="left", size=9.5, weight="bold", pad=5)
 
 
-def _places(curve: Curve) -> dict[Value, float]:
-    """Where each value stands: names side by side, numbers at what they are."""
+def _positions(curve: Curve) -> dict[Value, float]:
+    """Return the x of each value: numbers at their value, names side by side."""
     return {
-        value: float(value) if isinstance(value, int | float) and not _is_text(curve) else float(at)
-        for at, (value, _) in enumerate(curve)
+        value: float(value) if isinstance(value, int | float) and not _is_text(curve) else float(i)
+        for i, (value, _) in enumerate(curve)
     }
 
 
 def _mark(axes: Axes, tuning: Tuning, name: str, curve: Curve) -> None:
-    """The default as a square, labelled below; the choice as a circle, labelled above."""
-    scores, places = dict(curve), _places(curve)
+    """Mark the default by a square, labelled below, and the choice by a circle, labelled above."""
+    scores, positions = dict(curve), _positions(curve)
     chosen, default = tuning.chosen.value(name), tuning.default.value(name)
     marked = [("default", default, 1, -1), ("chosen", chosen, 0, 1)]
     if chosen == default:
         marked = [("default, chosen", chosen, 0, 1)]
     for word, value, look, side in marked:
         if value in scores:
-            x, y = places[value], scores[value]
+            x, y = positions[value], scores[value]
             draw_marks(axes, [x], [y], mark(look), gid=word, line=False)
             beside(axes, x, y, 0, word, align="center", up=11 * side)
 
 
 def _alt(tuning: Tuning, curves: Mapping[str, Curve]) -> str:
-    told = []
+    described = []
     for name, curve in curves.items():
         scores = dict(curve)
         best, worst = max(scores.values()), min(scores.values())
-        told.append(
+        described.append(
             f"{name}: from {worst:.3f} to {best:.3f}, default {tuning.default.value(name)}, "
             f"chosen {tuning.chosen.value(name)}."
         )
-    return " ".join([f"Best mean {tuning.measure} by parameter.", *told])
+    return " ".join([f"Best mean {tuning.measure} by parameter.", *described])

@@ -1,8 +1,7 @@
-"""Files become passages: documents, tables, notebooks, source code, JSONL and BEIR collections.
+"""Reading files as passages: documents, tables, notebooks, source code, JSONL and BEIR collections.
 
-Documents are split, with the page, slide, sheet, cell or line that a passage is from in its
-metadata; the entries of a JSONL file are passages already. What cannot be read is reported with
-the reason, never dropped in silence.
+Documents are split, with a passage's page, slide, sheet, cell or line in its metadata; each entry
+of a JSONL file is one passage. Unreadable files are skipped with the reason, never in silence.
 """
 
 from __future__ import annotations

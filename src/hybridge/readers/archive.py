@@ -1,4 +1,4 @@
-"""Office files and books are ZIP archives: what is checked before one is unpacked."""
+"""ZIP archives of Office files and books, validated before one is unpacked."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .document import UnreadableError
 
 __all__ = ["open_archive"]
 
-_GREATEST = 512 * 2**20  # bytes unpacked: above any book with pictures, below a ZIP bomb
+_MAXIMUM = 512 * 2**20  # bytes unpacked: above any book with pictures, below a ZIP bomb
 _OLE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = 0x1
 
 
 def open_archive(data: bytes) -> ZipFile:
-    """The archive, once it is known to be one that can be unpacked.
+    """Open an archive that can be unpacked.
 
     Raises:
         UnreadableError: it is no archive, is encrypted, or unpacks to too much.
     """
-    if data.startswith(_OLE):  # what Office wraps an encrypted file in, and wrote before 2007
+    if data.startswith(_OLE):  # the format of encrypted files, and of Office before 2007
         raise UnreadableError("encrypted, or written by Office before 2007")
     try:
         archive = ZipFile(BytesIO(data))
@@ -30,9 +30,9 @@ def open_archive(data: bytes) -> ZipFile:
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
         raise UnreadableError("encrypted")
     # No reader unpacks more of an entry than it declares.
-    if (unpacked := sum(entry.file_size for entry in entries)) > _GREATEST:
+    if (unpacked := sum(entry.file_size for entry in entries)) > _MAXIMUM:
         raise UnreadableError(
             f"too large: it unpacks to {unpacked / 2**20:,.0f} MiB, "
-            f"and {_GREATEST / 2**20:,.0f} are the limit"
+            f"and {_MAXIMUM / 2**20:,.0f} are the limit"
         )
     return archive

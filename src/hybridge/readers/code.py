@@ -1,4 +1,4 @@
-"""Source code, by its functions and classes, as tree-sitter sees them."""
+"""Source code, split into its functions and classes by tree-sitter."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _GRAMMARS = {
     )
     for suffix in suffixes.split()
 }
-# Cut at blank lines: nothing but their suffix is known of them.
+# Languages without a grammar, split at blank lines.
 _PLAIN = {
     suffix: language
     for language, suffixes in (
@@ -70,7 +70,7 @@ _PLAIN = {
 }
 SUFFIXES = (*_GRAMMARS, *_PLAIN)
 
-# What a function, a class or a room for them is called in the grammars above.
+# The grammars' names of functions, of classes and of their containers.
 _DEFINITIONS = frozenset(
     f"{what}_{how}"
     for what in (
@@ -81,12 +81,12 @@ _DEFINITIONS = frozenset(
     )
     for how in ("definition", "declaration", "item", "specifier", "method")
 ) | {"class", "module", "method", "internal_module", "type_spec"}
-# What stands around a definition and belongs to it.
+# Nodes around a definition that belong to it.
 _WRAPPERS = {
     *("decorated_definition", "export_statement", "expression_statement", "ambient_declaration"),
     *("template_declaration", "type_declaration", "lexical_declaration", "variable_declaration"),
 }
-# What only switches definitions on, or says how they are linked.
+# Nodes around definitions that do not belong to them: conditional compilation and linkage.
 _TRANSPARENT = {
     *("preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif", "linkage_specification"),
     "declaration_list",
@@ -96,11 +96,11 @@ _ABOVE = re.compile("comment|attribute|annotation|decorator")
 
 
 def read_code(document: Document) -> Iterator[Section]:
-    """A section for each function and class, and for what stands between them.
+    """Yield a section for each function and class, and for the code between them.
 
-    A class or namespace that does not fit a passage is cut into what it defines. The title is the
-    qualified name, and the metadata ``language``, ``line`` and ``last_line``. Languages without a
-    grammar are cut at blank lines.
+    A class or namespace that is too long for a passage is split into its definitions. The title is
+    the qualified name, and the metadata ``language``, ``line`` and ``last_line``. Languages without
+    a grammar are split at blank lines.
     """
     text, encoding = decode(document.data)
     grammar = _GRAMMARS.get(document.suffix)
@@ -114,8 +114,8 @@ def read_code(document: Document) -> Iterator[Section]:
     root = tree_sitter.Parser(language).parse(text.encode()).root_node
     # tree-sitter's rows end at line feeds alone, unlike those of str.splitlines.
     lines = text.split("\n")
-    cutter = _Cutter(lines, document.greatest)
-    for block in cutter.cut(root, _Block(0, len(lines), "")):
+    splitter = _Splitter(lines, document.maximum)
+    for block in splitter.split(root, _Block(0, len(lines), "")):
         yield Section(
             "\n".join(lines[block.first : block.end]),
             "code",
@@ -126,7 +126,7 @@ def read_code(document: Document) -> Iterator[Section]:
 
 
 class _Block(NamedTuple):
-    """Lines `first` to `end`, the latter not included, and the qualified name they stand under."""
+    """Lines `first` to `end`, the latter not included, and their qualified name."""
 
     first: int
     end: int
@@ -134,15 +134,15 @@ class _Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Cutter:
+class _Splitter:
     lines: Sequence[str]
-    greatest: int
+    maximum: int
 
-    def cut(self, node: Node, block: _Block) -> list[_Block]:
-        """The blocks of a node's lines: one for each definition in it, and for what is between."""
+    def split(self, node: Node, block: _Block) -> list[_Block]:
+        """Split a node's lines into blocks: one for each definition, and for the code between."""
         blocks: list[_Block] = []
         reached = block.first
-        above: int | None = None  # where the comments begin that the next definition follows
+        above: int | None = None  # the first line of the comments above the next definition
         for child in _members(node):
             first, end = _rows(child)
             if _ABOVE.search(child.type) and _defined(child) is None:
@@ -158,7 +158,7 @@ class _Cutter:
             inner, name = defined
             self._add(blocks, _Block(reached, first, block.title))
             whole = _Block(first, end, f"{block.title}.{name}" if block.title else name)
-            parts = [whole] if self._fits(whole) else self.cut(inner, whole)
+            parts = [whole] if self._fits(whole) else self.split(inner, whole)
             for part in parts:
                 self._add(blocks, part)
             reached = end
@@ -166,7 +166,7 @@ class _Cutter:
         return blocks
 
     def _add(self, blocks: list[_Block], block: _Block) -> None:
-        """Append a block; brackets alone go with what stands before them."""
+        """Append a block; brackets alone join the block before."""
         if any(re.search(r"\w", line) for line in self.lines[block.first : block.end]):
             blocks.append(block)
         elif blocks:
@@ -174,16 +174,16 @@ class _Cutter:
 
     def _fits(self, block: _Block) -> bool:
         lines = self.lines[block.first : block.end]
-        return sum(map(len, lines)) + len(lines) - 1 <= self.greatest
+        return sum(map(len, lines)) + len(lines) - 1 <= self.maximum
 
     def _is_apart(self, node: Node) -> bool:
-        """Whether a blank line, or nothing, stands above a node."""
+        """Return whether a blank line, or nothing, is above a node."""
         row = node.start_point.row
         return row == 0 or not self.lines[row - 1].strip()
 
 
 def _members(node: Node) -> Iterator[Node]:
-    """What a definition holds, on the level that definitions are on."""
+    """Yield the nodes of a definition on the level of further definitions."""
     body = node.child_by_field_name("body")
     if body is None and node.parent is not None and node.named_children:
         body = node.named_children[-1]
@@ -204,7 +204,7 @@ def _rows(node: Node) -> tuple[int, int]:
 
 
 def _defined(node: Node) -> tuple[Node, str] | None:
-    """The definition that a node is or stands around, and its name; None if it is none."""
+    """Return the definition that a node is or wraps, and its name; None without one."""
     if node.type in _WRAPPERS:
         return next(filter(None, map(_defined, node.named_children)), None)
     value = node.child_by_field_name("value")
@@ -220,11 +220,11 @@ def _name(node: Node) -> str:
     if named is None and node.type == "impl_item":  # Rust's methods, apart from their type
         named = node.child_by_field_name("type")
     inner: Node | None = node
-    while named is None and inner is not None:  # C: a function is what its declarator declares
+    while named is None and inner is not None:  # C: the declarator holds the function's name
         inner = inner.child_by_field_name("declarator")
         if inner is not None and not inner.child_by_field_name("declarator"):
             named = inner
-    receiver = node.child_by_field_name("receiver")  # Go: the type that a method is of
+    receiver = node.child_by_field_name("receiver")  # Go: the type of a method
     owner = re.findall(r"\w+", _text(receiver))[-1:] if receiver is not None else []
     return ".".join([*owner, _text(named)]) if named is not None else ""
 

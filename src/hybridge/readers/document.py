@@ -1,4 +1,4 @@
-"""What a reader gets and raises: a file's bytes, and the reason why nothing can be read from it."""
+"""The input of a reader, and its error: a file's bytes, and the reason why it is unreadable."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Document", "Reader", "UnreadableError", "load", "source_name"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file to be read: its bytes, the suffix that tells its kind, and the size of a passage."""
+    """A file to read: its bytes, its suffix, and the size of a passage."""
 
     data: bytes
     suffix: str
     size: Size
 
     @property
-    def greatest(self) -> int:
-        """The greatest length of a passage, in characters."""
+    def maximum(self) -> int:
+        """The maximum length of a passage, in characters."""
         return self.size[1] if isinstance(self.size, tuple) else self.size
 
 
@@ -33,11 +33,11 @@ Reader: TypeAlias = Callable[[Document], Iterable[Section]]
 
 
 class UnreadableError(HybridgeError):
-    """Nothing can be read from a file; the message is the reason. Readers of folders skip it."""
+    """An unreadable file; the message is the reason. Readers of folders skip it."""
 
 
 def load(module: str, package: str, extra: str = "files") -> Any:
-    """Import what an extra brings.
+    """Import a module of an extra.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -49,9 +49,9 @@ def load(module: str, package: str, extra: str = "files") -> Any:
 
 
 def source_name(path: Path) -> str:
-    """The name of a file in ids and metadata: its path as seen from the working folder.
+    """Return a file's name for ids and metadata: its path relative to the working folder.
 
-    A file outside the working folder is named by its whole path.
+    For a file outside the working folder it is the absolute path.
     """
     full = Path(os.path.abspath(path))
     inside = full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full

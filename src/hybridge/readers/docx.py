@@ -1,4 +1,4 @@
-"""Word documents, through the HTML that mammoth makes of them."""
+"""Word documents, by mammoth's conversion to HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ p[style-name='Subtitle'] => h2:fresh
 
 
 def read_docx(document: Document) -> Iterator[Section]:
-    """A document, split under its headings; lists, tables and notes are kept, pictures are not."""
+    """Read a document, split under its headings, with lists, tables and notes, without pictures."""
     mammoth = load("mammoth", "mammoth")
     open_archive(document.data).close()
     html = mammoth.convert_to_html(

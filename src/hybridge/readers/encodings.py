@@ -1,4 +1,4 @@
-"""Bytes become text: UTF-8, what a byte order mark says, or the encoding that is most likely."""
+"""Decoding bytes: by UTF-8, the byte order mark, or the most likely encoding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["decode"]
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Western encodings with one byte a letter look alike: where nothing decides, the answer is cp1252,
-# which the web standard reads Latin-1 as.
+# Western encodings with one byte a letter look alike: where nothing decides, it is cp1252, which
+# the web standard takes for Latin-1 too.
 _WESTERN = "cp1252"
 _LATIN = {_WESTERN, "cp1250", "cp1254", "cp1257", "iso8859_2"}
 _OTHERS = {
@@ -31,14 +31,14 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # escape and form feed
 
 
 def decode(data: bytes, *, declared: str | None = None) -> tuple[str, Mapping[str, JSON]]:
-    """The text, with Unix line ends, and its encoding as metadata where that is not UTF-8.
+    """Return the text, with Unix line ends, and its encoding as metadata unless it is UTF-8.
 
     Args:
         data: the bytes of a whole file.
-        declared: the encoding that the file itself names, if it does.
+        declared: the encoding that the file names, if any.
 
     Raises:
-        UnreadableError: it is not text, or in no encoding that can be recognised.
+        UnreadableError: it is not text, or its encoding is not recognised.
         MissingExtraError: the extra `cli`, which brings charset-normalizer, is not installed.
 
     >>> decode("caf\u00e9".encode("utf-16"))
@@ -53,7 +53,7 @@ def decode(data: bytes, *, declared: str | None = None) -> tuple[str, Mapping[st
 
 def _decode(data: bytes, declared: str | None) -> tuple[str, str]:
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    japanese = "iso2022_jp" if _SHIFT in data else None  # which would pass for UTF-8
+    japanese = "iso2022_jp" if _SHIFT in data else None  # which is valid UTF-8 too
     for name in (marked, declared, japanese, "utf-8"):
         if name is None:
             continue

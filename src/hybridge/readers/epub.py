@@ -22,15 +22,15 @@ _PAGES = {"application/xhtml+xml", "text/html"}
 
 
 def read_epub(document: Document) -> Iterator[Section]:
-    """A section for each document of the book's spine, with its number from 1 in ``chapter``.
+    """Yield a section for each document of the book's spine, with its number in ``chapter``.
 
-    The metadata holds the book's title too, as ``book``. Each is split under its headings.
+    Numbers begin at 1. The metadata holds the book's title too, as ``book``. Each document is split
+    under its headings.
     """
     with open_archive(document.data) as archive:
         try:
             book, pages = _contents(archive)
-            locked = _encrypted(archive)
-            if locked.intersection(pages):
+            if _encrypted(archive).intersection(pages):
                 raise UnreadableError("encrypted")
             texts = [_page(archive, page) for page in pages]
         except (KeyError, ElementTree.ParseError, BadZipFile) as error:
@@ -44,7 +44,7 @@ def read_epub(document: Document) -> Iterator[Section]:
 
 
 def _contents(archive: ZipFile) -> tuple[str, list[str]]:
-    """The book's title, and its pages' names in the order of reading."""
+    """Return the book's title, and its pages' names in the order of reading."""
     root = _parse(archive, _CONTAINER).find(".//{*}rootfile")
     name = "" if root is None else root.attrib["full-path"]
     package = _parse(archive, name)
@@ -61,7 +61,7 @@ def _contents(archive: ZipFile) -> tuple[str, list[str]]:
 
 
 def _encrypted(archive: ZipFile) -> set[str]:
-    """What needs a key to be read; in a book without one, fonts at most."""
+    """Return the names of encrypted files; in a readable book they are fonts at most."""
     if _ENCRYPTION not in archive.namelist():
         return set()
     references = _parse(archive, _ENCRYPTION).iterfind(".//{*}CipherReference")

@@ -1,4 +1,4 @@
-"""Files and folders become passages, in a stable order, under ids that stay."""
+"""Reading files and folders as passages, in a stable order, under stable ids."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Skip: TypeAlias = Callable[[Path, str], None]
 
 NO_TEXT = "no text in it"
 _JSONL = {".jsonl", ".ndjson"}
-_GREATEST = 256 * 2**20  # bytes of a file that is read as a whole
+_MAXIMUM = 256 * 2**20  # bytes of a file
 _INSTALLED = {"node_modules", "__pycache__"}
 
 
 def read_passages(
     paths: Paths, *, size: Size = PASSAGE_SIZE, on_skip: Skip | None = None
 ) -> Iterator[Passage]:
-    """The passages of files, and of the files in folders, in a stable order.
+    """Read files, and the files in folders, as passages in a stable order.
 
-    A passage's id is its file's path as seen from the working folder (the whole path for a file
-    outside it) and its place in the file: ``guide/start.md#3``. Its metadata holds ``source``,
+    A passage's id is its file's path relative to the working folder (the absolute path for a file
+    outside it) and its position in the file: ``guide/start.md#3``. Its metadata holds ``source``,
     ``position``, under a heading ``title``, and by the kind of file:
 
     | | |
@@ -50,19 +50,19 @@ def read_passages(
     | text that is not UTF-8 | ``encoding`` |
 
     The entries of JSONL files keep their own ids and metadata (`read_jsonl`); of a BEIR collection
-    the corpus is read, the queries and judgements are not. Hidden files and installed packages
+    the corpus is read, without the queries and judgements. Hidden files and installed packages
     (``node_modules``, virtual environments) are left out. A file is read whole or not at all.
 
     Args:
         paths: one path, or several.
-        size: a passage's greatest length in characters, or (enough, greatest).
-        on_skip: called with each file that cannot be read, and why: an unknown kind, damaged,
+        size: a passage's maximum length in characters, or (sufficient, maximum).
+        on_skip: called with each unreadable file and the reason: an unknown kind, damaged,
             encrypted, too large, without text, or of a kind whose extra (`cli`, `files`) is not
             installed. Without it, each is logged as a warning.
 
     Raises:
-        InvalidInputError: there is nothing at a path, an entry of a JSONL file is not valid, or
-            an id comes twice.
+        InvalidInputError: a path does not exist, an entry of a JSONL file is not valid, or an id
+            comes twice.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
@@ -77,7 +77,7 @@ def read_passages(
 def read_files(
     paths: Paths, *, size: Size = PASSAGE_SIZE, on_skip: Skip | None = None
 ) -> Iterator[tuple[Path, Passage]]:
-    """The passages as `read_passages` gives them, each with the file that it is from."""
+    """Read passages as `read_passages` does, each with its file."""
     check_size(size)
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     return _read_all([Path(path).expanduser() for path in listed], size, on_skip or _log_skip)
@@ -97,7 +97,7 @@ def _read_all(paths: list[Path], size: Size, skip: Skip) -> Iterator[tuple[Path,
             for passage in _read_file(file, size, skip):
                 if passage.id in ids:
                     raise InvalidInputError(
-                        f"{file}: the id {passage.id!r} comes twice in what was read: "
+                        f"{file}: the id {passage.id!r} comes twice in these files: "
                         "give each entry its own id"
                     )
                 ids.add(passage.id)
@@ -118,29 +118,29 @@ def _walk(path: Path, skip: Skip) -> Iterator[Path]:
         if child.name.startswith(".") or (is_beir and child.name in {"queries.jsonl", "qrels"}):
             continue
         if child.is_symlink() and child.is_dir():
-            skip(child, "a link to a folder")  # it may lead back to where we came from
+            skip(child, "a link to a folder")  # it may lead back to a folder above
         elif not _is_installed(child):
             yield from _walk(child, skip)
 
 
 def _is_installed(path: Path) -> bool:
-    """Whether a folder holds packages that others wrote."""
+    """Return whether a folder holds installed packages."""
     return path.is_dir() and (path.name in _INSTALLED or (path / "pyvenv.cfg").is_file())
 
 
 def _read_file(path: Path, size: Size, skip: Skip) -> Iterable[Passage]:
-    """A file's passages, or none and a reason why."""
+    """Return a file's passages, or none after a `skip` with the reason."""
     suffix = path.suffix.lower()
     if suffix in _JSONL:
         return read_jsonl(path)
     try:
-        # As a whole: what a file's end breaks must not leave its beginning behind.
+        # As a whole: after an error at a file's end, its beginning must not stay.
         passages = list(_read_document(path, suffix, size))
     except HybridgeError as error:
         skip(path, str(error))
     except OSError as error:
         skip(path, error.strerror or str(error))
-    except Exception as error:  # noqa: BLE001 - what a parser raises for a damaged file is its own
+    except Exception as error:  # noqa: BLE001 - a parser may raise anything for a damaged file
         skip(path, f"damaged ({type(error).__name__}: {error})")
     else:
         if not passages:
@@ -151,15 +151,13 @@ def _read_file(path: Path, size: Size, skip: Skip) -> Iterable[Passage]:
 
 def _read_document(path: Path, suffix: str, size: Size) -> Iterator[Passage]:
     if suffix not in READERS:
-        raise UnreadableError(
-            f"unknown kind of file {suffix!r}" if suffix else "no suffix tells its kind"
-        )
+        raise UnreadableError(f"unknown kind of file {suffix!r}" if suffix else "no suffix")
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise UnreadableError("no regular file")
-    if about.st_size > _GREATEST:
+    if about.st_size > _MAXIMUM:
         raise UnreadableError(
-            f"too large: {about.st_size / 2**20:,.0f} MiB, and {_GREATEST / 2**20:,.0f} are the "
+            f"too large: {about.st_size / 2**20:,.0f} MiB, and {_MAXIMUM / 2**20:,.0f} are the "
             "limit"
         )
     document = Document(path.read_bytes(), suffix, size)

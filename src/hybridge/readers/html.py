@@ -1,4 +1,4 @@
-"""HTML, as the Markdown that says the same."""
+"""HTML, by conversion to Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["html_to_markdown", "read_html"]
 
 
 def read_html(document: Document) -> Iterator[Section]:
-    """A page, split under its headings, without scripts and styles."""
+    """Read a page, split under its headings, without scripts and styles."""
     detector = load("bs4.dammit", "beautifulsoup4", "cli").EncodingDetector
     declared = detector.find_declared_encoding(document.data, is_html=True)
     text, encoding = decode(document.data, declared=declared)
@@ -20,7 +20,7 @@ def read_html(document: Document) -> Iterator[Section]:
 
 
 def html_to_markdown(html: str) -> str:
-    """A page as Markdown; its title is the first heading where it has no other above all others.
+    """Return a page as Markdown; without an h1, its title is the first heading.
 
     Raises:
         MissingExtraError: the extra `cli` is not installed.
@@ -36,7 +36,7 @@ def html_to_markdown(html: str) -> str:
     for tag in soup(["script", "style", "template"]):
         tag.decompose()
     for text in soup(string=lambda text: isinstance(text, bs4.element.ProcessingInstruction)):
-        text.extract()  # what XHTML begins with
+        text.extract()  # the beginning of XHTML
     if title := soup.select_one("head > title"):
         if soup.h1 or not title.get_text(strip=True):
             title.decompose()

@@ -1,4 +1,4 @@
-"""JSONL: one entry a line, each of them a passage already."""
+"""JSONL: one entry a line, each of them one passage."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["read_json_lines", "read_jsonl"]
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[Passage]:
-    """The entries of a JSONL file: one passage a line, neither split nor changed.
+    """Read the entries of a JSONL file: one passage a line, neither split nor changed.
 
-    An entry has ``text`` and may have ``_id`` or ``id`` (otherwise file and line stand for it), a
+    An entry has ``text`` and may have ``_id`` or ``id`` (by default the file and line), a
     ``title``, which is put in front of the text, and ``metadata``; further keys become metadata.
 
     Raises:
-        InvalidInputError: a line is not such an entry; the message gives file and line.
+        InvalidInputError: a line is not such an entry; the message names file and line.
     """
     source = source_name(Path(path))
     for number, entry in read_json_lines(path):
@@ -33,10 +33,10 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[Passage]:
 
 
 def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file with their line numbers; blank lines are passed over.
+    """Read the objects of a JSONL file with their line numbers; blank lines are skipped.
 
     Raises:
-        InvalidInputError: a line is not a JSON object; the message gives file and line.
+        InvalidInputError: a line is not a JSON object; the message names file and line.
     """
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
@@ -73,7 +73,7 @@ def _passage(entry: dict[str, Any], line_id: str) -> Passage:
         ("metadata", metadata, dict),
     ):
         if not isinstance(value, kind):
-            wanted = "an object" if kind is dict else "a string"
-            raise InvalidInputError(f"{name!r} must be {wanted}, not {value!r:.80}")
+            expected = "an object" if kind is dict else "a string"
+            raise InvalidInputError(f"{name!r} must be {expected}, not {value!r:.80}")
     titled = {"title": title} if title else {}
     return Passage(passage_id, f"{title} {text}" if title else text, titled | rest | metadata)

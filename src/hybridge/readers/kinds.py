@@ -1,4 +1,4 @@
-"""Which reader reads which files: a new kind is a module beside this one, and a line here."""
+"""The readers by file suffix: a new kind is a module beside this one, and a line here."""
 
 from __future__ import annotations
 

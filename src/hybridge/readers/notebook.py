@@ -14,9 +14,9 @@ __all__ = ["read_notebook"]
 
 
 def read_notebook(document: Document) -> Iterator[Section]:
-    """A section for each cell, with its number from 1 in ``cell`` and its kind in ``cell_type``.
+    """Yield a section for each cell, with its number in ``cell`` and its kind in ``cell_type``.
 
-    A cell stands under the last heading of the Markdown cells above it.
+    Numbers begin at 1. A cell's heading is the last one in the Markdown cells above it.
     """
     text, encoding = decode(document.data)
     title = None
@@ -32,7 +32,7 @@ def read_notebook(document: Document) -> Iterator[Section]:
 def _cells(text: str) -> list[tuple[str, str]]:
     try:
         notebook = json.loads(text)
-        # Before version 4 the cells were in worksheets, and code was called input.
+        # Before version 4 the cells were in worksheets, and code in "input".
         sheets = notebook.get("worksheets") or [notebook]
         return [(cell["cell_type"], _source(cell)) for sheet in sheets for cell in sheet["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -13,21 +13,21 @@ from .document import Document, UnreadableError, load
 __all__ = ["read_pdf"]
 
 _PDFIUM = ForkSafeLock(awaited=True)  # it is not safe to be called from two threads
-_HYPHEN = re.compile(r"[\x02\ufffe]\n?")  # what PDFium makes of a hyphen that breaks a word
+_HYPHEN = re.compile(r"[\x02\ufffe]\n?")  # PDFium's character for a hyphen that breaks a word
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 
 class _Page(NamedTuple):
-    """A page's text, and the titles of the outline's entries that lead to it."""
+    """A page's text, and the titles of its entries in the outline."""
 
     text: str
     titles: list[str]
 
 
 def read_pdf(document: Document) -> Iterator[Section]:
-    """A section for each page, with its number from 1 in ``page``.
+    """Yield a section for each page, with its number from 1 in ``page``.
 
-    Pages are cut at the headings that the document's outline names, if it has one.
+    Pages are split at the headings of the document's outline, if it has one.
     """
     pdfium = load("pypdfium2", "pypdfium2")
     with _PDFIUM:
@@ -55,9 +55,9 @@ def _pages(pdfium: Any, data: bytes) -> list[_Page]:
         pages = [_Page(_text(pdf[number]), []) for number in range(len(pdf))]
         for entry in pdf.get_toc():
             title, target = " ".join(entry.get_title().split()), entry.get_dest()
-            place = None if target is None else target.get_index()
-            if title and place is not None and place < len(pages):
-                pages[place].titles.append(title)
+            index = None if target is None else target.get_index()
+            if title and index is not None and index < len(pages):
+                pages[index].titles.append(title)
     except pdfium.PdfiumError as error:
         raise UnreadableError(f"not a valid PDF ({error})") from error
     finally:
@@ -71,6 +71,6 @@ def _text(page: Any) -> str:
 
 
 def _heading(title: str) -> re.Pattern[str]:
-    """What finds a line that is a title, perhaps numbered, perhaps broken into several."""
+    """Return a pattern for a line that is a title, perhaps numbered or broken into several."""
     words = r"\s+".join(map(re.escape, title.split()))
     return re.compile(rf"^(?:[\w.]{{1,9}}[ .:]+)?{words}[ ]*(?:\n|\Z)", re.MULTILINE)

@@ -14,9 +14,9 @@ __all__ = ["read_pptx"]
 
 
 def read_pptx(document: Document) -> Iterator[Section]:
-    """A section for each slide under its title, with its number from 1 in ``slide``.
+    """Yield a section for each slide under its title, with its number from 1 in ``slide``.
 
-    Tables and the speaker's notes are kept, pictures are not.
+    It holds tables and the speaker's notes, without pictures.
     """
     pptx = load("pptx", "python-pptx")
     open_archive(document.data).close()
@@ -26,7 +26,7 @@ def read_pptx(document: Document) -> Iterator[Section]:
         texts = [text for text in _texts(slide.shapes, heading) if text.strip()]
         if slide.has_notes_slide and (frame := slide.notes_slide.notes_text_frame):
             texts += [f"Notes: {frame.text}"] if frame.text.strip() else []
-        # A slide that is a title alone is still found by it.
+        # A slide with a title alone has the title as its text.
         text, title = ("\n\n".join(texts), title) if texts else (title, "")
         yield Section(text, title=title or None, metadata={"slide": number})
 

@@ -21,9 +21,9 @@ _SAMPLE = 64 * 1024  # characters
 
 
 def read_csv(document: Document) -> Iterator[Section]:
-    """A section for each row, as lines of ``header: value``, with its number in ``row``.
+    """Yield a section for each row, as lines of ``header: value``, with its number in ``row``.
 
-    The first row holds the headers and is row 1, as a spreadsheet shows it.
+    The first row holds the headers and is row 1, as in a spreadsheet.
     """
     text, encoding = decode(document.data)
     delimiter = "\t" if document.suffix == ".tsv" else _delimiter(text)
@@ -35,15 +35,15 @@ def read_csv(document: Document) -> Iterator[Section]:
 
 
 def read_xlsx(document: Document) -> Iterator[Section]:
-    """A section for each row of each sheet, as lines of ``header: value``.
+    """Yield a section for each row of each sheet, as lines of ``header: value``.
 
-    A sheet's first row that is not blank holds the headers. The metadata is ``sheet`` and
-    ``row``, its number in the sheet. Formulas are read as the values that were saved with them.
+    A sheet's first non-blank row holds the headers. The metadata is ``sheet`` and ``row``, the
+    row's number in the sheet. Formulas are read as their saved values.
     """
     openpyxl = load("openpyxl", "openpyxl")
     open_archive(document.data).close()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about styles and extensions, which are not read
+        warnings.simplefilter("ignore")  # of styles and extensions, which are not read
         book = openpyxl.load_workbook(BytesIO(document.data), read_only=True, data_only=True)
         try:
             for sheet in book.worksheets:
@@ -57,7 +57,7 @@ def read_xlsx(document: Document) -> Iterator[Section]:
 def _delimiter(text: str) -> str:
     try:
         return csv.Sniffer().sniff(text[:_SAMPLE], _DELIMITERS).delimiter
-    except csv.Error:  # one column, or too few rows to tell
+    except csv.Error:  # one column, or too few rows
         first = text.partition("\n")[0]
         return max(_DELIMITERS, key=first.count)
 
@@ -84,12 +84,8 @@ def _header(headers: Sequence[str], column: int) -> str:
 
 
 def _text(cell: object) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, datetime.datetime) and not (cell.hour or cell.minute or cell.second):
-        return cell.date().isoformat()
     if isinstance(cell, datetime.datetime):
-        return cell.isoformat(" ", "seconds")
+        return cell.isoformat(" ", "seconds").removesuffix(" 00:00:00")
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell)
+    return "" if cell is None else str(cell)

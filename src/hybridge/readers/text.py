@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..splitting import Section
+from ..splitting import Markup, Section
 from .document import Document
 from .encodings import decode
 
@@ -12,18 +12,20 @@ __all__ = ["read_markdown", "read_rst", "read_text"]
 
 
 def read_text(document: Document) -> Iterator[Section]:
-    """Plain text, without headings."""
-    text, encoding = decode(document.data)
-    yield Section(text, "text", metadata=encoding)
+    """Read plain text, without headings."""
+    return _read(document, "text")
 
 
 def read_markdown(document: Document) -> Iterator[Section]:
-    """Markdown, split under its headings."""
-    text, encoding = decode(document.data)
-    yield Section(text, "markdown", metadata=encoding)
+    """Read Markdown, split under its headings."""
+    return _read(document, "markdown")
 
 
 def read_rst(document: Document) -> Iterator[Section]:
-    """reStructuredText, split under its headings."""
+    """Read reStructuredText, split under its headings."""
+    return _read(document, "rst")
+
+
+def _read(document: Document, markup: Markup) -> Iterator[Section]:
     text, encoding = decode(document.data)
-    yield Section(text, "rst", metadata=encoding)
+    yield Section(text, markup, metadata=encoding)

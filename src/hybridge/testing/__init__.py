@@ -1,8 +1,8 @@
-"""The rules that every stage keeps, as tests that your own retriever or reranker can inherit.
+"""The rules of every stage, as tests for your retriever or reranker to inherit.
 
-The protocols say which methods there are; the types cannot say that `k` is the final count, that
-a filter filters, or that eight threads get what one gets. Subclass one of the two classes in a
-test file, say how to build the object, and let pytest find the ``test_*`` methods:
+The protocols define the methods; types cannot express that `k` is the final count, that a filter
+filters, or that eight threads agree with one. Subclass one of the two classes in a test file,
+override `build`, and let pytest find the ``test_*`` methods:
 
     from hybridge.testing import RetrieverConformance
 
@@ -10,8 +10,8 @@ test file, say how to build the object, and let pytest find the ``test_*`` metho
         def build(self, passages):
             return MyRetriever(passages)
 
-Nothing here imports pytest: each method is a plain function that raises AssertionError with the
-rule that was broken, or `unittest.SkipTest` where a retriever has nothing to keep the rule with.
+The package does not import pytest: each method is a plain function that raises AssertionError with
+the broken rule, or `unittest.SkipTest` if the retriever lacks the ability.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What both suites demand of ranked lists, and how they call from threads and event loops."""
+"""Assertions on ranked lists, and calls from threads and event loops, for both suites."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ __all__ = [
 
 T = TypeVar("T")
 
-# True is an int to Python, and 2.5 is what a ratio of two counts gives.
+# True is an int in Python, and 2.5 the ratio of two counts.
 BAD_COUNTS = (0, -1, True, 2.5)
 _THREADS = 8
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
-    """The ids of a ranked list, in its order."""
+    """Return the ids of a ranked list, in its order."""
     return [hit.passage.id for hit in hits]
 
 
 def is_float(value: object) -> bool:
-    """Whether this is a finite float of Python's own; numpy's float64 is a subclass, and no."""
+    """Test for a finite Python float, which numpy's float64, a subclass, is not."""
     return type(value) is float and math.isfinite(value)
 
 
 def is_best_first(hits: Sequence[Hit]) -> None:
-    """Descending scores, ties by id, no passage twice."""
+    """Assert descending scores, ties by id, and no passage twice."""
     for better, worse in pairwise(hits):
         assert better.score >= worse.score, (
             f"results are sorted best first: {better.passage.id!r} with {better.score} "
@@ -64,10 +64,10 @@ def is_best_first(hits: Sequence[Hit]) -> None:
 
 
 def is_traced(hits: Sequence[Hit]) -> None:
-    """Every hit says what each stage thought of it, the last stage what the list is sorted by."""
-    places: set[tuple[int, str, int]] = set()
-    for place, hit in enumerate(hits, start=1):
-        found = f"{hit.passage.id!r} at place {place} has {hit.trace}"
+    """Assert one trace entry for each stage; the list is sorted by the last one's score."""
+    ranks: set[tuple[int, str, int]] = set()
+    for rank, hit in enumerate(hits, start=1):
+        found = f"{hit.passage.id!r} at rank {rank} has {hit.trace}"
         assert isinstance(hit.trace, tuple), f"a trace is a tuple: {found}"
         assert hit.trace, f"a hit has a trace entry for each stage that ranked it: {found}"
         for position, entry in enumerate(hit.trace):
@@ -77,23 +77,23 @@ def is_traced(hits: Sequence[Hit]) -> None:
             assert type(entry.rank) is int, f"ranks are ints: {found}"
             assert entry.rank >= 1, f"ranks count from 1: {found}"
             assert is_float(entry.score), f"trace scores are finite Python floats: {found}"
-            assert (position, entry.stage, entry.rank) not in places, (
+            assert (position, entry.stage, entry.rank) not in ranks, (
                 f"a stage gives a rank once: {found}"
             )
-            places.add((position, entry.stage, entry.rank))
+            ranks.add((position, entry.stage, entry.rank))
         assert hit.trace[-1].score == hit.score, (
             f"the last trace entry's score is the hit's score, {hit.score}: {found}"
         )
-        assert hit.trace[-1].rank == place, (
-            f"the last trace entry's rank is the hit's place, counted from 1: {found}"
+        assert hit.trace[-1].rank == rank, (
+            f"the last trace entry's rank is the hit's rank, counted from 1: {found}"
         )
 
 
 def _agree(first: Sequence[Hit], second: Sequence[Hit], tolerance: float) -> bool:
-    """Whether two lists hold the same passages, judged alike by the same stages.
+    """Test whether two lists hold the same passages with the same scores by the same stages.
 
-    Order is not compared: scores within the tolerance may swap places, and `is_best_first` is
-    demanded of each list elsewhere.
+    Order is not compared: scores within the tolerance may swap ranks, and other rules assert
+    `is_best_first` of each list.
     """
     other = {hit.passage.id: hit for hit in second}
     return (
@@ -110,14 +110,14 @@ def _agree(first: Sequence[Hit], second: Sequence[Hit], tolerance: float) -> boo
 
 
 def close(first: float, second: float, tolerance: float) -> bool:
-    """Whether two scores differ by no more than the tolerance, absolute or relative."""
+    """Test whether two scores differ by at most the tolerance, absolute or relative."""
     return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
 
 
 def all_agree(
     first: Sequence[Sequence[Hit]], second: Sequence[Sequence[Hit]], tolerance: float, rule: str
 ) -> None:
-    """Demands that two results for the same queries agree, list by list."""
+    """Assert that two results for the same queries agree, list by list."""
     assert len(first) == len(second), f"{rule}: {len(first)} lists against {len(second)}"
     for position, (left, right) in enumerate(zip(first, second, strict=True)):
         assert _agree(left, right, tolerance), (
@@ -127,7 +127,7 @@ def all_agree(
 
 
 def refused(what: str, call: Callable[..., object], *arguments: object, **named: object) -> None:
-    """Demands an `InvalidInputError`, from a plain call as from an awaited one."""
+    """Assert that a call, plain or awaited, raises `InvalidInputError`."""
     try:
         result = call(*arguments, **named)
         if inspect.iscoroutine(result):
@@ -139,7 +139,7 @@ def refused(what: str, call: Callable[..., object], *arguments: object, **named:
 
 @contextmanager
 def closing(stage: T) -> Iterator[T]:
-    """Closes what can be closed, as an index that holds files must be."""
+    """Close the stage at the end if it has a ``close`` method, as an index with files does."""
     try:
         yield stage
     finally:
@@ -150,7 +150,7 @@ def closing(stage: T) -> Iterator[T]:
 
 @contextmanager
 def unchanged(*inputs: object) -> Iterator[None]:
-    """Demands that what was handed in is afterwards as it was before."""
+    """Assert that the inputs are the same before and after the block."""
     before = copy.deepcopy(inputs)
     yield
     for was, now in zip(before, inputs, strict=True):
@@ -158,7 +158,7 @@ def unchanged(*inputs: object) -> Iterator[None]:
 
 
 def from_threads(call: Callable[[], T]) -> list[T]:
-    """The results of one call, made by eight threads at once."""
+    """Return the results of one call from eight threads at once."""
     barrier = Barrier(_THREADS)
 
     def together() -> T:
@@ -170,10 +170,10 @@ def from_threads(call: Callable[[], T]) -> list[T]:
 
 
 def gives_way(call: Callable[[], Awaitable[object]]) -> bool:
-    """Whether the event loop gets a turn while the call runs.
+    """Test whether the event loop runs other tasks during the call.
 
-    No clock is involved: a callback waits in the loop's queue, and the loop comes to it only when
-    the call suspends. One that does all its work in the loop's thread never does.
+    It needs no clock: a callback waits in the loop's queue, and runs only if the call suspends. A
+    call that does all its work in the loop's thread never suspends.
     """
 
     async def observe() -> bool:

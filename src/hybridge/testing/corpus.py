@@ -1,4 +1,4 @@
-"""The small English corpus that the suites search, and queries that share words with it."""
+"""The small English corpus of the suites, and queries that share words with it."""
 
 from __future__ import annotations
 

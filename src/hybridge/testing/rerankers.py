@@ -1,4 +1,4 @@
-"""The suite for rerankers: what they do to lists, and how they may be called."""
+"""The suite for rerankers: every rule of lists and calls."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _Lists = list[list[Hit]]
 
 
 class RerankerConformance:
-    """Tests of the rules that every `Reranker` keeps.
+    """The conformance tests of a `Reranker`.
 
-    Subclass it in a test file, name the subclass ``Test…`` and override `build`. A reranker that
-    has a ``close`` method is closed after each test.
+    Subclass it in a test file, name the subclass ``Test…`` and override `build`. A reranker with a
+    ``close`` method is closed after each test.
 
     Attributes:
-        tolerance: how far, absolutely or relatively, two computations of one score may differ, as
-            they do where texts of different lengths share a padded batch.
+        tolerance: the greatest difference, absolute or relative, between two computations of one
+            score, as for texts of different lengths in a padded batch.
 
     >>> class TestMyReranker(RerankerConformance):
     ...     tolerance = 1e-4
@@ -49,7 +49,7 @@ class RerankerConformance:
     tolerance: float = 1e-6
 
     def build(self) -> Reranker:
-        """The reranker to be tested."""
+        """Return the reranker to test."""
         raise NotImplementedError(f"{type(self).__name__} must override build()")
 
     @contextmanager
@@ -57,7 +57,7 @@ class RerankerConformance:
         with closing(self.build()) as reranker:
             yield reranker
 
-    # What comes back
+    # Ranked lists
 
     def test_every_candidate_comes_back_once(self) -> None:
         with self._built() as reranker:
@@ -68,16 +68,16 @@ class RerankerConformance:
             assert len(results) == len(QUERIES), (
                 f"rerank returns one list for each query: {len(results)} for {len(QUERIES)}"
             )
-            for hits, given in zip(results, candidates, strict=True):
+            for hits, before in zip(results, candidates, strict=True):
                 assert type(hits) is list, f"a query's hits are a list, not {hits!r}"
-                assert sorted(ids(hits)) == sorted(ids(given)), (
+                assert sorted(ids(hits)) == sorted(ids(before)), (
                     "every candidate comes back once, and nothing else: "
-                    f"{sorted(ids(given))} came back as {sorted(ids(hits))}"
+                    f"{sorted(ids(before))} came back as {sorted(ids(hits))}"
                 )
-                passages = {hit.passage.id: hit.passage for hit in given}
+                passages = {hit.passage.id: hit.passage for hit in before}
                 for hit in hits:
                     assert hit.passage == passages[hit.passage.id], (
-                        f"a passage comes back as it was given: {hit.passage}"
+                        f"a passage comes back unchanged: {hit.passage}"
                     )
 
     def test_k_cuts_the_list(self) -> None:
@@ -92,7 +92,7 @@ class RerankerConformance:
                     )
 
     def test_results_are_best_first_and_ties_break_by_id(self) -> None:
-        # One text under many ids, handed in backwards: ties that the given order gets wrong.
+        # One text under descending ids: the order of the candidates breaks these ties wrongly.
         twins = [Passage(f"twin-{9 - n}", PASSAGES[0].text) for n in range(6)]
         candidates = [_hits([*twins, *PASSAGES]), _hits(twins, score=1.0)]
         with self._built() as reranker:
@@ -113,12 +113,12 @@ class RerankerConformance:
         with self._built() as reranker:
             for k in (None, 3):
                 results = reranker.rerank(list(QUERIES), _candidates(), k)
-                for hits, given in zip(results, _candidates(), strict=True):
+                for hits, candidates in zip(results, _candidates(), strict=True):
                     is_traced(hits)
-                    before = {hit.passage.id: hit.trace for hit in given}
+                    before = {hit.passage.id: hit.trace for hit in candidates}
                     for hit in hits:
                         assert hit.trace[:-1] == before[hit.passage.id], (
-                            "the trace keeps what earlier stages thought and gets one entry: "
+                            "the trace keeps the entries of earlier stages and gets one more: "
                             f"{before[hit.passage.id]} became {hit.trace}"
                         )
                         stages.add(hit.trace[-1].stage)
@@ -139,7 +139,7 @@ class RerankerConformance:
                 f"one text under two ids is two passages, not {ids(hits)}"
             )
 
-    # Empty and bad arguments
+    # Arguments
 
     def test_no_candidates_give_no_hits(self) -> None:
         with self._built() as reranker:
@@ -149,7 +149,7 @@ class RerankerConformance:
             )
             results = reranker.rerank(list(QUERIES[:3]), [[], _hits(PASSAGES[:5]), []])
             assert [len(hits) for hits in results] == [0, 5, 0], (
-                "a query without candidates leaves its neighbours theirs: "
+                "a query without candidates does not affect the others: "
                 f"0, 5 and 0 candidates gave {[len(hits) for hits in results]}"
             )
 
@@ -168,7 +168,7 @@ class RerankerConformance:
     def test_a_bare_string_is_refused(self) -> None:
         with self._built() as reranker:
             for call in (reranker.rerank, reranker.arerank):
-                # One candidate list a letter, so that only the string can be what is wrong.
+                # One candidate list a letter, so that only the string is wrong.
                 lists = [_hits(PASSAGES) for _ in "water"]
                 refused("a string in place of the list of queries", call, "water", lists)
 
@@ -176,10 +176,10 @@ class RerankerConformance:
         with self._built() as reranker:
             for k in BAD_COUNTS:
                 for call in (reranker.rerank, reranker.arerank):
-                    for given in (_hits(PASSAGES), []):
-                        refused(f"k={k!r}", call, ["water"], [given], k)
+                    for hits in (_hits(PASSAGES), []):
+                        refused(f"k={k!r}", call, ["water"], [hits], k)
 
-    # One behaviour, however it is called
+    # Calls
 
     def test_a_batch_is_its_queries_one_by_one(self) -> None:
         rule = "a batch gives what its queries give one by one"
@@ -194,27 +194,29 @@ class RerankerConformance:
             first = reranker.rerank(list(QUERIES), _candidates())
             before = copy.deepcopy(first)
             second = reranker.rerank(list(QUERIES), _candidates())
-            assert first == before, f"a later call leaves earlier hits alone: {first} was {before}"
+            assert first == before, (
+                f"a later call does not change earlier hits: {first} was {before}"
+            )
             all_agree(second, first, self.tolerance, "two identical calls agree")
 
-    def test_arerank_gives_what_rerank_gives(self) -> None:
+    def test_arerank_agrees_with_rerank(self) -> None:
         with self._built() as reranker:
             expected = reranker.rerank(list(QUERIES), _candidates(), 5)
             results = asyncio.run(reranker.arerank(list(QUERIES), _candidates(), 5))
-            all_agree(results, expected, self.tolerance, "arerank gives what rerank gives")
+            all_agree(results, expected, self.tolerance, "arerank agrees with rerank")
 
     def test_arerank_does_not_block_the_event_loop(self) -> None:
         with self._built() as reranker:
             assert gives_way(lambda: reranker.arerank(list(QUERIES), _candidates())), (
-                "arerank does not block the event loop, but nothing else got a turn while it ran: "
+                "arerank does not block the event loop, but no other task ran meanwhile: "
                 "run the work in a thread (asyncio.to_thread), or await a native client"
             )
 
-    def test_eight_threads_get_what_one_gets(self) -> None:
+    def test_eight_threads_agree_with_one(self) -> None:
         with self._built() as reranker:
             expected = _one_by_one(reranker)
             for results in from_threads(lambda: _one_by_one(reranker)):
-                all_agree(results, expected, self.tolerance, "eight threads get what one gets")
+                all_agree(results, expected, self.tolerance, "eight threads agree with one")
 
     def test_inputs_are_not_changed(self) -> None:
         queries, candidates = [f"  {QUERIES[0].upper()} ", *QUERIES[1:]], _candidates()
@@ -225,7 +227,7 @@ class RerankerConformance:
 
 
 def _hits(passages: Sequence[Passage], score: float | None = None) -> list[Hit]:
-    """A first stage's list: descending scores, or one score for all of them."""
+    """Return a first stage's list, with descending scores, or one score for all hits."""
     scored = []
     for rank, passage in enumerate(copy.deepcopy(list(passages)), start=1):
         value = 1 / rank if score is None else score
@@ -234,10 +236,10 @@ def _hits(passages: Sequence[Passage], score: float | None = None) -> list[Hit]:
 
 
 def _candidates() -> _Lists:
-    """Lists of different lengths, each query's own."""
+    """Return one list of candidates a query, of different lengths."""
     return [_hits(PASSAGES[2 * n : 8 + 4 * n]) for n in range(len(QUERIES))]
 
 
 def _one_by_one(reranker: Reranker) -> _Lists:
     pairs = zip(QUERIES, _candidates(), strict=True)
-    return [reranker.rerank([query], [given])[0] for query, given in pairs]
+    return [reranker.rerank([query], [hits])[0] for query, hits in pairs]

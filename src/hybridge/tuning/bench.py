@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation.judging import Judge
+from ..evaluation.measures import Judge
 from ..passages import Hit
 from ..pipeline import Pipeline
 from ..protocols import Where

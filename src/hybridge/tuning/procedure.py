@@ -9,7 +9,7 @@ from ..arguments import check_count, check_seed
 from ..errors import InvalidInputError
 from ..evaluation import Collection, evaluate
 from ..evaluation.collection import Qrels, check_judged, check_qrels
-from ..evaluation.judging import Judge
+from ..evaluation.measures import Judge
 from ..evaluation.significance import compare
 from .bench import Bench
 from .choosing import held_out

@@ -1,22 +1,22 @@
-"""What tuning found: the choice, what it is worth, and every setting that was tried."""
+"""The result of tuning: the chosen setting, its score on held-out queries, and every trial."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from operator import itemgetter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError, MissingExtraError
-from ..evaluation.rendering import SIGNIFICANT, Table
+from ..evaluation.significance import SIGNIFICANT
 from ..protocols import Retriever
+from ..report import Renderable, Section, Table, number
 from .setting import PARAMETERS, Setting, Value
 from .subject import Subject
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from rich.console import Group
 
 __all__ = ["Trial", "Tuning"]
 
@@ -26,7 +26,7 @@ class Trial:
     """A setting that was tried.
 
     Args:
-        setting: of a pipeline, with as many rerankers as its list has gone through.
+        setting: of a pipeline, with as many rerankers as reranked its lists.
         score: the measure's mean over all queries.
     """
 
@@ -35,24 +35,24 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tuning:
-    """What `tune` found; printed, a summary with a verdict.
+class Tuning(Renderable):
+    """The result of `tune`; printed, a summary with a verdict.
 
     Args:
-        measure: by what settings were judged.
-        k: how many passages the searches were for. To repeat a figure, ask for as many:
+        measure: the measure to maximise.
+        k: how many passages each search returned. To repeat a figure, use the same:
             ``evaluate(tuning.apply(), queries, qrels, [tuning.measure], k=tuning.k)``.
-        folds: in how many parts the queries were divided.
-        default: the setting that was there.
-        chosen: the one that is best on all queries.
-        trials: every setting that was looked at to choose on all queries.
+        folds: the number of folds of the cross-validation.
+        default: the retriever's own setting.
+        chosen: the setting that is best on all queries.
+        trials: every setting that was tried to choose on all queries.
         held_out: query id → its value by a setting that was chosen without its fold.
         default_held_out: query id → its value by the default.
         interval: the 95 % bootstrap interval of the difference of their means.
         p: how often a difference as large comes about by chance (paired permutation test).
         test_score: the chosen setting's mean over the test's queries, if there is a test.
         default_test_score: the default's.
-        subject: what was tuned.
+        subject: the tuned retriever.
     """
 
     measure: str
@@ -71,7 +71,7 @@ class Tuning:
 
     @property
     def held_out_score(self) -> float:
-        """The mean of `held_out`: what choosing so is worth on queries it has not seen."""
+        """The mean of `held_out`: an estimate of the choice's score on unseen queries."""
         return fmean(self.held_out.values())
 
     @property
@@ -86,12 +86,12 @@ class Tuning:
 
     @property
     def within_noise(self) -> bool:
-        """Whether nothing shows that choosing is better than the default (p < 0.05)."""
+        """Whether the choice is not significantly better than the default (p < 0.05)."""
         return self.difference <= 0 or self.p >= SIGNIFICANT
 
     @property
     def verdict(self) -> str:
-        """What to do, in a sentence or two."""
+        """The advice that follows, in a sentence or two."""
         queries = f"{len(self.held_out)} queries"
         if self.chosen == self.default:
             return f"Nothing that was tried is better than the default on these {queries}: keep it."
@@ -103,9 +103,9 @@ class Tuning:
         return f"The gain is more than chance on these {queries}: take the chosen setting."
 
     def apply(self) -> Retriever:
-        """The retriever with the chosen setting, over the same index and rerankers.
+        """Return the retriever with the chosen setting, over the same index and rerankers.
 
-        The index itself stays as it is. To make one that has the setting by itself, give
+        The index itself stays as it is. To create one whose default it is, pass
         `hybridge.HybridIndex.create` the fusion, weights, depth and
         ``bm25=BM25Parameters(k1=tuning.chosen.k1, b=tuning.chosen.b)``.
         """
@@ -117,17 +117,17 @@ class Tuning:
         return [name for name in PARAMETERS if len(self.curve(name)) > 1]
 
     def curve(self, name: str) -> list[tuple[Value, float]]:
-        """Each value that was tried of a parameter, and the best mean of any setting with it.
+        """Return each value of a parameter that was tried, and the best mean of a setting with it.
 
-        What stands before a pipeline's rerankers was tried without them, so those are the scores
-        of its own lists. Values were not tried equally often: the default's k1, b and blend met
-        every fusion, weight and depth, other ones only the best of these, and of the fusions only
-        the best went on to other k1, b and blends. So a small difference may be the doing of the
-        order, which `hybridge.tuning.choosing` tells.
+        The first stages before a pipeline's rerankers are tuned without these, so their curves
+        have the scores of their own lists. Not all values were tried equally often: the default's
+        k1, b and blend were tried with every fusion, weight and depth, other ones only with the
+        best of these, and of the fusions only the best was tried with other k1, b and blends. So a
+        small difference may come from the order of trials, see `hybridge.tuning.choosing`.
 
         Args:
-            name: a field of `Setting`. The fusion's values are its names, the weights' are the
-                bi-encoder's shares.
+            name: a field of `Setting`. The fusion's values are its labels; the weights' are the
+                second stage's shares where there are two, and all shares where there are more.
 
         Raises:
             InvalidInputError: there is no such parameter.
@@ -145,7 +145,7 @@ class Tuning:
         return sorted(best.items())
 
     def to_frame(self) -> DataFrame:
-        """A row a trial: its parameters, those that the retriever has, and its score.
+        """Return a row for each trial: its score, and the parameters that the retriever has.
 
         Raises:
             MissingExtraError: the extra `evaluation` is not installed.
@@ -160,40 +160,26 @@ class Tuning:
         had = {name: some for name, some in columns.items() if any(v is not None for v in some)}
         return pandas.DataFrame({**had, self.measure: [trial.score for trial in self.trials]})
 
-    def __str__(self) -> str:
-        tables = _settings(self).text(), _curves(self).text()
-        return "\n".join([tables[0], "", *_findings(self), "", tables[1]])
-
     def __repr__(self) -> str:
         return (
             f"Tuning({self.measure}: default {self.default_score:.4f}, held out "
             f"{self.held_out_score:.4f}, {len(self.trials)} settings)"
         )
 
-    def __rich__(self) -> Group:
-        try:
-            from rich.console import Group
-            from rich.text import Text
-        except ImportError as error:
-            raise MissingExtraError("rich", "cli") from error
-        findings = Text("\n".join(["", *_findings(self), ""]))
-        return Group(_settings(self).rich(), findings, _curves(self).rich())
-
-    def _repr_html_(self) -> str:
-        findings = "".join(f"<p>{escape(line)}</p>" for line in _findings(self))
-        return f"<div>{_settings(self).html()}{findings}{_curves(self).html()}</div>"
+    def _report(self) -> Section:
+        return Section(body=[_settings(self), "", *_findings(self), "", _curves(self)])
 
 
 def _settings(tuning: Tuning) -> Table:
-    """The default and the chosen setting, one a row."""
-    both = {"default": tuning.default, "chosen": tuning.chosen}
-    scores = {"default": tuning.default_score, "chosen": tuning.held_out_score}
-    names = [
-        name for name in PARAMETERS if any(each.value(name) is not None for each in both.values())
+    """Build the table of the default and the chosen setting."""
+    both = [
+        ("default", tuning.default, tuning.default_score),
+        ("chosen", tuning.chosen, tuning.held_out_score),
     ]
+    names = [name for name in PARAMETERS if any(one.value(name) is not None for _, one, _ in both)]
     rows = [
-        [row, f"{scores[row]:.4f}", *(_written(setting, name) for name in names)]
-        for row, setting in both.items()
+        [row, number(score, 4), *(_shown(setting.value(name)) for name in names)]
+        for row, setting, score in both
     ]
     return Table(["", f"{tuning.measure} held out", *names], rows)
 
@@ -207,28 +193,20 @@ def _findings(tuning: Tuning) -> list[str]:
         tuning.verdict,
     ]
     if tuning.test_score is not None and tuning.default_test_score is not None:
-        lines.append(
-            f"Test: chosen {tuning.test_score:.4f}, default {tuning.default_test_score:.4f}."
-        )
+        test, default = number(tuning.test_score, 4), number(tuning.default_test_score, 4)
+        lines.append(f"Test: chosen {test}, default {default}.")
     return lines
 
 
 def _curves(tuning: Tuning) -> Table:
-    """The best and the worst value of each parameter, with the best of the others."""
+    """Build the table of each parameter's best and worst value, with the best of the others."""
     rows = []
     for name in tuning.parameters:
         curve = tuning.curve(name)
-        best, worst = max(curve, key=_score), min(curve, key=_score)
-        rows.append([name, _shown(best[0]), f"{best[1]:.4f}", _shown(worst[0]), f"{worst[1]:.4f}"])
+        best, worst = max(curve, key=itemgetter(1)), min(curve, key=itemgetter(1))
+        ends = [(_shown(value), number(score, 4)) for value, score in (best, worst)]
+        rows.append([name, *ends[0], *ends[1]])
     return Table(["parameter", "best", tuning.measure, "worst", tuning.measure], rows)
-
-
-def _score(point: tuple[Value, float]) -> float:
-    return point[1]
-
-
-def _written(setting: Setting, name: str) -> str:
-    return _shown(setting.value(name))
 
 
 def _shown(value: Value) -> str:

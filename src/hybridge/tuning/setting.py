@@ -1,4 +1,4 @@
-"""One way to search, out of the many that are tried."""
+"""A setting: the options of a search and of the rerankers behind it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ class Setting:
     """The options of a search, and of the rerankers behind it.
 
     Args:
-        fusion: how scores become one.
-        weights: one a stage; None weighs them as the index does, or alike where the fusion knows
-            no weights.
+        fusion: the fusion of the stages' scores.
+        weights: one a stage, by name; None keeps the index's own, or equal ones where the fusion
+            has no weights.
         depth: candidates each stage contributes.
-        blend: late interaction's share; None without token vectors.
-        k1: how slowly a term's further occurrences stop counting in BM25; None where that cannot
-            change.
-        b: how much a passage's length counts in BM25; None where that cannot change.
-        rerank_depths: candidates each reranker gets; as many as rerankers take part.
-        rerank_blends: each reranker's share.
+        blend: late interaction's share in the score; None without token vectors.
+        k1: BM25's saturation of term frequency; None where that cannot change.
+        b: BM25's normalisation by length; None where that cannot change.
+        rerank_depths: candidates of each reranker, one number a reranker.
+        rerank_blends: each reranker's share in the score.
 
     >>> from hybridge.fusion import RRF
     >>> setting = Setting(RRF(), {"bm25": 1, "dense": 3}, depth=50)
@@ -45,11 +44,11 @@ class Setting:
     rerank_blends: tuple[float, ...] = ()
 
     def value(self, name: str) -> Value:
-        """What a parameter is set to, in a form to print and to sort by.
+        """Return a parameter's value in a form to print and to sort by.
 
-        The fusion is its name. The weights of two stages are the second's share, as the
-        bi-encoder's; those of more are the shares of all. Where there is one reranker, its depth
-        and blend are numbers. None stands for what the setting leaves alone.
+        The fusion is its label. The weights of two stages are the second's share; those of more
+        are the shares of all. The depth and blend of a single reranker are numbers. A parameter
+        that the setting leaves alone is None.
         """
         value = getattr(self, name)
         if name == "fusion":
@@ -68,7 +67,7 @@ PARAMETERS = tuple(each.name for each in fields(Setting))
 
 
 def fusion_label(fusion: Fusion) -> str:
-    """A fusion's name and its parameters.
+    """Return a fusion's name and parameters.
 
     >>> from hybridge.fusion import ConvexCombination
     >>> fusion_label(ConvexCombination("min-max"))

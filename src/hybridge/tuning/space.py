@@ -58,7 +58,7 @@ class Space:
         InvalidInputError: a value outside its range.
 
     >>> Space(fusion=["rrf"], depth=[100, 50]).fusion
-    (RRF(k=60),)
+    (RRF(k=60, weighted=False),)
     """
 
     fusion: Sequence[str | Fusion] = field(default_factory=_all_fusions)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidInputError
 from ..fused import FusedRetriever
 from ..index import HybridIndex
-from ..index.evidence import Evidence
+from ..index.cached_search import CachedSearch
 from ..index.tuned import TunedIndex
 from ..lexical.parameters import BM25Parameters
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
+from ..stages.bm25 import BM25
 from .fused_evidence import FusedEvidence
 from .setting import Setting
 
@@ -71,17 +72,19 @@ class Subject:
                 f"or a Pipeline over one of these, not {around}{named}"
             )
         options = {**index.defaults, **given}
-        bm25 = options["bm25"]
-        changes = index.lexical == "bm25s"
+        bm25 = options.get("bm25")
+        words = [s for s in index._stages.definitions.values() if isinstance(s, BM25)]
+        changes = bm25 is not None and all(stage.lexical == "bm25s" for stage in words)
+        blend = options.get("blend")
         if not getattr(options["fusion"], "weighted", True):
             options["weights"] = given.get("weights")
         default = Setting(
             fusion=options["fusion"],
             weights=options["weights"],
             depth=options["depth"],
-            blend=options.get("blend"),
-            k1=bm25.k1 if changes else None,
-            b=bm25.b if changes else None,
+            blend=None if isinstance(blend, Mapping) else blend,
+            k1=bm25.k1 if bm25 is not None and changes else None,
+            b=bm25.b if bm25 is not None and changes else None,
         )
         return cls(index, default, bm25)
 
@@ -109,7 +112,8 @@ class Subject:
             members = "the members of a FusedRetriever keep their own settings"
             return members if self.rerankers else f"{members}, no reranker is behind it"
         lacks = {
-            "the index keeps no token vectors": self.default.blend is None,
+            "the index keeps no token vectors, or several stages of them": self.default.blend
+            is None,
             "its lexical='qdrant' keeps BM25's weights as they were stored": self.default.k1
             is None,
             "no reranker is behind it": not self.rerankers,
@@ -132,11 +136,11 @@ class Subject:
         """Whether it is known to hold no passage."""
         return isinstance(self.index, HybridIndex) and not len(self.index)
 
-    def evidence(self, queries: Sequence[str]) -> Evidence | FusedEvidence:
+    def evidence(self, queries: Sequence[str]) -> CachedSearch | FusedEvidence:
         """What answers these queries with any options, asking each stage once."""
         if isinstance(self.index, FusedRetriever):
             return FusedEvidence(self.index, queries)
-        return Evidence(self.index, queries)
+        return CachedSearch(self.index, queries)
 
     def built(self, setting: Setting) -> Retriever:
         """The retriever with a setting."""

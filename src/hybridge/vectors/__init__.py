@@ -1,15 +1,19 @@
 """Vectors and passages in Qdrant: one interface, an embedded engine and a served one."""
 
 from .layouts import Layout, PayloadLayout
-from .options import HNSW, StoreOptions
-from .store import Probe, Ranking, VectorStore
+from .options import HNSW, DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
+from .store import Ranking, VectorQuery, VectorStore
 
 __all__ = [
     "HNSW",
+    "DenseVectors",
     "Layout",
     "PayloadLayout",
-    "Probe",
     "Ranking",
+    "SparseVectors",
     "StoreOptions",
+    "TokenVectors",
+    "VectorKind",
+    "VectorQuery",
     "VectorStore",
 ]

@@ -8,20 +8,23 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import numpy as np
 
 from ..errors import StoreError
 from ..filters import Filter, Pushed, index_fields, to_client
 from ..iteration import chunked
 from ..passages import Passage
-from ..protocols import Vectors
-from .collection import describe, is_local, server_errors
+from .collection import creation, describe, is_local, server_errors
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
-from .options import StoreOptions
+from .options import SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, number_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
+from .store import Ranking, Rows, Sparse, VectorQuery, passing, ranked
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -45,7 +48,6 @@ class ClientStore:
         collection: the collection's name.
         options: what the collection was created with.
         layout: how passages lie in it.
-        vector: its name for the dense vector.
 
     Raises:
         IndexNotFoundError: there is no such collection.
@@ -57,50 +59,54 @@ class ClientStore:
         collection: str,
         options: StoreOptions,
         layout: Layout = OWN,
-        vector: str = DENSE,
     ) -> None:
         self.options = options
         self._client = client
         self._collection = collection
         self._layout = layout
-        self._vector = vector
         schema = describe(client, collection).payload_schema
         # The engine in this process always searches exactly and has no payload indexes.
         self.is_local = is_local(client)
         self._unindexed: set[str] = set()
         self._version: tuple[int, ...] | None = None
-        self._lengths = Lengths()
+        self._lengths = {name: Lengths() for name in options.idf_vectors}
         self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
 
-    def upsert(
-        self,
-        passages: Sequence[Passage],
-        dense: Vectors,
-        sparse: Sequence[Sparse] | None = None,
-        tokens: Sequence[Vectors] | None = None,
-    ) -> None:
+    def add_vectors(self, name: str, kind: VectorKind) -> None:
+        with server_errors("add vectors"):
+            self._client.create_vector_name(self._collection, name, creation(kind))
+        self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
+        if name in self.options.idf_vectors:
+            self._lengths[name] = Lengths()
+
+    def remove_vectors(self, name: str) -> None:
+        with server_errors("remove vectors"):
+            self._client.delete_vector_name(self._collection, name)
+        kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
+        self.options = replace(self.options, vectors=kept)
+
+    def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         from qdrant_client import models
 
-        points = []
         ids = _ids_of([self.point(passage.id) for passage in passages])
-        rows = zip(ids, passages, dense.tolist(), strict=True)
-        for row, (id_, passage, vector) in enumerate(rows):
-            vectors: dict[str, Any] = {self._vector: vector}
-            if sparse is not None:
-                vectors[SPARSE] = _sparse(sparse[row])
-            if tokens is not None and len(tokens[row]):
-                vectors[TOKENS] = tokens[row].tolist()
-            points.append(
-                models.PointStruct(id=id_, vector=vectors, payload=self._layout.payload(passage))
+        named = [(name, _spelled(rows)) for name, rows in vectors.items()]
+        points = [
+            models.PointStruct(
+                id=id_,
+                vector={name: rows[row] for name, rows in named if rows[row] is not None},
+                payload=self._layout.payload(passage),
             )
+            for row, (id_, passage) in enumerate(zip(ids, passages, strict=True))
+        ]
         with server_errors("add passages"):
             for some in chunked(points, _REQUEST):
                 self._client.upsert(self._collection, some, wait=True)
-        if sparse is not None:
-            self._lengths.count(sparse)
+        for name in self.options.idf_vectors:
+            if name in vectors:
+                self._lengths[name].count(list(vectors[name]))
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         from qdrant_client import models
@@ -118,20 +124,22 @@ class ClientStore:
             for batch in chunked(operations, _REQUEST):
                 self._client.batch_update_points(self._collection, batch, wait=True)
 
-    def set_sparse(
-        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    def set_vectors(
+        self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        for batch in chunked(zip(points, sparse, strict=True), _REQUEST):
-            self._write_to_present(dict(batch), self._set_sparse)
-        if not same_terms:
-            self._lengths = Lengths()  # measured anew
+        spelled = zip(points, _spelled(rows), strict=True)
+        vectors = [(point, vector) for point, vector in spelled if vector is not None]
+        for batch in chunked(vectors, _REQUEST):
+            self._write_to_present(dict(batch), partial(self._set_vectors, name))
+        if name in self._lengths and not same_terms:
+            self._lengths[name] = Lengths()  # measured anew
 
-    def _set_sparse(self, vectors: Mapping[int, Sparse]) -> None:
-        with server_errors("replace sparse vectors"):
-            self._client.update_vectors(self._collection, _point_vectors(vectors), wait=True)
+    def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
+        with server_errors("replace vectors"):
+            self._client.update_vectors(self._collection, _point_vectors(name, vectors), wait=True)
 
     def _write_to_present(
-        self, vectors: Mapping[int, Sparse], write: Callable[[Mapping[int, Sparse]], None]
+        self, vectors: Mapping[int, Any], write: Callable[[Mapping[int, Any]], None]
     ) -> None:
         """Write, but not to points that another client deletes meanwhile: a server refuses that."""
         try:
@@ -143,15 +151,22 @@ class ClientStore:
             if present:
                 write({point: vectors[point] for point in present})
 
-    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
-        for records in self._pages(None, with_payload=False, with_vectors=[SPARSE]):
-            yield _sparse_of(records)
+    def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
+        for records in self._pages(None, with_payload=False, with_vectors=[name]):
+            yield self._named(name, records)
 
-    def average_length(self) -> float:
-        return self._lengths.average(self.count(), self.sparse_pages())
+    def lacking(self, name: str) -> Iterator[list[Passage]]:
+        from qdrant_client import models
+
+        chosen = models.Filter(must_not=[models.HasVectorCondition(has_vector=name)])
+        for records in self._pages(chosen, with_payload=True):
+            yield list(map(self._passage, records))
+
+    def average_length(self, name: str) -> float:
+        return self._lengths[name].average(self.count(), self.vector_pages(name))
 
     def delete(self, points: Sequence[int]) -> None:
-        if self.options.sparse:
+        if self.options.idf_vectors:
             for batch in chunked(points, _REQUEST):
                 self._delete_with_sparse(batch)
         elif ids := _ids_of(points):
@@ -160,19 +175,26 @@ class ClientStore:
 
     def _delete_with_sparse(self, points: Sequence[int]) -> None:
         """Empty the sparse vectors, in the same request: IDF counts a deleted point's for long."""
-        stored = _sparse_of(self._retrieve(points, with_payload=False, with_vectors=[SPARSE]))
-        if stored:
-            self._write_to_present(dict.fromkeys(stored, ([], [])), self._empty_and_delete)
-            self._lengths.count(stored.values(), times=-1)
+        names = self.options.idf_vectors
+        records = self._retrieve(points, with_payload=False, with_vectors=names)
+        stored = {name: self._named(name, records) for name in names}
+        if records:
+            present = {number_of(record.id): names for record in records}
+            self._write_to_present(present, self._empty_and_delete)
+            for name, vectors in stored.items():
+                self._lengths[name].count(vectors.values(), times=-1)
 
-    def _empty_and_delete(self, vectors: Mapping[int, Sparse]) -> None:
+    def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
         from qdrant_client import models
 
-        update = models.UpdateVectors(points=_point_vectors(vectors))
-        chosen = models.PointIdsList(points=_ids_of(vectors))
+        empty = models.SparseVector(indices=[], values=[])
+        vectors = [
+            models.PointVectors(id=id_, vector=dict.fromkeys(each, empty))
+            for id_, each in zip(_ids_of(names), names.values(), strict=True)
+        ]
         operations: list[models.UpdateOperation] = [
-            models.UpdateVectorsOperation(update_vectors=update),
-            models.DeleteOperation(delete=chosen),
+            models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=vectors)),
+            models.DeleteOperation(delete=models.PointIdsList(points=_ids_of(names))),
         ]
         with server_errors("delete passages"):
             self._client.batch_update_points(self._collection, operations, wait=True)
@@ -181,24 +203,23 @@ class ClientStore:
         records = self._retrieve(points, with_payload=True)
         return {number_of(record.id): self._passage(record) for record in records}
 
-    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
-        chosen = [self._vector] if self._vector else True
-        records = self._retrieve(points, with_payload=False, with_vectors=chosen)
-        # An unnamed vector is not wrapped in a dict.
-        vectors: list[Any] = [
-            record.vector if isinstance(record.vector, dict) else {"": record.vector}
-            for record in records
-        ]
-        return {
-            number_of(record.id): vector[self._vector]
-            for record, vector in zip(records, vectors, strict=True)
-            if vector.get(self._vector)
-        }
+    def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
+        chosen = [name] if name else True
+        return self._named(name, self._retrieve(points, with_payload=False, with_vectors=chosen))
 
-    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
-        records = self._retrieve(points, with_payload=False, with_vectors=[TOKENS])
-        vectors: dict[int, Any] = {number_of(record.id): record.vector or {} for record in records}
-        return {point: named[TOKENS] for point, named in vectors.items() if TOKENS in named}
+    def _named(self, name: str, records: Sequence[models.Record]) -> dict[int, Any]:
+        """The vectors of a name that points have; an empty one where they lack a sparse one."""
+        found: dict[int, Any] = {}
+        for record in records:
+            # An unnamed vector is not wrapped in a dict.
+            vectors = record.vector if isinstance(record.vector, dict) else {"": record.vector}
+            found[number_of(record.id)] = vectors.get(name)
+        if isinstance(self.options.vectors[name], SparseVectors):
+            return {
+                point: ([], []) if vector is None else (vector.indices, vector.values)
+                for point, vector in found.items()
+            }
+        return {point: vector for point, vector in found.items() if vector}
 
     def existing(self, points: Sequence[int]) -> set[int]:
         return {number_of(record.id) for record in self._retrieve(points, with_payload=False)}
@@ -222,19 +243,19 @@ class ClientStore:
             )
         return [self._passage(record) for record in records]
 
-    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
-        if not probes:
+    def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        if not queries:
             return []
-        requests = [self._request(probe) for probe in probes]
+        requests = [self._request(query) for query in queries]
         with server_errors("search"):
             answers = self._client.query_batch_points(self._collection, requests)
         return [
             ranked(
                 {number_of(point.id): float(point.score) for point in answer.points},
-                probe,
+                query,
                 self._ids,
             )
-            for probe, answer in zip(probes, answers, strict=True)
+            for query, answer in zip(queries, answers, strict=True)
         ]
 
     def _ids(self, points: Sequence[int]) -> dict[int, str]:
@@ -264,13 +285,13 @@ class ClientStore:
         with server_errors("count"):
             return self._client.count(self._collection, exact=True).count
 
-    def token_counts(self, limit: int) -> list[int]:
+    def token_counts(self, name: str, limit: int) -> list[int]:
         with server_errors("read token vectors"):
             records, _ = self._client.scroll(
-                self._collection, limit=limit, with_payload=False, with_vectors=[TOKENS]
+                self._collection, limit=limit, with_payload=False, with_vectors=[name]
             )
         vectors: list[Any] = [record.vector or {} for record in records]
-        return [len(some.get(TOKENS, ())) for some in vectors]
+        return [len(each.get(name, ())) for each in vectors]
 
     def flush(self) -> None:
         """Nothing to do: every write waits until the server has it."""
@@ -318,32 +339,34 @@ class ClientStore:
             if offset is None:
                 return
 
-    def _request(self, probe: Probe) -> models.QueryRequest:
+    def _request(self, query: VectorQuery) -> models.QueryRequest:
         from qdrant_client import models
 
-        vector = probe.vector
+        vector = query.vector
         return models.QueryRequest(
             query=_sparse(vector) if isinstance(vector, tuple) else vector,
-            using=self._vector if probe.using == DENSE else probe.using,
-            filter=self._filter(probe.where, probe.among),
-            limit=probe.limit,
-            params=None if self.is_local else self._params(probe),
+            using=query.name,
+            filter=self._filter(query.where, query.ids),
+            limit=query.limit,
+            params=None if self.is_local else self._params(query),
         )
 
-    def _params(self, probe: Probe) -> models.SearchParams | None:
-        is_filtered = probe.where is not None or probe.among is not None
-        if probe.using == TOKENS or (self.options.hnsw is not None and is_filtered):
-            return exact_params()  # a graph may have no way to most of what passes a filter
+    def _params(self, query: VectorQuery) -> models.SearchParams | None:
+        kind = self.options.vectors[query.name]
+        is_filtered = query.where is not None or query.ids is not None
+        # A graph may have no way to most of what passes a filter.
+        if isinstance(kind, TokenVectors) or (self.options.hnsw is not None and is_filtered):
+            return exact_params()
         return _search_params(self.options)
 
     def _filter(
-        self, where: Filter | None, among: Collection[int] | None = None
+        self, where: Filter | None, ids: Collection[int] | None = None
     ) -> models.Filter | None:
         from qdrant_client import models
 
         conditions: list[models.Condition] = []
-        if among is not None:
-            conditions.append(models.HasIdCondition(has_id=_ids_of(among)))
+        if ids is not None:
+            conditions.append(models.HasIdCondition(has_id=_ids_of(ids)))
         if where is not None:
             conditions.append(self._translated(where))
         return models.Filter(must=conditions) if conditions else None
@@ -381,21 +404,22 @@ def _ids_of(points: Collection[int]) -> list[int | str | UUID]:
     return [id_ for id_ in map(id_of, points) if id_ is not None]
 
 
-def _sparse_of(records: Sequence[models.Record]) -> dict[int, Sparse]:
-    """The sparse vectors of points; empty ones where they have none."""
-    vectors: dict[int, Any] = {number_of(record.id): record.vector or {} for record in records}
-    return {
-        point: (named[SPARSE].indices, named[SPARSE].values) if SPARSE in named else ([], [])
-        for point, named in vectors.items()
-    }
-
-
-def _point_vectors(vectors: Mapping[int, Sparse]) -> list[models.PointVectors]:
+def _point_vectors(name: str, vectors: Mapping[int, Any]) -> list[models.PointVectors]:
     from qdrant_client import models
 
     return [
-        models.PointVectors(id=id_, vector={SPARSE: _sparse(weights)})
-        for id_, weights in zip(_ids_of(vectors), vectors.values(), strict=True)
+        models.PointVectors(id=id_, vector={name: vector})
+        for id_, vector in zip(_ids_of(vectors), vectors.values(), strict=True)
+    ]
+
+
+def _spelled(rows: Rows) -> list[Any]:
+    """Rows as the client takes them; None for a passage without tokens."""
+    if isinstance(rows, np.ndarray):
+        return list(rows.tolist())
+    return [
+        _sparse(row) if isinstance(row, tuple) else row.tolist() if len(row) else None
+        for row in rows
     ]
 
 

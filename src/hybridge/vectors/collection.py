@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import IndexExistsError, IndexNotFoundError, StoreError
 from ..passages import JSON
-from .options import StoreOptions
-from .store import DENSE, SPARSE, TOKENS
+from .options import DenseVectors, StoreOptions, TokenVectors, VectorKind
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "connect",
     "create",
+    "creation",
     "describe",
     "drop",
     "exists",
@@ -131,35 +131,55 @@ def _config(options: StoreOptions) -> dict[str, Any]:
         )
     elif options.quantization == "binary":
         quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
-    distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[options.distance]
-    vectors = {DENSE: models.VectorParams(size=options.dimension, distance=distance)}
-    if options.tokens is not None:
-        vectors[TOKENS] = models.VectorParams(
-            size=options.tokens.dimension,
-            distance=models.Distance.DOT,
-            multivector_config=models.MultiVectorConfig(
-                comparator=models.MultiVectorComparator.MAX_SIM
-            ),
-            datatype=models.Datatype(options.tokens.datatype),
-            hnsw_config=models.HnswConfigDiff(m=0),
-        )
+    dense: dict[str, models.VectorParams] = {}
+    sparse: dict[str, models.SparseVectorParams] = {}
+    for name, kind in options.vectors.items():
+        params = creation(kind)
+        if isinstance(params, models.SparseVectorNameConfig):
+            sparse[name] = models.SparseVectorParams(modifier=params.sparse.modifier)
+            continue
+        dense[name] = models.VectorParams(**params.dense.model_dump(mode="json", exclude_none=True))
+        if isinstance(kind, TokenVectors):
+            dense[name].hnsw_config = models.HnswConfigDiff(m=0)
     config: dict[str, Any] = {
-        "vectors_config": vectors,
+        "vectors_config": dense,
         # m=0 builds no graph: an exact search would never look at it.
         "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
         if hnsw
         else models.HnswConfigDiff(m=0),
         "quantization_config": quantization,
     }
-    if options.sparse:
+    if sparse:
+        config["sparse_vectors_config"] = sparse
+    if options.idf_vectors:
         # IDF counts a deleted or replaced point of a large segment until the segment is tidied up.
         config["optimizers_config"] = models.OptimizersConfigDiff(
             deleted_threshold=0.05, vacuum_min_vector_number=100
         )
-        config["sparse_vectors_config"] = {
-            SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)
-        }
     return config
+
+
+def creation(kind: VectorKind) -> models.VectorNameConfig:
+    """Return how a collection is to keep vectors of a kind."""
+    from qdrant_client import models
+
+    if isinstance(kind, DenseVectors):
+        distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[kind.distance]
+        return models.DenseVectorNameConfig(
+            dense=models.DenseVectorConfig(size=kind.dimension, distance=distance)
+        )
+    if isinstance(kind, TokenVectors):
+        max_sim = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+        return models.DenseVectorNameConfig(
+            dense=models.DenseVectorConfig(
+                size=kind.dimension,
+                distance=models.Distance.DOT,
+                multivector_config=max_sim,
+                datatype=models.VectorStorageDatatype(kind.datatype),
+            )
+        )
+    modifier = models.Modifier.IDF if kind.idf else None
+    return models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=modifier))
 
 
 @contextmanager

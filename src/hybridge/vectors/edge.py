@@ -7,13 +7,17 @@ and in `edge_config`.
 from __future__ import annotations
 
 import ctypes
+import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+import numpy as np
 
 from ..errors import (
     ClosedError,
@@ -26,14 +30,20 @@ from ..filters import Filter, index_fields, to_edge
 from ..forking import renew_in_children
 from ..lexical.files import remove_file
 from ..passages import Passage, point_number
-from ..protocols import Vectors
 from .awaited import read_awaited, write_awaited
-from .edge_config import exact_params, index_params, search_params, shard_config
+from .edge_config import (
+    NO_VECTORS,
+    creation,
+    exact_params,
+    index_params,
+    search_params,
+    shard_config,
+)
 from .first_passing import first_passing
 from .frequencies import Frequencies
-from .options import StoreOptions
+from .options import DenseVectors, SparseVectors, StoreOptions, VectorKind
 from .payload import passage_of, payload_of
-from .store import DENSE, SPARSE, TOKENS, Probe, Ranking, Sparse, Tokens, passing, ranked
+from .store import Ranking, Rows, VectorQuery, passing, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -50,7 +60,9 @@ _INDEXED_AT_ONCE = 50_000
 # Matches of a filter, and their share of all, up to which comparing all of them is faster than the
 # graph, or finds more: it takes 8 ms for 100,000 of 384 dimensions.
 _COMPARED, _COMPARED_SHARE = 100_000, 0.2
-_FREQUENCIES = "frequencies.npz"
+# The name that every release so far gave BM25's sparse vectors.
+_BM25 = "bm25"
+_ENGINE_CONFIG = "edge_config.json"
 _ID_AND_SCORE = attrgetter("id", "score")
 
 
@@ -81,13 +93,11 @@ class EdgeStore:
         self.options = options
         self._shard = shard
         self._changing = changing
-        self._frequency_file = path / _FREQUENCIES
-        self._frequencies: Frequencies | None = None
+        self._frequencies: dict[str, Frequencies] = {}
         self._path = path
-        params = search_params(options)
+        self._params = search_params(options)
         self._exact_params = exact_params()
         self._filtered_params = search_params(options, filtered=True)
-        self._params = {DENSE: params, SPARSE: params, TOKENS: self._exact_params}
         self._absent: set[str] = set()  # fields that no passage has, until more are added
         schema = shard.info().payload_schema
         self._indexes = {field: _kind(index.data_type) for field, index in schema.items()}
@@ -126,34 +136,49 @@ class EdgeStore:
         """The store that `create` made in this folder."""
         with changing(), _opening(path):
             store = cls(path, _load(path, options), options, changing)
-        if options.sparse:
-            store._known_frequencies()  # now, so that no search waits for them
+        for name in options.idf_vectors:
+            store._known_frequencies(name)  # now, so that no search waits for them
         return store
 
     def point(self, passage_id: str) -> int:
         return point_number(passage_id)
 
-    def upsert(
-        self,
-        passages: Sequence[Passage],
-        dense: Vectors,
-        sparse: Sequence[Sparse] | None = None,
-        tokens: Sequence[Vectors] | None = None,
-    ) -> None:
+    def add_vectors(self, name: str, kind: VectorKind) -> None:
+        self._update("add vectors", creation(name, kind))
+        self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
+
+    def remove_vectors(self, name: str) -> None:
+        import qdrant_edge as edge
+
+        # First, so that after a kill it never counts vectors that are gone.
+        self._frequencies.pop(name, None)
+        with self._changing():
+            _remove_frequencies(self._path, name)
+        kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
+        if not kept:
+            self._update("remove vectors", creation(NO_VECTORS, SparseVectors()))
+        self._update("remove vectors", edge.UpdateOperation.delete_vector_name(name))
+        self.options = replace(self.options, vectors=kept)
+
+    def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         import qdrant_edge as edge
 
         numbers = [point_number(passage.id) for passage in passages]
         self._refuse_collisions(numbers, passages)
         self._forget()
-        points = []
-        for row, (passage, vector) in enumerate(zip(passages, dense.tolist(), strict=True)):
-            vectors: dict[str, Any] = {DENSE: vector}
-            if sparse is not None:
-                vectors[SPARSE] = edge.SparseVector(*sparse[row])
-            if tokens is not None and len(tokens[row]):
-                vectors[TOKENS] = tokens[row].tolist()
-            points.append(edge.Point(numbers[row], vectors, payload_of(passage)))
-        with self._replacing_sparse(numbers, sparse or [([], [])] * len(numbers)):
+        named = [(name, _spelled(rows)) for name, rows in vectors.items()]
+        points = [
+            edge.Point(
+                number,
+                {name: rows[row] for name, rows in named if rows[row] is not None},
+                payload_of(passage),
+            )
+            for row, (number, passage) in enumerate(zip(numbers, passages, strict=True))
+        ]
+        with ExitStack() as counted:
+            for name in self.options.idf_vectors:
+                rows = vectors.get(name, [([], [])] * len(numbers))
+                counted.enter_context(self._replacing_sparse(name, numbers, rows))
             self._update("add passages", edge.UpdateOperation.upsert_points(points))
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
@@ -166,31 +191,43 @@ class EdgeStore:
                 "replace metadata", overwrite([point_number(passage.id)], payload_of(passage))
             )
 
-    def set_sparse(
-        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    def set_vectors(
+        self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
         import qdrant_edge as edge
 
         vectors = [
-            edge.PointVectors(point, {SPARSE: edge.SparseVector(*weights)})
-            for point, weights in zip(points, sparse, strict=True)
+            edge.PointVectors(point, {name: vector})
+            for point, vector in zip(points, _spelled(rows), strict=True)
+            if vector is not None
         ]
-        counted = nullcontext() if same_terms else self._replacing_sparse(points, sparse)
-        with counted:
-            self._update("replace sparse vectors", edge.UpdateOperation.update_vectors(vectors))
+        if not vectors:
+            return
+        is_counted = name in self.options.idf_vectors and not same_terms
+        with self._replacing_sparse(name, points, rows) if is_counted else nullcontext():
+            self._update("replace vectors", edge.UpdateOperation.update_vectors(vectors))
 
-    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
-        for records in self._pages(None, with_payload=False, with_vector=[SPARSE]):
-            yield _sparse_of(records)
+    def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
+        for records in self._pages(None, with_payload=False, with_vector=[name]):
+            yield self._named(name, records)
 
-    def average_length(self) -> float:
-        return self._known_frequencies().average_length
+    def lacking(self, name: str) -> Iterator[list[Passage]]:
+        import qdrant_edge as edge
+
+        chosen = edge.Filter(must_not=[edge.HasVectorCondition(name)])
+        for records in self._pages(chosen, with_payload=True):
+            yield [passage_of(record.payload) for record in records]
+
+    def average_length(self, name: str) -> float:
+        return self._known_frequencies(name).average_length
 
     def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 
         self._forget()
-        with self._replacing_sparse(points, ()):
+        with ExitStack() as counted:
+            for name in self.options.idf_vectors:
+                counted.enter_context(self._replacing_sparse(name, points, ()))
             self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
 
     def _forget(self) -> None:
@@ -198,15 +235,15 @@ class EdgeStore:
         self._absent.clear()
         self._matches.clear()
 
-    def _known_frequencies(self) -> Frequencies:
+    def _known_frequencies(self, name: str) -> Frequencies:
         """What a sparse search weighs by: kept in a file while the store is closed."""
-        if self._frequencies is None:
-            self._frequencies = self._saved_frequencies() or self._counted_frequencies()
-        return self._frequencies
+        if name not in self._frequencies:
+            self._frequencies[name] = self._saved_frequencies(name) or self._counted(name)
+        return self._frequencies[name]
 
-    def _saved_frequencies(self) -> Frequencies | None:
+    def _saved_frequencies(self, name: str) -> Frequencies | None:
         try:
-            frequencies = Frequencies.load(self._frequency_file)
+            frequencies = Frequencies.load(_frequency_file(self._path, name))
         except IndexNotFoundError:
             return None
         except CorruptIndexError as error:
@@ -214,41 +251,42 @@ class EdgeStore:
             return None
         return frequencies if frequencies.points == self.count() else None
 
-    def _counted_frequencies(self) -> Frequencies:
+    def _counted(self, name: str) -> Frequencies:
         frequencies = Frequencies()
-        for page in self.sparse_pages():
+        for page in self.vector_pages(name):
             frequencies.add(page.values())
         return frequencies
 
     @contextmanager
-    def _replacing_sparse(self, points: Sequence[int], sparse: Sequence[Sparse]) -> Iterator[None]:
+    def _replacing_sparse(self, name: str, points: Sequence[int], sparse: Any) -> Iterator[None]:
         """Count the sparse vectors that the block puts in the place of those of some points."""
-        if not self.options.sparse:
-            yield
-            return
-        frequencies = self._known_frequencies()
-        if self._frequency_file.exists():
+        frequencies = self._known_frequencies(name)
+        if _frequency_file(self._path, name).exists():
             with self._changing():
-                remove_file(self._frequency_file)
-        self._frequencies = None  # counted anew if the block fails
-        replaced = self._retrieve(points, with_payload=False, with_vector=[SPARSE])
+                _remove_frequencies(self._path, name)
+        del self._frequencies[name]  # counted anew if the block fails
+        replaced = self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))
         yield
-        frequencies.remove(_sparse_of(replaced).values())
+        frequencies.remove(replaced.values())
         frequencies.add(sparse)
-        self._frequencies = frequencies
+        self._frequencies[name] = frequencies
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
         return {record.id: passage_of(record.payload) for record in records}
 
-    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
-        records = self._retrieve(points, with_payload=False, with_vector=[DENSE])
-        return {record.id: record.vector[DENSE] for record in records}
+    def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
+        return self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))
 
-    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
-        records = self._retrieve(points, with_payload=False, with_vector=[TOKENS])
-        vectors: dict[int, Any] = {record.id: record.vector or {} for record in records}
-        return {point: named[TOKENS] for point, named in vectors.items() if TOKENS in named}
+    def _named(self, name: str, records: Sequence[Any]) -> dict[int, Any]:
+        """The vectors of a name that points have; an empty one where they lack a sparse one."""
+        found: dict[int, Any] = {record.id: (record.vector or {}).get(name) for record in records}
+        if isinstance(self.options.vectors[name], SparseVectors):
+            return {
+                point: ([], []) if vector is None else (vector.indices, vector.values)
+                for point, vector in found.items()
+            }
+        return {point: vector for point, vector in found.items() if vector is not None}
 
     def existing(self, points: Sequence[int]) -> set[int]:
         return {record.id for record in self._retrieve(points, with_payload=False)}
@@ -320,39 +358,39 @@ class EdgeStore:
             records: list[Any] = self._shard.scroll(request)[0]
         return [passage_of(record.payload) for record in records]
 
-    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
+    def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         import qdrant_edge as edge
 
-        if not probes:
+        if not queries:
             return []
-        checked = [self._first_passing(probe) for probe in probes]
+        checked = [self._first_passing(query) for query in queries]
         if None not in checked:
             return [answer for answer in checked if answer is not None]
-        requests = [self._request(probe) for probe in probes]
+        requests = [self._request(query) for query in queries]
         with _engine("search"):
             if len(requests) == 1:
                 answers: list[Any] = [self._shard.query(requests[0])]
             else:
                 answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [
-            ranked(dict(map(_ID_AND_SCORE, answer)), probe, self._ids)
-            for probe, answer in zip(probes, answers, strict=True)
+            ranked(dict(map(_ID_AND_SCORE, answer)), query, self._ids)
+            for query, answer in zip(queries, answers, strict=True)
         ]
 
-    def _first_passing(self, probe: Probe) -> Ranking | None:
-        """The answer to a probe whose filter has no index, if the best of all decide it."""
-        where = probe.where
+    def _first_passing(self, query: VectorQuery) -> Ranking | None:
+        """The answer to a query whose filter has no index, if the best of all decide it."""
+        where = query.where
         if where is None or not self.reads_payloads(where):
             return None
 
         def best(count: int) -> Ranking:
-            unfiltered = replace(probe, where=None, limit=count)
+            unfiltered = replace(query, where=None, limit=count)
             request = self._request(unfiltered, exact=True)
             with _engine("search"):
                 answer: list[Any] = self._shard.query(request)
             return ranked(dict(map(_ID_AND_SCORE, answer)), unfiltered, self._ids)
 
-        return first_passing(best, probe.limit, where, self.get)
+        return first_passing(best, query.limit, where, self.get)
 
     def is_prepared(self, where: Filter) -> bool:
         return self._missing(where).keys() <= self._absent
@@ -408,13 +446,13 @@ class EdgeStore:
         with _engine("count"):
             return self._shard.count(edge.CountRequest(exact=True, filter=chosen))
 
-    def token_counts(self, limit: int) -> list[int]:
+    def token_counts(self, name: str, limit: int) -> list[int]:
         import qdrant_edge as edge
 
-        request = edge.ScrollRequest(limit=limit, with_payload=False, with_vector=[TOKENS])
+        request = edge.ScrollRequest(limit=limit, with_payload=False, with_vector=[name])
         with _engine("read token vectors"):
             records: list[Any] = self._shard.scroll(request)[0]
-        return [len((record.vector or {}).get(TOKENS, ())) for record in records]
+        return [len((record.vector or {}).get(name, ())) for record in records]
 
     def flush(self) -> None:
         with self._changing(), _engine("flush"):
@@ -430,9 +468,11 @@ class EdgeStore:
     def close(self) -> None:
         with self._changing(), _engine("close"):
             self._shard.close()
-        if self._frequencies is not None and not self._frequency_file.exists():
-            with self._changing():
-                self._frequencies.save(self._frequency_file)
+        for name, frequencies in self._frequencies.items():
+            file = _frequency_file(self._path, name)
+            if not file.exists():
+                with self._changing():
+                    frequencies.save(file)
 
     def _update(self, action: str, operation: edge.UpdateOperation) -> None:
         with self._changing(), _engine(action):
@@ -474,46 +514,53 @@ class EdgeStore:
             if offset is None:
                 return
 
-    def _request(self, probe: Probe, *, exact: bool = False) -> edge.QueryRequest:
+    def _request(self, query: VectorQuery, *, exact: bool = False) -> edge.QueryRequest:
         import qdrant_edge as edge
 
-        vector = probe.vector
-        chosen = self._filter(probe.where, probe.among)
+        vector, name = query.vector, query.name
+        if isinstance(vector, tuple):
+            kind = self.options.vectors[name]
+            is_weighed = isinstance(kind, SparseVectors) and kind.idf
+            pairs = self._known_frequencies(name).weigh(vector) if is_weighed else vector
+            nearest = edge.Query.Nearest(edge.SparseVector(*pairs), using=name)
+        else:
+            nearest = edge.Query.Nearest(vector, using=name)
+        chosen = self._filter(query.where, query.ids)
         return edge.QueryRequest(
-            limit=probe.limit,
-            query=edge.Query.Nearest(
-                edge.SparseVector(*self._known_frequencies().weigh(vector))
-                if isinstance(vector, tuple)
-                else vector,
-                using=probe.using,
-            ),
+            limit=query.limit,
+            query=nearest,
             filter=chosen,
-            params=self._exact_params if exact else self._search_params(probe, chosen),
+            params=self._exact_params if exact else self._search_params(query, chosen),
         )
 
-    def _search_params(self, probe: Probe, chosen: edge.Filter | None) -> edge.SearchParams:
-        if probe.using != DENSE or self.options.hnsw is None or chosen is None:
-            return self._params[probe.using]
-        return self._filtered_params if self._is_broad(probe, chosen) else self._exact_params
+    def _search_params(self, query: VectorQuery, chosen: edge.Filter | None) -> edge.SearchParams:
+        kind = self.options.vectors[query.name]
+        if isinstance(kind, SparseVectors):
+            return self._params
+        if not isinstance(kind, DenseVectors):
+            return self._exact_params
+        if self.options.hnsw is None or chosen is None:
+            return self._params
+        return self._filtered_params if self._is_broad(query, chosen) else self._exact_params
 
-    def _is_broad(self, probe: Probe, chosen: edge.Filter) -> bool:
+    def _is_broad(self, query: VectorQuery, chosen: edge.Filter) -> bool:
         """Whether a filter, of indexed fields alone, lets so many passages through, by estimate."""
         import qdrant_edge as edge
 
-        if probe.where is None or index_fields(probe.where, self._indexes):
+        if query.where is None or index_fields(query.where, self._indexes):
             return False
         with _engine("search"):
             matches = self._shard.count(edge.CountRequest(exact=False, filter=chosen))
             return matches > max(_COMPARED, _COMPARED_SHARE * self._shard.info().points_count)
 
     def _filter(
-        self, where: Filter | None, among: Collection[int] | None = None
+        self, where: Filter | None, ids: Collection[int] | None = None
     ) -> edge.Filter | None:
         import qdrant_edge as edge
 
         conditions: list[edge.ConditionType] = []
-        if among is not None:
-            conditions.append(edge.HasIdCondition(set(among)))
+        if ids is not None:
+            conditions.append(edge.HasIdCondition(set(ids)))
         if where is not None:
             is_indexed = not index_fields(where, self._indexes)
             conditions.append(self._translated(where) if is_indexed else self._remembered(where)[1])
@@ -528,32 +575,57 @@ class EdgeStore:
         return to_edge(passing(where, candidates)).filter
 
 
+def _frequency_file(path: Path, name: str) -> Path:
+    suffix = "" if name == _BM25 else f"-{quote(name, safe='')}"
+    return path / f"frequencies{suffix}.npz"
+
+
+def _remove_frequencies(path: Path, name: str) -> None:
+    file = _frequency_file(path, name)
+    if file.exists():
+        remove_file(file)
+
+
 def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
-    """The shard in a folder."""
+    """The shard in a folder, with the vectors that the options name, whatever it has."""
     import qdrant_edge as edge
 
     config = shard_config(options)
     try:
         return edge.EdgeShard.load(str(path), config)
     except Exception as error:
-        if not options.sparse or f'"{SPARSE}"' not in str(error).replace("\\", ""):
+        if "ncompatible" not in str(error):
             raise
-    # It is of a release that left IDF to the engine, or a kill ended these steps half-way. Its
-    # sparse vectors are made anew anyway, for they do not know their lengths.
+    # A kill ended the adding or removing of vectors half-way. Or the shard is of a release that
+    # left IDF to the engine: its sparse vectors do not know their lengths, and are made anew.
     shard = edge.EdgeShard.load(str(path))
-    shard.update(edge.UpdateOperation.delete_vector_name(SPARSE))
-    shard.update(edge.UpdateOperation.create_sparse_vector(SPARSE))
+    config_of_shard = json.loads((path / _ENGINE_CONFIG).read_bytes())
+    sparse = config_of_shard.get("sparse_vectors", {})
+    there = {*config_of_shard.get("vectors", {}), *sparse}
+    stale = {name for name, params in sparse.items() if params.get("modifier")}
+    wanted = options.vectors or {NO_VECTORS: SparseVectors()}
+    for name, kind in wanted.items():
+        if name not in there and name not in stale:
+            shard.update(creation(name, kind))
+    for name in there - wanted.keys() | stale:
+        _remove_frequencies(path, name)
+        shard.update(edge.UpdateOperation.delete_vector_name(name))
+    for name in stale & wanted.keys():
+        shard.update(creation(name, wanted[name]))
     shard.close()
     return edge.EdgeShard.load(str(path), config)
 
 
-def _sparse_of(records: Sequence[Any]) -> dict[int, Sparse]:
-    """The sparse vectors of points; empty ones where they have none."""
-    vectors: dict[int, Any] = {record.id: record.vector or {} for record in records}
-    return {
-        point: (named[SPARSE].indices, named[SPARSE].values) if SPARSE in named else ([], [])
-        for point, named in vectors.items()
-    }
+def _spelled(rows: Rows) -> list[Any]:
+    """Rows as the engine takes them; None for a passage without tokens."""
+    import qdrant_edge as edge
+
+    if isinstance(rows, np.ndarray):
+        return list(rows.tolist())
+    return [
+        edge.SparseVector(*row) if isinstance(row, tuple) else row.tolist() if len(row) else None
+        for row in rows
+    ]
 
 
 def _kind(schema: edge.PayloadSchemaType) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .options import StoreOptions
-from .store import DENSE, SPARSE, TOKENS
+from .options import DenseVectors, StoreOptions, TokenVectors, VectorKind
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
 
-__all__ = ["exact_params", "index_params", "search_params", "shard_config"]
+__all__ = [
+    "NO_VECTORS",
+    "creation",
+    "exact_params",
+    "index_params",
+    "search_params",
+    "shard_config",
+]
 
+# A shard must have a vector; where the options name none, it is this one, which no point has.
+NO_VECTORS = "no-vectors"
 # Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
 _NEVER = 2**40
 # So many kilobytes of vectors are searched without the graph.
@@ -28,21 +36,27 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
         quantization = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99)
     elif options.quantization == "binary":
         quantization = edge.BinaryQuantizationConfig()
-    distance = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[options.distance]
-    # Without the engine's IDF, which counts deleted passages too: the store has its own.
-    sparse = {SPARSE: edge.EdgeSparseVectorParams()}
-    vectors = {DENSE: edge.EdgeVectorParams(options.dimension, distance)}
-    if options.tokens is not None:
-        vectors[TOKENS] = edge.EdgeVectorParams(
-            options.tokens.dimension,
-            edge.Distance.Dot,
-            multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
-            datatype=getattr(edge.VectorStorageDatatype, options.tokens.datatype.capitalize()),
-            hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=_FULL_SCAN),
-        )
+    dense, sparse = {}, {}
+    for name, kind in options.vectors.items():
+        if isinstance(kind, DenseVectors):
+            dense[name] = edge.EdgeVectorParams(kind.dimension, _distance(kind))
+        elif isinstance(kind, TokenVectors):
+            dense[name] = edge.EdgeVectorParams(
+                kind.dimension,
+                **_token_params(kind),
+                distance=edge.Distance.Dot,
+                hnsw_config=edge.HnswIndexConfig(
+                    m=0, ef_construct=100, full_scan_threshold=_FULL_SCAN
+                ),
+            )
+        else:
+            # Without the engine's IDF, which counts deleted passages too: the store has its own.
+            sparse[name] = edge.EdgeSparseVectorParams()
+    if not options.vectors:
+        sparse[NO_VECTORS] = edge.EdgeSparseVectorParams()
     return edge.EdgeConfig(
-        vectors=vectors,
-        sparse_vectors=sparse if options.sparse else None,
+        vectors=dense,
+        sparse_vectors=sparse or None,
         hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=_FULL_SCAN)
         if hnsw
         else edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=_FULL_SCAN),
@@ -56,6 +70,35 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
             vacuum_min_vector_number=1,
         ),
     )
+
+
+def _distance(kind: DenseVectors) -> edge.Distance:
+    import qdrant_edge as edge
+
+    return {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot}[kind.distance]
+
+
+def _token_params(kind: TokenVectors) -> dict[str, Any]:
+    import qdrant_edge as edge
+
+    return {
+        "multivector_config": edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
+        "datatype": getattr(edge.VectorStorageDatatype, kind.datatype.capitalize()),
+    }
+
+
+def creation(name: str, kind: VectorKind) -> edge.UpdateOperation:
+    """Return what adds vectors of one more name to a shard."""
+    import qdrant_edge as edge
+
+    create = edge.UpdateOperation
+    if isinstance(kind, DenseVectors):
+        return create.create_dense_vector(name, kind.dimension, _distance(kind))
+    if isinstance(kind, TokenVectors):
+        return create.create_dense_vector(
+            name, kind.dimension, edge.Distance.Dot, **_token_params(kind)
+        )
+    return create.create_sparse_vector(name)
 
 
 def index_params(kind: str) -> edge.PayloadSchemaParams:

@@ -12,7 +12,7 @@ from .client import ClientStore, exact_params
 from .collection import describe, exists, server_errors
 from .layouts import Layout
 from .options import Distance
-from .store import Probe
+from .store import VectorQuery
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -34,8 +34,8 @@ class ForeignStore(ClientStore):
     def prepare(self, where: Filter) -> None:
         """Nothing to do: a payload index is for those to make whose collection it is."""
 
-    def _params(self, probe: Probe) -> models.SearchParams | None:
-        return None if probe.where is None and probe.among is None else exact_params()
+    def _params(self, query: VectorQuery) -> models.SearchParams | None:
+        return None if query.where is None and query.ids is None else exact_params()
 
 
 @dataclass(frozen=True)

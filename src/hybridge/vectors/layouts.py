@@ -16,7 +16,6 @@ from ..filters.indexes import payload_path
 from ..passages import JSON, Passage, point_id, stored_passage
 from .payload import passage_of, payload_of
 from .points import name_of, point_named
-from .store import DENSE
 
 __all__ = ["OWN", "Layout", "PayloadLayout", "text_path"]
 
@@ -59,7 +58,7 @@ class Layout(Protocol):
 class _OwnLayout:
     """The layout of the collections that hybridge makes."""
 
-    vector: str | None = DENSE
+    vector: str | None = "dense"
     text_keys = ("text",)
 
     def point(self, passage_id: str) -> int:

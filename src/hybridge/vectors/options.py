@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -14,11 +14,14 @@ from ..passages import JSON
 __all__ = [
     "HNSW",
     "Datatype",
+    "DenseVectors",
     "Distance",
     "FieldKind",
     "Quantization",
+    "SparseVectors",
     "StoreOptions",
-    "TokenOptions",
+    "TokenVectors",
+    "VectorKind",
 ]
 
 Distance: TypeAlias = Literal["cosine", "dot"]
@@ -47,8 +50,42 @@ class HNSW:
 
 
 @dataclass(frozen=True)
-class TokenOptions:
-    """How a store keeps one vector a token beside each passage's own.
+class DenseVectors:
+    """One vector a passage, as a bi-encoder makes it.
+
+    Args:
+        dimension: the length of a vector.
+        distance: ``"cosine"`` or ``"dot"``; higher is better in both.
+
+    Raises:
+        InvalidInputError: a dimension below 1, or an unknown distance.
+    """
+
+    dimension: int
+    distance: Distance = "cosine"
+
+    def __post_init__(self) -> None:
+        _check_dimension(self.dimension)
+        if self.distance not in get_args(Distance):
+            raise InvalidInputError(
+                f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
+            )
+
+
+@dataclass(frozen=True)
+class SparseVectors:
+    """One sparse vector a passage: weights of some numbers, which stand for terms.
+
+    Args:
+        idf: multiply a query's weights by inverse document frequencies at search, as BM25 does.
+    """
+
+    idf: bool = False
+
+
+@dataclass(frozen=True)
+class TokenVectors:
+    """One vector a token of a passage, for late interaction.
 
     Args:
         dimension: the length of a token's vector.
@@ -56,7 +93,7 @@ class TokenOptions:
             quantised ``"turbo8"`` 1 and ``"turbo4"`` half a byte, each less exact.
 
     Raises:
-        InvalidInputError: a dimension below 1, or a datatype we do not know.
+        InvalidInputError: a dimension below 1, or an unknown datatype.
     """
 
     dimension: int
@@ -75,42 +112,39 @@ class TokenOptions:
         return self.dimension * _BYTES[self.datatype]
 
 
+VectorKind: TypeAlias = DenseVectors | SparseVectors | TokenVectors
+
+_KINDS: dict[str, Callable[..., VectorKind]] = {
+    "dense": DenseVectors,
+    "sparse": SparseVectors,
+    "tokens": TokenVectors,
+}
+
+
 @dataclass(frozen=True)
 class StoreOptions:
     """How a store keeps and searches its vectors.
 
     Args:
-        dimension: the length of a dense vector.
-        distance: ``"cosine"`` or ``"dot"``; higher is better in both.
-        sparse: keep a sparse vector beside each dense one, weighted by IDF at search.
-        hnsw: approximate search; None searches exactly.
+        vectors: what it keeps of each passage: a vector's name to its kind.
+        hnsw: approximate search of dense vectors; None searches exactly.
         quantization: ``"int8"`` or ``"binary"`` copies for the first pass, rescored by the
             originals; None keeps none.
-        tokens: keep token vectors as well, for late interaction; None keeps none.
         filter_fields: the metadata fields to index from the start, name to kind of value:
             ``"keyword"`` for strings, ``"float"`` for numbers, ``"datetime"`` for dates in ISO form
             and ``"bool"``.
 
     Raises:
-        InvalidInputError: a dimension below 1, an unknown distance, quantisation or kind, or a
-            field that cannot be indexed.
+        InvalidInputError: an unknown quantisation or kind, or a field that cannot be indexed.
     """
 
-    dimension: int
-    distance: Distance = "cosine"
-    sparse: bool = False
+    vectors: Mapping[str, VectorKind]
     hnsw: HNSW | None = None
     quantization: Quantization | None = None
-    tokens: TokenOptions | None = None
     filter_fields: Mapping[str, FieldKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_dimension(self.dimension)
         object.__setattr__(self, "filter_fields", _checked_fields(self.filter_fields))
-        if self.distance not in get_args(Distance):
-            raise InvalidInputError(
-                f"distance must be one of {get_args(Distance)}, not {self.distance!r}"
-            )
         if self.hnsw is not None and not isinstance(self.hnsw, HNSW):
             raise InvalidInputError(f"hnsw must be None or HNSW(m=16, ...), not {self.hnsw!r}")
         if self.quantization is not None and self.quantization not in get_args(Quantization):
@@ -125,31 +159,42 @@ class StoreOptions:
         return self.hnsw is None and self.quantization is None
 
     @property
+    def idf_vectors(self) -> list[str]:
+        """The names of the sparse vectors that are weighed by inverse document frequencies."""
+        return [
+            name
+            for name, kind in self.vectors.items()
+            if isinstance(kind, SparseVectors) and kind.idf
+        ]
+
+    @property
     def payload_indexes(self) -> dict[str, str]:
         """The payload indexes that `filter_fields` asks for, path to kind."""
         paths = {name: payload_path(parse_field(name)) for name in self.filter_fields}
         return {path: self.filter_fields[name] for name, path in paths.items() if path is not None}
 
     def to_config(self) -> dict[str, JSON]:
-        """These options as JSON."""
-        return asdict(self)
+        """Return these options as JSON."""
+        names = {class_: name for name, class_ in _KINDS.items()}
+        vectors = {
+            name: {"kind": names[type(kind)], **asdict(kind)} for name, kind in self.vectors.items()
+        }
+        return {**asdict(self), "vectors": vectors}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> StoreOptions:
-        """The options that `to_config` wrote.
+        """Return the options that `to_config` wrote.
 
-        >>> options = StoreOptions(384, hnsw=HNSW(m=32))
+        >>> options = StoreOptions({"dense": DenseVectors(384)}, hnsw=HNSW(m=32))
         >>> StoreOptions.from_config(options.to_config()) == options
         True
         """
-        hnsw, tokens = config["hnsw"], config["tokens"]
-        return cls(
-            **{
-                **config,
-                "hnsw": HNSW(**hnsw) if hnsw else None,
-                "tokens": TokenOptions(**tokens) if tokens else None,
-            }
-        )
+        vectors = {}
+        for name, kind in config["vectors"].items():
+            arguments = dict(kind)
+            vectors[name] = _KINDS[arguments.pop("kind")](**arguments)
+        hnsw = config["hnsw"]
+        return cls(**{**config, "vectors": vectors, "hnsw": HNSW(**hnsw) if hnsw else None})
 
 
 def _check_dimension(dimension: int) -> None:

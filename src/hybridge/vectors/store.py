@@ -1,8 +1,7 @@
 """One interface over the engines that keep passages and their vectors.
 
-A store knows points, not queries in words: passages with a dense vector and, where BM25 lives in
-the engine, a sparse one, and for late interaction one vector a token. It is the truth of an index;
-everything else can be rebuilt from it.
+A store knows points, not queries in words: passages with named vectors, each dense, sparse or one a
+token. It is the truth of an index; everything else can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from math import isfinite
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,54 +19,53 @@ from ..errors import InvalidInputError
 from ..filters import Filter, IdIn
 from ..passages import Passage
 from ..protocols import Vectors
-from .options import StoreOptions
+from .options import StoreOptions, VectorKind
 
 __all__ = [
-    "DENSE",
-    "SPARSE",
-    "TOKENS",
-    "Probe",
     "Ranking",
+    "Rows",
     "Sparse",
     "Tokens",
+    "VectorQuery",
     "VectorStore",
+    "check_sparse",
     "check_tokens",
     "check_vectors",
     "passing",
     "ranked",
 ]
 
-DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
-
 Sparse: TypeAlias = tuple[list[int], list[float]]
 # A text as one vector a token: shape (tokens, dimension).
 Tokens: TypeAlias = list[list[float]]
+# The vectors of one name for some passages: a matrix, sparse vectors, or a matrix a passage.
+Rows: TypeAlias = Sequence[Any] | Vectors
 Ranking: TypeAlias = dict[int, float]
 """Points, the numbers that stand for passages in a store, and their scores, best first."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One search in a store: a query's vector or vectors, against all points or some.
+class VectorQuery:
+    """A search of a store by one query's vector, among all points or some.
 
     Args:
-        vector: the query, dense, sparse, or one vector a token.
+        name: of the vectors that it is compared with.
+        vector: the query's: dense, sparse, or one vector a token.
         limit: how many points to return.
         where: only points whose passage passes this filter.
-        among: only these points.
+        ids: only these points.
     """
 
+    name: str
     vector: list[float] | Sparse | Tokens
     limit: int
     where: Filter | None = None
-    among: Collection[int] | None = None
+    ids: Collection[int] | None = None
 
     @property
-    def using(self) -> str:
-        """The name of the vector it is compared with."""
-        if isinstance(self.vector, tuple):
-            return SPARSE
-        return TOKENS if not self.vector or isinstance(self.vector[0], list) else DENSE
+    def is_sparse(self) -> bool:
+        """Whether the vector is a sparse one."""
+        return isinstance(self.vector, tuple)
 
     @property
     def is_empty(self) -> bool:
@@ -86,39 +85,54 @@ class VectorStore(Protocol):
         """The number that stands for a passage's id in this store."""
         ...
 
-    def upsert(
-        self,
-        passages: Sequence[Passage],
-        dense: Vectors,
-        sparse: Sequence[Sparse] | None = None,
-        tokens: Sequence[Vectors] | None = None,
-    ) -> None:
-        """Add the passages, each replacing the one of the same id."""
+    def add_vectors(self, name: str, kind: VectorKind) -> None:
+        """Keep vectors of one more name; no point has one yet."""
+        ...
+
+    def remove_vectors(self, name: str) -> None:
+        """Drop the vectors of a name from every point."""
+        ...
+
+    def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        """Add the passages, each replacing the one of the same id.
+
+        Args:
+            passages: the passages.
+            vectors: a row a passage for each name; a passage without tokens keeps no vector.
+        """
         ...
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         """Replace the texts and metadata of passages that exist; their vectors stay."""
         ...
 
-    def set_sparse(
-        self, points: Sequence[int], sparse: Sequence[Sparse], *, same_terms: bool = False
+    def set_vectors(
+        self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        """Replace the sparse vectors of points that exist.
+        """Replace the vectors of a name of points that exist.
 
         Args:
+            name: of the vectors.
             points: whose.
-            sparse: one for each.
-            same_terms: whether they have the numbers that the points' vectors have already, with
-                other weights.
+            rows: one for each.
+            same_terms: whether they are sparse, and have the numbers that the points' vectors have
+                already, with other weights.
         """
         ...
 
-    def sparse_pages(self) -> Iterator[dict[int, Sparse]]:
-        """Iterate over all points' sparse vectors, page by page, in the order of the points."""
+    def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
+        """Iterate over all points' vectors of a name, page by page, in the order of the points.
+
+        A point that has no sparse vector has an empty one here.
+        """
         ...
 
-    def average_length(self) -> float:
-        """Return the mean of the lengths that the sparse vectors give; 0 if none does.
+    def lacking(self, name: str) -> Iterator[list[Passage]]:
+        """Iterate over the passages that have no vector of a name, page by page."""
+        ...
+
+    def average_length(self, name: str) -> float:
+        """Return the mean of the lengths that sparse vectors give; 0 if none does.
 
         It follows every write of this store. On a server, what others write is sampled.
         """
@@ -132,12 +146,12 @@ class VectorStore(Protocol):
         """The passages of the points that exist."""
         ...
 
-    def vectors(self, points: Sequence[int]) -> dict[int, list[float]]:
-        """The dense vectors of the points that exist; at length 1 where the distance is cosine."""
-        ...
+    def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
+        """Return the vectors of a name of those of the points that have one.
 
-    def tokens(self, points: Sequence[int]) -> dict[int, Tokens]:
-        """The token vectors of those of the points that have some, as precise as they are kept."""
+        Dense ones are lists, at length 1 where the distance is cosine; sparse ones pairs of
+        numbers and weights; tokens lists of lists, as precise as they are kept.
+        """
         ...
 
     def existing(self, points: Sequence[int]) -> set[int]:
@@ -163,10 +177,10 @@ class VectorStore(Protocol):
         """
         ...
 
-    def query(self, probes: Sequence[Probe]) -> list[Ranking]:
-        """For each probe its points, best first, ties by id, a sparse probe's zeros left out.
+    def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        """Return each query's points, best first, ties by id, a sparse query's zeros left out.
 
-        Points that a probe names with `among` come in no order.
+        Points that a query names with `ids` come in no order.
         """
         ...
 
@@ -188,8 +202,8 @@ class VectorStore(Protocol):
         """How many points there are."""
         ...
 
-    def token_counts(self, limit: int) -> list[int]:
-        """How many token vectors some passages have, at most `limit` of them, chosen by no one."""
+    def token_counts(self, name: str, limit: int) -> list[int]:
+        """Return how many token vectors some passages have, at most `limit` of them."""
         ...
 
     def flush(self) -> None:
@@ -254,22 +268,55 @@ def check_tokens(tokens: Sequence[ArrayLike], count: int, dimension: int) -> lis
     return [check_vectors(matrix, len(np.asarray(matrix)), dimension) for matrix in tokens]
 
 
-def ranked(found: Ranking, probe: Probe, ids: Callable[[list[int]], Mapping[int, str]]) -> Ranking:
-    """Points in the order every store answers in: best first, ties by id, only what matches.
+def check_sparse(rows: Sequence[Sparse], count: int) -> list[Sparse]:
+    """Return sparse vectors, numbers ascending, without weights that are 0.
+
+    Raises:
+        InvalidInputError: not one a text, numbers and weights that do not go together, a number
+            that is negative or comes twice, or a weight that is not finite.
+
+    >>> check_sparse([([7, 3], [0.5, 2.0]), ([], [])], count=2)
+    [([3, 7], [2.0, 0.5]), ([], [])]
+    """
+    if len(rows) != count:
+        raise InvalidInputError(f"{len(rows)} sparse vectors for {count} texts: give one a text")
+    checked: list[Sparse] = []
+    for at, (numbers, weights) in enumerate(rows):
+        pairs = {int(n): float(w) for n, w in zip(numbers, weights, strict=False)}
+        if len(numbers) != len(weights) or len(pairs) != len(numbers):
+            raise InvalidInputError(
+                f"the sparse vector in row {at} must have a weight for each number, and each "
+                "number once"
+            )
+        if not all(map(isfinite, pairs.values())) or min(pairs, default=0) < 0:
+            raise InvalidInputError(
+                f"the sparse vector in row {at} holds a negative number, or a weight that is NaN "
+                "or infinity: check what the encoder returned for it"
+            )
+        kept = sorted((number, weight) for number, weight in pairs.items() if weight)
+        checked.append(([number for number, _ in kept], [weight for _, weight in kept]))
+    return checked
+
+
+def ranked(
+    found: Ranking, query: VectorQuery, ids: Callable[[list[int]], Mapping[int, str]]
+) -> Ranking:
+    """Return points as every store orders them: best first, ties by id, only what matches.
 
     Args:
         found: points as an engine ranks them, best first, ties in no order.
-        probe: what was asked; the order of given points is nobody's concern.
-        ids: finds the passages' ids, asked only where points tie.
+        query: what was searched for; points that it names stay in no order.
+        ids: finds the passages' ids, called only where points tie.
 
     >>> names = {1: "c", 2: "b", 3: "a"}
-    >>> ranked({2: 0.5, 3: 0.5, 1: 0.0}, Probe(([7], [1.0]), 3), lambda points: names)
+    >>> query = VectorQuery("bm25", ([7], [1.0]), 3)
+    >>> ranked({2: 0.5, 3: 0.5, 1: 0.0}, query, lambda points: names)
     {3: 0.5, 2: 0.5}
     """
-    if probe.among is not None:
+    if query.ids is not None:
         return found
     scores = list(found.values())
-    if probe.using == SPARSE and scores and scores[-1] <= 0.0:
+    if query.is_sparse and scores and scores[-1] <= 0.0:
         found = {point: score for point, score in found.items() if score > 0.0}
         scores = list(found.values())
     if len(set(scores)) == len(scores):

@@ -1,4 +1,4 @@
-"""A checkpoint is looked over before it is loaded, and what it lacks is said at once."""
+"""A checkpoint is validated before it is loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_a_checkpoint_says_how_it_reads(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_has_its_lengths(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkpoint.parent)
     found = StanfordCheckpoint.find(checkpoint.name)  # a relative path
     assert found.folder == checkpoint
@@ -40,7 +40,7 @@ def test_a_checkpoint_says_how_it_reads(checkpoint: Path, monkeypatch: pytest.Mo
     )
 
 
-def test_what_is_not_said_is_as_colbert_has_it(copy: Path) -> None:
+def test_missing_settings_have_colberts_defaults(copy: Path) -> None:
     (copy / "artifact.metadata").write_text("{}")
     found = StanfordCheckpoint.find(copy)
     assert (found.dimension, found.query_length, found.passage_length) == (128, 32, 220)
@@ -74,7 +74,7 @@ def test_weights_may_be_torchs_own(copy: Path) -> None:
     assert StanfordCheckpoint.find(copy).dimension == 384
 
 
-def test_what_is_missing_or_wrong_is_said(copy: Path, minilm: Path) -> None:
+def test_missing_or_wrong_files_are_named(copy: Path, minilm: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"no artifact\.metadata.*export_checkpoint"):
         StanfordCheckpoint.find(minilm)
     with pytest.raises(ModelNotFoundError, match=r"there is no folder '/none'"):

@@ -1,4 +1,4 @@
-"""Token vectors by RAGatouille's model: the same whatever is beside them, and cut where we say."""
+"""Token vectors by RAGatouille's model: the same in every batch, and truncated at our limits."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_threads_do_not_meet(tiny: Path, abstracts: list[str]) -> None:
     assert together == list(map(encode, texts))
 
 
-def test_nothing_is_printed_and_no_hub_is_asked(
+def test_loading_prints_nothing_and_uses_no_hub(
     tiny: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # What it was trained from is none of our business, and would be looked for on the hub.

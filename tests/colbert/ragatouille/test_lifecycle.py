@@ -1,4 +1,4 @@
-"""A retriever belongs to the process that opened it: forked children and pickle are told so."""
+"""A retriever belongs to the process that opened it: forked children and pickle are refused."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ for path, ways in ("index", ["close", "collect"]), (None, ["collect", "exit", "_
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0, how
         try:
-            ColBERTRetriever.open(retriever._home._path)
+            ColBERTRetriever.open(retriever._storage._path)
         except IndexLockedError:
             pass
         else:

@@ -94,7 +94,7 @@ def test_vectors_of_another_length_are_left_out(store: TokenStore, tmp_path: Pat
     assert not any(key in TokenStore(tmp_path, 16) for key in TEXTS)
 
 
-def test_nothing_is_kept_of_what_fails(store: TokenStore, tmp_path: Path) -> None:
+def test_a_failed_append_stores_nothing(store: TokenStore, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
 
     def failing() -> object:

@@ -1,4 +1,4 @@
-"""Each function against plain loops that say what colbert-ai's C++ computes."""
+"""Each function against plain loops that compute what colbert-ai's C++ computes."""
 
 from __future__ import annotations
 

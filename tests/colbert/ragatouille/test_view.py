@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hybridge import Passage
-from hybridge.colbert.ragatouille.home import text_key
 from hybridge.colbert.ragatouille.plaid import PlaidIndex
+from hybridge.colbert.ragatouille.storage import text_key
 from hybridge.colbert.ragatouille.view import View
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Eq
@@ -31,7 +31,7 @@ BLANK = QUERY[:0]
 
 
 class Index:
-    """Says what it is told to, and notes what it is asked."""
+    """An index of fixed scores that records its masks."""
 
     def __init__(self, scores: dict[str, float]) -> None:
         self.keys = [text_key(text) for text in scores]
@@ -54,7 +54,7 @@ def view_of(passages: Sequence[Passage], index: Any) -> View:
 
 
 def found(view: View, k: int, where: Eq | None = None) -> list[tuple[str, float, int]]:
-    hits = view.hits(QUERY, k, view.choice(where))
+    hits = view.hits(QUERY, k, view.candidates(where))
     assert all(hit.score == hit.trace[0].score for hit in hits)
     return [(hit.passage.id, hit.score, hit.trace[0].rank) for hit in hits]
 
@@ -83,17 +83,17 @@ def test_no_mask_is_needed_where_everything_passes() -> None:
     assert index.masks == [None]
 
 
-def test_filters_are_remembered_and_not_for_ever() -> None:
+def test_the_candidates_of_the_last_filters_are_cached() -> None:
     view = view_of(PASSAGES, Index(SCORES))
-    first = view.choice(Eq("year", 2019))
-    assert view.choice(Eq("year", 2019)) is first
-    assert view.choice(None) is view.choice(None)
+    first = view.candidates(Eq("year", 2019))
+    assert view.candidates(Eq("year", 2019)) is first
+    assert view.candidates(None) is view.candidates(None)
     for year in range(100):
-        view.choice(Eq("year", year))
-    again = view.choice(Eq("year", 2019))
+        view.candidates(Eq("year", year))
+    again = view.candidates(Eq("year", 2019))
     assert again is not first
-    assert again.carriers == first.carriers
-    assert len(view._choices) <= 16
+    assert again.passages == first.passages
+    assert view.candidates.cache_info().currsize <= 16
 
 
 def test_scores_come_in_the_order_of_the_ids() -> None:
@@ -106,10 +106,10 @@ def test_scores_come_in_the_order_of_the_ids() -> None:
 
 def test_blanks_find_and_score_nothing() -> None:
     view = view_of(PASSAGES, Index(SCORES))
-    assert view.hits(BLANK, 10, view.choice(None)) == []
+    assert view.hits(BLANK, 10, view.candidates(None)) == []
     assert view.scores(BLANK, ["a", "e"]) == [0.0, 0.0]
     empty = view_of(PASSAGES[4:], None)
-    assert empty.hits(QUERY, 10, empty.choice(None)) == []
+    assert empty.hits(QUERY, 10, empty.candidates(None)) == []
     assert empty.scores(QUERY, ["e"]) == [0.0]
     with pytest.raises(InvalidInputError, match="'none'"):
         empty.scores(BLANK, ["none"])

@@ -6,15 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_qdrant import QdrantVectorStore, RetrievalMode, SparseEmbeddings
-from langchain_qdrant.sparse_embeddings import SparseVector
-from qdrant_client import QdrantClient, models
 
 import hybridge
 from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
@@ -22,20 +20,24 @@ from hybridge.protocols import Vectors
 from hybridge.reranking import TextReranker
 from langchain_hybridge.embeddings import EncoderEmbeddings
 
-
-class TermCounts(SparseEmbeddings):
-    """A sparse model that needs no download: how often each term comes."""
-
-    def embed_documents(self, texts: list[str]) -> list[SparseVector]:
-        return list(map(self.embed_query, texts))
-
-    def embed_query(self, text: str) -> SparseVector:
-        counts = Counter(crc32(term.encode()) for term in re.findall(r"\w+", text.lower()))
-        return SparseVector(indices=list(counts), values=[float(n) for n in counts.values()])
+if TYPE_CHECKING:
+    from langchain_qdrant import QdrantVectorStore, SparseEmbeddings
 
 
 @pytest.fixture(scope="session")
 def sparse() -> SparseEmbeddings:
+    """A sparse model that needs no download: how often each term comes."""
+    from langchain_qdrant import SparseEmbeddings
+    from langchain_qdrant.sparse_embeddings import SparseVector
+
+    class TermCounts(SparseEmbeddings):
+        def embed_documents(self, texts: list[str]) -> list[SparseVector]:
+            return list(map(self.embed_query, texts))
+
+        def embed_query(self, text: str) -> SparseVector:
+            counts = Counter(crc32(term.encode()) for term in re.findall(r"\w+", text.lower()))
+            return SparseVector(indices=list(counts), values=[float(n) for n in counts.values()])
+
     return TermCounts()
 
 
@@ -50,6 +52,9 @@ def make_hybrid_store(
     embeddings: Embeddings, sparse: SparseEmbeddings
 ) -> Iterator[Callable[[Iterable[Document]], QdrantVectorStore]]:
     """Makes the collection ``docs`` as langchain-qdrant's hybrid mode does."""
+    from langchain_qdrant import QdrantVectorStore, RetrievalMode
+    from qdrant_client import QdrantClient, models
+
     client = QdrantClient(":memory:")
 
     def make(documents: Iterable[Document]) -> QdrantVectorStore:

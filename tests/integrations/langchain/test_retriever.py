@@ -236,6 +236,7 @@ def pair(
             return made, diverse.search
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("words", [{}, {"k": 1}, {"k": 6, "filter": {"year": {"$gte": 2020}}}])
 async def test_every_way_gives_the_core_s_ids_order_scores_and_trace(
     ask: Ask, pair: tuple[HybridgeRetriever, Callable[..., list[list[Hit]]]], words: dict[str, Any]

@@ -343,6 +343,7 @@ def ask(request: pytest.FixtureRequest, store: HybridVectorStore) -> Callable[..
 ALL = {"search_kwargs": {"k": 99}}
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(
     ("condition", "films"),
     [

@@ -26,8 +26,6 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
-from llama_index.vector_stores.qdrant import QdrantVectorStore
-from qdrant_client import QdrantClient
 
 from hybridge import HybridIndex, SentenceTransformerEncoder
 from hybridge.reranking import TextReranker
@@ -223,6 +221,9 @@ MakeIndex = Callable[[Sequence[BaseNode]], VectorStoreIndex]
 @pytest.fixture
 def make_qdrant_index(encoder: SentenceTransformerEncoder) -> Iterator[MakeIndex]:
     """Makes the collection ``docs`` as a `QdrantVectorStore` with `enable_hybrid` does."""
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from qdrant_client import QdrantClient
+
     client = QdrantClient(":memory:")
 
     def make(nodes: Sequence[BaseNode]) -> VectorStoreIndex:

@@ -22,6 +22,8 @@ MODULES = [
 ]
 
 
+@pytest.mark.engine
+@pytest.mark.model
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name: str) -> None:
     assert doctest.testmod(import_module(name)).failed == 0

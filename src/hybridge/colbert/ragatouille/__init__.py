@@ -1,20 +1,18 @@
-"""ColBERT by RAGatouille and colbert-ai, kept from the process they run in.
+"""ColBERT by RAGatouille and colbert-ai, isolated from the rest of the process.
 
-Both were written for a process of their own: they need an older LangChain and transformers to be
-imported, compile C++ while they run, print, reseed random numbers and keep the folders of all
-models on one stack. The modules here use their parts under one lock.
-`hybridge.colbert.ColBERTRetriever` is the retriever that they make together.
+Both libraries expect a process to themselves: they need an older LangChain and transformers,
+compile C++ at run time, print, reseed random numbers and keep the folders of all models on one
+stack. The modules here use their parts under one lock, and `hybridge.colbert.ColBERTRetriever` is
+the retriever built on them.
 
-Whoever uses colbert-ai in the same process meets these changes to it, which stay from its first
-use here on:
+Three changes to colbert-ai stay for the rest of the process:
 
-- `ColBERT`, `StridedTensor` and `IndexScorer` have their C++ functions from `torch_ops`;
-- its model class calls ``post_init``, which transformers 5 needs;
-- the code that comes with a checkpoint's model is never run, and ``trust_remote_code`` is off for
-  its configuration.
+- `ColBERT`, `StridedTensor` and `IndexScorer` have their C++ functions replaced by `torch_ops`;
+- its model class calls ``post_init``, as transformers 5 requires;
+- a checkpoint's own code never runs, and its configuration loads without ``trust_remote_code``.
 
-Everything else is put back: the environment, the working folder, random states, the filters of
-warnings, the streams, how processes are started and what stood in for LangChain.
+Everything else is restored: the environment, the working folder, random states, warning filters,
+the streams, the start method of processes and the stand-in for LangChain.
 """
 
 from __future__ import annotations

@@ -1,19 +1,21 @@
-"""A ColBERT checkpoint in Stanford's format, found and looked over before anything is loaded.
+"""A ColBERT checkpoint in Stanford's format, validated before anything is loaded.
 
-What colbert-ai does with a folder that lacks something is to ask the hub for it, for 48 seconds
-where there is none, or to go on with random numbers; so nothing is left for it to find out.
+Where a folder lacks something, colbert-ai asks the hub for it, for 48 seconds where there is none,
+or goes on with random numbers; so everything is checked first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...encoders.files import read_object
 from ...encoders.identity import folder_digest
+from ...encoders.loading import check_device
 from ...encoders.positions import readable_tokens
 from ...encoders.resolution import resolve
 from ...errors import ModelNotFoundError
@@ -22,7 +24,7 @@ from ...forking import cached_property
 __all__ = ["StanfordCheckpoint"]
 
 _METADATA = "artifact.metadata"
-# What vectors depend on, with the values that colbert-ai takes where one is missing.
+# The settings that vectors depend on, with colbert-ai's defaults.
 _SETTINGS = {
     "attend_to_mask_tokens": False,
     "dim": 128,
@@ -32,7 +34,7 @@ _SETTINGS = {
     "query_maxlen": 32,
     "query_token_id": "[unused0]",
 }
-# What transformers takes where a configuration does not say.
+# transformers' default.
 _POSITIONS = 512
 _HOW = (
     "hybridge.colbert.export_checkpoint writes such a folder for any late-interaction model; "
@@ -47,7 +49,7 @@ class StanfordCheckpoint:
     Args:
         folder: an absolute path.
         name: the model's name on the hub; None for the caller's own folder.
-        settings: what ``artifact.metadata`` says of the vectors.
+        settings: those of ``artifact.metadata`` that vectors depend on.
         positions: how many tokens the model can read.
     """
 
@@ -58,15 +60,15 @@ class StanfordCheckpoint:
 
     @classmethod
     def find(cls, model: str | Path) -> StanfordCheckpoint:
-        """The checkpoint of this name or in this folder.
+        """Find and validate a checkpoint.
 
         Args:
             model: a folder, or a name on the Hugging Face hub; one without an owner belongs to
                 ``colbert-ir``.
 
         Raises:
-            ModelNotFoundError: there is no such model, or it is no ColBERT checkpoint in
-                Stanford's format, or it would have to run code of its own.
+            ModelNotFoundError: there is no such model, it is no ColBERT checkpoint in Stanford's
+                format, or it requires its own code.
         """
         source = resolve(model, owner="colbert-ir")
         folder = source.fetch().absolute()
@@ -75,8 +77,8 @@ class StanfordCheckpoint:
                 f"{str(folder)!r} has no {_METADATA}, so it is no ColBERT checkpoint in "
                 f"Stanford's format: {_HOW}"
             )
-        given = read_object(folder / _METADATA)
-        settings = {name: given.get(name, usual) for name, usual in _SETTINGS.items()}
+        metadata = read_object(folder / _METADATA)
+        settings = {name: metadata.get(name, default) for name, default in _SETTINGS.items()}
         for name in ("dim", "doc_maxlen", "query_maxlen"):
             if not isinstance(settings[name], int) or settings[name] < 1:
                 raise ModelNotFoundError(
@@ -96,7 +98,7 @@ class StanfordCheckpoint:
 
     @cached_property
     def identity(self) -> str:
-        """The model, by its name on the hub or else a digest of the files, and its settings."""
+        """Identify the model, by its hub name or else a digest of the files, and its settings."""
         model = self.name or f"folder:{folder_digest(self.folder)}"
         return f"{model} {json.dumps(dict(self.settings))}"
 
@@ -115,6 +117,41 @@ class StanfordCheckpoint:
         """Tokens of a passage that are read, markers included."""
         return min(int(self.settings["doc_maxlen"]), self.positions)
 
+    def load(self, device: str | None) -> Any:
+        """Load colbert-ai's `Checkpoint` as RAGatouille does, in float32.
+
+        Call it within `contained` and `preserved`.
+
+        Args:
+            device: torch's name of a device; None takes the best there is.
+
+        Raises:
+            InvalidInputError: there is no such device.
+            ModelNotFoundError: the files cannot be loaded.
+        """
+        from colbert.utils.amp import MixedPrecisionManager
+        from ragatouille.models import ColBERT
+
+        check_device(device)
+        try:
+            # An absolute path as a string, without the name of the model that this one was trained
+            # from: anything else is looked for on the hub.
+            model = ColBERT(str(self.folder), n_gpu=1, verbose=0, model_name=None)
+        except (AttributeError, OSError, RuntimeError, ValueError) as error:
+            raise ModelNotFoundError(
+                f"{str(self.folder)!r} cannot be loaded as a ColBERT checkpoint: {error}"
+            ) from error
+        # Leave its context now, in order, instead of whenever it is collected.
+        model.run_context.__exit__(None, None, None)
+        model.run_context = nullcontext()
+        checkpoint = model.inference_ckpt
+        checkpoint.model.float()  # the precision of the file may be one that is slow here
+        if device is not None:
+            checkpoint.model.to(device)
+        checkpoint.amp_manager = MixedPrecisionManager(False)
+        checkpoint.query_tokenizer.used = True  # or it prints at its first use
+        return checkpoint
+
 
 def _check_no_code(folder: Path) -> None:
     # config.json may name a config.<version>.json that is read instead of it, and the tokenizer's
@@ -128,7 +165,7 @@ def _check_no_code(folder: Path) -> None:
 
 
 def _weights(folder: Path) -> set[str]:
-    """The names of the tensors in a folder, which are not read."""
+    """Return the names of the tensors in a folder, without reading the tensors."""
     from safetensors import SafetensorError, safe_open
 
     names: set[str] = set()
@@ -142,6 +179,7 @@ def _weights(folder: Path) -> set[str]:
             for path in folder.glob("*.bin"):
                 names.update(torch.load(path, map_location="meta", weights_only=True))
     except (EOFError, OSError, RuntimeError, ValueError, SafetensorError) as error:
-        where = f"the weights in {str(folder)!r}"
-        raise ModelNotFoundError(f"{where} cannot be read: {error}") from error
+        raise ModelNotFoundError(
+            f"the weights in {str(folder)!r} cannot be read: {error}"
+        ) from error
     return names

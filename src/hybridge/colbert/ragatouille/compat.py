@@ -1,14 +1,14 @@
-"""RAGatouille, imported where LangChain 1 and transformers 5 are.
+"""RAGatouille, imported beside LangChain 1 and transformers 5.
 
-It stands in the way of itself in four places:
+Four things are in its way:
 
-- it imports a class from ``langchain.retrievers``, which LangChain 1 has not: a module that holds
-  the class is there while it imports, and only then;
-- its model calls no ``post_init``, which transformers 5 needs;
-- its model's configuration is read with ``trust_remote_code=True``, and a model class that comes
-  with a checkpoint is run: both end here. A tokenizer's code is not its business but transformers',
-  which asks the user; `StanfordCheckpoint` refuses a folder that names any, before that;
-- it wants the program ``git``, to note who made a checkpoint: it does without.
+- it imports a class from ``langchain.retrievers``, which LangChain 1 lacks: a stand-in module holds
+  the class during the import, and only then;
+- its model does not call ``post_init``, as transformers 5 requires;
+- it reads a model's configuration with ``trust_remote_code=True`` and runs a checkpoint's own model
+  class: both are switched off. transformers asks the user before it runs a tokenizer's code, and
+  `StanfordCheckpoint` refuses a folder that names any before that;
+- it needs the program ``git``, to record a checkpoint's author: that is switched off.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LEAF = "langchain.retrievers.document_compressors.base"
 
 
 def check_installed() -> None:
-    """Make sure that RAGatouille is installed, without importing it, which takes seconds.
+    """Raise if RAGatouille is not installed, without importing it, which takes seconds.
 
     Raises:
         MissingExtraError: it is not.
@@ -43,10 +43,10 @@ def check_installed() -> None:
 
 
 def ragatouille() -> ModuleType:
-    """The module `ragatouille`, imported and mended; the process is otherwise as it was.
+    """Return the module `ragatouille`, imported and patched.
 
     Raises:
-        MissingExtraError: RAGatouille, or something it needs, is not installed.
+        MissingExtraError: RAGatouille, or one of its requirements, is not installed.
     """
     with LOCK:
         return _imported()
@@ -54,20 +54,20 @@ def ragatouille() -> ModuleType:
 
 @cache
 def _imported() -> ModuleType:
-    with preserved(), quiet(), _nothing_said_of_cuda():
+    with preserved(), quiet(), _no_cuda_warning():
         os.environ["GIT_PYTHON_REFRESH"] = "quiet"
         try:
             with _old_langchain():
                 module = import_module("ragatouille")
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name or "ragatouille", "colbert") from error
-        _mend()
+        _patch()
     return module
 
 
 @contextmanager
-def _nothing_said_of_cuda() -> Iterator[None]:
-    """A block in which torch does not warn of a CUDA compiler without a GPU: none is needed."""
+def _no_cuda_warning() -> Iterator[None]:
+    """Silence torch's warning of a CUDA compiler without a GPU."""
     logger = logging.getLogger("torch.utils.cpp_extension")
     before, logger.disabled = logger.disabled, True
     try:
@@ -78,7 +78,7 @@ def _nothing_said_of_cuda() -> Iterator[None]:
 
 @contextmanager
 def _old_langchain() -> Iterator[None]:
-    """A block in which the class that RAGatouille wants is where it was in LangChain 0."""
+    """Provide the class that RAGatouille imports at its place in LangChain 0."""
     try:
         import_module(_LEAF)
     except ImportError:
@@ -97,18 +97,18 @@ def _old_langchain() -> Iterator[None]:
         del sys.modules[_LEAF]
 
 
-def _mend() -> None:
+def _patch() -> None:
     from colbert.modeling import base_colbert, hf_colbert
     from colbert.modeling.tokenization import doc_tokenization, query_tokenization
 
-    mended = _complete(hf_colbert.class_factory)
+    patched = _with_post_init(hf_colbert.class_factory)
     for module in (hf_colbert, base_colbert, doc_tokenization, query_tokenization):
-        module.class_factory = mended
+        module.class_factory = patched
     hf_colbert.AutoConfig = _Config
     hf_colbert.get_class_from_dynamic_module = _refuse
 
 
-def _complete(factory: Callable[[str], Any]) -> Callable[[str], Any]:
+def _with_post_init(factory: Callable[[str], Any]) -> Callable[[str], Any]:
     @wraps(factory)
     def class_factory(name_or_path: str) -> Any:
         made = factory(name_or_path)
@@ -125,7 +125,7 @@ def _complete(factory: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 class _Config:
-    """transformers' AutoConfig, which never runs a checkpoint's code whatever it is asked."""
+    """transformers' AutoConfig, without ever running a checkpoint's code."""
 
     @staticmethod
     def from_pretrained(name_or_path: str, **options: Any) -> Any:
@@ -136,6 +136,6 @@ class _Config:
 
 def _refuse(reference: str, name_or_path: str, *_: Any, **__: Any) -> None:
     raise ModelNotFoundError(
-        f"{name_or_path!r} brings code of its own ({reference}), which is never run: choose a "
+        f"{name_or_path!r} brings its own code ({reference}), which is never run: choose a "
         "model whose architecture transformers knows"
     )

@@ -12,26 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CorruptIndexError
+from ...iteration import chunked
 from ...protocols import Vectors
+from ..max_sim import segmented_max_sim
 from .compat import ragatouille
 from .runtime import contained, preserved
 from .torch_ops import decompress_residuals, filter_pids, install
 
 __all__ = ["PlaidIndex"]
 
-# An index of so many texts, or a choice of so many, is scored whole.
+# With up to so many texts to choose from, all are scored.
 _WHOLE = 256
-# How many texts of a larger one are scored by all their vectors, at least, of those that their
-# centroids recommend: of SciFact's first ten, it misses 1 in 200 that 512 find.
+# Of more, at least so many of those that their centroids recommend are scored by all their vectors:
+# of SciFact's first ten, it misses 1 in 200 that 512 find.
 _SCORED = 128
 # Texts whose vectors are decompressed at a time: few enough for the processor's cache, where it
 # takes a third of the time.
 _AT_A_TIME = 16
-# How many of a query token's nearest centroids recommend texts, and how near a centroid must be to
-# any token to count in the first round: RAGatouille's settings, by how many texts there are.
+# RAGatouille's settings by the number of texts: how many of a query token's nearest centroids
+# recommend texts, and how near any token's centroid must be to count in the first round.
 _SETTINGS = ((10_000, 8, 0.4), (100_000, 4, 0.45), (float("inf"), 2, 0.45))
 
-# What is raised at files that were cut or changed, found by cutting and changing some.
+# What cut and changed files raise, found by cutting and changing some.
 _LOADING_ERRORS = (
     AssertionError,
     AttributeError,
@@ -47,10 +49,13 @@ _LOADING_ERRORS = (
 
 
 class PlaidIndex:
-    """An index that `build` wrote, loaded; it may be searched from many threads.
+    """A loaded index, as `build` writes it; many threads may search it.
 
     Args:
-        folder: the index's folder, with an absolute path.
+        folder: the index's folder, an absolute path.
+
+    Attributes:
+        keys: the texts' keys; a text's number is its place here.
 
     Raises:
         CorruptIndexError: files are missing or damaged.
@@ -72,36 +77,39 @@ class PlaidIndex:
     def search(
         self, query: Vectors, count: int, allowed: NDArray[np.bool_] | None = None
     ) -> dict[int, float]:
-        """Texts by their number and their scores, the best `count` among them, in no order.
+        """Return texts by number with their scores, unsorted; the best `count` are among them.
 
         Args:
             query: shape (tokens, dimension).
-            count: how many are wanted; found are at least as many where there are.
-            allowed: shape (texts,): which may be found.
+            count: the minimum number of texts to return, where there are so many.
+            allowed: shape (texts,): which may be returned.
         """
-        choice = np.arange(len(self.keys)) if allowed is None else np.flatnonzero(allowed)
-        if len(choice) > max(2 * count, _WHOLE):
-            found = self._recommended(query, max(2 * count, _SCORED), allowed)
-            if len(found) >= count:
-                return self.score(query, found)
-        return self.score(query, choice.tolist())
+        texts = np.arange(len(self.keys)) if allowed is None else np.flatnonzero(allowed)
+        if len(texts) > max(2 * count, _WHOLE):
+            recommended = self._recommended(query, max(2 * count, _SCORED), allowed)
+            if len(recommended) >= count:
+                return self.score(query, recommended)
+        return self.score(query, texts.tolist())
 
     def score(self, query: Vectors, texts: Sequence[int]) -> dict[int, float]:
-        """The scores of some texts, by their number."""
+        """Return the scores of texts by their numbers."""
         scores: dict[int, float] = {}
-        for start in range(0, len(texts), _AT_A_TIME):
-            some = texts[start : start + _AT_A_TIME]
-            scores.update(zip(some, self._scored(query, some), strict=True))
+        for chunk in chunked(texts, _AT_A_TIME):
+            vectors, lengths = self._decompressed(chunk)
+            cosines = vectors @ query.T
+            cosines /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            found = segmented_max_sim(cosines, lengths).tolist()
+            scores.update(zip(chunk, found, strict=True))
         return scores
 
     def vectors(self, text: int) -> Vectors:
-        """A text's vectors as they are compared, each of length 1: shape (tokens, dimension)."""
+        """Return the unit vectors of a text as a search compares them: (tokens, dimension)."""
         vectors, _ = self._decompressed([text])
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
 
     def _decompressed(self, texts: Sequence[int]) -> tuple[Vectors, NDArray[np.int64]]:
-        """The vectors of texts, one below the other, and how many each has."""
+        """Return the vectors of texts, one below the other, and how many each text has."""
         import torch
 
         scorer, codec = self._scorer, self._scorer.codec
@@ -121,17 +129,10 @@ class PlaidIndex:
         ).numpy()
         return vectors, scorer.doclens.numpy()[pids.numpy()]
 
-    def _scored(self, query: Vectors, texts: Sequence[int]) -> list[float]:
-        vectors, lengths = self._decompressed(texts)
-        matches = vectors @ query.T
-        matches /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        best = np.maximum.reduceat(matches, lengths.cumsum() - lengths, axis=0)
-        found: list[float] = best.clip(0).sum(1).tolist()  # a match counts nothing rather than less
-        return found
-
     def _recommended(
         self, query: Vectors, count: int, allowed: NDArray[np.bool_] | None
     ) -> list[int]:
+        """Return the `count` texts whose tokens' centroids are nearest to the query."""
         import torch
 
         scorer = self._scorer

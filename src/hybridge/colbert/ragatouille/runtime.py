@@ -1,8 +1,7 @@
-"""What colbert-ai changes for the whole process, changed for nobody else and put back.
+"""colbert-ai's changes to the whole process, contained and undone.
 
-It prints, draws bars, chooses how processes are started, sets environment variables and reseeds
-everybody's random numbers. What it does beyond arithmetic it does under one lock, in the blocks
-below.
+It prints, draws bars, sets the start method of processes and environment variables, and reseeds
+random numbers. All its work beyond arithmetic runs under one lock, in the blocks below.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ LOCK = ForkSafeLock(reentrant=True)
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """A block after which the process is as it was, whatever colbert-ai did to it.
+    """Restore the process after a block. Hold `LOCK`.
 
-    Put back are the environment, the working folder, how multiprocessing starts processes, the
-    random states of random, numpy and torch, and the filters of warnings. Hold `LOCK`.
+    That is the environment, the working folder, multiprocessing's start method, the random states
+    of random, numpy and torch, and the warning filters.
     """
     environment = dict(os.environ)
     folder = os.getcwd()
-    starting = multiprocessing.get_start_method(allow_none=True)
+    start_method = multiprocessing.get_start_method(allow_none=True)
     state, numpy_state = random.getstate(), np.random.get_state()
-    # Outside the block below: what warnings torch filters for itself is torch's own business.
+    # Outside the block below, for torch sets warning filters that must stay.
     import torch
 
     torch_state = torch.get_rng_state()
@@ -51,8 +50,8 @@ def preserved() -> Iterator[None]:
                 del os.environ[name]
             os.environ.update(environment)
             os.chdir(folder)
-            if multiprocessing.get_start_method(allow_none=True) != starting:
-                multiprocessing.set_start_method(starting, force=True)
+            if multiprocessing.get_start_method(allow_none=True) != start_method:
+                multiprocessing.set_start_method(start_method, force=True)
             random.setstate(state)
             np.random.set_state(numpy_state)
             torch.set_rng_state(torch_state)
@@ -60,14 +59,13 @@ def preserved() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A block in which this thread prints nothing; other threads do as before."""
+    """Mute this thread's standard streams within a block; other threads print as before."""
     muted = [_Muted(sys.stdout), _Muted(sys.stderr)]
     sys.stdout, sys.stderr = muted
     try:
         yield
     finally:
-        # Somebody may have put another stream in front meanwhile, which stays there; ours lets
-        # everything through from now on.
+        # Another stream put in front meanwhile stays there; ours lets everything through from now.
         if sys.stdout is muted[0]:
             sys.stdout = muted[0].stream
         if sys.stderr is muted[1]:
@@ -78,10 +76,9 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """A block of work for colbert-ai: alone, in silence and on the CPU.
+    """Run a block of colbert-ai's work alone, in silence and without a GPU.
 
-    Its vectors and codes are worked on by the CPU because on a GPU it would compile CUDA code; the
-    model itself may be on any device.
+    On a GPU it would compile CUDA code for vectors and codes; the model may be on any device.
     """
     with LOCK, quiet():
         from colbert.infra.config.settings import RunSettings

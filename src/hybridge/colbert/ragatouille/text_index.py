@@ -1,19 +1,18 @@
-"""The token vectors of a retriever's texts, and the PLAID index that is built from them."""
+"""The token vectors of a retriever's texts, and the PLAID index built from them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from ...errors import CorruptIndexError
+from ...iteration import chunked
 from ...passages import Passage
 from ...protocols import Vectors
 from .building import build
 from .encoder import RAGatouilleTokenEncoder
-from .home import Home, text_key
 from .plaid import PlaidIndex
-from .settings import Settings
+from .storage import Storage, text_key
 from .token_store import TokenStore
 
 __all__ = ["TextIndex", "encode", "indexable"]
@@ -25,7 +24,7 @@ _TEXTS_AT_A_TIME = 256
 
 
 def indexable(passages: Iterable[Passage]) -> dict[str, str]:
-    """The passages' texts by their keys, without those that are blank."""
+    """Return the non-blank texts of passages by their keys."""
     return {text_key(passage.text): passage.text for passage in passages if passage.text.strip()}
 
 
@@ -36,12 +35,12 @@ def encode(
     *,
     progress: bool | None,
 ) -> None:
-    """Compute the vectors of some texts and keep them.
+    """Encode texts and append their vectors to a store.
 
     Args:
-        encoder: computes them.
+        encoder: computes the vectors.
         texts: by their keys.
-        store: where they are kept.
+        store: what to append to.
         progress: show a bar; None shows it on a terminal.
     """
     from tqdm import tqdm
@@ -54,67 +53,65 @@ def encode(
     with tqdm(total=len(keys), desc="Encoding", unit="text", disable=disable) as bar:
 
         def vectors() -> Iterator[Vectors]:
-            for start in range(0, len(keys), _TEXTS_AT_A_TIME):
-                some = [texts[key] for key in keys[start : start + _TEXTS_AT_A_TIME]]
-                yield from encoder.encode_passages(some)
-                bar.update(len(some))
+            for chunk in chunked(keys, _TEXTS_AT_A_TIME):
+                yield from encoder.encode_passages([texts[key] for key in chunk])
+                bar.update(len(chunk))
 
         store.append(keys, vectors())
 
 
 class TextIndex:
-    """Keeps vectors and an index in a folder, and makes what it finds missing there.
+    """The vectors and the index in a retriever's folder; what is missing is computed.
 
-    One thread may use it at a time, but for `missing`, which any may call at any time; what it
-    returns may be used by many.
+    One thread may use it at a time, except that any may call `missing`. The indexes it returns
+    serve many threads.
 
     Args:
-        home: the folder.
-        settings: the model, and how finely its vectors are kept.
+        storage: the folder.
+        encoder: the model.
+        bits: bits of a coordinate in the index.
     """
 
-    def __init__(self, home: Home, settings: Settings) -> None:
-        self._home = home
-        self._settings = settings
-        self._tokens = self._kept()
+    def __init__(self, storage: Storage, encoder: RAGatouilleTokenEncoder, bits: int) -> None:
+        self._storage = storage
+        self._encoder = encoder
+        self._bits = bits
+        self._tokens = storage.tokens(encoder.dimension)
         self._index: PlaidIndex | None = None
 
     def missing(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """Those of the texts whose vectors are not kept, by their keys."""
+        """Return the texts without stored vectors, by their keys."""
         return {key: text for key, text in texts.items() if key not in self._tokens}
 
     def take(self, store: TokenStore) -> None:
-        """Keep the vectors of another store, which loses them."""
+        """Move the vectors of another store here."""
         self._tokens.take(store)
 
     def covering(self, texts: Mapping[str, str], *, exactly: bool = False) -> PlaidIndex | None:
-        """An index that has all of these texts, and no others if `exactly`; None for no text.
+        """Return an index of all these texts; None where there are none.
 
         Args:
             texts: by their keys.
-            exactly: whether an index of more texts will not do.
+            exactly: build a new index where the present one holds further texts.
         """
         if exactly and not texts:
             self._index = None
-            self._home.clear_texts()
-            self._tokens = self._kept()
+            self._storage.clear_texts()
+            self._tokens = self._storage.tokens(self._encoder.dimension)
             return None
-        index = self._index if self._index is not None else self._opened()
-        known = set(index.keys) if index is not None else set()
-        if known != texts.keys() if exactly else not known >= texts.keys():
+        index = self._index or self._opened()
+        indexed = set(index.keys) if index else set()
+        if indexed != texts.keys() if exactly else not indexed >= texts.keys():
             index = self._built(texts)
         self._index = index
         return index
 
-    def forget(self) -> None:
-        """Let go of the memory; the files stay."""
+    def release(self) -> None:
+        """Drop the index from memory; the files stay."""
         self._index = None
 
-    def _kept(self) -> TokenStore:
-        return self._home.tokens(self._settings.encoder.dimension)
-
     def _opened(self) -> PlaidIndex | None:
-        folder = self._home.index
+        folder = self._storage.index
         if folder is None:
             return None
         try:
@@ -124,22 +121,21 @@ class TextIndex:
             return None
 
     def _built(self, texts: Mapping[str, str]) -> PlaidIndex:
-        lost = self.missing(texts)
-        encode(self._settings.encoder, lost, self._tokens, progress=False)
+        encoder = self._encoder
+        encode(encoder, self.missing(texts), self._tokens, progress=False)
         keys = sorted(texts)
         vectors, lengths = self._tokens.arrange(keys)
-
-        def write(folder: Path) -> None:
-            build(
+        logger.info("building a PLAID index of %d texts", len(keys))
+        folder = self._storage.replace_index(
+            lambda folder: build(
                 folder,
                 keys,
                 [texts[key] for key in keys],
                 vectors,
                 lengths,
-                checkpoint=str(self._settings.encoder.folder),
-                passage_length=self._settings.encoder.passage_length,
-                bits=self._settings.bits,
+                checkpoint=str(encoder.folder),
+                passage_length=encoder.passage_length,
+                bits=self._bits,
             )
-
-        logger.info("building a PLAID index of %d texts", len(keys))
-        return PlaidIndex(self._home.replace_index(write))
+        )
+        return PlaidIndex(folder)

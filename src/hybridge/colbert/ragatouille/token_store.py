@@ -1,4 +1,4 @@
-"""Token vectors on disk, so that a text is encoded once and an index is built without its model."""
+"""Token vectors on disk: a text is encoded once, and an index is built without its model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Segment:
-    """A file of float16 vectors, and another that says whose they are."""
+    """A file of float16 vectors, and a JSON file with the texts' keys and lengths."""
 
     path: Path
     keys: list[str]
@@ -38,11 +38,10 @@ class _Segment:
 class TokenStore:
     """The token vectors of texts, in half precision, under a key for each text.
 
-    What is found damaged is left out: vectors can be computed again. One object may write at a
-    time.
+    Damaged files are skipped: vectors can be computed again. One object may write at a time.
 
     Args:
-        folder: where the files are.
+        folder: of the files.
         dimension: the length of a vector.
     """
 
@@ -50,23 +49,23 @@ class TokenStore:
         self._folder = folder
         self._dimension = dimension
         self._segments: list[_Segment] = []
-        self._places: dict[str, tuple[_Segment, int]] = {}
+        self._rows: dict[str, tuple[_Segment, int]] = {}
         for description in sorted(folder.glob("*.json")):
             self._read(description)
         self._sweep()
 
     def __contains__(self, key: str) -> bool:
-        return key in self._places
+        return key in self._rows
 
     def append(self, keys: Sequence[str], vectors: Iterable[Vectors | NDArray[np.float16]]) -> None:
-        """Keep the vectors of some more texts, written as they come.
+        """Write the vectors of further texts as they come.
 
         Args:
             keys: the texts' keys.
             vectors: an array a text, shape (tokens, dimension).
 
         Raises:
-            StoreError: they cannot be written; nothing was kept.
+            StoreError: they cannot be written; the store is as it was.
         """
         path = self._folder / f"{uuid.uuid4().hex}.f16"
         with replace_file(path) as file:
@@ -80,42 +79,44 @@ class TokenStore:
         self._read(path.with_suffix(".json"))
 
     def take(self, other: TokenStore) -> None:
-        """Move all vectors of another store here; it is empty afterwards.
+        """Move all vectors of another store here.
 
         Raises:
             StoreError: they cannot be moved.
         """
-        found = [segment.path for segment in other._segments]
-        other._segments, other._places = [], {}
-        for path in found:
-            description = path.with_suffix(".json")
+        segments = other._segments
+        other._segments, other._rows = [], {}
+        for segment in segments:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                for each in (path, description):  # whose they are last, so none is without them
-                    each.rename(self._folder / each.name)
+                # The description last, so that it is never without its vectors.
+                for path in (segment.path, segment.description):
+                    path.rename(self._folder / path.name)
             except OSError as error:
-                raise StoreError(f"cannot move {path} to {self._folder}: {error}") from error
-            self._read(self._folder / description.name)
+                raise StoreError(
+                    f"cannot move {segment.path} to {self._folder}: {error}"
+                ) from error
+            self._read(self._folder / segment.description.name)
 
     def arrange(self, keys: Sequence[str]) -> tuple[NDArray[np.float16], list[int]]:
-        """Keep the vectors of these texts alone, one text after another in this order.
+        """Reduce the store to these texts, one after another in this order.
 
         Args:
-            keys: of texts that are here.
+            keys: of stored texts.
 
         Returns:
-            All vectors, shape (tokens, dimension), which are in a file; how many each text has.
+            All vectors, shape (tokens, dimension), mapped from a file; how many each text has.
         """
         if len(self._segments) != 1 or self._segments[0].keys != list(keys):
-            self.append(keys, (self._rows(key) for key in keys))
+            self.append(keys, (self._vectors(key) for key in keys))
             del self._segments[:-1]
-            self._places = {key: self._places[key] for key in keys}
+            self._rows = {key: self._rows[key] for key in keys}
             self._sweep()
         segment = self._segments[0]
         return segment.vectors, np.diff(segment.starts).tolist()
 
-    def _rows(self, key: str) -> NDArray[np.float16]:
-        segment, row = self._places[key]
+    def _vectors(self, key: str) -> NDArray[np.float16]:
+        segment, row = self._rows[key]
         return segment.vectors[segment.starts[row] : segment.starts[row + 1]]
 
     def _read(self, description: Path) -> None:
@@ -133,15 +134,15 @@ class TokenStore:
             return
         segment = _Segment(path, keys, starts, vectors)
         self._segments.append(segment)
-        self._places.update((key, (segment, row)) for row, key in enumerate(keys))
+        self._rows.update((key, (segment, row)) for row, key in enumerate(keys))
 
     def _sweep(self) -> None:
-        """Delete the files that nobody needs any more."""
-        wanted = {path for each in self._segments for path in (each.path, each.description)}
+        """Delete the files of no segment."""
+        used = {path for each in self._segments for path in (each.path, each.description)}
         if self._folder.is_dir():
             try:
                 for path in self._folder.iterdir():
-                    if path not in wanted:
+                    if path not in used:
                         path.unlink()
             except OSError as error:
                 raise StoreError(f"cannot tidy {self._folder}: {error}") from error

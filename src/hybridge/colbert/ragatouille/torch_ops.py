@@ -1,11 +1,12 @@
 """colbert-ai's four C++ functions, in torch and numpy.
 
-Theirs are compiled while the program runs, by g++ and ninja, in half a minute each. These give the
-same numbers in about the same time, so nothing is compiled here and no compiler is needed. The
-names of functions and arguments are colbert-ai's.
+colbert-ai compiles them at run time, by g++ and ninja, in half a minute each. These give the same
+numbers in about the same time without a compiler. The names of functions and arguments are
+colbert-ai's: `pids` are passages; `lengths` (or `doclens`) and `offsets` hold the number of token
+rows of each of all passages, and where they begin; `codes` holds each token's centroid.
 
-What is only picked up and put together is numpy's business: torch shares such a step among threads
-that wait for each other, and on a busy machine the waiting takes several times as long as the step.
+numpy does what only picks rows up and joins them: torch shares such a step among threads that wait
+for each other, which on a busy machine takes several times as long as the step.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..max_sim import segmented_max_sim
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,10 +32,7 @@ _FAR = -9999.0
 
 
 def install() -> None:
-    """Give colbert-ai these functions, for as long as the process runs.
-
-    What it has compiled already it keeps.
-    """
+    """Replace colbert-ai's functions for the rest of the process, unless already compiled."""
     from colbert.modeling.colbert import ColBERT
     from colbert.search.index_storage import IndexScorer
     from colbert.search.strided_tensor import StridedTensor
@@ -52,31 +52,14 @@ def install() -> None:
 
 
 def segmented_maxsim(scores: Tensor, lengths: Tensor) -> Tensor:
-    """The sum, over a query's tokens, of the best score in each passage, 0 at least.
-
-    Args:
-        scores: shape (tokens of all passages, tokens of the query).
-        lengths: how many of those tokens each passage has.
-
-    Returns:
-        Shape (passages,).
-    """
+    """Return `segmented_max_sim` of tensors."""
     import torch
 
-    passages = torch.repeat_interleave(lengths)[:, None].expand_as(scores)
-    best = scores.new_zeros(len(lengths), scores.shape[1])
-    return best.scatter_reduce_(0, passages, scores, "amax").sum(1)
+    return torch.from_numpy(segmented_max_sim(scores.numpy(), lengths.numpy()))
 
 
 def segmented_lookup(packed: Tensor, pids: Tensor, lengths: Tensor, offsets: Tensor) -> Tensor:
-    """The rows of some passages, one passage after another.
-
-    Args:
-        packed: the rows of all passages.
-        pids: the passages; where their rows are is said by what follows.
-        lengths: how many rows each of them has.
-        offsets: where they begin.
-    """
+    """Return the rows of passages from `packed`, by the passages' own lengths and offsets."""
     import torch
 
     rows = _rows(offsets.numpy(), lengths.numpy())
@@ -96,29 +79,26 @@ def decompress_residuals(
     dim: int,
     nbits: int,
 ) -> Tensor:
-    """The token vectors of some passages: their centroids, and what their residuals stand for.
+    """Return the token vectors of passages: their centroids plus their residuals.
 
     Args:
         pids: the passages.
-        lengths: how many tokens each of all passages has.
-        offsets: where their tokens begin.
-        bucket_weights: what an index of `nbits` bits stands for.
-        reversed_bit_map: a byte of residuals with each index's bits in their proper order.
-        bucket_weight_combinations: the indices in such a byte.
+        lengths: of all passages.
+        offsets: of all passages.
+        bucket_weights: the value of each index of `nbits` bits.
+        reversed_bit_map: a byte of residuals → the byte with each index's bits reversed.
+        bucket_weight_combinations: such a byte → its indices.
         binary_residuals: shape (tokens, dim * nbits / 8).
-        codes: each token's centroid.
+        codes: shape (tokens,).
         centroids: shape (centroids, dim).
         dim: the length of a vector.
         nbits: bits of a residual.
-
-    Returns:
-        Shape (tokens of these passages, dim).
     """
     import torch
 
     passages = pids.numpy()
     rows = _rows(offsets.numpy()[passages], lengths.numpy()[passages])
-    # What each byte stands for.
+    # The values of each byte.
     weights = bucket_weights.numpy()[bucket_weight_combinations.numpy()[reversed_bit_map.numpy()]]
     vectors = weights.take(binary_residuals.numpy().take(rows, axis=0), axis=0).reshape(-1, dim)
     vectors += centroids.numpy().take(codes.numpy().take(rows), axis=0)
@@ -134,19 +114,10 @@ def filter_pids(
     idx: Tensor,
     nfiltered_docs: int,
 ) -> Tensor:
-    """A quarter of `nfiltered_docs` passages: the best, by their tokens' centroids alone.
+    """Return a quarter of `nfiltered_docs` passages: the best by their centroids alone.
 
-    Args:
-        pids: the passages.
-        centroid_scores: shape (centroids, tokens of the query).
-        codes: each token's centroid.
-        doclens: how many tokens each of all passages has.
-        offsets: where their tokens begin.
-        idx: which centroids count in a first round, which keeps `nfiltered_docs` passages.
-        nfiltered_docs: four times as many as are returned.
-
-    Returns:
-        The passages, the best first.
+    A first round counts the centroids in `idx` alone and keeps `nfiltered_docs` passages.
+    `centroid_scores` has the shape (centroids, tokens of the query).
     """
     import torch
 
@@ -174,7 +145,7 @@ def filter_pids(
 
 
 def _rows(offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places from each offset on, as many as its length says, one after another."""
+    """Return the row numbers of runs that begin at `offsets` and have `lengths` rows."""
     shift = offsets - lengths.cumsum() + lengths
     rows: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(shift, lengths)
     return rows

@@ -12,7 +12,7 @@ from llama_index.core.schema import BaseNode, QueryBundle
 
 import hybridge
 from hybridge import HybridIndex
-from hybridge.interop import SearchConfig
+from hybridge.interop import FutureIndex, SearchConfig
 
 from .base import CoreRetriever
 from .indexes import attached, index_of, index_of_nodes
@@ -148,7 +148,8 @@ class HybridgeRetriever(CoreRetriever):
             TypeError: an unknown option.
             HybridgeError: it is over another store, or the model is not its own.
         """
-        cls._check_options(**options)
+        own = getattr(getattr(index, "vector_store", None), "index", None)
+        cls(own if isinstance(own, HybridIndex) else FutureIndex(), **options)
         searched = index_of(index, embed_model)
         return cls(searched, **{"object_map": index._object_map, **options})
 

@@ -1,0 +1,135 @@
+"""Who may use an index's store at a moment: many readers or one writer, in one process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock
+
+from ..errors import ClosedError
+from ..filters import FieldCheck, Filter
+from ..forking import check_process
+from .storage import Storage
+
+__all__ = ["IndexLock", "ReadWriteLock"]
+
+
+class IndexLock:
+    """The lock of an open index, for the process that opened it: many readers, or one writer.
+
+    In a forked child every method refuses before it takes a lock, for the child has neither the
+    threads that would release the locks nor those that the engine works with.
+
+    Args:
+        storage: where the store is.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._process = os.getpid()
+        self._lock = ReadWriteLock()
+        self._writer = Lock()
+        self.fields = FieldCheck(f"the index ({storage.place})")
+        self.closed = False
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a fork of the one that opened the index."""
+        return os.getpid() != self._process
+
+    def check(self) -> None:
+        """Check that the index can be used.
+
+        Raises:
+            ForkedError: another process opened it.
+            ClosedError: it was closed.
+        """
+        if os.getpid() == self._process and not self.closed:
+            return
+        check_process(self._process, f"the index ({self._storage.place})", self._storage.elsewhere)
+        raise ClosedError(
+            f"the index ({self._storage.place}) was closed: open it again with HybridIndex.open, "
+            "or attach to it again"
+        )
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep other writers out, while searches go on."""
+        self.check()
+        with self._writer:
+            self.check()
+            yield
+
+    @contextmanager
+    def reading(self, where: Filter | None = None) -> Iterator[None]:
+        """Hold the store still for a search by this filter."""
+        self.check()
+        store = self._storage.store
+        if where is not None and not store.is_prepared(where):
+            with self.writing():
+                store.prepare(where)
+        with self._lock.read():
+            self.check()
+            if where is not None:
+                self.fields.look(where, store.some)
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep everybody else out."""
+        self.check()
+        with self._lock.write():
+            self.check()
+            yield
+
+
+class ReadWriteLock:
+    """Shared by readers, exclusive for a writer; a waiting writer goes before new readers.
+
+    Neither side may be taken twice by one thread.
+
+    >>> lock = ReadWriteLock()
+    >>> with lock.read():
+    ...     pass
+    >>> with lock.write():
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._readers = 0
+        self._writing = False
+        self._writers_waiting = 0
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Hold the lock together with other readers."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._writing and not self._writers_waiting)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._readers -= 1
+                if not self._readers:
+                    self._changed.notify_all()
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Hold the lock alone."""
+        with self._changed:
+            self._writers_waiting += 1
+            try:
+                self._changed.wait_for(lambda: not self._writing and not self._readers)
+                self._writing = True
+            finally:  # also when Ctrl-C ends the wait: readers would wait for this writer for ever
+                self._writers_waiting -= 1
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()

@@ -1,0 +1,259 @@
+"""The stages of an open index: opened, and encoded for together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from numpy.typing import ArrayLike
+
+from ..colbert.joint import JointEncoder, joint_encoder
+from ..errors import EncoderMismatchError, InvalidInputError
+from ..passages import JSON
+from ..stages.dense import Dense
+from ..stages.kinds import stage_class
+from ..stages.late_interaction import LateInteraction, OpenLateInteraction
+from ..stages.record import StageRecord
+from ..stages.stage import OpenStage, Stage
+from ..stages.vector import OpenVectorStage, VectorStage
+from ..vectors.store import VectorStore
+from .manifest import Manifest
+from .storage import Storage
+
+__all__ = ["IndexStageStorage", "OpenStages", "record_of", "restored_stages"]
+
+
+class IndexStageStorage:
+    """An index's storage, as one of its stages uses it: a `StageStorage`.
+
+    Args:
+        storage: the index's.
+        name: the stage's.
+    """
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage = storage
+        self.name = name
+        self.vector = self._record.vector
+
+    @property
+    def _record(self) -> StageRecord:
+        return self._storage.manifest.stage(self.name)
+
+    @property
+    def store(self) -> VectorStore:
+        return self._storage.store
+
+    @property
+    def place(self) -> str:
+        return self._storage.place
+
+    @property
+    def is_shared(self) -> bool:
+        return self._storage.is_shared
+
+    @property
+    def generation(self) -> str:
+        return self._storage.generation
+
+    @property
+    def file(self) -> Path | None:
+        folder = self._storage.derived
+        stem = "bm25" if self.name == "bm25" else f"stage-{quote(self.name, safe='')}"
+        return None if folder is None else folder / f"{stem}.npz"
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        return self._record.state
+
+    def save_state(self, **state: JSON) -> None:
+        record = replace(self._record, state={**self._record.state, **state})
+        self._storage.save_manifest(self._storage.manifest.with_stage(record))
+
+    def reload_manifest(self) -> bool:
+        return self._storage.reload_manifest()
+
+    def mark_derived_stale(self) -> None:
+        self._storage.mark_derived_stale()
+
+
+K = TypeVar("K", bound=Stage)
+
+
+class OpenStages:
+    """The stages of an open index, by name, in their order.
+
+    Args:
+        storage: of the index.
+        definitions: what its manifest says its stages are.
+    """
+
+    def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
+        self._storage = storage
+        self.definitions = {stage.name: stage for stage in definitions}
+        self.opened = {
+            stage.name: stage.open(IndexStageStorage(storage, stage.name)) for stage in definitions
+        }
+        self._pair()
+
+    def _pair(self) -> None:
+        """Find the stages that one pass of one model encodes for."""
+        self.joint: dict[str, tuple[str, JointEncoder]] = {}
+        taken: set[str] = set()
+        for late in self.definitions.values():
+            if not isinstance(late, LateInteraction):
+                continue
+            for dense in self.definitions.values():
+                if not isinstance(dense, Dense) or dense.name in self.joint | dict.fromkeys(taken):
+                    continue
+                both = joint_encoder(dense.encoder, late.encoder)
+                if both is not None and late.name not in taken:
+                    self.joint[dense.name] = late.name, both
+                    taken.add(late.name)
+
+    def __iter__(self) -> Iterator[OpenStage]:
+        return iter(self.opened.values())
+
+    @property
+    def finding(self) -> list[OpenStage]:
+        """The stages that find candidates."""
+        return [self.opened[name] for name, stage in self.definitions.items() if stage.finds]
+
+    @property
+    def late(self) -> list[OpenLateInteraction]:
+        """The stages that score the candidates of the others."""
+        return [stage for stage in self if isinstance(stage, OpenLateInteraction)]
+
+    @property
+    def with_vectors(self) -> list[VectorStage]:
+        """The definitions of those whose vectors are encoded before they are written."""
+        return [stage for stage in self.definitions.values() if isinstance(stage, VectorStage)]
+
+    def first(self, kind: type[K]) -> K:
+        """Return the first stage of a kind.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        for stage in self.definitions.values():
+            if isinstance(stage, kind):
+                return stage
+        raise InvalidInputError(
+            f"this index has no {kind.__name__} stage; its stages are "
+            f"{', '.join(map(repr, self.definitions))}: add one with add_stage"
+        )
+
+    def add(self, stage: Stage, opened: OpenStage) -> None:
+        """Take in one more stage."""
+        self.definitions = {**self.definitions, stage.name: stage}
+        self.opened = {**self.opened, stage.name: opened}
+        self._pair()
+
+    def remove(self, name: str) -> None:
+        """Forget a stage."""
+        self.definitions = {key: each for key, each in self.definitions.items() if key != name}
+        self.opened = {key: each for key, each in self.opened.items() if key != name}
+        self._pair()
+
+    def encoded_vectors(self, vectors: Any, count: int) -> dict[str, Sequence[Any]]:
+        """Return vectors of `count` queries that the caller has, as the stages compare them.
+
+        Args:
+            vectors: those of the first dense stage, or a mapping, stage to vectors; None for none.
+            count: how many queries there are.
+
+        Raises:
+            InvalidInputError: a name of no such stage, or vectors that are not valid.
+        """
+        named = self.by_name(vectors)
+        found = {}
+        for name, rows in named.items():
+            stage = self.opened[name]
+            assert isinstance(stage, OpenVectorStage)
+            found[name] = stage.encoded(rows, count)
+        return found
+
+    def by_name(self, vectors: ArrayLike | Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return vectors that the caller has by the name of their stage.
+
+        Raises:
+            InvalidInputError: a name of no stage that keeps vectors of an encoder.
+        """
+        if vectors is None:
+            return {}
+        if not isinstance(vectors, Mapping):
+            return {self.first(Dense).name: vectors}
+        names = [stage.name for stage in self.with_vectors]
+        if unknown := vectors.keys() - set(names):
+            raise InvalidInputError(
+                f"vectors are for the stages {sorted(unknown)}, but those that have an encoder are "
+                f"{names}"
+            )
+        return dict(vectors)
+
+    def encode(
+        self, stages: Sequence[OpenStage], queries: list[str], known: Mapping[str, Sequence[Any]]
+    ) -> list[Sequence[Any]]:
+        """Return the queries as each stage compares them, read once where two share a model.
+
+        Args:
+            stages: some of these, or BM25 with other parameters.
+            queries: none of them blank.
+            known: those that are encoded already, by stage.
+        """
+        made = dict(known)
+        names = {stage.name for stage in stages}
+        for dense, (late, encoder) in self.joint.items():
+            if {dense, late} <= names and not {dense, late} & made.keys():
+                rows = encoder.encode_queries(queries)
+                for name, some in ((dense, rows[0]), (late, rows[1])):
+                    opened = self.opened[name]
+                    assert isinstance(opened, OpenVectorStage)
+                    made[name] = opened.encoded(some, len(queries))
+        return [
+            made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages
+        ]
+
+
+def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
+    """Return what the manifest keeps of a new stage.
+
+    Args:
+        stage: the definition.
+        vector: the name of its vectors in the store; None for the stage's.
+    """
+    name = stage.name if vector is None else vector
+    return StageRecord(stage.name, stage.kind, stage.identity, stage.to_config(), name, stage.state)
+
+
+def restored_stages(manifest: Manifest, given: Mapping[str, Any], place: str) -> list[Stage]:
+    """Return the definitions of an index's stages.
+
+    Args:
+        manifest: the index's.
+        given: what the caller passed for stages: a definition, or what it is made of, by name.
+        place: the index's, for messages.
+
+    Raises:
+        EncoderMismatchError: one was made with another encoder, or has to be passed.
+        InvalidInputError: a name of no stage.
+    """
+    names = [record.name for record in manifest.stages]
+    if unknown := given.keys() - set(names):
+        raise InvalidInputError(f"{place} has no stage {min(unknown)!r}: its stages are {names}")
+    classes = {record.name: stage_class(record.kind) for record in manifest.stages}
+    restored: dict[str, Stage] = {}
+    # Those that only score come last: they may share the encoder of one that finds.
+    for record in sorted(manifest.stages, key=lambda record: not classes[record.name].finds):
+        before = list(restored.values())
+        stage = classes[record.name].restored(record, given.get(record.name), before)
+        if stage.identity != record.identity:
+            raise EncoderMismatchError(
+                f"{place} was made with the encoder {record.identity!r}, not {stage.identity!r}: "
+                "open it with that one, or make a new index with this one"
+            )
+        restored[record.name] = stage
+    return [restored[name] for name in names]

@@ -1,0 +1,236 @@
+"""One stage of an index on its own: a retriever that can score, and by tokens also rerank."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
+from ..errors import InvalidInputError
+from ..filters import as_filter
+from ..passages import Hit, Passage
+from ..protocols import Vectors, Where
+from ..reranking import check_candidates, reordered
+from ..stages.vector import OpenVectorStage
+from ..vectors.options import DenseVectors, Distance
+from ..vectors.store import check_vectors
+from .lock import IndexLock
+from .open_stages import OpenStages
+from .search import run_batched, single_stage_hits
+from .storage import Storage
+
+__all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
+
+
+class _Index(Protocol):
+    """The parts of an open index that its stages alone need."""
+
+    _storage: Storage
+    _lock: IndexLock
+    _stages: OpenStages
+
+
+class StageRetriever:
+    """A search of an index by one stage alone, as in `HybridIndex.stages` and `HybridIndex.bm25`.
+
+    Args:
+        index: the index, kept open as long as this is in use.
+        name: of one of its stages.
+    """
+
+    def __init__(self, index: _Index, name: str) -> None:
+        self._index = index
+        self._stage = index._stages.opened[name]
+        self._vector = index._storage.manifest.stage(name).vector
+        self._store = index._storage.store
+        self._lock = index._lock
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._index, self.name)
+
+    @property
+    def name(self) -> str:
+        """The stage's name in traces."""
+        return self._stage.name
+
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each query; arguments as for `HybridIndex.search`."""
+        least = self._index._storage.manifest.depth
+        depth = max(check_k(k), least if depth is None else check_count(depth, "depth"))
+        chosen = as_filter(where)
+
+        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+            with self._lock.reading(chosen):
+                return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
+
+        self._lock.check()
+        asked = check_queries(queries)
+        return run_batched(
+            asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
+        )
+
+    async def asearch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        depth: int | None = None,
+    ) -> list[list[Hit]]:
+        """`search` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.search, queries, k, where=where, depth=depth)
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """Return the passages of these ids, None for an id that is not there."""
+        points = [self._store.point(id_) for id_ in check_ids(ids)]
+        with self._lock.reading():
+            found = self._store.get(points)
+        return [found.get(point) for point in points]
+
+    def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
+        """The stage's exact score of each of `ids[i]` for `queries[i]`.
+
+        Raises:
+            InvalidInputError: an id that is not in the index, or not one list of ids a query.
+        """
+        asked = check_queries(queries)
+        wanted = [check_ids(some) for some in ids]
+        check_aligned(asked, wanted, "ids")
+        points = {id_: self._store.point(id_) for some in wanted for id_ in some}
+        encoded = self._stage.encode(asked) if asked else []
+        with self._lock.reading():
+            _check_there(points, self._store.existing(list(points.values())))
+            searched = self._stage.begin(encoded)
+            scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
+        return [
+            [by_point[points[id_]] for id_ in some]
+            for some, by_point in zip(wanted, scores, strict=True)
+        ]
+
+
+def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
+    for id_, point in points.items():
+        if point not in existing:
+            raise InvalidInputError(f"there is no passage {id_!r} in this index")
+
+
+class DenseRetriever(StageRetriever):
+    """A dense stage, whose vectors can be searched for and read as well: `HybridIndex.dense`."""
+
+    _stage: OpenVectorStage
+
+    @property
+    def _kind(self) -> DenseVectors:
+        kind = self._store.options.vectors[self._vector]
+        assert isinstance(kind, DenseVectors)
+        return kind
+
+    @property
+    def distance(self) -> Distance:
+        """How vectors are compared: ``"cosine"`` or ``"dot"``."""
+        return self._kind.distance
+
+    def search_vectors(
+        self, vectors: ArrayLike, k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The best `k` passages for each vector, best first, ties by id.
+
+        Args:
+            vectors: shape (searches, dimension), as the index's encoder makes of queries.
+            k: how many passages a search gets at most.
+            where: only passages that pass this filter.
+
+        Raises:
+            InvalidInputError: another shape, a number that is not finite, or a bad `k` or filter.
+        """
+        matrix = np.asarray(vectors)
+        count = len(matrix) if matrix.ndim else 0
+        encoded = self._stage.encoded(matrix, count)
+        k, chosen = check_k(k), as_filter(where)
+        with self._lock.reading(chosen):
+            if not count:
+                return []
+            return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The vectors of passages as the index keeps them: of length 1 where it compares cosines.
+
+        Returns:
+            shape (len(ids), dimension), float32.
+
+        Raises:
+            InvalidInputError: an id that is not in the index.
+        """
+        wanted = check_ids(ids)
+        points = {id_: self._store.point(id_) for id_ in wanted}
+        with self._lock.reading():
+            found = self._store.vectors(self._vector, list(points.values()))
+        _check_there(points, found)
+        rows = [found[points[id_]] for id_ in wanted]
+        return check_vectors(rows, len(wanted), self._kind.dimension)
+
+
+class LateReranker(StageRetriever):
+    """Late interaction by an index's token vectors alone: `HybridIndex.late_interaction`.
+
+    As a retriever it compares every passage; as a reranker, the candidates of any retriever whose
+    passages are in the index. No passage is encoded.
+    """
+
+    def rerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """Each query's candidates by MaxSim, ties by id.
+
+        To a blank query all are alike; a blank passage gets the lowest score of its list.
+
+        Args:
+            queries: questions.
+            candidates: one list of hits a question, in any order.
+            k: how many to return at most; None for all.
+
+        Raises:
+            InvalidInputError: a candidate that is not in the index, or not one list a query.
+        """
+        asked, given = check_candidates(queries, candidates, k)
+        written = [at for at, query in enumerate(asked) if query.strip()]
+        scores = [[0.0] * len(hits) for hits in given]
+        ids = [[hit.passage.id for hit in given[at]] for at in written]
+        found = self.score([asked[at] for at in written], ids)
+        for at, some in zip(written, found, strict=True):
+            scores[at] = _blanks_last(given[at], some)
+        return [
+            reordered(self.name, hits, some, k) for hits, some in zip(given, scores, strict=True)
+        ]
+
+    async def arerank(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[Sequence[Hit]],
+        k: int | None = None,
+    ) -> list[list[Hit]]:
+        """`rerank` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.rerank, queries, candidates, k)
+
+
+def _blanks_last(hits: Sequence[Hit], scores: Sequence[float]) -> list[float]:
+    written = [bool(hit.passage.text.strip()) for hit in hits]
+    lowest = min(compress(scores, written), default=0.0)
+    return [
+        score if is_written else lowest for score, is_written in zip(scores, written, strict=True)
+    ]

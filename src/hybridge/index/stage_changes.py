@@ -1,0 +1,246 @@
+"""Adding a stage to an index that holds passages, and removing one.
+
+A stage that is being added is kept in the manifest as pending, and its vectors in the store, from
+the first step on. Searches leave it out until the last step makes it one of the index's stages. So
+an interrupted change leaves the index as it was, and the same call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ..arguments import check_share
+from ..errors import InvalidInputError
+from ..iteration import progress_over
+from ..passages import Passage
+from ..stages.record import StageRecord
+from ..stages.stage import OpenStage, Stage
+from ..stages.vector import VectorStage
+from ..vectors.store import Rows
+from .lock import IndexLock
+from .manifest import Manifest
+from .open_stages import IndexStageStorage, OpenStages, record_of
+from .storage import Storage
+from .writer import IndexWriter, encode_now
+
+__all__ = ["add_stage", "remove_stage"]
+
+_BATCH = 256  # passages encoded in one go
+
+
+def add_stage(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    writer: IndexWriter,
+    stage: Stage,
+    *,
+    weight: float | None,
+    progress: bool | None,
+) -> None:
+    """Add a stage to an index; arguments as for `HybridIndex.add_stage`, and its parts."""
+    share = None if weight is None else check_share(weight, "weight")
+    _check_weight(stage, share)
+    writer.validate(())
+    with lock.turn():
+        complete = _started(storage, stages, writer, stage)
+    fill = _Filling(storage, lock, stages, writer, complete)
+    if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
+        fill.each_in_turn(progress)
+    with lock.turn():
+        opened = fill.finish(progress)
+        manifest = storage.manifest
+        assert manifest.pending is not None
+        weights = manifest.weights
+        if complete.finds:
+            weights = _with_weight(weights, complete.name, share)
+        storage.store.flush()
+        with lock.writing():
+            added = [*manifest.stages, manifest.pending]
+            storage.save_manifest(replace(manifest, stages=added, weights=weights, pending=None))
+            stages.add(complete, opened)
+
+
+def remove_stage(
+    storage: Storage, lock: IndexLock, stages: OpenStages, writer: IndexWriter, name: str
+) -> None:
+    """Remove a stage from an index; arguments as for `HybridIndex.remove_stage`, and its parts."""
+    writer.validate(())
+    with lock.turn():
+        _check_own(storage)
+        manifest = storage.manifest
+        record = next((each for each in _all(manifest) if each.name == name), None)
+        if record is None:
+            raise InvalidInputError(
+                f"there is no stage {name!r} in this index: its stages are "
+                f"{[each.name for each in _all(manifest)]}"
+            )
+        weights = {other: weight for other, weight in manifest.weights.items() if other != name}
+        if not weights:
+            raise InvalidInputError(
+                f"{name!r} is the only stage that finds candidates: add another one first"
+            )
+        if not any(weights.values()):
+            weights = dict.fromkeys(weights, 1 / len(weights))
+        if manifest.pending == record:
+            changed = replace(manifest, pending=None)
+        else:
+            kept = [each for each in manifest.stages if each.name != name]
+            changed = replace(manifest, stages=kept, weights=weights)
+        file = IndexStageStorage(storage, name).file
+        with writer.changing():
+            # First the manifest: on opening, the store drops the vectors that it does not name.
+            vectors = dict(manifest.store.vectors)
+            has_vectors = vectors.pop(record.vector, None) is not None
+            storage.save_manifest(replace(changed, store=replace(manifest.store, vectors=vectors)))
+            stages.remove(name)
+            if has_vectors:
+                storage.store.remove_vectors(record.vector)
+            if file is not None:
+                file.unlink(missing_ok=True)
+        storage.store.flush()
+
+
+def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
+    """The stage, completed and pending: the manifest knows it, the store has room for it."""
+    _check_own(storage)
+    if stage.name in stages.definitions:
+        raise InvalidInputError(
+            f"there is a stage {stage.name!r} already: give this one another name=, or remove that "
+            "one first"
+        )
+    others = [*stages.definitions.values(), stage]
+    complete = stage.within(others, served=storage.is_served)
+    record, pending = record_of(complete), storage.manifest.pending
+    if pending is not None:
+        given, own = (replace(each, state={}) for each in (record, pending))
+        if given != own:
+            raise InvalidInputError(
+                f"the stage {pending.name!r} was not added to the end: add it again as it was, "
+                "which goes on where that stopped, or remove it with "
+                f"remove_stage({pending.name!r})"
+            )
+        return complete
+    store = storage.manifest.store
+    if complete.vectors is not None:
+        store = replace(store, vectors={**store.vectors, record.vector: complete.vectors})
+    with writer.changing():
+        storage.save_manifest(replace(storage.manifest, store=store, pending=record))
+        if complete.vectors is not None:
+            storage.store.add_vectors(record.vector, complete.vectors)
+    return complete
+
+
+class _Filling:
+    """The vectors of a pending stage, for the passages that have none."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        lock: IndexLock,
+        stages: OpenStages,
+        writer: IndexWriter,
+        stage: Stage,
+    ) -> None:
+        self._storage = storage
+        self._lock = lock
+        self._writer = writer
+        self._stage = stage
+        self._stage_storage = IndexStageStorage(storage, stage.name)
+        self._done: set[int] = set()  # a passage without tokens never has a vector
+
+    def each_in_turn(self, progress: bool | None) -> None:
+        """Encode and write page by page, with room for other writes in between."""
+        assert isinstance(self._stage, VectorStage)
+        for page in self._pages(progress):
+            rows = encode_now(self._stage, page)
+            with self._lock.turn():
+                self._write(page, rows)
+
+    def finish(self, progress: bool | None) -> OpenStage:
+        """Fill what is left while other writes wait, and return the stage, opened."""
+        stage, storage = self._stage, self._storage
+        if isinstance(stage, VectorStage):
+            for page in self._pages(progress=False):
+                self._write(page, encode_now(stage, page))
+            return stage.open(self._stage_storage)
+        opened = stage.open(self._stage_storage)
+        everything = (passage for page in storage.store.pages() for passage in page)
+        self._writer.in_steps(opened.learn(everything, storage.store.count()))
+        if stage.vectors is not None:
+            for page in self._pages(progress):
+                self._write(page, opened.prepare(page).rows)
+            self._writer.in_steps(opened.refresh(exactly=True))
+        return opened
+
+    def _pages(self, progress: bool | None) -> Iterator[list[Passage]]:
+        """The passages that still have no vector, each once."""
+        store, vector = self._storage.store, self._stage_storage.vector
+        pages = store.lacking(vector)
+
+        def passages() -> Iterator[Passage]:
+            while True:
+                with self._lock.reading():
+                    page = next(pages, None)
+                if page is None:
+                    return
+                yield from (each for each in page if store.point(each.id) not in self._done)
+
+        batch: list[Passage] = []
+        name = self._stage.name
+        for passage in progress_over(passages(), f"Adding {name}", "passage", progress):
+            batch.append(passage)
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _write(self, passages: list[Passage], rows: Rows | None) -> None:
+        """Write the vectors of those of the passages that still have these texts."""
+        assert rows is not None
+        store = self._storage.store
+        points = [store.point(passage.id) for passage in passages]
+        with self._writer.changing():
+            stored = store.get(points)
+            kept = [
+                i
+                for i, (point, passage) in enumerate(zip(points, passages, strict=True))
+                if point in stored and stored[point].text == passage.text
+            ]
+            self._done.update(points[i] for i in kept)
+            store.set_vectors(
+                self._stage_storage.vector, [points[i] for i in kept], [rows[i] for i in kept]
+            )
+
+
+def _all(manifest: Manifest) -> list[StageRecord]:
+    return [*manifest.stages, *([] if manifest.pending is None else [manifest.pending])]
+
+
+def _check_own(storage: Storage) -> None:
+    if storage.is_shared:
+        raise InvalidInputError(
+            f"the stages of {storage.place} cannot be changed, because others keep its vectors: "
+            "make your own index with HybridIndex.create"
+        )
+
+
+def _check_weight(stage: Stage, weight: float | None) -> None:
+    if not isinstance(stage, Stage):
+        raise InvalidInputError(f"add_stage takes a stage, such as Dense(...), not {stage!r}")
+    if weight is not None and not stage.finds:
+        raise InvalidInputError(
+            f"{stage.name!r} has a blend instead of a weight: it scores what other stages found"
+        )
+    if weight == 1:
+        raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
+
+
+def _with_weight(weights: Mapping[str, float], name: str, weight: float | None) -> dict[str, float]:
+    """The weights with one more, which is a share of all; equal to the others' mean for None."""
+    share = 1 / (len(weights) + 1) if weight is None else weight
+    total = sum(weights.values())
+    others = {other: each / total * (1 - share) for other, each in weights.items()}
+    return {**others, name: share}

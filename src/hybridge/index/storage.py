@@ -1,0 +1,154 @@
+"""Where an index lives: in a folder, temporary or not, or on a server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
+from ..passages import Passage
+from ..vectors.collection import connect
+from ..vectors.store import VectorStore
+from .folder import Folder
+from .manifest import Manifest
+from .read_only import ReadOnlyFolder
+from .served import Served
+
+__all__ = ["Storage", "create_storage", "open_storage"]
+
+logger = logging.getLogger(__name__)
+
+
+class Storage(Protocol):
+    """A place that keeps an index: its store, its manifest, and room for what is derived."""
+
+    store: VectorStore
+    manifest: Manifest
+    is_served: bool
+    """Whether the store is a server's, which other processes reach."""
+    is_shared: bool
+    """Whether others may write to the store without notice."""
+    is_temporary: bool
+    """Whether the place goes when it is closed, with all that is in it."""
+    is_read_only: bool
+    """Whether nothing may be written."""
+
+    @property
+    def place(self) -> str:
+        """The place's name, for people."""
+        ...
+
+    @property
+    def address(self) -> Mapping[str, str] | None:
+        """The arguments of `HybridIndex.open` in another process; None where it cannot open it."""
+        ...
+
+    @property
+    def elsewhere(self) -> str:
+        """What to do to use the index in another process, for people."""
+        ...
+
+    @property
+    def derived(self) -> Path | None:
+        """The folder of what stages derive; None where nothing outlives this object."""
+        ...
+
+    @property
+    def generation(self) -> str:
+        """The token that derived arrays must carry to be of this state of the store."""
+        ...
+
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        """The passages, each checked for what keeps this place from holding it.
+
+        To be called before anything is written or deleted, with no passages too.
+
+        Raises:
+            ReadOnlyError: nothing may be written here.
+            InvalidInputError: no such passage may.
+        """
+        ...
+
+    def mark_derived_stale(self) -> None:
+        """Make sure that what was derived so far is stale; to be called before each write."""
+        ...
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest."""
+        ...
+
+    def reload_manifest(self) -> bool:
+        """Take over the manifest as other clients left it; False where there can be none."""
+        ...
+
+    def current(self) -> VectorStore:
+        """The store with what others wrote to the place by now: this one, or one to `follow`."""
+        ...
+
+    def follow(self, store: VectorStore) -> None:
+        """Go on with what `current` returned; to be called with no search running."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the place."""
+        ...
+
+
+def create_storage(
+    path: str | Path | None,
+    url: str | None,
+    api_key: str | None,
+    collection: str,
+    manifest: Manifest,
+    *,
+    overwrite: bool,
+) -> Storage:
+    """A new storage at the place that the arguments of `HybridIndex.create` name."""
+    if url is None:
+        folder = None if path is None else Path(path).expanduser()
+        return Folder.create(folder, manifest, overwrite=overwrite)
+    _check_one_place(path)
+    client = connect(url, api_key)
+    try:
+        return Served.create(client, collection, manifest, url, api_key, overwrite=overwrite)
+    except BaseException:
+        client.close()
+        raise
+
+
+def open_storage(
+    path: str | Path | None,
+    url: str | None,
+    api_key: str | None,
+    collection: str,
+    *,
+    read_only: bool | None = None,
+) -> Storage:
+    """The storage at the place that the arguments of `HybridIndex.open` name."""
+    if url is not None:
+        _check_one_place(path)
+        client = connect(url, api_key)
+        try:
+            return Served.open(client, collection, url, api_key, read_only=bool(read_only))
+        except BaseException:
+            client.close()
+            raise
+    if path is None:
+        raise InvalidInputError("open needs the path of a folder or the url of a server")
+    folder = Path(path).expanduser()
+    if read_only:
+        return ReadOnlyFolder.open(folder)
+    try:
+        return Folder.open(folder)
+    except (IndexLockedError, ReadOnlyError) as error:
+        if read_only is not None:
+            raise
+        logger.warning("%s; it is opened for reading only", error)
+        return ReadOnlyFolder.open(folder, reason=str(error))
+
+
+def _check_one_place(path: str | Path | None) -> None:
+    if path is not None:
+        raise InvalidInputError("give either path or url: an index lives in one place")

@@ -1,0 +1,119 @@
+"""A BM25 stage: arrays in memory beside the store, or sparse vectors inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+from ..analyzer import Analyzer, AnalyzerLike
+from ..errors import InvalidInputError
+from ..lexical.parameters import BM25Parameters, check_bm25
+from ..passages import JSON
+from ..vectors.options import SparseVectors
+from .bm25_arrays import OpenBM25Arrays
+from .bm25_following import OpenFollowingBM25
+from .bm25_sparse import OpenBM25Vectors, initial_state
+from .record import StageRecord
+from .stage import Stage, StageStorage, check_stage_name
+
+__all__ = ["BM25", "Lexical", "OpenBM25"]
+
+Lexical: TypeAlias = Literal["bm25s", "qdrant"]
+OpenBM25: TypeAlias = OpenBM25Arrays | OpenBM25Vectors
+
+
+class BM25(Stage):
+    """A BM25 stage of an index.
+
+    Args:
+        analyzer: an `Analyzer`, a language, or a function from a text to its terms; None stands for
+            English.
+        name: in traces and weights.
+        lexical: ``"bm25s"`` keeps BM25 in arrays beside the store, fastest for a corpus that
+            stays; ``"qdrant"`` keeps it in the store, for one that changes or is shared. None
+            chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
+        parameters: variant, k1 and b; None for lucene, 1.2 and 0.75.
+
+    Raises:
+        InvalidInputError: an argument is not valid, or excludes another.
+
+    >>> BM25("german", name="words").analyzer(["Katzen schlafen"])
+    [['katz', 'schlaf']]
+    """
+
+    kind = "bm25"
+
+    def __init__(
+        self,
+        analyzer: AnalyzerLike = None,
+        *,
+        name: str = "bm25",
+        lexical: Lexical | None = None,
+        parameters: BM25Parameters | None = None,
+    ) -> None:
+        self.name = check_stage_name(name)
+        self.analyzer = Analyzer.of(analyzer)
+        self.parameters = BM25Parameters() if parameters is None else check_bm25(parameters)
+        if lexical is not None and lexical not in get_args(Lexical):
+            raise InvalidInputError(f"lexical must be one of {get_args(Lexical)}, not {lexical!r}")
+        own = {self.parameters.method, self.parameters.idf_method}
+        if lexical == "qdrant" and own - {"lucene", None}:
+            raise InvalidInputError(
+                f"lexical='qdrant' weighs terms as lucene does, not as {self.parameters}: "
+                "choose lexical='bm25s' for the other variants"
+            )
+        self.lexical = lexical
+
+    def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
+        if served and self.lexical == "bm25s":
+            raise InvalidInputError(
+                "lexical='bm25s' keeps BM25 in this process, where it cannot follow what others "
+                "write to the server: use lexical='qdrant'"
+            )
+        chosen: Lexical = self.lexical or ("qdrant" if served else "bm25s")
+        return type(self)(self.analyzer, name=self.name, lexical=chosen, parameters=self.parameters)
+
+    @property
+    def identity(self) -> str:
+        return "bm25"
+
+    @property
+    def vectors(self) -> SparseVectors | None:
+        return SparseVectors(idf=True) if self.lexical == "qdrant" else None
+
+    @property
+    def state(self) -> dict[str, JSON]:
+        return initial_state(self.analyzer) if self.lexical == "qdrant" else {}
+
+    def to_config(self) -> Mapping[str, JSON]:
+        return {
+            "lexical": self.lexical,
+            "analyzer": self.analyzer.to_config(),
+            "parameters": self.parameters.to_config(),
+        }
+
+    @classmethod
+    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
+        config = record.config
+        analyzer = given.analyzer if isinstance(given, BM25) else given
+        return cls(
+            Analyzer.from_config(config["analyzer"], analyzer),
+            name=record.name,
+            lexical=config["lexical"],
+            parameters=BM25Parameters.from_config(config["parameters"]),
+        )
+
+    @property
+    def nameless_part(self) -> object:
+        return self.analyzer if "callable" in self.analyzer.to_config() else None
+
+    def open(self, storage: StageStorage) -> OpenBM25:
+        if self.lexical == "qdrant":
+            return OpenBM25Vectors(storage, self.analyzer, self.parameters)
+        kind = OpenFollowingBM25 if storage.is_shared else OpenBM25Arrays
+        return kind(storage, self.analyzer, self.parameters)
+
+    def reanalyze(self, storage: StageStorage) -> None:
+        """Write the terms that are kept in the store as this analyzer writes them."""
+        if self.lexical == "qdrant":
+            OpenBM25Vectors(storage, self.analyzer, self.parameters, reanalyze=True)

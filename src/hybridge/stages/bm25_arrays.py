@@ -1,0 +1,265 @@
+"""BM25 as arrays in memory beside the store, saved with the index, following its writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analyzer import Analyzer
+from ..errors import CorruptIndexError
+from ..filters import Filter
+from ..lexical.parameters import BM25Parameters
+from ..lexical.parts import ScoreParts
+from ..lexical.postings import Postings
+from ..lexical.snapshot import Scores, Snapshot
+from ..passages import Passage
+from ..vectors.first_passing import first_passing
+from ..vectors.store import Ranking, VectorStore
+from .stage import OpenStage, Prepared, StageStorage
+
+__all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
+
+logger = logging.getLogger(__name__)
+
+_CACHED_FILTERS = 16
+
+
+class PointedId(str):
+    """A passage's id that knows its number in the store, and else is a string like any other."""
+
+    __slots__ = ("point",)
+
+    point: int
+
+
+class OpenBM25Arrays(OpenStage):
+    """BM25 by bm25s, over arrays in memory that are derived from the store.
+
+    Args:
+        storage: the index's place, as this stage uses it.
+        analyzer: what makes terms of passages and queries.
+        parameters: variant, k1 and b.
+    """
+
+    def __init__(
+        self, storage: StageStorage, analyzer: Analyzer, parameters: BM25Parameters
+    ) -> None:
+        super().__init__(storage)
+        self.analyzer = analyzer
+        self._parameters = parameters
+        self._allowed: dict[Filter, NDArray[np.bool_]] = {}
+        self._keys: dict[int, PointedId] = {}
+        self._building = Lock()
+        self._postings: Postings[PointedId] | None = self._load()
+        self._current()
+
+    def _load(self) -> Postings[PointedId] | None:
+        file = self._storage.file
+        if file is None or not file.exists():
+            return None
+        try:
+            postings = Postings[PointedId].load(file, analyzer=self.analyzer, key=self._key)
+        except CorruptIndexError as error:
+            logger.warning("%s; building it again from the passages", error)
+            return None
+        if postings.stamp != self._storage.generation:
+            logger.info("%s is older than the passages; building it again", file)
+            return None
+        return postings
+
+    def _current(self) -> Postings[PointedId]:
+        with self._building:
+            if self._postings is None:
+                self._postings, self._keys = self._derived()
+            return self._postings
+
+    def _derived(self) -> tuple[Postings[PointedId], dict[int, PointedId]]:
+        postings = Postings[PointedId](self.analyzer, self._parameters)
+        keys: dict[int, PointedId] = {}
+        for page in self._storage.store.pages():
+            named = [self._pointed(passage.id) for passage in page]
+            postings.upsert(named, [passage.text for passage in page])
+            keys.update((key.point, key) for key in named)
+        return postings, keys
+
+    def _pointed(self, passage_id: str) -> PointedId:
+        key = PointedId(passage_id)
+        key.point = self._storage.store.point(passage_id)
+        return key
+
+    def _key(self, passage_id: str) -> PointedId:
+        key = self._pointed(passage_id)
+        self._keys[key.point] = key
+        return key
+
+    def renewed(self, store: VectorStore) -> Callable[[], None]:
+        if store is not self._storage.store:
+            return self._followed(store)
+        postings, keys = self._derived()
+        postings.snapshot()  # scored here, where nobody waits for it
+
+        def put_in_place() -> None:
+            self._allowed, self._postings, self._keys = {}, postings, keys
+
+        return put_in_place
+
+    def _followed(self, store: VectorStore) -> Callable[[], None]:
+        """What it takes to go on with another state of the store: counts of what differs."""
+        current = self._current()
+        gone = set(self._keys)
+        added: list[Passage] = []
+        for page in store.pages():
+            points = [self._storage.store.point(passage.id) for passage in page]
+            known = self._storage.store.get([point for point in points if point in gone])
+            gone.difference_update(points)
+            added += [
+                passage
+                for point, passage in zip(points, page, strict=True)
+                if point not in known or known[point].text != passage.text
+            ]
+        counts = current.count([passage.text for passage in added])
+
+        def put_in_place() -> None:
+            self.delete(list(gone))
+            self.upsert(added, Prepared(derived=counts))
+
+        return put_in_place
+
+    def invalidate(self) -> None:
+        self._allowed = {}
+        self._keys = {}
+        self._postings = None
+
+    def prepare(self, passages: Sequence[Passage]) -> Prepared:
+        return Prepared(derived=self._current().count([p.text for p in passages]))
+
+    def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
+        self._allowed = {}
+        self._current().put([self._key(p.id) for p in passages], prepared.derived)
+
+    def update_metadata(self) -> None:
+        self._allowed = {}
+
+    def delete(self, points: Sequence[int]) -> None:
+        self._allowed = {}
+        self._current().delete([self._keys.pop(point) for point in points])
+
+    def save(self) -> None:
+        file, postings = self._storage.file, self._postings
+        if file and postings is not None and postings.stamp != self._storage.generation:
+            postings.save(file, stamp=self._storage.generation)
+
+    @property
+    def parameters(self) -> BM25Parameters:
+        """The parameters that a search has which is given none."""
+        return self._parameters
+
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        return queries
+
+    def begin(
+        self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
+    ) -> ArraysSearch:
+        return ArraysSearch(self, self._current().snapshot(parameters), encoded)
+
+    def reweighed(self, parameters: BM25Parameters) -> OpenStage:
+        return _Reweighed(self, parameters)
+
+    def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
+        """Finds the row of a point."""
+        rows, keys = snapshot.rows, self._keys
+        return lambda point: rows[keys[point]]
+
+    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+        """The rows of points."""
+        return list(map(self.row_in(snapshot), points))
+
+    def reads_payloads(self, where: Filter) -> bool:
+        """Whether finding what passes the filter would read every payload of a large store."""
+        return where not in self._allowed and self._storage.store.reads_payloads(where)
+
+    def passages(self, points: Sequence[int]) -> dict[int, Passage]:
+        """The passages of points."""
+        return self._storage.store.get(points)
+
+    def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
+        """Which rows pass the filter; remembered until the next write, for filters come again."""
+        remembered = self._allowed
+        mask = remembered.get(where)
+        if mask is None:
+            mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
+            points = self._storage.store.matching(where)
+            mask[self.rows(points, snapshot)] = True
+            if len(remembered) >= _CACHED_FILTERS:
+                remembered.clear()
+            remembered[where] = mask
+        return mask
+
+
+class _Reweighed(OpenStage):
+    """The arrays, scored with other parameters."""
+
+    def __init__(self, stage: OpenBM25Arrays, parameters: BM25Parameters) -> None:
+        super().__init__(stage._storage)
+        self._key = stage, parameters
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reweighed) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        return self._key[0].encode(queries)
+
+    def begin(self, encoded: Sequence[Any]) -> ArraysSearch:
+        stage, parameters = self._key
+        return stage.begin(encoded, parameters)
+
+
+class ArraysSearch:
+    """A search of the arrays: one pass over a query's postings scores every passage."""
+
+    def __init__(
+        self, stage: OpenBM25Arrays, snapshot: Snapshot[PointedId], queries: Sequence[str]
+    ) -> None:
+        self._stage = stage
+        self._snapshot = snapshot
+        self._scores = [snapshot.scores(query) for query in queries]
+
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
+        if where is not None and (tops := self._first_passing(depth, where)) is not None:
+            return tops
+        allowed = None if where is None else self._stage.allowed(where, self._snapshot)
+        return [
+            {key.point: score for key, score in self._snapshot.best(scores, depth, allowed)}
+            for scores in self._scores
+        ]
+
+    def _first_passing(self, depth: int, where: Filter) -> list[Ranking] | None:
+        """Each query's best points, where the filter has no index and the best of all decide it."""
+        if not self._stage.reads_payloads(where):
+            return None
+        bests = [partial(self._best, scores) for scores in self._scores]
+        tops = [first_passing(best, depth, where, self._stage.passages) for best in bests]
+        return None if None in tops else [top for top in tops if top is not None]
+
+    def _best(self, scores: Scores, count: int) -> Ranking:
+        return {key.point: score for key, score in self._snapshot.best(scores, count)}
+
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+        row = self._stage.row_in(self._snapshot)
+        return [
+            dict(zip(some, scores.values[list(map(row, some))].tolist(), strict=True))
+            for scores, some in zip(self._scores, points, strict=True)
+        ]
+
+    def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
+        """The scores of points for a query, term by term."""
+        return self._snapshot.parts(query, self._stage.rows(points, self._snapshot))

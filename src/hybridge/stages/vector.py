@@ -1,0 +1,145 @@
+"""Stages that keep a vector of each passage in the store, where the engine compares them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..filters import Filter
+from ..vectors.options import DenseVectors, SparseVectors, VectorKind
+from ..vectors.store import (
+    Ranking,
+    Rows,
+    VectorQuery,
+    VectorStore,
+    check_sparse,
+    check_tokens,
+    check_vectors,
+)
+from .stage import OpenStage, Stage, StageStorage
+
+__all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
+
+
+class VectorStage(Stage):
+    """A stage that is a kind of vectors and what encodes texts as such.
+
+    A subclass has `kind`, `name`, `identity`, `vectors`, `to_config`, `from_config`, and the two
+    methods that encode. A query's vector is compared with a passage's by the store: by cosine or
+    dot product, for tokens by MaxSim.
+
+    Attributes:
+        loss: what becomes of text that is too long for the encoder, as a warning has it.
+        remedy: what to do about it, beside splitting.
+    """
+
+    loss: ClassVar[str] = "not seen by this stage"
+    remedy: ClassVar[str] = "take an encoder that reads more"
+
+    @property
+    @abstractmethod
+    def vectors(self) -> VectorKind:
+        """The kind of vectors that the store keeps for it."""
+
+    @property
+    def encoder(self) -> object:
+        """What encodes: asked for ``max_tokens`` and ``count_truncated``, if it has these."""
+        return None
+
+    @abstractmethod
+    def encode_queries(self, queries: Sequence[str]) -> Rows:
+        """Return one row a query: of a matrix, a sparse vector, or a matrix of tokens."""
+
+    @abstractmethod
+    def encode_passages(self, texts: Sequence[str]) -> Rows:
+        """Return one row a text, as `encode_queries` does."""
+
+    def open(self, storage: StageStorage) -> OpenVectorStage:
+        return OpenVectorStage(storage, self)
+
+
+class OpenVectorStage(OpenStage):
+    """A `VectorStage` of an open index.
+
+    Args:
+        storage: the index's place, as this stage uses it.
+        stage: the definition.
+    """
+
+    def __init__(self, storage: StageStorage, stage: VectorStage) -> None:
+        super().__init__(storage)
+        self.stage = stage
+
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        return self.encoded(self.stage.encode_queries(queries), len(queries))
+
+    def encoded(self, rows: Rows | ArrayLike, count: int) -> Sequence[Any]:
+        """Return the rows of `count` queries, whatever made them, as this stage compares them."""
+        checked = check_rows(self.stage.vectors, rows, count)
+        if isinstance(checked, np.ndarray):
+            return list(checked.tolist())
+        return [row if isinstance(row, tuple) else row.tolist() for row in checked]
+
+    def begin(self, encoded: Sequence[Any]) -> VectorSearch:
+        return VectorSearch(self._storage.store, self._storage.vector, encoded)
+
+
+def check_rows(kind: VectorKind, rows: Any, count: int) -> Rows:
+    """Return rows as the store takes them.
+
+    Raises:
+        InvalidInputError: they are not `count` sound vectors of this kind.
+    """
+    if isinstance(kind, DenseVectors):
+        return check_vectors(rows, count, kind.dimension)
+    if isinstance(kind, SparseVectors):
+        return check_sparse(rows, count)
+    return check_tokens(rows, count, kind.dimension)
+
+
+class VectorSearch:
+    """A search that the engine does.
+
+    Args:
+        store: where the vectors are.
+        name: of the vectors.
+        encoded: the queries' vectors, as the store takes them.
+    """
+
+    def __init__(self, store: VectorStore, name: str, encoded: Sequence[Any]) -> None:
+        self._store = store
+        self._name = name
+        self._encoded = encoded
+
+    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
+        return self._query(
+            [VectorQuery(self._name, query, depth, where) for query in self._encoded]
+        )
+
+    def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+        # A sparse search leaves out what shares no term with the query: its score is 0.
+        return [
+            dict.fromkeys(batch, 0.0) | scores
+            for batch, scores in zip(points, self.scored(points), strict=True)
+        ]
+
+    def scored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+        """Return each query's scores of those of the given points that the engine scores."""
+        return self._query(
+            [
+                VectorQuery(self._name, query, len(batch), ids=batch)
+                for query, batch in zip(self._encoded, points, strict=True)
+            ]
+        )
+
+    def _query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        """Return the answers; the engine is not asked what nothing can answer."""
+        asked = [i for i, query in enumerate(queries) if query.limit and not query.is_empty]
+        answers: list[Ranking] = [{} for _ in queries]
+        for i, answer in zip(asked, self._store.query([queries[i] for i in asked]), strict=True):
+            answers[i] = answer
+        return answers
