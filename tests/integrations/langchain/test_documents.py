@@ -199,3 +199,13 @@ def test_a_reranked_document_keeps_its_class_and_needs_no_score() -> None:
     assert reranked_document(page, hit, scores=False, trace=True).metadata == {
         TRACE: {"judge": {"rank": 1, "score": 0.5}}
     }
+
+
+def test_a_hit_s_document_is_what_the_constructor_makes() -> None:
+    hit = Hit(Passage("a", "text", {"years": [2020]}), 0.5, (StageScore("bm25", 1, 0.5),))
+    made = document_of(hit)
+    expected = Document(id="a", page_content="text", metadata={"years": [2020]})
+    assert made == expected
+    assert made.model_dump() == expected.model_dump()
+    assert made.model_fields_set == expected.model_fields_set
+    assert (repr(made), made.type) == (repr(expected), expected.type)

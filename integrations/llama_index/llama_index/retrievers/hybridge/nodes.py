@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Annotated, Any
 
 from llama_index.core.bridge.pydantic import Field, ValidationError, pydantic
@@ -110,8 +109,11 @@ def node_of(passage: Passage) -> BaseNode:
     if cls is TextNode and '"text_resource"' not in content:
         # In one pass: the constructor takes longer than all else, for that one other field.
         node = TextNode.__new__(TextNode)
-        with suppress(ValidationError):
+        try:
             TextNode.__pydantic_validator__.validate_json(content, self_instance=node)
+        except ValidationError:
+            pass  # the constructor's parser reads more, or raises an error that says what is wrong
+        else:
             return node
     return cls.from_json(content)
 
