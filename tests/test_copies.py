@@ -41,7 +41,6 @@ from hybridge import (
     tune,
 )
 from hybridge import filters as f
-from hybridge.bridging import Found
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
@@ -50,10 +49,10 @@ from hybridge.doctor import Finding, Report
 from hybridge.encoders import CallableSparseEncoder, SparseVector
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
-from hybridge.foreign import Inside
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
+from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
 from hybridge.report import Heat, Styled, Table
@@ -64,8 +63,7 @@ from hybridge.tuning import Space
 from hybridge.vectors import (
     HNSW,
     DenseVectors,
-    LangChainLayout,
-    LlamaIndexLayout,
+    PayloadLayout,
     SparseVectors,
     StoreOptions,
     TokenVectors,
@@ -185,7 +183,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plan(["cats"], 3, None),
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
-    "Found": lambda w: Found("1", "text", {"a": 1}, 0.5),
+    "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
@@ -194,13 +192,13 @@ MADE: dict[str, Callable[[Any], object]] = {
     "HybridIndex": lambda w: w.index,
     "IdIn": lambda w: f.IdIn(["1", "3"]),
     "In": lambda w: f.In("year", [2020, 2021]),
-    "Inside": lambda w: Inside(w.bm25, 3, f.Eq("year", 2020), 0.5),
-    "LangChainLayout": lambda w: LangChainLayout(text="body", vector="v"),
+    "FutureIndex": lambda w: FutureIndex(),
+    "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
+    "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
         CallableSparseEncoder(lengths, identity="lengths"), name="splade"
     ),
-    "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
@@ -267,7 +265,8 @@ ERRORS = {
 
 # Public classes of which there is nothing to copy, and why.
 OTHERS = {
-    "Bridge": "abstract: the adapters' tests copy theirs",
+    "FrameworkEncoder": "the adapters' tests copy theirs",
+    "FrameworkRetriever": "abstract: the adapters' tests copy theirs",
     "ColBERTRetriever": "in tests/colbert/ragatouille/test_lifecycle.py",
     "Condition": "abstract",
     "Comparison": "abstract among filters; the evaluation's is above",

@@ -39,9 +39,8 @@ def check_queries(queries: Sequence[str]) -> list[str]:
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
     """
-    if type(queries) is not list:
-        queries = list(_iterable(queries, "queries", 'search(["..."])'))
-    listed = list(queries)
+    is_list = isinstance(queries, list)
+    listed = list(queries if is_list else _iterable(queries, "queries", 'search(["..."])'))
     for query in listed:
         if not isinstance(query, str):
             raise InvalidInputError(f"queries must be strings, not {type(query).__name__}")

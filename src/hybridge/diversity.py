@@ -24,10 +24,10 @@ MMR = "mmr"
 
 
 class DiverseRetriever:
-    """Searches an index, and of what it finds prefers what is unlike what was chosen before.
+    """A retriever that prefers results unlike those it has chosen before.
 
-    A `Retriever`. Candidates come from the whole hybrid search; how near they are to the query and
-    to each other is the cosine of the index's vectors.
+    Candidates come from the whole hybrid search of an index; their similarity to the query and to
+    each other is the cosine of the index's vectors.
 
     Args:
         index: the index to search.
@@ -35,7 +35,7 @@ class DiverseRetriever:
         lambda_mult: 1 chooses by nearness to the query alone, 0 by unlikeness alone.
 
     Attributes:
-        index: what was given.
+        index: the index to search.
 
     Raises:
         InvalidInputError: a `fetch_k` below 1, or a `lambda_mult` outside 0 to 1.
@@ -61,7 +61,7 @@ class DiverseRetriever:
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The chosen `k` passages for each query, in the order they were chosen.
+        """Return the chosen `k` passages for each query, in the order they were chosen.
 
         Args:
             queries: a list of questions; a blank one finds nothing.
@@ -71,13 +71,13 @@ class DiverseRetriever:
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        asked, fetch_k = check_queries(queries), max(check_k(k), self._fetch_k)
-        written = [at for at, query in enumerate(asked) if query.strip()]
-        lists: list[list[Hit]] = [[] for _ in asked]
-        if not written:
+        listed, fetch_k = check_queries(queries), max(check_k(k), self._fetch_k)
+        positions = [i for i, query in enumerate(listed) if query.strip()]
+        lists: list[list[Hit]] = [[] for _ in listed]
+        if not positions:
             return lists
-        texts = [asked[at] for at in written]
-        with shifted(written):
+        texts = [listed[i] for i in positions]
+        with shifted(positions):
             vectors = self.index.encoder.encode_queries(texts)
             found = self.index.search(texts, fetch_k, where=where, vectors=vectors)
             with observed(MMR, len(texts)) as report:
@@ -85,8 +85,8 @@ class DiverseRetriever:
                     diversified(hits, vector, self._vectors(hits), k, self._lambda)
                     for hits, vector in zip(found, vectors, strict=True)
                 ]
-        for at, hits in zip(written, chosen, strict=True):
-            lists[at] = hits
+        for i, hits in zip(positions, chosen, strict=True):
+            lists[i] = hits
         return lists
 
     async def asearch(
@@ -98,7 +98,7 @@ class DiverseRetriever:
     def search_vector(
         self, vector: Sequence[float], k: int = 10, *, where: Where | None = None
     ) -> list[Hit]:
-        """The chosen `k` passages for a vector; candidates come from the vectors alone."""
+        """Return the chosen `k` passages for a vector, of candidates from the vectors alone."""
         fetch_k = max(check_k(k), self._fetch_k)
         [hits] = self.index.dense.search_vectors([vector], fetch_k, where=where)
         query = np.asarray(vector, dtype=np.float32)
@@ -111,7 +111,7 @@ class DiverseRetriever:
 def diversified(
     hits: Sequence[Hit], query: Vectors, vectors: Vectors, k: int, lambda_mult: float = 0.5
 ) -> list[Hit]:
-    r"""The `k` hits that maximal marginal relevance chooses, in the order it chooses them.
+    r"""Return the `k` hits of maximal marginal relevance, in the order it chooses them.
 
     One after another, that :math:`d` of those left which maximises
 
@@ -145,13 +145,13 @@ def diversified(
     left = np.ones(len(hits), dtype=np.bool_)
     lowest = np.inf
     for rank in range(1, min(k, len(hits)) + 1):
-        judged = nearness if rank == 1 else values
-        at = int(np.argmax(np.where(left, judged, -np.inf)))
-        lowest = min(lowest, float(values[at]))
+        criterion = nearness if rank == 1 else values
+        best = int(np.argmax(np.where(left, criterion, -np.inf)))
+        lowest = min(lowest, float(values[best]))
         entry = StageScore(MMR, rank, lowest)
-        chosen.append(replace(hits[at], score=lowest, trace=(*hits[at].trace, entry)))
-        left[at] = False
-        worst = np.maximum(worst, alike[at])
+        chosen.append(replace(hits[best], score=lowest, trace=(*hits[best].trace, entry)))
+        left[best] = False
+        worst = np.maximum(worst, alike[best])
         values = lambda_mult * nearness - (1 - lambda_mult) * worst
     return chosen
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .arguments import check_count, check_k, check_queries
 from .errors import InvalidInputError
 from .filters import as_filter
-from .foreign import as_retriever
+from .frameworks import as_retriever
 from .fusion import Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
@@ -51,7 +51,7 @@ class FusedRetriever:
             for all, or one a name.
 
     Attributes:
-        retrievers: by name; those of other frameworks as `hybridge.foreign.as_retriever` gives.
+        retrievers: by name; those of other frameworks as `hybridge.frameworks.as_retriever` gives.
         fusion: the object.
         weights: one a name.
         depth: what was given.

@@ -1,7 +1,7 @@
-"""Watching a search while it runs: when each stage begins, and all that it then ranked.
+"""Events of a search while it runs: when each stage begins, and all that it then ranked.
 
-A hit's trace tells of the hits that came out in the end. An observer hears of everything, as it
-happens: what tracers, progress displays and timings need.
+A hit's trace has the stages of the final hits. An observer gets every event as it happens: for
+tracers, progress displays and timings.
 """
 
 from __future__ import annotations
@@ -32,32 +32,31 @@ ENCODING = "encode"
 
 
 class Observer(Protocol):
-    """What is told of stages. Queries are named by their positions in the call that is watched.
+    """A receiver of the stages' events. Queries are positions in the observed call.
 
-    It may be called from another thread than the one that watches, and should be quick. One that
-    needs to know when, and not what was found, sets ``wants_hits = False``: no hits are made for
-    it, and `ended` gets none.
+    It may be called from another thread than the observing one, and should be quick. An observer
+    of times alone sets ``wants_hits = False``: no hits are made for it, and `ended` gets none.
     """
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
-        """A stage begins to work on these queries."""
+        """Receive the start of a stage on these queries."""
         ...
 
     def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
-        """It is done, and this is what it found: at most as many a query as it was asked for."""
+        """Receive its end with its hits: at most as many a query as it was asked for."""
         ...
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
-        """It raised an error, which goes on to the caller."""
+        """Receive its error, which goes on to the caller."""
         ...
 
 
 @dataclass
 class Report:
-    """What a stage says of its work.
+    """The results of a stage, which it leaves for the observer.
 
     Args:
-        watched: whether anybody wants the hits; if not, none need be made for it.
+        watched: whether the observer wants the hits; if not, none need be made for it.
         hits: one list a query, in their order; none from a stage that finds nothing by itself.
     """
 
@@ -70,7 +69,7 @@ _current: ContextVar[Observer | None] = ContextVar("hybridge_observer", default=
 
 @contextmanager
 def observing(observer: Observer) -> Iterator[None]:
-    """Let an observer watch every search that is begun inside the block, async ones too.
+    """Pass an observer the events of every search inside the block, async ones too.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> class Timeline:
@@ -102,9 +101,9 @@ def unobserved() -> Iterator[None]:
 
 
 def observed(stage: str, queries: int) -> AbstractContextManager[Report]:
-    """Tell the observer of a stage that works inside the block, for authors of stages.
+    """Emit the events of a stage that works inside the block, for authors of stages.
 
-    The block is given a `Report`, where to put what was found.
+    The block gets a `Report`, for its results.
 
     Args:
         stage: its name in traces.
@@ -136,7 +135,7 @@ class _Observed:
 
 
 def shifted(queries: Sequence[int]) -> AbstractContextManager[None]:
-    """Inside the block the queries 0, 1, … of stages are these ones of the call that is watched."""
+    """Map the queries 0, 1, … of stages inside the block to these positions in the outer call."""
     observer = _current.get()
     return nullcontext() if observer is None else observing(_Shifted(observer, queries))
 
@@ -144,24 +143,24 @@ def shifted(queries: Sequence[int]) -> AbstractContextManager[None]:
 @dataclass(frozen=True)
 class _Shifted:
     observer: Observer
-    places: Sequence[int]
+    positions: Sequence[int]
 
     @property
     def wants_hits(self) -> bool:
         return _wants_hits(self.observer)
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
-        self.observer.began(stage, [self.places[at] for at in queries])
+        self.observer.began(stage, [self.positions[i] for i in queries])
 
     def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
-        self.observer.ended(stage, {self.places[at]: found for at, found in hits.items()})
+        self.observer.ended(stage, {self.positions[i]: found for i, found in hits.items()})
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
-        self.observer.failed(stage, [self.places[at] for at in queries], error)
+        self.observer.failed(stage, [self.positions[i] for i in queries], error)
 
 
 def inside(stage: str) -> AbstractContextManager[None]:
-    """Inside the block stages are those of another one: "bm25" of "notes" is "notes/bm25"."""
+    """Prefix the names of stages inside the block: "bm25" of "notes" is "notes/bm25"."""
     observer = _current.get()
     return nullcontext() if observer is None else observing(_Inner(observer, stage))
 
@@ -186,7 +185,7 @@ class _Inner:
 
 
 def one_at_a_time() -> AbstractContextManager[None]:
-    """Inside the block an observer is called by one thread at a time, whoever starts threads."""
+    """Call the observer from one thread at a time inside the block."""
     observer = _current.get()
     return nullcontext() if observer is None else observing(_Locked(observer, RLock()))
 

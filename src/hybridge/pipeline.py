@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from .arguments import check_count, check_k, check_queries, check_share
+from .arguments import check_count, check_queries, check_share
 from .errors import InvalidInputError
-from .foreign import as_retriever
+from .frameworks import as_retriever
 from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
@@ -22,8 +22,8 @@ T = TypeVar("T", int, float)
 class Pipeline:
     """A retriever whose candidates go through rerankers, one after another.
 
-    Each reranker sees the best `depth` of what came before it. What it says is blended with what
-    was said before, because the two err in different places: on text that a reranker was not
+    Each reranker gets the best `depth` of what came before it. Its scores are blended with the
+    scores before it, because the two err in different places: on text that a reranker was not
     trained for, the two together are better than either (`hybridge.reranking.blended` has the
     formula).
 
@@ -37,8 +37,8 @@ class Pipeline:
             reranker. 1 leaves the reranker's own scores.
 
     Attributes:
-        retriever: what was given, or the bridge to it (`hybridge.foreign.as_retriever`).
-        rerankers: what was given.
+        retriever: the retriever, or the bridge to it (`hybridge.frameworks.as_retriever`).
+        rerankers: the rerankers, in the order they run.
         depths: one a reranker.
         blends: one a reranker.
 
@@ -83,7 +83,7 @@ class Pipeline:
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The best `k` passages for each query, best first, with what every stage thought.
+        """Return the best `k` passages for each query, best first, with the score of every stage.
 
         Args:
             queries: a list of questions; a blank one finds nothing.
@@ -93,85 +93,83 @@ class Pipeline:
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        asked = check_queries(queries)
-        hits = self.retriever.search(asked, self.first(k), where=where)
+        texts = check_queries(queries)
+        hits = self.retriever.search(texts, self.first(k), where=where)
         for reranker, keep, blend in self.rounds(k):
-            with observed(name_of(reranker), len(asked)) as report:
-                answer = reranker.rerank(asked, hits, None if blend < 1 else keep)
+            with observed(name_of(reranker), len(texts)) as report:
+                answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
                 report.hits = hits = combined(hits, answer, blend, keep)
-        return [list_[:k] for list_ in hits]
+        return [found[:k] for found in hits]
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop: each stage's own async form."""
-        asked = check_queries(queries)
-        hits = await self.retriever.asearch(asked, self.first(k), where=where)
+        texts = check_queries(queries)
+        hits = await self.retriever.asearch(texts, self.first(k), where=where)
         for reranker, keep, blend in self.rounds(k):
-            with observed(name_of(reranker), len(asked)) as report:
-                answer = await reranker.arerank(asked, hits, None if blend < 1 else keep)
+            with observed(name_of(reranker), len(texts)) as report:
+                answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
                 hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
                 report.hits = hits
-        return [list_[:k] for list_ in hits]
+        return [found[:k] for found in hits]
 
     def __repr__(self) -> str:
         stages = [type(stage).__name__ for stage in (self.retriever, *self.rerankers)]
         return f"Pipeline({' → '.join(stages)})"
 
     def first(self, k: int) -> int:
-        """How many candidates the retriever is asked for."""
-        return max([check_k(k), *self.depths[:1]])
+        """Return how many candidates the retriever is asked for."""
+        check_count(k, "k")
+        return max(k, self.depths[0]) if self.depths else k
 
-    def rounds(self, k: int) -> Iterator[tuple[Reranker, int, float]]:
-        """Each reranker, how many of its hits to keep, and its blend."""
+    def rounds(self, k: int) -> list[tuple[Reranker, int, float]]:
+        """Return each reranker, how many of its hits to keep, and its blend."""
         keeps = [*(max(k, depth) for depth in self.depths[1:]), k]
-        yield from zip(self.rerankers, keeps, self.blends, strict=False)
+        return list(zip(self.rerankers, keeps, self.blends, strict=False))
 
 
 def name_of(reranker: Reranker) -> str:
-    """What a reranker is called in observations."""
+    """Return a reranker's name in observations."""
     name = getattr(reranker, "name", None)
     return name if isinstance(name, str) else type(reranker).__name__
 
 
 def combined(
-    received: Sequence[Sequence[Hit]],
+    candidates: Sequence[Sequence[Hit]],
     answer: Sequence[Sequence[Hit]],
     blend: float,
     keep: int | None,
 ) -> list[list[Hit]]:
-    """What leaves a reranker's round: its answer blended with what it received.
+    """Return a reranker's answer, blended with its candidates.
 
     Args:
-        received: what the reranker was given, one list a query.
-        answer: what it returned.
+        candidates: the reranker's input, one list a query.
+        answer: its output.
         blend: its share; with 1 the answer stays as it is.
         keep: how many hits to keep of a blend; None for all.
 
     Raises:
-        InvalidInputError: an answer that no reranker may give.
+        InvalidInputError: not one list a query, or a passage that is no candidate.
     """
-    _check_answer(received, answer)
-    if blend == 1:
-        return [list(hits) for hits in answer]
-    return [
-        blended(before, after, blend, keep) for before, after in zip(received, answer, strict=True)
-    ]
-
-
-def _check_answer(received: Sequence[Sequence[Hit]], answer: Sequence[Sequence[Hit]]) -> None:
-    if len(answer) != len(received):
+    if len(answer) != len(candidates):
         raise InvalidInputError(
-            f"a reranker answered {len(received)} queries with {len(answer)} lists of hits: it "
+            f"a reranker answered {len(candidates)} queries with {len(answer)} lists of hits: it "
             "must give one list a query"
         )
-    for before, after in zip(received, answer, strict=True):
-        invented = {hit.passage.id for hit in after} - {hit.passage.id for hit in before}
+    for before, after in zip(candidates, answer, strict=True):
+        invented = {hit.passage.id for hit in after}.difference(hit.passage.id for hit in before)
         if invented:
             raise InvalidInputError(
                 f"a reranker returned the passage {min(invented)!r}, which it was not given: it "
                 "may leave candidates out and must not add any"
             )
+    if blend == 1:
+        return [list(hits) for hits in answer]
+    return [
+        blended(before, after, blend, keep)
+        for before, after in zip(candidates, answer, strict=True)
+    ]
 
 
 def _check_reranker(stage: object) -> None:

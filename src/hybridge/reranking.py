@@ -6,10 +6,9 @@ import asyncio
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Real
 
-from .arguments import check_aligned, check_k, check_queries
+from .arguments import check_aligned, check_count, check_queries
 from .errors import InvalidInputError
 from .fusion import ConvexCombination
 from .passages import Hit, StageScore
@@ -22,13 +21,15 @@ __all__ = [
     "reordered",
 ]
 
+_BLENDING = ConvexCombination()
+
 
 class TextReranker(ABC):
     """A reranker whose score depends on nothing but a query and a text.
 
-    A subclass says how to score texts; this class does the rest, alike for all of them. What no
-    model can judge is defined here: to a blank query all candidates are alike and get 0.0, and a
-    blank passage gets the lowest score of its list.
+    A subclass scores texts; this class does the rest, alike for all of them. What no model can
+    score is defined here: every candidate of a blank query gets 0.0, and a blank passage gets the
+    lowest score of its list.
 
     Args:
         name: the stage's name in traces.
@@ -59,12 +60,12 @@ class TextReranker(ABC):
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:
-        """The finite score of each of `texts[i]` for `queries[i]`; none of them is blank."""
+        """Return the finite score of each of `texts[i]` for `queries[i]`; none of them is blank."""
 
     def score_texts(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> list[list[float]]:
-        """The score of each of `texts[i]` for `queries[i]`, in their order.
+        """Return the score of each of `texts[i]` for `queries[i]`, in their order.
 
         Args:
             queries: questions.
@@ -73,23 +74,10 @@ class TextReranker(ABC):
         Raises:
             InvalidInputError: not one list a query, or something that is no string.
         """
-        asked = check_queries(queries)
-        given = [_check_texts(some) for some in texts]
-        check_aligned(asked, given, "texts")
-        judged = [
-            [text for text in some if query.strip() and text.strip()]
-            for query, some in zip(asked, given, strict=True)
-        ]
-        rows = [row for row, some in enumerate(judged) if some]
-        scored: list[Sequence[float]] = [()] * len(asked)
-        if rows:
-            answers = self._score([asked[row] for row in rows], [judged[row] for row in rows])
-            for row, scores in zip(rows, answers, strict=True):
-                scored[row] = scores
-        return [
-            _with_blanks(query, some, scores)
-            for query, some, scores in zip(asked, given, scored, strict=True)
-        ]
+        listed = check_queries(queries)
+        checked = [_check_texts(row) for row in texts]
+        check_aligned(listed, checked, "texts")
+        return self._with_blanks(listed, checked)
 
     def rerank(
         self,
@@ -97,7 +85,7 @@ class TextReranker(ABC):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """Each query's candidates in the order of this reranker's scores, ties by id.
+        """Return each query's candidates in the order of this reranker's scores, ties by id.
 
         Args:
             queries: questions.
@@ -107,11 +95,11 @@ class TextReranker(ABC):
         Raises:
             InvalidInputError: not one list a query, or something in it that is no hit.
         """
-        asked, given = check_candidates(queries, candidates, k)
-        scores = self.score_texts(asked, [[hit.passage.text for hit in hits] for hits in given])
+        listed, hits = check_candidates(queries, candidates, k)
+        scores = self._with_blanks(listed, [[hit.passage.text for hit in row] for row in hits])
         return [
-            reordered(self.name, hits, some, k, self.threshold)
-            for hits, some in zip(given, scores, strict=True)
+            reordered(self.name, row, row_scores, k, self.threshold)
+            for row, row_scores in zip(hits, scores, strict=True)
         ]
 
     async def arerank(
@@ -123,11 +111,32 @@ class TextReranker(ABC):
         """`rerank` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.rerank, queries, candidates, k)
 
+    def _with_blanks(self, queries: list[str], texts: list[list[str]]) -> list[list[float]]:
+        """Return the scores of all the texts; the model sees those that are not blank."""
+        readable = [
+            [text for text in row if text.strip()] if query.strip() else []
+            for query, row in zip(queries, texts, strict=True)
+        ]
+        rows = [i for i, row in enumerate(readable) if row]
+        scores: list[Sequence[float]] = [()] * len(queries)
+        if rows:
+            answers = self._score([queries[i] for i in rows], [readable[i] for i in rows])
+            for i, answer in zip(rows, answers, strict=True):
+                scores[i] = answer
+        filled = []
+        for query, row, row_scores in zip(queries, texts, scores, strict=True):
+            lowest = float(min(row_scores, default=0.0))
+            left = iter(row_scores)
+            filled.append(
+                [float(next(left)) if query.strip() and text.strip() else lowest for text in row]
+            )
+        return filled
+
 
 def check_candidates(
     queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None
 ) -> tuple[list[str], list[list[Hit]]]:
-    """What `rerank` was given, as lists, once it is sure that it can be worked on.
+    """Validate the arguments of `rerank` and return queries and candidates as lists.
 
     Raises:
         InvalidInputError: a bad `k`, not one list a query, or something in it that is no hit.
@@ -136,18 +145,18 @@ def check_candidates(
     (['why?'], [[]])
     """
     if k is not None:
-        check_k(k)
-    asked = check_queries(queries)
-    given = [list(hits) for hits in candidates]
-    check_aligned(asked, given, "candidates")
-    for hits in given:
-        for hit in hits:
+        check_count(k, "k")
+    listed = check_queries(queries)
+    rows = [list(hits) for hits in candidates]
+    check_aligned(listed, rows, "candidates")
+    for row in rows:
+        for hit in row:
             if not isinstance(hit, Hit):
                 raise InvalidInputError(
                     f"candidates must be lists of hits, not of {type(hit).__name__}: "
                     "write Hit(passage, score=0.0) for a passage that no stage has scored"
                 )
-    return asked, given
+    return listed, rows
 
 
 def reordered(
@@ -157,10 +166,10 @@ def reordered(
     k: int | None = None,
     threshold: float | None = None,
 ) -> list[Hit]:
-    """The hits by new scores, best first, ties by id, each with one more trace entry.
+    """Return the hits by new scores, best first, ties by id, each with one more trace entry.
 
     Args:
-        stage: the name of what gave the scores.
+        stage: the name of the stage that gave the scores.
         hits: in any order.
         scores: one a hit.
         k: how many to keep at most; None for all.
@@ -175,18 +184,18 @@ def reordered(
         zip(map(float, scores), hits, strict=True), key=lambda pair: (-pair[0], pair[1].passage.id)
     )
     return [
-        replace(hit, score=score, trace=(*hit.trace, StageScore(stage, rank, score)))
+        Hit(hit.passage, score, (*hit.trace, StageScore(stage, rank, score)))
         for rank, (score, hit) in enumerate(ranked[:k], start=1)
         if threshold is None or score >= threshold
     ]
 
 
 def blended(
-    received: Sequence[Hit], reranked: Sequence[Hit], blend: float, k: int | None = None
+    candidates: Sequence[Hit], reranked: Sequence[Hit], blend: float, k: int | None = None
 ) -> list[Hit]:
-    r"""A reranker's hits, sorted by its scores and the scores it received together.
+    r"""Return a reranker's hits, sorted by its scores and its candidates' scores together.
 
-    .. math:: f(d) = b\, z(s_{\text{reranker}}(d)) + (1 - b)\, z(s_{\text{received}}(d))
+    .. math:: f(d) = b\, z(s_{\text{reranker}}(d)) + (1 - b)\, z(s_{\text{candidate}}(d))
 
     with each side in standard deviations from its mean over the candidates that the reranker
     kept. Interpolating a reranker's score with its first stage's is discussed in
@@ -194,30 +203,30 @@ def blended(
     2021, arXiv 2010.06467.
 
     Args:
-        received: what the reranker was given.
-        reranked: what it returned; its last trace entry names it.
+        candidates: the reranker's input.
+        reranked: its output; the last trace entry names the reranker.
         blend: the reranker's share :math:`b`, from 0 to 1.
         k: how many to return at most; None for all.
 
     >>> from hybridge import Passage
     >>> a, b = Passage("a", "x"), Passage("b", "y")
-    >>> received = [Hit(a, 9.0), Hit(b, 8.0)]
-    >>> judged = reordered("judge", received, [0.1, 0.7])
-    >>> [(hit.passage.id, hit.score) for hit in blended(received, judged, 0.25)]
+    >>> candidates = [Hit(a, 9.0), Hit(b, 8.0)]
+    >>> reranked = reordered("judge", candidates, [0.1, 0.7])
+    >>> [(hit.passage.id, hit.score) for hit in blended(candidates, reranked, 0.25)]
     [('a', 0.5), ('b', -0.5)]
     """
     if not reranked:
         return []
-    before = {hit.passage.id: hit.score for hit in received}
+    before = {hit.passage.id: hit.score for hit in candidates}
     after = {hit.passage.id: hit.score for hit in reranked}
     kept = {id_: before[id_] for id_ in after}
-    scores = ConvexCombination().fuse([after, kept], [blend, 1 - blend])
+    scores = _BLENDING.fuse([after, kept], [blend, 1 - blend])
     name = reranked[0].trace[-1].stage if reranked[0].trace else "reranker"
     return reordered(blend_stage(name), reranked, [scores[h.passage.id] for h in reranked], k)
 
 
 def blend_stage(stage: str) -> str:
-    """What a blend with this stage is called in traces.
+    """Return the name of a blend with this stage in traces.
 
     >>> blend_stage("cross-encoder")
     'cross-encoder:blend'
@@ -233,10 +242,3 @@ def _check_texts(texts: Sequence[str]) -> list[str]:
         if not isinstance(text, str):
             raise InvalidInputError(f"texts must be strings, not {type(text).__name__}")
     return listed
-
-
-def _with_blanks(query: str, texts: Sequence[str], scores: Sequence[float]) -> list[float]:
-    """The scores of all the texts, where only those that are not blank have been scored."""
-    lowest = float(min(scores, default=0.0))
-    judged = iter(scores)
-    return [float(next(judged)) if query.strip() and text.strip() else lowest for text in texts]

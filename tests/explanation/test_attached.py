@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 from hybridge import CallableEncoder, HybridIndex
 from hybridge.explanation import explain
 from hybridge.lexical import BM25Parameters
-from hybridge.vectors import LangChainLayout
+from hybridge.vectors import PayloadLayout
 
 from .conftest import DIMENSION
 
@@ -36,7 +36,7 @@ def attached(
     with HybridIndex.attach(
         client,
         "docs",
-        layout=LangChainLayout(),
+        layout=PayloadLayout("page_content", "metadata"),
         encoder=words,
         bm25=BM25Parameters(method=request.param),
     ) as index:

@@ -30,7 +30,9 @@ from hybridge.errors import (
 )
 from hybridge.passages import JSON, point_id, stored_passage
 from hybridge.testing import RetrieverConformance
-from hybridge.vectors import LangChainLayout, Layout, LlamaIndexLayout
+from hybridge.vectors import Layout
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 DIMENSION = 32
 WORDS = ["salt", "water", "light", "air", "stars", "bread", "wheel", "tide", "moon", "cold"]

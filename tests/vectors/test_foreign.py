@@ -11,12 +11,12 @@ from hybridge.errors import IndexNotFoundError, InvalidInputError
 from hybridge.filters import Eq
 from hybridge.vectors import (
     DenseVectors,
-    LangChainLayout,
-    LlamaIndexLayout,
     StoreOptions,
     VectorQuery,
 )
 from hybridge.vectors.foreign import DenseVector, ForeignStore, dense_vector
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 UNNAMED = StoreOptions({"": DenseVectors(2)})
 

@@ -15,8 +15,10 @@ from qdrant_client import QdrantClient, models
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import InvalidInputError
-from hybridge.vectors import LangChainLayout, Layout, LlamaIndexLayout
+from hybridge.vectors import Layout, PayloadLayout
 from hybridge.vectors.layout_check import check_layout
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 Fill = Callable[..., QdrantClient]
 
@@ -67,22 +69,24 @@ def test_a_layout_that_fits_is_passed_in_silence(
     assert not caplog.records
 
 
+THEIRS = PayloadLayout("page_content", "metadata", "")
+
+
 @pytest.mark.parametrize(
     ("payload", "layout", "found", "advice"),
     [
-        (PLAIN, LangChainLayout(), "'page_content'", LangChainLayout("body", "")),
-        (PLAIN, LangChainLayout("text"), "'text'", LangChainLayout("body", "")),
-        (PLAIN, LangChainLayout("of", ""), "'of'", LangChainLayout("body", "")),
-        (PLAIN, LangChainLayout("tags", ""), "'tags'", LangChainLayout("body", "")),
-        (PLAIN, LlamaIndexLayout(), "'_node_content' or 'text'", LlamaIndexLayout("body")),
-        (NODE, LangChainLayout(vector=None), "'page_content'", LlamaIndexLayout()),
-        (LANGCHAIN, LlamaIndexLayout(vector=""), "'_node_content' or 'text'", LangChainLayout()),
-        (LANGCHAIN, LangChainLayout("content"), "'content'", LangChainLayout()),
+        (PLAIN, LangChainLayout(), "'page_content'", PayloadLayout("body", "", "")),
+        (PLAIN, PayloadLayout("text", "metadata"), "'text'", PayloadLayout("body")),
+        (PLAIN, PayloadLayout("of"), "'of'", PayloadLayout("body")),
+        (PLAIN, PayloadLayout("tags"), "'tags'", PayloadLayout("body")),
+        (PLAIN, LlamaIndexLayout(), "'_node_content' or 'text'", PayloadLayout("body")),
+        (LANGCHAIN, LlamaIndexLayout(vector=""), "'_node_content' or 'text'", THEIRS),
+        (LANGCHAIN, LangChainLayout("content"), "'content'", THEIRS),
         (
             {"content": "Tide", "metadata": {}},
             LangChainLayout(),
             "'page_content'",
-            LangChainLayout("content"),
+            PayloadLayout("content", "metadata", ""),
         ),
     ],
 )
@@ -93,6 +97,13 @@ def test_a_text_that_no_point_has_is_refused_with_the_layout_that_fits(
         check_layout(fill(payload, payload), "docs", layout)
     assert repr(advice) in str(error.value)
     check_layout(fill(payload), "docs", advice)  # what is advised is accepted
+
+
+def test_nodes_of_llamaindex_need_the_layout_of_its_adapter(fill: Fill) -> None:
+    advice = "LlamaIndexLayout(vector=None) of llama_index.retrievers.hybridge, which llama-index"
+    with pytest.raises(InvalidInputError, match=re.escape(advice)):
+        check_layout(fill(NODE), "docs", LangChainLayout(vector=None))
+    check_layout(fill(NODE), "docs", LlamaIndexLayout(vector=None))
 
 
 def test_the_keys_that_there_are_are_named_with_their_kinds(fill: Fill) -> None:
@@ -109,7 +120,7 @@ def test_metadata_that_no_point_has_are_refused(fill: Fill) -> None:
     layout = LangChainLayout("body")
     with pytest.raises(InvalidInputError, match="has metadata under 'metadata': its") as error:
         check_layout(fill(PLAIN), "docs", layout)
-    assert repr(LangChainLayout("body", "")) in str(error.value)
+    assert repr(PayloadLayout("body", "", "")) in str(error.value)
 
 
 def test_points_without_a_text_among_others_are_counted_once(

@@ -21,9 +21,7 @@ from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_client
 from hybridge.vectors import (
     DenseVectors,
-    LangChainLayout,
     Layout,
-    LlamaIndexLayout,
     SparseVectors,
     StoreOptions,
 )
@@ -33,6 +31,8 @@ from hybridge.vectors.foreign import ForeignStore
 from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.payload import passage_of, payload_of
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import LlamaIndexLayout
 
 UUIDS = [str(uuid5(UUID(int=0), str(number))) for number in range(400)]
 NAMES = [*UUIDS[:-3], "0", "7", str(2**64 - 1)]

@@ -11,12 +11,12 @@ from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import create_retriever_tool
 
-from langchain_hybridge import HybridRetriever
+from langchain_hybridge import HybridgeRetriever
 from shared import MANUAL, chat_model
 
 
 def main(question: str) -> None:
-    retriever = HybridRetriever.from_documents(MANUAL, k=2)
+    retriever = HybridgeRetriever.from_documents(MANUAL, k=2)
     tool = create_retriever_tool(
         retriever, "search_manual", "Searches the manual of the user's dishwasher."
     )

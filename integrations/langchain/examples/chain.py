@@ -16,7 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableParallel, RunnablePassthrough
 
 from hybridge import HybridIndex
-from langchain_hybridge import HybridRetriever
+from langchain_hybridge import HybridgeRetriever
 from shared import MANUAL, chat_model
 
 PROMPT = ChatPromptTemplate(
@@ -32,9 +32,9 @@ def passages(given: dict[str, list[Document]]) -> str:
 def main(question: str, folder: str | None) -> None:
     settings: dict[str, Any] = {"k": 3, "include_trace": True}
     if folder:
-        retriever = HybridRetriever.from_index(HybridIndex.open(folder), **settings)
+        retriever = HybridgeRetriever.from_index(HybridIndex.open(folder), **settings)
     else:
-        retriever = HybridRetriever.from_documents(MANUAL, **settings)
+        retriever = HybridgeRetriever.from_documents(MANUAL, **settings)
 
     answer = (
         RunnablePassthrough.assign(passages=passages) | PROMPT | chat_model() | StrOutputParser()

@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 
-from langchain_hybridge import HybridRetriever
+from langchain_hybridge import HybridgeRetriever
 from shared import MANUAL, chat_model
 
 PROMPT = ChatPromptTemplate(
@@ -26,7 +26,7 @@ def passages(documents: list[Document]) -> str:
 
 
 async def main(question: str) -> None:
-    retriever = HybridRetriever.from_documents(MANUAL, k=2)
+    retriever = HybridgeRetriever.from_documents(MANUAL, k=2)
     given = {"passages": retriever | passages, "question": RunnablePassthrough()}
     chain = given | PROMPT | chat_model()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from .bridged import BridgedRetriever
-from .reranker import HybridgeReranker
-from .rerankers import ColBERTReranker, CrossEncoderReranker
-from .retriever import HybridgeRetriever
-from .retrievers import BM25Retriever, ColBERTRetriever, HybridRetriever
+from .layouts import LangChainLayout
+from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from .structured_query import HybridTranslator
 from .vectorstores import HybridVectorStore
 
@@ -18,11 +17,11 @@ __all__ = [
     "ColBERTReranker",
     "ColBERTRetriever",
     "CrossEncoderReranker",
-    "HybridRetriever",
     "HybridTranslator",
     "HybridVectorStore",
     "HybridgeReranker",
     "HybridgeRetriever",
+    "LangChainLayout",
     "__version__",
 ]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
-from hybridge.vectors import LangChainLayout
 
 from .embeddings import encoder_of
+from .layouts import LangChainLayout
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -32,7 +32,7 @@ def attached(
     batch_size: int | None = None,
     writable: bool = False,
 ) -> HybridIndex:
-    """An index over a collection of a `QdrantVectorStore`; nothing is written to it unless asked.
+    """Return an index over a collection of a `QdrantVectorStore`, by default for reading only.
 
     Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
 
@@ -40,13 +40,12 @@ def attached(
         client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
         collection: the store's ``collection_name``.
         embedding: the store's embeddings, or the same model for Hybridge to load.
-        layout: who wrote it, if not LangChain: `hybridge.vectors.LlamaIndexLayout()` for
-            LlamaIndex's `QdrantVectorStore`.
+        layout: the collection's layout, if LangChain did not write it, for example
+            `llama_index.retrievers.hybridge.LlamaIndexLayout()`.
         api_key: the key a protected server asks for, with a url.
-        content_payload_key: as the store was told, or by default.
-        metadata_payload_key: as the store was told, or by default; "" where the metadata are the
-            keys beside the text's.
-        vector_name: as the store was told; None for the only dense vector there is.
+        content_payload_key: the store's own.
+        metadata_payload_key: the store's own; "" where the metadata are the keys beside the text's.
+        vector_name: the store's own; None for the only dense vector there is.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for 128.
         writable: let documents be added and deleted, as the store would.
@@ -65,7 +64,7 @@ def attached(
         client_or_url,
         collection,
         layout=own if layout is None else layout,
-        encoder=encoder_of(embedding, batch_size=batch_size, kept=False),
+        encoder=encoder_of(embedding, batch_size=batch_size, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
         writable=writable,

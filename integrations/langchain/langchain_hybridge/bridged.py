@@ -1,4 +1,4 @@
-"""LangChain's retrievers as Hybridge's: to be evaluated, reranked and explained like any other."""
+"""LangChain's retrievers as retrievers of Hybridge, to evaluate, rerank and explain."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 
 from hybridge import Retriever
-from hybridge.bridging import Bridge, Found
 from hybridge.errors import InvalidInputError
+from hybridge.interop import ExternalHit, FrameworkRetriever
 
 from .documents import SCORE
 
 __all__ = ["BridgedRetriever", "adapted"]
 
 
-class BridgedRetriever(Bridge):
+class BridgedRetriever(FrameworkRetriever):
     """Any retriever of LangChain, or chain that ends in documents, as a `hybridge.Retriever`.
 
-    How many documents it looks for was said where it was made: its ``k``, or ``search_kwargs``. Of
-    these a search returns the first `k`, in their order. Their scores are the ``relevance_score``
-    of their metadata where it falls along the list, else minus the rank: -1, -2, and so on. One of
-    `langchain_hybridge` takes `k` and `where`, and its hits keep what every stage thought.
+    It finds as many documents as its own ``k`` or ``search_kwargs`` say. Of these a search returns
+    the first `k`, in their order. Their scores are the ``relevance_score`` of their metadata where
+    it decreases along the list, else minus the rank: -1, -2, and so on. A retriever of
+    `langchain_hybridge` takes `k` and `where`, and its hits keep the scores of every stage.
 
     Args:
         retriever: a `BaseRetriever`, or any Runnable from a query to documents.
@@ -46,29 +46,29 @@ class BridgedRetriever(Bridge):
             raise InvalidInputError(f"a retriever of LangChain is a Runnable: {named} is not one")
         super().__init__(retriever, id_key)
 
-    def _ask(self, queries: Sequence[str]) -> list[list[Found]]:
-        return [self._found(answer) for answer in self.retriever.batch(list(queries))]
+    def _fetch(self, queries: Sequence[str]) -> list[list[ExternalHit]]:
+        return [self._hits_of(answer) for answer in self.retriever.batch(list(queries))]
 
-    async def _aask(self, queries: Sequence[str]) -> list[list[Found]]:
-        return [self._found(answer) for answer in await self.retriever.abatch(list(queries))]
+    async def _afetch(self, queries: Sequence[str]) -> list[list[ExternalHit]]:
+        return [self._hits_of(answer) for answer in await self.retriever.abatch(list(queries))]
 
-    def _found(self, answer: Any) -> list[Found]:
+    def _hits_of(self, answer: Any) -> list[ExternalHit]:
         if not isinstance(answer, list) or not all(isinstance(each, Document) for each in answer):
             raise InvalidInputError(
                 f"{type(self.retriever).__name__} answers a query with {str(answer)[:60]!r}, not "
                 "with a list of documents"
             )
         return [
-            Found(each.id, each.page_content, each.metadata, each.metadata.get(SCORE))
+            ExternalHit(each.id, each.page_content, each.metadata, each.metadata.get(SCORE))
             for each in answer
         ]
 
 
 def adapted(candidate: object) -> Retriever | None:
-    """An object of LangChain as a retriever of Hybridge, or None if it is none.
+    """Return an object of LangChain as a retriever of Hybridge, or None if it is no retriever.
 
     Raises:
-        InvalidInputError: a vector store, which does not say how many documents it is to find.
+        InvalidInputError: a vector store, which has no number of documents to find.
     """
     if isinstance(candidate, VectorStore):
         raise InvalidInputError(

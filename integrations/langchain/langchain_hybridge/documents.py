@@ -1,4 +1,4 @@
-"""LangChain's documents as passages, and hits as documents."""
+"""LangChain's documents as passages, and hits as LangChain's documents."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.utils.uuid import uuid7
 
-from hybridge import Hit, Passage, StageScore
-from hybridge.arguments import as_id
+from hybridge import Hit, Passage
 from hybridge.errors import InvalidInputError
+from hybridge.interop import as_id, trace_to_dict
 from hybridge.passages import unique_passages
 
 __all__ = [
     "SCORE",
     "TRACE",
-    "checked",
-    "copied",
+    "check_documents",
+    "copied_metadata",
     "document_of",
-    "documents_of",
+    "documents_of_hits",
+    "documents_of_texts",
     "passages_of",
-    "scored",
+    "reranked_document",
 ]
 
 SCORE = "relevance_score"
-"""The metadata key of a document's score, as most of LangChain's rerankers call it."""
+"""The metadata key of a document's score, the one of most of LangChain's rerankers."""
 
 TRACE = "hybridge"
-"""The metadata key of what every stage thought of a document."""
+"""The metadata key of each stage's rank and score."""
+
+_NESTED = (dict, list)
 
 
-def checked(documents: Iterable[Document]) -> list[Document]:
-    """The documents as a list.
+def check_documents(documents: Iterable[Document]) -> list[Document]:
+    """Return the documents as a list.
 
     Raises:
         InvalidInputError: something else is among them.
 
-    >>> checked((Document("text"),))
+    >>> check_documents((Document("text"),))
     [Document(metadata={}, page_content='text')]
     """
     if not isinstance(documents, Iterable) or isinstance(documents, Document):
@@ -56,12 +59,12 @@ def checked(documents: Iterable[Document]) -> list[Document]:
 def passages_of(
     documents: Iterable[Document], ids: Iterable[str | None] | None = None
 ) -> list[Passage]:
-    """Documents as passages.
+    """Return documents as passages.
 
     Args:
         documents: their metadata must be what `hybridge.metadata` makes JSON of.
         ids: one a document instead of the documents' own. A document without any gets one that
-            sorts behind those given before, so that ties keep the order of the documents.
+            sorts after those before it, so that ties keep the order of the documents.
 
     Raises:
         InvalidInputError: something that is no document, metadata that JSON cannot hold, an id
@@ -70,31 +73,32 @@ def passages_of(
     >>> passages_of([Document("text", metadata={"year": 2020}, id="a")])
     [Passage(id='a', text='text', metadata={'year': 2020})]
     """
-    listed = checked(documents)
+    listed = check_documents(documents)
     if isinstance(ids, str):
         raise InvalidInputError(f"ids must be a list of strings, not one string: [{ids!r}]")
-    named = [None] * len(listed) if ids is None else list(ids)
-    if len(named) != len(listed):
-        raise InvalidInputError(f"{len(named)} ids for {len(listed)} documents: give one each")
+    given = [None] * len(listed) if ids is None else list(ids)
+    if len(given) != len(listed):
+        raise InvalidInputError(f"{len(given)} ids for {len(listed)} documents: give one each")
     passages = []
-    for document, id_ in zip(listed, named, strict=True):
-        given = document.id if id_ is None else id_
-        own = str(uuid7()) if given is None else given
-        passages.append(Passage(own, document.page_content, document.metadata))
+    for document, id_ in zip(listed, given, strict=True):
+        own = document.id if id_ is None else id_
+        passages.append(
+            Passage(str(uuid7()) if own is None else own, document.page_content, document.metadata)
+        )
     return list(unique_passages(passages))
 
 
-def documents_of(
+def documents_of_texts(
     texts: Iterable[str],
     metadatas: Iterable[Mapping[str, Any]] | None = None,
     ids: Iterable[str | None] | None = None,
 ) -> list[Document]:
-    """Texts with their metadata and ids as documents.
+    """Return texts with their metadata and ids as documents.
 
     Raises:
         InvalidInputError: a text that is none, or not one of each a text.
 
-    >>> documents_of(["text"], [{"year": 2020}], ["a"])
+    >>> documents_of_texts(["text"], [{"year": 2020}], ["a"])
     [Document(id='a', metadata={'year': 2020}, page_content='text')]
     """
     listed = list(texts)
@@ -118,57 +122,77 @@ def documents_of(
     ]
 
 
+def documents_of_hits(
+    lists: Iterable[Iterable[Hit]], *, scores: bool = False, trace: bool = False
+) -> list[list[Document]]:
+    """Return each query's hits as documents; arguments as for `document_of`."""
+    found = []
+    for hits in lists:
+        documents = []
+        for hit in hits:
+            passage = hit.passage
+            metadata = {
+                key: _copied(value) if isinstance(value, _NESTED) else value
+                for key, value in passage.metadata.items()
+            }
+            if scores:
+                metadata[SCORE] = hit.score
+            if trace:
+                metadata[TRACE] = trace_to_dict(hit.trace)
+            # As the constructor does, which takes twice as long.
+            fields = {"id": passage.id, "page_content": passage.text, "metadata": metadata}
+            document = Document.__new__(Document)
+            Document.__pydantic_validator__.validate_python(fields, self_instance=document)
+            documents.append(document)
+        found.append(documents)
+    return found
+
+
 def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Document:
-    """A hit as a document of its own, which may be changed without harm.
+    """Return a hit as a new document, which the caller may change.
 
     Args:
-        hit: what was found.
+        hit: a result.
         scores: put its score into the metadata, as ``relevance_score``.
-        trace: put what every stage thought into the metadata, under ``hybridge``.
+        trace: put each stage's rank and score into the metadata, under ``hybridge``.
 
+    >>> from hybridge import StageScore
     >>> hit = Hit(Passage("a", "text"), 0.5, (StageScore("bm25", 1, 0.5),))
     >>> document_of(hit, scores=True).metadata
     {'relevance_score': 0.5}
     >>> document_of(hit, trace=True).metadata
     {'hybridge': {'bm25': {'rank': 1, 'score': 0.5}}}
     """
-    passage = hit.passage
-    metadata = copied(passage.metadata)
-    if scores:
-        metadata[SCORE] = hit.score
-    if trace:
-        metadata[TRACE] = _as_json(hit.trace)
-    return Document(id=passage.id, page_content=passage.text, metadata=metadata)
+    return documents_of_hits([[hit]], scores=scores, trace=trace)[0][0]
 
 
-def scored(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Document:
-    """A copy of a document with what a reranker thought of it; earlier stages' words stay."""
-    metadata = copied(document.metadata)
+def reranked_document(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Document:
+    """Return a copy of a document with a reranker's score; earlier stages' entries stay."""
+    metadata = copied_metadata(document.metadata)
     if scores:
         metadata[SCORE] = hit.score
     if trace:
         earlier = metadata.get(TRACE)
         kept = earlier if isinstance(earlier, dict) else {}
-        metadata[TRACE] = {**kept, **_as_json(hit.trace)}
+        metadata[TRACE] = {**kept, **trace_to_dict(hit.trace)}
     return document.model_copy(update={"metadata": metadata})
 
 
-def copied(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata with dicts and lists of its own; anything else in it is shared, not copied.
+def copied_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of metadata whose dicts and lists are copies too; other values are shared.
 
     >>> metadata = {"authors": ["Ada"]}
-    >>> copied(metadata)["authors"].append("Grace")
+    >>> copied_metadata(metadata)["authors"].append("Grace")
     >>> metadata
     {'authors': ['Ada']}
     """
-    return {key: _copied(value) for key, value in metadata.items()}
+    return {
+        key: _copied(value) if isinstance(value, _NESTED) else value
+        for key, value in metadata.items()
+    }
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _as_json(trace: Iterable[StageScore]) -> dict[str, dict[str, float]]:
-    return {entry.stage: {"rank": entry.rank, "score": entry.score} for entry in trace}

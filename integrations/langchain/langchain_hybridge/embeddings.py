@@ -1,19 +1,20 @@
-"""LangChain's embeddings as a bi-encoder."""
+"""LangChain's embeddings as bi-encoders, and the other way round."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
-from hybridge import CallableEncoder
 from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
+from hybridge.interop import FrameworkEncoder, framework_encoder
 
 if TYPE_CHECKING:
     from hybridge import Encoder
 
-__all__ = ["EmbeddingsEncoder", "EncoderEmbeddings", "embeddings_of", "encoder_of"]
+__all__ = ["EncoderEmbeddings", "embeddings_of", "encoder_of"]
 
 
 def encoder_of(
@@ -21,9 +22,9 @@ def encoder_of(
     identity: str | None = None,
     *,
     batch_size: int | None = None,
-    kept: bool = True,
+    persistent: bool = True,
 ) -> Encoder:
-    """What makes vectors: LangChain's `Embeddings`, or whatever Hybridge takes for an encoder.
+    """Return an encoder of LangChain's `Embeddings`, or of whatever Hybridge takes for one.
 
     Args:
         embedding: an `Embeddings`; or a model's name or folder, a `SentenceTransformer`, an
@@ -32,10 +33,10 @@ def encoder_of(
             of the class and the model it names.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a server
             that refuses larger requests; None for 128.
-        kept: the vectors outlive this process, so that who made them must be told from others.
+        persistent: the vectors outlive this process, so that embeddings need a name.
 
     Raises:
-        InvalidInputError: embeddings that do not say which model they run, where it matters; or
+        InvalidInputError: embeddings without the name of a model, where they need one; or
             `identity` or `batch_size` without LangChain's `Embeddings`.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
@@ -57,37 +58,26 @@ def encoder_of(
             )
         return as_encoder(embedding)
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
-    try:
-        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=identity, **options)
-    except InvalidInputError:
-        if kept:
-            raise
-        name = f"langchain:{type(embedding).__name__}"
-        encoder = EmbeddingsEncoder.from_langchain(embedding, identity=name, **options)
-    encoder.embeddings = embedding
-    return encoder
+    make = partial(FrameworkEncoder.from_langchain, **options)
+    return framework_encoder(
+        make, embedding, identity, framework="langchain", persistent=persistent
+    )
 
 
 def embeddings_of(encoder: Encoder) -> Embeddings:
-    """An encoder as LangChain's embeddings: those it was made of, or a thin cover.
+    """Return an encoder as LangChain's embeddings: those it was made of, or a wrapper.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
     >>> fake = DeterministicFakeEmbedding(size=6)
     >>> embeddings_of(encoder_of(fake, "fake")) is fake
     True
     """
-    made_of = getattr(encoder, "embeddings", None)
-    return made_of if isinstance(made_of, Embeddings) else EncoderEmbeddings(encoder)
-
-
-class EmbeddingsEncoder(CallableEncoder):
-    """An encoder that knows which embeddings it was made of."""
-
-    embeddings: Embeddings | None = None
+    model = encoder.model if isinstance(encoder, FrameworkEncoder) else None
+    return model if isinstance(model, Embeddings) else EncoderEmbeddings(encoder)
 
 
 class EncoderEmbeddings(Embeddings):
-    """A Hybridge encoder with the two methods that LangChain knows.
+    """A Hybridge encoder as LangChain's embeddings.
 
     Args:
         encoder: any `hybridge.Encoder`.
@@ -101,11 +91,11 @@ class EncoderEmbeddings(Embeddings):
         self.encoder = encoder
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
+        """Return one vector a text."""
         vectors: list[list[float]] = self.encoder.encode_passages(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """Return the vector of a query."""
         vector: list[float] = self.encoder.encode_queries([text])[0].tolist()
         return vector

@@ -9,11 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hybridge import Hit, StageScore
-from hybridge.arguments import check_queries
 from hybridge.errors import InvalidInputError
-from hybridge.protocols import Vectors
-
-from .batches import Where
+from hybridge.interop import check_queries
+from hybridge.protocols import Vectors, Where
 
 if TYPE_CHECKING:
     from hybridge import HybridIndex
@@ -27,7 +25,7 @@ _UNIT = 1e-3
 
 
 def relevance_of(cosine: float) -> float:
-    """The relevance that LangChain expects, from 0 to 1: (1 + cosine) / 2.
+    """Return the relevance that LangChain expects, from 0 to 1: (1 + cosine) / 2.
 
     Rounding can leave a cosine a little above 1, which counts as 1.
 
@@ -72,7 +70,7 @@ class RelevanceRetriever:
         self._threshold = None if score_threshold is None else _check_threshold(score_threshold)
 
     def search(
-        self, queries: Sequence[str], k: int = 10, *, where: Where = None
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """Return the `k` most relevant passages for each query, best first, ties by id.
 
@@ -85,22 +83,22 @@ class RelevanceRetriever:
             InvalidInputError: an argument is not valid, or the index compares by dot products
                 vectors whose length is not 1, which have no cosine.
         """
-        asked = check_queries(queries)
+        texts = check_queries(queries)
         dense = self.index.dense
         if dense.distance == "cosine":
-            lists = dense.search(asked, k, where=where)
+            lists = dense.search(texts, k, where=where)
         else:
-            lists = self._search_by_dot(asked, k, where)
+            lists = self._search_by_dot(texts, k, where)
         return [self._relevant(hits) for hits in lists]
 
     async def asearch(
-        self, queries: Sequence[str], k: int = 10, *, where: Where = None
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """`search` in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.search, queries, k, where=where)
 
-    def _search_by_dot(self, queries: list[str], k: int, where: Where) -> list[list[Hit]]:
-        """Dot products where they are cosines: the vectors that were compared have length 1."""
+    def _search_by_dot(self, queries: list[str], k: int, where: Where | None) -> list[list[Hit]]:
+        """Search by dot products that are cosines: all the compared vectors have length 1."""
         dense = self.index.dense
         positions = [i for i, query in enumerate(queries) if query.strip()]
         lists: list[list[Hit]] = [[] for _ in queries]

@@ -1,4 +1,4 @@
-"""Named retrievers: hybrid, BM25 alone, ColBERT. Each reads like what it does."""
+"""The retrievers: over a hybrid index or any retriever of Hybridge, BM25 alone, ColBERT alone."""
 
 from __future__ import annotations
 
@@ -7,69 +7,128 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.documents import Document
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 import hybridge
-from hybridge import HybridIndex
-from hybridge.errors import InvalidInputError
 from hybridge.fusion import Fusion, get_fusion
-from hybridge.index.settings import check_stage_weights
+from hybridge.interop import configured, is_persistent, new_index
 
 from .attaching import attached
+from .base import CoreRetriever
 from .documents import passages_of
-from .retriever import HybridgeRetriever
+from .embeddings import encoder_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     from hybridge.vectors import Layout
 
-__all__ = ["BM25Retriever", "ColBERTRetriever", "HybridRetriever"]
+__all__ = ["BM25Retriever", "ColBERTRetriever", "HybridgeRetriever"]
 
 
-class HybridRetriever(HybridgeRetriever):
-    """BM25 and a bi-encoder together, and late interaction where the index keeps its vectors.
+class HybridgeRetriever(CoreRetriever):
+    """LangChain's retriever over a hybrid index, or any other retriever of Hybridge.
+
+    `invoke`, `ainvoke`, `batch` and `abatch` take ``k`` and ``filter``, which beat the fields. A
+    batch is searched as a batch. Each stage of a search is a child run. It is a retriever of
+    Hybridge too: `search` and `asearch` return hits, for an evaluation or a `Pipeline`.
 
     Args:
-        retriever: a `hybridge.HybridIndex`. Further fields are those of `HybridgeRetriever`.
-        weights: instead of the index's own, like ``{"bm25": 0.3, "dense": 0.7}``.
+        retriever: a `hybridge.HybridIndex`; anything else with `search` and `asearch`; or another
+            retriever of LangChain, whose documents need ids (see `BridgedRetriever`).
+        k: documents a query gets at most.
+        filter: only documents whose metadata pass, as a dict like ``{"year": {"$gte": 2020}}`` or
+            as a `hybridge.filters.Filter`.
+        weights: one a stage of the index, instead of its own, like ``{"bm25": 0.3, "dense": 0.7}``.
         fusion: a method's name or object, instead of the index's own.
         depth: candidates each stage contributes, instead of the index's own.
-        late_blend: late interaction's share in the score, instead of the index's own.
+        late_interaction_weight: late interaction's share in the score, instead of the index's own.
+        rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
+            `ColBERTReranker`, or any reranker of Hybridge.
+        rerank_depth: candidates that rerankers get, never fewer than `k`.
+        blend: a reranker's share in the score, from 0 to 1; the rest is the score before it.
+        score_threshold: drop documents that score below, in the last stage's own unit.
+        include_scores: put each document's score into its metadata, as ``relevance_score``.
+        include_trace: put each stage's rank and score there too, under ``hybridge``.
 
     Raises:
-        pydantic.ValidationError: a field that there is not, or a value that is not valid.
+        pydantic.ValidationError: an unknown field, or a value that is not valid.
 
     >>> documents = [Document("Aspirin thins the blood."), Document("Bread needs yeast.")]
-    >>> retriever = HybridRetriever.from_documents(documents, k=1, weights={"bm25": 1, "dense": 0})
-    >>> [document.page_content for document in retriever.invoke("yeast for bread")]
-    ['Bread needs yeast.']
+    >>> retriever = HybridgeRetriever.from_documents(documents, k=1)
+    >>> retriever.invoke("what makes blood thinner?")[0].page_content
+    'Aspirin thins the blood.'
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("1", "Cats sleep."), Passage("2", "Dogs run.")])
+    >>> [document] = HybridgeRetriever(retriever=bm25, k=1).invoke("sleeping cat")
+    >>> document.id, document.page_content
+    ('1', 'Cats sleep.')
     """
+
+    _option_names = ("weights", "fusion", "depth", "late_interaction_weight")
 
     weights: dict[str, float] | None = None
     fusion: Any = None
     depth: int | None = Field(default=None, ge=1)
-    late_blend: float | None = Field(default=None, ge=0, le=1)
+    late_interaction_weight: float | None = Field(default=None, ge=0, le=1)
 
-    @field_validator("retriever")
+    @field_validator("weights", "fusion", "depth", "late_interaction_weight")
     @classmethod
-    def _check_index(cls, value: Any) -> Any:
-        if not isinstance(value, HybridIndex):
-            raise InvalidInputError(
-                f"a HybridRetriever searches a HybridIndex, not a {type(value).__name__}: "
-                "HybridgeRetriever searches any retriever"
-            )
+    def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and "retriever" in info.data:
+            configured(info.data["retriever"], **{str(info.field_name): value})
         return value
-
-    @field_validator("weights")
-    @classmethod
-    def _check_weights(cls, value: dict[str, float] | None) -> dict[str, float] | None:
-        return value if value is None else check_stage_weights(value)
 
     @field_validator("fusion")
     @classmethod
-    def _check_fusion(cls, value: str | Fusion | None) -> str | Fusion | None:
+    def _as_fusion(cls, value: str | Fusion | None) -> Fusion | None:
         return value if value is None else get_fusion(value)
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Iterable[Document],
+        embedding: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        batch_size: int | None = None,
+        analyzer: Any = None,
+        late_interaction: Any = None,
+        overwrite: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """Return a retriever over a new hybrid index of these documents.
+
+        Args:
+            documents: the documents to index. One without an id gets one.
+            embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
+                or None for Hybridge's default model, which needs no hub.
+            path: a missing or empty folder for the index; without it, a temporary one.
+            identity: names the embeddings and their settings, where they have no such name.
+            batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
+                server that refuses larger requests; None for 128.
+            analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            late_interaction: True scores candidates by stored token vectors too, as there.
+            overwrite: replace an index that is in the folder.
+            settings: the retriever's own fields, like ``k``.
+
+        Raises:
+            pydantic.ValidationError: an unknown field; nothing was written.
+            HybridgeError: a document or an argument is not valid.
+        """
+        cls._check_settings(settings)
+        passages = passages_of(documents)
+        persistent = is_persistent(path)
+        index = new_index(
+            passages,
+            path,
+            encoder=encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent),
+            analyzer=analyzer,
+            late_interaction=late_interaction,
+            overwrite=overwrite,
+        )
+        return cls(retriever=index, **settings)
 
     @classmethod
     def from_qdrant(
@@ -87,25 +146,25 @@ class HybridRetriever(HybridgeRetriever):
         batch_size: int | None = None,
         **settings: Any,
     ) -> Self:
-        """A retriever over a collection that `langchain-qdrant` wrote, to which nothing is written.
+        """Return a retriever over a collection of `langchain-qdrant`; nothing is written to it.
 
         Args:
             client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
-            layout: who wrote it, if not LangChain: `hybridge.vectors.LlamaIndexLayout()` for
-                LlamaIndex's `QdrantVectorStore`.
+            layout: the collection's layout, if LangChain did not write it, for example
+                `llama_index.retrievers.hybridge.LlamaIndexLayout()`.
             api_key: the key a protected server asks for, with a url.
-            content_payload_key: as the store was told, or by default.
-            metadata_payload_key: as the store was told, or by default.
-            vector_name: as the store was told; None for the only dense vector there is.
+            content_payload_key: the store's own.
+            metadata_payload_key: the store's own.
+            vector_name: the store's own; None for the only dense vector there is.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for
                 128.
             settings: the retriever's own fields, like ``k``.
 
         Raises:
-            pydantic.ValidationError: a field that there is not.
+            pydantic.ValidationError: an unknown field.
             HybridgeError: there is no such collection or vector, or the embeddings are of another
                 length than its vectors.
         """
@@ -124,18 +183,11 @@ class HybridRetriever(HybridgeRetriever):
         )
         return cls(retriever=index, **settings)
 
-    def _made_of(self) -> tuple[Any, ...]:
-        weights = None if self.weights is None else tuple(self.weights.items())
-        return (*super()._made_of(), weights, self.fusion, self.depth, self.late_blend)
 
-    def _engine(self) -> Any:
-        return self.retriever.tuned(
-            weights=self.weights, fusion=self.fusion, depth=self.depth, blend=self.late_blend
-        )
+class BM25Retriever(CoreRetriever):
+    """LangChain's retriever over BM25 alone: no model, no store.
 
-
-class BM25Retriever(HybridgeRetriever):
-    """BM25 alone: no model, no store; the fields are those of `HybridgeRetriever`.
+    Its fields are those of `HybridgeRetriever`, without the options of an index.
 
     >>> retriever = BM25Retriever.from_texts(["A cat sat.", "Two dogs ran."], k=1)
     >>> [document.page_content for document in retriever.invoke("dog")]
@@ -143,7 +195,7 @@ class BM25Retriever(HybridgeRetriever):
     """
 
     @classmethod
-    def from_documents(  # type: ignore[override]  # what BM25 is made with
+    def from_documents(
         cls,
         documents: Iterable[Document],
         *,
@@ -153,10 +205,10 @@ class BM25Retriever(HybridgeRetriever):
         b: float = 0.75,
         **settings: Any,
     ) -> Self:
-        """A retriever over these documents, in memory.
+        """Return a retriever over these documents, in memory.
 
         Args:
-            documents: what can be found. One without an id gets one.
+            documents: the documents to index. One without an id gets one.
             analyzer: a language like ``"german"``, a function from a text to its terms, or a
                 `hybridge.Analyzer`; None for English.
             method: the variant of BM25, as for `hybridge.BM25Retriever`.
@@ -165,7 +217,7 @@ class BM25Retriever(HybridgeRetriever):
             settings: the retriever's own fields, like ``k``.
 
         Raises:
-            pydantic.ValidationError: a field that there is not.
+            pydantic.ValidationError: an unknown field.
             HybridgeError: a document or an argument is not valid.
         """
         cls._check_settings(settings)
@@ -175,14 +227,14 @@ class BM25Retriever(HybridgeRetriever):
         return cls(retriever=bm25, **settings)
 
 
-class ColBERTRetriever(HybridgeRetriever):
-    """ColBERT alone, over all documents, in a PLAID index; needs ``hybridge[colbert]``.
+class ColBERTRetriever(CoreRetriever):
+    """LangChain's retriever over ColBERT alone, in a PLAID index; needs ``hybridge[colbert]``.
 
-    The fields are those of `HybridgeRetriever`.
+    Its fields are those of `HybridgeRetriever`, without the options of an index.
     """
 
     @classmethod
-    def from_documents(  # type: ignore[override]  # what ColBERT is made with
+    def from_documents(
         cls,
         documents: Iterable[Document],
         *,
@@ -191,17 +243,17 @@ class ColBERTRetriever(HybridgeRetriever):
         overwrite: bool = False,
         **settings: Any,
     ) -> Self:
-        """A retriever over a new PLAID index of these documents.
+        """Return a retriever over a new PLAID index of these documents.
 
         Args:
-            documents: what can be found. One without an id gets one.
+            documents: the documents to index. One without an id gets one.
             model: a ColBERT checkpoint, as for `hybridge.colbert.ColBERTRetriever.create`.
             path: a missing or empty folder for the index; without it, a temporary one.
             overwrite: replace an index that is in the folder.
             settings: the retriever's own fields, like ``k``.
 
         Raises:
-            pydantic.ValidationError: a field that there is not; nothing was written.
+            pydantic.ValidationError: an unknown field; nothing was written.
             MissingExtraError: RAGatouille is not installed.
             HybridgeError: a document or an argument is not valid.
         """

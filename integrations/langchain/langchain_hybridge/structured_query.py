@@ -208,12 +208,12 @@ _TOKEN = re.compile(r"\\.|.", re.DOTALL)
 
 
 def _plain(token: str) -> str:
-    """The character that a token without a meaning of its own stands for."""
+    """Return the character of a token that is no wildcard."""
     return token[-1]
 
 
 def _literals(tokens: list[str]) -> list[str]:
-    """The texts around the wildcards, one more than there are wildcards.
+    """Return the texts around the wildcards, one more than there are wildcards.
 
     >>> _literals(["%", "a", "b", "_", "c"])
     ['', 'ab', 'c']
@@ -228,7 +228,7 @@ def _literals(tokens: list[str]) -> list[str]:
 
 
 def _text(value: Any) -> str | None:
-    """A value that is text; the parser takes each text that is a date for one."""
+    """Return a value as text; the parser reads each text that is a date as one."""
     match value:
         case str():
             return value
@@ -240,13 +240,13 @@ def _text(value: Any) -> str | None:
 
 
 def _bounds(value: Any) -> tuple[Any, Any]:
-    """The first and the last of what a value stands for: a day has two, a number is both."""
+    """Return the first and the last value of a range: of a day two, of a number itself."""
     day = isinstance(value, str) and _DAY.fullmatch(value)
     return _span(_day(value) if day else value) or (value, value)
 
 
 def _span(value: Any) -> tuple[Any, Any] | None:
-    """The first and the last moment that a date stands for; None for what is no date.
+    """Return the first and the last moment of a date; None for anything else.
 
     The parser gives ``{"type": "date", "date": "2020-05-01"}``, and the same for a datetime.
     """

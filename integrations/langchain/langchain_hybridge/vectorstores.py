@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
 
-from hybridge import Hit
+from hybridge import Hit, HybridIndex
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
+from hybridge.interop import is_persistent
+from hybridge.protocols import Where
 
-from .batches import Where
-from .documents import document_of, documents_of, passages_of
-from .embeddings import embeddings_of
-from .making import StoreMaking
-from .relevance import RelevanceRetriever
-from .retriever import HybridgeRetriever
-from .retrievers import HybridRetriever
-from .searches import StoreSearches
+from .attaching import attached
+from .documents import document_of, documents_of_hits, documents_of_texts, passages_of
+from .embeddings import embeddings_of, encoder_of
+from .relevance import RelevanceRetriever, relevance_of
+from .retrievers import HybridgeRetriever
+from .structured_query import register_translator
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["HybridVectorStore"]
 
+_DIVERSE = {"fetch_k", "lambda_mult"}
 
-class HybridVectorStore(StoreMaking, StoreSearches):
+
+class HybridVectorStore(VectorStore):
     """LangChain's vector store over a hybrid index: every search is by BM25 and vectors together.
 
     Searches by a vector use the vectors alone; maximal marginal relevance chooses by them from what
@@ -44,12 +51,164 @@ class HybridVectorStore(StoreMaking, StoreSearches):
     ['a']
     """
 
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        register_translator(HybridVectorStore)  # here, because unpickling calls no __init__
+        return super().__new__(cls)
+
+    def __init__(self, index: HybridIndex) -> None:
+        if not isinstance(index, HybridIndex):
+            raise InvalidInputError(
+                f"a HybridVectorStore needs a HybridIndex, not a {type(index).__name__}: "
+                "HybridVectorStore.create(embedding) makes one"
+            )
+        self.index = index
+
+    @classmethod
+    def create(
+        cls,
+        embedding: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a new index.
+
+        Args:
+            embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
+                or None for Hybridge's default model, which needs no hub.
+            path: a missing or empty folder; without it, and a url, a temporary one.
+            identity: names the embeddings and their settings, where they have no such name.
+            batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
+                server that refuses larger requests; None for 128.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: an argument is not valid, or there is something at this place already.
+        """
+        persistent = is_persistent(path, options.get("url"))
+        encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
+        return cls(HybridIndex.create(path, encoder=encoder, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        embedding: Any = None,
+        *,
+        identity: str | None = None,
+        batch_size: int | None = None,
+        read_only: bool | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over an existing index.
+
+        Args:
+            path: its folder.
+            embedding: the embeddings it was made with; None where they were a model of
+                sentence-transformers, which the index loads itself.
+            identity: as for `create`.
+            batch_size: as for `create`.
+            read_only: True opens a copy of its state for searching, beside any writer, which
+                `HybridVectorStore.refresh` renews; False opens it for writing, which one process
+                at a time can do. None opens for writing if possible, else for reading only, which
+                is logged; `hybridge.HybridIndex.is_read_only` says which.
+            options: those of `hybridge.HybridIndex.open`, like ``url``.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: there is no index, it was made with other embeddings, or it is open
+                for writing already and ``read_only=False``.
+        """
+        encoder = None
+        if any(given is not None for given in (embedding, identity, batch_size)):
+            encoder = encoder_of(embedding, identity, batch_size=batch_size)
+        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embedding: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a collection that `langchain-qdrant` wrote.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the store's ``collection_name``.
+            embedding: the store's embeddings, or the same model for Hybridge to load.
+            options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
+                ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
+                wrote it, ``api_key``, ``analyzer``, ``batch_size``, and ``writable=True`` to let
+                documents be added and deleted.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: there is no such collection or vector, or the embeddings are of another
+                length than its vectors.
+        """
+        return cls(attached(client_or_url, collection, embedding, **options))
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Any = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a new index of these texts.
+
+        Args:
+            texts: the texts of the documents.
+            embedding: as for `create`.
+            metadatas: one a text.
+            ids: one a text; those that are None are given.
+            options: those of `create`.
+
+        Raises:
+            HybridgeError: as for `create`, or a text, its metadata or its id is not valid.
+        """
+        return cls.from_documents(documents_of_texts(texts, metadatas, ids), embedding, **options)
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Iterable[Document],
+        embedding: Any = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a new index of these documents; the rest is as for `from_texts`.
+
+        Args:
+            documents: the documents to index.
+            embedding: as for `create`.
+            ids: one a document, instead of the documents' own.
+            options: those of `create`.
+        """
+        passages = passages_of(documents, ids)
+        store = cls.create(embedding, **options)
+        try:
+            store.index.add(passages)
+        except BaseException:
+            store.index.close()
+            raise
+        return store
+
     def close(self) -> None:
         """Close the index; closing again does nothing."""
         self.index.close()
 
     def refresh(self) -> None:
-        """Follow what others wrote since the index was opened, see `hybridge.HybridIndex.refresh`.
+        """Read what others wrote since the index was opened, see `hybridge.HybridIndex.refresh`.
 
         That is for a store that was opened with ``read_only=True``, and for one that is attached
         to a collection. Any other is always up to date.
@@ -64,7 +223,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
 
     @property
     def embeddings(self) -> Embeddings:
-        """What makes vectors, as LangChain knows it."""
+        """The index's encoder, as LangChain's embeddings."""
         return embeddings_of(self.index.encoder)
 
     def add_documents(  # type: ignore[override]  # no other keywords, so that a typo is an error
@@ -107,7 +266,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         """Add texts, as `add_documents` adds documents.
 
         Args:
-            texts: what can be found.
+            texts: the texts of the documents.
             metadatas: one a text.
             ids: one a text; those that are None are given.
             batch_size: as for `add_documents`.
@@ -115,7 +274,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         Raises:
             HybridgeError: not one of each a text, or what `add_documents` raises.
         """
-        return self.add_documents(documents_of(texts, metadatas, ids), batch_size=batch_size)
+        return self.add_documents(documents_of_texts(texts, metadatas, ids), batch_size=batch_size)
 
     async def aadd_texts(  # type: ignore[override]
         self,
@@ -147,7 +306,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         self,
         ids: Sequence[str] | None = None,
         *,
-        filter: Where = None,  # noqa: A002
+        filter: Where | None = None,  # noqa: A002
     ) -> bool:
         """Delete documents by their ids or by a filter; ids that are not there are no error.
 
@@ -162,7 +321,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The documents of those ids that are there, in the order of the ids."""
+        """Return the documents of these ids, in the order of the ids; unknown ids are left out."""
         found = self.index.get(ids)
         return [document_of(Hit(passage, 0.0)) for passage in found if passage is not None]
 
@@ -173,7 +332,7 @@ class HybridVectorStore(StoreMaking, StoreSearches):
         search_kwargs: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> HybridgeRetriever:
-        """A retriever over this store: a `HybridRetriever`, a diverse one, or one by relevance.
+        """Return a retriever over this store: hybrid, diverse, or by relevance.
 
         Args:
             search_type: ``"similarity"``, ``"mmr"`` or ``"similarity_score_threshold"``, which
@@ -185,13 +344,13 @@ class HybridVectorStore(StoreMaking, StoreSearches):
                 ``score_threshold`` is another threshold, in the unit of the last stage.
 
         Raises:
-            ValueError: another search type, a keyword that there is not, or a threshold that is
+            ValueError: another search type, an unknown keyword, or a threshold that is
                 none.
         """
         options = dict(search_kwargs or {})
         settings.setdefault("tags", self._get_retriever_tags())
         if search_type == "similarity":
-            return HybridRetriever(retriever=self.index, **options, **settings)
+            return HybridgeRetriever(retriever=self.index, **options, **settings)
         if search_type == "mmr":
             chosen = {name: options.pop(name) for name in _DIVERSE & options.keys()}
             diverse = DiverseRetriever(self.index, **chosen)
@@ -210,5 +369,161 @@ class HybridVectorStore(StoreMaking, StoreSearches):
             f"{search_type!r}"
         )
 
+    def similarity_search(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[Document]:
+        """Return the `k` most relevant documents, by BM25 and vectors together.
 
-_DIVERSE = {"fetch_k", "lambda_mult"}
+        Args:
+            query: the question. A blank one with a filter finds what passes the filter, in no
+                order: so a language model asks that wants a filter alone. Without one it finds
+                nothing.
+            k: documents at most.
+            filter: only documents whose metadata pass.
+        """
+        return documents_of_hits([self._search(query, k, filter)])[0]
+
+    def similarity_search_with_score(
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        """Return `similarity_search` with scores: higher is better, comparable within one query."""
+        return [(document_of(hit), hit.score) for hit in self._search(query, k, filter)]
+
+    def similarity_search_by_vector(  # type: ignore[override]
+        self,
+        embedding: list[float],
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[Document]:
+        """Return the `k` documents whose vectors are nearest to this one."""
+        [hits] = self.index.dense.search_vectors([embedding], k, where=filter)
+        return documents_of_hits([hits])[0]
+
+    def max_marginal_relevance_search(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[Document]:
+        """Return `k` documents that are near the query and unlike each other.
+
+        Args:
+            query: the question; a blank one as for `similarity_search`.
+            k: documents at most.
+            fetch_k: candidates to choose from, found by BM25 and vectors together.
+            lambda_mult: 1 for the nearest, 0 for the most diverse.
+            filter: only documents whose metadata pass.
+        """
+        if filter is not None and isinstance(query, str) and not query.strip():
+            return documents_of_hits([self._passing(k, filter)])[0]
+        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
+        [hits] = retriever.search([query], k, where=filter)
+        return documents_of_hits([hits])[0]
+
+    def max_marginal_relevance_search_by_vector(  # type: ignore[override]
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[Document]:
+        """Return the same for a vector; candidates are the nearest ones."""
+        retriever = DiverseRetriever(self.index, fetch_k=fetch_k, lambda_mult=lambda_mult)
+        hits = retriever.search_vector(embedding, k, where=filter)
+        return documents_of_hits([hits])[0]
+
+    def similarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+        score_threshold: float | None = None,
+    ) -> list[tuple[Document, float]]:
+        """Return the `k` most relevant documents, each with (1 + cosine) / 2 of the dense stage.
+
+        That relevance lies between 0 and 1 and can be compared from query to query, which a fused
+        score cannot. The search is by the dense stage alone, best first: `RelevanceRetriever` says
+        why. For the hybrid search and its scores there is `similarity_search_with_score`.
+
+        Args:
+            query: the question; a blank one finds nothing.
+            k: documents at most.
+            filter: only documents whose metadata pass.
+            score_threshold: leave out what is less relevant, from 0 to 1. Embeddings of unrelated
+                texts often have a relevance of 0.5 to 0.8: look at your own before choosing.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or the index compares by dot products
+                vectors whose length is not 1, which have no cosine.
+        """
+        retriever = RelevanceRetriever(self.index, score_threshold=score_threshold)
+        [hits] = retriever.search([query], k, where=filter)
+        return [(document_of(hit), hit.score) for hit in hits]
+
+    async def asimilarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+        score_threshold: float | None = None,
+    ) -> list[tuple[Document, float]]:
+        """`similarity_search_with_relevance_scores` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.similarity_search_with_relevance_scores,
+            query,
+            k,
+            filter=filter,
+            score_threshold=score_threshold,
+        )
+
+    def _similarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        # LangChain's own would map the fused scores.
+        return self.similarity_search_with_relevance_scores(query, k, filter=filter)
+
+    async def _asimilarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Where | None = None,  # noqa: A002
+    ) -> list[tuple[Document, float]]:
+        return await self.asimilarity_search_with_relevance_scores(query, k, filter=filter)
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return relevance_of
+
+    def _search(self, query: str, k: int, where: Where | None) -> list[Hit]:
+        if where is not None and isinstance(query, str) and not query.strip():
+            return self._passing(k, where)
+        [hits] = self.index.search([query], k, where=where)
+        return hits
+
+    def _passing(self, k: int, where: Where | None) -> list[Hit]:
+        """Return what passes a filter, for a blank query: nothing ranks it, so each scores 0."""
+        # Any vector finds what passes, and no more of it than is asked for.
+        [hits] = self.index.dense.search_vectors(
+            [[1.0] * self.index.encoder.dimension], k, where=where
+        )
+        return [Hit(hit.passage, 0.0) for hit in hits]

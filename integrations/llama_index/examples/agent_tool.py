@@ -12,12 +12,12 @@ from llama_index.core.agent.workflow import FunctionAgent, ToolCall, ToolCallRes
 from llama_index.core.tools import RetrieverTool
 
 from common import MANUAL, language_model
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 
 
 async def main(question: str) -> None:
     tool = RetrieverTool.from_defaults(
-        HybridRetriever.from_documents(MANUAL, similarity_top_k=2),
+        HybridgeRetriever.from_documents(MANUAL, similarity_top_k=2),
         name="search_manual",
         description="Searches the manual of the user's dishwasher.",
     )

@@ -10,12 +10,12 @@ import sys
 from llama_index.core.chat_engine import ContextChatEngine
 
 from common import MANUAL, language_model
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 
 
 def main(messages: list[str]) -> None:
     engine = ContextChatEngine.from_defaults(
-        HybridRetriever.from_documents(MANUAL, similarity_top_k=1),
+        HybridgeRetriever.from_documents(MANUAL, similarity_top_k=1),
         llm=language_model(),
         context_template="Answer from these passages alone:\n\n{context_str}",
     )

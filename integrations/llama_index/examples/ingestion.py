@@ -12,7 +12,7 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
 
 from common import MANUAL
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
 
@@ -24,7 +24,7 @@ def main(question: str) -> None:
         docstore=store.docstore,
         docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
     )
-    retriever = HybridRetriever.from_index(store.index, similarity_top_k=1)
+    retriever = HybridgeRetriever.from_index(store.index, similarity_top_k=1)
 
     changed = Document(text="Error E15: a valve has stuck. Switch off and on again.", id_="E15")
     others = [document for document in MANUAL if document.id_ != "E15"]

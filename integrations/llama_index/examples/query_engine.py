@@ -13,14 +13,14 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 
 from common import MANUAL, PROMPT, language_model
 from hybridge import HybridIndex
-from llama_index.retrievers.hybridge import HybridRetriever, TracedNode
+from llama_index.retrievers.hybridge import HybridgeRetriever, TracedNode
 
 
 def main(question: str, folder: str | None) -> None:
     if folder:
-        retriever = HybridRetriever.from_index(HybridIndex.open(folder), similarity_top_k=3)
+        retriever = HybridgeRetriever.from_index(HybridIndex.open(folder), similarity_top_k=3)
     else:
-        retriever = HybridRetriever.from_documents(MANUAL, similarity_top_k=3)
+        retriever = HybridgeRetriever.from_documents(MANUAL, similarity_top_k=3)
 
     engine = RetrieverQueryEngine.from_args(
         retriever, llm=language_model(), text_qa_template=PROMPT

@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeWithScore
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 
 from common import MANUAL, PROMPT, language_model
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 
 
 class Found(Event):
@@ -23,7 +23,7 @@ class Found(Event):
 class Answering(Workflow):
     def __init__(self) -> None:
         super().__init__()
-        self.retriever = HybridRetriever.from_documents(MANUAL, similarity_top_k=2)
+        self.retriever = HybridgeRetriever.from_documents(MANUAL, similarity_top_k=2)
         self.model = language_model()
 
     @step

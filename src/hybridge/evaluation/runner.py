@@ -46,7 +46,7 @@ def evaluate(
 
     Args:
         retrievers: one retriever, named by its class in the result, or name → retriever. One
-            of another framework is bridged by its adapter (`hybridge.foreign.as_retriever`).
+            of another framework is bridged by its adapter (`hybridge.frameworks.as_retriever`).
         queries: query id → text; those without judgements are left out.
         qrels: query id → passage id → relevance, a whole number from 0.
         measures: names in any case: "nDCG@10", "MRR@10", "MAP@100", "recall@100", "precision@5",
@@ -133,7 +133,7 @@ def evaluate_runs(
 
 
 def _named(retrievers: object | Mapping[str, object]) -> dict[str, Retriever]:
-    from ..foreign import as_retriever
+    from ..frameworks import as_retriever
 
     if not isinstance(retrievers, Mapping):
         return {type(retrievers).__name__: as_retriever(retrievers)}

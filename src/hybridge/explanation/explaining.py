@@ -7,7 +7,7 @@ from typing import Any
 from ..arguments import check_k
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..foreign import Inside, as_retriever, inside_of
+from ..frameworks import SearchConfig, as_retriever, search_config_of
 from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..index.single_stage import StageRetriever
@@ -111,7 +111,7 @@ def _searched(retriever: object, query: str, k: int | None, where: Where | None)
     as_filter(where)
     searched = as_retriever(retriever)
     if k is None:
-        inside = inside_of(searched)
+        inside = search_config_of(searched)
         k = _K if inside is None else inside.k
     return _examiner(searched, query, check_k(k), where)
 
@@ -138,14 +138,14 @@ def _examiner(retriever: Any, query: str, k: int, where: Where | None, feeds: st
         return BM25Examiner(retriever, query, k, where, feeds)
     if _is_plaid(retriever):
         return PlaidExaminer(retriever, query, k, where, feeds)
-    inside = inside_of(retriever)
+    inside = search_config_of(retriever)
     if inside is not None:
         return _inside_examiner(inside, query, k, where, feeds)
     return OtherExaminer(retriever, query, k, where, feeds)
 
 
 def _inside_examiner(
-    inside: Inside, query: str, k: int, where: Where | None, feeds: str
+    inside: SearchConfig, query: str, k: int, where: Where | None, feeds: str
 ) -> Examiner:
     where = inside.where if where is None else where
     examiner = _examiner(inside.retriever, query, k, where, feeds)

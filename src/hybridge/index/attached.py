@@ -69,7 +69,7 @@ def find_target(
     try:
         if isinstance(layout, type) or not hasattr(layout, "payload"):
             raise InvalidInputError(
-                f"layout must be a Layout, for example LangChainLayout(), not {layout!r}"
+                f"layout must be a Layout, for example PayloadLayout('text'), not {layout!r}"
             )
         vector = dense_vector(client, collection, layout)
         check_layout(client, collection, layout)

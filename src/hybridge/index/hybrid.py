@@ -246,8 +246,8 @@ class HybridIndex:
         Args:
             client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
             collection: the collection's name.
-            layout: how passages lie in it: `hybridge.vectors.LangChainLayout()`,
-                `LlamaIndexLayout()` or one of your own.
+            layout: how passages lie in it: a `hybridge.vectors.PayloadLayout`, an adapter's
+                layout, or one of your own.
             encoder: the one that the collection was written with, as for `create`.
             api_key: the key a protected server asks for, with a url.
             analyzer: as for `create`, as are `bm25`, `fusion`, `weights` and `depth`.
@@ -262,14 +262,14 @@ class HybridIndex:
 
         >>> from qdrant_client import QdrantClient, models
         >>> from hybridge import CallableEncoder, HybridIndex
-        >>> from hybridge.vectors import LangChainLayout
+        >>> from hybridge.vectors import PayloadLayout
         >>> client = QdrantClient(":memory:")
         >>> params = models.VectorParams(size=1, distance=models.Distance.DOT)
         >>> _ = client.create_collection("docs", vectors_config=params)
         >>> payload = {"page_content": "Green beets", "metadata": None}
         >>> _ = client.upsert("docs", [models.PointStruct(id=7, vector=[1.0], payload=payload)])
         >>> ones = CallableEncoder(lambda texts: [[1.0] for _ in texts], identity="ones")
-        >>> layout = LangChainLayout()
+        >>> layout = PayloadLayout("page_content", "metadata")
         >>> with HybridIndex.attach(client, "docs", layout=layout, encoder=ones) as index:
         ...     index.bm25.search(["beets"])[0][0].passage
         Passage(id='7', text='Green beets', metadata={})

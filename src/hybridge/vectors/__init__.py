@@ -1,15 +1,14 @@
 """Vectors and passages in Qdrant: one interface, an embedded engine and a served one."""
 
-from .layouts import LangChainLayout, Layout, LlamaIndexLayout
+from .layouts import Layout, PayloadLayout
 from .options import HNSW, DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .store import Ranking, VectorQuery, VectorStore
 
 __all__ = [
     "HNSW",
     "DenseVectors",
-    "LangChainLayout",
     "Layout",
-    "LlamaIndexLayout",
+    "PayloadLayout",
     "Ranking",
     "SparseVectors",
     "StoreOptions",

@@ -1,4 +1,4 @@
-"""Whether a layout fits the points of a collection: by a wrong key every text would be empty."""
+"""A check that a layout fits a collection: by a wrong key every text would be empty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidInputError
 from ..filters.indexes import payload_path
 from .collection import server_errors
-from .layouts import NODE_JSON, LangChainLayout, Layout, LlamaIndexLayout
+from .layouts import Layout, PayloadLayout
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -53,12 +53,12 @@ def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
             collection,
             _listed(keys),
         )
-    if not isinstance(layout, LangChainLayout) or not layout.metadata:
+    if not isinstance(layout, PayloadLayout) or not layout.metadata:
         return
     others = set().union(*payloads) - {layout.text}
     is_absent = others and layout.metadata not in others
     if is_absent and not _any_has(client, collection, [layout.metadata]):
-        flat = LangChainLayout(layout.text, "", layout.vector)
+        flat = PayloadLayout(layout.text, "", layout.vector)
         raise InvalidInputError(
             f"no point of collection {collection!r} has metadata under {layout.metadata!r}: its "
             f"points have {_described(payloads)}. Give the key that holds the metadata, or '' "
@@ -106,10 +106,15 @@ def _kind(value: object) -> str:
 
 def _advice(payloads: Sequence[Mapping[str, Any]], layout: Layout) -> str:
     keys = set().union(*payloads)
-    if NODE_JSON in keys:
-        return f"LlamaIndex wrote them: give the layout {LlamaIndexLayout(vector=layout.vector)!r}"
-    if LangChainLayout.text in keys:
-        return f"LangChain wrote them: give the layout {LangChainLayout(vector=layout.vector)!r}"
+    if "_node_content" in keys:
+        return (
+            "LlamaIndex wrote them: give the layout LlamaIndexLayout("
+            f"vector={layout.vector!r}) of llama_index.retrievers.hybridge, which "
+            "llama-index-hybridge installs"
+        )
+    if "page_content" in keys:
+        fitting = PayloadLayout("page_content", "metadata", layout.vector)
+        return f"LangChain wrote them: give the layout {fitting!r}"
     lengths: dict[str, int] = {}
     for payload in payloads:
         for key, value in payload.items():
@@ -118,11 +123,8 @@ def _advice(payloads: Sequence[Mapping[str, Any]], layout: Layout) -> str:
     if not lengths:
         return "Attach to a collection whose payloads hold the texts"
     longest = max(lengths, key=lengths.__getitem__)
-    metadata = LangChainLayout.metadata if LangChainLayout.metadata in keys else ""
-    if isinstance(layout, LlamaIndexLayout) and not metadata:
-        fitting: Layout = LlamaIndexLayout(longest, layout.vector)
-    else:
-        fitting = LangChainLayout(longest, metadata, layout.vector)
+    metadata = "metadata" if "metadata" in keys else ""
+    fitting = PayloadLayout(longest, metadata, layout.vector)
     return f"Give the key of the text, for example with the layout {fitting!r}" + (
         "" if metadata else ", whose metadata are the other keys"
     )

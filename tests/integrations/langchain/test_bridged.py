@@ -26,7 +26,7 @@ import langchain_hybridge
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage, Pipeline
 from hybridge.errors import InvalidInputError
 from hybridge.evaluation import evaluate, evaluate_runs
-from hybridge.foreign import as_retriever
+from hybridge.interop import as_retriever
 from hybridge.observation import observing
 from hybridge.reranking import TextReranker
 from hybridge.testing import RetrieverConformance

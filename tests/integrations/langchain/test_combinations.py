@@ -40,7 +40,7 @@ from hybridge.reranking import TextReranker
 from langchain_hybridge import (
     BM25Retriever,
     HybridgeReranker,
-    HybridRetriever,
+    HybridgeRetriever,
     HybridVectorStore,
 )
 
@@ -60,9 +60,9 @@ def store(bag: CallableEncoder) -> Iterator[HybridVectorStore]:
 
 
 @pytest.fixture
-def retriever(store: HybridVectorStore, documents: list[Document]) -> HybridRetriever:
+def retriever(store: HybridVectorStore, documents: list[Document]) -> HybridgeRetriever:
     store.add_documents(documents)
-    return HybridRetriever.from_index(store.index, k=2)
+    return HybridgeRetriever.from_index(store.index, k=2)
 
 
 @pytest.fixture(params=["invoke", "ainvoke"])
@@ -219,7 +219,7 @@ async def test_example_selectors_keep_their_examples_in_a_store(bag: CallableEnc
 
 
 async def test_ensemble_retriever_fuses_ours_with_others(
-    invoke: Invoke, retriever: HybridRetriever, documents: list[Document]
+    invoke: Invoke, retriever: HybridgeRetriever, documents: list[Document]
 ) -> None:
     """Its ranks are summed by text: two lists that agree are the list."""
     bm25 = BM25Retriever.from_documents(documents, k=2)
@@ -227,7 +227,7 @@ async def test_ensemble_retriever_fuses_ours_with_others(
     ensemble = EnsembleRetriever(retrievers=[retriever, bm25], weights=[1.0, 0.0])
     found = await invoke(ensemble, query)
     assert ids(found)[:2] == ids(await invoke(retriever, query))
-    scored = HybridRetriever.from_index(retriever.retriever, k=2, include_scores=True)
+    scored = HybridgeRetriever.from_index(retriever.retriever, k=2, include_scores=True)
     twice = EnsembleRetriever(retrievers=[scored, scored])
     assert ids(await invoke(twice, query)) == ids(await invoke(scored, query))
     merger = MergerRetriever(retrievers=[retriever, bm25])
@@ -235,7 +235,7 @@ async def test_ensemble_retriever_fuses_ours_with_others(
 
 
 async def test_contextual_compression_over_ours_with_ours_and_others(
-    invoke: Invoke, retriever: HybridRetriever, store: HybridVectorStore, shortest: TextReranker
+    invoke: Invoke, retriever: HybridgeRetriever, store: HybridVectorStore, shortest: TextReranker
 ) -> None:
     query = "blood of a patient"
     found = await invoke(retriever, query)
@@ -261,7 +261,7 @@ async def test_contextual_compression_over_ours_with_ours_and_others(
 
 
 async def test_multi_query_retriever_finds_a_document_once(
-    invoke: Invoke, retriever: HybridRetriever
+    invoke: Invoke, retriever: HybridgeRetriever
 ) -> None:
     llm = FakeListLLM(responses=["bread and yeast\nbread, yeast, oven"])
     multi = MultiQueryRetriever.from_llm(retriever, llm, include_original=True)
@@ -273,7 +273,7 @@ async def test_multi_query_retriever_finds_a_document_once(
 
 
 async def test_retrievers_stand_in_every_kind_of_chain(
-    invoke: Invoke, retriever: HybridRetriever, documents: list[Document]
+    invoke: Invoke, retriever: HybridgeRetriever, documents: list[Document]
 ) -> None:
     query = "yeast eats sugar"
     expected = ids(await invoke(retriever, query))

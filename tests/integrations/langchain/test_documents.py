@@ -18,11 +18,11 @@ from hybridge.errors import InvalidInputError
 from langchain_hybridge.documents import (
     SCORE,
     TRACE,
-    checked,
+    check_documents,
     document_of,
-    documents_of,
+    documents_of_texts,
     passages_of,
-    scored,
+    reranked_document,
 )
 
 JSON = st.recursive(
@@ -56,7 +56,7 @@ def containers(value: Any) -> Iterator[int]:
 )
 def test_what_is_no_list_of_documents_is_refused_by_name(value: Any, named: str) -> None:
     with pytest.raises(InvalidInputError, match=named):
-        checked(value)
+        check_documents(value)
 
 
 @given(
@@ -125,11 +125,11 @@ def test_passages_do_not_share_metadata_with_documents(metadata: dict[str, Any])
 
 
 def test_texts_become_documents() -> None:
-    assert documents_of(iter("xy"), [{"n": 1}, None], iter(["a", None])) == [  # type: ignore[list-item]
+    assert documents_of_texts(iter("xy"), [{"n": 1}, None], iter(["a", None])) == [  # type: ignore[list-item]
         Document("x", metadata={"n": 1}, id="a"),
         Document("y"),
     ]
-    assert documents_of([]) == []
+    assert documents_of_texts([]) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_texts_become_documents() -> None:
 )
 def test_texts_need_one_of_each(arguments: tuple[Any, ...], named: str) -> None:
     with pytest.raises(InvalidInputError, match=named):
-        documents_of(*arguments)
+        documents_of_texts(*arguments)
 
 
 @given(METADATA)
@@ -176,7 +176,7 @@ def test_a_reranked_document_is_a_copy() -> None:
     metadata = {"when": datetime(2020, 1, 1), "lock": lock, "by": [{"name": "Ada"}], TRACE: earlier}
     document = Document("text", id="a", metadata=dict(metadata))
     hit = Hit(Passage("0", "text"), 0.5, (StageScore("judge", 3, 0.5),))
-    copy = scored(document, hit, scores=True, trace=True)
+    copy = reranked_document(document, hit, scores=True, trace=True)
     assert document.metadata == metadata
     assert copy.metadata == {
         **metadata,
@@ -193,9 +193,19 @@ def test_a_reranked_document_keeps_its_class_and_needs_no_score() -> None:
 
     page = Page(page_content="text", number=3, metadata={TRACE: "somebody else's"})
     hit = Hit(Passage("0", "text"), 0.5, (StageScore("judge", 1, 0.5),))
-    plain = scored(page, hit, scores=False, trace=False)
+    plain = reranked_document(page, hit, scores=False, trace=False)
     assert plain == page
     assert plain is not page
-    assert scored(page, hit, scores=False, trace=True).metadata == {
+    assert reranked_document(page, hit, scores=False, trace=True).metadata == {
         TRACE: {"judge": {"rank": 1, "score": 0.5}}
     }
+
+
+def test_a_hit_s_document_is_what_the_constructor_makes() -> None:
+    hit = Hit(Passage("a", "text", {"years": [2020]}), 0.5, (StageScore("bm25", 1, 0.5),))
+    made = document_of(hit)
+    expected = Document(id="a", page_content="text", metadata={"years": [2020]})
+    assert made == expected
+    assert made.model_dump() == expected.model_dump()
+    assert made.model_fields_set == expected.model_fields_set
+    assert (repr(made), made.type) == (repr(expected), expected.type)

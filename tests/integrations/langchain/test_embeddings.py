@@ -57,7 +57,7 @@ def test_the_model_s_name_is_the_identity() -> None:
 def test_embeddings_that_name_no_model_need_a_name_only_where_vectors_are_kept() -> None:
     with pytest.raises(InvalidInputError, match=r"Sides does not say which model.*identity="):
         encoder_of(Sides(None))
-    assert "Sides" in encoder_of(Sides(None), kept=False).identity
+    assert "Sides" in encoder_of(Sides(None), persistent=False).identity
     assert encoder_of(Sides(None), "named").identity == "named"
 
 
@@ -72,7 +72,7 @@ def test_no_call_gets_more_texts_than_batch_size() -> None:
     texts = ["x" * number for number in range(8)]
     assert encoder.encode_passages(texts).tolist() == [[1, 0, number] for number in range(8)]
     assert [len(some) for some in embeddings.seen if isinstance(some, list)] == [3, 3, 2]
-    assert encoder_of(Sides(None), batch_size=3, kept=False).dimension == 3
+    assert encoder_of(Sides(None), batch_size=3, persistent=False).dimension == 3
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "3", True])

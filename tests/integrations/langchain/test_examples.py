@@ -64,7 +64,7 @@ def test_the_agent_looks_up_and_then_answers() -> None:
 def test_events_come_stage_by_stage_before_the_answer() -> None:
     lines = run("streaming.py").splitlines()
     stages = [line.partition(":")[0] for line in lines[:-1]]
-    assert stages == ["bm25", "dense", "fusion", "HybridRetriever"]
+    assert stages == ["bm25", "dense", "fusion", "HybridgeRetriever"]
     assert lines[0] == "bm25: lamps"
     assert lines[-1].startswith("“Fill in salt when the S lamp lights")
 

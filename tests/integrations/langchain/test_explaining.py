@@ -10,17 +10,17 @@ from langchain_core.runnables import ConfigurableField
 
 import hybridge
 from hybridge import Hit, HybridIndex, Passage, Pipeline, explain, explain_search
-from hybridge.foreign import Inside, inside_of
+from hybridge.interop import SearchConfig, search_config_of
 from hybridge.reranking import TextReranker
-from langchain_hybridge import HybridgeRetriever, HybridRetriever
+from langchain_hybridge import HybridgeRetriever
 
 QUERY = "what thins the blood?"
 WEIGHTS = {"bm25": 0.2, "dense": 0.8}
 
 
 @pytest.fixture(scope="module")
-def retriever(index: HybridIndex, shortest: TextReranker) -> HybridRetriever:
-    return HybridRetriever(
+def retriever(index: HybridIndex, shortest: TextReranker) -> HybridgeRetriever:
+    return HybridgeRetriever(
         retriever=index,
         k=2,
         weights=WEIGHTS,
@@ -32,7 +32,7 @@ def retriever(index: HybridIndex, shortest: TextReranker) -> HybridRetriever:
 
 
 def test_it_says_of_every_passage_what_it_says_of_the_same_pipeline(
-    retriever: HybridRetriever,
+    retriever: HybridgeRetriever,
     index: HybridIndex,
     shortest: TextReranker,
     passages: list[Passage],
@@ -46,7 +46,7 @@ def test_it_says_of_every_passage_what_it_says_of_the_same_pipeline(
         assert [part.stage for part in told.rerankers] == ["brevity"]
 
 
-def test_a_search_is_explained_as_it_is_made(retriever: HybridRetriever) -> None:
+def test_a_search_is_explained_as_it_is_made(retriever: HybridgeRetriever) -> None:
     [hits] = retriever.search([QUERY])
     found = explain_search(retriever, QUERY)
     assert found.hits == hits
@@ -56,7 +56,7 @@ def test_a_search_is_explained_as_it_is_made(retriever: HybridRetriever) -> None
     ]
 
 
-def test_what_is_given_beats_what_the_retriever_is_set_to(retriever: HybridRetriever) -> None:
+def test_what_is_given_beats_what_the_retriever_is_set_to(retriever: HybridgeRetriever) -> None:
     assert explain(retriever, QUERY, "heart").missed == "the filter excludes it"
     told = explain(retriever, QUERY, "heart", k=6, where={"topic": "body"})
     [hits] = retriever.search([QUERY], 6, where={"topic": "body"})
@@ -64,9 +64,9 @@ def test_what_is_given_beats_what_the_retriever_is_set_to(retriever: HybridRetri
 
 
 def test_a_score_below_the_threshold_is_the_reason(index: HybridIndex) -> None:
-    plain = HybridRetriever(retriever=index, k=6)
+    plain = HybridgeRetriever(retriever=index, k=6)
     [hits] = plain.search([QUERY])
-    strict = HybridRetriever(retriever=index, k=6, score_threshold=hits[1].score)
+    strict = HybridgeRetriever(retriever=index, k=6, score_threshold=hits[1].score)
     found = explain_search(strict, QUERY)
     assert found.hits == strict.search([QUERY])[0] == hits[:2]
     assert [hit.passage.id for hit in found.candidates] == [hit.passage.id for hit in hits]
@@ -84,7 +84,7 @@ def test_more_answers_are_no_advice_where_the_threshold_would_drop_them(
     index: HybridIndex, shortest: TextReranker
 ) -> None:
     for reranking in ({}, {"rerankers": [shortest], "rerank_depth": 6}):
-        plain = HybridRetriever(retriever=index, **reranking)
+        plain = HybridgeRetriever(retriever=index, **reranking)
         [hits] = plain.search([QUERY], 6)
         strict = plain.model_copy(update={"score_threshold": hits[2].score})
         third, fifth = (explain(strict, QUERY, hits[at].passage.id, k=2) for at in (2, 4))
@@ -99,7 +99,7 @@ def test_more_answers_are_no_advice_where_the_threshold_would_drop_them(
 def test_a_candidate_that_no_reranker_has_seen_has_no_score_to_compare(
     index: HybridIndex, shortest: TextReranker
 ) -> None:
-    strict = HybridRetriever(
+    strict = HybridgeRetriever(
         retriever=index, k=1, rerankers=[shortest], rerank_depth=2, score_threshold=-1
     )
     seen = {hit.passage.id for hit in explain_search(strict, QUERY, 2).candidates[:2]}
@@ -109,15 +109,15 @@ def test_a_candidate_that_no_reranker_has_seen_has_no_score_to_compare(
 
 
 def test_the_score_and_the_threshold_are_told_apart(index: HybridIndex) -> None:
-    [[best, *_]] = HybridRetriever(retriever=index).search([QUERY])
+    [[best, *_]] = HybridgeRetriever(retriever=index).search([QUERY])
     least = best.score + 1e-9
-    told = explain(HybridRetriever(retriever=index, score_threshold=least), QUERY, best)
+    told = explain(HybridgeRetriever(retriever=index, score_threshold=least), QUERY, best)
     assert told.missed is not None
     score, threshold = re.findall(r"\d\.\d+", told.missed)
     assert float(score) < float(threshold)
 
 
-class Reversed(HybridRetriever):
+class Reversed(HybridgeRetriever):
     """Searches in a way of its own."""
 
     def search(self, *arguments: Any, **options: Any) -> list[list[Hit]]:
@@ -127,7 +127,7 @@ class Reversed(HybridRetriever):
 class Wrapper:
     """Reverses what another retriever finds, and hands everything else on to it."""
 
-    def __init__(self, inner: HybridRetriever) -> None:
+    def __init__(self, inner: HybridgeRetriever) -> None:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
@@ -141,9 +141,9 @@ class Wrapper:
 
 
 def test_one_that_searches_in_a_way_of_its_own_is_not_looked_into(index: HybridIndex) -> None:
-    inner = HybridRetriever(retriever=index, k=3)
+    inner = HybridgeRetriever(retriever=index, k=3)
     for retriever in (Reversed(retriever=index, k=3), Wrapper(inner)):
-        assert inside_of(retriever) is None
+        assert search_config_of(retriever) is None
         found = explain_search(retriever, QUERY, k=3)
         assert found.hits == inner.search([QUERY])[0][::-1]
 
@@ -151,7 +151,7 @@ def test_one_that_searches_in_a_way_of_its_own_is_not_looked_into(index: HybridI
 def test_inside_a_pipeline_and_inside_one_another(
     index: HybridIndex, shortest: TextReranker
 ) -> None:
-    inner = HybridRetriever(retriever=index, filter={"topic": "food"})
+    inner = HybridgeRetriever(retriever=index, filter={"topic": "food"})
     outer = HybridgeRetriever(retriever=inner, k=1)
     for searched in (Pipeline(inner, shortest), outer):
         found = explain_search(searched, "what does bread need?", k=3)
@@ -174,7 +174,7 @@ def test_bm25_alone_is_explained_term_by_term(bm25: hybridge.BM25Retriever) -> N
     ids=["bound", "configurable"],
 )
 def test_what_wraps_a_retriever_is_explained_by_its_answers(
-    retriever: HybridRetriever, make: Any
+    retriever: HybridgeRetriever, make: Any
 ) -> None:
     told = explain(make(retriever), QUERY, "aspirin", k=2)
     assert told.rank is not None
@@ -182,10 +182,10 @@ def test_what_wraps_a_retriever_is_explained_by_its_answers(
 
 
 def test_only_an_adapter_says_what_is_inside(
-    retriever: HybridRetriever, bm25: hybridge.BM25Retriever
+    retriever: HybridgeRetriever, bm25: hybridge.BM25Retriever
 ) -> None:
-    inside = inside_of(retriever)
-    assert isinstance(inside, Inside)
-    assert (inside.k, inside.where) == (2, {"year": {"$gte": 2019}})
-    assert inside_of(bm25) is None
-    assert inside_of("retriever") is None
+    config = search_config_of(retriever)
+    assert isinstance(config, SearchConfig)
+    assert (config.k, config.where) == (2, {"year": {"$gte": 2019}})
+    assert search_config_of(bm25) is None
+    assert search_config_of("retriever") is None

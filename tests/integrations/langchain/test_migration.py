@@ -25,7 +25,7 @@ from langchain_hybridge import (
     BM25Retriever,
     ColBERTRetriever,
     CrossEncoderReranker,
-    HybridRetriever,
+    HybridgeRetriever,
 )
 
 pytestmark = pytest.mark.filterwarnings(
@@ -99,9 +99,11 @@ class TestFromEnsemble:
         return EnsembleRetriever(retrievers=halves, weights=[0.5, 0.5])
 
     @staticmethod
-    def new(documents: list[Document], embeddings: Embeddings, **settings: Any) -> HybridRetriever:
+    def new(
+        documents: list[Document], embeddings: Embeddings, **settings: Any
+    ) -> HybridgeRetriever:
         weights = {"bm25": 0.5, "dense": 0.5}
-        return HybridRetriever.from_documents(documents, embeddings, weights=weights, **settings)
+        return HybridgeRetriever.from_documents(documents, embeddings, weights=weights, **settings)
 
     def test_k_documents_come_back(self, embeddings: Embeddings) -> None:
         assert len(self.old(DOCUMENTS, embeddings, k=2).invoke(THINS)) == 3
@@ -138,8 +140,8 @@ class TestFromEnsemble:
 
 
 @pytest.fixture(scope="module")
-def base(embeddings: Embeddings) -> HybridRetriever:
-    return HybridRetriever.from_documents(DOCUMENTS, embeddings, k=6)
+def base(embeddings: Embeddings) -> HybridgeRetriever:
+    return HybridgeRetriever.from_documents(DOCUMENTS, embeddings, k=6)
 
 
 class TestFromContextualCompression:
@@ -148,7 +150,7 @@ class TestFromContextualCompression:
         return CrossEncoderReranker(tiny_cross_encoder, top_n=6, dtype="float32")
 
     @pytest.fixture
-    def old(self, base: HybridRetriever, tiny_cross_encoder: Path) -> BaseRetriever:
+    def old(self, base: HybridgeRetriever, tiny_cross_encoder: Path) -> BaseRetriever:
         from langchain_community.cross_encoders import HuggingFaceCrossEncoder
 
         model = HuggingFaceCrossEncoder(model_name=str(tiny_cross_encoder))
@@ -157,7 +159,7 @@ class TestFromContextualCompression:
         )
 
     def test_blend_1_ranks_as_before(
-        self, base: HybridRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
+        self, base: HybridgeRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
     ) -> None:
         new = base.model_copy(update={"rerankers": (reranker.reranker,), "blend": 1.0})
         assert ids(new.invoke(THINS)) == ids(old.invoke(THINS))
@@ -165,7 +167,7 @@ class TestFromContextualCompression:
         assert ids(halves.invoke(THINS)) != ids(old.invoke(THINS))
 
     def test_scores_can_be_had(
-        self, base: HybridRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
+        self, base: HybridgeRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
     ) -> None:
         assert all(document.metadata.keys() == {"year"} for document in old.invoke(THINS))
         settings = {"rerankers": (reranker.reranker,), "include_scores": True}
@@ -174,7 +176,7 @@ class TestFromContextualCompression:
         assert scores == sorted(scores, reverse=True)
 
     def test_our_reranker_fits_into_what_is_there(
-        self, base: HybridRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
+        self, base: HybridgeRetriever, reranker: CrossEncoderReranker, old: BaseRetriever
     ) -> None:
         expected = ids(old.invoke(THINS))
         for compressor in (reranker, ClassicReranker(model=reranker, top_n=6)):
@@ -183,7 +185,7 @@ class TestFromContextualCompression:
             assert ids(asyncio.run(kept.ainvoke(THINS))) == expected
 
     def test_the_same_on_a_real_cross_encoder(
-        self, models_path: Path, base: HybridRetriever
+        self, models_path: Path, base: HybridgeRetriever
     ) -> None:
         from langchain_community.cross_encoders import HuggingFaceCrossEncoder
 
@@ -231,8 +233,8 @@ class TestFromLangChainQdrant:
         return make_hybrid_store(DOCUMENTS)
 
     @pytest.fixture
-    def new(self, store: QdrantVectorStore, embeddings: Embeddings) -> HybridRetriever:
-        return HybridRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
+    def new(self, store: QdrantVectorStore, embeddings: Embeddings) -> HybridgeRetriever:
+        return HybridgeRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
 
     def test_nothing_in_the_collection_changes(
         self, store: QdrantVectorStore, embeddings: Embeddings
@@ -242,21 +244,21 @@ class TestFromLangChainQdrant:
             return points, store.client.get_collection("docs")
 
         before = everything()
-        new = HybridRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
+        new = HybridgeRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
         assert len(new.invoke(THINS)) == 4
         assert everything() == before
 
     def test_sparse_vectors_are_not_needed(
-        self, store: QdrantVectorStore, embeddings: Embeddings, new: HybridRetriever
+        self, store: QdrantVectorStore, embeddings: Embeddings, new: HybridgeRetriever
     ) -> None:
         expected = new.invoke(THINS)
         everywhere = models.Filter()
         store.client.delete_vectors("docs", ["langchain-sparse"], everywhere)
-        again = HybridRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
+        again = HybridgeRetriever.from_qdrant(store.client, "docs", embeddings, k=4)
         assert again.invoke(THINS) == expected
 
     def test_what_others_add_is_found_by_bm25_after_a_refresh(
-        self, store: QdrantVectorStore, new: HybridRetriever
+        self, store: QdrantVectorStore, new: HybridgeRetriever
     ) -> None:
         def stages() -> set[str]:
             [found] = new.model_copy(update={"include_trace": True}).invoke("Heparin", k=1)
@@ -269,7 +271,7 @@ class TestFromLangChainQdrant:
         assert stages() == {"bm25", "dense", "fusion"}
 
     def test_candidates_are_more_than_k(
-        self, store: QdrantVectorStore, new: HybridRetriever, monkeypatch: pytest.MonkeyPatch
+        self, store: QdrantVectorStore, new: HybridgeRetriever, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[Any] = []
         query_points = store.client.query_points
@@ -284,7 +286,7 @@ class TestFromLangChainQdrant:
         assert new.retriever.info()["depth"] == 100
 
     def test_a_filter_is_a_dict_over_the_metadata(
-        self, store: QdrantVectorStore, new: HybridRetriever
+        self, store: QdrantVectorStore, new: HybridgeRetriever
     ) -> None:
         condition = models.FieldCondition(key="metadata.year", match=models.MatchValue(value=2021))
         old = store.similarity_search(THINS, filter=models.Filter(must=[condition]))
@@ -294,7 +296,7 @@ class TestFromLangChainQdrant:
             assert {document.page_content for document in documents} == texts
 
     def test_a_document_s_id_is_its_id(
-        self, store: QdrantVectorStore, new: HybridRetriever
+        self, store: QdrantVectorStore, new: HybridgeRetriever
     ) -> None:
         [old] = store.similarity_search(THINS, k=1)
         assert old.id is None

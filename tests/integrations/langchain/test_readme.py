@@ -85,7 +85,7 @@ def test_the_readme_runs(
     )
     printed = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
     events, table = printed[:4], printed[4:]
-    assert [stage for stage, _ in events] == ["bm25", "dense", "fusion", "HybridRetriever"]
+    assert [stage for stage, _ in events] == ["bm25", "dense", "fusion", "HybridgeRetriever"]
     assert events[0][1] == "['p1']"
     assert events[-1][1] == "['p1', 'p2']"
     assert {"yours", "hybridge"} <= {line[0] for line in table}

@@ -18,19 +18,16 @@ from langchain_core.runnables import (
     RunnablePassthrough,
 )
 from pydantic import ValidationError
-from qdrant_client import models
 
 import hybridge
-from hybridge import CallableEncoder, Hit, HybridIndex, Passage, Pipeline
+from hybridge import CallableEncoder, Hit, HybridIndex, Pipeline
 from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
-from hybridge.filters import Gte
 from hybridge.reranking import TextReranker
 from langchain_hybridge import (
     BM25Retriever,
     CrossEncoderReranker,
     HybridgeRetriever,
-    HybridRetriever,
     HybridVectorStore,
 )
 
@@ -218,7 +215,7 @@ def pair(
                 return index.search(*args, **words, **options, fusion="dbsf")
 
             return (
-                HybridRetriever(retriever=index, fusion="dbsf", **options, **shown),
+                HybridgeRetriever(retriever=index, fusion="dbsf", **options, **shown),
                 weighted,
             )
         case "bm25":
@@ -342,61 +339,6 @@ def test_one_reranker_that_should_be_a_list_is_told_so(
 # Filters
 
 
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        ({"topic": "body"}, {"clot", "heart"}),
-        ({"year": {"$gte": 2020, "$lt": 2022}}, {"bread", "clot", "stones"}),
-        ({"$or": [{"topic": "drugs"}, {"year": 2022}]}, {"aspirin", "yeast"}),
-        ({"topic": {"$nin": ["body", "food"]}}, {"aspirin", "stones"}),
-        ({"$id": ["bread", "nowhere"]}, {"bread"}),
-        (Gte("year", 2021), {"bread", "yeast"}),
-        ({"topic": "nothing"}, set()),
-        ({"missing": 1}, set()),
-        ({}, {"aspirin", "bread", "clot", "heart", "stones", "yeast"}),
-    ],
-)
-async def test_filters_are_applied(
-    ask: Ask, index: HybridIndex, where: Any, expected: set[str]
-) -> None:
-    retriever = HybridgeRetriever(retriever=index.dense, k=6)
-    assert set(ids(await ask(retriever, "anything", filter=where))) == expected
-
-
-@pytest.mark.parametrize(
-    ("where", "named"),
-    [
-        (lambda document: True, "function"),
-        (models.Filter(must=[]), "must"),
-        ({"year": {"$near": 2020}}, r"\$near"),
-        ({"$nor": []}, r"\$nor"),
-        ({"year": {"gte": 2020}}, "gte"),
-        ([{"year": 2020}], "year"),
-        ("year = 2020", "year = 2020"),
-    ],
-)
-async def test_filters_that_cannot_be_applied_are_refused_by_name(
-    ask_once: Ask, index: HybridIndex, bm25: hybridge.BM25Retriever, where: Any, named: str
-) -> None:
-    for searched in (index, bm25):
-        with pytest.raises(InvalidInputError, match=named):
-            await ask_once(HybridgeRetriever(retriever=searched), "blood", filter=where)
-        with pytest.raises(ValidationError, match=named):
-            HybridgeRetriever(retriever=searched, filter=where)
-
-
-def test_a_filter_reaches_as_deep_as_it_must(bag: CallableEncoder) -> None:
-    """The only match is the worst of many: no search that filters afterwards would find it."""
-    texts = ["blood"] * 150 + ["blood and many other words"]
-    metadatas = [{"rare": False}] * 150 + [{"rare": True}]
-    for searched in (HybridgeRetriever, BM25Retriever):
-        made = searched.from_texts(
-            texts, metadatas, **({} if searched is BM25Retriever else {"embedding": bag})
-        )
-        found = made.invoke("blood", k=2, filter={"rare": True})
-        assert [document.page_content for document in found] == [texts[-1]]
-
-
 # What is found
 
 
@@ -431,37 +373,6 @@ def test_what_was_given_stays_as_it_is(
     assert (queries, where) == (["blood", "yeast"], {"year": {"$gte": 2019}})
     documents[0].metadata["by"][0]["name"] = "Mallory"
     assert "Mallory" not in str(retriever.invoke("aspirin", k=6))
-
-
-def test_scores_are_floats_and_everything_is_json(index: HybridIndex) -> None:
-    shown = HybridgeRetriever(retriever=index, include_scores=True, include_trace=True, k=6)
-    found = shown.invoke("blood")
-    for document in found:
-        assert type(document.metadata["relevance_score"]) is float
-        assert json.loads(json.dumps(document.metadata)) == document.metadata
-        for entry in document.metadata["hybridge"].values():
-            assert (type(entry["rank"]), type(entry["score"])) == (int, float)
-    scores = [document.metadata["relevance_score"] for document in found]
-    assert scores == sorted(scores, reverse=True)
-    for document in HybridgeRetriever(retriever=index).invoke("blood"):
-        assert set(document.metadata) == {"year", "topic", "by"}
-
-
-def test_a_threshold_drops_what_scores_below(bm25: hybridge.BM25Retriever) -> None:
-    [hits] = bm25.search(["blood of a patient"], 6)
-    assert len({hit.score for hit in hits}) > 1
-    least = hits[0].score
-    retriever = BM25Retriever(retriever=bm25, k=6, score_threshold=least)
-    kept = [hit.passage.id for hit in hits if hit.score >= least]
-    assert ids(retriever.invoke("blood of a patient")) == kept
-    assert len(kept) < len(hits)
-    above = retriever.model_copy(update={"score_threshold": least + 1})
-    assert above.invoke("blood of a patient") == []
-
-
-async def test_a_question_that_asks_nothing_finds_nothing(ask: Ask, index: HybridIndex) -> None:
-    for query in ("", "  ", "\n"):
-        assert await ask(HybridgeRetriever(retriever=index, k=3), query) == []
 
 
 async def test_bm25_finds_words_in_any_case_and_pads_with_nothing(
@@ -612,7 +523,7 @@ class Nameless(Embeddings):
         ({"retriever": "mine"}, InvalidInputError, "from_index"),
     ],
 )
-@pytest.mark.parametrize("made", [HybridgeRetriever, BM25Retriever, HybridRetriever])
+@pytest.mark.parametrize("made", [HybridgeRetriever, BM25Retriever])
 def test_a_bad_field_costs_no_work(
     made: Any, tmp_path: Path, settings: dict[str, Any], error: type[Exception], named: str
 ) -> None:
@@ -694,39 +605,25 @@ def test_the_index_and_its_embeddings_are_named(
         "ls_retriever_name": "bm25",
         "ls_vector_store_provider": "BM25Retriever",
     }
-    made = HybridRetriever.from_texts(["x"], embedding=DeterministicFakeEmbedding(size=3))
+    made = HybridgeRetriever.from_texts(["x"], embedding=DeterministicFakeEmbedding(size=3))
     assert made._get_ls_params() == {
-        "ls_retriever_name": "hybrid",
+        "ls_retriever_name": "hybridge",
         "ls_vector_store_provider": "HybridIndex",
         "ls_embedding_provider": "DeterministicFakeEmbedding",
         "ls_embedding_model": "langchain:DeterministicFakeEmbedding",
     }
 
 
-def test_passages_are_not_needed_to_be_documents(passages: list[Passage]) -> None:
-    """A retriever of somebody's own, with the two methods that the contract asks for."""
-
-    class First:
-        def search(self, queries: Sequence[str], k: int = 10, *, where: Any = None) -> Any:
-            return [[Hit(passages[0], 1.0)][:k] for _ in queries]
-
-        async def asearch(self, queries: Sequence[str], k: int = 10, *, where: Any = None) -> Any:
-            return self.search(queries, k, where=where)
-
-    assert ids(HybridgeRetriever(retriever=First()).invoke("anything")) == ["aspirin"]
-
-
 # The pipeline, which is made once
 
 
 def test_a_retriever_makes_its_pipeline_once(index: HybridIndex, shortest: TextReranker) -> None:
-    retriever = HybridRetriever(
+    retriever = HybridgeRetriever(
         retriever=index, rerankers=[shortest], weights={"bm25": 1, "dense": 1}
     )
-    made = retriever._pipeline()
+    made = retriever.search_config.retriever
     retriever.invoke(QUERIES[0], k=2, filter={"year": {"$gte": 2020}})
-    assert retriever._pipeline() is made
-    assert retriever.inside.retriever is made
+    assert retriever.search_config.retriever is made
 
 
 @pytest.mark.parametrize(
@@ -750,7 +647,7 @@ def test_a_field_that_is_assigned_counts_in_the_next_search(
         "k": 1,
         "rerank_depth": 2,
     }
-    changed, fresh = HybridRetriever(**fields), HybridRetriever(**{**fields, field: value})
+    changed, fresh = HybridgeRetriever(**fields), HybridgeRetriever(**{**fields, field: value})
     before = changed.search(QUERIES)
     copied = changed.model_copy(update={field: value})
     setattr(changed, field, value)
@@ -758,7 +655,7 @@ def test_a_field_that_is_assigned_counts_in_the_next_search(
 
 
 def test_weights_that_are_changed_in_place_count_in_the_next_search(index: HybridIndex) -> None:
-    retriever = HybridRetriever(retriever=index, weights={"bm25": 0.5, "dense": 0.5})
+    retriever = HybridgeRetriever(retriever=index, weights={"bm25": 0.5, "dense": 0.5})
     before = retriever.search(QUERIES)
     assert retriever.weights is not None
     retriever.weights.update(bm25=1.0, dense=0.0)

@@ -15,8 +15,7 @@ import hybridge
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever as CoreColBERTRetriever
 from hybridge.errors import IndexExistsError, InvalidInputError
-from hybridge.fusion import get_fusion
-from langchain_hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever, HybridRetriever
+from langchain_hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
 
@@ -33,46 +32,6 @@ def scored(hits: list[Hit]) -> list[tuple[str, float]]:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"weights": {"bm25": 1, "dense": 0}},
-        {"weights": {"bm25": 0.2, "dense": 0.8}},
-        {"fusion": "rrf"},
-        {"fusion": get_fusion("dbsf"), "depth": 2},
-        {"depth": 1},
-        {"fusion": "weighted-rrf", "weights": {"bm25": 3, "dense": 1}, "depth": 3},
-        {"late_blend": 0},
-    ],
-    ids=str,
-)
-async def test_options_are_those_of_the_index_s_search(
-    index: HybridIndex, options: dict[str, Any]
-) -> None:
-    retriever = HybridRetriever(retriever=index, k=3, include_scores=True, **options)
-    words = {("blend" if name == "late_blend" else name): each for name, each in options.items()}
-    expected = [scored(hits) for hits in index.search(QUERIES, 3, **words)]
-    assert list(map(listed, retriever.batch(QUERIES))) == expected
-    assert list(map(listed, await retriever.abatch(QUERIES))) == expected
-    assert [listed(await retriever.ainvoke(query)) for query in QUERIES] == expected
-
-
-def test_options_change_the_answer(index: HybridIndex) -> None:
-    """Lest the test above compare what is alike anyway."""
-    choices: list[dict[str, Any]] = [
-        {},
-        {"weights": {"bm25": 1, "dense": 0}},
-        {"fusion": "rrf"},
-        {"depth": 1},
-    ]
-    answers = {
-        str(HybridRetriever(retriever=index, include_scores=True, **options).batch(QUERIES))
-        for options in choices
-    }
-    assert len(answers) == len(choices)
-
-
-@pytest.mark.parametrize(
     ("field", "value", "named"),
     [
         ("weights", {"bm25": 1}, "weights must name each stage"),
@@ -83,7 +42,7 @@ def test_options_change_the_answer(index: HybridIndex) -> None:
         ("fusion", "magic", "magic"),
         ("fusion", 3, "3"),
         ("depth", 0, "depth"),
-        ("late_blend", 1.5, "late_blend"),
+        ("late_interaction_weight", 1.5, "late_interaction_weight"),
         ("alpha", 0.5, "alpha"),
         ("blend", "much", "blend"),
     ],
@@ -92,26 +51,51 @@ def test_a_bad_field_is_an_error_that_names_it(
     index: HybridIndex, field: str, value: Any, named: str
 ) -> None:
     with pytest.raises(ValidationError, match=named) as caught:
-        HybridRetriever(retriever=index, **{field: value})
+        HybridgeRetriever(retriever=index, **{field: value})
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
 
 
-def test_it_searches_an_index_and_nothing_else(
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("weights", {"bm25": 1, "dense": 1}),
+        ("fusion", "rrf"),
+        ("depth", 5),
+        ("late_interaction_weight", 0.5),
+    ],
+)
+def test_options_of_an_index_need_one(
+    index: HybridIndex, bm25: hybridge.BM25Retriever, field: str, value: Any
+) -> None:
+    for searched in (bm25, index.bm25, hybridge.Pipeline(index)):
+        named = f"a {type(searched).__name__} takes no {field}: a HybridIndex does"
+        with pytest.raises(ValidationError, match=named) as caught:
+            HybridgeRetriever(retriever=searched, **{field: value})
+        assert [error["loc"][0] for error in caught.value.errors()] == [field]
+
+
+def test_a_fused_retriever_takes_weights_of_its_members(
     index: HybridIndex, bm25: hybridge.BM25Retriever
 ) -> None:
-    for wrong in (bm25, index.bm25, hybridge.Pipeline(index)):
-        with pytest.raises(ValidationError, match="searches a HybridIndex"):
-            HybridRetriever(retriever=wrong)
+    fused = hybridge.FusedRetriever({"words": bm25, "meaning": index.dense})
+    weights = {"words": 0.9, "meaning": 0.1}
+    retriever = HybridgeRetriever(retriever=fused, k=3, weights=weights, include_scores=True)
+    expected = [scored(hits) for hits in fused.search(QUERIES, 3, weights=weights)]
+    assert list(map(listed, retriever.batch(QUERIES))) == expected
+    with pytest.raises(ValidationError, match="weights must name each member"):
+        HybridgeRetriever(retriever=fused, weights={"bm25": 1, "dense": 1})
+    with pytest.raises(ValidationError, match="takes no late_interaction_weight"):
+        HybridgeRetriever(retriever=fused, late_interaction_weight=0.5)
 
 
 def test_a_blend_without_token_vectors_says_what_is_missing(index: HybridIndex) -> None:
-    with pytest.raises(InvalidInputError, match="late_interaction=True"):
-        HybridRetriever(retriever=index, late_blend=0.5).invoke("blood")
+    with pytest.raises(ValidationError, match="late_interaction=True"):
+        HybridgeRetriever(retriever=index, late_interaction_weight=0.5)
 
 
 async def test_weights_may_be_configured(index: HybridIndex) -> None:
     words, meaning = {"bm25": 1.0, "dense": 0.0}, {"bm25": 0.0, "dense": 1.0}
-    configurable = HybridRetriever(retriever=index, k=3, include_scores=True).configurable_fields(
+    configurable = HybridgeRetriever(retriever=index, k=3, include_scores=True).configurable_fields(
         weights=ConfigurableField(id="weights")
     )
     for query in QUERIES:
@@ -136,7 +120,7 @@ async def test_weights_may_be_configured(index: HybridIndex) -> None:
 
 def test_langchain_s_embeddings_are_the_bi_encoder(documents: list[Document]) -> None:
     fake = DeterministicFakeEmbedding(size=8)
-    retriever = HybridRetriever.from_documents(
+    retriever = HybridgeRetriever.from_documents(
         documents, fake, k=6, weights={"bm25": 0, "dense": 1}
     )
     for document in documents:
@@ -147,10 +131,12 @@ def test_what_an_index_is_made_with_reaches_it(
     documents: list[Document], bag: CallableEncoder
 ) -> None:
     by_words = {"weights": {"bm25": 1, "dense": 0}, "k": 6}
-    whole = HybridRetriever.from_documents(documents, bag, analyzer=str.split, **by_words)
+    whole = HybridgeRetriever.from_documents(documents, bag, analyzer=str.split, **by_words)
     assert [document.id for document in whole.invoke("blood")] == ["aspirin", "heart"]
     assert whole.invoke("BLOOD") == []
-    late = HybridRetriever.from_documents(documents[:2], late_interaction=True, include_trace=True)
+    late = HybridgeRetriever.from_documents(
+        documents[:2], late_interaction=True, include_trace=True
+    )
     [best, *_] = late.invoke("does aspirin thin blood?")
     assert best.id == "aspirin"
     assert "late-interaction" in best.metadata["hybridge"]
@@ -160,10 +146,10 @@ def test_an_index_in_a_folder_is_replaced_only_if_asked(
     documents: list[Document], bag: CallableEncoder, tmp_path: Path
 ) -> None:
     folder = tmp_path / "index"
-    HybridRetriever.from_documents(documents, bag, path=folder).retriever.close()
+    HybridgeRetriever.from_documents(documents, bag, path=folder).retriever.close()
     with pytest.raises(IndexExistsError):
-        HybridRetriever.from_documents(documents[:1], bag, path=folder)
-    new = HybridRetriever.from_documents(documents[:1], bag, path=folder, overwrite=True)
+        HybridgeRetriever.from_documents(documents[:1], bag, path=folder)
+    new = HybridgeRetriever.from_documents(documents[:1], bag, path=folder, overwrite=True)
     assert len(new.retriever) == 1
     new.retriever.close()
 

@@ -23,7 +23,6 @@ from langchain_hybridge import (
     BM25Retriever,
     ColBERTRetriever,
     HybridgeRetriever,
-    HybridRetriever,
     HybridVectorStore,
 )
 
@@ -75,7 +74,7 @@ class RetrieverSuite(RetrieversIntegrationTests):
 
 
 class TestHybridRetriever(RetrieverSuite):
-    constructor = HybridRetriever
+    constructor = HybridgeRetriever
 
     @pytest.fixture(autouse=True)
     def _searched(self, index: HybridIndex) -> None:

@@ -27,7 +27,7 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from hybridge import CallableEncoder, Passage, SentenceTransformerEncoder
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, as_filter
-from langchain_hybridge import HybridRetriever, HybridVectorStore
+from langchain_hybridge import HybridgeRetriever, HybridVectorStore
 from langchain_hybridge.structured_query import HybridTranslator
 
 pytestmark = pytest.mark.filterwarnings(
@@ -418,7 +418,7 @@ def test_the_prompt_offers_every_comparator_and_operator(store: HybridVectorStor
 
 
 def test_the_store_of_a_retriever_is_made_of_its_index(store: HybridVectorStore) -> None:
-    retriever = HybridRetriever.from_index(store.index)
+    retriever = HybridgeRetriever.from_index(store.index)
     found = base._get_builtin_translator(HybridVectorStore(retriever.retriever))
     assert isinstance(found, HybridTranslator)
     parsed = StructuredQueryOutputParser.from_components().parse(

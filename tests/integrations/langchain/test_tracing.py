@@ -26,7 +26,6 @@ from langchain_hybridge import (
     BM25Retriever,
     CrossEncoderReranker,
     HybridgeRetriever,
-    HybridRetriever,
 )
 
 QUERY = "does aspirin thin blood?"
@@ -113,10 +112,10 @@ class _Broken(TextReranker):
 
 async def test_each_stage_is_a_child_with_what_it_found(ask: Ask, index: HybridIndex) -> None:
     tracer = Tracer()
-    retriever = HybridRetriever(retriever=index, k=3, tags=["own"])
+    retriever = HybridgeRetriever(retriever=index, k=3, tags=["own"])
     documents = await ask(retriever, QUERY, {"callbacks": [tracer], "tags": ["asked"]})
     root = tracer.root
-    assert (root.name, root.run_type, found(root)) == ("HybridRetriever", "retriever", documents)
+    assert (root.name, root.run_type, found(root)) == ("HybridgeRetriever", "retriever", documents)
     assert names(root) == STAGES
     for one in root.child_runs:
         assert one.parent_run_id == root.id
@@ -143,7 +142,7 @@ async def test_a_stage_that_is_left_out_has_no_run(ask: Ask, index: HybridIndex)
         ({"bm25": 0, "dense": 1}, ["encode", "dense", "fusion"]),
     ]:
         tracer = Tracer()
-        retriever = HybridRetriever(retriever=index, weights=weights)
+        retriever = HybridgeRetriever(retriever=index, weights=weights)
         await ask(retriever, QUERY, {"callbacks": [tracer]})
         assert names(tracer.root) == stages
 
@@ -226,7 +225,8 @@ async def test_late_interaction_and_its_blend_are_children(
     with HybridIndex.create(encoder=bag, late_interaction=Tokens()) as index:
         index.add(passages)
         tracer = Tracer()
-        documents = await ask(HybridRetriever(retriever=index, k=6), QUERY, {"callbacks": [tracer]})
+        retriever = HybridgeRetriever(retriever=index, k=6)
+        documents = await ask(retriever, QUERY, {"callbacks": [tracer]})
         assert names(tracer.root) == [*STAGES, "late-interaction", "late-interaction:blend"]
         judged = found(child(tracer.root, "late-interaction"))
         [expected] = index.late_interaction.search([QUERY], 6)  # type: ignore[union-attr]
@@ -239,7 +239,7 @@ async def test_late_interaction_and_its_blend_are_children(
 
 async def test_a_question_that_asks_nothing_has_no_stages(ask: Ask, index: HybridIndex) -> None:
     tracer = Tracer()
-    assert await ask(HybridRetriever(retriever=index), " ", {"callbacks": [tracer]}) == []
+    assert await ask(HybridgeRetriever(retriever=index), " ", {"callbacks": [tracer]}) == []
     assert names(tracer.root) == []
 
 
@@ -248,10 +248,10 @@ async def test_stages_hang_under_the_retriever_of_a_chain(ask: Ask, index: Hybri
         return documents
 
     tracer = Tracer()
-    chain = RunnableLambda(str.strip) | HybridRetriever(retriever=index) | RunnableLambda(last)
+    chain = RunnableLambda(str.strip) | HybridgeRetriever(retriever=index) | RunnableLambda(last)
     await ask(chain, f" {QUERY} ", {"callbacks": [tracer]})
-    assert names(tracer.root) == ["strip", "HybridRetriever", "last"]
-    step = child(tracer.root, "HybridRetriever")
+    assert names(tracer.root) == ["strip", "HybridgeRetriever", "last"]
+    step = child(tracer.root, "HybridgeRetriever")
     assert names(step) == STAGES
     assert {one.parent_run_id for one in step.child_runs} == {step.id}
     assert {one.trace_id for one in everything(tracer.root)} == {tracer.root.id}
@@ -262,7 +262,7 @@ async def test_a_batch_has_the_children_of_each_query_apart(way: str, index: Hyb
     queries = ["blood", "yeast", "", "river stones", *["sugar"] * 20]
     tracers = [Tracer() for _ in queries]
     configs: Any = [{"callbacks": [tracer]} for tracer in tracers]
-    retriever = HybridRetriever(retriever=index, k=2)
+    retriever = HybridgeRetriever(retriever=index, k=2)
     if way == "batch":
         retriever.batch(queries, configs)
     else:
@@ -299,7 +299,7 @@ async def test_an_encoder_that_fails_is_seen_to_fail(ask: Ask, bag: CallableEnco
         index.add([Passage("a", "blood")])
         tracer = Tracer()
         with pytest.raises(ConnectionError):
-            await ask(HybridRetriever(retriever=index), QUERY, {"callbacks": [tracer]})
+            await ask(HybridgeRetriever(retriever=index), QUERY, {"callbacks": [tracer]})
     assert names(tracer.root) == ["encode"]
     assert "the API is down" in str(child(tracer.root, "encode").error)
     assert all(one.end_time for one in everything(tracer.root))
@@ -343,7 +343,7 @@ async def test_a_handler_that_fails_is_its_own_affair(ask: Ask, index: HybridInd
 
         on_retriever_end = on_chain_start = on_chain_end = on_retriever_start
 
-    retriever = HybridRetriever(retriever=index)
+    retriever = HybridgeRetriever(retriever=index)
     assert await ask(retriever, QUERY, {"callbacks": [Bad()]}) == retriever.invoke(QUERY)
 
 
@@ -370,7 +370,7 @@ async def test_without_callbacks_nobody_watches(
 
 async def test_in_a_batch_only_those_who_listen_are_told(index: HybridIndex) -> None:
     tracer = Tracer()
-    HybridRetriever(retriever=index).batch(["stones", "blood"], [{}, {"callbacks": [tracer]}])
+    HybridgeRetriever(retriever=index).batch(["stones", "blood"], [{}, {"callbacks": [tracer]}])
     assert tracer.root.inputs == {"query": "blood"}
     assert names(tracer.root) == STAGES
 
@@ -406,11 +406,11 @@ class Blocking(BaseCallbackHandler):
 
 async def test_async_handlers_are_told_in_order(ask: Ask, index: HybridIndex) -> None:
     handler = Async()
-    await ask(HybridRetriever(retriever=index), QUERY, {"callbacks": [handler]})
+    await ask(HybridgeRetriever(retriever=index), QUERY, {"callbacks": [handler]})
     assert handler.events == [
-        ("start", "HybridRetriever"),
+        ("start", "HybridgeRetriever"),
         *[(event, stage) for stage in STAGES[1:] for event in ("start", "end")],
-        ("end", "HybridRetriever"),
+        ("end", "HybridgeRetriever"),
     ]
 
 
@@ -425,7 +425,7 @@ async def test_slow_handlers_do_not_stop_the_loop(kind: Any, way: str, index: Hy
             ticks.append(time.perf_counter())
 
     ticker = asyncio.create_task(tick())
-    retriever = HybridRetriever(retriever=index)
+    retriever = HybridgeRetriever(retriever=index)
     config: Any = {"callbacks": [kind(pause)]}
     began = time.perf_counter()
     if way == "ainvoke":
@@ -442,12 +442,12 @@ async def test_event_streams_tell_of_the_stages(index: HybridIndex) -> None:
     def count(documents: list[Document]) -> int:
         return len(documents)
 
-    chain = HybridRetriever(retriever=index, k=2) | RunnableLambda(count)
+    chain = HybridgeRetriever(retriever=index, k=2) | RunnableLambda(count)
     events = [event async for event in chain.astream_events(QUERY, version="v2")]
     [asked] = [
         event
         for event in events
-        if event["event"] == "on_retriever_start" and event["name"] == "HybridRetriever"
+        if event["event"] == "on_retriever_start" and event["name"] == "HybridgeRetriever"
     ]
     for stage in STAGES:
         kind = "chain" if stage == "encode" else "retriever"
@@ -464,7 +464,7 @@ async def test_event_streams_tell_of_the_stages(index: HybridIndex) -> None:
 
 
 async def test_searches_at_the_same_time_keep_their_children_apart(index: HybridIndex) -> None:
-    retriever = HybridRetriever(retriever=index, k=2)
+    retriever = HybridgeRetriever(retriever=index, k=2)
     queries = ["blood", "yeast", "river stones", "sugar"] * 4
     tracers = [Tracer() for _ in queries]
     pairs = list(zip(queries, tracers, strict=True))
@@ -496,5 +496,5 @@ def test_documents_in_a_trace_are_not_those_of_the_answer(index: HybridIndex) ->
                 document.metadata["by"].clear()
                 document.page_content = "gone"
 
-    retriever = HybridRetriever(retriever=index)
+    retriever = HybridgeRetriever(retriever=index)
     assert retriever.invoke(QUERY, {"callbacks": [Vandal()]}) == retriever.invoke(QUERY)

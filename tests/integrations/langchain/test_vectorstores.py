@@ -25,7 +25,7 @@ from hybridge.errors import (
     ReadOnlyError,
 )
 from hybridge.reranking import TextReranker
-from langchain_hybridge import HybridgeRetriever, HybridRetriever, HybridVectorStore
+from langchain_hybridge import HybridgeRetriever, HybridVectorStore
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -265,7 +265,7 @@ async def test_a_read_only_store_follows_the_one_that_writes(call: Call, tmp_pat
             ]:
                 with pytest.raises(ReadOnlyError):
                     await call(reader, name, given)
-            retriever = HybridRetriever.from_index(reader.index, k=1)
+            retriever = HybridgeRetriever.from_index(reader.index, k=1)
             assert len(await call(retriever, "invoke", "new")) == 1
         with pytest.raises(IndexLockedError):
             HybridVectorStore.open(folder, fake, read_only=False, **words)
@@ -480,7 +480,7 @@ def test_a_store_s_retriever_is_ours(
     retriever = store.as_retriever(
         search_kwargs={"k": 2, "filter": {"topic": "body"}}, include_scores=True
     )
-    assert type(retriever) is HybridRetriever
+    assert type(retriever) is HybridgeRetriever
     assert retriever.retriever is store.index
     assert retriever.tags == ["HybridVectorStore", "EncoderEmbeddings"]
     assert sorted(ids(retriever.invoke("blood"))) == ["clot", "heart"]

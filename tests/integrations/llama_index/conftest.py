@@ -29,7 +29,7 @@ from llama_index.core.schema import (
 
 from hybridge import HybridIndex, SentenceTransformerEncoder
 from hybridge.reranking import TextReranker
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 
 Call = Callable[..., Awaitable[Any]]
@@ -112,7 +112,7 @@ def nodes() -> list[BaseNode]:
 @pytest.fixture
 def index(model: WordEmbedding, nodes: list[BaseNode]) -> Iterator[HybridIndex]:
     """The nodes in a hybrid index."""
-    retriever = HybridRetriever.from_nodes(nodes, model)
+    retriever = HybridgeRetriever.from_nodes(nodes, model)
     with retriever.retriever as made:
         yield made
 

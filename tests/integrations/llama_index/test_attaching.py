@@ -34,12 +34,13 @@ from hybridge.errors import (
     InvalidInputError,
     ReadOnlyError,
 )
-from hybridge.vectors import LangChainLayout, LlamaIndexLayout
-from langchain_hybridge import HybridRetriever as LangChainHybridRetriever
+from langchain_hybridge import HybridgeRetriever as LangChainRetriever
 from langchain_hybridge import HybridVectorStore as LangChainHybridVectorStore
-from llama_index.retrievers.hybridge import HybridRetriever
-from llama_index.retrievers.hybridge.attaching import NodeLayout, attached, index_of
+from langchain_hybridge import LangChainLayout
+from llama_index.retrievers.hybridge import HybridgeRetriever, LlamaIndexLayout
 from llama_index.retrievers.hybridge.embeddings import encoder_of
+from llama_index.retrievers.hybridge.indexes import attached, index_of
+from llama_index.retrievers.hybridge.layouts import NodeLayout
 from llama_index.retrievers.hybridge.nodes import node_of, passages_of
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
@@ -128,7 +129,7 @@ async def test_a_collection_answers_as_its_own_store_does(
     theirs = write(nodes)
     store = HybridVectorStore.from_qdrant(client, "docs", model)
     ours = VectorStoreIndex.from_vector_store(store, embed_model=model)
-    by_meaning = HybridRetriever(store.index, weights=BY_MEANING, similarity_top_k=6)
+    by_meaning = HybridgeRetriever(store.index, weights=BY_MEANING, similarity_top_k=6)
     for query in QUERIES:
         for filters in (None, FOOD):
             words: dict[str, Any] = {"similarity_top_k": 6, "filters": filters}
@@ -147,7 +148,7 @@ async def test_nodes_come_back_whole(
 ) -> None:
     write(nodes)
     by_id = {node.node_id: node for node in nodes}
-    retriever = HybridRetriever.from_qdrant(client, "docs", model, similarity_top_k=6)
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", model, similarity_top_k=6)
     found = await call(retriever, "retrieve", "blood of a patient")
     assert {each.node.node_id: each.node for each in found} == by_id
     for each in found:
@@ -166,13 +167,13 @@ async def test_nothing_is_written(
 ) -> None:
     index = write(nodes)
     before = everything(client)
-    retriever = HybridRetriever.from_qdrant(client, "docs", model, filters=FOOD)
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", model, filters=FOOD)
     await call(retriever, "retrieve", "yeast")
     store = HybridVectorStore.from_qdrant(client, "docs", model)
     for mode in ("default", "sparse", "hybrid", "mmr"):
         over = VectorStoreIndex.from_vector_store(store, embed_model=model)
         await call(over.as_retriever(vector_store_query_mode=mode, filters=FOOD), "retrieve", "x y")
-    HybridRetriever.from_vector_store_index(index).retrieve("yeast")
+    HybridgeRetriever.from_vector_store_index(index).retrieve("yeast")
     store.persist("nowhere")
     for change in (
         lambda: retriever.add_nodes([TextNode(id_=NEW, text="x")]),
@@ -198,16 +199,16 @@ async def test_what_is_written_is_read_by_llamaindex_s_own_store(
     [found] = theirs.as_retriever(similarity_top_k=1).retrieve("a wound on the knee")
     assert found.node == new
     assert theirs.vector_store.get_nodes([NEW])[0].hash == new.hash
-    assert ids(HybridRetriever(store.index, similarity_top_k=1).retrieve("knee")) == [NEW]
+    assert ids(HybridgeRetriever(store.index, similarity_top_k=1).retrieve("knee")) == [NEW]
     await call(store, "delete", "medicine")
     left = {node.node_id for node in theirs.vector_store.get_nodes()}
     assert left == {BREAD, STONES, YEAST, NEW}
     with pytest.raises(InvalidInputError, match=r"'not a UUID'.*UUIDs"):
         await call(store, "add", [TextNode(id_="not a UUID", text="x")])
     theirs.insert_nodes([nodes[0]])
-    assert ids(HybridRetriever(store.index, weights=BY_MEANING).retrieve("aspirin"))[0] == ASPIRIN
+    assert ids(HybridgeRetriever(store.index, weights=BY_MEANING).retrieve("aspirin"))[0] == ASPIRIN
     store.index.refresh()
-    assert ids(HybridRetriever(store.index, weights={"bm25": 1, "dense": 0}).retrieve("aspirin"))
+    assert ids(HybridgeRetriever(store.index, weights={"bm25": 1, "dense": 0}).retrieve("aspirin"))
 
 
 def test_points_of_others_and_broken_ones_do_no_harm(
@@ -222,7 +223,7 @@ def test_points_of_others_and_broken_ones_do_no_harm(
     client.upsert(
         "docs", [models.PointStruct(id=7, vector=vector, payload={"text": "Strange platelets."})]
     )
-    retriever = HybridRetriever.from_qdrant(client, "docs", model, similarity_top_k=1)
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", model, similarity_top_k=1)
     [found] = retriever.retrieve("strange platelets")
     assert (found.node.node_id, found.node.get_content()) == ("7", "Strange platelets.")
 
@@ -232,15 +233,15 @@ def test_what_cannot_be_attached_to_is_named(
 ) -> None:
     write(nodes)
     with pytest.raises(IndexNotFoundError, match=r"'dogs'.*'docs'"):
-        HybridRetriever.from_qdrant(client, "dogs", model)
+        HybridgeRetriever.from_qdrant(client, "dogs", model)
     with pytest.raises(EncoderMismatchError, match=f"384 numbers.*{DIMENSION}"):
-        HybridRetriever.from_qdrant(client, "docs")
+        HybridgeRetriever.from_qdrant(client, "docs")
     with pytest.raises(InvalidInputError, match="no dense vector named 'mine'"):
-        HybridRetriever.from_qdrant(client, "docs", model, layout=NodeLayout(vector="mine"))
+        HybridgeRetriever.from_qdrant(client, "docs", model, layout=NodeLayout(vector="mine"))
     with pytest.raises(InvalidInputError, match="layout must be a Layout"):
-        HybridRetriever.from_qdrant(client, "docs", model, layout="langchain")  # type: ignore[arg-type]
+        HybridgeRetriever.from_qdrant(client, "docs", model, layout="langchain")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="collection_name"):
-        HybridRetriever.from_qdrant(client, "docs", model, collection_name="x")
+        HybridgeRetriever.from_qdrant(client, "docs", model, collection_name="x")
     with pytest.raises(TypeError, match="vector_name"):
         attached(client, "docs", model, vector_name="x")  # type: ignore[call-arg]
 
@@ -264,8 +265,8 @@ async def test_llamaindex_s_collection_answers_alike_in_langchain(
     call: Call, write: Written, client: QdrantClient, model: WordEmbedding, nodes: list[BaseNode]
 ) -> None:
     write(nodes)
-    ours = HybridRetriever.from_qdrant(client, "docs", model, similarity_top_k=4)
-    theirs = LangChainHybridRetriever.from_qdrant(
+    ours = HybridgeRetriever.from_qdrant(client, "docs", model, similarity_top_k=4)
+    theirs = LangChainRetriever.from_qdrant(
         client, "docs", Words(), layout=LlamaIndexLayout(), k=4, include_scores=True
     )
     store = LangChainHybridVectorStore.from_qdrant(
@@ -299,10 +300,10 @@ async def test_langchain_s_collection_answers_alike_in_llamaindex(
         ]
     )
     before = everything(client)
-    ours = HybridRetriever.from_qdrant(
+    ours = HybridgeRetriever.from_qdrant(
         client, "docs", model, layout=LangChainLayout(), similarity_top_k=4
     )
-    theirs = LangChainHybridRetriever.from_qdrant(client, "docs", Words(), k=4, include_scores=True)
+    theirs = LangChainRetriever.from_qdrant(client, "docs", Words(), k=4, include_scores=True)
     for query in QUERIES:
         found = await call(ours, "retrieve", query)
         documents = theirs.invoke(query)
@@ -322,7 +323,7 @@ async def test_langchain_s_collection_answers_alike_in_llamaindex(
 def test_keys_of_langchain_s_layout_beside_another_are_refused(client: QdrantClient) -> None:
     for words in ({"vector_name": "x"}, {"content_payload_key": "text"}):
         with pytest.raises(InvalidInputError, match="layout that you give"):
-            LangChainHybridRetriever.from_qdrant(
+            LangChainRetriever.from_qdrant(
                 client,
                 "docs",
                 Words(),
@@ -356,8 +357,8 @@ def test_an_index_over_qdrant_is_attached_to_with_what_it_knows(
     write: Written, client: QdrantClient, model: WordEmbedding, nodes: list[BaseNode]
 ) -> None:
     index = write(nodes, dense_vector_name="my-vector")
-    retriever = HybridRetriever.from_vector_store_index(index, similarity_top_k=1)
-    assert retriever.retriever.encoder.embed_model is model
+    retriever = HybridgeRetriever.from_vector_store_index(index, similarity_top_k=1)
+    assert retriever.retriever.encoder.model is model
     assert ids(retriever.retrieve("platelets")) == [CLOT]
     with pytest.raises(EncoderMismatchError):
         index_of(index, encoder_of())
@@ -371,7 +372,9 @@ def test_an_index_over_qdrant_names_its_vector_where_there_are_several(
     store = QdrantVectorStore("docs", client=client, dense_vector_name="mine")
     storage = StorageContext.from_defaults(vector_store=store)
     index = VectorStoreIndex(nodes, storage_context=storage, embed_model=model)
-    found = HybridRetriever.from_vector_store_index(index, weights=BY_MEANING).retrieve("platelets")
+    found = HybridgeRetriever.from_vector_store_index(index, weights=BY_MEANING).retrieve(
+        "platelets"
+    )
     assert ids(found)[0] == CLOT
 
 
@@ -381,7 +384,7 @@ def test_an_index_over_qdrant_that_has_nothing_yet_is_named(
     store = QdrantVectorStore("docs", client=client)
     index = VectorStoreIndex.from_vector_store(store, embed_model=model)
     with pytest.raises(IndexNotFoundError, match="'docs'"):
-        HybridRetriever.from_vector_store_index(index)
+        HybridgeRetriever.from_vector_store_index(index)
 
 
 async def test_a_client_that_is_asynchronous_alone_is_named(model: WordEmbedding) -> None:
@@ -389,7 +392,7 @@ async def test_a_client_that_is_asynchronous_alone_is_named(model: WordEmbedding
     store = QdrantVectorStore("docs", aclient=client)
     index = VectorStoreIndex.from_vector_store(store, embed_model=model)
     with pytest.raises(InvalidInputError, match=r"asynchronous client alone.*from_qdrant"):
-        HybridRetriever.from_vector_store_index(index)
+        HybridgeRetriever.from_vector_store_index(index)
     await client.close()
 
 
@@ -409,7 +412,7 @@ def test_an_index_in_memory_is_taken_over_without_embedding_again(
     assert isinstance(theirs.vector_store, SimpleVectorStore)
     theirs.delete_nodes([STONES], delete_from_docstore=True)
     model.asked.clear()
-    ours = HybridRetriever.from_vector_store_index(theirs, similarity_top_k=6, weights=BY_MEANING)
+    ours = HybridgeRetriever.from_vector_store_index(theirs, similarity_top_k=6, weights=BY_MEANING)
     assert model.asked in ([], ["dimension"])
     model.asked.clear()
     for query in QUERIES:
@@ -425,7 +428,7 @@ def test_an_index_in_memory_is_taken_over_without_embedding_again(
 
 def test_an_empty_index_in_memory_is_an_empty_index(model: WordEmbedding) -> None:
     empty = VectorStoreIndex([], embed_model=model)
-    retriever = HybridRetriever.from_vector_store_index(empty)
+    retriever = HybridgeRetriever.from_vector_store_index(empty)
     assert retriever.retrieve("blood") == []
     retriever.add_nodes([TextNode(text="Blood clots.")])
     assert len(retriever.retrieve("blood")) == 1
@@ -456,6 +459,6 @@ def test_another_store_is_refused_by_name(model: WordEmbedding) -> None:
     with pytest.raises(
         InvalidInputError, match=r"a Foreign cannot be read by Hybridge.*from_nodes"
     ):
-        HybridRetriever.from_vector_store_index(index)
+        HybridgeRetriever.from_vector_store_index(index)
     with pytest.raises(InvalidInputError, match="expected a VectorStoreIndex, not a Foreign"):
-        HybridRetriever.from_vector_store_index(Foreign())  # type: ignore[arg-type]
+        HybridgeRetriever.from_vector_store_index(Foreign())  # type: ignore[arg-type]

@@ -26,19 +26,14 @@ from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter,
 
 import hybridge
 from hybridge import Hit, HybridIndex, Passage, Pipeline
-from hybridge.diversity import DiverseRetriever
 from hybridge.errors import InvalidInputError
-from langchain_hybridge import HybridgeRetriever as LangChainRetriever
-from langchain_hybridge import HybridRetriever as LangChainHybridRetriever
 from llama_index.postprocessor.hybridge import HybridgeRerank
 from llama_index.retrievers.hybridge import (
     BM25Retriever,
     HybridgeQuery,
     HybridgeRetriever,
-    HybridRetriever,
     TracedNode,
 )
-from llama_index.retrievers.hybridge.nodes import passages_of
 
 from .conftest import BREAD, CLOT, HEART, YEAST, Call, Shortest, ids, listed
 
@@ -54,64 +49,8 @@ def scored(hits: Sequence[Hit]) -> list[tuple[str, float]]:
 # The answer
 
 
-@pytest.fixture(params=["index", "bm25 of the index", "dense", "bm25", "diverse", "pipeline"])
-def searched(request: pytest.FixtureRequest, index: HybridIndex, nodes: list[BaseNode]) -> Any:
-    """Each kind of retriever that Hybridge has."""
-    match request.param:
-        case "index":
-            return index
-        case "bm25 of the index":
-            return index.bm25
-        case "dense":
-            return index.dense
-        case "bm25":
-            return hybridge.BM25Retriever(passages_of(nodes))
-        case "diverse":
-            return DiverseRetriever(index, lambda_mult=0.3)
-        case _:
-            return Pipeline(index, Shortest())
-
-
-@pytest.mark.parametrize("reranked", [False, True])
-async def test_core_llamaindex_and_langchain_answer_alike(
-    call: Call, searched: Any, reranked: bool
-) -> None:
-    rerankers = [Shortest(), Shortest("again")] if reranked else []
-    options: dict[str, Any] = {"rerankers": rerankers, "blend": 0.3, "rerank_depth": 4}
-    ours = HybridgeRetriever(searched, similarity_top_k=3, **options)
-    langchain = LangChainRetriever(retriever=searched, k=3, include_scores=True, **options)
-    core = Pipeline(searched, *rerankers, blend=0.3, depth=4)
-    for query in QUERIES:
-        [hits] = core.search([query], 3)
-        assert listed(await call(ours, "retrieve", query)) == scored(hits)
-        documents = await langchain.ainvoke(query)
-        assert [(each.id, each.metadata["relevance_score"]) for each in documents] == scored(hits)
-    assert scored(core.search(QUERIES[:1], 3)[0])
-
-
-async def test_the_three_agree_on_filters_and_real_vectors(
-    call: Call, nodes: list[BaseNode]
-) -> None:
-    ours = HybridRetriever.from_nodes(nodes, weights={"bm25": 0.3, "dense": 0.7})
-    with ours.retriever as index:
-        theirs = LangChainHybridRetriever(
-            retriever=index, weights={"bm25": 0.3, "dense": 0.7}, include_scores=True
-        )
-        for query in QUERIES:
-            [hits] = index.search(
-                [query], 4, where={"topic": "body"}, weights={"bm25": 0.3, "dense": 0.7}
-            )
-            bundle = HybridgeQuery(query, filters=BODY, similarity_top_k=4)
-            assert listed(await call(ours, "retrieve", bundle)) == scored(hits)
-            documents = theirs.invoke(query, filter={"topic": "body"})
-            assert [(each.id, each.metadata["relevance_score"]) for each in documents] == scored(
-                hits
-            )
-        assert scored(hits)
-
-
 async def test_scores_are_floats_and_answers_json(call: Call, index: HybridIndex) -> None:
-    found = await call(HybridRetriever(index, similarity_top_k=6), "retrieve", "blood")
+    found = await call(HybridgeRetriever(index, similarity_top_k=6), "retrieve", "blood")
     assert len(found) == 6
     for each in found:
         assert isinstance(each, TracedNode)
@@ -123,25 +62,11 @@ async def test_scores_are_floats_and_answers_json(call: Call, index: HybridIndex
     assert [each["trace"]["fusion"]["rank"] for each in told] == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_blank_query_finds_nothing(call: Call, index: HybridIndex) -> None:
-    for query in ("", "  ", QueryBundle("")):
-        assert await call(HybridRetriever(index), "retrieve", query) == []
-
-
-async def test_a_threshold_drops_nodes(call: Call, index: HybridIndex) -> None:
-    [hits] = index.search(["blood"], 6)
-    least = hits[2].score
-    retriever = HybridRetriever(index, similarity_top_k=6, score_threshold=least)
-    expected = [pair for pair in scored(hits) if pair[1] >= least]
-    assert listed(await call(retriever, "retrieve", "blood")) == expected
-    assert 3 <= len(expected) < 6
-
-
 # The query
 
 
 async def test_a_query_brings_its_own_filters_and_number(call: Call, index: HybridIndex) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=1, filters=FOOD)
+    retriever = HybridgeRetriever(index, similarity_top_k=1, filters=FOOD)
     ask = "blood yeast"
     assert len(await call(retriever, "retrieve", ask)) == 1
     both = HybridgeQuery(ask, similarity_top_k=6)
@@ -155,7 +80,7 @@ async def test_a_query_brings_its_own_filters_and_number(call: Call, index: Hybr
 
 
 async def test_a_query_s_own_mistakes_are_named(call: Call, index: HybridIndex) -> None:
-    retriever = HybridRetriever(index)
+    retriever = HybridgeRetriever(index)
     with pytest.raises(InvalidInputError, match="k must be"):
         await call(retriever, "retrieve", HybridgeQuery("x", similarity_top_k=0))
     wrong = MetadataFilters(
@@ -182,7 +107,7 @@ async def test_a_hybridge_query_is_a_query_to_any_retriever(
 async def test_the_embedding_that_others_leave_in_a_query_is_neither_read_nor_written(
     call: Call, index: HybridIndex
 ) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=6)
+    retriever = HybridgeRetriever(index, similarity_top_k=6)
     expected = listed(await call(retriever, "retrieve", "blood"))
     foreign = QueryBundle("blood", embedding=[1.0, 2.0])
     assert listed(await call(retriever, "retrieve", foreign)) == expected
@@ -197,7 +122,7 @@ async def test_beside_llamaindex_s_vectors_in_one_fusion_all_is_well(
 ) -> None:
     """VectorIndexRetriever writes its embedding, of another length, into the shared query."""
     theirs = VectorStoreIndex(nodes, embed_model=MockEmbedding(embed_dim=3)).as_retriever()
-    ours = HybridRetriever(index, similarity_top_k=3)
+    ours = HybridgeRetriever(index, similarity_top_k=3)
     fusion = QueryFusionRetriever([theirs, ours], llm=MockLLM(), num_queries=1, use_async=False)
     expected = listed(ours.retrieve("blood"))
     assert fusion.retrieve("blood")
@@ -209,11 +134,11 @@ async def test_beside_llamaindex_s_vectors_in_one_fusion_all_is_well(
 
 
 async def test_a_copy_with_options_shares_the_engine(call: Call, index: HybridIndex) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=2, weights={"bm25": 1, "dense": 0})
+    retriever = HybridgeRetriever(index, similarity_top_k=2, weights={"bm25": 1, "dense": 0})
     more = retriever.with_options(similarity_top_k=6)
     food = more.with_options(filters=FOOD)
     free = food.with_options(filters={})
-    assert type(food) is HybridRetriever
+    assert type(food) is HybridgeRetriever
     assert more.retriever is food.retriever is index
     assert sorted(ids(await call(food, "retrieve", "yeast blood"))) == [BREAD, YEAST]
     assert len(await call(more, "retrieve", "yeast blood")) == 5
@@ -227,30 +152,20 @@ async def test_a_copy_with_options_shares_the_engine(call: Call, index: HybridIn
 
 
 def test_two_nodes_are_the_default_as_in_llamaindex(index: HybridIndex) -> None:
-    assert len(HybridRetriever(index).retrieve("blood")) == 2
+    assert len(HybridgeRetriever(index).retrieve("blood")) == 2
 
 
 async def test_rerankers_are_given_bare_or_as_postprocessors(
     call: Call, index: HybridIndex, shortest: Shortest
 ) -> None:
     options: dict[str, Any] = {"similarity_top_k": 3, "blend": 1.0}
-    bare = HybridRetriever(index, rerankers=[shortest], **options)
-    covered = HybridRetriever(index, rerankers=(HybridgeRerank(shortest, top_n=1),), **options)
+    bare = HybridgeRetriever(index, rerankers=[shortest], **options)
+    covered = HybridgeRetriever(index, rerankers=(HybridgeRerank(shortest, top_n=1),), **options)
     expected = await call(bare, "retrieve", "blood")
     assert await call(covered, "retrieve", "blood") == expected
     lengths = sorted(len(passage.text) for passage in index)
     assert [each.score for each in expected] == [-length for length in lengths[:3]]
     assert "brevity" in expected[0].trace
-
-
-async def test_rerankers_see_no_more_than_their_depth(
-    call: Call, index: HybridIndex, shortest: Shortest
-) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=1, rerankers=[shortest], rerank_depth=2)
-    await call(retriever, "retrieve", "blood")
-    assert len(shortest.read) == 2
-    await call(retriever, "retrieve", HybridgeQuery("blood", similarity_top_k=4))
-    assert len(shortest.read) == 6
 
 
 @pytest.mark.parametrize(
@@ -281,14 +196,8 @@ def test_a_bad_option_is_an_error_that_names_it(
         BM25Retriever.from_nodes(nodes, **options)
 
 
-@pytest.mark.parametrize("wrong", [None, "index", HybridIndex, 3])
-def test_what_does_not_search_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidInputError, match="is not one"):
-        HybridgeRetriever(wrong)
-
-
 def test_nodes_are_added_and_replaced(index: HybridIndex, nodes: list[BaseNode]) -> None:
-    retriever = HybridRetriever(index)
+    retriever = HybridgeRetriever(index)
     new = TextNode(id_="new", text="Platelets again.")
     changed = nodes[2].model_copy(update={"text": "Platelets no more."})
     assert retriever.add_nodes([new, changed]) == ["new", CLOT]
@@ -353,7 +262,7 @@ async def test_slow_searches_run_at_the_same_time(pause: float) -> None:
 async def test_asynchronous_answers_at_the_same_time_are_the_synchronous_ones(
     index: HybridIndex,
 ) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=3)
+    retriever = HybridgeRetriever(index, similarity_top_k=3)
     queries = QUERIES * 4
     found = await asyncio.gather(*(retriever.aretrieve(query) for query in queries))
     assert found == [retriever.retrieve(query) for query in queries]
@@ -364,7 +273,7 @@ async def test_asynchronous_answers_at_the_same_time_are_the_synchronous_ones(
 
 async def test_a_query_engine_answers_from_it(call: Call, index: HybridIndex) -> None:
     engine = RetrieverQueryEngine.from_args(
-        HybridRetriever(index, similarity_top_k=2),
+        HybridgeRetriever(index, similarity_top_k=2),
         llm=MockLLM(),
         text_qa_template=PromptTemplate("CONTEXT {context_str} QUESTION {query_str}"),
         node_postprocessors=[HybridgeRerank(Shortest(), top_n=1)],
@@ -379,7 +288,7 @@ async def test_a_query_engine_answers_from_it(call: Call, index: HybridIndex) ->
 
 
 async def test_it_is_a_tool(index: HybridIndex) -> None:
-    tool = RetrieverTool.from_defaults(HybridRetriever(index, similarity_top_k=1))
+    tool = RetrieverTool.from_defaults(HybridgeRetriever(index, similarity_top_k=1))
     output = await tool.acall("grey stones")
     assert "Grey stones lie by the river." in output.content
     assert tool.call("grey stones").content == output.content
@@ -426,8 +335,8 @@ async def test_an_index_node_may_hold_a_node(call: Call) -> None:
 def test_a_retriever_makes_its_pipeline_once(
     index: HybridIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    retriever = HybridRetriever(index, rerankers=[Shortest()], similarity_top_k=2)
+    retriever = HybridgeRetriever(index, rerankers=[Shortest()], similarity_top_k=2)
     expected = ids(retriever.retrieve(QUERIES[0]))
     monkeypatch.setattr(Pipeline, "__init__", None)  # whoever makes another one fails
     assert ids(retriever.with_options(similarity_top_k=2).retrieve(QUERIES[0])) == expected
-    assert retriever.inside.retriever is retriever.inside.retriever
+    assert retriever.search_config.retriever is retriever.search_config.retriever

@@ -21,10 +21,10 @@ import hybridge
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage, Pipeline
 from hybridge.errors import InvalidInputError
 from hybridge.evaluation import evaluate, evaluate_runs
-from hybridge.foreign import as_retriever
+from hybridge.interop import as_retriever
 from hybridge.observation import observing
 from hybridge.testing import RetrieverConformance
-from llama_index.retrievers.hybridge import BridgedRetriever, HybridgeRetriever, HybridRetriever
+from llama_index.retrievers.hybridge import BridgedRetriever, HybridgeRetriever
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 
 from .conftest import ASPIRIN, BREAD, CLOT, STONES, YEAST, Shortest, WordEmbedding, bag
@@ -225,7 +225,7 @@ def test_an_index_is_told_to_give_its_retriever(nodes: list[BaseNode], model: An
 
 
 def test_our_own_keep_what_every_stage_thought(index: HybridIndex) -> None:
-    own = HybridRetriever(index, similarity_top_k=1)
+    own = HybridgeRetriever(index, similarity_top_k=1)
     queries = list(QUERIES.values())
     where = {"year": {"$gte": 2020}}
     expected = index.search(queries, 4, where=where)
@@ -236,7 +236,7 @@ def test_our_own_keep_what_every_stage_thought(index: HybridIndex) -> None:
 
 
 def test_our_own_search_as_their_options_say(index: HybridIndex) -> None:
-    own = HybridRetriever(
+    own = HybridgeRetriever(
         index,
         weights={"bm25": 1, "dense": 0},
         similarity_top_k=3,
@@ -254,7 +254,7 @@ def test_our_own_search_as_their_options_say(index: HybridIndex) -> None:
 
 def test_our_own_under_another_id(index: HybridIndex) -> None:
     [direct] = index.search(["blood bread"], 6)
-    own = BridgedRetriever(HybridRetriever(index), id_key="topic")
+    own = BridgedRetriever(HybridgeRetriever(index), id_key="topic")
     [hits] = own.search(["blood bread"], 6)
     topics = [str(hit.passage.metadata["topic"]) for hit in direct]
     assert ids(hits) == list(dict.fromkeys(topics))

@@ -115,7 +115,7 @@ def test_an_encoder_is_made_of_the_model_behind_it(
     cached: CachedEmbedding, model: WordEmbedding
 ) -> None:
     encoder: Any = encoder_of(cached)
-    assert encoder.embed_model is model
+    assert encoder.model is model
     assert cached.model is model
 
 

@@ -22,9 +22,9 @@ import llama_index.vector_stores.hybridge as stores
 from hybridge import Hit, Passage, Pipeline
 from hybridge.colbert import ColBERTReranker
 from hybridge.errors import CopyError
-from llama_index.retrievers.hybridge.attaching import NodeLayout
 from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding, encoder_of
+from llama_index.retrievers.hybridge.layouts import LlamaIndexLayout, NodeLayout
 
 NODES = [
     TextNode(id_="a", text="Rain fell.", metadata={"year": 2020}),
@@ -82,10 +82,10 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "CrossEncoderRerank": lambda w: postprocessors.CrossEncoderRerank(
         w.cross_encoder, name="mine", sigmoid=True, top_n=1
     ),
-    "EmbeddingEncoder": lambda w: encoder_of(w.model),
+    "encoder_of a model": lambda w: encoder_of(w.model),
     "EncoderEmbedding": lambda w: EncoderEmbedding(w.encoder),
     "HybridDocumentStore": lambda w: w.store.docstore,
-    "HybridRetriever": lambda w: retrievers.HybridRetriever(
+    "HybridgeRetriever": lambda w: retrievers.HybridgeRetriever(
         w.store.index,
         weights={"bm25": 1, "dense": 0},
         similarity_top_k=1,
@@ -99,10 +99,11 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "HybridgeRerank": lambda w: postprocessors.HybridgeRerank(
         ColBERTReranker(w.encoder, name="mine"), top_n=1, blend=0.5
     ),
-    "HybridgeRetriever": lambda w: retrievers.HybridgeRetriever(
+    "HybridgeRetriever over a pipeline": lambda w: retrievers.HybridgeRetriever(
         Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
     "NodeMapping": lambda w: w.store.docstore.docs,
+    "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "NodeLayout": lambda w: NodeLayout(text="body"),
     "StageEndEvent": lambda w: retrievers.StageEndEvent(stage="bm25", nodes=[]),
     "StageStartEvent": lambda w: retrievers.StageStartEvent(stage="bm25"),
@@ -111,10 +112,11 @@ MADE: dict[str, Callable[[Any], Any]] = {
 }
 
 OTHERS = {
-    "ColBERTRetriever": "a HybridgeRetriever over hybridge.colbert's, which is not pickled",
-    "MadeOfNodes": "abstract",
+    "ColBERTRetriever": "a retriever over hybridge.colbert's, which is not pickled",
+    "CoreRetriever": "abstract",
+    "NodeStore": "a protocol",
     "PickledWhole": "a part of others",
-    "StoreMaking": "a part of HybridVectorStore",
+    "StageEvents": "watches one search",
 }
 
 COPIES: dict[str, Callable[[Any], Any]] = {
@@ -136,7 +138,7 @@ def said(thing: Any) -> object:
         texts = thing.get_text_embedding_batch(["tide"])
         return thing.model_name, thing.get_query_embedding("rain"), texts
     if hasattr(thing, "encode_queries"):
-        return thing.identity, thing.encode_queries(["rain"]).tolist(), thing.embed_model.model_name
+        return thing.identity, thing.encode_queries(["rain"]).tolist(), thing.model.model_name
     if hasattr(thing, "as_retriever"):
         return [node.node_id for node in thing.as_retriever(similarity_top_k=1).retrieve("rain")]
     if hasattr(thing, "get_nodes"):

@@ -15,9 +15,9 @@ from llama_index.core.schema import BaseNode
 
 from hybridge import CallableEncoder, HybridIndex, SentenceTransformerEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError
-from llama_index.retrievers.hybridge import HybridRetriever
+from hybridge.interop import FrameworkEncoder
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.retrievers.hybridge.embeddings import (
-    EmbeddingEncoder,
     EncoderEmbedding,
     embed_model_of,
     encoder_of,
@@ -48,12 +48,12 @@ def test_a_model_without_a_name_needs_one_where_its_vectors_are_kept(
 ) -> None:
     nameless, folder = MockEmbedding(embed_dim=6), tmp_path / "index"
     with pytest.raises(InvalidInputError, match=r"MockEmbedding does not say which.*identity="):
-        HybridRetriever.from_nodes(nodes, nameless, path=folder)
+        HybridgeRetriever.from_nodes(nodes, nameless, path=folder)
     assert not folder.exists()
-    temporary = HybridRetriever.from_nodes(nodes, nameless)
+    temporary = HybridgeRetriever.from_nodes(nodes, nameless)
     assert temporary.retriever.encoder.identity == "llama-index:MockEmbedding"
     temporary.retriever.close()
-    HybridRetriever.from_nodes(nodes, nameless, path=folder, identity="mock 6").retriever.close()
+    HybridgeRetriever.from_nodes(nodes, nameless, path=folder, identity="mock 6").retriever.close()
     with pytest.raises(EncoderMismatchError, match="'mock 6', not 'mock 7'"):
         HybridIndex.open(folder, encoder=encoder_of(nameless, "mock 7"))
     HybridIndex.open(folder, encoder=encoder_of(nameless, "mock 6")).close()
@@ -61,7 +61,7 @@ def test_a_model_without_a_name_needs_one_where_its_vectors_are_kept(
 
 def test_an_encoder_remembers_the_model_it_was_made_of(model: WordEmbedding) -> None:
     encoder = encoder_of(model)
-    assert isinstance(encoder, EmbeddingEncoder)
+    assert isinstance(encoder, FrameworkEncoder)
     assert embed_model_of(encoder) is model
 
 

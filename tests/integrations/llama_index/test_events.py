@@ -24,12 +24,11 @@ from llama_index.postprocessor.hybridge import HybridgeRerank
 from llama_index.retrievers.hybridge import (
     BM25Retriever,
     HybridgeRetriever,
-    HybridRetriever,
     StageEndEvent,
     StageStartEvent,
 )
 from llama_index.retrievers.hybridge import events as adapter_events
-from llama_index.retrievers.hybridge.events import told
+from llama_index.retrievers.hybridge.events import StageEvents, is_heard
 
 from .conftest import (
     DIMENSION,
@@ -53,7 +52,7 @@ def index(nodes: list[BaseNode]) -> Iterator[HybridIndex]:
     quiet = CallableEncoder(
         lambda texts: [bag(text) for text in texts], dimension=DIMENSION, identity="bags"
     )
-    with HybridRetriever.from_nodes(nodes, quiet).retriever as made:
+    with HybridgeRetriever.from_nodes(nodes, quiet).retriever as made:
         yield made
 
 
@@ -110,7 +109,7 @@ def ended(events: Events, stage: str) -> list[NodeWithScore]:
 async def test_each_stage_tells_what_it_found(
     call: Call, events: Events, index: HybridIndex, nodes: list[BaseNode]
 ) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=3, rerankers=[Shortest()], rerank_depth=4)
+    retriever = HybridgeRetriever(index, similarity_top_k=3, rerankers=[Shortest()], rerank_depth=4)
     found = await call(retriever, "retrieve", QUERY)
     assert stages(events) == [
         pair for stage in [*STAGES, "brevity"] for pair in (("start", stage), ("end", stage))
@@ -131,18 +130,18 @@ async def test_each_stage_tells_what_it_found(
 async def test_stages_lie_under_the_span_that_asked(
     call: Call, events: Events, spans: Spans, index: HybridIndex
 ) -> None:
-    await call(HybridRetriever(index), "retrieve", QUERY)
+    await call(HybridgeRetriever(index), "retrieve", QUERY)
     [inner] = {
         event.span_id for event in events.log if isinstance(event, StageStartEvent | StageEndEvent)
     }
     assert inner is not None
-    assert inner.startswith("HybridRetriever._retrieve-")
+    assert inner.startswith("HybridgeRetriever._retrieve-")
 
 
 async def test_an_embedding_model_tells_of_itself_inside(
     call: Call, events: Events, model: WordEmbedding, nodes: list[BaseNode]
 ) -> None:
-    retriever = HybridRetriever.from_nodes(nodes, model)
+    retriever = HybridgeRetriever.from_nodes(nodes, model)
     events.log.clear()
     await call(retriever, "retrieve", QUERY)
     assert events.names[1:5] == [
@@ -156,7 +155,7 @@ async def test_an_embedding_model_tells_of_itself_inside(
 async def test_a_stage_that_fails_is_told_of_too(
     call: Call, events: Events, index: HybridIndex
 ) -> None:
-    retriever = HybridRetriever(index, rerankers=[Broken("judge")])
+    retriever = HybridgeRetriever(index, rerankers=[Broken("judge")])
     with pytest.raises(RuntimeError, match="no judgement"):
         await call(retriever, "retrieve", QUERY)
     assert stages(events)[-2:] == [("start", "judge"), ("end", "judge")]
@@ -175,7 +174,7 @@ def test_stage_events_know_their_names() -> None:
 async def test_answers_in_an_event_are_not_those_of_the_caller(
     call: Call, events: Events, index: HybridIndex
 ) -> None:
-    retriever = HybridRetriever(index)
+    retriever = HybridgeRetriever(index)
     expected = [each.model_copy(deep=True) for each in await call(retriever, "retrieve", QUERY)]
     events.log.clear()
     found = await call(retriever, "retrieve", QUERY)
@@ -193,13 +192,13 @@ class Watcher:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        real = adapter_events.scored_node
+        real = adapter_events.scored_nodes
 
-        def counted(hit: Any) -> Any:
+        def counted(hits: Any) -> Any:
             self.count += 1
-            return real(hit)
+            return real(hits)
 
-        monkeypatch.setattr(adapter_events, "scored_node", counted)
+        monkeypatch.setattr(adapter_events, "scored_nodes", counted)
 
 
 async def test_where_nobody_listens_nothing_is_observed(
@@ -208,7 +207,7 @@ async def test_where_nobody_listens_nothing_is_observed(
     """LlamaIndex's root has a handler that does nothing, which is nobody."""
     assert root_dispatcher.event_handlers
     watcher = Watcher(monkeypatch)
-    assert await call(HybridRetriever(index), "retrieve", QUERY)
+    assert await call(HybridgeRetriever(index), "retrieve", QUERY)
     assert watcher.count == 0
 
 
@@ -219,7 +218,7 @@ async def test_who_listens_at_the_module_alone_hears_too(
         handler, dispatcher = Events(), get_dispatcher(name)
         dispatcher.add_event_handler(handler)
         try:
-            await call(HybridRetriever(index), "retrieve", QUERY)
+            await call(HybridgeRetriever(index), "retrieve", QUERY)
         finally:
             dispatcher.event_handlers.remove(handler)
         assert bool(stages(handler)) is name.endswith("hybridge.base")
@@ -253,7 +252,7 @@ async def test_an_observer_of_one_s_own_hears_where_no_handler_does(
 ) -> None:
     log = Log()
     with observing(log):
-        await call(HybridRetriever(index), "retrieve", QUERY)
+        await call(HybridgeRetriever(index), "retrieve", QUERY)
     assert log.stages == STAGES
 
 
@@ -265,7 +264,7 @@ def test_a_handler_that_fails_does_not_fail_the_search(index: HybridIndex) -> No
     handler = Failing()
     root_dispatcher.event_handlers.append(handler)
     try:
-        assert HybridRetriever(index).retrieve(QUERY)
+        assert HybridgeRetriever(index).retrieve(QUERY)
     finally:
         root_dispatcher.event_handlers.remove(handler)
 
@@ -281,7 +280,7 @@ async def test_a_slow_handler_does_not_stop_the_loop(index: HybridIndex) -> None
     handler = Slow()
     root_dispatcher.event_handlers.append(handler)
     try:
-        asked = asyncio.create_task(HybridRetriever(index).aretrieve(QUERY))
+        asked = asyncio.create_task(HybridgeRetriever(index).aretrieve(QUERY))
         await asyncio.sleep(0.05)  # which would not return, were the handler called on the loop
         going_on.set()
         assert await asked
@@ -292,7 +291,7 @@ async def test_a_slow_handler_does_not_stop_the_loop(index: HybridIndex) -> None
 async def test_searches_at_the_same_time_keep_their_events_apart(
     events: Events, spans: Spans, index: HybridIndex
 ) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=2)
+    retriever = HybridgeRetriever(index, similarity_top_k=2)
     queries = ["blood", "yeast", "river stones", "sugar"] * 3
     await asyncio.gather(*(retriever.aretrieve(query) for query in queries))
     with ThreadPoolExecutor(4) as pool:
@@ -305,8 +304,10 @@ async def test_searches_at_the_same_time_keep_their_events_apart(
     assert all(found == STAGES for found in by_span.values())
 
 
-def test_told_ends_with_its_block(events: Events, index: HybridIndex) -> None:
-    with told(get_dispatcher("llama_index.retrievers.hybridge.base")):
+def test_events_end_with_the_block(events: Events, index: HybridIndex) -> None:
+    dispatcher = get_dispatcher("llama_index.retrievers.hybridge.base")
+    assert is_heard(dispatcher)
+    with observing(StageEvents(dispatcher)):
         index.search([QUERY])
     heard = len(events.log)
     assert heard == 8
@@ -321,7 +322,7 @@ def test_told_ends_with_its_block(events: Events, index: HybridIndex) -> None:
 async def test_spans_balance(
     call: Call, spans: Spans, events: Events, index: HybridIndex, failing: bool
 ) -> None:
-    retriever = HybridRetriever(index, rerankers=[Broken("judge") if failing else Shortest()])
+    retriever = HybridgeRetriever(index, rerankers=[Broken("judge") if failing else Shortest()])
     before = len(spans.open_spans)
     if failing:
         with pytest.raises(RuntimeError):
@@ -333,10 +334,10 @@ async def test_spans_balance(
     assert verbs == {"enter": verbs["enter"], last: verbs["enter"]}
     assert len(spans.open_spans) == before
     entered = [name for verb, name in spans.log if verb == "enter"]
-    assert entered[0] in ("HybridRetriever.retrieve", "HybridRetriever.aretrieve")
-    assert "HybridRetriever._retrieve" in entered
+    assert entered[0] in ("HybridgeRetriever.retrieve", "HybridgeRetriever.aretrieve")
+    assert "HybridgeRetriever._retrieve" in entered
     if entered[0].endswith("aretrieve"):
-        assert "HybridRetriever._aretrieve" in entered
+        assert "HybridgeRetriever._aretrieve" in entered
     counts = Counter(events.names)
     assert counts["RetrievalStartEvent"] == 1
     assert counts["RetrievalEndEvent"] == (0 if failing else 1)  # LlamaIndex's own habit
@@ -380,7 +381,7 @@ def _some_nodes() -> list[BaseNode]:
 
 async def test_callbacks_are_told_of_retrieving(call: Call, index: HybridIndex) -> None:
     handler = Callbacks()
-    retriever = HybridRetriever(index, callback_manager=CallbackManager([handler]))
+    retriever = HybridgeRetriever(index, callback_manager=CallbackManager([handler]))
     found = await call(retriever, "retrieve", QUERY)
     assert handler.names == [("start", CBEventType.RETRIEVE), ("end", CBEventType.RETRIEVE)]
     assert handler.log[0][2] == {EventPayload.QUERY_STR: QUERY}
@@ -389,7 +390,7 @@ async def test_callbacks_are_told_of_retrieving(call: Call, index: HybridIndex) 
 
 async def test_callbacks_are_told_of_a_failure(call: Call, index: HybridIndex) -> None:
     handler = Callbacks()
-    retriever = HybridRetriever(
+    retriever = HybridgeRetriever(
         index, rerankers=[Broken("judge")], callback_manager=CallbackManager([handler])
     )
     with pytest.raises(RuntimeError) as caught:
@@ -400,7 +401,7 @@ async def test_callbacks_are_told_of_a_failure(call: Call, index: HybridIndex) -
 
 async def test_callbacks_are_told_of_reranking(call: Call, index: HybridIndex) -> None:
     handler = Callbacks()
-    given = HybridRetriever(index, similarity_top_k=4).retrieve(QUERY)
+    given = HybridgeRetriever(index, similarity_top_k=4).retrieve(QUERY)
     rerank = HybridgeRerank(Shortest(), top_n=2, callback_manager=CallbackManager([handler]))
     found = await call(rerank, "postprocess_nodes", given, query_str=QUERY)
     assert handler.names == [("start", CBEventType.RERANKING), ("end", CBEventType.RERANKING)]
@@ -422,7 +423,7 @@ async def test_a_query_engine_puts_its_own_callback_manager_in_place(
     call: Call, index: HybridIndex
 ) -> None:
     handler = Callbacks()
-    retriever, rerank = HybridRetriever(index), HybridgeRerank(Shortest())
+    retriever, rerank = HybridgeRetriever(index), HybridgeRerank(Shortest())
     llm = MockLLM(callback_manager=CallbackManager([handler]))
     engine = RetrieverQueryEngine.from_args(retriever, llm=llm, node_postprocessors=[rerank])
     assert rerank.callback_manager is engine.callback_manager
@@ -441,7 +442,7 @@ async def test_a_query_engine_puts_its_own_callback_manager_in_place(
 async def test_reranking_is_told_of(
     call: Call, spans: Spans, events: Events, index: HybridIndex, failing: bool
 ) -> None:
-    given = HybridRetriever(index, similarity_top_k=4).retrieve(QUERY)
+    given = HybridgeRetriever(index, similarity_top_k=4).retrieve(QUERY)
     events.log.clear()
     spans.log.clear()
     reranker = Broken("judge") if failing else Shortest("judge")
@@ -478,7 +479,7 @@ def test_what_is_told_takes_little_time_where_nobody_listens(index: HybridIndex)
     """
     from time import perf_counter
 
-    retriever = HybridRetriever(index, similarity_top_k=2)
+    retriever = HybridgeRetriever(index, similarity_top_k=2)
     asked = (lambda: retriever.retrieve(QUERY), lambda: index.search([QUERY], 2))
     times = np.empty((60, 2))
     for turn in times:

@@ -6,7 +6,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
 from hybridge import HybridIndex, Pipeline, explain, explain_search
 from hybridge.reranking import TextReranker
-from llama_index.retrievers.hybridge import HybridgeRetriever, HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 
 from .conftest import ASPIRIN, BREAD, CLOT, HEART, STONES, YEAST
 
@@ -17,7 +17,7 @@ WEIGHTS = {"bm25": 0.2, "dense": 0.8}
 def test_it_says_of_every_node_what_it_says_of_the_same_pipeline(
     index: HybridIndex, shortest: TextReranker
 ) -> None:
-    retriever = HybridRetriever(
+    retriever = HybridgeRetriever(
         index,
         similarity_top_k=2,
         weights=WEIGHTS,
@@ -40,17 +40,10 @@ def test_it_says_of_every_node_what_it_says_of_the_same_pipeline(
 
 
 def test_a_score_below_the_threshold_is_the_reason(index: HybridIndex) -> None:
-    [hits] = HybridRetriever(index, similarity_top_k=6).search([QUERY])
-    strict = HybridRetriever(index, similarity_top_k=6, score_threshold=hits[0].score)
+    [hits] = HybridgeRetriever(index, similarity_top_k=6).search([QUERY])
+    strict = HybridgeRetriever(index, similarity_top_k=6, score_threshold=hits[0].score)
     assert explain_search(strict, QUERY).hits == hits[:1]
     second = explain(strict, QUERY, hits[1].passage.id)
     assert second.rank is None
     assert second.missed is not None
     assert second.missed.startswith("it ranks 2, but its score ")
-
-
-def test_a_retriever_over_one_of_hybridge_is_as_plain_as_that(index: HybridIndex) -> None:
-    told = explain(HybridgeRetriever(index.bm25), QUERY, ASPIRIN)
-    assert told.bm25 is not None
-    assert told.dense is None
-    assert str(told) == str(explain(index.bm25, QUERY, ASPIRIN, k=2))

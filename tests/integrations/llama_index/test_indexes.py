@@ -15,7 +15,7 @@ from llama_index.core.schema import BaseNode, IndexNode, MetadataMode, TextNode
 from llama_index.core.vector_stores import SimpleVectorStore
 
 from hybridge.errors import InvalidInputError
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.retrievers.hybridge.caching import CachedEmbedding
 from llama_index.vector_stores.hybridge import HybridDocumentStore, HybridVectorStore
 from llama_index.vector_stores.hybridge.indexes import (
@@ -74,7 +74,7 @@ async def test_an_index_has_the_store_s_model_and_asks_for_no_key(
         engine = index.as_query_engine(llm=MockLLM(), similarity_top_k=1)
         response = await call(engine, "query", "platelets meet a wound")
         assert ids(response.source_nodes) == [CLOT]
-        assert HybridRetriever.from_vector_store_index(index).retriever is store.index
+        assert HybridgeRetriever.from_vector_store_index(index).retriever is store.index
 
 
 @pytest.mark.usefixtures("no_model")

@@ -87,7 +87,7 @@ def test_each_module_lists_what_it_offers(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_can_be_read_at_a_sitting(module: str) -> None:
-    assert len(MODULES[module].read_text("utf-8").splitlines()) <= 250
+    assert len(MODULES[module].read_text("utf-8").splitlines()) <= 450
 
 
 def test_importing_it_loads_no_model_library() -> None:

@@ -35,7 +35,6 @@ from llama_index.retrievers.hybridge import (
     BM25Retriever,
     HybridgeQuery,
     HybridgeRetriever,
-    HybridRetriever,
 )
 from llama_index.retrievers.hybridge.embeddings import EncoderEmbedding
 
@@ -164,7 +163,7 @@ class TestFromQueryFusion:
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
         with pytest.raises(ValueError, match="OPENAI_API_KEY"):
             self.old(nodes, embed_model, llm=None)
-        assert HybridRetriever.from_nodes(nodes, embed_model).retrieve(THINS)
+        assert HybridgeRetriever.from_nodes(nodes, embed_model).retrieve(THINS)
 
     def test_weights_count(self, nodes: list[BaseNode], embed_model: BaseEmbedding) -> None:
         def old(weights: list[float]) -> list[tuple[str, float | None]]:
@@ -172,7 +171,7 @@ class TestFromQueryFusion:
             return [(each.node.node_id, each.score) for each in found]
 
         def new(bm25: float, dense: float) -> list[str]:
-            retriever = HybridRetriever.from_nodes(
+            retriever = HybridgeRetriever.from_nodes(
                 nodes, embed_model, weights={"bm25": bm25, "dense": dense}, similarity_top_k=3
             )
             return ids(retriever.retrieve(THINS))
@@ -186,7 +185,7 @@ class TestFromQueryFusion:
     ) -> None:
         def best(**options: Any) -> Any:
             weights = {"bm25": 0.3, "dense": 0.7}
-            retriever = HybridRetriever.from_nodes(nodes, embed_model, weights=weights, **options)
+            retriever = HybridgeRetriever.from_nodes(nodes, embed_model, weights=weights, **options)
             return retriever.retrieve(THINS)[0]
 
         [old, *_] = self.old(nodes, embed_model).retrieve(THINS)
@@ -201,7 +200,7 @@ class TestFromQueryFusion:
             TextNode(id_=f"page-{page}", text="Blood clots.") for page in range(3)
         ]
         assert len(self.old(pages, embed_model).retrieve("blood")) == 1
-        new = HybridRetriever.from_nodes(pages, embed_model, similarity_top_k=3)
+        new = HybridgeRetriever.from_nodes(pages, embed_model, similarity_top_k=3)
         assert sorted(ids(new.retrieve("blood"))) == ["page-0", "page-1", "page-2"]
 
     def test_nobody_s_scores_are_overwritten(self, nodes: list[BaseNode]) -> None:
@@ -221,7 +220,7 @@ class TestFromQueryFusion:
             def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
                 return super().complete("which tree has leaves?\nwhat does bread need?")
 
-        new = HybridRetriever.from_nodes(nodes, embed_model, similarity_top_k=1)
+        new = HybridgeRetriever.from_nodes(nodes, embed_model, similarity_top_k=1)
         kept = QueryFusionRetriever(
             [new], llm=Wordings(), num_queries=4, similarity_top_k=4, use_async=False
         )
@@ -401,8 +400,8 @@ class TestFromQdrant:
         return make_qdrant_index(nodes)
 
     @pytest.fixture
-    def new(self, index: VectorStoreIndex) -> HybridRetriever:
-        return HybridRetriever.from_vector_store_index(index, similarity_top_k=4)
+    def new(self, index: VectorStoreIndex) -> HybridgeRetriever:
+        return HybridgeRetriever.from_vector_store_index(index, similarity_top_k=4)
 
     def test_nothing_in_the_collection_changes(self, index: VectorStoreIndex) -> None:
         def everything() -> Any:
@@ -412,12 +411,12 @@ class TestFromQdrant:
         # The first search of a local client rounds the vectors that it keeps, whoever searches.
         index.as_retriever().retrieve(THINS)
         before = everything()
-        new = HybridRetriever.from_vector_store_index(index, similarity_top_k=4)
+        new = HybridgeRetriever.from_vector_store_index(index, similarity_top_k=4)
         assert len(new.retrieve(THINS)) == 4
         assert everything() == before
 
     def test_both_find_the_same_nodes_whole(
-        self, nodes: list[BaseNode], index: VectorStoreIndex, new: HybridRetriever
+        self, nodes: list[BaseNode], index: VectorStoreIndex, new: HybridgeRetriever
     ) -> None:
         by_id = {node.node_id: node for node in nodes}
         old = index.as_retriever(vector_store_query_mode="hybrid", similarity_top_k=4)
@@ -426,15 +425,15 @@ class TestFromQdrant:
             assert best.node == by_id[ASPIRIN]
 
     def test_sparse_vectors_are_not_needed(
-        self, index: VectorStoreIndex, new: HybridRetriever
+        self, index: VectorStoreIndex, new: HybridgeRetriever
     ) -> None:
         expected = new.retrieve(THINS)
         index.vector_store.client.delete_vectors("docs", ["text-sparse-new"], models.Filter())
-        again = HybridRetriever.from_vector_store_index(index, similarity_top_k=4)
+        again = HybridgeRetriever.from_vector_store_index(index, similarity_top_k=4)
         assert again.retrieve(THINS) == expected
 
     def test_what_others_add_is_found_by_bm25_after_a_refresh(
-        self, index: VectorStoreIndex, new: HybridRetriever
+        self, index: VectorStoreIndex, new: HybridgeRetriever
     ) -> None:
         def stages() -> set[str]:
             found: list[Any] = new.with_options(similarity_top_k=1).retrieve("heparin")
@@ -447,7 +446,7 @@ class TestFromQdrant:
         assert stages() == {"bm25", "dense", "fusion"}
 
     def test_candidates_are_more_than_the_nodes_asked_for(
-        self, index: VectorStoreIndex, new: HybridRetriever, monkeypatch: pytest.MonkeyPatch
+        self, index: VectorStoreIndex, new: HybridgeRetriever, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         client, asked = index.vector_store.client, []
         query_batch_points = client.query_batch_points
@@ -481,14 +480,14 @@ class TestFromQdrant:
         zero, half, one = (asyncio.run(old(alpha)) for alpha in (0.0, 0.5, 1.0))
         assert zero == half != one
 
-        new = HybridRetriever.from_vector_store_index(
+        new = HybridgeRetriever.from_vector_store_index(
             index, weights={"bm25": 1, "dense": 0}, similarity_top_k=2
         )
         expected = HybridgeRetriever(new.retriever.bm25).retrieve(THINS)
         assert ids(asyncio.run(new.aretrieve(THINS))) == ids(expected) == [ASPIRIN, HEART]
 
     def test_async_works_over_a_sync_client(
-        self, index: VectorStoreIndex, new: HybridRetriever
+        self, index: VectorStoreIndex, new: HybridgeRetriever
     ) -> None:
         old = index.as_retriever(vector_store_query_mode="hybrid")
         with pytest.raises(ValueError, match="Async client is not initialized"):
@@ -496,7 +495,9 @@ class TestFromQdrant:
         assert asyncio.run(new.aretrieve(THINS)) == new.retrieve(THINS)
 
     @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
-    def test_bm25_over_the_store_alone(self, index: VectorStoreIndex, new: HybridRetriever) -> None:
+    def test_bm25_over_the_store_alone(
+        self, index: VectorStoreIndex, new: HybridgeRetriever
+    ) -> None:
         with pytest.raises(ValueError, match=r"max\(\) (iterable )?arg(ument)? is (an )?empty"):
             OldBM25Retriever.from_defaults(index=index)
         bm25 = HybridgeRetriever(new.retriever.bm25)

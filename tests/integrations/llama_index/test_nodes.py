@@ -28,15 +28,14 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node
 
 from hybridge import Hit, HybridIndex, Passage, StageScore
 from hybridge.errors import InvalidInputError
-from llama_index.retrievers.hybridge import BM25Retriever, HybridRetriever, TracedNode
+from llama_index.retrievers.hybridge import BM25Retriever, HybridgeRetriever, TracedNode
 from llama_index.retrievers.hybridge.embeddings import encoder_of
 from llama_index.retrievers.hybridge.nodes import (
-    checked_nodes,
+    check_nodes,
     embeddings_of,
     node_of,
     passages_of,
-    scored_node,
-    trace_of,
+    scored_nodes,
 )
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
@@ -139,7 +138,7 @@ def test_a_node_comes_back_as_it_went_in(node: BaseNode) -> None:
 @pytest.mark.parametrize("way", ["retriever", "store"])
 def test_nodes_survive_a_folder(way: str, model: WordEmbedding, tmp_path: Path) -> None:
     if way == "retriever":
-        made = HybridRetriever.from_nodes(copies(), model, path=tmp_path / "index").retriever
+        made = HybridgeRetriever.from_nodes(copies(), model, path=tmp_path / "index").retriever
     else:
         store = HybridVectorStore.create(model, path=tmp_path / "index")
         store.add(copies())
@@ -150,7 +149,7 @@ def test_nodes_survive_a_folder(way: str, model: WordEmbedding, tmp_path: Path) 
         kept = HybridVectorStore(opened).get_nodes()
         assert len(kept) == len(EVERY_KIND)
         assert all(same(each, by_id[each.node_id]) for each in kept)
-        found = HybridRetriever(opened, similarity_top_k=20).retrieve("words")
+        found = HybridgeRetriever(opened, similarity_top_k=20).retrieve("words")
         assert len(found) == len(EVERY_KIND)
         # An index node that holds a node is gone on from, as everywhere in LlamaIndex.
         assert {each.node.node_id for each in found} == by_id.keys() - {"inner"} | {"held"}
@@ -206,7 +205,7 @@ def test_what_is_searched_is_what_llamaindex_embeds() -> None:
 
 
 def test_nodes_that_come_back_are_the_caller_s_own(index: HybridIndex) -> None:
-    retriever = HybridRetriever(index, similarity_top_k=3)
+    retriever = HybridgeRetriever(index, similarity_top_k=3)
     expected = [each.model_copy(deep=True) for each in retriever.retrieve("blood")]
     for found in retriever.retrieve("blood"):
         found.node.metadata["topic"] = "spoilt"
@@ -288,7 +287,7 @@ def test_what_cannot_be_kept_is_named_and_nothing_written(
     node: Any, named: str, nodes: list[BaseNode], model: WordEmbedding, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidInputError, match=f"(?s){named}"):
-        HybridRetriever.from_nodes([*nodes, node], model, path=tmp_path / "index")
+        HybridgeRetriever.from_nodes([*nodes, node], model, path=tmp_path / "index")
     assert not (tmp_path / "index").exists()
     store = HybridVectorStore.create(model)
     with store.index, pytest.raises(InvalidInputError, match=f"(?s){named}"):
@@ -300,14 +299,14 @@ def test_an_id_that_comes_twice_leaves_no_index_behind(
     nodes: list[BaseNode], model: WordEmbedding, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidInputError, match="comes twice"):
-        HybridRetriever.from_nodes([*nodes, nodes[2]], model, path=tmp_path / "index")
+        HybridgeRetriever.from_nodes([*nodes, nodes[2]], model, path=tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
 def test_a_single_node_is_no_list_of_nodes(nodes: list[BaseNode]) -> None:
     with pytest.raises(InvalidInputError, match="not of"):
         passages_of(nodes[0])  # type: ignore[arg-type]
-    assert checked_nodes(iter(nodes)) == nodes
+    assert check_nodes(iter(nodes)) == nodes
 
 
 def test_what_llamaindex_s_json_leaves_out_is_all_that_is_lost() -> None:
@@ -336,10 +335,9 @@ def test_passages_are_read_as_llamaindex_s_own_stores_read_them() -> None:
 def test_a_scored_node_knows_what_every_stage_thought(nodes: list[BaseNode]) -> None:
     [passage] = passages_of(nodes[:1])
     hit = Hit(passage, 0.5, (StageScore("bm25", 3, 1.5), StageScore("fusion", 1, 0.5)))
-    found = scored_node(hit)
+    [found] = scored_nodes([hit])
     trace = {"bm25": {"rank": 3, "score": 1.5}, "fusion": {"rank": 1, "score": 0.5}}
     assert (found.node, found.score, found.trace) == (nodes[0], 0.5, trace)
-    assert trace_of(hit) == trace
     assert found.class_name() == "TracedNode"
     assert json.loads(json.dumps(found.model_dump()))["trace"] == trace
 
@@ -348,7 +346,7 @@ def test_traces_reach_neither_the_hash_nor_the_language_model(
     index: HybridIndex, nodes: list[BaseNode]
 ) -> None:
     by_id = {node.node_id: node for node in nodes}
-    found = HybridRetriever(index, similarity_top_k=6).retrieve("blood")
+    found = HybridgeRetriever(index, similarity_top_k=6).retrieve("blood")
     assert len(found) == 6
     for each in found:
         assert isinstance(each, TracedNode)

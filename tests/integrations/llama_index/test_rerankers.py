@@ -25,18 +25,17 @@ from llama_index.core.schema import (
 )
 from pydantic import ValidationError
 
-from hybridge import Hit, HybridIndex, Passage, Pipeline
+from hybridge import Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 from hybridge.reranking import TextReranker
-from langchain_hybridge import HybridRetriever as LangChainHybridRetriever
 from llama_index.postprocessor.hybridge import (
     ColBERTRerank,
     CrossEncoderRerank,
     HybridgeRerank,
 )
-from llama_index.retrievers.hybridge import BM25Retriever, HybridRetriever, TracedNode
+from llama_index.retrievers.hybridge import BM25Retriever, HybridgeRetriever, TracedNode
 
 from .conftest import ASPIRIN, HEART, Broken, Call, Shortest, ids
 
@@ -101,26 +100,6 @@ def test_the_named_postprocessors_are_the_core_s_rerankers(
         assert named.class_name() == type(named).__name__
     assert answers[0] != answers[1] != answers[2]
     assert all(0 < (score or 0) < 1 for score in answers[1])
-
-
-def test_inside_a_retriever_the_three_agree(
-    cross_encoder: CrossEncoderReranker, nodes: list[BaseNode], index: HybridIndex
-) -> None:
-    [hits] = Pipeline(index, cross_encoder, blend=0.4).search([QUERY], 3)
-    expected = [(hit.passage.id, hit.score) for hit in hits]
-    ours = HybridRetriever(
-        index, rerankers=[HybridgeRerank(cross_encoder)], blend=0.4, similarity_top_k=3
-    )
-    assert [(each.node.node_id, each.score) for each in ours.retrieve(QUERY)] == expected
-    theirs = LangChainHybridRetriever(
-        retriever=index,
-        rerankers=[cross_encoder],
-        blend=0.4,
-        k=3,
-        include_scores=True,
-    )
-    documents = theirs.invoke(QUERY)
-    assert [(each.id, each.metadata["relevance_score"]) for each in documents] == expected
 
 
 @given(st.lists(st.text("ab", max_size=3), max_size=14), st.integers(1, 16))
@@ -222,7 +201,7 @@ async def test_nodes_that_were_given_stay_as_they_are(call: Call, nodes: list[Ba
 
 
 async def test_a_trace_goes_on_where_it_ended(call: Call, index: HybridIndex) -> None:
-    given_ = HybridRetriever(index, similarity_top_k=4).retrieve(QUERY)
+    given_ = HybridgeRetriever(index, similarity_top_k=4).retrieve(QUERY)
     before = [each.model_copy(deep=True) for each in given_]
     once = await call(HybridgeRerank(Shortest(), top_n=3), "postprocess_nodes", given_, None, QUERY)
     twice = await call(
@@ -238,7 +217,7 @@ async def test_a_trace_goes_on_where_it_ended(call: Call, index: HybridIndex) ->
 
 
 async def test_llamaindex_s_own_go_before_and_after(call: Call, index: HybridIndex) -> None:
-    found = HybridRetriever(index, similarity_top_k=6).retrieve(QUERY)
+    found = HybridgeRetriever(index, similarity_top_k=6).retrieve(QUERY)
     kept = SimilarityPostprocessor(similarity_cutoff=-0.1).postprocess_nodes(found)
     reranked = await call(
         HybridgeRerank(Shortest(), top_n=6), "postprocess_nodes", kept, query_str=QUERY
@@ -338,7 +317,7 @@ def test_the_reranker_can_be_had(shortest: Shortest) -> None:
 async def test_late_interaction_by_an_index_s_own_vectors(
     call: Call, nodes: list[BaseNode]
 ) -> None:
-    late = HybridRetriever.from_nodes(nodes, late_interaction=True)
+    late = HybridgeRetriever.from_nodes(nodes, late_interaction=True)
     with late.retriever as index:
         rerank = HybridgeRerank(index.late_interaction, top_n=6)
         found = BM25Retriever.from_nodes(nodes, similarity_top_k=6).retrieve("blood heart")
@@ -361,7 +340,7 @@ async def test_a_query_engine_answers_from_the_best_alone(
     call: Call, index: HybridIndex, cross_encoder: CrossEncoderReranker
 ) -> None:
     engine = RetrieverQueryEngine.from_args(
-        HybridRetriever(index, similarity_top_k=6),
+        HybridgeRetriever(index, similarity_top_k=6),
         llm=MockLLM(),
         text_qa_template=PromptTemplate("{context_str}"),
         node_postprocessors=[HybridgeRerank(cross_encoder, top_n=1)],

@@ -41,7 +41,7 @@ from hybridge.errors import (
     InvalidInputError,
     ReadOnlyError,
 )
-from llama_index.retrievers.hybridge import HybridRetriever
+from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
 from .conftest import (
@@ -295,7 +295,7 @@ def test_the_docstore_is_none_of_its_business(
     """As over any store that keeps its texts, which is what LlamaIndex's BM25Retriever fails on."""
     index = under(store, model, nodes)
     assert index.docstore.docs == {}
-    found = HybridRetriever.from_vector_store_index(index, similarity_top_k=1)
+    found = HybridgeRetriever.from_vector_store_index(index, similarity_top_k=1)
     assert found.retriever is store.index
     assert ids(found.retrieve("platelets")) == [CLOT]
 
@@ -309,7 +309,7 @@ def test_index_nodes_lead_on_through_it(store: HybridVectorStore, model: WordEmb
         embed_model=model,
     )
     assert ids(index.as_retriever().retrieve("volcanoes")) == ["there"]
-    assert ids(HybridRetriever.from_vector_store_index(index).retrieve("volcanoes")) == ["there"]
+    assert ids(HybridgeRetriever.from_vector_store_index(index).retrieve("volcanoes")) == ["there"]
 
 
 # In an ingestion pipeline
@@ -344,7 +344,7 @@ async def test_a_pipeline_writes_what_is_new_and_takes_back_what_is_old(
     assert await run("Cats purr.") == 1
     deletes = strategy is DocstoreStrategy.UPSERTS_AND_DELETE
     assert kept(store) == (["Cats purr."] if deletes else ["Cats purr.", "Dogs bark."])
-    found = HybridRetriever(store.index, similarity_top_k=1).retrieve("purr")
+    found = HybridgeRetriever(store.index, similarity_top_k=1).retrieve("purr")
     assert found[0].node.ref_doc_id == "d0"
 
 

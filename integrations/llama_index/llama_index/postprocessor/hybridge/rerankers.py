@@ -18,10 +18,10 @@ from hybridge import Hit, Passage, Pipeline
 from hybridge import colbert as core_colbert
 from hybridge import cross_encoder as core_cross_encoder
 from hybridge.errors import InvalidInputError
-from hybridge.lexical import BM25Retriever
+from hybridge.interop import FutureIndex, trace_to_dict
 from hybridge.reranking import TextReranker, blended
 from llama_index.retrievers.hybridge.copying import PickledWhole
-from llama_index.retrievers.hybridge.nodes import TracedNode, trace_of
+from llama_index.retrievers.hybridge.nodes import TracedNode
 
 __all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
 
@@ -31,12 +31,13 @@ dispatcher = instrument.get_dispatcher(__name__)
 class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
     """LlamaIndex's postprocessor over any reranker of Hybridge.
 
-    It reads of a node what LlamaIndex embeds. Nodes that were given stay as they are; what comes
-    back are `TracedNode`, which know what this and earlier stages thought of them.
+    It reads of a node what LlamaIndex embeds. Its input stays as it is; its output are
+    `TracedNode`, with the scores of this and earlier stages.
 
     Args:
-        reranker: anything with `rerank` and `arerank`. What reads texts takes any nodes; what knows
-            its passages, like `HybridIndex.late_interaction`, those of its index alone.
+        reranker: anything with `rerank` and `arerank`. One that reads texts takes any nodes; one
+            that scores stored passages by their ids, like `HybridIndex.late_interaction`, takes
+            nodes of its index alone.
         top_n: nodes to return at most.
         blend: the reranker's share in the score, from 0 to 1; the rest is the score that a node
             came with.
@@ -65,7 +66,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
     ) -> None:
         fields = {"top_n": top_n, "blend": blend}
         super().__init__(callback_manager=callback_manager or CallbackManager(), **fields)
-        Pipeline(BM25Retriever(), reranker)
+        Pipeline(FutureIndex(), reranker)
         self._reranker = reranker
 
     @classmethod
@@ -74,7 +75,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
 
     @property
     def reranker(self) -> Any:
-        """What judges: a reranker of Hybridge."""
+        """The reranker of Hybridge."""
         return self._reranker
 
     def _postprocess_nodes(
@@ -84,37 +85,37 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
             raise InvalidInputError(
                 f"{self.class_name()} needs the query: give query_str or query_bundle"
             )
-        given = _checked(nodes)
-        if not given:
+        candidates = _check_scored(nodes)
+        if not candidates:
             return []
-        with self._told(given, query_bundle) as answer:
-            answer.extend(self._reranked(given, query_bundle.query_str))
+        with self._emitting(candidates, query_bundle) as answer:
+            answer.extend(self._reranked(candidates, query_bundle.query_str))
         return answer
 
     def _reranked(self, nodes: Sequence[NodeWithScore], query: str) -> list[NodeWithScore]:
         reads_texts = isinstance(self._reranker, TextReranker)
         hits = [
-            # Where texts are all that counts any ids will do, and so ties keep their order.
+            # Where only the texts count any ids will do, and so ties keep their order.
             Hit(
                 Passage(
-                    f"{at:09}" if reads_texts else found.node.node_id,
+                    f"{i:09}" if reads_texts else found.node.node_id,
                     found.node.get_content(metadata_mode=MetadataMode.EMBED),
                 ),
                 0.0 if found.score is None else float(found.score),
             )
-            for at, found in enumerate(nodes)
+            for i, found in enumerate(nodes)
         ]
         [answer] = self._reranker.rerank([query], [hits], self.top_n if self.blend == 1 else None)
         if self.blend < 1:
             answer = blended(hits, answer, self.blend, self.top_n)
         by_id = {hit.passage.id: found for hit, found in zip(hits, nodes, strict=True)}
-        return [_judged(by_id[hit.passage.id], hit) for hit in answer]
+        return [_reranked_node(by_id[hit.passage.id], hit) for hit in answer]
 
     @contextmanager
-    def _told(
+    def _emitting(
         self, nodes: list[NodeWithScore], query: QueryBundle
     ) -> Iterator[list[NodeWithScore]]:
-        """A block whose beginning, answer and failure LlamaIndex is told of."""
+        """Emit events at the start and the end of the block, and if it fails."""
         answer: list[NodeWithScore] = []
         name = str(getattr(self._reranker, "name", type(self._reranker).__name__))
         dispatcher.event(
@@ -172,7 +173,7 @@ class CrossEncoderRerank(_TextRerank):
             ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
 
     Raises:
-        TypeError: an option that there is not.
+        TypeError: an unknown option.
         InvalidInputError: a value that is not valid.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
     """
@@ -193,7 +194,7 @@ class ColBERTRerank(_TextRerank):
             ``passage_length``, ``threshold``, ``device``.
 
     Raises:
-        TypeError: an option that there is not.
+        TypeError: an unknown option.
         InvalidInputError: a value that is not valid.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
@@ -208,7 +209,7 @@ class ColBERTRerank(_TextRerank):
     _core = core_colbert.ColBERTReranker
 
 
-def _checked(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+def _check_scored(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
     listed = list(nodes)
     for found in listed:
         if not isinstance(found, NodeWithScore):
@@ -218,6 +219,7 @@ def _checked(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
     return listed
 
 
-def _judged(found: NodeWithScore, hit: Hit) -> TracedNode:
+def _reranked_node(found: NodeWithScore, hit: Hit) -> TracedNode:
     earlier = found.trace if isinstance(found, TracedNode) else {}
-    return TracedNode(node=found.node, score=hit.score, trace={**earlier, **trace_of(hit)})
+    trace = {**earlier, **trace_to_dict(hit.trace)}
+    return TracedNode(node=found.node, score=hit.score, trace=trace)

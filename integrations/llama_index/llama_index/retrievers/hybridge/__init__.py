@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from .base import HybridgeRetriever
+from .base import HybridgeQuery
 from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
-from .hybrid import HybridRetriever
+from .layouts import LlamaIndexLayout
 from .nodes import TracedNode
-from .queries import HybridgeQuery
-from .retrievers import BM25Retriever, ColBERTRetriever
+from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
 __all__ = [
     "BM25Retriever",
     "BridgedRetriever",
     "ColBERTRetriever",
-    "HybridRetriever",
     "HybridgeQuery",
     "HybridgeRetriever",
+    "LlamaIndexLayout",
     "StageEndEvent",
     "StageStartEvent",
     "TracedNode",

@@ -1,4 +1,4 @@
-"""LlamaIndex's retrievers as Hybridge's: to be evaluated, reranked and explained like any other."""
+"""LlamaIndex's retrievers as retrievers of Hybridge, to evaluate, rerank and explain."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from llama_index.core.indices.base import BaseIndex
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from hybridge import Retriever
-from hybridge.bridging import Bridge, Found
 from hybridge.errors import InvalidInputError
+from hybridge.interop import ExternalHit, FrameworkRetriever
 from hybridge.observation import shifted
 
 __all__ = ["BridgedRetriever", "adapted"]
 
 
-class BridgedRetriever(Bridge):
+class BridgedRetriever(FrameworkRetriever):
     """Any retriever of LlamaIndex as a `hybridge.Retriever`.
 
-    How many nodes it looks for was said where it was made: its ``similarity_top_k``. Of these a
-    search returns the first `k`, in their order. Their scores are LlamaIndex's where they fall
-    along the list, else minus the rank: -1, -2, and so on. A passage's text is what LlamaIndex
-    embeds of its node. One of `llama_index.retrievers.hybridge` takes `k` and `where`, and its hits
-    keep what every stage thought.
+    It finds as many nodes as its own ``similarity_top_k`` says. Of these a search returns the
+    first `k`, in their order. Their scores are LlamaIndex's where they decrease along the list,
+    else minus the rank: -1, -2, and so on. A passage's text is what LlamaIndex embeds of its node.
+    A retriever of `llama_index.retrievers.hybridge` takes `k` and `where`, and its hits keep the
+    scores of every stage.
 
     Args:
         retriever: a `BaseRetriever`.
@@ -51,23 +51,23 @@ class BridgedRetriever(Bridge):
             )
         super().__init__(retriever, id_key)
 
-    def _ask(self, queries: Sequence[str]) -> list[list[Found]]:
+    def _fetch(self, queries: Sequence[str]) -> list[list[ExternalHit]]:
         lists = []
-        for at, query in enumerate(queries):
-            with shifted([at]):
-                # Read at once: LlamaIndex's fusion writes over the scores of nodes it was given.
-                lists.append(_found(self.retriever.retrieve(query)))
+        for i, query in enumerate(queries):
+            with shifted([i]):
+                # Read at once: LlamaIndex's fusion overwrites the scores of its input.
+                lists.append(_hits_of(self.retriever.retrieve(query)))
         return lists
 
-    async def _aask(self, queries: Sequence[str]) -> list[list[Found]]:
+    async def _afetch(self, queries: Sequence[str]) -> list[list[ExternalHit]]:
         # Most of LlamaIndex's `aretrieve` work on the event loop, and block it; some find nothing
         # where `retrieve` does, for want of an async client.
-        return await asyncio.to_thread(self._ask, queries)
+        return await asyncio.to_thread(self._fetch, queries)
 
 
-def _found(nodes: Iterable[NodeWithScore]) -> list[Found]:
+def _hits_of(nodes: Iterable[NodeWithScore]) -> list[ExternalHit]:
     return [
-        Found(
+        ExternalHit(
             each.node.node_id,
             each.node.get_content(metadata_mode=MetadataMode.EMBED),
             each.node.metadata,
@@ -78,10 +78,10 @@ def _found(nodes: Iterable[NodeWithScore]) -> list[Found]:
 
 
 def adapted(candidate: object) -> Retriever | None:
-    """An object of LlamaIndex as a retriever of Hybridge, or None if it is none.
+    """Return an object of LlamaIndex as a retriever of Hybridge, or None if it is no retriever.
 
     Raises:
-        InvalidInputError: an index, which does not say how many nodes it is to find.
+        InvalidInputError: an index, which has no number of nodes to find.
     """
     if isinstance(candidate, BaseIndex):
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""An embedding model that does not embed again what was embedded a moment ago."""
+"""An embedding model that reuses the vectors of texts it embedded a moment ago."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llama_index.core.schema import MetadataMode
 
 from hybridge import HybridIndex, Passage
 from hybridge.errors import InvalidInputError
-from hybridge.forking import ForkSafeLock
+from hybridge.interop import ForkSafeLock
 
 from .copying import PickledWhole
 from .nodes import node_of
@@ -54,7 +54,7 @@ class VectorCache:
                 self._bytes -= _size(self._vectors.popitem(last=False)[1])
 
     def get(self, text: str) -> list[float] | None:
-        """The vector of a text, or None if it is not here."""
+        """Return the vector of a text, or None if it is not here."""
         with self._lock:
             kept = self._vectors.get(_key(text))
         return None if kept is None else kept.tolist()

@@ -6,7 +6,7 @@ from typing import Any
 
 from llama_index.core.bridge.pydantic import BaseModel
 
-from hybridge.copying import check_parts
+from hybridge.interop import check_parts
 
 __all__ = ["PickledWhole"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from hybridge import CallableEncoder
 from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
+from hybridge.interop import FrameworkEncoder, framework_encoder
 
 from .caching import CachedEmbedding
 from .copying import PickledWhole
@@ -18,32 +18,26 @@ from .copying import PickledWhole
 if TYPE_CHECKING:
     from hybridge import Encoder
 
-__all__ = ["EmbeddingEncoder", "EncoderEmbedding", "embed_model_of", "encoder_of"]
+__all__ = ["EncoderEmbedding", "embed_model_of", "encoder_of"]
 
 # LlamaIndex's 10 would be slow: an encoder makes batches of its own, of texts of similar length.
 _TEXTS_AT_A_TIME = 256
 
 
-class EmbeddingEncoder(CallableEncoder):
-    """An encoder that knows which embedding model it was made of."""
-
-    embed_model: BaseEmbedding | None = None
-
-
 def encoder_of(
-    embed_model: Any = None, identity: str | None = None, *, kept: bool = True
+    embed_model: Any = None, identity: str | None = None, *, persistent: bool = True
 ) -> Encoder:
-    """What makes vectors: a LlamaIndex embedding model, or what Hybridge takes for an encoder.
+    """Return an encoder of a LlamaIndex embedding model, or of whatever Hybridge takes for one.
 
     Args:
         embed_model: a `BaseEmbedding`; or a model's name or folder, a `SentenceTransformer`, an
             `Encoder`; None for Hybridge's default model, which needs neither a key nor a hub.
         identity: names the model and all its settings, see `CallableEncoder`; None makes it of the
             class and the model it names.
-        kept: the vectors outlive this process, so that who made them must be told from others.
+        persistent: the vectors outlive this process, so that the model needs a name.
 
     Raises:
-        InvalidInputError: an embedding model that does not say what it is, where it matters.
+        InvalidInputError: an embedding model without a name, where it needs one.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> from llama_index.core import MockEmbedding
@@ -60,27 +54,22 @@ def encoder_of(
                 f"identity={identity!r} names an embedding model of LlamaIndex: none was given"
             )
         return as_encoder(embed_model)
-    try:
-        encoder = EmbeddingEncoder.from_llama_index(embed_model, identity=identity)
-    except InvalidInputError:
-        if kept:
-            raise
-        name = f"llama-index:{type(embed_model).__name__}"
-        encoder = EmbeddingEncoder.from_llama_index(embed_model, identity=name)
-    encoder.embed_model = embed_model
-    return encoder
+    make = FrameworkEncoder.from_llama_index
+    return framework_encoder(
+        make, embed_model, identity, framework="llama-index", persistent=persistent
+    )
 
 
 def embed_model_of(encoder: Encoder) -> BaseEmbedding:
-    """An encoder as LlamaIndex's embedding model: the one it was made of, or a thin cover.
+    """Return an encoder as LlamaIndex's embedding model: the one it was made of, or a wrapper.
 
     >>> from llama_index.core import MockEmbedding
     >>> model = MockEmbedding(embed_dim=6)
     >>> embed_model_of(encoder_of(model, "mock")) is model
     True
     """
-    made_of = getattr(encoder, "embed_model", None)
-    return made_of if isinstance(made_of, BaseEmbedding) else EncoderEmbedding(encoder)
+    model = encoder.model if isinstance(encoder, FrameworkEncoder) else None
+    return model if isinstance(model, BaseEmbedding) else EncoderEmbedding(encoder)
 
 
 class EncoderEmbedding(PickledWhole, BaseEmbedding):
@@ -106,7 +95,7 @@ class EncoderEmbedding(PickledWhole, BaseEmbedding):
 
     @property
     def encoder(self) -> Encoder:
-        """What makes the vectors."""
+        """The encoder inside."""
         encoder: Encoder = self._encoder
         return encoder
 

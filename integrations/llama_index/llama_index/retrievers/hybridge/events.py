@@ -1,9 +1,8 @@
-"""What each stage of a search did, as events of LlamaIndex's instrumentation."""
+"""Stages of a search as events of LlamaIndex's instrumentation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from llama_index.core.instrumentation.dispatcher import Dispatcher
 from llama_index.core.instrumentation.event_handlers import NullEventHandler
@@ -12,11 +11,10 @@ from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.schema import NodeWithScore
 
 from hybridge import Hit
-from hybridge.observation import observing
 
-from .nodes import scored_node
+from .nodes import scored_nodes
 
-__all__ = ["StageEndEvent", "StageStartEvent", "told"]
+__all__ = ["StageEndEvent", "StageEvents", "StageStartEvent", "is_heard"]
 
 
 class StageStartEvent(BaseEvent):
@@ -34,11 +32,11 @@ class StageStartEvent(BaseEvent):
 
 
 class StageEndEvent(BaseEvent):
-    """A stage of a search is done, or has failed and found nothing.
+    """A stage of a search has ended, or has failed and found nothing.
 
     Args:
         stage: its name.
-        nodes: what it found, best first.
+        nodes: its results, best first.
     """
 
     stage: str
@@ -49,17 +47,8 @@ class StageEndEvent(BaseEvent):
         return "StageEndEvent"
 
 
-@contextmanager
-def told(dispatcher: Dispatcher) -> Iterator[None]:
-    """A block in which every stage of a search of one query is told of, if anybody listens."""
-    if _is_heard(dispatcher):
-        with observing(_Events(dispatcher)):
-            yield
-    else:
-        yield
-
-
-def _is_heard(dispatcher: Dispatcher) -> bool:
+def is_heard(dispatcher: Dispatcher) -> bool:
+    """Return whether an event handler listens to this dispatcher."""
     current: Dispatcher | None = dispatcher
     while current is not None:
         # LlamaIndex's root has one that does nothing.
@@ -69,7 +58,9 @@ def _is_heard(dispatcher: Dispatcher) -> bool:
     return False
 
 
-class _Events:
+class StageEvents:
+    """An observer that emits LlamaIndex's events for the stages of a search of one query."""
+
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
@@ -77,7 +68,7 @@ class _Events:
         self._dispatcher.event(StageStartEvent(stage=stage))
 
     def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
-        nodes: list[NodeWithScore] = [scored_node(hit) for found in hits.values() for hit in found]
+        nodes = scored_nodes(hit for found in hits.values() for hit in found)
         self._dispatcher.event(StageEndEvent(stage=stage, nodes=nodes))
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:

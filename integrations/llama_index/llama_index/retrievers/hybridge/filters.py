@@ -1,4 +1,4 @@
-"""LlamaIndex's metadata filters in Hybridge's language: all of it, or an error that says what."""
+"""LlamaIndex's metadata filters in Hybridge's language: all of them, or an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
 )
-from hybridge.filters.fields import Path, lookup, parse_field
+from hybridge.interop import Path, lookup, parse_field
 
 __all__ = ["AnyFilters", "where_of"]
 
@@ -42,7 +42,7 @@ AnyFilters = MetadataFilters | Filter | Mapping[str, Any] | None
 
 
 def where_of(filters: AnyFilters) -> Filter | None:
-    """A filter of Hybridge, whichever way it is written; None stays None.
+    """Return a filter of Hybridge, whichever way it is written; None stays None.
 
     A list in the metadata offers its elements, as in Qdrant: ``tags == "law"`` holds where the law
     is one of the tags. A missing field is like an empty list. A key with dots is looked up as it

@@ -1,23 +1,210 @@
-"""Named retrievers of one stage: BM25 alone, ColBERT alone."""
+"""The retrievers: over a hybrid index or any retriever of Hybridge, BM25 alone, ColBERT alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from llama_index.core.schema import BaseNode
+from llama_index.core.indices.vector_store import VectorStoreIndex
+from llama_index.core.schema import BaseNode, QueryBundle
 
 import hybridge
+from hybridge import HybridIndex
+from hybridge.interop import FutureIndex, SearchConfig
 
-from .making import MadeOfNodes
+from .base import CoreRetriever
+from .indexes import attached, index_of, index_of_nodes
 from .nodes import passages_of
 
-__all__ = ["BM25Retriever", "ColBERTRetriever"]
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+    from hybridge.vectors import Layout
+
+__all__ = ["BM25Retriever", "ColBERTRetriever", "HybridgeRetriever"]
 
 
-class BM25Retriever(MadeOfNodes):
-    """BM25 alone: no model, no store; options are those of `HybridgeRetriever`.
+class HybridgeRetriever(CoreRetriever):
+    """LlamaIndex's retriever over a hybrid index, or any other retriever of Hybridge.
+
+    A `HybridgeQuery` brings its own filters and number of nodes. Each stage of a search emits
+    events (`StageStartEvent`, `StageEndEvent`), and stands in the `trace` of each node. It is a
+    retriever of Hybridge too: `search` and `asearch` return hits, for an evaluation or a
+    `Pipeline`, and do not go on to objects.
+
+    Args:
+        retriever: a `hybridge.HybridIndex`; anything else with `search` and `asearch`; or another
+            retriever of LlamaIndex.
+        weights: one a stage of the index, instead of its own, like ``{"bm25": 0.3, "dense": 0.7}``.
+        fusion: a method's name or object, instead of the index's own.
+        depth: candidates each stage contributes, instead of the index's own.
+        late_interaction_weight: late interaction's share in the score, instead of the index's own.
+        settings: those of every retriever here. ``similarity_top_k``, 2 by default: nodes a query
+            gets at most. ``filters``: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``,
+            or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
+            of `llama_index.postprocessor.hybridge`, whose own ``top_n`` and ``blend`` do not count
+            here. ``rerank_depth``, 50: candidates that rerankers get. ``blend``, 0.5: a reranker's
+            share in the score, from 0 to 1; the rest is the score before it. ``score_threshold``:
+            drop nodes that score below, in the last stage's own unit. ``callback_manager``,
+            ``objects``, ``object_map``, ``verbose``: as for any retriever of LlamaIndex.
+
+    Raises:
+        TypeError: an unknown setting.
+        InvalidInputError: a value that is not valid.
+
+    >>> from llama_index.core.schema import TextNode
+    >>> nodes = [TextNode(text="Aspirin thins the blood."), TextNode(text="Bread needs yeast.")]
+    >>> retriever = HybridgeRetriever.from_nodes(nodes, similarity_top_k=1)
+    >>> retriever.retrieve("what makes blood thinner?")[0].text
+    'Aspirin thins the blood.'
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("1", "Cats sleep."), Passage("2", "Dogs run.")])
+    >>> [found] = HybridgeRetriever(bm25, similarity_top_k=1).retrieve("sleeping cat")
+    >>> found.node.node_id, found.text, list(found.trace)
+    ('1', 'Cats sleep.', ['bm25'])
+    """
+
+    def __init__(
+        self,
+        retriever: Any,
+        *,
+        weights: Mapping[str, float] | None = None,
+        fusion: Any = None,
+        depth: int | None = None,
+        late_interaction_weight: float | None = None,
+        **settings: Any,
+    ) -> None:
+        self._options = {
+            "weights": weights,
+            "fusion": fusion,
+            "depth": depth,
+            "late_interaction_weight": late_interaction_weight,
+        }
+        super().__init__(retriever, **settings)
+
+    @classmethod
+    def from_index(cls, index: Any, **options: Any) -> Self:
+        """Return a retriever over a retriever of Hybridge; options as for the class."""
+        return cls(index, **options)
+
+    @classmethod
+    def from_nodes(
+        cls,
+        nodes: Iterable[BaseNode],
+        embed_model: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        analyzer: Any = None,
+        late_interaction: Any = None,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Return a retriever over a new hybrid index of these nodes.
+
+        Args:
+            nodes: the nodes to index.
+            embed_model: a LlamaIndex embedding model, a model's name or folder, an encoder of
+                Hybridge, or None for Hybridge's default model, which needs no key and no hub.
+            path: a missing or empty folder for the index; without it, a temporary one.
+            identity: names the embedding model and its settings, where it has no such name.
+            analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            late_interaction: True scores candidates by stored token vectors too, as there.
+            overwrite: replace an index that is in the folder.
+            options: as for the class.
+
+        Raises:
+            TypeError: an unknown option; nothing was written.
+            HybridgeError: a node or an argument is not valid.
+        """
+        cls._check_options(**options)
+        index = index_of_nodes(
+            nodes,
+            embed_model,
+            path=path,
+            identity=identity,
+            analyzer=analyzer,
+            late_interaction=late_interaction,
+            overwrite=overwrite,
+        )
+        return cls(index, **options)
+
+    @classmethod
+    def from_vector_store_index(
+        cls, index: VectorStoreIndex, embed_model: Any = None, **options: Any
+    ) -> Self:
+        """Return a retriever over the nodes of a `VectorStoreIndex`.
+
+        Args:
+            index: over a `HybridVectorStore`, whose index is searched as it is; over Qdrant, whose
+                collection is attached to, and nothing written; or over LlamaIndex's store in
+                memory, of which a temporary index is made, without embedding anything again.
+            embed_model: the model it was made with; None for what the index itself names.
+            options: as for the class; the objects that it goes on to are the index's by default.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: it is over another store, or the model is not its own.
+        """
+        own = getattr(getattr(index, "vector_store", None), "index", None)
+        cls(own if isinstance(own, HybridIndex) else FutureIndex(), **options)
+        searched = index_of(index, embed_model)
+        return cls(searched, **{"object_map": index._object_map, **options})
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embed_model: Any = None,
+        *,
+        layout: Layout | None = None,
+        api_key: str | None = None,
+        analyzer: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Return a retriever over a collection of LlamaIndex; nothing is written to it.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: the collection's name.
+            embed_model: the model it was written with.
+            layout: the collection's layout: None for LlamaIndex's `QdrantVectorStore`,
+                `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
+            api_key: the key a protected server asks for, with a url.
+            analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            options: as for the class.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: there is no such collection, or the model is not its own.
+        """
+        cls._check_options(**options)
+        index = attached(
+            client_or_url,
+            collection,
+            embed_model,
+            layout=layout,
+            api_key=api_key,
+            analyzer=analyzer,
+        )
+        return cls(index, **options)
+
+    def _config_for(self, query: QueryBundle) -> SearchConfig:
+        if not query.custom_embedding_strs or not isinstance(self._retriever, HybridIndex):
+            return self._config
+        # As LlamaIndex does for hypothetical answers: the mean of their vectors is searched.
+        encoded = self._retriever.encoder.encode_queries(query.embedding_strs)
+        vectors = encoded.mean(axis=0, keepdims=True)
+        return replace(self._config, retriever=self._configured(vectors=vectors))
+
+
+class BM25Retriever(CoreRetriever):
+    """LlamaIndex's retriever over BM25 alone: no model, no store.
+
+    Its settings are those of `HybridgeRetriever`, without the options of an index.
 
     >>> from llama_index.core.schema import TextNode
     >>> nodes = [TextNode(text="A cat sat."), TextNode(text="Two dogs ran.")]
@@ -36,19 +223,19 @@ class BM25Retriever(MadeOfNodes):
         b: float = 0.75,
         **options: Any,
     ) -> Self:
-        """A retriever over these nodes, in memory.
+        """Return a retriever over these nodes, in memory.
 
         Args:
-            nodes: what can be found.
+            nodes: the nodes to index.
             analyzer: a language like ``"german"``, a function from a text to its terms, or a
                 `hybridge.Analyzer`; None for English.
             method: the variant of BM25, as for `hybridge.BM25Retriever`.
             k1: how slowly a term's further occurrences stop counting.
             b: how much a node's length counts.
-            options: those of `HybridgeRetriever`.
+            options: as for the class.
 
         Raises:
-            TypeError: an option that there is not.
+            TypeError: an unknown option.
             HybridgeError: a node or an argument is not valid.
         """
         cls._check_options(**options)
@@ -58,10 +245,10 @@ class BM25Retriever(MadeOfNodes):
         return cls(bm25, **options)
 
 
-class ColBERTRetriever(MadeOfNodes):
-    """ColBERT alone, over all nodes, in a PLAID index; needs ``hybridge[colbert]``.
+class ColBERTRetriever(CoreRetriever):
+    """LlamaIndex's retriever over ColBERT alone, in a PLAID index; needs ``hybridge[colbert]``.
 
-    Options are those of `HybridgeRetriever`.
+    Its settings are those of `HybridgeRetriever`, without the options of an index.
     """
 
     @classmethod
@@ -74,17 +261,17 @@ class ColBERTRetriever(MadeOfNodes):
         overwrite: bool = False,
         **options: Any,
     ) -> Self:
-        """A retriever over a new PLAID index of these nodes.
+        """Return a retriever over a new PLAID index of these nodes.
 
         Args:
-            nodes: what can be found.
+            nodes: the nodes to index.
             model: a ColBERT checkpoint, as for `hybridge.colbert.ColBERTRetriever.create`.
             path: a missing or empty folder for the index; without it, a temporary one.
             overwrite: replace an index that is in the folder.
-            options: those of `HybridgeRetriever`.
+            options: as for the class.
 
         Raises:
-            TypeError: an option that there is not; nothing was written.
+            TypeError: an unknown option; nothing was written.
             MissingExtraError: RAGatouille is not installed.
             HybridgeError: a node or an argument is not valid.
         """

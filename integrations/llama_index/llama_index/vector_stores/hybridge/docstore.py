@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.docstore.types import BaseDocumentStore, RefDocInfo
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE
 
+from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Eq
 from llama_index.retrievers.hybridge.nodes import node_of, passages_of
 
 from .documents import by_document, document_hash, document_info
-from .making import StoreMaking
 from .mapping import NodeMapping
 
-__all__ = ["HybridDocumentStore"]
+__all__ = ["HybridDocumentStore", "NodeStore"]
+
+
+class NodeStore(Protocol):
+    """A vector store over a hybrid index of nodes."""
+
+    @property
+    def index(self) -> HybridIndex: ...
+
+    def delete(self, ref_doc_id: str) -> None: ...
+
+    def delete_nodes(self, node_ids: list[str]) -> None: ...
 
 
 class HybridDocumentStore(BaseDocumentStore):
@@ -45,7 +56,7 @@ class HybridDocumentStore(BaseDocumentStore):
     'Bread needs yeast.'
     """
 
-    def __init__(self, store: StoreMaking) -> None:
+    def __init__(self, store: NodeStore) -> None:
         self._store = store
 
     @property
@@ -64,7 +75,7 @@ class HybridDocumentStore(BaseDocumentStore):
     # Reading
 
     def get_nodes(self, node_ids: Sequence[str], raise_error: bool = True) -> list[BaseNode]:
-        """The nodes of these ids, in one read.
+        """Return the nodes of these ids, in one read.
 
         Raises:
             InvalidInputError: an id that is not in the store, unless `raise_error` is False.
@@ -79,7 +90,7 @@ class HybridDocumentStore(BaseDocumentStore):
         return [node_of(passage) for passage in found if passage is not None]
 
     def get_document(self, doc_id: str, raise_error: bool = True) -> BaseNode | None:
-        """The node of this id; None if it is not there and `raise_error` is False.
+        """Return the node of this id; None if it is unknown and `raise_error` is False.
 
         Raises:
             InvalidInputError: it is not in the store.
@@ -87,16 +98,16 @@ class HybridDocumentStore(BaseDocumentStore):
         return next(iter(self.get_nodes([doc_id], raise_error)), None)
 
     def get_node_dict(self, node_id_dict: dict[int, str]) -> dict[int, BaseNode]:
-        """The nodes under the keys of their ids, in one read."""
+        """Return the nodes under the keys of their ids, in one read."""
         nodes = self.get_nodes(list(node_id_dict.values()))
         return dict(zip(node_id_dict, nodes, strict=True))
 
     def document_exists(self, doc_id: str) -> bool:
-        """Whether there is a node of this id."""
+        """Return whether there is a node of this id."""
         return self.get_document(doc_id, raise_error=False) is not None
 
     def get_document_hash(self, doc_id: str) -> str | None:
-        """The hash of a document as its nodes have it, or that of a node; None if there is none."""
+        """Return the hash of a document, from its nodes, or of a node; None for an unknown id."""
         nodes = self._nodes_of(doc_id)
         if nodes:
             return document_hash(doc_id, nodes)
@@ -104,16 +115,16 @@ class HybridDocumentStore(BaseDocumentStore):
         return None if node is None else node.hash
 
     def get_all_document_hashes(self) -> dict[str, str]:
-        """The ids of the documents that nodes are of, by the documents' hashes; reads all nodes."""
+        """Return the ids of the nodes' documents by the documents' hashes; reads all nodes."""
         return {document_hash(id_, nodes): id_ for id_, nodes in self._documents().items()}
 
     def get_ref_doc_info(self, ref_doc_id: str) -> RefDocInfo | None:
-        """The ids of a document's nodes, in the order of its text, and its metadata."""
+        """Return the ids of a document's nodes, in the order of its text, and its metadata."""
         nodes = self._nodes_of(ref_doc_id)
         return document_info(nodes) if nodes else None
 
     def get_all_ref_doc_info(self) -> dict[str, RefDocInfo]:
-        """The same for each document, by its id; reads all nodes."""
+        """Return the same for each document, by its id; reads all nodes."""
         return {id_: document_info(nodes) for id_, nodes in self._documents().items()}
 
     # Writing
@@ -151,10 +162,10 @@ class HybridDocumentStore(BaseDocumentStore):
             )
 
     def set_document_hash(self, doc_id: str, doc_hash: str) -> None:
-        """Nothing to do: a document's nodes keep its hash."""
+        """Do nothing: a document's nodes keep its hash."""
 
     def set_document_hashes(self, doc_hashes: dict[str, str]) -> None:
-        """Nothing to do: a document's nodes keep its hash."""
+        """Do nothing: a document's nodes keep its hash."""
 
     def delete_document(self, doc_id: str, raise_error: bool = True) -> None:
         """Delete a node, or else the nodes of a document, from the store.
@@ -214,10 +225,10 @@ class HybridDocumentStore(BaseDocumentStore):
         await asyncio.to_thread(self.add_documents, docs)
 
     async def aset_document_hash(self, doc_id: str, doc_hash: str) -> None:
-        """Nothing to do: a document's nodes keep its hash."""
+        """Do nothing: a document's nodes keep its hash."""
 
     async def aset_document_hashes(self, doc_hashes: dict[str, str]) -> None:
-        """Nothing to do: a document's nodes keep its hash."""
+        """Do nothing: a document's nodes keep its hash."""
 
     async def adelete_document(self, doc_id: str, raise_error: bool = True) -> None:
         await asyncio.to_thread(self.delete_document, doc_id, raise_error)
@@ -226,10 +237,10 @@ class HybridDocumentStore(BaseDocumentStore):
         await asyncio.to_thread(self.delete_ref_doc, ref_doc_id, raise_error)
 
     def _nodes_of(self, ref_doc_id: str) -> list[BaseNode]:
-        """The nodes of a document."""
+        """Return the nodes of a document."""
         found = self._store.index.matching(Eq(("ref_doc_id",), ref_doc_id))
         return by_document(map(node_of, found)).get(ref_doc_id, [])
 
     def _documents(self) -> dict[str, list[BaseNode]]:
-        """The nodes of each document."""
+        """Return the nodes of each document."""
         return by_document(self.docs.values())

@@ -71,7 +71,7 @@ def index_over(
     /,
     **options: Any,
 ) -> VectorStoreIndex:
-    """An index over a store and its docstore.
+    """Return an index over a store and its docstore.
 
     Args:
         store: an open store.
@@ -81,7 +81,7 @@ def index_over(
         options: those of `VectorStoreIndex`.
 
     Raises:
-        TypeError: an option that there is not.
+        TypeError: an unknown option.
     """
     known = inspect.signature(VectorStoreIndex).parameters.keys() - _OURS
     if unknown := options.keys() - known:

@@ -1,4 +1,4 @@
-"""What a `VectorStoreQuery` asks for, in each of its modes."""
+"""Answers to a `VectorStoreQuery`, in each of its modes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _Search = Callable[[HybridIndex, VectorStoreQuery, Filter | None], list[Hit]]
 
 
 def answered(index: HybridIndex, query: VectorStoreQuery) -> VectorStoreQueryResult:
-    """What the index finds for a query.
+    """Return the index's results for a query.
 
     Raises:
-        InvalidInputError: a mode that there is not, or that lacks the vector or the text that it
+        InvalidInputError: an unknown mode, or that lacks the vector or the text that it
             searches by.
     """
     if query.mode not in _MODES:

@@ -5,36 +5,44 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
+    BasePydanticVectorStore,
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
 
+from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Filter, IdIn
+from hybridge.interop import is_persistent
 from llama_index.retrievers.hybridge.caching import CachedEmbedding, VectorCache, keep_vectors
-from llama_index.retrievers.hybridge.embeddings import embed_model_of
+from llama_index.retrievers.hybridge.copying import PickledWhole
+from llama_index.retrievers.hybridge.embeddings import embed_model_of, encoder_of
 from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
+from llama_index.retrievers.hybridge.indexes import attached
 from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
 
 from .docstore import HybridDocumentStore
 from .indexes import index_over
-from .making import StoreMaking
 from .searches import answered
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 __all__ = ["HybridVectorStore"]
 
 _NO_DOCUMENT = "None"  # what LlamaIndex writes for a node that is no part of a document
 
 
-class HybridVectorStore(StoreMaking):
+class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
     """LlamaIndex's vector store over a hybrid index.
 
     The query mode ``"default"`` searches by vectors, ``"sparse"`` by BM25, ``"hybrid"`` by both
@@ -55,7 +63,119 @@ class HybridVectorStore(StoreMaking):
     ['Blood clots.']
     """
 
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    stores_text: bool = True
+    is_embedding_query: bool = True
+    _index: HybridIndex = PrivateAttr()
     _vectors: VectorCache = PrivateAttr(default_factory=VectorCache)
+
+    def __init__(self, index: HybridIndex) -> None:
+        if not isinstance(index, HybridIndex):
+            raise InvalidInputError(
+                f"a HybridVectorStore needs a HybridIndex, not a {type(index).__name__}: "
+                "HybridVectorStore.create(embed_model) makes one"
+            )
+        super().__init__(stores_text=True)
+        self._index = index
+
+    @classmethod
+    def create(
+        cls,
+        embed_model: Any = None,
+        *,
+        path: str | Path | None = None,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a new index.
+
+        Args:
+            embed_model: the model that the `VectorStoreIndex` embeds with, or what else Hybridge
+                takes for an encoder.
+            path: a missing or empty folder; without it, and a url, a temporary one.
+            identity: names the model and its settings, where it has no such name.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: an argument is not valid, or there is something at this place already.
+        """
+        persistent = is_persistent(path, options.get("url"))
+        encoder = encoder_of(embed_model, identity, persistent=persistent)
+        return cls(HybridIndex.create(path, encoder=encoder, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        embed_model: Any = None,
+        *,
+        read_only: bool | None = None,
+        identity: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over an existing index.
+
+        Args:
+            path: its folder.
+            embed_model: the model it was made with; None where that was one of
+                sentence-transformers by name, which the index loads itself.
+            read_only: True opens a copy of its state for searching, beside any writer, which
+                ``store.index.refresh()`` follows; False opens it for writing; None for writing if
+                possible, else read-only, which is logged.
+            identity: as for `create`.
+            options: those of `hybridge.HybridIndex.open`, like ``url``.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: there is no index, it is open already, or it was made with another model.
+        """
+        encoder = None if embed_model is None else encoder_of(embed_model, identity)
+        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
+
+    @classmethod
+    def from_qdrant(
+        cls,
+        client_or_url: QdrantClient | str,
+        collection: str,
+        embed_model: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Return a store over a collection that LlamaIndex, or LangChain, wrote.
+
+        Args:
+            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            collection: its name.
+            embed_model: the model it was written with.
+            options: those of `llama_index.retrievers.hybridge.indexes.attached`: ``layout``,
+                ``api_key``, ``analyzer``, and ``writable=True`` to let nodes be added and deleted.
+
+        Raises:
+            TypeError: an unknown option.
+            HybridgeError: there is no such collection, or the model is not its own.
+        """
+        return cls(attached(client_or_url, collection, embed_model, **options))
+
+    @property
+    def client(self) -> HybridIndex:
+        """The index, as LlamaIndex calls it."""
+        return self._index
+
+    @property
+    def index(self) -> HybridIndex:
+        """The index."""
+        return self._index
+
+    def close(self) -> None:
+        """Close the index; closing again does nothing."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @classmethod
     def class_name(cls) -> str:
@@ -81,7 +201,7 @@ class HybridVectorStore(StoreMaking):
         return HybridDocumentStore(self)
 
     def as_index(self, *, embed_model: Any = None, **options: Any) -> VectorStoreIndex:
-        """A `VectorStoreIndex` over this store, with its model and its docstore.
+        """Return a `VectorStoreIndex` over this store, with its model and its docstore.
 
         Its `refresh_ref_docs` leaves unchanged documents alone, in a new process too, and embeds
         only what changed in others. ``VectorStoreIndex.from_vector_store(store)`` makes the same.
@@ -91,7 +211,7 @@ class HybridVectorStore(StoreMaking):
             options: those of `VectorStoreIndex`, like ``transformations``.
 
         Raises:
-            TypeError: an option that there is not.
+            TypeError: an unknown option.
 
         >>> from llama_index.core import Document, MockEmbedding
         >>> index = HybridVectorStore.create(MockEmbedding(embed_dim=8)).as_index()
@@ -139,7 +259,7 @@ class HybridVectorStore(StoreMaking):
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
     ) -> list[BaseNode]:
-        """The nodes of these ids, and that pass the filters; all of them without either."""
+        """Return the nodes of these ids, and that pass the filters; all of them without either."""
         chosen = _chosen(node_ids, filters)
         if node_ids is not None:
             found = self._index.get(node_ids)
@@ -175,7 +295,7 @@ class HybridVectorStore(StoreMaking):
     def query(
         self, query: VectorStoreQuery, *, mmr_threshold: float | None = None, **kwargs: Any
     ) -> VectorStoreQueryResult:
-        """What a search finds.
+        """Return the results of a search.
 
         Args:
             query: its mode, vector, text, filters and so on.
@@ -183,7 +303,7 @@ class HybridVectorStore(StoreMaking):
             kwargs: none: there are no further options.
 
         Raises:
-            TypeError: an option that there is not.
+            TypeError: an unknown option.
             InvalidInputError: a mode that there is not, or that lacks the vector or the text that
                 it searches by.
         """
@@ -193,7 +313,7 @@ class HybridVectorStore(StoreMaking):
         return answered(self._index, query)
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
-        """Nothing to do where the index has a place of its own.
+        """Do nothing: the index keeps itself in its folder.
 
         Raises:
             InvalidInputError: it is temporary, and would be lost.

@@ -1,41 +1,42 @@
-"""Retrievers of other frameworks as Hybridge's own, found through entry points.
+"""Entry points by which other frameworks' retrievers become retrievers of Hybridge.
 
 Hybridge knows no framework. A distribution that does has an entry point in the group
-``hybridge.retrievers``, named by the package whose objects it takes; what it points at is a
-function from an object to a `Retriever`, or to None for an object that is no retriever:
+``hybridge.retrievers``, named by the package whose objects it takes. The entry point is a function
+from an object to a `Retriever`, or to None for an object that is no retriever:
 
     [project.entry-points."hybridge.retrievers"]
     langchain_core = "langchain_hybridge.bridged:adapted"
 
-It is imported only for an object whose class, or a class that one inherits from, is of that
-package: so the framework is in memory already, and nobody pays for another one.
+It is imported only for an object whose class, or a base class of it, is of that package: so the
+framework is in memory already, and no program loads a framework that it does not use.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias, TypeGuard
 
 from .errors import InvalidInputError
+from .passages import Hit
 from .plugins import load_entry_point
 from .protocols import Retriever, Where
 
-__all__ = ["GROUP", "Inside", "as_retriever", "inside_of", "is_retriever"]
+__all__ = ["GROUP", "SearchConfig", "as_retriever", "is_retriever", "search_config_of"]
 
 GROUP = "hybridge.retrievers"
-"""The group of entry points that are asked for objects of their frameworks."""
+"""The group of the entry points."""
 
 _Adapter: TypeAlias = Callable[[object], Retriever | None]
 
-# For the message to those who have not installed one; what is installed says itself what it takes.
+# For the error where none is installed; an installed one decides itself what it takes.
 _KNOWN = {"langchain": "langchain-hybridge", "llama_index": "llama-index-hybridge"}
 
 
 def as_retriever(candidate: object) -> Retriever:
-    """A retriever of Hybridge as it is, one of another framework in Hybridge's words.
+    """Return a retriever of Hybridge as it is, and wrap one of another framework.
 
     Args:
         candidate: an index, BM25, a pipeline, anything with `search` and `asearch`; or a retriever
@@ -64,10 +65,10 @@ def as_retriever(candidate: object) -> Retriever:
 
 
 def is_retriever(candidate: object) -> TypeGuard[Retriever]:
-    """Whether an object has `search` and `asearch` of its own, for queries, `k` and `where`.
+    """Return whether an object has own `search` and `asearch`, for queries, `k` and `where`.
 
-    What an object only hands on to another does not count: LangChain's configured Runnables have
-    every method of the retriever inside, which knows nothing of how it was configured.
+    A method that the object only forwards does not count: LangChain's configured Runnables have
+    every method of the retriever inside, which knows nothing of the configuration.
 
     >>> is_retriever("bm25")
     False
@@ -77,14 +78,22 @@ def is_retriever(candidate: object) -> TypeGuard[Retriever]:
 
 
 @dataclass(frozen=True)
-class Inside:
-    """What an adapter's retriever searches with, so that its searches can be explained.
+class SearchConfig:
+    """A retriever with the settings of a framework's retriever around it.
+
+    An adapter's retriever searches by it, and `hybridge.explain` reads it.
 
     Args:
-        retriever: the retriever of Hybridge inside it, rerankers and all.
-        k: how many answers it gives unless a search says otherwise.
-        where: the filter that they pass unless a search says otherwise; None for everything.
-        score_threshold: answers whose score is below are dropped; None drops none.
+        retriever: the retriever of Hybridge, rerankers and all.
+        k: results a query gets at most, unless a search says otherwise.
+        where: the filter unless a search says otherwise; None for everything.
+        score_threshold: results that score below are dropped; None drops none.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])
+    >>> config = SearchConfig(bm25, k=1)
+    >>> [len(config.search(["cats"], k)[0]) for k in (None, 2)]
+    [1, 2]
     """
 
     retriever: Retriever
@@ -92,22 +101,48 @@ class Inside:
     where: Where | None = None
     score_threshold: float | None = None
 
+    def search(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return the best passages for each query; an argument beats the setting."""
+        lists = self.retriever.search(
+            queries,
+            self.k if k is None else k,
+            where=self.where if where is None else where,
+        )
+        return lists if self.score_threshold is None else self._above_threshold(lists)
 
-def inside_of(retriever: Any) -> Inside | None:
-    """What an adapter's retriever says of itself, in its property ``inside``; None for others.
+    async def asearch(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`search` that does not block the event loop."""
+        lists = await self.retriever.asearch(
+            queries,
+            self.k if k is None else k,
+            where=self.where if where is None else where,
+        )
+        return lists if self.score_threshold is None else self._above_threshold(lists)
 
-    It says so of the ``search`` that is written beside it: a class that overrides one alone, or an
-    object that only hands things on to another, searches in its own way.
+    def _above_threshold(self, lists: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+        minimum = self.score_threshold
+        return [[hit for hit in hits if minimum is None or hit.score >= minimum] for hits in lists]
+
+
+def search_config_of(retriever: Any) -> SearchConfig | None:
+    """Return what an adapter's retriever searches by, its ``search_config``; None for others.
+
+    It describes the ``search`` that is written beside it: a class that overrides one alone, or an
+    object that only forwards, searches in its own way.
 
     >>> from hybridge import BM25Retriever
-    >>> inside_of(BM25Retriever()) is None
+    >>> search_config_of(BM25Retriever()) is None
     True
     """
     for cls in type(retriever).__mro__:
-        written = {"inside", "search"} & vars(cls).keys()
+        written = {"search_config", "search"} & vars(cls).keys()
         if written:
-            inside = retriever.inside if len(written) == 2 else None
-            return inside if isinstance(inside, Inside) else None
+            config = retriever.search_config if len(written) == 2 else None
+            return config if isinstance(config, SearchConfig) else None
     return None
 
 
@@ -122,7 +157,7 @@ def _searches(candidate: object) -> TypeGuard[Retriever]:
         inspect.signature(search).bind([], k=1, where=None)
     except TypeError:
         return False
-    except ValueError:  # compiled, and silent about its arguments
+    except ValueError:  # compiled, without a signature
         return True
     return True
 

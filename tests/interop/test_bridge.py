@@ -17,26 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge import BM25Retriever, Passage
-from hybridge.bridging import Bridge, Found, as_json, falling
 from hybridge.errors import InvalidInputError
+from hybridge.interop import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 
 
 class Listed:
     """Some framework's retriever: the same list for every query."""
 
-    def __init__(self, *found: Found) -> None:
+    def __init__(self, *found: ExternalHit) -> None:
         self.found = found
 
 
-class ListedBridge(Bridge):
-    def _ask(self, queries: Sequence[str]) -> list[tuple[Found, ...]]:
+class ListedBridge(FrameworkRetriever):
+    def _fetch(self, queries: Sequence[str]) -> list[tuple[ExternalHit, ...]]:
         return [self.retriever.found for _ in queries]
 
-    async def _aask(self, queries: Sequence[str]) -> list[tuple[Found, ...]]:
-        return self._ask(queries)
+    async def _afetch(self, queries: Sequence[str]) -> list[tuple[ExternalHit, ...]]:
+        return self._fetch(queries)
 
 
-def bridged(*found: Found, id_key: str | None = None) -> ListedBridge:
+def bridged(*found: ExternalHit, id_key: str | None = None) -> ListedBridge:
     return ListedBridge(Listed(*found), id_key)
 
 
@@ -58,16 +58,16 @@ def bridged(*found: Found, id_key: str | None = None) -> ListedBridge:
         (["0.5", True], [-1.0, -2.0]),
     ],
 )
-def test_scores_are_kept_where_they_fall_along_the_list(
+def test_scores_are_kept_where_they_decrease_along_the_list(
     given: list[Any], expected: list[float]
 ) -> None:
-    assert falling(given) == expected
-    assert {type(score) for score in falling(given)} <= {float}
+    assert decreasing_scores(given) == expected
+    assert {type(score) for score in decreasing_scores(given)} <= {float}
 
 
 @given(st.lists(st.floats(-1e6, 1e6)))
 def test_any_scores_become_ones_that_keep_the_order_strictly(scores: list[float]) -> None:
-    made = falling(sorted(scores, reverse=True))
+    made = decreasing_scores(sorted(scores, reverse=True))
     assert made == sorted(set(made), reverse=True)
     assert made == pytest.approx(sorted(scores, reverse=True), abs=1e-6)
 
@@ -95,7 +95,7 @@ def test_metadata_that_json_cannot_hold_is_written_as_text() -> None:
         "torn": "a\ud800b",
         "none": None,
     }
-    [[hit]] = bridged(Found("p1", "torn\udcff", odd)).search(["q"])
+    [[hit]] = bridged(ExternalHit("p1", "torn\udcff", odd)).search(["q"])
     assert dict(hit.passage.metadata) == {
         "when": "2020-05-01T12:30:00+00:00",
         "day": "2020-05-01",
@@ -123,7 +123,7 @@ def test_metadata_that_json_cannot_hold_is_written_as_text() -> None:
 def test_metadata_that_holds_itself_ends() -> None:
     loop: dict[str, Any] = {}
     loop["self"] = loop
-    [[hit]] = bridged(Found("p1", "x", loop)).search(["q"])
+    [[hit]] = bridged(ExternalHit("p1", "x", loop)).search(["q"])
     assert Passage("p1", "x", hit.passage.metadata) == hit.passage
 
 
@@ -143,7 +143,9 @@ def test_json_stays_as_it_is(value: Any) -> None:
 
 
 def test_a_passage_found_twice_keeps_its_first_place() -> None:
-    found = [Found(id_, text, {}) for id_, text in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]]
+    found = [
+        ExternalHit(id_, text, {}) for id_, text in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]
+    ]
     [hits] = bridged(*found).search(["q"], k=3)
     assert [(hit.passage.id, hit.passage.text, hit.score) for hit in hits] == [
         ("a", "1", -1.0),
@@ -156,7 +158,7 @@ def test_a_passage_found_twice_keeps_its_first_place() -> None:
 
 def test_an_id_may_be_in_the_metadata() -> None:
     [hits] = bridged(
-        Found("x", "1", {"doc": 7}), Found("y", "2", {"doc": "8"}), id_key="doc"
+        ExternalHit("x", "1", {"doc": 7}), ExternalHit("y", "2", {"doc": "8"}), id_key="doc"
     ).search(["q"])
     assert [hit.passage.id for hit in hits] == ["7", "8"]
 
@@ -164,7 +166,7 @@ def test_an_id_may_be_in_the_metadata() -> None:
 @pytest.mark.parametrize("id_key", [None, "doc"])
 @pytest.mark.parametrize("missing", [None, ""])
 def test_what_has_no_id_is_named(id_key: str | None, missing: str | None) -> None:
-    retriever = bridged(Found(missing, "Cats sleep.", {"source": "a.txt"}), id_key=id_key)
+    retriever = bridged(ExternalHit(missing, "Cats sleep.", {"source": "a.txt"}), id_key=id_key)
     with pytest.raises(InvalidInputError, match="Listed found something without") as caught:
         retriever.search(["q"])
     for part in ("'Cats sleep.'", "ListedBridge(retriever, id_key=…)", "['source']"):
@@ -198,7 +200,7 @@ def test_hits_of_hybridge_take_ids_from_metadata_too() -> None:
 
 
 def test_too_few_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    retriever = bridged(*(Found(str(n), "x", {}) for n in range(4)))
+    retriever = bridged(*(ExternalHit(str(n), "x", {}) for n in range(4)))
     with caplog.at_level(logging.WARNING):
         retriever.search(["q"], k=4)
         bridged().search(["q"], k=100)  # nothing matches
@@ -207,7 +209,7 @@ def test_too_few_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
         retriever.search(["q", "r"], k=100)
         retriever.search(["q"], k=100)
     [record] = caplog.records
-    assert record.name == "hybridge.bridging"
+    assert record.name == "hybridge.interop.bridge"
     assert "Listed gives 4 passages where 100 are asked for" in record.getMessage()
 
 

@@ -1,45 +1,74 @@
-"""Collections and indexes that LlamaIndex wrote, searched where they are."""
+"""Hybrid indexes of LlamaIndex's documents, nodes, collections and indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.indices.vector_store import VectorStoreIndex
+from llama_index.core.ingestion import run_transformations
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.schema import BaseNode, Document, TransformComponent
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from hybridge import HybridIndex, Passage
+from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
-from hybridge.filters.fields import Path
-from hybridge.filters.indexes import payload_path
-from hybridge.passages import JSON, stored_passage
-from hybridge.vectors import Layout, LlamaIndexLayout
+from hybridge.interop import is_persistent, new_index
+from hybridge.vectors import Layout
 
-from .building import built
 from .embeddings import encoder_of
+from .layouts import NodeLayout
+from .nodes import check_nodes, passages_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
-__all__ = ["NodeLayout", "attached", "index_of"]
+__all__ = ["attached", "index_of", "index_of_nodes", "nodes_of_documents"]
 
 
-@dataclass(frozen=True)
-class NodeLayout(LlamaIndexLayout):
-    """`LlamaIndexLayout` with the whole payload as metadata, so that nodes come back whole."""
+def nodes_of_documents(
+    documents: Iterable[Document], transformations: Sequence[TransformComponent] | None = None
+) -> list[BaseNode]:
+    """Return the nodes that documents are split into.
 
-    def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
-        bare = super().passage(point, payload)
-        return stored_passage(bare.id, bare.text, dict(payload))
+    Args:
+        documents: any number of them.
+        transformations: node parsers and the like, one after another; None for LlamaIndex's own
+            `SentenceSplitter`.
 
-    def payload(self, passage: Passage) -> dict[str, JSON]:
-        if "_node_content" in passage.metadata:
-            return dict(passage.metadata)
-        return super().payload(passage)
+    >>> [node.get_content() for node in nodes_of_documents([Document(text="Bread needs yeast.")])]
+    ['Bread needs yeast.']
+    """
+    steps = [SentenceSplitter()] if transformations is None else list(transformations)
+    return list(run_transformations(check_nodes(documents), steps))
 
-    def key(self, path: Path) -> str | None:
-        return payload_path(path, ())
+
+def index_of_nodes(
+    nodes: Iterable[BaseNode],
+    embed_model: Any = None,
+    *,
+    path: str | Path | None = None,
+    vectors: Sequence[Sequence[float]] | None = None,
+    identity: str | None = None,
+    **options: Any,
+) -> HybridIndex:
+    """Return a new hybrid index of these nodes.
+
+    Args:
+        nodes: the nodes to index.
+        embed_model: a LlamaIndex embedding model, or what else `encoder_of` takes.
+        path: a missing or empty folder; without it, a temporary one.
+        vectors: one a node, if known.
+        identity: names the embedding model and its settings, where it has no such name.
+        options: those of `hybridge.HybridIndex.create`, like ``analyzer``.
+
+    Raises:
+        HybridgeError: a node or an argument is not valid.
+    """
+    passages = passages_of(nodes)
+    encoder = encoder_of(embed_model, identity, persistent=is_persistent(path))
+    return new_index(passages, path, encoder=encoder, vectors=vectors, **options)
 
 
 def attached(
@@ -52,7 +81,7 @@ def attached(
     analyzer: Any = None,
     writable: bool = False,
 ) -> HybridIndex:
-    """An index over a collection of a `QdrantVectorStore`; nothing is written to it unless asked.
+    """Return an index over a collection of a `QdrantVectorStore`, by default for reading only.
 
     Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
 
@@ -60,8 +89,8 @@ def attached(
         client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
         collection: the collection's name.
         embed_model: the model that it was written with, LlamaIndex's or for Hybridge to load.
-        layout: who wrote it: None for LlamaIndex, `hybridge.vectors.LangChainLayout()` for
-            LangChain.
+        layout: the collection's layout: None for LlamaIndex's,
+            `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
         api_key: the key a protected server asks for, with a url.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
         writable: let nodes be added and deleted.
@@ -74,7 +103,7 @@ def attached(
         client_or_url,
         collection,
         layout=NodeLayout() if layout is None else layout,
-        encoder=encoder_of(embed_model, kept=False),
+        encoder=encoder_of(embed_model, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
         writable=writable,
@@ -82,13 +111,13 @@ def attached(
 
 
 def index_of(index: VectorStoreIndex, embed_model: Any = None) -> HybridIndex:
-    """A hybrid index over what is in a `VectorStoreIndex`.
+    """Return a hybrid index over the nodes of a `VectorStoreIndex`.
 
     Args:
-        index: over Hybridge's own store, whose index is taken; over a collection of Qdrant, which
-            is attached to; or over LlamaIndex's store in memory, of whose nodes and vectors a
-            temporary index is made.
-        embed_model: the model that it was made with; None for what the index itself names.
+        index: over Hybridge's own store, whose index is returned; over a collection of Qdrant, to
+            which an index is attached; or over LlamaIndex's store in memory, of whose nodes and
+            vectors a temporary index is made.
+        embed_model: the model that it was made with; None for the index's own.
 
     Raises:
         InvalidInputError: it is over another store.
@@ -105,7 +134,7 @@ def index_of(index: VectorStoreIndex, embed_model: Any = None) -> HybridIndex:
         return attached(client, store.collection_name, model, layout=_layout_of(store, client))
     if isinstance(store, SimpleVectorStore):
         nodes = index.docstore.get_nodes(list(index.index_struct.nodes_dict.values()))
-        return built(nodes, model, vectors=[store.get(node.node_id) for node in nodes])
+        return index_of_nodes(nodes, model, vectors=[store.get(node.node_id) for node in nodes])
     raise InvalidInputError(
         f"a {type(store).__name__} cannot be read by Hybridge: give the nodes to from_nodes, or "
         "the docstore to from_docstore"

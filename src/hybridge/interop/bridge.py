@@ -1,4 +1,4 @@
-"""What the adapters of other frameworks share: lists found elsewhere become hits."""
+"""Other frameworks' retrievers as retrievers of Hybridge: their results become hits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from itertools import islice, pairwise
 from numbers import Real
 from typing import Any
 
-from .arguments import check_k, check_queries
-from .errors import InvalidInputError
-from .foreign import is_retriever
-from .observation import observed, shifted
-from .passages import JSON, Hit, Passage, StageScore, stored_passage
-from .protocols import Where
+from ..arguments import check_k, check_queries
+from ..errors import InvalidInputError
+from ..frameworks import is_retriever
+from ..observation import observed, shifted
+from ..passages import JSON, Hit, Passage, StageScore, stored_passage
+from ..protocols import Where
 
-__all__ = ["Bridge", "Found", "as_json", "falling"]
+__all__ = ["ExternalHit", "FrameworkRetriever", "as_json", "decreasing_scores"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ _DEEPEST = 60  # levels of metadata; a passage takes a few more
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A document or node as another framework found it.
+class ExternalHit:
+    """A document or node that another framework found.
 
     Args:
         id: its own id, or None.
-        text: what is in it.
+        text: its text.
         metadata: anything at all.
-        score: what its list is sorted by, if that is told.
+        score: what its list is sorted by, if known.
     """
 
     id: object
@@ -43,22 +43,22 @@ class Found:
     score: object = None
 
 
-class Bridge(ABC):
-    """Another framework's retriever as one of Hybridge; a subclass says how it is asked.
+class FrameworkRetriever(ABC):
+    """Another framework's retriever as one of Hybridge; a subclass calls the framework.
 
-    The lists keep their order. Their scores are kept where they fall with it, and those that tie
-    are set apart by the smallest step there is; where there are none, or they say another order,
-    minus the rank stands in: -1, -2, and so on. A passage found twice keeps its first place.
-    Metadata that JSON cannot hold is written as text. A retriever that is one of Hybridge in the
-    framework's clothes answers itself, with all that its stages thought.
+    The lists keep their order. Their scores are kept where they decrease along the list, and equal
+    ones are set apart by the smallest step there is; where scores are missing or contradict the
+    order, minus the rank stands in: -1, -2, and so on. A passage found twice keeps its first
+    position. Metadata that JSON cannot hold are written as text. An adapter's retriever, which is
+    one of Hybridge already, answers itself, with the scores of all its stages.
 
     Args:
         retriever: the framework's.
         id_key: the metadata field that holds a passage's id; None for the framework's own ids.
 
     Attributes:
-        retriever: what was given.
-        id_key: what was given.
+        retriever: the framework's.
+        id_key: the metadata field that holds a passage's id, or None.
     """
 
     def __init__(self, retriever: Any, id_key: str | None) -> None:
@@ -70,85 +70,85 @@ class Bridge(ABC):
         self._warned = False
 
     @abstractmethod
-    def _ask(self, queries: Sequence[str]) -> Sequence[Sequence[Found]]:
-        """What the framework's retriever finds for each query, best first; none is blank."""
+    def _fetch(self, queries: Sequence[str]) -> Sequence[Sequence[ExternalHit]]:
+        """Return the framework's results for each query, best first; no query is blank."""
 
     @abstractmethod
-    async def _aask(self, queries: Sequence[str]) -> Sequence[Sequence[Found]]:
-        """`_ask` that does not block the event loop."""
+    async def _afetch(self, queries: Sequence[str]) -> Sequence[Sequence[ExternalHit]]:
+        """`_fetch` that does not block the event loop."""
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The first `k` of what the retriever finds for each query, in its order.
+        """Return the first `k` of the retriever's results for each query, in its order.
 
         Args:
             queries: a list of questions; a blank one finds nothing.
-            k: how many passages a query gets at most. How many are looked for is the framework's
-                retriever's own affair; the log says once if it gives fewer.
+            k: how many passages a query gets at most. The framework's retriever has its own
+                number; a warning is logged once if it is smaller.
             where: for Hybridge's own retrievers alone.
 
         Raises:
-            InvalidInputError: an argument is not valid, or what was found has no id.
+            InvalidInputError: an argument is not valid, or a result has no id.
         """
-        asked = check_queries(queries)
+        texts = check_queries(queries)
         if is_retriever(self.retriever):
-            return self._renamed(self.retriever.search(asked, k, where=where))
-        places = self._places(asked, k, where)
-        with observed(self._stage, len(asked)) as report:
-            with shifted(places):
-                found = self._ask([asked[at] for at in places])
-            report.hits = lists = self._hits(len(asked), places, found, k)
+            return self._renamed(self.retriever.search(texts, k, where=where))
+        positions = self._positions(texts, k, where)
+        with observed(self._stage, len(texts)) as report:
+            with shifted(positions):
+                found = self._fetch([texts[i] for i in positions])
+            report.hits = lists = self._hits(len(texts), positions, found, k)
         return lists
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop."""
-        asked = check_queries(queries)
+        texts = check_queries(queries)
         if is_retriever(self.retriever):
-            return self._renamed(await self.retriever.asearch(asked, k, where=where))
-        places = self._places(asked, k, where)
-        with observed(self._stage, len(asked)) as report:
-            with shifted(places):
-                found = await self._aask([asked[at] for at in places])
-            report.hits = lists = self._hits(len(asked), places, found, k)
+            return self._renamed(await self.retriever.asearch(texts, k, where=where))
+        positions = self._positions(texts, k, where)
+        with observed(self._stage, len(texts)) as report:
+            with shifted(positions):
+                found = await self._afetch([texts[i] for i in positions])
+            report.hits = lists = self._hits(len(texts), positions, found, k)
         return lists
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._stage})"
 
-    def _places(self, asked: Sequence[str], k: int, where: Where | None) -> list[int]:
-        """Where the queries are that something can be found for."""
+    def _positions(self, queries: Sequence[str], k: int, where: Where | None) -> list[int]:
+        """Return the positions of the queries that are not blank."""
         check_k(k)
         if where is not None:
             raise InvalidInputError(
                 f"{self._stage} takes no filter with a search, as where={where!r} asks: "
                 "set its own where it is made"
             )
-        return [at for at, query in enumerate(asked) if query.strip()]
+        return [i for i, query in enumerate(queries) if query.strip()]
 
     def _hits(
-        self, count: int, places: Sequence[int], found: Sequence[Sequence[Found]], k: int
+        self, count: int, positions: Sequence[int], found: Sequence[Sequence[ExternalHit]], k: int
     ) -> list[list[Hit]]:
         lists: list[list[Hit]] = [[] for _ in range(count)]
-        for at, some in zip(places, found, strict=True):
-            lists[at] = self._ranked(some, k)
-            if 0 < len(lists[at]) < k and not self._warned:
+        for i, results in zip(positions, found, strict=True):
+            lists[i] = self._ranked(results, k)
+            if 0 < len(lists[i]) < k and not self._warned:
                 self._warned = True
                 _log.warning(
                     "%s gives %d passages where %d are asked for. Unless no more match, that is "
                     "a number it was made with (its k, similarity_top_k or search_kwargs): raise "
                     "it, or what is measured deeper is measured on these alone",
-                    *(self._stage, len(lists[at]), k),
+                    *(self._stage, len(lists[i]), k),
                 )
         return lists
 
-    def _ranked(self, found: Sequence[Found], k: int) -> list[Hit]:
-        first: dict[str, Found] = {}
+    def _ranked(self, found: Sequence[ExternalHit], k: int) -> list[Hit]:
+        first: dict[str, ExternalHit] = {}
         for each in found:
             first.setdefault(self._id(each.id, each.text, each.metadata), each)
-        scores = falling([each.score for each in first.values()])
+        scores = decreasing_scores([each.score for each in first.values()])
         hits = []
         for rank, (id_, score) in enumerate(islice(zip(first, scores, strict=True), k), start=1):
             each = first[id_]
@@ -158,10 +158,10 @@ class Bridge(ABC):
         return hits
 
     def _renamed(self, lists: list[list[Hit]]) -> list[list[Hit]]:
-        return lists if self.id_key is None else [list(self._known(hits)) for hits in lists]
+        return lists if self.id_key is None else [list(self._by_id_key(hits)) for hits in lists]
 
-    def _known(self, hits: Iterable[Hit]) -> Iterable[Hit]:
-        """Hits of Hybridge under the ids that are in their metadata."""
+    def _by_id_key(self, hits: Iterable[Hit]) -> Iterable[Hit]:
+        """Yield hits of Hybridge under the ids that are in their metadata."""
         first: dict[str, Hit] = {}
         for hit in hits:
             first.setdefault(self._id(None, hit.passage.text, hit.passage.metadata), hit)
@@ -169,42 +169,42 @@ class Bridge(ABC):
             yield replace(hit, passage=Passage(id_, hit.passage.text, hit.passage.metadata))
 
     def _id(self, own: object, text: str, metadata: Mapping[Any, Any]) -> str:
-        given = own if self.id_key is None else metadata.get(self.id_key)
-        if given is None or given == "":
+        id_ = own if self.id_key is None else metadata.get(self.id_key)
+        if id_ is None or id_ == "":
             lacks = "an id" if self.id_key is None else f"{self.id_key!r} in its metadata"
             raise InvalidInputError(
                 f"{self._stage} found something without {lacks}, {text[:40]!r}: say which field of "
                 f"its metadata holds the id, {type(self).__name__}(retriever, id_key=…). It has "
                 f"{sorted(map(str, metadata))}"
             )
-        return _text(str(given))
+        return _text(str(id_))
 
 
-def falling(scores: Sequence[object]) -> list[float]:
-    """Scores that fall along a list: those given, or minus the rank where they do not serve.
+def decreasing_scores(scores: Sequence[object]) -> list[float]:
+    """Return the scores of a list if they decrease along it, else minus the ranks.
 
     Args:
         scores: of a list, in its order. Equal ones are set apart by the smallest step there is.
 
-    >>> falling([0.9, 0.5])
+    >>> decreasing_scores([0.9, 0.5])
     [0.9, 0.5]
-    >>> falling([0.5, 0.9]), falling([0.9, None])
+    >>> decreasing_scores([0.5, 0.9]), decreasing_scores([0.9, None])
     ([-1.0, -2.0], [-1.0, -2.0])
     """
-    given = [
+    finite = [
         float(score)
         for score in scores
         if isinstance(score, Real) and not isinstance(score, bool) and math.isfinite(score)
     ]
-    if len(given) < len(scores) or any(after > before for before, after in pairwise(given)):
+    if len(finite) < len(scores) or any(after > before for before, after in pairwise(finite)):
         return [-float(rank) for rank in range(1, len(scores) + 1)]
-    for at in range(1, len(given)):
-        given[at] = min(given[at], math.nextafter(given[at - 1], -math.inf))
-    return given
+    for i in range(1, len(finite)):
+        finite[i] = min(finite[i], math.nextafter(finite[i - 1], -math.inf))
+    return finite
 
 
 def as_json(value: object, level: int = 1) -> JSON:
-    """A value of metadata as JSON; what JSON cannot hold is written as text, NaN as None.
+    """Return a value of metadata as JSON; what JSON cannot hold as text, NaN as None.
 
     >>> as_json({"on": datetime.date(2020, 5, 1), "at": (1, float("nan")), 7: b"raw"})
     {'on': '2020-05-01', 'at': [1, None], '7': "b'raw'"}

@@ -16,7 +16,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 import langchain_hybridge
 from hybridge import BM25Retriever, Hit, HybridgeError, Passage, Pipeline
 from hybridge.errors import InvalidInputError
-from hybridge.foreign import as_retriever, is_retriever
+from hybridge.frameworks import as_retriever, is_retriever
 from hybridge.protocols import Where
 from llama_index.retrievers import hybridge as llama_index_hybridge
 
@@ -179,7 +179,7 @@ def test_an_entry_point_is_loaded_for_its_own_framework_alone(distribution: Path
 def test_without_the_adapter_the_message_says_what_to_install(
     retriever: Any, needed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hybridge.foreign.entry_points", lambda group: [])  # none is installed
+    monkeypatch.setattr("hybridge.frameworks.entry_points", lambda group: [])  # none is installed
     with pytest.raises(InvalidInputError) as caught:
         as_retriever(retriever)
     name = type(retriever).__name__

@@ -1,0 +1,41 @@
+"""What the adapters of LangChain and LlamaIndex share; the toolbox for an adapter of your own.
+
+An adapter imports its framework, public names of Hybridge, and this.
+"""
+
+from ..arguments import as_id, check_count, check_queries, check_share
+from ..copying import check_parts
+from ..filters.fields import Path, lookup, parse_field
+from ..forking import ForkSafeLock
+from ..frameworks import SearchConfig, as_retriever, search_config_of
+from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
+from .encoders import FrameworkEncoder, framework_encoder
+from .indexes import FutureIndex, check_threshold, configured, is_persistent, new_index
+from .results import trace_to_dict
+
+__all__ = [
+    "ExternalHit",
+    "ForkSafeLock",
+    "FrameworkEncoder",
+    "FrameworkRetriever",
+    "FutureIndex",
+    "Path",
+    "SearchConfig",
+    "as_id",
+    "as_json",
+    "as_retriever",
+    "check_count",
+    "check_parts",
+    "check_queries",
+    "check_share",
+    "check_threshold",
+    "configured",
+    "decreasing_scores",
+    "framework_encoder",
+    "is_persistent",
+    "lookup",
+    "new_index",
+    "parse_field",
+    "search_config_of",
+    "trace_to_dict",
+]

@@ -1,0 +1,205 @@
+"""Indexes that adapters make of a framework's documents, and how they are searched."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ..arguments import check_share
+from ..errors import InvalidInputError
+from ..frameworks import as_retriever
+from ..index import HybridIndex
+from ..index.settings import check_stage_weights
+from ..index.tuned import check_tuning
+from ..passages import Hit, Passage
+from ..pipeline import Pipeline
+from ..protocols import Encoder, Reranker, Where
+
+__all__ = ["FutureIndex", "check_threshold", "configured", "is_persistent", "new_index"]
+
+
+def is_persistent(path: str | Path | None, url: object = None) -> bool:
+    """Return whether an index of this path and url outlives the process.
+
+    >>> is_persistent(None), is_persistent("folder"), is_persistent(None, ":memory:")
+    (False, True, False)
+    """
+    return path is not None or url not in (None, ":memory:")
+
+
+def check_threshold(value: float | None) -> float | None:
+    """Validate a score threshold: a finite number, or None.
+
+    Raises:
+        InvalidInputError: anything else.
+
+    >>> check_threshold(1)
+    1.0
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+        raise InvalidInputError(f"score_threshold must be a finite number or None, not {value!r}")
+    return float(value)
+
+
+def new_index(
+    passages: Sequence[Passage],
+    path: str | Path | None,
+    *,
+    encoder: Encoder,
+    vectors: ArrayLike | None = None,
+    **options: Any,
+) -> HybridIndex:
+    """Return a new index of these passages; it is closed again if they cannot be added.
+
+    Args:
+        passages: validated passages.
+        path: a missing or empty folder; None for a temporary index.
+        encoder: makes the vectors.
+        vectors: the passages' vectors, if known.
+        options: those of `HybridIndex.create`.
+
+    Raises:
+        HybridgeError: a passage or an argument is not valid.
+    """
+    index = HybridIndex.create(path, encoder=encoder, **options)
+    try:
+        index.add(passages, vectors=vectors)
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def configured(
+    retriever: Any,
+    *,
+    rerankers: Iterable[Reranker] = (),
+    rerank_depth: int = 50,
+    blend: float = 0.5,
+    weights: Mapping[str, float] | None = None,
+    fusion: Any = None,
+    depth: int | None = None,
+    late_interaction_weight: float | None = None,
+    vectors: ArrayLike | None = None,
+) -> Pipeline:
+    """Return a pipeline of a retriever with its options set, and rerankers.
+
+    Args:
+        retriever: a retriever of Hybridge, or of a framework whose adapter is installed.
+        rerankers: in the order they run.
+        rerank_depth: candidates each reranker gets.
+        blend: a reranker's share in the score, from 0 to 1.
+        weights: one a stage; None leaves the retriever's own, here and below.
+        fusion: a method's name or object.
+        depth: candidates each stage contributes.
+        late_interaction_weight: late interaction's share in the score, from 0 to 1.
+        vectors: of the queries that will be searched, shape (queries, dimension), instead of the
+            encoder's; for a `HybridIndex` alone.
+
+    Raises:
+        InvalidInputError: a value that is not valid, or an option that the retriever lacks.
+
+    >>> from hybridge import BM25Retriever
+    >>> configured(BM25Retriever(), depth=50)
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.InvalidInputError: a BM25Retriever takes no depth: a HybridIndex does
+    """
+    searched: Any = as_retriever(retriever)
+    if late_interaction_weight is not None:
+        check_share(late_interaction_weight, "late_interaction_weight")
+    options = {
+        "weights": weights,
+        "fusion": fusion,
+        "depth": depth,
+        "late_interaction_weight": late_interaction_weight,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if chosen:
+        tuned: Any = getattr(searched, "tuned", None)
+        known = inspect.signature(tuned).parameters if callable(tuned) else {}
+        for name in chosen:
+            if _TUNED.get(name, name) not in known:
+                raise InvalidInputError(
+                    f"a {type(searched).__name__} takes no {name}: a HybridIndex does"
+                )
+        chosen = {_TUNED.get(name, name): value for name, value in chosen.items()}
+        searched = tuned(**chosen)
+    if vectors is not None:
+        searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
+    return Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
+
+
+# What `HybridIndex.tuned` calls some of the options.
+_TUNED = {"late_interaction_weight": "blend"}
+
+
+@dataclass(frozen=True)
+class _VectorSearch:
+    """A search of an index with further options."""
+
+    index: Any
+    options: Mapping[str, Any]
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        hits: list[list[Hit]] = self.index.search(queries, k, where=where, **self.options)
+        return hits
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        hits: list[list[Hit]] = await self.index.asearch(queries, k, where=where, **self.options)
+        return hits
+
+
+@dataclass(frozen=True)
+class FutureIndex:
+    """Stands for an index that is yet to be made, so that its retriever's options can be checked.
+
+    Args:
+        stages: the names of its stages that find candidates.
+
+    >>> FutureIndex().tuned(depth=0)
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.InvalidInputError: depth must be a whole number from 1 to 2147483647, not 0
+    """
+
+    stages: Sequence[str] = ("bm25", "dense")
+
+    def tuned(
+        self,
+        *,
+        weights: Mapping[str, float] | None = None,
+        fusion: Any = None,
+        depth: int | None = None,
+        blend: float | Mapping[str, float] | None = None,
+    ) -> FutureIndex:
+        """Validate the options of `HybridIndex.tuned`."""
+        check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        if weights is not None:
+            check_stage_weights(weights, self.stages)
+        return self
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return nothing: there is no passage yet."""
+        return [[] for _ in queries]
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return nothing: there is no passage yet."""
+        return [[] for _ in queries]
