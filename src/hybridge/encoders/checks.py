@@ -59,7 +59,12 @@ def as_vectors(rows: Any, texts: Sequence[str], dimension: int | None = None) ->
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    listed = _as_list(rows)
+    try:
+        listed = list(rows)
+    except TypeError:
+        raise InvalidInputError(
+            f"the encoder gave {type(rows).__name__} instead of a list of vectors"
+        ) from None
     if len(listed) != len(texts):
         raise InvalidInputError(
             f"the encoder gave {len(listed)} vectors for {len(texts)} texts: "
@@ -91,15 +96,6 @@ def unit_length(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     return scaled
-
-
-def _as_list(rows: Any) -> list[Any]:
-    try:
-        return list(rows)
-    except TypeError:
-        raise InvalidInputError(
-            f"the encoder gave {type(rows).__name__} instead of a list of vectors"
-        ) from None
 
 
 def _as_row(row: object, position: int, texts: Sequence[str]) -> Vectors:

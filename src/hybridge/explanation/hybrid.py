@@ -59,7 +59,7 @@ class HybridExaminer:
         self._options = chosen = index._options(k, **options)
         self._cached = CachedSearch(index, [query], self._where)
         self._record = self._cached.record(chosen)
-        [self.candidates] = self._cached.hits(self._record, max(len(self._record.final[0]), 1))
+        [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
         self.hits = self.candidates[:k]
         self._fused = self._record.fused[0]
         runs = [run[0] for run in self._record.runs]

@@ -629,7 +629,8 @@ class HybridIndex:
         known: Mapping[str, Sequence[Any]],
         where: Filter | None,
     ) -> list[list[Hit]]:
-        stages, store = options.all_stages, self._storage.store
+        store = self._storage.store
+        stages = [*options.stages, *(stage for stage, _ in options.late)]
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
             batch = [queries[i] for i in positions]

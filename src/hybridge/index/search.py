@@ -62,11 +62,6 @@ class SearchOptions:
     fusion: Fusion
     late: Sequence[tuple[OpenLateInteraction, float]]
 
-    @property
-    def all_stages(self) -> list[OpenStage]:
-        """All stages that compare queries, in the order in which they run."""
-        return [*self.stages, *(stage for stage, _ in self.late)]
-
 
 @dataclass(frozen=True)
 class Rescored:
@@ -105,11 +100,6 @@ class SearchRecord:
     fused: Sequence[dict[int, float]]
     rescored: Sequence[Rescored] = field(default=())
 
-    @property
-    def final(self) -> Sequence[dict[int, float]]:
-        """Each candidate's last score."""
-        return self.rescored[-1].after if self.rescored else self.fused
-
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
 
@@ -117,7 +107,8 @@ class SearchRecord:
             get: reads the passages of points.
             k: how many passages a query gets at most.
         """
-        heads = [top_with_ties(run, k) for run in self.final]
+        final = self.rescored[-1].after if self.rescored else self.fused
+        heads = [top_with_ties(run, k) for run in final]
         passages = _passages(get, heads)
         names, tops = list(self.names), list(self.tops)
         last = FUSION

@@ -166,7 +166,7 @@ class OpenBM25Arrays(OpenStage):
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
     ) -> ArraysSearch:
-        return ArraysSearch(self, self._current().snapshot(parameters), encoded)
+        return ArraysSearch(self, (self._postings or self._current()).snapshot(parameters), encoded)
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         return _Reweighed(self, parameters)

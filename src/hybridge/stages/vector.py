@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..filters import Filter
@@ -81,9 +80,9 @@ class OpenVectorStage(OpenStage):
 
     def encoded(self, rows: Rows | ArrayLike, count: int) -> Sequence[Any]:
         """Return the rows of `count` queries, whatever made them, as this stage compares them."""
+        if isinstance(self._kind, DenseVectors):
+            return list(check_vectors(rows, count, self._kind.dimension).tolist())
         checked = check_rows(self._kind, rows, count)
-        if isinstance(checked, np.ndarray):
-            return list(checked.tolist())
         return [row if isinstance(row, tuple) else row.tolist() for row in checked]
 
     def begin(self, encoded: Sequence[Any]) -> VectorSearch:
@@ -140,7 +139,12 @@ class VectorSearch:
 
     def _query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return the answers; the engine is not asked what nothing can answer."""
-        asked = [i for i, query in enumerate(queries) if query.limit and not query.is_empty]
+        # A sparse vector is a pair of lists, which are empty for a query without terms.
+        asked = [
+            i
+            for i, query in enumerate(queries)
+            if query.limit and query.vector and query.vector[0] != []
+        ]
         answers: list[Ranking] = [{} for _ in queries]
         if not asked:
             return answers

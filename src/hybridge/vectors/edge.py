@@ -42,7 +42,7 @@ from .edge_config import (
 from .first_passing import first_passing
 from .frequencies import Frequencies
 from .options import DenseVectors, SparseVectors, StoreOptions, VectorKind
-from .payload import passage_of, payload_of
+from .payload import passage_of, passages_of, payload_of
 from .store import Ranking, Rows, VectorQuery, passing, ranked
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class EdgeStore:
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         with _READING:
             records: list[Any] = self._shard.retrieve(list(points), True, False)
-        return {record.id: passage_of(record.payload) for record in records}
+        return passages_of(records)
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         return self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))

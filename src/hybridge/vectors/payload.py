@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..filters.floats import is_short, stand_in
 from ..passages import JSON, Passage, stored_passage
 
-__all__ = ["passage_of", "payload_of"]
+__all__ = ["passage_of", "passages_of", "payload_of"]
 
 
 def payload_of(passage: Passage) -> dict[str, JSON]:
@@ -39,6 +39,20 @@ def passage_of(payload: Mapping[str, Any]) -> Passage:
     exact = payload.get("exact")
     metadata = payload["metadata"] if exact is None else json.loads(exact)
     return stored_passage(payload["id"], payload["text"], metadata)
+
+
+def passages_of(records: Iterable[Any]) -> dict[int, Passage]:
+    """Return the passages of an engine's records, by their points."""
+    passages = {}
+    for record in records:
+        payload = record.payload
+        if "exact" in payload:
+            passages[record.id] = passage_of(payload)
+        else:
+            passages[record.id] = stored_passage(
+                payload["id"], payload["text"], payload["metadata"]
+            )
+    return passages
 
 
 def _has_long_float(value: JSON) -> bool:

@@ -62,16 +62,6 @@ class VectorQuery:
     where: Filter | None = None
     ids: Collection[int] | None = None
 
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the vector is a sparse one."""
-        return isinstance(self.vector, tuple)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the query has no terms or tokens, so that nothing can match it."""
-        return not (self.vector[0] if isinstance(self.vector, tuple) else self.vector)
-
 
 class VectorStore(Protocol):
     """Keeps passages and vectors, and finds them again. Safe to read from many threads.
@@ -316,7 +306,7 @@ def ranked(
     if query.ids is not None:
         return found
     scores = list(found.values())
-    if query.is_sparse and scores and scores[-1] <= 0.0:
+    if isinstance(query.vector, tuple) and scores and scores[-1] <= 0.0:
         found = {point: score for point, score in found.items() if score > 0.0}
         scores = list(found.values())
     if len(set(scores)) == len(scores):
