@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hybridge.index.views import StageRetriever
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
@@ -26,6 +25,7 @@ from llama_index.core.vector_stores.types import (
 
 from hybridge import Hit, HybridIndex
 from hybridge.errors import InvalidInputError
+from hybridge.index.single_stage import StageRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
 
 from .conftest import ASPIRIN, CLOT, HEART, YEAST, Call, WordEmbedding, ids
