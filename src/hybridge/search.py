@@ -48,10 +48,20 @@ def completed(
         [union.difference(run) for union, run in zip(unions, stage_runs, strict=True)]
         for stage_runs in runs
     ]
-    scored = each(lambda search, points: search.exact(points), searches, missing)
+    asked = [i for i, points in enumerate(missing) if any(points)]
+    if not asked:
+        return [list(stage_runs) for stage_runs in runs]
+    scored = each(
+        lambda search, points: search.exact(points),
+        [searches[i] for i in asked],
+        [missing[i] for i in asked],
+    )
+    found = dict(zip(asked, scored, strict=True))
     return [
-        [run | more for run, more in zip(stage_runs, found, strict=True)]
-        for stage_runs, found in zip(runs, scored, strict=True)
+        [run | more for run, more in zip(stage_runs, found[i], strict=True)]
+        if i in found
+        else list(stage_runs)
+        for i, stage_runs in enumerate(runs)
     ]
 
 

@@ -52,6 +52,7 @@ def test_every_example_prints_what_the_page_says(
     run(page)
 
 
+@pytest.mark.engine
 def test_the_retriever_of_ones_own_keeps_every_rule(
     run: Callable[[Path], dict[str, Any]],
 ) -> None:

@@ -71,7 +71,6 @@ def check_scores(index: HybridIndex, passages: list[Passage], rel: float = DRIFT
 
 
 @pytest.mark.slow
-@pytest.mark.pairwise
 @pytest.mark.parametrize("size", [400, 7])
 @pytest.mark.parametrize("order", ["shortest first", "longest first", "as they come"])
 def test_the_order_of_additions_does_not_matter(create: Open, order: str, size: int) -> None:

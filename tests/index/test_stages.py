@@ -22,9 +22,11 @@ from hybridge.errors import (
     ReadOnlyError,
 )
 from hybridge.fusion import FUSIONS
+from hybridge.index import storage
 from hybridge.protocols import Vectors
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Stage
 from hybridge.tuning import Space, tune
+from hybridge.vectors.collection import connect
 
 from .conftest import DIMENSION, word_vectors
 from .test_late import WordTokens
@@ -547,6 +549,53 @@ def test_the_stages_of_others_are_theirs(attached: HybridIndex) -> None:
         attached.add_stage(stages()[3])
     with pytest.raises(InvalidInputError, match="cannot be changed"):
         attached.remove_stage("bm25")
+
+
+def test_a_stage_that_was_removed_is_not_searched_any_more(place: dict[str, Any]) -> None:
+    with created(place, stages(place["lexical"])) as index:
+        index.add(PASSAGES)
+        retriever = index.stages["letters"]
+        index.remove_stage("letters")
+        for use in (
+            lambda: retriever.search(QUERIES),
+            lambda: retriever.score(["cats"], [["p0"]]),
+        ):
+            with pytest.raises(InvalidInputError, match="'letters' was removed"):
+                use()
+
+
+def test_a_search_that_a_removal_overtakes_goes_on_without_the_stage() -> None:
+    def slow(texts: Sequence[str]) -> Vectors:
+        if removing:
+            removing.pop().remove_stage("vowels")
+        return letter_vectors(texts)
+
+    removing: list[HybridIndex] = []
+    chosen = [stages()[0], Dense(letters(slow), name="letters"), stages()[4]]
+    with HybridIndex.create(stages=chosen) as index:
+        index.add(PASSAGES)
+        removing.append(index)
+        found = index.search(QUERIES, 5)
+        assert seen(found) == seen(index.search(QUERIES, 5))
+        assert not any(hit.stage("vowels") for hits in found for hit in hits)
+
+
+def test_a_client_is_told_that_another_changed_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = connect(":memory:")
+    monkeypatch.setattr(client, "close", lambda: None)
+    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    chosen = stages("qdrant")[:3]
+    with HybridIndex.create(url=":memory:", stages=chosen) as one:
+        one.add(PASSAGES)
+        with HybridIndex.open(url=":memory:", stages=chosen[2:]) as other:
+            one.add_stage(Dense(letters(), name="letters"))
+            with pytest.raises(EncoderMismatchError, match="another client changed the stages"):
+                other.add([Passage("new", "by the other one")])
+        assert one.get(["new"]) == [None]
+        with HybridIndex.open(
+            url=":memory:", stages=[*chosen[2:], Dense(letters(), name="letters")]
+        ) as again:
+            assert seen(again.search(QUERIES)) == seen(one.search(QUERIES))
 
 
 def test_add_stage_checks_before_it_writes(tmp_path: Path) -> None:

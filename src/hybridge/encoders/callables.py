@@ -210,15 +210,19 @@ class CallableEncoder(SharedInCopies):
         return self._encode(self._encode_passages, check_texts(texts), progress=progress)
 
     def _encode(self, encode: Encode, texts: list[str], *, progress: bool = False) -> Vectors:
-        def encode_batch(batch: list[int]) -> Vectors:
-            chunk = [texts[index] for index in batch]
-            # A copy, for the function may change its argument.
-            return as_vectors(encode(list(chunk)), chunk, self.dimension)
-
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        batches = chunked(range(len(texts)), self._batch_size)
-        vectors = np.stack([*encode_batches(batches, encode_batch, progress=progress).values()])
+        if len(texts) <= self._batch_size and not progress:
+            # A copy, for the function may change its argument.
+            vectors = as_vectors(encode(list(texts)), texts, self.dimension)
+        else:
+
+            def encode_batch(batch: list[int]) -> Vectors:
+                chunk = [texts[index] for index in batch]
+                return as_vectors(encode(list(chunk)), chunk, self.dimension)
+
+            batches = chunked(range(len(texts)), self._batch_size)
+            vectors = np.stack([*encode_batches(batches, encode_batch, progress=progress).values()])
         return unit_length(vectors) if self._normalize else vectors
 
 

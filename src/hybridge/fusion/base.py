@@ -81,7 +81,10 @@ def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
         raise InvalidInputError(
             f"{len(given)} weights for {count} runs: give each run one weight, or None"
         )
-    numbers = [_weight(weight) for weight in given]
+    numbers = [
+        weight if type(weight) is float and 0 <= weight < inf else _weight(weight)
+        for weight in given
+    ]
     total = sum(numbers)
     if count and not 0 < total < inf:
         raise InvalidInputError(f"the weights {given} sum to {total}: at least one must be above 0")

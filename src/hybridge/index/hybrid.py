@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..arguments import check_count, check_ids, check_k, check_queries, check_share
+from ..arguments import check_count, check_ids, check_queries, check_share
 from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
@@ -609,12 +609,14 @@ class HybridIndex:
             "blend": blend,
             "bm25": bm25,
         }
-        chosen = as_filter(where)
+        chosen = None if where is None else as_filter(where)
         self._lock.check()
         asked = check_queries(queries)
         while True:
             options = self._options(k, **given)
-            known = self._stages.encoded_vectors(vectors, len(asked))
+            known: dict[str, Sequence[Any]] = {}
+            if vectors is not None:
+                known = self._stages.encoded_vectors(vectors, len(asked))
             try:
                 return self._answers(options, asked, known, chosen)
             except _StageRemovedError:
@@ -661,26 +663,26 @@ class HybridIndex:
         bm25: BM25Parameters | None = None,
     ) -> SearchOptions:
         """Return what a search with these options is to do."""
-        manifest, finding = self._storage.manifest, self._stages.finding
+        manifest, stages = self._storage.manifest, self._stages
         method = self._fusion if fusion is None else get_fusion(fusion)
+        weighed: Mapping[str, float] = manifest.weights
         if weights is not None:
-            weighed: Mapping[str, float] = check_stage_weights(weights, list(manifest.weights))
-        elif getattr(method, "weighted", True):
-            weighed = manifest.weights
-        else:
+            weighed = check_stage_weights(weights, list(manifest.weights))
+        elif not getattr(method, "weighted", True):
             weighed = dict.fromkeys(manifest.weights, 1.0)
-        taking_part = [stage for stage in finding if weighed[stage.name] > 0]
+        taking_part = [stage for stage in stages.finding if weighed[stage.name] > 0]
         if bm25 is not None:
             parameters = check_bm25(bm25)
             taking_part = [_reweighed(stage, parameters) for stage in taking_part]
-        blends = self._blends(blend)
+        blends = self._blends(blend) if stages.late or blend is not None else {}
+        k = check_count(k, "k")
         return SearchOptions(
-            k=check_k(k),
-            depth=max(k, check_count(manifest.depth if depth is None else depth, "depth")),
+            k=k,
+            depth=max(k, manifest.depth if depth is None else check_count(depth, "depth")),
             stages=taking_part,
             weights=[weighed[stage.name] for stage in taking_part],
             fusion=method,
-            late=[(stage, blends[stage.name]) for stage in self._stages.late if blends[stage.name]],
+            late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:

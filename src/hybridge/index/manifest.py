@@ -49,6 +49,21 @@ class Manifest:
         pending = [] if self.pending is None else [self.pending]
         return next(record for record in [*self.stages, *pending] if record.name == name)
 
+    def has_stages_of(self, other: Manifest) -> bool:
+        """Return whether two manifests are of one index with the same stages."""
+        own, others = (
+            [(each.name, each.kind, each.identity, each.config) for each in manifest.stages]
+            for manifest in (self, other)
+        )
+        return own == others and self._settled_store == other._settled_store
+
+    @property
+    def _settled_store(self) -> StoreOptions:
+        """The store's options without the vectors of a pending stage."""
+        pending = None if self.pending is None else self.pending.vector
+        kept = {name: kind for name, kind in self.store.vectors.items() if name != pending}
+        return replace(self.store, vectors=kept)
+
     def with_stage(self, record: StageRecord) -> Manifest:
         """Return this manifest with another record of a stage, or of the pending one."""
         if self.pending is not None and self.pending.name == record.name:

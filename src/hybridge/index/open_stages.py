@@ -19,7 +19,6 @@ from ..stages.late_interaction import LateInteraction, OpenLateInteraction
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage, VectorStage
-from ..vectors.store import VectorStore
 from .manifest import Manifest
 from .storage import Storage
 
@@ -38,14 +37,11 @@ class IndexStageStorage:
         self._storage = storage
         self.name = name
         self.vector = self._record.vector
+        self.store = storage.store
 
     @property
     def _record(self) -> StageRecord:
         return self._storage.manifest.stage(self.name)
-
-    @property
-    def store(self) -> VectorStore:
-        return self._storage.store
 
     @property
     def place(self) -> str:
@@ -70,6 +66,7 @@ class IndexStageStorage:
         return self._record.state
 
     def save_state(self, **state: JSON) -> None:
+        self._storage.reload_manifest()  # on a server others may have saved theirs
         record = replace(self._record, state={**self._record.state, **state})
         self._storage.save_manifest(self._storage.manifest.with_stage(record))
 
@@ -89,6 +86,14 @@ class OpenStages:
     Args:
         storage: of the index.
         definitions: what its manifest says its stages are.
+
+    Attributes:
+        definitions: by name.
+        opened: the same, open.
+        finding: those that find candidates.
+        late: those that score the candidates of the others.
+        joint: for a dense stage, the late-interaction stage that one pass of its model encodes for
+            too, and what does both.
     """
 
     def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
@@ -97,10 +102,12 @@ class OpenStages:
         self.opened = {
             stage.name: stage.open(IndexStageStorage(storage, stage.name)) for stage in definitions
         }
-        self._pair()
+        self._arrange()
 
-    def _pair(self) -> None:
-        """Find the stages that one pass of one model encodes for."""
+    def _arrange(self) -> None:
+        """Sort the stages by what they do, and pair those that one model encodes for together."""
+        self.finding = [self.opened[n] for n, stage in self.definitions.items() if stage.finds]
+        self.late = [one for one in self.opened.values() if isinstance(one, OpenLateInteraction)]
         self.joint: dict[str, tuple[str, JointEncoder]] = {}
         taken: set[str] = set()
         for late in self.definitions.values():
@@ -116,16 +123,6 @@ class OpenStages:
 
     def __iter__(self) -> Iterator[OpenStage]:
         return iter(self.opened.values())
-
-    @property
-    def finding(self) -> list[OpenStage]:
-        """The stages that find candidates."""
-        return [self.opened[name] for name, stage in self.definitions.items() if stage.finds]
-
-    @property
-    def late(self) -> list[OpenLateInteraction]:
-        """The stages that score the candidates of the others."""
-        return [stage for stage in self if isinstance(stage, OpenLateInteraction)]
 
     @property
     def with_vectors(self) -> list[VectorStage]:
@@ -150,13 +147,13 @@ class OpenStages:
         """Take in one more stage."""
         self.definitions = {**self.definitions, stage.name: stage}
         self.opened = {**self.opened, stage.name: opened}
-        self._pair()
+        self._arrange()
 
     def remove(self, name: str) -> None:
         """Forget a stage."""
         self.definitions = {key: each for key, each in self.definitions.items() if key != name}
         self.opened = {key: each for key, each in self.opened.items() if key != name}
-        self._pair()
+        self._arrange()
 
     def encoded_vectors(self, vectors: Any, count: int) -> dict[str, Sequence[Any]]:
         """Return vectors of `count` queries that the caller has, as the stages compare them.

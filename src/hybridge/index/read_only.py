@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class ReadOnlyFolder:
             if (changes, self._generation()) == (opened.changes, opened.generation):
                 return self.store
         copy = self._copied()
-        if _identity(copy.manifest) != _identity(self.manifest):
+        if not copy.manifest.has_stages_of(self.manifest):
             self._discard(copy)
             raise EncoderMismatchError(
                 f"the index {self._path} was made anew, or its stages were changed: close this one "
@@ -199,10 +199,3 @@ def _copy(source: Path, target: Path) -> None:
             _copy(entry, target / entry.name)
         else:
             shutil.copyfile(entry, target / entry.name)
-
-
-def _identity(manifest: Manifest) -> tuple[object, ...]:
-    stages = [(each.name, each.kind, each.identity, each.config) for each in manifest.stages]
-    pending = None if manifest.pending is None else manifest.pending.vector
-    vectors = {name: kind for name, kind in manifest.store.vectors.items() if name != pending}
-    return stages, replace(manifest.store, vectors=vectors)

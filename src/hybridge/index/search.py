@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ..filters import Filter
 from ..fusion import ConvexCombination, Fusion
-from ..observation import ENCODING, Report, observed, shifted
+from ..observation import ENCODING, observed, shifted
 from ..passages import Hit, Passage, StageScore
 from ..reranking import blend_stage
 from ..search import FUSION, completed, fused_run, sorted_passages, top_with_ties
@@ -34,7 +34,7 @@ __all__ = [
 
 # Candidates and their scores, in no order.
 Scores: TypeAlias = Mapping[int, float]
-Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
+_Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
 
@@ -110,7 +110,7 @@ class SearchRecord:
         """Each candidate's last score."""
         return self.rescored[-1].after if self.rescored else self.fused
 
-    def hits(self, get: Getter, k: int) -> list[list[Hit]]:
+    def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
 
         Args:
@@ -187,42 +187,42 @@ def run_search(
         store: what holds the passages.
         where: only passages that pass this filter.
     """
-
-    def emit(report: Report, stage: str, found: Sequence[Scores]) -> None:
-        if report.watched:
-            report.hits = _hits_of(stage, found, store, options.k)
-
+    k = options.k
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
         with observed(stage.name, queries) as report:
             searches.append(begin(stage))
             tops.append(searches[-1].top(options.depth, where))
-            emit(report, stage.name, tops[-1])
+            if report.watched:
+                report.hits = _hits_of(stage.name, tops[-1], store, k)
     with observed(FUSION, queries) as report:
         runs = completed(searches, tops) if options.fusion.completes else tops
         fused = [
             fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
         ]
-        emit(report, FUSION, fused)
+        if report.watched:
+            report.hits = _hits_of(FUSION, fused, store, k)
     rescored: list[Rescored] = []
     before = fused
     for late, blend in options.late:
         with observed(late.name, queries) as report:
             search: LateSearch = begin(late)
             scores = search.judged([list(run) for run in before])
-            emit(report, late.name, scores)
+            if report.watched:
+                report.hits = _hits_of(late.name, scores, store, k)
         with observed(blend_stage(late.name), queries) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
-            emit(report, blend_stage(late.name), after)
+            if report.watched:
+                report.hits = _hits_of(blend_stage(late.name), after, store, k)
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
     return SearchRecord(names, tops, runs, fused, rescored)
 
 
-def _passages(get: Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
+def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
     """The passages of all candidates of the runs, as far as they are there."""
     points = set[int]().union(*runs)
     return get(list(points)) if points else {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CorruptIndexError, IndexExistsError, ReadOnlyError
+from ..errors import CorruptIndexError, EncoderMismatchError, IndexExistsError, ReadOnlyError
 from ..passages import Passage
 from ..vectors import collection as server
 from ..vectors.client import ClientStore
@@ -137,7 +137,13 @@ class Served:
 
     def reload_manifest(self) -> bool:
         config = server.read_manifest(self._client, self._collection)
-        self.manifest = Manifest.from_config(config, self.place)
+        found = Manifest.from_config(config, self.place)
+        if not found.has_stages_of(self.manifest):
+            raise EncoderMismatchError(
+                f"another client changed the stages of {self.place}: close this index and open it "
+                "again"
+            )
+        self.manifest = found
         return True
 
     def current(self) -> VectorStore:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import compress
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
-from ..filters import as_filter
+from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
@@ -72,7 +73,7 @@ class StageRetriever:
         chosen = as_filter(where)
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
-            with self._lock.reading(chosen):
+            with self._reading(chosen):
                 return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
         self._lock.check()
@@ -80,6 +81,14 @@ class StageRetriever:
         return run_batched(
             asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
         )
+
+    @contextmanager
+    def _reading(self, where: Filter | None = None) -> Iterator[None]:
+        """Hold the index still, as long as it has this stage."""
+        with self._lock.reading(where):
+            if self._index._stages.opened.get(self.name) is not self._stage:
+                raise InvalidInputError(f"the stage {self.name!r} was removed from this index")
+            yield
 
     async def asearch(
         self,
@@ -95,7 +104,7 @@ class StageRetriever:
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids, None for an id that is not there."""
         points = [self._store.point(id_) for id_ in check_ids(ids)]
-        with self._lock.reading():
+        with self._reading():
             found = self._store.get(points)
         return [found.get(point) for point in points]
 
@@ -110,7 +119,7 @@ class StageRetriever:
         check_aligned(asked, wanted, "ids")
         points = {id_: self._store.point(id_) for some in wanted for id_ in some}
         encoded = self._stage.encode(asked) if asked else []
-        with self._lock.reading():
+        with self._reading():
             _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)
             scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
@@ -159,7 +168,7 @@ class DenseRetriever(StageRetriever):
         count = len(matrix) if matrix.ndim else 0
         encoded = self._stage.encoded(matrix, count)
         k, chosen = check_k(k), as_filter(where)
-        with self._lock.reading(chosen):
+        with self._reading(chosen):
             if not count:
                 return []
             return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
@@ -175,7 +184,7 @@ class DenseRetriever(StageRetriever):
         """
         wanted = check_ids(ids)
         points = {id_: self._store.point(id_) for id_ in wanted}
-        with self._lock.reading():
+        with self._reading():
             found = self._store.vectors(self._vector, list(points.values()))
         _check_there(points, found)
         rows = [found[points[id_]] for id_ in wanted]

@@ -40,20 +40,12 @@ class StageSearch(Protocol):
 class StageStorage(Protocol):
     """The place of an index, as one of its stages uses it."""
 
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        ...
-
-    @property
-    def vector(self) -> str:
-        """The name of the stage's vectors in the store."""
-        ...
-
-    @property
-    def store(self) -> VectorStore:
-        """The store of the passages."""
-        ...
+    name: str
+    """The stage's name."""
+    vector: str
+    """The name of the stage's vectors in the store."""
+    store: VectorStore
+    """The store of the passages."""
 
     @property
     def place(self) -> str:
@@ -249,6 +241,9 @@ class Stage(ABC):
     def settings(self) -> dict[str, JSON]:
         """What `HybridIndex.info` says of it, as JSON."""
         return dict(self.to_config())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r})"
 
     @abstractmethod
     def open(self, storage: StageStorage) -> OpenStage:

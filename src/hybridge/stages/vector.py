@@ -73,13 +73,15 @@ class OpenVectorStage(OpenStage):
     def __init__(self, storage: StageStorage, stage: VectorStage) -> None:
         super().__init__(storage)
         self.stage = stage
+        # By the store, for the stage itself may have to load its model to know it.
+        self._kind = storage.store.options.vectors[storage.vector]
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self.encoded(self.stage.encode_queries(queries), len(queries))
 
     def encoded(self, rows: Rows | ArrayLike, count: int) -> Sequence[Any]:
         """Return the rows of `count` queries, whatever made them, as this stage compares them."""
-        checked = check_rows(self.stage.vectors, rows, count)
+        checked = check_rows(self._kind, rows, count)
         if isinstance(checked, np.ndarray):
             return list(checked.tolist())
         return [row if isinstance(row, tuple) else row.tolist() for row in checked]
@@ -140,6 +142,8 @@ class VectorSearch:
         """Return the answers; the engine is not asked what nothing can answer."""
         asked = [i for i, query in enumerate(queries) if query.limit and not query.is_empty]
         answers: list[Ranking] = [{} for _ in queries]
+        if not asked:
+            return answers
         for i, answer in zip(asked, self._store.query([queries[i] for i in asked]), strict=True):
             answers[i] = answer
         return answers

@@ -272,7 +272,8 @@ class EdgeStore:
         self._frequencies[name] = frequencies
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
-        records = self._retrieve(points, with_payload=True)
+        with _READING:
+            records: list[Any] = self._shard.retrieve(list(points), True, False)
         return {record.id: passage_of(record.payload) for record in records}
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
@@ -354,7 +355,7 @@ class EdgeStore:
             with_payload=True,
             with_vector=False,
         )
-        with _engine("read passages"):
+        with _READING:
             records: list[Any] = self._shard.scroll(request)[0]
         return [passage_of(record.payload) for record in records]
 
@@ -363,11 +364,12 @@ class EdgeStore:
 
         if not queries:
             return []
-        checked = [self._first_passing(query) for query in queries]
-        if None not in checked:
-            return [answer for answer in checked if answer is not None]
+        if any(query.where is not None for query in queries):
+            checked = [self._first_passing(query) for query in queries]
+            if None not in checked:
+                return [answer for answer in checked if answer is not None]
         requests = [self._request(query) for query in queries]
-        with _engine("search"):
+        with _SEARCHING:
             if len(requests) == 1:
                 answers: list[Any] = [self._shard.query(requests[0])]
             else:
@@ -386,7 +388,7 @@ class EdgeStore:
         def best(count: int) -> Ranking:
             unfiltered = replace(query, where=None, limit=count)
             request = self._request(unfiltered, exact=True)
-            with _engine("search"):
+            with _SEARCHING:
                 answer: list[Any] = self._shard.query(request)
             return ranked(dict(map(_ID_AND_SCORE, answer)), unfiltered, self._ids)
 
@@ -487,7 +489,7 @@ class EdgeStore:
         with_payload: bool | list[str],
         with_vector: bool | list[str] = False,
     ) -> list[Any]:
-        with _engine("read passages"):
+        with _READING:
             return self._shard.retrieve(list(points), with_payload, with_vector)
 
     def _pages(
@@ -508,7 +510,7 @@ class EdgeStore:
                 with_payload=with_payload,
                 with_vector=with_vector,
             )
-            with _engine("read passages"):
+            with _READING:
                 records, offset = self._shard.scroll(request)
             yield records
             if offset is None:
@@ -525,7 +527,8 @@ class EdgeStore:
             nearest = edge.Query.Nearest(edge.SparseVector(*pairs), using=name)
         else:
             nearest = edge.Query.Nearest(vector, using=name)
-        chosen = self._filter(query.where, query.ids)
+        is_filtered = query.where is not None or query.ids is not None
+        chosen = self._filter(query.where, query.ids) if is_filtered else None
         return edge.QueryRequest(
             limit=query.limit,
             query=nearest,
@@ -549,7 +552,7 @@ class EdgeStore:
 
         if query.where is None or index_fields(query.where, self._indexes):
             return False
-        with _engine("search"):
+        with _SEARCHING:
             matches = self._shard.count(edge.CountRequest(exact=False, filter=chosen))
             return matches > max(_COMPARED, _COMPARED_SHARE * self._shard.info().points_count)
 
@@ -649,6 +652,10 @@ class _engine:  # noqa: N801 - a context manager, and a class because a search e
                 f"cannot {self._action}: the index was closed; open it again"
             ) from error
         raise StoreError(f"Qdrant Edge could not {self._action}: {error}") from error
+
+
+# Those that a search enters are made once.
+_SEARCHING, _READING = _engine("search"), _engine("read passages")
 
 
 @contextmanager
