@@ -215,7 +215,7 @@ from hybridge.index.folder import Folder
 from hybridge.vectors.edge import EdgeStore
 
 path, method, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
-owner = {"set_vectors": EdgeStore, "remember": Folder}[method]
+owner = {"set_vectors": EdgeStore, "save_manifest": Folder}[method]
 original = getattr(owner, method)
 
 def killing(*args, **options):
@@ -233,7 +233,7 @@ with HybridIndex.open(path, encoder=encoder) as index:
 
 
 @pytest.mark.parametrize(
-    ("method", "calls"), [("remember", 0), ("set_vectors", 0), ("set_vectors", 1), ("remember", 1)]
+    ("method", "calls"), [("save_manifest", 0), ("set_vectors", 0), ("set_vectors", 1), ("save_manifest", 1)]
 )
 def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int) -> None:
     encoder = CallableEncoder(lambda texts: [[1.0, 2.0]] * len(texts), dimension=2, identity="two")

@@ -116,7 +116,7 @@ def test_what_is_chosen_is_worth_what_it_is_said_to_be_worth(
         assert result.mean(result.retrievers[0], tuning.measure) == pytest.approx(best)
         assert "weights" in str(tuning)
         titles = [axes.get_title(loc="left") for axes in tuning_curve(tuning).figure.axes]
-        assert "weights: german's share" in titles
+        assert "weight of german" in titles
 
 
 def test_three_members_have_shares_of_their_own(

@@ -19,6 +19,7 @@ from ..stages.late_interaction import LateInteraction, OpenLateInteraction
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage, VectorStage
+from ..vectors.options import VectorKind
 from .manifest import Manifest
 from .storage import Storage
 
@@ -128,6 +129,11 @@ class OpenStages:
     def with_vectors(self) -> list[VectorStage]:
         """The definitions of those whose vectors are encoded before they are written."""
         return [stage for stage in self.definitions.values() if isinstance(stage, VectorStage)]
+
+    def kind(self, name: str) -> VectorKind:
+        """Return the kind of vectors that the store keeps for a stage, without loading a model."""
+        manifest = self._storage.manifest
+        return manifest.store.vectors[manifest.stage(name).vector]
 
     def first(self, kind: type[K]) -> K:
         """Return the first stage of a kind.

@@ -154,7 +154,7 @@ class _Filling:
         """Encode and write page by page, with room for other writes in between."""
         assert isinstance(self._stage, VectorStage)
         for page in self._pages(progress):
-            rows = encode_now(self._stage, page)
+            rows = encode_now(self._stage, self._stage.vectors, page)
             with self._lock.turn():
                 self._write(page, rows)
 
@@ -163,7 +163,7 @@ class _Filling:
         stage, storage = self._stage, self._storage
         if isinstance(stage, VectorStage):
             for page in self._pages(progress=False):
-                self._write(page, encode_now(stage, page))
+                self._write(page, encode_now(stage, stage.vectors, page))
             return stage.open(self._stage_storage)
         opened = stage.open(self._stage_storage)
         everything = (passage for page in storage.store.pages() for passage in page)

@@ -149,6 +149,7 @@ class VectorSource:
     Args:
         name: of the vectors in the store.
         stage: what encodes.
+        kind: of the vectors. The manifest knows it; the stage may have to load its model for it.
         given: what was given, a row a passage; None to encode.
         truncation: counts the passages that are longer than the encoder reads.
 
@@ -158,6 +159,7 @@ class VectorSource:
 
     name: str
     stage: VectorStage
+    kind: VectorKind
     given: Any = None
     truncation: TruncationCount = field(init=False)
 
@@ -169,7 +171,7 @@ class VectorSource:
 
     def check(self, rows: Any, count: int) -> Rows:
         """Return rows as the store takes them."""
-        return check_rows(self.stage.vectors, rows, count)
+        return check_rows(self.kind, rows, count)
 
     def rows(self, chunk: Sequence[Passage], start: int) -> Rows:
         """Return the rows of a part of the passages, the first of which is number `start`.
@@ -221,7 +223,7 @@ def fill_buffer(
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
     """
-    buffer = WriteBuffer({source.name: source.stage.vectors for source in sources})
+    buffer = WriteBuffer({source.name: source.kind for source in sources})
     try:
         size = _CHUNK if batch_size is None else min(batch_size, _CHUNK)
         checked = _counted(passages, progress)

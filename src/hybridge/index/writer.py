@@ -14,6 +14,7 @@ from ..filters import as_filter
 from ..passages import Passage, unique_passages
 from ..protocols import Where
 from ..stages.vector import VectorStage, check_rows
+from ..vectors.options import VectorKind
 from ..vectors.store import Rows
 from .lock import IndexLock
 from .open_stages import OpenStages
@@ -61,7 +62,7 @@ class IndexWriter:
                 )
             given[late[0].name] = token_vectors
         sources = [
-            VectorSource(stage.name, stage, given.get(stage.name))
+            VectorSource(stage.name, stage, self._stages.kind(stage.name), given.get(stage.name))
             for stage in self._stages.with_vectors
         ]
         size = None if batch_size is None else check_count(batch_size, "batch_size")
@@ -111,7 +112,7 @@ class IndexWriter:
         return {
             stage.name: batch.rows[stage.name]
             if stage.name in batch.rows
-            else encode_now(stage, batch.passages)
+            else encode_now(stage, self._stages.kind(stage.name), batch.passages)
             for stage in self._stages.with_vectors
         }
 
@@ -219,7 +220,7 @@ class IndexWriter:
                 step = next(steps, end)
 
 
-def encode_now(stage: VectorStage, passages: Sequence[Passage]) -> Rows:
+def encode_now(stage: VectorStage, kind: VectorKind, passages: Sequence[Passage]) -> Rows:
     """Return the rows of passages, encoded while others wait."""
     texts = [passage.text for passage in passages]
-    return check_rows(stage.vectors, stage.encode_passages(texts), len(texts))
+    return check_rows(kind, stage.encode_passages(texts), len(texts))
