@@ -34,10 +34,12 @@ class Frequencies:
         self.points = 0
         self.terms = 0.0
         self._counts: Counter[int] = Counter()
+        self._idfs: dict[int, float] = {}  # of the numbers of queries, until the next write
 
     def add(self, vectors: Iterable[SparseVector]) -> None:
         """Count vectors that were stored."""
         stored = list(vectors)
+        self._idfs.clear()
         self.points += len(stored)
         self.terms += sum(map(length_of, stored))
         self._counts.update(chain.from_iterable(indices for indices, _ in stored))
@@ -45,6 +47,7 @@ class Frequencies:
     def remove(self, vectors: Iterable[SparseVector]) -> None:
         """Count vectors no longer that were stored."""
         removed = list(vectors)
+        self._idfs.clear()
         self.points -= len(removed)
         self.terms -= sum(map(length_of, removed))
         counts = Counter(chain.from_iterable(indices for indices, _ in removed))
@@ -65,11 +68,17 @@ class Frequencies:
         have the number.
         """
         indices, values = query
-        counts, points = self._counts, self.points
+        idfs = self._idfs
         return indices, [
-            value * log(1 + (points - counts[number] + 0.5) / (counts[number] + 0.5))
+            value * (idfs[number] if number in idfs else self._idf(number))
             for number, value in zip(indices, values, strict=True)
         ]
+
+    def _idf(self, number: int) -> float:
+        count = self._counts[number]
+        idf = log(1 + (self.points - count + 0.5) / (count + 0.5))
+        self._idfs[number] = idf
+        return idf
 
     def save(self, path: Path) -> None:
         """Write the counts into a file.
