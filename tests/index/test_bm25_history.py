@@ -233,7 +233,8 @@ with HybridIndex.open(path, encoder=encoder) as index:
 
 
 @pytest.mark.parametrize(
-    ("method", "calls"), [("save_manifest", 0), ("set_vectors", 0), ("set_vectors", 1), ("save_manifest", 1)]
+    ("method", "calls"),
+    [("save_manifest", 0), ("set_vectors", 0), ("set_vectors", 1), ("save_manifest", 1)],
 )
 def test_a_kill_leaves_no_mixed_weights(tmp_path: Path, method: str, calls: int) -> None:
     encoder = CallableEncoder(lambda texts: [[1.0, 2.0]] * len(texts), dimension=2, identity="two")

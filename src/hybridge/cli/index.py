@@ -85,8 +85,8 @@ def index(
             )
         if late_interaction and opened.late_interaction is None:
             raise InvalidInputError(
-                f"{place} was made without --late-interaction: leave the option out, or make a new "
-                "index"
+                f"{place} was made without --late-interaction: leave the option out, or make a "
+                "new index"
             )
         skipped = _Skipped(place.directory)
         tracking = Tracking(paths)
