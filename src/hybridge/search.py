@@ -1,6 +1,6 @@
-"""The steps that every fused search shares, whatever stands for a passage in it.
+"""The steps that all fused searches share.
 
-An index knows its passages by integer points, a `FusedRetriever` by their ids. Either way
+In an index, integer points stand for passages; in a `FusedRetriever`, their ids. Either way
 candidates are gathered, completed, fused, and cut to the best `k`.
 """
 
@@ -92,8 +92,8 @@ def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
     """
     if len(run) <= k:
         return run
-    least = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= least}
+    minimum = sorted(run.values(), reverse=True)[k - 1]
+    return {point: score for point, score in run.items() if score >= minimum}
 
 
 def sorted_passages(

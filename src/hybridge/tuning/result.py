@@ -188,7 +188,7 @@ def _findings(tuning: Tuning) -> list[str]:
     low, high = tuning.interval
     lines = [
         f"Chosen − default: {tuning.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
-        f"p = {tuning.p:.4f}; each of {tuning.folds} folds scored by a choice on the others, "
+        f"p = {tuning.p:.4f}; each of {tuning.folds} folds judged by a choice on the others, "
         f"{len(tuning.trials)} settings tried.",
         tuning.verdict,
     ]
