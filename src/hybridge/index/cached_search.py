@@ -159,6 +159,6 @@ class _CachedStage:
 class _CachedLateStage(_CachedStage):
     """A late-interaction stage's search, whose rankings and scores are computed once."""
 
-    def judged(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+    def rescored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         scored = self._known(points, lambda positions, new: self.begin(positions).scored(new))
         return with_blanks(points, scored)

@@ -199,7 +199,7 @@ def run_search(
     for late, blend in options.late:
         with observed(late.name, queries) as report:
             search: LateSearch = begin(late)
-            scores = search.judged([list(run) for run in before])
+            scores = search.rescored([list(run) for run in before])
             if report.watched:
                 report.hits = _hits_of(late.name, scores, store, k)
         with observed(blend_stage(late.name), queries) as report:

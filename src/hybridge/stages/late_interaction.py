@@ -184,7 +184,7 @@ class OpenLateInteraction(OpenVectorStage):
 class LateSearch(VectorSearch):
     """A search by token vectors; a blank passage has none."""
 
-    def judged(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+    def rescored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Return each query's scores of points; a blank passage gets the lowest of its list."""
         return with_blanks(points, self.scored(points))
 
