@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
+from ..vectors.attached import AttachedStore, DenseVector, dense_vector
 from ..vectors.collection import connect
-from ..vectors.foreign import DenseVector, ForeignStore, dense_vector
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
@@ -114,7 +114,7 @@ class Attached:
     address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
-        self.store: VectorStore = ForeignStore(
+        self.store: VectorStore = AttachedStore(
             target.client, target.collection, manifest.store, target.layout
         )
         self.manifest = manifest

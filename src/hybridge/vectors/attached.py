@@ -17,10 +17,10 @@ from .store import VectorQuery
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-__all__ = ["DenseVector", "ForeignStore", "dense_vector"]
+__all__ = ["AttachedStore", "DenseVector", "dense_vector"]
 
 
-class ForeignStore(ClientStore):
+class AttachedStore(ClientStore):
     """A `VectorStore` in another program's collection; arguments as for `ClientStore`.
 
     A search uses the collection's graph and copies of vectors, with Qdrant's default settings. With
