@@ -499,7 +499,7 @@ def test_an_answer_that_is_not_one_list_a_query_is_refused() -> None:
         (
             {"a": Table({}), "b": Table({})},
             {"fusion": "rrf", "weights": {"a": 1, "b": 2}},
-            "knows no weights",
+            "has no weights",
         ),
     ],
 )

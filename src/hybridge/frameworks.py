@@ -115,7 +115,7 @@ class SearchConfig:
     async def asearch(
         self, queries: Sequence[str], k: int | None = None, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """`search` that does not block the event loop."""
+        """Return what `search` returns, without blocking the event loop."""
         lists = await self.retriever.asearch(
             queries,
             self.k if k is None else k,

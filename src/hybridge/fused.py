@@ -137,7 +137,7 @@ class FusedRetriever:
         fusion: str | Fusion | None = None,
         depth: int | Mapping[str, int] | None = None,
     ) -> list[list[Hit]]:
-        """`search` that does not block the event loop: the members' own async forms at once."""
+        """Return what `search` returns, from the members' async forms, all at once."""
         plan = self._plan(queries, k, where, weights=weights, fusion=fusion, depth=depth)
         found: list[list[Hit]] = []
         if plan.queries:
@@ -183,7 +183,7 @@ class FusedRetriever:
         fusion: str | Fusion | None = None,
         depth: int | Mapping[str, int] | None = None,
     ) -> FusedPlan:
-        """Return what a search is to do, its arguments checked and its defaults filled in."""
+        """Return the plan of a search: its arguments checked, and its defaults filled in."""
         method = self.fusion if fusion is None else get_fusion(fusion)
         if weights is not None:
             weighed = self._check_weights(weights)
@@ -192,8 +192,8 @@ class FusedRetriever:
         else:
             weighed = dict.fromkeys(self.weights, 1.0)
         as_filter(where)
-        asked = check_queries(queries)
-        positions = [at for at, query in enumerate(asked) if query.strip()]
+        checked = check_queries(queries)
+        positions = [i for i, query in enumerate(checked) if query.strip()]
         check_k(k)
         depths = self._depths(self.depth if depth is None else depth)
         members = [
@@ -202,7 +202,7 @@ class FusedRetriever:
             if weighed[name] > 0
         ]
         shares = [weighed[member.name] for member in members]
-        return FusedPlan(asked, positions, k, where, members, shares, method)
+        return FusedPlan(checked, positions, k, where, members, shares, method)
 
     def _check_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         self._check_names(weights, "weights", 1)
@@ -225,12 +225,12 @@ class FusedRetriever:
 
 @dataclass(frozen=True)
 class FusedSearch:
-    """All that a search looked at, one entry a query in each list.
+    """The lists and scores of a fused search, one entry a query in each list.
 
     Args:
         names: of the members that took part.
-        lists: what each member found, with its name in the traces.
-        runs: each member's scores as they were fused, completed where the fusion asks.
+        lists: the hits of each member, with its name in the traces.
+        runs: each member's scores as they were fused, completed if the fusion completes.
         fused: each candidate's fused score.
     """
 
@@ -249,19 +249,19 @@ class FusedSearch:
 
 @dataclass(frozen=True)
 class FusedPlan:
-    """A search that is ready to run.
+    """The checked arguments of a fused search.
 
     Args:
-        asked: all queries.
+        all_queries: blank ones included.
         positions: of those that are not blank.
         k: how many passages a query gets at most.
         where: a filter.
-        members: those that take part.
+        members: those of a weight above 0.
         weights: one a member.
-        fusion: what makes one score of theirs.
+        fusion: of their scores.
     """
 
-    asked: Sequence[str]
+    all_queries: Sequence[str]
     positions: Sequence[int]
     k: int
     where: Where | None
@@ -272,7 +272,7 @@ class FusedPlan:
     @property
     def queries(self) -> list[str]:
         """Those that are not blank."""
-        return [self.asked[at] for at in self.positions]
+        return [self.all_queries[i] for i in self.positions]
 
     @contextmanager
     def observed(self) -> Iterator[None]:
@@ -297,15 +297,15 @@ class FusedPlan:
 
     def with_blanks(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
         """Return one list for each query, those that are blank too."""
-        lists: list[list[Hit]] = [[] for _ in self.asked]
-        for at, hits in zip(self.positions, found, strict=True):
-            lists[at] = hits
+        lists: list[list[Hit]] = [[] for _ in self.all_queries]
+        for i, hits in zip(self.positions, found, strict=True):
+            lists[i] = hits
         return lists
 
 
 @dataclass(frozen=True)
 class FusedMember:
-    """A retriever under its name, asked for `depth` passages a query."""
+    """A retriever under its name, searched for `depth` passages a query."""
 
     name: str
     retriever: Retriever
@@ -348,7 +348,7 @@ class FusedMember:
         for rank, hit in enumerate(unique.values(), start=1):
             own, inner = StageScore(self.name, rank, hit.score), hit.trace
             if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
-                inner = inner[:-1]  # what made this list is what now has the member's name
+                inner = inner[:-1]  # the member's own last stage
             within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
             yield replace(hit, trace=(*within, own))
 
@@ -382,18 +382,18 @@ def _known_scores(
 ) -> list[dict[str, float]]:
     """Return each query's scores of those ids that the scorer has passages of."""
     scores: list[dict[str, float]] = [{} for _ in queries]
-    asked = [at for at, some in enumerate(ids) if some]
-    if not asked:
+    indices = [i for i, some in enumerate(ids) if some]
+    if not indices:
         return scores
     try:
-        found = scorer.score([queries[at] for at in asked], [ids[at] for at in asked])
+        found = scorer.score([queries[i] for i in indices], [ids[i] for i in indices])
     except InvalidInputError:  # an unknown id: the scorer holds other passages
         held = _held(scorer, ids)
         if held == ids:
             raise
         return _known_scores(scorer, queries, held)
-    for at, some in zip(asked, found, strict=True):
-        scores[at] = dict(zip(ids[at], some, strict=True))
+    for i, some in zip(indices, found, strict=True):
+        scores[i] = dict(zip(ids[i], some, strict=True))
     return scores
 
 
@@ -430,7 +430,7 @@ def _fused_hits(run: Mapping[str, float], found: Sequence[Sequence[Hit]], k: int
 
 
 def _at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Return what the calls return: the first is made here, each other in a thread of its own."""
+    """Return what the calls return: the first is made here, each other in a separate thread."""
     first, *others = calls
     if not others:
         return [first()]

@@ -119,7 +119,7 @@ class Pipeline:
         return f"Pipeline({' → '.join(stages)})"
 
     def first(self, k: int) -> int:
-        """Return how many candidates the retriever is asked for."""
+        """Return the number of candidates from the retriever."""
         check_count(k, "k")
         return max(k, self.depths[0]) if self.depths else k
 

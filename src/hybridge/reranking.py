@@ -219,8 +219,8 @@ def blended(
         return []
     before = {hit.passage.id: hit.score for hit in candidates}
     after = {hit.passage.id: hit.score for hit in reranked}
-    kept = {id_: before[id_] for id_ in after}
-    scores = _BLENDING.fuse([after, kept], [blend, 1 - blend])
+    previous = {id_: before[id_] for id_ in after}
+    scores = _BLENDING.fuse([after, previous], [blend, 1 - blend])
     name = reranked[0].trace[-1].stage if reranked[0].trace else "reranker"
     return reordered(blend_stage(name), reranked, [scores[h.passage.id] for h in reranked], k)
 

@@ -1,6 +1,6 @@
-"""The steps that every fused search shares, whatever stands for a passage in it.
+"""The steps that all fused searches share.
 
-An index knows its passages by integer points, a `FusedRetriever` by their ids. Either way
+In an index, integer points stand for passages; in a `FusedRetriever`, their ids. Either way
 candidates are gathered, completed, fused, and cut to the best `k`.
 """
 
@@ -40,23 +40,23 @@ def completed(
 
     Args:
         searches: one a stage.
-        runs: what each stage found: one run a query.
-        each: how the stages are asked: as by `map`, one after another.
+        runs: of each stage, one run a query.
+        each: runs the stages: as `map`, one after another.
     """
     unions = [set[K]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
     missing = [
         [union.difference(run) for union, run in zip(unions, stage_runs, strict=True)]
         for stage_runs in runs
     ]
-    asked = [i for i, points in enumerate(missing) if any(points)]
-    if not asked:
+    incomplete = [i for i, points in enumerate(missing) if any(points)]
+    if not incomplete:
         return [list(stage_runs) for stage_runs in runs]
     scored = each(
         lambda search, points: search.exact(points),
-        [searches[i] for i in asked],
-        [missing[i] for i in asked],
+        [searches[i] for i in incomplete],
+        [missing[i] for i in incomplete],
     )
-    found = dict(zip(asked, scored, strict=True))
+    found = dict(zip(incomplete, scored, strict=True))
     return [
         [run | more for run, more in zip(stage_runs, found[i], strict=True)]
         if i in found
@@ -68,10 +68,10 @@ def completed(
 def fused_run(
     fusion: Fusion, runs: Sequence[Mapping[K, float]], weights: Sequence[float]
 ) -> dict[K, float]:
-    """Return one query's runs as a fusion makes one of them.
+    """Fuse one query's runs.
 
     Raises:
-        InvalidInputError: a fusion of the user's gave a score that is not finite.
+        InvalidInputError: a user's fusion returned a score that is not finite.
     """
     # Copies, for it to do with as it likes: what was found stays as it is.
     fused = fusion.fuse([dict(run) for run in runs], weights)
@@ -92,8 +92,8 @@ def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
     """
     if len(run) <= k:
         return run
-    least = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= least}
+    minimum = sorted(run.values(), reverse=True)[k - 1]
+    return {point: score for point, score in run.items() if score >= minimum}
 
 
 def sorted_passages(

@@ -19,7 +19,7 @@ from hybridge.explanation import (
     explain_search,
 )
 from hybridge.explanation.layout import strongest
-from hybridge.explanation.shown import report
+from hybridge.explanation.renderable import report
 from hybridge.report import to_page
 from hybridge.testing import PASSAGES, QUERIES
 

@@ -252,7 +252,7 @@ def test_an_interrupted_stage_changes_nothing_and_goes_on_where_it_stopped(
             index.add_stage(Dense(letters(failing), name="letters"))
         assert seen(index.search(QUERIES, 5)) == seen(before)
         assert index.info()["pending"] == "letters"
-        with pytest.raises(InvalidInputError, match="'letters' was not added to the end"):
+        with pytest.raises(InvalidInputError, match="adding the stage 'letters' was interrupted"):
             index.add_stage(LearnedSparse(vowels(), name="vowels"))
         index.add([Passage("late", "a late passage about dogs")])  # without the pending stage
     with HybridIndex.open(folder, **opening) as index:

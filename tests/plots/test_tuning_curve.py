@@ -16,7 +16,7 @@ from hybridge.errors import InvalidInputError
 from hybridge.fusion import FUSIONS, ConvexCombination
 from hybridge.plots import Picture, tuning_curve
 from hybridge.tuning import Setting, Trial, Tuning
-from hybridge.tuning.subject import Subject
+from hybridge.tuning.target import Target
 
 Named = Callable[[Figure, str], list[Artist]]
 
@@ -47,7 +47,7 @@ def tuning() -> Iterator[Tuning]:
             default_held_out={"a": 0.8, "b": 0.64},
             interval=(-0.01, 0.03),
             p=0.4,
-            subject=Subject.of(index),
+            target=Target.of(index),
         )
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from hybridge.fusion import ConvexCombination
 from hybridge.tuning import Setting, Space
-from hybridge.tuning.bench import Bench, Values
 from hybridge.tuning.choosing import choose, divided, held_out
+from hybridge.tuning.trial_cache import TrialCache, Values
 
 HALVES = {"bm25": 0.5, "dense": 0.5}
 START = Setting(ConvexCombination(), HALVES, 100, 0.2, 1.2, 0.75)
@@ -86,7 +86,7 @@ class _Lucky:
 
     def __init__(self, queries: int, wins: dict[float, list[int]]) -> None:
         self.queries = {str(number): "?" for number in range(queries)}
-        self.subject = type("Subject", (), {"default": START})
+        self.target = type("Target", (), {"default": START})
         self.tried: dict[Setting, Values] = {}
         self._wins = wins
 
@@ -101,7 +101,7 @@ def test_a_query_is_never_judged_by_a_choice_that_saw_it() -> None:
     # Each weight is right for one query alone: without it, another one is chosen.
     lucky = _Lucky(2, {0.2: [0], 0.8: [1]})
     space = Space(fusion=[], weights=[0.2, 0.8], depth=[], blend=[], k1=[], b=[])
-    chosen, tried, values = held_out(cast("Bench", lucky), space, 2, 0, progress=False)
+    chosen, tried, values = held_out(cast("TrialCache", lucky), space, 2, 0, progress=False)
     assert chosen.value("weights") == 0.2
     assert values.tolist() == [0.0, 0.0]
     assert {setting.value("weights") for setting in tried} == {0.2, 0.5, 0.8}

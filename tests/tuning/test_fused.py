@@ -15,11 +15,11 @@ from hybridge.fusion import FUSIONS, RRF, ConvexCombination
 from hybridge.plots import tuning_curve
 from hybridge.protocols import Where
 from hybridge.tuning import Setting, Space
-from hybridge.tuning.fused_evidence import FusedEvidence
-from hybridge.tuning.subject import Subject
+from hybridge.tuning.cached_fused_search import CachedFusedSearch
+from hybridge.tuning.target import Target
 
 from .conftest import Make
-from .test_remembering import Longest
+from .test_cached_reranker import Longest
 
 SPACE = Space(fusion=["convex", "rrf"], weights=[0, 0.3, 1], depth=[20, 50])
 
@@ -64,13 +64,13 @@ def test_the_evidence_is_what_a_search_finds(
     fused: FusedRetriever, judged: tuple[Collection, Collection], fusion: str, depth: int
 ) -> None:
     queries = [" ", *judged[0].queries.values()]
-    evidence = FusedEvidence(fused, queries)
+    cached = CachedFusedSearch(fused, queries)
     for share in (0.2, 1.0, 0.2):
         options: dict[str, Any] = {"fusion": fusion, "depth": depth}
         if fusion != "rrf":
             options["weights"] = {"dense": 1 - share, "german": share}
-        assert evidence.search(8, **options) == fused.search(queries, 8, **options)
-    assert FusedEvidence(fused, [" "]).search(8) == [[]]
+        assert cached.search(8, **options) == fused.search(queries, 8, **options)
+    assert CachedFusedSearch(fused, [" "]).search(8) == [[]]
 
 
 def test_a_member_is_asked_once_a_depth_and_for_each_score_once(
@@ -148,9 +148,9 @@ def test_the_usual_shares_of_three_are_fifths() -> None:
 
 
 def test_its_parts_and_what_it_has_not(fused: FusedRetriever) -> None:
-    subject = Subject.of(fused.tuned(fusion="rrf"))
-    assert subject.default == Setting(RRF(), {"dense": 0.5, "german": 0.5}, 30)
-    assert subject.possible == []
+    target = Target.of(fused.tuned(fusion="rrf"))
+    assert target.default == Setting(RRF(), {"dense": 0.5, "german": 0.5}, 30)
+    assert target.possible == []
     with pytest.raises(InvalidInputError, match="k1 cannot be tuned here: the members of a Fused"):
         tune(
             fused,
@@ -160,4 +160,4 @@ def test_its_parts_and_what_it_has_not(fused: FusedRetriever) -> None:
             folds=2,
         )
     with pytest.raises(InvalidInputError, match="one depth for all members"):
-        Subject.of(fused.tuned(depth={"dense": 5, "german": 9}))
+        Target.of(fused.tuned(depth={"dense": 5, "german": 9}))

@@ -19,7 +19,7 @@ from hybridge.lexical import BM25Parameters
 from hybridge.tuning import Setting, Space, Tuning, tune
 
 from .conftest import Make
-from .test_remembering import Longest
+from .test_cached_reranker import Longest
 
 Judged = tuple[Collection, Collection]
 
@@ -47,7 +47,7 @@ def mean(retriever: Any, collection: Collection, measure: str = "nDCG@10", k: in
 
 def test_scores_are_those_of_the_retrievers(tuning: Tuning, judged: Judged) -> None:
     train, test = judged
-    index = tuning.subject.index
+    index = tuning.target.index
     assert tuning.default_score == mean(index, train)
     assert tuning.default_test_score == mean(index, test)
     assert tuning.test_score == mean(tuning.apply(), test)
@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_retrievers(tuning: Tuning, judged: Judged) -> N
     assert scores[tuning.chosen] == pytest.approx(mean(tuning.apply(), train), abs=1e-12)
     assert scores[tuning.chosen] == max(scores.values())
     for trial in tuning.trials[::9]:
-        tuned = index.tuned(**tuning.subject.options(trial.setting))
+        tuned = index.tuned(**tuning.target.options(trial.setting))
         assert trial.score == pytest.approx(mean(tuned, train), abs=1e-12)
 
 
@@ -195,7 +195,7 @@ def test_a_measure_without_a_cutoff_sees_a_hundred(make: Make, judged: Judged) -
     assert tuning.k == 100
     assert {trial.setting.depth for trial in tuning.trials} == {100}
     assert tuning.default_score == pytest.approx(
-        mean(tuning.subject.built(tuning.default), train, "AP", 100), abs=1e-12
+        mean(tuning.target.build(tuning.default), train, "AP", 100), abs=1e-12
     )
 
 

@@ -37,7 +37,7 @@ def made(**changes: Any) -> Tuning:
         "default_held_out": {"q1": 0.5, "q2": 0.5},
         "interval": (0.0, 0.5),
         "p": 0.01,
-        "subject": cast("Any", None),
+        "target": cast("Any", None),
     }
     return Tuning(**{**values, **changes})
 

@@ -118,7 +118,7 @@ def test_a_broad_filter_reads_no_payload_but_those_of_candidates(
 ) -> None:
     with _filled(options) as index:
         monkeypatch.setattr("hybridge.vectors.edge._INDEXED_AT_ONCE", 100)
-        monkeypatch.setattr(EdgeStore, "_remembered", None)
+        monkeypatch.setattr(EdgeStore, "_cached_matches", None)
         answers = _all_answers(index, {"kind": {"$ne": "gull"}})
         assert all(len(hits) == 7 for lists in answers for hits in lists)
         with pytest.raises(TypeError):  # a narrow one does read them

@@ -25,9 +25,9 @@ from hybridge.vectors import (
     SparseVectors,
     StoreOptions,
 )
+from hybridge.vectors.attached import AttachedStore
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
-from hybridge.vectors.foreign import ForeignStore
 from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.payload import passage_of, payload_of
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
@@ -268,7 +268,7 @@ class Collection:
         params = models.VectorParams(size=1, distance=models.Distance.DOT)
         self.client.create_collection("c", vectors_config=params)
         options = StoreOptions({"": DenseVectors(1, "dot")})
-        self.store = ForeignStore(self.client, "c", options, layout)
+        self.store = AttachedStore(self.client, "c", options, layout)
 
     def fill(self, metadata: list[dict[str, Any]]) -> list[Passage]:
         self.client.delete("c", models.Filter())

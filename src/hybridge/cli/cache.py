@@ -19,7 +19,7 @@ __all__ = ["cached_vectors"]
 def cached_vectors(
     encoder: Encoder, passages: Sequence[Passage], folder: Path | None, *, progress: bool = False
 ) -> Vectors:
-    """One row a passage: from the folder, or encoded now and kept there.
+    """Return one row a passage, from the cache folder or encoded now and stored there.
 
     The file's name is a digest of the encoder's identity and of every id and text, so whatever
     changes, nothing stale is read.

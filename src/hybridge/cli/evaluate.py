@@ -133,11 +133,11 @@ def _reranked(
     *_, first = rows.values()
     last = first
     for name in reranking.names:
-        kept = index.late_interaction if index is not None and name == COLBERT else None
-        if index is not None and kept is not None and last is first:
+        own = index.late_interaction if index is not None and name == COLBERT else None
+        if index is not None and own is not None and last is first:
             last = index.tuned(**reranking.settings)
         else:
-            last = Pipeline(last, kept or reranking.reranker(name), **reranking.settings)
+            last = Pipeline(last, own or reranking.reranker(name), **reranking.settings)
         rows[_ROWS[name]] = last
     return rows
 

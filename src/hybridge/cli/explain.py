@@ -71,7 +71,7 @@ def explain(
     if plot is not None:
         _picture(picture or _usual(passage, one), search, one).save(plot)
     if html is not None:
-        from ..explanation.shown import report
+        from ..explanation.renderable import report
         from ..report import to_page
 
         html.write_text(to_page(report(shown), query), "utf-8")

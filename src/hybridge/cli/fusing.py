@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from .options import Place, parse_json
+from .options import Location, parse_json
 from .reranking import Reranking
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Others:
 
 
 @dataclass
-class Question(Others, Place):
+class Question(Others, Location):
     """A question, and the indexes to search for it."""
 
     directory: Annotated[str | None, click.argument("directory", required=False, metavar="DIR")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Making, Place, takes
+from .options import Location, Making, takes
 
 if TYPE_CHECKING:
     from ..index import HybridIndex
@@ -26,7 +26,7 @@ _SHOWN = 10  # skipped files named for each reason
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "directory", metavar="DIR", help="Folder of the index.")
-@takes("place", Place)
+@takes("location", Location)
 @takes("making", Making)
 @click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
@@ -34,7 +34,7 @@ _SHOWN = 10  # skipped files named for each reason
 @click.option("--strict", is_flag=True, help="Index nothing if a file would be skipped.")
 def index(
     paths: tuple[Path, ...],
-    place: Place,
+    location: Location,
     making: Making,
     late_interaction: bool,
     size: int | None,
@@ -54,12 +54,12 @@ def index(
     from .output import console
     from .tracking import Tracking
 
-    place.check()
+    location.check()
     screen = console()  # at once, so that a missing extra is named before any work
     greatest = size if size is not None else PASSAGE_SIZE
     # Read once to find every mistake before any work, and again while indexing: it is fast, and a
     # large collection need not fit in memory.
-    skipped = _Skipped(place.directory)
+    skipped = _Skipped(location.directory)
     total = sum(1 for _ in read_files(paths, size=greatest, on_skip=skipped))
     if strict and skipped.reasons:
         raise InvalidInputError(f"nothing was indexed: {skipped}")
@@ -71,24 +71,25 @@ def index(
     options = {name: value for name, value in own.items() if value}
     lexical = making.lexical
     try:
-        opened = place.open(read_only=False, **options)
+        opened = location.open(read_only=False, **options)
     except IndexNotFoundError:
         if not total:
             raise
         new = {"lexical": lexical} if lexical else {}
-        opened = place.create(**options, **new, late_interaction=late_interaction)
+        opened = location.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
     with opened:
         if lexical is not None and lexical != (held := opened.lexical):
             raise InvalidInputError(
-                f"{place} was made with --lexical {held}: leave the option out, or make a new index"
+                f"{location} was made with --lexical {held}: leave the option out, or make a "
+                "new index"
             )
         if late_interaction and opened.late_interaction is None:
             raise InvalidInputError(
-                f"{place} was made without --late-interaction: leave the option out, or make a new "
-                "index"
+                f"{location} was made without --late-interaction: leave the option out, or make a "
+                "new index"
             )
-        skipped = _Skipped(place.directory)
+        skipped = _Skipped(location.directory)
         tracking = Tracking(paths)
         second = tracking.follow(read_files(paths, size=greatest, on_skip=skipped))
         added = add_changed(opened, second, total)
@@ -102,7 +103,7 @@ def index(
         holds = len(opened)
     lines = [
         f"Read {total:,} passages: {added:,} new or changed, {len(removed):,} removed, in "
-        f"{perf_counter() - start:.1f} s. {place} holds {holds:,}."
+        f"{perf_counter() - start:.1f} s. {location} holds {holds:,}."
     ]
     if gone and not prune:
         lines.append(

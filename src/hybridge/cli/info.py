@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, json_option, takes
+from .options import Location, json_option, takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ __all__ = ["info"]
 
 @click.command()
 @click.argument("directory", required=False, metavar="DIR")
-@takes("place", Place)
+@takes("location", Location)
 @json_option
-def info(place: Place, as_json: bool) -> None:
+def info(location: Location, as_json: bool) -> None:
     """Show what the index in DIR (or at --url) holds and how it was made."""
     from ..report import Section, Styled, Table
     from .output import console, print_json
 
-    with place.open(read_only=True) as index:
+    with location.open(read_only=True) as index:
         facts = index.info()
     if as_json:
         print_json(facts)

@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from ..index import HybridIndex
 
-__all__ = ["Command", "Making", "Place", "json_option", "parse_json", "takes"]
+__all__ = ["Command", "Location", "Making", "json_option", "parse_json", "takes"]
 
 Command: TypeAlias = Callable[..., Any]
 
@@ -75,8 +75,8 @@ def _to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | 
 
 
 @dataclass
-class Place:
-    """The place of an index: a folder, or a collection on a server."""
+class Location:
+    """The location of an index: a folder, or a collection on a server."""
 
     directory: str | None
     url: Annotated[str | None, click.option("--url", help="A Qdrant server instead of a folder.")]
@@ -107,7 +107,7 @@ class Place:
         return HybridIndex.create(**self._target(), **options)
 
     def check(self) -> None:
-        """Refuse a place that is none, or two."""
+        """Raise if there is no location, or two."""
         if (self.directory is None) == (self.url is None):
             raise click.UsageError("Give a folder or --url, one of the two.")
 

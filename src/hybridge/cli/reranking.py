@@ -63,13 +63,13 @@ class Reranking:
 
         if COLBERT not in self.names:
             return self.behind(index)
-        kept = index.late_interaction if self.colbert is None else None
-        if kept is not None and self.names[0] == COLBERT:
+        own = index.late_interaction if self.colbert is None else None
+        if own is not None and self.names[0] == COLBERT:
             # Within the search it reranks all candidates, not just the best.
             rest = map(self.reranker, self.names[1:])
             return Pipeline(index.tuned(**self.settings), *rest, **self.settings)
         rerankers = [
-            kept if kept is not None and name == COLBERT else self.reranker(name)
+            own if own is not None and name == COLBERT else self.reranker(name)
             for name in self.names
         ]
         return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)

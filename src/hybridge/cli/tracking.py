@@ -79,7 +79,7 @@ def _full_name(file: Path) -> str:
 
 
 def _file_of(passage: Passage) -> str | None:
-    """Return the file that a passage was indexed from: its new place, if all of it was moved."""
+    """Return the file that a passage was indexed from: its new path, if all of them were moved."""
     file = passage.metadata.get(FILE)
     if not isinstance(file, str):
         return None
@@ -98,7 +98,7 @@ def _source(passage: Passage) -> str | None:
 
 
 def _is_there(file: str) -> bool:
-    """Whether there is such a file, or no way to know."""
+    """Return whether the file exists, or that cannot be known."""
     try:
         os.lstat(file)
     except (FileNotFoundError, NotADirectoryError):

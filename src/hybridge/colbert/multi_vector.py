@@ -303,10 +303,10 @@ class MultiVectorTokenEncoder(SharedInCopies):
         with self._lock:
             [item] = encode([text], show_progress_bar=False, output_value=None)
             names = readable(model.tokenizer.convert_ids_to_tokens(item["input_ids"].tolist()))
-        kept = item["attention_mask"].bool().tolist()
-        if len(kept) != len(names):  # the model itself pools
+        mask = item["attention_mask"].bool().tolist()
+        if len(mask) != len(names):  # the model itself pools
             return []
-        tokens = list(compress(names, kept))
+        tokens = list(compress(names, mask))
         if task == "query" or self._pooling is None:
             return tokens
         vectors = item["token_embeddings"][item["attention_mask"].bool()].float().cpu()

@@ -69,7 +69,7 @@ class ColBERTRetriever(SharedInCopies):
         self._passages: Mapping[str, Passage] = {passage.id: passage for passage in passages}
         self._index = TextIndex(storage, encoder, bits)
         self._latest: View | None = None
-        self._fields = FieldCheck(f"the retriever ({storage.place})")
+        self._fields = FieldCheck(f"the retriever ({storage.location})")
         self._closed = False
         # `add` encodes under the first alone, and searches go on; changes take the second.
         self._adding = ForkSafeLock()
@@ -159,7 +159,7 @@ class ColBERTRetriever(SharedInCopies):
         """
         storage, header, passages = Storage.open(Path(path).expanduser())
         try:
-            encoder, bits = _from_header(header, storage.place, model, device)
+            encoder, bits = _from_header(header, storage.location, model, device)
             return cls(storage, encoder, bits, passages)
         except BaseException:
             storage.close()
@@ -304,7 +304,7 @@ class ColBERTRetriever(SharedInCopies):
     def info(self) -> dict[str, JSON]:
         """Return a description of this retriever as JSON."""
         return {
-            "place": self._storage.place,
+            "place": self._storage.location,
             "passages": len(self),
             "encoder": self._encoder.identity,
             "bits": self._bits,
@@ -338,7 +338,7 @@ class ColBERTRetriever(SharedInCopies):
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._storage.place})"
+        return f"{type(self).__name__}({self._storage.location})"
 
     def __reduce__(self) -> NoReturn:
         raise CopyError(
@@ -355,7 +355,7 @@ class ColBERTRetriever(SharedInCopies):
         )
         if self._closed:
             raise ClosedError(
-                f"the retriever ({self._storage.place}) was closed: open it again with "
+                f"the retriever ({self._storage.location}) was closed: open it again with "
                 "ColBERTRetriever.open"
             )
 
@@ -414,20 +414,20 @@ def _header(encoder: RAGatouilleTokenEncoder, bits: int) -> dict[str, Any]:
 
 def _from_header(
     header: Mapping[str, Any],
-    place: str,
+    location: str,
     model: str | Path | RAGatouilleTokenEncoder | None,
     device: str | None,
 ) -> tuple[RAGatouilleTokenEncoder, int]:
     """Return the encoder and the bits that a `_header` describes."""
     if header.get("plaid") != _FORMAT:
         raise CorruptIndexError(
-            f"{place} has format {header.get('plaid')!r}; this version of hybridge reads "
+            f"{location} has format {header.get('plaid')!r}; this version of hybridge reads "
             f"{_FORMAT}: open it with the version that wrote it, or index again"
         )
     try:
         config, identity, bits = (header[name] for name in ("model", "encoder", "bits"))
     except KeyError as error:
-        raise CorruptIndexError(f"{place} lacks its {error}: index again") from error
+        raise CorruptIndexError(f"{location} lacks its {error}: index again") from error
     if isinstance(model, RAGatouilleTokenEncoder):
         encoder = _as_encoder(model, device=device)
     else:
@@ -437,7 +437,7 @@ def _from_header(
         encoder = RAGatouilleTokenEncoder(**settings, device=device)
     if encoder.identity != identity:
         raise EncoderMismatchError(
-            f"{place} was made with the model {identity!r}, not {encoder.identity!r}: open it "
+            f"{location} was made with the model {identity!r}, not {encoder.identity!r}: open it "
             "with that one, or make a new one with this"
         )
     return encoder, bits

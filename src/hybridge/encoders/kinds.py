@@ -157,7 +157,7 @@ def check_sparse_encoder(folder: Path) -> None:
 
 
 def is_sparse_encoder(encoder: object) -> bool:
-    """Return whether an object encodes texts, and its vectors have no one length.
+    """Return whether an object encodes texts, and its vectors have no fixed length.
 
     A dense encoder has a `dimension`, which is not read here: it may load the model. An object
     that passes every attribute on to another is taken for a dense one.

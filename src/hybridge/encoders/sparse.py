@@ -565,8 +565,8 @@ def _sparse_vector(row: Any, text: str) -> SparseVector:
         raise InvalidInputError(
             f"the encoder gave the dimension {indices[1:][repeated][0]} twice for {text}"
         )
-    kept = weights > 0
-    return SparseVector(indices[kept].tolist(), weights[kept].tolist())
+    positive = weights > 0
+    return SparseVector(indices[positive].tolist(), weights[positive].tolist())
 
 
 def _pair(row: Any, text: str) -> tuple[NDArray[Any], NDArray[Any]]:

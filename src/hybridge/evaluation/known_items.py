@@ -68,7 +68,7 @@ def known_item_queries(
     bags = [Counter(terms) for terms in analyzer([passage.text for passage in listed])]
     passages_with = Counter(word for bag in bags for word in bag)
     idf = {word: math.log(len(bags) / n) for word, n in passages_with.items() if n < len(bags)}
-    long_enough = [at for at, bag in enumerate(bags) if sum(w in idf for w in bag) >= words]
+    long_enough = [i for i, bag in enumerate(bags) if sum(w in idf for w in bag) >= words]
     if len(long_enough) < count:
         raise InvalidInputError(
             f"{len(long_enough)} of {len(listed)} passages have {words} words that tell them from "
@@ -77,10 +77,10 @@ def known_item_queries(
     random = np.random.default_rng(seed)
     queries: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
-    for number, at in enumerate(random.choice(long_enough, count, replace=False), start=1):
-        odds = {word: n * idf[word] for word, n in bags[at].items() if word in idf}
+    for number, i in enumerate(random.choice(long_enough, count, replace=False), start=1):
+        odds = {word: n * idf[word] for word, n in bags[i].items() if word in idf}
         shares = np.array(list(odds.values())) / sum(odds.values())
         drawn = random.choice(list(odds), words, replace=False, p=shares)
         queries[f"known-item-{number}"] = " ".join(drawn)
-        qrels[f"known-item-{number}"] = {listed[at].id: 1}
+        qrels[f"known-item-{number}"] = {listed[i].id: 1}
     return Collection(listed, queries, qrels)

@@ -63,7 +63,7 @@ class Judge:
                 f'measures must be a list such as ["nDCG@10"], not {measures!r}'
             )
         # What trec_eval computes, what it lacks for reciprocal rank, and the share of a list that
-        # is judged; the other providers start other programs or break ties by rules of their own.
+        # is judged; the other providers start other programs or break ties by other rules.
         provider: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
             [ir_measures.pytrec_eval, ir_measures.msmarco, ir_measures.judged]
         )
@@ -78,10 +78,10 @@ class Judge:
                 raise InvalidInputError(f"{label} needs k of at least {cutoff}, not {k}")
         # The binding reads ids up to a zero byte, as C does, and dies of a lone surrogate: numbers
         # stand for ids.
-        self._queries = {query: str(at) for at, query in enumerate(qrels)}
-        self._judged = {q: {i: str(at) for at, i in enumerate(qrels[q])} for q in qrels}
+        self._queries = {query: str(i) for i, query in enumerate(qrels)}
+        self._judged = {q: {id_: str(i) for i, id_ in enumerate(qrels[q])} for q in qrels}
         judged = {
-            number: {self._judged[query][i]: value for i, value in qrels[query].items()}
+            number: {self._judged[query][id_]: value for id_, value in qrels[query].items()}
             for query, number in self._queries.items()
         }
         self._evaluator = provider.evaluator(list(set(self._measures.values())), judged)

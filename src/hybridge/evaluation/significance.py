@@ -106,14 +106,14 @@ def compare(
             baseline=baseline,
             measure=measure,
             difference=float(row.mean()),
-            interval=(float(lows[at]), float(highs[at])),
-            p=float(p[at]),
-            corrected=float(corrected[at]),
+            interval=(float(lows[i]), float(highs[i])),
+            p=float(p[i]),
+            corrected=float(corrected[i]),
             wins=int((row > 0).sum()),
             ties=int((row == 0).sum()),
             losses=int((row < 0).sum()),
         )
-        for at, ((measure, name), row) in enumerate(zip(pairs, rows, strict=True))
+        for i, ((measure, name), row) in enumerate(zip(pairs, rows, strict=True))
     ]
 
 

@@ -53,8 +53,8 @@ class StageClock:
     def _close(self, stage: str) -> None:
         with self._lock:
             self._advance()
-            at = max(at for at, (name, _) in enumerate(self._open) if name == stage)
-            del self._open[at]
+            i = max(i for i, (name, _) in enumerate(self._open) if name == stage)
+            del self._open[i]
 
     def _advance(self) -> None:
         now = self._clock()

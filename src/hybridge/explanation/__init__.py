@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import layout as layout  # registers how each part is shown
 from .explaining import explain, explain_search
-from .parts import (
+from .model import (
     BlendPart,
     BM25Part,
     Explanation,

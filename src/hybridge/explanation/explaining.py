@@ -1,4 +1,4 @@
-"""`explain` and `explain_search`: the ways in."""
+"""The functions `explain` and `explain_search`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Where
-from .alone import BM25Examiner, OtherExaminer, PlaidExaminer, StageExaminer
-from .examiner import Examiner
-from .fused import FusedExaminer
-from .hybrid import HybridExaminer
-from .parts import Explanation, SearchExplanation
-from .reranking import PipelineExaminer
-from .threshold import ThresholdExaminer
+from .explainer import Explainer
+from .fused import FusedExplainer
+from .hybrid import IndexExplainer
+from .model import Explanation, SearchExplanation
+from .reranking import PipelineExplainer
+from .single_stage import BlackBoxExplainer, BM25Explainer, PlaidExplainer, StageExplainer
+from .threshold import ThresholdExplainer
 
 __all__ = ["explain", "explain_search"]
 
@@ -37,20 +37,19 @@ def explain(
     k: int | None = None,
     where: Where | None = None,
 ) -> Explanation:
-    """Why a passage ranks where it does for a query, or why it is not found.
+    """Explain why a passage ranks where it does for a query, or why it is not found.
 
-    The search is run as it is, and then taken apart: every number is the search's own, and the
-    parts sum to it. Nothing should be written to an index meanwhile.
+    The search runs as it is, and every number is taken from it: the parts sum to its scores. Write
+    nothing to the index meanwhile.
 
     Args:
         retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline or a
             `FusedRetriever` over any of these; a retriever that an adapter makes of them, for
-            LangChain or LlamaIndex; or any other retriever, of which no more is known than what it
-            returns.
+            LangChain or LlamaIndex; or any other retriever, explained by the hits it returns.
         query: one question.
         passage: its id, itself, or a hit of it.
-        k: how many answers the search is for; None for as many as an adapter's retriever is set
-            to give, and for 10 of any other.
+        k: passages the search returns; None for an adapter's retriever's own number, and for 10
+            of any other retriever.
         where: only passages that pass this filter, an object or a dict of Hybridge's, are found;
             None for the one that an adapter's retriever is set to, ``{}`` for none.
 
@@ -67,25 +66,25 @@ def explain(
     'it shares no term with the query'
     """
     name = _id_of(passage)
-    examiner = _searched(retriever, query, k, where)
-    found = examiner.get(name, _passage_of(passage))
+    explainer = _searched(retriever, query, k, where)
+    found = explainer.get(name, _passage_of(passage))
     if found is None:
         raise InvalidInputError(
             f"no passage has the id {name!r} here: give the id of one that was added, or, where "
-            "the retriever cannot be asked for passages, the Passage itself"
+            "the retriever has no `get`, the Passage itself"
         )
-    return examiner.explain([found])[0]
+    return explainer.explain([found])[0]
 
 
 def explain_search(
     retriever: Any, query: str, k: int | None = None, *, where: Where | None = None
 ) -> SearchExplanation:
-    """A query's answers, each explained, and all the candidates they were chosen from.
+    """Explain each hit of a query, and return all the candidates with them.
 
     Args:
         retriever: as for `explain`.
         query: one question.
-        k: how many answers are wanted, as for `explain`.
+        k: passages the search returns, as for `explain`.
         where: only passages that pass this filter are found, as for `explain`.
 
     Raises:
@@ -97,13 +96,13 @@ def explain_search(
     >>> [hit.passage.id for hit in found.hits], found.explanations[0].rank
     (['p1'], 1)
     """
-    examiner = _searched(retriever, query, k, where)
-    explanations = examiner.explain([hit.passage for hit in examiner.hits])
-    return SearchExplanation(query, examiner.hits, examiner.candidates, explanations)
+    explainer = _searched(retriever, query, k, where)
+    explanations = explainer.explain([hit.passage for hit in explainer.hits])
+    return SearchExplanation(query, explainer.hits, explainer.candidates, explanations)
 
 
-def _searched(retriever: object, query: str, k: int | None, where: Where | None) -> Examiner:
-    """The search that is to be explained, done."""
+def _searched(retriever: object, query: str, k: int | None, where: Where | None) -> Explainer:
+    """Run the search to explain."""
     if not isinstance(query, str):
         raise InvalidInputError(f"query must be one string, not {type(query).__name__}")
     if not query.strip():
@@ -111,46 +110,49 @@ def _searched(retriever: object, query: str, k: int | None, where: Where | None)
     as_filter(where)
     searched = as_retriever(retriever)
     if k is None:
-        inside = search_config_of(searched)
-        k = _K if inside is None else inside.k
-    return _examiner(searched, query, check_k(k), where)
+        config = search_config_of(searched)
+        k = _K if config is None else config.k
+    return _explainer(searched, query, check_k(k), where)
 
 
-def _examiner(retriever: Any, query: str, k: int, where: Where | None, feeds: str = "") -> Examiner:
+def _explainer(
+    retriever: Any, query: str, k: int, where: Where | None, next_stage: str = ""
+) -> Explainer:
     if isinstance(retriever, Pipeline):
-        first, next_ = retriever.first(k), "the next reranker" if retriever.rerankers else feeds
-        inner = _examiner(retriever.retriever, query, first, where, next_)
-        return PipelineExaminer(retriever, inner, query, k, feeds)
+        following = "the next reranker" if retriever.rerankers else next_stage
+        first = retriever.first(k)
+        inner = _explainer(retriever.retriever, query, first, where, following)
+        return PipelineExplainer(retriever, inner, query, k, next_stage)
     if isinstance(retriever, FusedRetriever):
         plan = retriever._plan([query], k, where)
         members = {
-            member.name: _examiner(member.retriever, query, member.depth, where, "the fusion")
+            member.name: _explainer(member.retriever, query, member.depth, where, "the fusion")
             for member in plan.members
         }
-        return FusedExaminer(plan, members, feeds)
+        return FusedExplainer(plan, members, next_stage)
     if isinstance(retriever, HybridIndex):
-        return HybridExaminer(retriever, {}, query, k, where, feeds)
+        return IndexExplainer(retriever, {}, query, k, where, next_stage)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):
-        return HybridExaminer(retriever.index, retriever.options, query, k, where, feeds)
+        return IndexExplainer(retriever.index, retriever.options, query, k, where, next_stage)
     if isinstance(retriever, StageRetriever):
-        return StageExaminer(retriever, query, k, where, feeds)
+        return StageExplainer(retriever, query, k, where, next_stage)
     if isinstance(retriever, BM25Retriever):
-        return BM25Examiner(retriever, query, k, where, feeds)
+        return BM25Explainer(retriever, query, k, where, next_stage)
     if _is_plaid(retriever):
-        return PlaidExaminer(retriever, query, k, where, feeds)
-    inside = search_config_of(retriever)
-    if inside is not None:
-        return _inside_examiner(inside, query, k, where, feeds)
-    return OtherExaminer(retriever, query, k, where, feeds)
+        return PlaidExplainer(retriever, query, k, where, next_stage)
+    config = search_config_of(retriever)
+    if config is not None:
+        return _inner_explainer(config, query, k, where, next_stage)
+    return BlackBoxExplainer(retriever, query, k, where, next_stage)
 
 
-def _inside_examiner(
-    inside: SearchConfig, query: str, k: int, where: Where | None, feeds: str
-) -> Examiner:
-    where = inside.where if where is None else where
-    examiner = _examiner(inside.retriever, query, k, where, feeds)
-    least = inside.score_threshold
-    return examiner if least is None else ThresholdExaminer(examiner, least)
+def _inner_explainer(
+    config: SearchConfig, query: str, k: int, where: Where | None, next_stage: str
+) -> Explainer:
+    where = config.where if where is None else where
+    explainer = _explainer(config.retriever, query, k, where, next_stage)
+    minimum = config.score_threshold
+    return explainer if minimum is None else ThresholdExplainer(explainer, minimum)
 
 
 def _is_plaid(retriever: object) -> bool:

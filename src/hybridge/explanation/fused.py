@@ -1,4 +1,4 @@
-"""Explains a search of several retrievers: what each found and adds to the fused score."""
+"""The explanation of a fused search: each member's rank, and its part of the fused score."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from ..filters import as_filter
 from ..fusion import check_weights, fusion_parts
 from ..passages import Hit, Passage
 from ..search import FUSION
-from .examiner import Examiner
-from .missing import EXCLUDED, cut_off
-from .parts import Explanation, FusionPart, StagePart
+from .explainer import Explainer
+from .model import Explanation, FusionPart, StagePart
+from .why_not import EXCLUDED, cut_off
 
 if TYPE_CHECKING:
     from ..fused import FusedPlan
 
-__all__ = ["FusedExaminer"]
+__all__ = ["FusedExplainer"]
 
 
-class FusedExaminer:
-    """A search by a `FusedRetriever`.
+class FusedExplainer:
+    """The explainer of a `FusedRetriever`.
 
     Args:
         plan: the search, of one query that is not blank.
-        members: each member's own search for as many as its depth, by name.
-        feeds: what the answers go to; "" for the user.
+        members: the explainer of each member's search, by name.
+        next_stage: what the hits are passed to; "" for the caller.
     """
 
-    def __init__(self, plan: FusedPlan, members: Mapping[str, Examiner], feeds: str = "") -> None:
+    def __init__(
+        self, plan: FusedPlan, members: Mapping[str, Explainer], next_stage: str = ""
+    ) -> None:
         self._plan = plan
         self._members = members
-        self._feeds = feeds
+        self._next_stage = next_stage
         [self._query] = plan.queries
         self._where = as_filter(plan.where)
         search = plan.fused([each.named([members[each.name].hits], 1) for each in plan.members])
@@ -41,9 +43,9 @@ class FusedExaminer:
         [self.candidates] = search.hits(max(len(search.fused[0]), 1))
         self.hits = self.candidates[: plan.k]
 
-    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
-        found = (examiner.get(passage_id, None) for examiner in self._members.values())
-        return next((passage for passage in found if passage is not None), given)
+    def get(self, passage_id: str, default: Passage | None) -> Passage | None:
+        found = (explainer.get(passage_id, None) for explainer in self._members.values())
+        return next((passage for passage in found if passage is not None), default)
 
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
         ids = [passage.id for passage in passages]
@@ -59,7 +61,8 @@ class FusedExaminer:
     ) -> Explanation:
         rank = None if hit is None else hit.trace[-1].rank
         members = {
-            name: self._member(name, examiner, passage) for name, examiner in self._members.items()
+            name: self._member(name, explainer, passage)
+            for name, explainer in self._members.items()
         }
         explanation = Explanation(
             query=self._query,
@@ -74,9 +77,9 @@ class FusedExaminer:
             return replace(explanation, rank=rank, score=hit.score)
         return replace(explanation, missed=self._missed(explanation, rank))
 
-    def _member(self, name: str, examiner: Examiner, passage: Passage) -> Explanation:
+    def _member(self, name: str, explainer: Explainer, passage: Passage) -> Explanation:
         """Explain one member's result for a passage, which the member may not hold."""
-        known = examiner.get(passage.id, None)
+        known = explainer.get(passage.id, None)
         if known is None:
             return Explanation(
                 self._query,
@@ -85,7 +88,7 @@ class FusedExaminer:
                 None,
                 missed="it has no such passage, or did not find it",
             )
-        return examiner.explain([known])[0]
+        return explainer.explain([known])[0]
 
     def _fusion(
         self, id_: str, hit: Hit | None, exact: Mapping[str, Mapping[str, float]]
@@ -121,7 +124,7 @@ class FusedExaminer:
         if self._where is not None and not self._where.matches(explanation.passage):
             return EXCLUDED
         if rank is not None:
-            # Answers beyond a member's depth deepen it: others become candidates.
+            # A k beyond a member's depth raises that depth: other passages become candidates.
             sure = rank <= min(member.depth for member in self._plan.members)
-            return cut_off(rank, len(self.candidates), self._plan.k, self._feeds, sure=sure)
+            return cut_off(rank, len(self.candidates), self._plan.k, self._next_stage, sure=sure)
         return "; ".join(f"{name}: {each.missed}" for name, each in explanation.members.items())

@@ -1,4 +1,4 @@
-"""Explains a search of an index: its stages, their fusion, and late interaction."""
+"""The explanation of an index's search: its stages, their fusion, and late interaction."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from ..protocols import Where
 from ..reranking import blend_stage
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
-from .missing import missed_by_hybrid
-from .parts import (
+from .model import (
     BlendPart,
     BM25Part,
     Explanation,
@@ -27,20 +26,21 @@ from .parts import (
     StagePart,
 )
 from .stages import DEEPEST, max_sim_parts, stage_parts
+from .why_not import missed_by_index
 
-__all__ = ["HybridExaminer"]
+__all__ = ["IndexExplainer"]
 
 
-class HybridExaminer:
-    """A search of an index by all of its stages.
+class IndexExplainer:
+    """The explainer of an index, with all its stages.
 
     Args:
         index: what is searched.
         options: of its search, as for `HybridIndex.tuned`.
         query: a question that is not blank.
-        k: how many answers are wanted.
+        k: passages the search returns.
         where: only passages that pass this filter are found.
-        feeds: what the answers go to, like a reranker; "" for the user.
+        next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class HybridExaminer:
         query: str,
         k: int,
         where: Where | None,
-        feeds: str = "",
+        next_stage: str = "",
     ) -> None:
         self._index = index
-        self._feeds = feeds
+        self._next_stage = next_stage
         self._query = query
         self._where = as_filter(where)
         self._options = chosen = index._options(k, **options)
@@ -65,12 +65,12 @@ class HybridExaminer:
         runs = [run[0] for run in self._record.runs]
         self._runs = dict(zip(self._record.names, runs, strict=True))
         self._parts = fusion_parts(chosen.fusion, runs, chosen.weights)
-        # A stage of weight 0 is asked too; one that takes part may be BM25 with other constants.
+        # A stage of weight 0 is explained too; a stage in use may be BM25 with other constants.
         finding = {stage.name: stage for stage in index._stages.finding}
         self._stages = finding | {stage.name: stage for stage in chosen.stages}
         self._tops: dict[str, Ranking] = {}
 
-    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+    def get(self, passage_id: str, default: Passage | None) -> Passage | None:
         return self._index.get([passage_id])[0]
 
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
@@ -102,28 +102,27 @@ class HybridExaminer:
         stages: Mapping[str, BM25Part | ScorePart],
         late: Mapping[str, MaxSimPart],
     ) -> Explanation:
-        place = self._place(hit)
-        answered = hit is not None and place is not None and place <= self._options.k
+        rank = None if hit is None else hit.trace[-1].rank
+        returned = hit is not None and rank is not None and rank <= self._options.k
         explanation = Explanation(
             query=self._query,
             passage=passage,
-            rank=place if answered else None,
-            score=hit.score if hit is not None and answered else None,
+            rank=rank if returned else None,
+            score=hit.score if hit is not None and returned else None,
             stages=stages,
             fusion=self._fusion(point, hit, stages),
             late=late,
             blends=tuple(self._blends(point, hit)),
             trace=() if hit is None else hit.trace,
         )
-        if answered:
+        if returned:
             return explanation
         allowed = self._where is None or self._where.matches(passage)
         enough = None if hit is not None else self._enough(point)
-        reason = missed_by_hybrid(explanation, self._options, place, enough, allowed, self._feeds)
+        reason = missed_by_index(
+            explanation, self._options, rank, enough, allowed, self._next_stage
+        )
         return replace(explanation, missed=reason)
-
-    def _place(self, hit: Hit | None) -> int | None:
-        return None if hit is None else hit.trace[-1].rank
 
     def _stage_parts(
         self,
@@ -138,17 +137,15 @@ class HybridExaminer:
         return stage_parts(self._index, self._cached, stage, self._query, passages, ranks)
 
     def _rank(self, stage: str, point: int, hit: Hit | None) -> tuple[int | None, int]:
-        """A point's place in a stage's list, and how deep it was sought."""
+        """Return the rank of a point in a stage, and the depth to which it was sought."""
         entry = None if hit is None else hit.stage(stage)
         if entry is not None:
             return entry.rank, self._options.depth
-        place = next(
-            (at for at, other in enumerate(self._top(stage), start=1) if other == point), None
-        )
-        return place, max(self._options.depth, DEEPEST)
+        ranks = (rank for rank, other in enumerate(self._top(stage), start=1) if other == point)
+        return next(ranks, None), max(self._options.depth, DEEPEST)
 
     def _enough(self, point: int) -> int | None:
-        """The least depth at which a stage surely finds a point: ties may be found before it."""
+        """Return the least depth at which some stage is sure to find a point, ties included."""
         depths = []
         for stage in self._options.stages:
             top = self._top(stage.name)
@@ -158,7 +155,7 @@ class HybridExaminer:
         return min(depths, default=None)
 
     def _top(self, stage: str) -> Ranking:
-        """A stage's list, deeper than the search took it."""
+        """Return a stage's ranking to a greater depth than that of the search."""
         if stage not in self._tops:
             depth = max(self._options.depth, DEEPEST)
             with self._index._lock.reading(self._where):
@@ -214,13 +211,13 @@ class HybridExaminer:
             before = blend_stage(each.stage)
         return parts
 
-    def _blend(self, point: int, hit: Hit, rescored: Rescored, received: str) -> BlendPart:
-        """What a late-interaction stage made of the scores that another stage passed to it."""
+    def _blend(self, point: int, hit: Hit, rescored: Rescored, previous: str) -> BlendPart:
+        """Explain how a late-interaction stage blended its score with the previous stage's."""
         share = rescored.blend
         parts = fusion_parts(
             ConvexCombination(), [rescored.before[0], rescored.scores[0]], [1 - share, share]
         )
-        names = (received, rescored.stage, blend_stage(rescored.stage))
+        names = (previous, rescored.stage, blend_stage(rescored.stage))
         before, own, after = (hit.stage(name) for name in names)
         assert parts is not None
         assert before is not None

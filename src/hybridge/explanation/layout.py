@@ -1,4 +1,4 @@
-"""What is shown of each part of an explanation: one function a kind of part."""
+"""The report of each part of an explanation: one function for each class of part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..report import Block, Heat, Section, Styled, Table, highlighted, number
-from .parts import (
+from .model import (
     BlendPart,
     BM25Part,
     Explanation,
@@ -19,7 +19,7 @@ from .parts import (
     SearchExplanation,
     TermPart,
 )
-from .shown import report, sections
+from .renderable import report, sections
 
 __all__ = ["strongest", "verdict"]
 

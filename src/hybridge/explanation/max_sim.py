@@ -7,7 +7,7 @@ import numpy as np
 from ..colbert.naming import token_names
 from ..colbert.tokens import TokenEncoder
 from ..passages import Passage
-from .parts import MaxSimPart
+from .model import MaxSimPart
 
 __all__ = ["encoded_max_sim"]
 
@@ -20,13 +20,16 @@ def encoded_max_sim(
     score: float,
     rank: int | None,
 ) -> MaxSimPart:
-    """A passage's tokens against the query's, as a model encodes both now."""
-    [asked], [found] = encoder.encode_queries([query]), encoder.encode_passages([passage.text])
+    """Compare the tokens of a passage with those of the query, both encoded now."""
+    [query_vectors] = encoder.encode_queries([query])
+    [passage_vectors] = encoder.encode_passages([passage.text])
     return MaxSimPart(
         stage=stage,
-        query_tokens=tuple(token_names(encoder, query, len(asked), is_query=True)),
-        passage_tokens=tuple(token_names(encoder, passage.text, len(found), is_query=False)),
-        matrix=(asked @ found.T).astype(np.float64),
+        query_tokens=tuple(token_names(encoder, query, len(query_vectors), is_query=True)),
+        passage_tokens=tuple(
+            token_names(encoder, passage.text, len(passage_vectors), is_query=False)
+        ),
+        matrix=(query_vectors @ passage_vectors.T).astype(np.float64),
         score=score,
         rank=rank,
     )

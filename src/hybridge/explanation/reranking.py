@@ -1,4 +1,4 @@
-"""Explains a pipeline: what its retriever did, and then what each reranker did to a passage."""
+"""The explanation of a pipeline: its retriever's, and then the effect of each reranker."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ..pipeline import Pipeline, combined, name_of
 from ..protocols import Reranker
 from ..reranking import TextReranker
 from ..stages.late_interaction import OpenLateInteraction
-from .examiner import Examiner
+from .explainer import Explainer
 from .max_sim import encoded_max_sim
-from .missing import missed_by_rerankers
-from .parts import Explanation, MaxSimPart, RerankPart
+from .model import Explanation, MaxSimPart, RerankPart
 from .stages import max_sim_parts
+from .why_not import missed_by_rerankers
 
-__all__ = ["PipelineExaminer"]
+__all__ = ["PipelineExplainer"]
 
 
 @dataclass(frozen=True)
 class _Round:
-    """What one reranker did.
+    """The input and output of one reranker.
 
     Args:
-        reranker: it.
-        blend: its share.
-        received: what it was given.
-        answer: the same by its own scores.
-        after: the same as they leave the round, uncut.
-        parts: what the scores before and its own add to the blend; None with a blend of 1.
+        reranker: the reranker.
+        blend: the weight of its score.
+        received: its candidates.
+        answer: the candidates by its own scores.
+        after: the candidates after the blend, uncut.
+        parts: the parts of both scores in the blend; None with a blend of 1.
     """
 
     reranker: Reranker
@@ -47,7 +47,7 @@ class _Round:
 
     @property
     def name(self) -> str:
-        """What it is called in traces, where it leaves one."""
+        """Its name in traces, or its own name if it leaves no trace."""
         before = {hit.passage.id: len(hit.trace) for hit in self.received}
         for best in self.answer[:1]:
             if len(best.trace) > before[best.passage.id]:
@@ -55,24 +55,24 @@ class _Round:
         return name_of(self.reranker)
 
 
-class PipelineExaminer:
-    """A search by a pipeline.
+class PipelineExplainer:
+    """The explainer of a pipeline.
 
     Args:
         pipeline: what is searched.
-        inner: its retriever's search, for as many as the first reranker is given.
+        inner: the explainer of its retriever's search, to the first reranker's depth.
         query: a question that is not blank.
-        k: how many answers are wanted.
-        feeds: what the answers go to, like a reranker; "" for the user.
+        k: passages the search returns.
+        next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
 
     def __init__(
-        self, pipeline: Pipeline, inner: Examiner, query: str, k: int, feeds: str = ""
+        self, pipeline: Pipeline, inner: Explainer, query: str, k: int, next_stage: str = ""
     ) -> None:
         self._inner = inner
         self._query = query
         self._k = k
-        self._feeds = feeds
+        self._next_stage = next_stage
         self._rounds: list[_Round] = []
         hits, leftover = inner.hits, inner.candidates
         for reranker, keep, blend in pipeline.rounds(k):
@@ -82,8 +82,8 @@ class PipelineExaminer:
         self.hits = hits[:k]
         self.candidates = leftover
 
-    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
-        return self._inner.get(passage_id, given)
+    def get(self, passage_id: str, default: Passage | None) -> Passage | None:
+        return self._inner.get(passage_id, default)
 
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
         return [self._explanation(explanation) for explanation in self._inner.explain(passages)]
@@ -91,7 +91,7 @@ class PipelineExaminer:
     def _explanation(self, inner: Explanation) -> Explanation:
         passage = inner.passage
         parts = tuple(_rerank_part(round_, self._query, passage) for round_ in self._rounds)
-        rank = _places(self.hits).get(passage.id)
+        rank = _ranks(self.hits).get(passage.id)
         explanation = replace(
             inner,
             rank=rank,
@@ -102,15 +102,17 @@ class PipelineExaminer:
         if rank is not None:
             return replace(explanation, missed=None)
         if inner.missed is None and parts:
-            return replace(explanation, missed=missed_by_rerankers(parts, self._k, self._feeds))
+            return replace(
+                explanation, missed=missed_by_rerankers(parts, self._k, self._next_stage)
+            )
         return explanation
 
     def _trace(self, inner: Explanation) -> tuple[StageScore, ...]:
-        """What the last stage that saw a passage knew of it."""
+        """Return the trace of a passage from the last stage that ranked it."""
         for round_ in reversed(self._rounds):
-            place = _places(round_.after).get(inner.passage.id)
-            if place is not None:
-                return round_.after[place - 1].trace
+            rank = _ranks(round_.after).get(inner.passage.id)
+            if rank is not None:
+                return round_.after[rank - 1].trace
         return inner.trace
 
 
@@ -127,7 +129,7 @@ def _run(reranker: Reranker, query: str, received: list[Hit], blend: float) -> _
 
 def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
     id_ = passage.id
-    before, own, after = map(_places, (round_.received, round_.answer, round_.after))
+    before, own, after = map(_ranks, (round_.received, round_.answer, round_.after))
     if id_ in own:
         score: float | None = round_.answer[own[id_] - 1].score
     else:
@@ -150,7 +152,7 @@ def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
 
 
 def _would_be(reranker: Reranker, query: str, passage: Passage) -> float | None:
-    """What a reranker would say of a passage that it was not given, if that depends on it alone."""
+    """Return the score of a passage that is no candidate, if it depends on that passage alone."""
     if isinstance(reranker, TextReranker):
         return reranker.score_texts([query], [[passage.text]])[0][0]
     if isinstance(reranker, LateReranker):
@@ -177,11 +179,11 @@ def _max_sim(
     return encoded_max_sim(reranker.encoder, stage, query, passage, score, rank)
 
 
-def _places(hits: Sequence[Hit]) -> Mapping[str, int]:
-    return {hit.passage.id: place for place, hit in enumerate(hits, start=1)}
+def _ranks(hits: Sequence[Hit]) -> Mapping[str, int]:
+    return {hit.passage.id: rank for rank, hit in enumerate(hits, start=1)}
 
 
 def _followed(head: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:
-    """The hits of both, those that are in neither twice."""
-    known = {hit.passage.id for hit in head}
-    return [*head, *(hit for hit in rest if hit.passage.id not in known)]
+    """Concatenate two lists of hits, each passage once."""
+    seen = {hit.passage.id for hit in head}
+    return [*head, *(hit for hit in rest if hit.passage.id not in seen)]

@@ -1,4 +1,4 @@
-"""The score of a passage by one stage of an index, taken apart as far as the stage does that."""
+"""The parts of a passage's score by one stage of an index, where the stage gives them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors
-from .parts import BM25Part, MaxSimPart, ScorePart
+from .model import BM25Part, MaxSimPart, ScorePart
 from .terms import bm25_part
 
 __all__ = ["DEEPEST", "max_sim_parts", "stage_parts"]
 
-#: How deep a rank is sought that is no candidate's.
+#: How deep the rank of a passage that is no candidate is sought.
 DEEPEST = 1_000
 
 
@@ -37,7 +37,7 @@ def stage_parts(
         stage: of the index.
         query: a question that is not blank.
         passages: any passages of the index.
-        ranks: each passage's place in the stage's list, and how deep it was sought.
+        ranks: each passage's rank in the stage, and the depth of the list that was looked through.
     """
     points = [index._storage.store.point(passage.id) for passage in passages]
     search = cached.stage(stage)
@@ -80,7 +80,7 @@ def max_sim_parts(
     passages: Sequence[Passage],
     ranks: Sequence[int | None],
 ) -> list[MaxSimPart | None]:
-    """Return each passage's tokens against the query's; None where one of them is blank."""
+    """Compare each passage's tokens with the query's; None where one of them is blank."""
     points = [index._storage.store.point(passage.id) for passage in passages]
     encoder = stage.stage.encoder
     search = cached.stage(stage)

@@ -11,7 +11,7 @@ from functools import cache
 from ..analysis.segments import fold
 from ..analyzer import Analyzer
 from ..lexical.parts import ScoreParts
-from .parts import BM25Part, TermPart
+from .model import BM25Part, TermPart
 
 __all__ = ["bm25_part", "words_of"]
 
@@ -19,14 +19,14 @@ __all__ = ["bm25_part", "words_of"]
 def bm25_part(
     parts: ScoreParts, rank: int | None, query: str, text: str, analyzer: Analyzer
 ) -> BM25Part:
-    """A passage's BM25 score with the words that became each term.
+    """Add to a passage's BM25 score, term by term, the words that became each term.
 
     Args:
         parts: the score, term by term.
-        rank: its place; None if it was not found.
-        query: the question.
-        text: the passage's.
-        analyzer: what makes terms.
+        rank: of the passage; None if it was not found.
+        query: the query.
+        text: of the passage.
+        analyzer: of the BM25 stage.
     """
     words: dict[str, list[str]] = {}
     for start, end, terms in words_of(query, analyzer):
@@ -59,7 +59,7 @@ def bm25_part(
 
 
 def words_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str]]]:
-    """The words of a text: where each begins and ends, and the terms that it becomes alone.
+    """Yield the start and end of each word of a text, and the terms of that word alone.
 
     >>> list(words_of("The mice ran", Analyzer("english")))
     [(0, 3, []), (4, 8, ['mice']), (9, 12, ['ran'])]
@@ -81,7 +81,7 @@ def _why_left_out(word: str, analyzer: Analyzer) -> str:
 
 @cache
 def _words() -> re.Pattern[str]:
-    # Letters keep their marks; a character of Chinese, Japanese or Korean is a word of its own.
+    # Letters keep their marks; a character of Chinese, Japanese or Korean is one word.
     marks = "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c)[0] == "M")
     single = "\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7ff"
     within = rf"(?:[^\W{single}]|[{marks}\u00ad\u200c\u200d\u2060])"

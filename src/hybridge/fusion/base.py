@@ -76,18 +76,20 @@ def check_weights(weights: Sequence[float] | None, count: int) -> list[float]:
     >>> check_weights([3, 1], 2), check_weights(None, 4)
     ([0.75, 0.25], [0.25, 0.25, 0.25, 0.25])
     """
-    given = [1.0] * count if weights is None else list(weights)
-    if len(given) != count:
+    values = [1.0] * count if weights is None else list(weights)
+    if len(values) != count:
         raise InvalidInputError(
-            f"{len(given)} weights for {count} runs: give each run one weight, or None"
+            f"{len(values)} weights for {count} runs: give each run one weight, or None"
         )
     numbers = [
         weight if type(weight) is float and 0 <= weight < inf else _weight(weight)
-        for weight in given
+        for weight in values
     ]
     total = sum(numbers)
     if count and not 0 < total < inf:
-        raise InvalidInputError(f"the weights {given} sum to {total}: at least one must be above 0")
+        raise InvalidInputError(
+            f"the weights {values} sum to {total}: at least one must be above 0"
+        )
     return [number / total for number in numbers]
 
 
@@ -126,8 +128,8 @@ def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, floa
     """Add up each candidate's contributions, in whatever order the parts come.
 
     Args:
-        parts: what each run contributes: its candidates, what they get, and what a candidate gets
-            that it lacks.
+        parts: one a run: its candidates, their contributions, and the contribution to a candidate
+            that the run lacks.
 
     >>> add_up([(["a", "b"], np.array([0.5, 0.25]), 0.0), (["b"], np.array([0.5]), -1.0)])
     {'a': -0.5, 'b': 0.75}
@@ -135,11 +137,11 @@ def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, floa
     if not parts:
         return {}
     union = dict.fromkeys(chain.from_iterable(candidates for candidates, _, _ in parts))
-    place = dict(zip(union, range(len(union)), strict=True))
+    column = dict(zip(union, range(len(union)), strict=True))
     rows = np.array([[missing] for _, _, missing in parts]).repeat(len(union), axis=1)
     for row, (candidates, contributions, _) in zip(rows, parts, strict=True):
-        places = np.fromiter(map(place.__getitem__, candidates), np.intp, len(candidates))
-        row[places] = contributions
+        columns = np.fromiter(map(column.__getitem__, candidates), np.intp, len(candidates))
+        row[columns] = contributions
     return dict(zip(union, sum_in_order(rows), strict=True))
 
 

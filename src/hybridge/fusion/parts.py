@@ -1,4 +1,4 @@
-"""A fused score taken apart: what each run adds to it, as the fusion itself computes it."""
+"""The parts of a fused score: what each run adds to it, as the fusion itself computes it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def fusion_parts(
 ) -> list[RunPart[K]] | None:
     """Return what each run adds to the fused scores, where they are sums of what runs add.
 
-    A fusion is asked for each run's scores alone, by giving it all of the weight; one that knows
-    no weights, by leaving the other runs out. Nothing is taken for granted: that the parts do sum
-    to the fused scores is checked for every candidate.
+    The part of a run is found by fusing with all of the weight on that run; for a fusion without
+    weights, by leaving the other runs out. The parts are checked to sum to the fused score of every
+    candidate.
 
     Args:
         fusion: any fusion.

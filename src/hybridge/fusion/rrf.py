@@ -76,7 +76,7 @@ class RRF:
         if not self.weighted:
             if len(set(shares)) > 1:
                 raise InvalidInputError(
-                    f"reciprocal rank fusion knows no weights, but got {weights}: "
+                    f"reciprocal rank fusion has no weights, but got {weights}: "
                     "use fusion 'weighted-rrf', or give no weights"
                 )
             shares = [1.0] * len(runs)

@@ -1,7 +1,7 @@
-"""An index over a collection that somebody else wrote: found as it is, and left as it is.
+"""An index over a collection that another program wrote, and that stays as it is.
 
-The manifest is made of the caller's arguments and of what the collection says of itself; it is
-kept nowhere. BM25 is derived from the passages when the index is attached, in this process.
+The manifest is made of the caller's arguments and of the collection's settings, and stored nowhere.
+BM25 is derived from the passages when the index is attached, in this process.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
+from ..vectors.attached import AttachedStore, DenseVector, dense_vector
 from ..vectors.collection import connect
-from ..vectors.foreign import DenseVector, ForeignStore, dense_vector
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
@@ -33,10 +33,10 @@ class Target:
     """A collection to attach to.
 
     Args:
-        client: how it is reached.
-        is_ours: whether the client was made for this, and is closed with the index.
+        client: of the server.
+        is_ours: whether the client was made for the index, and is closed with it.
         collection: its name.
-        layout: how passages lie in it.
+        layout: of its passages.
         vector: its dense vector.
     """
 
@@ -56,7 +56,7 @@ class Target:
             )
 
     def close(self) -> None:
-        """Let go of the connection, if it is ours."""
+        """Close the client, if it is ours."""
         if self.is_ours:
             self.client.close()
 
@@ -64,7 +64,7 @@ class Target:
 def find_target(
     client_or_url: QdrantClient | str, collection: str, layout: Layout, api_key: str | None
 ) -> Target:
-    """The collection that the arguments of `HybridIndex.attach` name."""
+    """Return the collection that the arguments of `HybridIndex.attach` name."""
     client, is_ours = _reached(client_or_url, api_key)
     try:
         if isinstance(layout, type) or not hasattr(layout, "payload"):
@@ -102,7 +102,7 @@ class Attached:
 
     Args:
         target: the collection.
-        manifest: made for this index.
+        manifest: of this index.
         writable: whether passages may be added and deleted.
     """
 
@@ -114,7 +114,7 @@ class Attached:
     address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
-        self.store: VectorStore = ForeignStore(
+        self.store: VectorStore = AttachedStore(
             target.client, target.collection, manifest.store, target.layout
         )
         self.manifest = manifest
@@ -122,7 +122,7 @@ class Attached:
         self.is_read_only = not writable
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"collection {self._target.collection!r}, attached"
 
     @property
@@ -147,23 +147,23 @@ class Attached:
                     f"{passage.id!r}: Qdrant calls points by UUIDs, as str(uuid.uuid4()) spells "
                     "them, or by whole numbers from 0 to 2**64 - 1"
                 )
-            self._target.layout.payload(passage)  # which may refuse it
+            self._target.layout.payload(passage)  # raises if it does not fit
             yield passage
 
     def mark_derived_stale(self) -> None:
-        """Nothing to do: nothing derived outlives this object."""
+        """Do nothing: no derived file outlives this object."""
 
     def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
     def reload_manifest(self) -> bool:
-        return False  # nobody else has this manifest
+        return False  # no other client has this manifest
 
     def current(self) -> VectorStore:
         return self.store
 
     def follow(self, store: VectorStore) -> None:
-        """Nothing to do: every search asks the collection."""
+        """Do nothing: every search reads the collection."""
 
     def close(self) -> None:
         self._target.close()

@@ -1,8 +1,8 @@
-"""A search of an index for some queries whose stages are asked for each thing once.
+"""A search of an index whose stages compute each ranking and each score once.
 
-Which passages a stage finds, and how it scores a passage, do not depend on how stages are weighed
-and fused. So hundreds of settings can be tried for one pass over the queries, and a search can be
-explained by its own numbers: the one search runs over stages that remember.
+The ranking and the scores of a stage do not depend on the weights and the fusion. So one pass over
+the queries is enough to try hundreds of settings, and an explanation shows the very numbers of the
+search: the one search runs over cached stages.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..passages import Hit, Passage
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
+from .score_memo import ScoreMemo
 from .search import BATCH, SearchOptions, SearchRecord, run_search
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ __all__ = ["CachedSearch"]
 
 
 class CachedSearch:
-    """An index's answers to some queries, with any options.
+    """The searches of an index for fixed queries, with any options.
 
-    Nothing should be written to the index as long as this is in use. It holds the scores of every
-    candidate: some 50 kB a query at depth 100.
+    Write nothing to the index as long as this is in use. It holds the scores of every candidate:
+    some 50 kB a query at depth 100.
 
     Args:
-        index: what is searched.
-        queries: the questions.
+        index: the index to search.
+        queries: the queries.
         where: only passages that pass this filter are found.
 
     >>> from hybridge import CallableEncoder, HybridIndex
@@ -56,13 +57,13 @@ class CachedSearch:
     def __init__(
         self, index: HybridIndex, queries: Sequence[str], where: Filter | None = None
     ) -> None:
-        asked = check_queries(queries)
+        checked = check_queries(queries)
         self._index = index
         self._store = index._storage.store
         self._where = where
-        self._count = len(asked)
-        self._positions = [i for i, query in enumerate(asked) if query.strip()]
-        self._queries = [asked[i] for i in self._positions]
+        self._count = len(checked)
+        self._positions = [i for i, query in enumerate(checked) if query.strip()]
+        self._queries = [checked[i] for i in self._positions]
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
         self._passages: dict[int, Passage] = {}
@@ -86,7 +87,7 @@ class CachedSearch:
         return hits
 
     def record(self, options: SearchOptions) -> SearchRecord:
-        """Return what a search by these options considers, for the queries that are not blank."""
+        """Return the record of a search by these options, for the queries that are not blank."""
         stages = self._index._stages
         own = {*stages}
         for unused in self._begun.keys() - own - {*options.stages}:
@@ -101,7 +102,7 @@ class CachedSearch:
             return record.hits(self._get, k)
 
     def stage(self, stage: OpenStage) -> _CachedStage:
-        """Return the search of a stage, which remembers its answers."""
+        """Return the cached search of a stage."""
         if stage not in self._begun:
             self._encode([stage])
             late = isinstance(stage, OpenLateInteraction)
@@ -121,15 +122,14 @@ class CachedSearch:
 
 
 class _CachedStage:
-    """One stage's search for all queries, a batch at a time and each thing once."""
+    """One stage's search for all queries, whose rankings and scores are computed once."""
 
     def __init__(self, stage: OpenStage, encoded: Sequence[Any]) -> None:
         self._stage = stage
         self._encoded = encoded
-        # By depth: where scores tie, or are approximate, a short list is no part of a long one.
+        # By depth: where scores tie or are approximate, a short ranking is no part of a long one.
         self._tops: dict[int, list[Ranking]] = {}
-        # None for a point that the stage has no score for.
-        self._scores: list[dict[int, float | None]] = [{} for _ in encoded]
+        self._scores = ScoreMemo[int, int]()
 
     def begin(self, positions: Sequence[int] | None = None) -> Any:
         """Return the stage's own search, for the queries in these positions or all."""
@@ -146,36 +146,19 @@ class _CachedStage:
         return self._tops[depth]
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        return self._recalled(points, lambda positions, some: self.begin(positions).exact(some))
+        return self._known(points, lambda positions, new: self.begin(positions).exact(new))
 
-    def _recalled(
+    def _known(
         self,
         points: Sequence[Collection[int]],
-        ask: Callable[[list[int], list[list[int]]], Sequence[dict[int, float]]],
+        compute: Callable[[list[int], list[list[int]]], Sequence[dict[int, float]]],
     ) -> list[dict[int, float]]:
-        """Return each query's scores of its points, as far as they have one.
-
-        Args:
-            points: one list a query.
-            ask: takes the positions of some queries, and of each the points that are not known.
-        """
-        missing = {
-            i: [point for point in some if point not in known]
-            for i, (some, known) in enumerate(zip(points, self._scores, strict=True))
-        }
-        for batch in chunked([i for i, some in missing.items() if some], BATCH):
-            unknown = [missing[i] for i in batch]
-            for i, some, found in zip(batch, unknown, ask(batch, unknown), strict=True):
-                self._scores[i].update({point: found.get(point) for point in some})
-        return [
-            {point: score for point in some if (score := known[point]) is not None}
-            for some, known in zip(points, self._scores, strict=True)
-        ]
+        return self._scores.scores(range(len(self._encoded)), points, compute, BATCH)
 
 
 class _CachedLateStage(_CachedStage):
-    """Late interaction's scores, each once."""
+    """A late-interaction stage's search, whose rankings and scores are computed once."""
 
-    def judged(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        scored = self._recalled(points, lambda positions, some: self.begin(positions).scored(some))
+    def rescored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+        scored = self._known(points, lambda positions, new: self.begin(positions).scored(new))
         return with_blanks(points, scored)

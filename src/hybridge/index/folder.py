@@ -4,8 +4,8 @@ A folder holds `manifest.json`, the passages and vectors in `points/`, and what 
 them in a file each, such as `bm25.npz`. `generation.json` holds a token that changes before the
 first write after these were saved, so those that carry another token are stale. `seal.json` is
 there while the index is closed: the sizes of the engine's files, by which truncated ones are found.
-`lock` is held by the process that may write, `changes` for a moment by whoever writes or copies the
-points.
+`lock` is held by the process that may write, `changes` for a moment by a process that writes or
+copies the points.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CHANGES, GENERATION, POINTS = "changes", "generation.json", "points"
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _SEAL = "seal.json"
-# What a folder without a manifest may hold and still be taken for empty: a half-made index.
+# A folder without a manifest that holds only these counts as empty: a half-made index.
 _FILES = (GENERATION, _MANIFEST, _SEAL)
 _LOCKS = frozenset({_LOCK, CHANGES})
 _OURS = _LOCKS | {POINTS, *_FILES, *(f".{name}.tmp" for name in _FILES)}
@@ -51,10 +51,10 @@ class Folder:
 
     Args:
         path: the folder; `create` makes it, `open` finds it.
-        manifest: what the index says of itself.
+        manifest: of the index.
         lock: held by this object while the index is open.
-        gate: what keeps those who copy the folder out of each change.
-        temporary: the temporary folder that `path` is in, if it is in one.
+        gate: excludes copies of the folder during each change.
+        temporary: the temporary folder around `path`, if any.
     """
 
     is_served = False
@@ -70,7 +70,7 @@ class Folder:
         temporary: TemporaryFolder | None = None,
     ) -> None:
         self.generation = str(read_json(path / GENERATION))
-        # Broken before the engine opens its files, for that alone changes some of them.
+        # Removed before the engine opens its files, because opening changes some of them.
         (path / _SEAL).unlink(missing_ok=True)
         self.store: VectorStore = EdgeStore.open(path / POINTS, manifest.store, gate.changing)
         self._gate = gate
@@ -83,11 +83,11 @@ class Folder:
 
     @classmethod
     def create(cls, path: Path | None, manifest: Manifest, *, overwrite: bool = False) -> Folder:
-        """A new index in a folder that is missing or empty; without a path, in a temporary one.
+        """Create an index in a folder that is missing or empty; without a path, in a temporary one.
 
         Raises:
-            IndexExistsError: the folder holds something, and is not an index to be overwritten.
-            IndexLockedError: the index to be overwritten is open elsewhere.
+            IndexExistsError: the folder is not empty, and is not an index to overwrite.
+            IndexLockedError: the index to overwrite is open elsewhere.
         """
         temporary = None
         if path is None:
@@ -97,14 +97,14 @@ class Folder:
         _check_room(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
         with _held(path) as (lock, gate):
-            _check_room(path, overwrite=overwrite)  # nobody made one while we waited
+            _check_room(path, overwrite=overwrite)  # another process may have made one meanwhile
             with gate.changing():
                 _build(path, manifest)
             return cls(path, manifest, lock, gate, temporary)
 
     @classmethod
     def open(cls, path: Path) -> Folder:
-        """The index in a folder.
+        """Open the index in a folder.
 
         Raises:
             IndexNotFoundError: the folder is missing or holds no index.
@@ -120,7 +120,7 @@ class Folder:
             return cls(path, manifest, lock, gate)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return "temporary" if self._temporary else str(self._path)
 
     @property
@@ -160,7 +160,7 @@ class Folder:
         return self.store
 
     def follow(self, store: VectorStore) -> None:
-        """Nothing to do: nobody else writes here."""
+        """Do nothing: the folder has one writer."""
 
     def close(self) -> None:
         try:
@@ -175,7 +175,7 @@ class Folder:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the index in a folder says of itself.
+    """Read the manifest of the index in a folder.
 
     Raises:
         IndexNotFoundError: the folder is missing or holds no index.
@@ -188,7 +188,7 @@ def read_manifest(path: Path) -> Manifest:
 
 @contextmanager
 def _held(path: Path) -> Iterator[tuple[BaseFileLock, Gate]]:
-    """The folder's lock and gate, which are released if the block fails."""
+    """Hold the folder's lock and gate, and release them if the block fails."""
     with ExitStack() as held:
         lock = _locked(path)
         held.callback(lock.release)
@@ -199,10 +199,10 @@ def _held(path: Path) -> Iterator[tuple[BaseFileLock, Gate]]:
 
 
 def _locked(path: Path) -> BaseFileLock:
-    """The folder's lock, taken; the system lets go of it when the process ends, however it does."""
+    """Acquire the folder's lock, which the system releases when the process ends."""
     if not os.access(path, os.W_OK):
         raise _not_writable(path)
-    # Not the thread's but the object's: an index may be closed by another thread than opened it.
+    # Not thread-local: another thread may close the index.
     lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
     try:
         lock.acquire()
@@ -238,21 +238,21 @@ def _check_room(path: Path, *, overwrite: bool) -> None:
 
 
 def is_derived(path: Path) -> bool:
-    """Return whether a file of an index's folder is what a stage derived from the passages."""
+    """Return whether a file of an index's folder is derived data of a stage."""
     return path.suffix == ".npz" and (path.stem == "bm25" or path.stem.startswith("stage-"))
 
 
 def _is_ours(path: Path) -> bool:
-    # A file that a kill caught being written goes by its temporary name.
+    # A kill during a write leaves the file's temporary name.
     whole = path.with_name(path.name.removeprefix(".").removesuffix(".tmp"))
     return path.name in _OURS or is_derived(whole)
 
 
 def _build(path: Path, manifest: Manifest) -> None:
-    """Make an empty index in the place of what is there.
+    """Make an empty index, and remove an existing one.
 
-    The manifest goes first and comes last: without it the folder is no index, so a crash leaves
-    either none or a whole one.
+    The manifest is removed first and written last: without it the folder is no index, so a crash
+    leaves either none or a whole one.
     """
     (path / _MANIFEST).unlink(missing_ok=True)
     for entry in path.iterdir():
@@ -276,7 +276,7 @@ def check_seal(path: Path) -> None:
     points, seal = path / POINTS, path / _SEAL
     if not points.is_dir():
         raise CorruptIndexError(f"{path} has lost its folder 'points': restore it from a copy")
-    if not seal.exists():  # the index was not closed but killed; the engine's log mends that
+    if not seal.exists():  # a kill instead of a close; the engine's log repairs that
         return
     if read_json(seal) != _sizes(points):
         raise CorruptIndexError(
@@ -286,7 +286,7 @@ def check_seal(path: Path) -> None:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """The size of every file the engine keeps its points in; its log is rewritten at will."""
+    """Return the sizes of the engine's files without its log, whose size may change."""
     return {
         str(path.relative_to(folder)): path.stat().st_size
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""How the writer of a folder and those who copy it take turns, in whatever processes they are.
+"""The gate between the writer of a folder and processes that copy it.
 
 A file in the folder is locked, shared by any number of readers that copy, exclusively by the one
 writer for each of its changes. It holds a number that grows with each change, by which a reader
@@ -42,7 +42,7 @@ class Gate:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep those who copy out, and count the change."""
+        """Exclude copies, and count the change."""
         with self._turn:
             portalocker.lock(self._file, portalocker.LockFlags.EXCLUSIVE)
             try:
@@ -54,17 +54,17 @@ class Gate:
                 portalocker.unlock(self._file)
 
     def close(self) -> None:
-        """Close the file; the gate is of no use afterwards."""
+        """Close the file, after the last change."""
         self._file.close()
 
     def renew(self) -> None:
-        """Close a forked child's share in the file, which would outlive the parent's lock."""
+        """Close a forked child's copy of the file, which would outlive the parent's lock."""
         self._file.close()
 
 
 @contextmanager
 def copying(path: Path) -> Iterator[int]:
-    """Keep the writer out while the folder is copied; gives the number of changes so far.
+    """Exclude the writer while the folder is copied, and yield the number of changes so far.
 
     A folder without the file has no writer: an older release made it, and it was not opened since.
     Nothing is written, so the folder may lie on a medium that is read-only.

@@ -65,13 +65,13 @@ class HybridIndex:
     """
 
     def __init__(self, storage: Storage, stages: Sequence[Stage]) -> None:
-        """Not for users: `create`, `open` and `attach` check what this takes for granted."""
+        """Do not call this: `create`, `open` and `attach` check the arguments."""
         self._storage = storage
         self._lock = IndexLock(storage)
         self._stages = OpenStages(storage, stages)
         self._writer = IndexWriter(storage, self._lock, self._stages)
         self._fusion = from_config(storage.manifest.fusion)
-        # Closes an index that nobody closed, when it is collected or the process ends.
+        # Closes an index that is still open when it is collected or the process ends.
         self._finalizer = weakref.finalize(self, _shut, storage, self._stages, os.getpid())
 
     @classmethod
@@ -137,7 +137,7 @@ class HybridIndex:
 
         Raises:
             InvalidInputError: an argument is not valid, or excludes another.
-            IndexExistsError: there is something at this place already.
+            IndexExistsError: this location is in use already.
             ModelNotFoundError: the encoder's model is neither on disk nor reachable.
         """
         chosen = chosen_stages(
@@ -178,7 +178,7 @@ class HybridIndex:
         read_only: bool | None = None,
         reanalyze: bool = False,
     ) -> Self:
-        """Open the index that `create` made at this place; arguments as for `create`.
+        """Open the index that `create` made at this location; arguments as for `create`.
 
         One process at a time opens a folder for writing, any number for reading only, beside it or
         on a medium that is read-only. A reader works on a private copy of the state at the moment
@@ -203,7 +203,7 @@ class HybridIndex:
                 itself.
 
         Raises:
-            IndexNotFoundError: there is no index at this place.
+            IndexNotFoundError: there is no index at this location.
             IndexLockedError: it is open for writing already, and ``read_only=False``.
             ReadOnlyError: the folder cannot be written to, and ``read_only=False``.
             CorruptIndexError: its files are damaged, or no index's.
@@ -212,8 +212,8 @@ class HybridIndex:
         """
         storage = open_storage(path, url, api_key, collection, read_only=read_only)
         with _closed_on_failure(storage):
-            given = _given(storage, stages, encoder, analyzer, late_interaction)
-            restored = restored_stages(storage.manifest, given, storage.place)
+            overrides = _overrides(storage, stages, encoder, analyzer, late_interaction)
+            restored = restored_stages(storage.manifest, overrides, storage.location)
             if reanalyze:
                 storage.validate(())
                 for stage in restored:
@@ -359,7 +359,7 @@ class HybridIndex:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The options of a search that is given none: keywords of `tuned`."""
+        """The default options of a search: keywords of `tuned`."""
         manifest = self._storage.manifest
         options: dict[str, Any] = {
             "fusion": self._fusion,
@@ -467,7 +467,7 @@ class HybridIndex:
         stopped, and `remove_stage` gives up.
 
         Args:
-            stage: a `hybridge.stages` definition, with a name of its own.
+            stage: a `hybridge.stages` definition, with a name that is not in use.
             weight: its share of all weights, from 0 to 1; None for an equal one. The others keep
                 their proportions. A late-interaction stage has its blend instead.
             progress: show a bar; None shows it on a terminal.
@@ -551,19 +551,18 @@ class HybridIndex:
             yield from page
 
     def optimize(self) -> None:
-        """Tidy up after many writes. It may take long, and searches wait meanwhile.
+        """Optimize the store after many writes. It may take long, and searches wait meanwhile.
 
-        Reclaims the room of deleted passages, indexes the metadata fields that searches filtered
-        by, and builds the graph and the copies that `hnsw` and `quantization` ask for. With
-        ``lexical="qdrant"`` BM25 then weighs by the exact average length, which else may be up to
-        2 % off.
+        Reclaims the space of deleted passages, indexes the metadata fields of earlier filters, and
+        builds the graph and the copies of `hnsw` and `quantization`. With ``lexical="qdrant"`` BM25
+        then uses the exact average length, which else may be up to 2 % off.
         """
         self._writer.optimize()
 
     def info(self) -> dict[str, JSON]:
-        """Return what this index is and holds, as JSON.
+        """Return the settings and contents of this index, as JSON.
 
-        Under ``stages`` is what each stage is made of. Where its encoder has a limit, and says so
+        ``stages`` has the settings of each stage. Where its encoder has a known limit
         (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
         `max_tokens` that it reads, out of 1,000 where there are more.
         """
@@ -602,7 +601,7 @@ class HybridIndex:
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        given: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "depth": depth,
             "weights": weights,
             "fusion": fusion,
@@ -611,16 +610,16 @@ class HybridIndex:
         }
         chosen = None if where is None else as_filter(where)
         self._lock.check()
-        asked = check_queries(queries)
+        checked = check_queries(queries)
         while True:
-            options = self._options(k, **given)
+            options = self._options(k, **settings)
             known: dict[str, Sequence[Any]] = {}
             if vectors is not None:
-                known = self._stages.encoded_vectors(vectors, len(asked))
+                known = self._stages.encoded_vectors(vectors, len(checked))
             try:
-                return self._answers(options, asked, known, chosen)
+                return self._answers(options, checked, known, chosen)
             except _StageRemovedError:
-                continue  # it was, while the queries were encoded
+                continue  # while the queries were encoded
 
     def _answers(
         self,
@@ -663,7 +662,7 @@ class HybridIndex:
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
     ) -> SearchOptions:
-        """Return what a search with these options is to do."""
+        """Return the checked options of a search, with defaults filled in."""
         manifest, stages = self._storage.manifest, self._stages
         method = self._fusion if fusion is None else get_fusion(fusion)
         weighed: Mapping[str, float] = manifest.weights
@@ -687,7 +686,7 @@ class HybridIndex:
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
-        """The share of each late-interaction stage."""
+        """Return the weight of each late-interaction stage."""
         late = self._stages.late
         own = {stage.name: stage.stage.blend for stage in late}
         if blend is None:
@@ -756,7 +755,7 @@ class HybridIndex:
         return TunedIndex(self, options)
 
     def refresh(self) -> None:
-        """Follow what others wrote since the index was opened, or refreshed.
+        """Follow the writes of other processes since the index was opened or refreshed.
 
         An index that is open for reading only takes a new copy of its writer's state; one that is
         attached to a collection reads all passages again for BM25. Any other is always up to date.
@@ -769,11 +768,11 @@ class HybridIndex:
             renewed = [stage.renewed(store) for stage in self._stages]
             with self._lock.writing():
                 self._storage.follow(store)
-                for put_in_place in renewed:
-                    put_in_place()
+                for install in renewed:
+                    install()
 
     def close(self) -> None:
-        """Save what is derived and let go of files and connections; closing again does nothing.
+        """Save derived data and release files and connections; closing again does nothing.
 
         In a forked child it does nothing either: the index is its parent's.
         """
@@ -802,34 +801,34 @@ class HybridIndex:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the place of the index, which is opened there for reading only.
+        """Pickle the index as its location, to open there for reading only.
 
         Raises:
-            CopyError: it can be opened from nowhere else, or a stage's encoder or analyzer is a
+            CopyError: it cannot be opened from elsewhere, or a stage's encoder or analyzer is a
                 function that cannot be pickled.
         """
         what = f"{self!r} cannot be pickled"
         if self._storage.address is None:
             raise CopyError(f"{what}: {self._storage.elsewhere}")
-        given = {
+        unnamed = {
             name: part
             for name, stage in self._stages.definitions.items()
             if (part := stage.nameless_part) is not None
         }
-        for name, part in given.items():
+        for name, part in unnamed.items():
             try:
                 pickle_nowhere(part)
-            except Exception as error:  # whatever somebody else's object raises
+            except Exception as error:  # any error of a user's object
                 role = "analyzer" if isinstance(part, Analyzer) else "encoder"
                 raise CopyError(
                     f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
                     f"{self._storage.elsewhere}"
                 ) from error
-        return _reopened, (type(self), dict(self._storage.address), given)
+        return _reopened, (type(self), dict(self._storage.address), unnamed)
 
     def __repr__(self) -> str:
         suffix = ", read only" if self._storage.is_read_only else ""
-        return f"{type(self).__name__}({self._storage.place}{suffix})"
+        return f"{type(self).__name__}({self._storage.location}{suffix})"
 
 
 class _StageRemovedError(Exception):
@@ -840,15 +839,15 @@ def _reweighed(stage: OpenStage, parameters: BM25Parameters) -> OpenStage:
     return stage.reweighed(parameters) if isinstance(stage, OpenBM25) else stage
 
 
-def _given(
+def _overrides(
     storage: Storage,
     stages: Sequence[Stage],
     encoder: EncoderLike,
     analyzer: AnalyzerLike,
     late_interaction: Any,
 ) -> dict[str, Any]:
-    """What the caller opens an index with, by the names of its stages."""
-    given: dict[str, Any] = {stage.name: stage for stage in stages}
+    """Return the caller's definitions, encoders and analyzer by stage."""
+    overrides: dict[str, Any] = {stage.name: stage for stage in stages}
     short = {"dense": encoder, "bm25": analyzer, "late-interaction": late_interaction}
     for kind, value in short.items():
         if value is None or value is False:
@@ -857,29 +856,31 @@ def _given(
         if name is None:
             if kind == "late-interaction":
                 raise InvalidInputError(
-                    f"{storage.place} keeps no token vectors: late_interaction= is for "
+                    f"{storage.location} keeps no token vectors: late_interaction= is for "
                     "HybridIndex.create"
                 )
-            raise InvalidInputError(f"{storage.place} has no {kind} stage to open with {value!r}")
-        given.setdefault(name, value)
-    return given
+            raise InvalidInputError(
+                f"{storage.location} has no {kind} stage to open with {value!r}"
+            )
+        overrides.setdefault(name, value)
+    return overrides
 
 
 def _reopened(
-    index: type[HybridIndex], address: Mapping[str, Any], given: Mapping[str, Any]
+    index: type[HybridIndex], address: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> HybridIndex:
-    place = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
-    storage = open_storage(**place, read_only=True)
+    arguments = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
+    storage = open_storage(**arguments, read_only=True)
     with _closed_on_failure(storage):
-        return index(storage, restored_stages(storage.manifest, given, storage.place))
+        return index(storage, restored_stages(storage.manifest, overrides, storage.location))
 
 
 @contextmanager
-def _closed_on_failure(place: Storage | Target) -> Iterator[None]:
+def _closed_on_failure(resource: Storage | Target) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        place.close()
+        resource.close()
         raise
 
 

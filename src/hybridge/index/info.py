@@ -1,4 +1,4 @@
-"""What an index says of itself to people: its settings, and what it holds."""
+"""The settings and the contents of an index, for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .truncation import truncated_among
 
 __all__ = ["describe"]
 
-# Texts by which it is said how many are truncated, and passages by which their tokens are counted.
+# Sample sizes: texts to count truncated ones, and passages to count tokens.
 _TEXTS, _TOKENS = 1_000, 100
 
 
@@ -24,9 +24,9 @@ def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict
     """Return an index's settings and contents, as JSON.
 
     Args:
-        storage: where it lives.
-        lock: its locks.
-        stages: what it is made of.
+        storage: of the index.
+        lock: of the index.
+        stages: of the index.
     """
     manifest = storage.manifest
     with lock.reading():
@@ -39,14 +39,14 @@ def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict
         stage.name: {
             "kind": stage.kind,
             **stage.settings,
-            **_kept(storage, stage),
+            **_vector_options(storage, stage),
             **_truncated(stage, texts),
             **sizes[stage.name],
         }
         for stage in stages
     }
     return {
-        "place": storage.place,
+        "place": storage.location,
         "read_only": storage.is_read_only,
         "passages": count,
         "stages": described,
@@ -65,19 +65,19 @@ def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
     return {"truncated": truncated_among(stage.encoder, texts)}
 
 
-def _kept(storage: Storage, stage: Stage) -> dict[str, JSON]:
-    """What the store keeps for an encoder; the manifest knows it without loading the model."""
+def _vector_options(storage: Storage, stage: Stage) -> dict[str, JSON]:
+    """Return the options of a stage's vectors from the manifest, without loading the model."""
     if not isinstance(stage, VectorStage):
         return {}
     return asdict(storage.manifest.store.vectors[storage.manifest.stage(stage.name).vector])
 
 
 def _size(storage: Storage, stage: Stage) -> dict[str, JSON]:
-    """What the tokens of a passage take, by a sample of the passages."""
+    """Return the average size of a passage's tokens, from a sample."""
     kind = storage.manifest.store.vectors.get(storage.manifest.stage(stage.name).vector)
     if not isinstance(kind, TokenVectors):
         return {}
-    # Points come in the order of their hashes, so the first are as good a sample as any.
+    # Points come in the order of their hashes, so the first ones are a random sample.
     counts = storage.store.token_counts(storage.manifest.stage(stage.name).vector, _TOKENS)
     each = sum(counts) / len(counts) if counts else 0.0
     return {

@@ -1,4 +1,4 @@
-"""Who may use an index's store at a moment: many readers or one writer, in one process."""
+"""The lock of an open index: many readers or one writer, in one process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["IndexLock", "ReadWriteLock"]
 class IndexLock:
     """The lock of an open index, for the process that opened it: many readers, or one writer.
 
-    In a forked child every method refuses before it takes a lock, for the child has neither the
-    threads that would release the locks nor those that the engine works with.
+    In a forked child every method raises before it takes a lock: the child has neither the threads
+    that would release the locks nor those of the engine.
 
     Args:
-        storage: where the store is.
+        storage: of the index.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -30,7 +30,7 @@ class IndexLock:
         self._process = os.getpid()
         self._lock = ReadWriteLock()
         self._writer = Lock()
-        self.fields = FieldCheck(f"the index ({storage.place})")
+        self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
 
     @property
@@ -47,15 +47,17 @@ class IndexLock:
         """
         if os.getpid() == self._process and not self.closed:
             return
-        check_process(self._process, f"the index ({self._storage.place})", self._storage.elsewhere)
+        check_process(
+            self._process, f"the index ({self._storage.location})", self._storage.elsewhere
+        )
         raise ClosedError(
-            f"the index ({self._storage.place}) was closed: open it again with HybridIndex.open, "
-            "or attach to it again"
+            f"the index ({self._storage.location}) was closed: open it again with "
+            "HybridIndex.open, or attach to it again"
         )
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Keep other writers out, while searches go on."""
+        """Exclude other writers, while searches go on."""
         self.check()
         with self._writer:
             self.check()
@@ -77,7 +79,7 @@ class IndexLock:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep everybody else out."""
+        """Exclude all other threads."""
         self.check()
         with self._lock.write():
             self.check()
@@ -85,9 +87,9 @@ class IndexLock:
 
 
 class ReadWriteLock:
-    """Shared by readers, exclusive for a writer; a waiting writer goes before new readers.
+    """A lock that readers share and a writer holds alone; a waiting writer precedes new readers.
 
-    Neither side may be taken twice by one thread.
+    One thread must not take it twice.
 
     >>> lock = ReadWriteLock()
     >>> with lock.read():
@@ -124,7 +126,7 @@ class ReadWriteLock:
             try:
                 self._changed.wait_for(lambda: not self._writing and not self._readers)
                 self._writing = True
-            finally:  # also when Ctrl-C ends the wait: readers would wait for this writer for ever
+            finally:  # also when Ctrl-C ends the wait: else readers would wait for ever
                 self._writers_waiting -= 1
                 self._changed.notify_all()
         try:

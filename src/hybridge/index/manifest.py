@@ -1,4 +1,4 @@
-"""What an index says of itself: its format, encoder, analyzer and how it fuses.
+"""The manifest of an index: its format, stages, store and fusion.
 
 It is JSON: a file beside an embedded index, the collection's metadata on a server.
 """
@@ -25,15 +25,15 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """The settings an index is created with and opened by.
+    """The settings of an index, written at its creation and read to open it.
 
     Args:
-        stages: those of the index, in the order given.
-        store: what the store keeps, and how it searches.
+        stages: of the index, in order.
+        store: the options of the store.
         fusion: the fusion's configuration.
         weights: one weight for each stage that finds candidates.
-        depth: candidates each of these contributes.
-        pending: a stage that is being added, or was when a process was killed.
+        depth: candidates of each of these stages.
+        pending: a stage whose addition is not finished.
     """
 
     stages: Sequence[StageRecord]
@@ -61,8 +61,8 @@ class Manifest:
     def _settled_store(self) -> StoreOptions:
         """The store's options without the vectors of a pending stage."""
         pending = None if self.pending is None else self.pending.vector
-        kept = {name: kind for name, kind in self.store.vectors.items() if name != pending}
-        return replace(self.store, vectors=kept)
+        settled = {name: kind for name, kind in self.store.vectors.items() if name != pending}
+        return replace(self.store, vectors=settled)
 
     def with_stage(self, record: StageRecord) -> Manifest:
         """Return this manifest with another record of a stage, or of the pending one."""
@@ -76,7 +76,7 @@ class Manifest:
         return {"hybridge": {**asdict(self), "store": self.store.to_config()}}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], place: str) -> Manifest:
+    def from_config(cls, config: Mapping[str, Any], location: str) -> Manifest:
         """Return the manifest that `to_config` wrote, here or in an earlier release.
 
         Raises:
@@ -89,8 +89,8 @@ class Manifest:
                 values = of_format_1(values)
             elif found != FORMAT:
                 raise CorruptIndexError(
-                    f"{place} has format {found!r}; this version of hybridge reads 1 and {FORMAT}: "
-                    "open it with the version that wrote it, or index again"
+                    f"{location} has format {found!r}; this version of hybridge reads 1 and "
+                    f"{FORMAT}: open it with the version that wrote it, or index again"
                 )
             pending = values["pending"]
             return cls(
@@ -102,14 +102,14 @@ class Manifest:
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CorruptIndexError(f"{place} is not an index of hybridge: {error!r}") from error
+            raise CorruptIndexError(f"{location} is not an index of hybridge: {error!r}") from error
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file.
+    """Read the JSON in a file.
 
     Raises:
-        CorruptIndexError: it is no JSON.
+        CorruptIndexError: the file is no JSON.
     """
     try:
         return json.loads(path.read_bytes())
@@ -118,7 +118,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON so that a reader, or a crash, sees the old file or the new one, never a half.
+    """Write JSON atomically: a reader, or a crash, sees the old file or the new one.
 
     Raises:
         StoreError: the file cannot be written.

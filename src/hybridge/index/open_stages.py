@@ -1,4 +1,4 @@
-"""The stages of an open index: opened, and encoded for together."""
+"""The open stages of an index, and the joint encoding of queries for them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class IndexStageStorage:
     """An index's storage, as one of its stages uses it: a `StageStorage`.
 
     Args:
-        storage: the index's.
-        name: the stage's.
+        storage: of the index.
+        name: of the stage.
     """
 
     def __init__(self, storage: Storage, name: str) -> None:
@@ -45,8 +45,8 @@ class IndexStageStorage:
         return self._storage.manifest.stage(self.name)
 
     @property
-    def place(self) -> str:
-        return self._storage.place
+    def location(self) -> str:
+        return self._storage.location
 
     @property
     def is_shared(self) -> bool:
@@ -82,19 +82,19 @@ K = TypeVar("K", bound=Stage)
 
 
 class OpenStages:
-    """The stages of an open index, by name, in their order.
+    """The open stages of an index, by name, in order.
 
     Args:
         storage: of the index.
-        definitions: what its manifest says its stages are.
+        definitions: of the stages, from its manifest.
 
     Attributes:
         definitions: by name.
-        opened: the same, open.
-        finding: those that find candidates.
-        late: those that score the candidates of the others.
-        joint: for a dense stage, the late-interaction stage that one pass of its model encodes for
-            too, and what does both.
+        opened: the open stages, by name.
+        finding: the stages that find candidates.
+        late: the stages that score the candidates of the others.
+        joint: from a dense stage to the late-interaction stage that one pass of its model encodes
+            for too, and the encoder of both.
     """
 
     def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
@@ -106,7 +106,7 @@ class OpenStages:
         self._arrange()
 
     def _arrange(self) -> None:
-        """Sort the stages by what they do, and pair those that one model encodes for together."""
+        """Sort the stages by role, and pair those that one pass of one model encodes for."""
         self.finding = [self.opened[n] for n, stage in self.definitions.items() if stage.finds]
         self.late = [one for one in self.opened.values() if isinstance(one, OpenLateInteraction)]
         self.joint: dict[str, tuple[str, JointEncoder]] = {}
@@ -127,7 +127,7 @@ class OpenStages:
 
     @property
     def with_vectors(self) -> list[VectorStage]:
-        """The definitions of those whose vectors are encoded before they are written."""
+        """The definitions of the stages whose vectors are encoded before a write."""
         return [stage for stage in self.definitions.values() if isinstance(stage, VectorStage)]
 
     def kind(self, name: str) -> VectorKind:
@@ -150,23 +150,23 @@ class OpenStages:
         )
 
     def add(self, stage: Stage, opened: OpenStage) -> None:
-        """Take in one more stage."""
+        """Add a stage."""
         self.definitions = {**self.definitions, stage.name: stage}
         self.opened = {**self.opened, stage.name: opened}
         self._arrange()
 
     def remove(self, name: str) -> None:
-        """Forget a stage."""
+        """Remove a stage."""
         self.definitions = {key: each for key, each in self.definitions.items() if key != name}
         self.opened = {key: each for key, each in self.opened.items() if key != name}
         self._arrange()
 
     def encoded_vectors(self, vectors: Any, count: int) -> dict[str, Sequence[Any]]:
-        """Return vectors of `count` queries that the caller has, as the stages compare them.
+        """Return the caller's vectors of `count` queries, encoded for their stages.
 
         Args:
             vectors: those of the first dense stage, or a mapping, stage to vectors; None for none.
-            count: how many queries there are.
+            count: the number of queries.
 
         Raises:
             InvalidInputError: a name of no such stage, or vectors that are not valid.
@@ -180,7 +180,7 @@ class OpenStages:
         return found
 
     def by_name(self, vectors: ArrayLike | Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return vectors that the caller has by the name of their stage.
+        """Return the caller's vectors by the name of their stage.
 
         Raises:
             InvalidInputError: a name of no stage that keeps vectors of an encoder.
@@ -200,12 +200,12 @@ class OpenStages:
     def encode(
         self, stages: Sequence[OpenStage], queries: list[str], known: Mapping[str, Sequence[Any]]
     ) -> list[Sequence[Any]]:
-        """Return the queries as each stage compares them, read once where two share a model.
+        """Encode the queries for each stage, in one pass where two stages share a model.
 
         Args:
-            stages: some of these, or BM25 with other parameters.
+            stages: stages of the index, or BM25 with other parameters.
             queries: none of them blank.
-            known: those that are encoded already, by stage.
+            known: the encoded queries of some stages, by name.
         """
         made = dict(known)
         names = {stage.name for stage in stages}
@@ -222,41 +222,41 @@ class OpenStages:
 
 
 def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
-    """Return what the manifest keeps of a new stage.
+    """Return the manifest's record of a new stage.
 
     Args:
         stage: the definition.
-        vector: the name of its vectors in the store; None for the stage's.
+        vector: the name of its vectors in the store; None for the stage's name.
     """
     name = stage.name if vector is None else vector
     return StageRecord(stage.name, stage.kind, stage.identity, stage.to_config(), name, stage.state)
 
 
-def restored_stages(manifest: Manifest, given: Mapping[str, Any], place: str) -> list[Stage]:
+def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: str) -> list[Stage]:
     """Return the definitions of an index's stages.
 
     Args:
-        manifest: the index's.
-        given: what the caller passed for stages: a definition, or what it is made of, by name.
-        place: the index's, for messages.
+        manifest: of the index.
+        overrides: the caller's objects by stage: a definition, or a part of it, as its encoder.
+        location: of the index, for messages.
 
     Raises:
-        EncoderMismatchError: one was made with another encoder, or has to be passed.
+        EncoderMismatchError: a stage was made with another encoder, or needs its encoder passed.
         InvalidInputError: a name of no stage.
     """
     names = [record.name for record in manifest.stages]
-    if unknown := given.keys() - set(names):
-        raise InvalidInputError(f"{place} has no stage {min(unknown)!r}: its stages are {names}")
+    if unknown := overrides.keys() - set(names):
+        raise InvalidInputError(f"{location} has no stage {min(unknown)!r}: its stages are {names}")
     classes = {record.name: stage_class(record.kind) for record in manifest.stages}
     restored: dict[str, Stage] = {}
-    # Those that only score come last: they may share the encoder of one that finds.
+    # Stages that only score come last: they may share the encoder of one that finds candidates.
     for record in sorted(manifest.stages, key=lambda record: not classes[record.name].finds):
         before = list(restored.values())
-        stage = classes[record.name].restored(record, given.get(record.name), before)
+        stage = classes[record.name].restored(record, overrides.get(record.name), before)
         if stage.identity != record.identity:
             raise EncoderMismatchError(
-                f"{place} was made with the encoder {record.identity!r}, not {stage.identity!r}: "
-                "open it with that one, or make a new index with this one"
+                f"{location} was made with the encoder {record.identity!r}, not "
+                f"{stage.identity!r}: open it with that one, or make a new index with this one"
             )
         restored[record.name] = stage
     return [restored[name] for name in names]

@@ -2,7 +2,7 @@
 
 The embedded engine admits one process to a folder and writes to it even when it only searches. So
 each reader copies the engine's files into a temporary folder, while the writer, if there is one,
-waits; it is never disturbed otherwise, and the index's folder is not written to at all.
+waits; nothing else disturbs it, and a reader writes nothing to the index's folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ReadOnlyFolder"]
 
 logger = logging.getLogger(__name__)
 
-# The engine prepares its next log file in a thread of its own: a copy may catch that half made.
+# The engine prepares its next log file in a separate thread: a copy may hold half of it.
 _ATTEMPTS = 3
 
 
@@ -36,11 +36,11 @@ class _Copy:
     """The state of an index at one moment.
 
     Args:
-        folder: where its files were copied to.
-        store: opened there.
-        manifest: of that moment, like the rest.
-        generation: stamps the BM25 arrays that belong to it.
-        changes: the changes of the folder before it.
+        folder: of the copied files.
+        store: opened on them.
+        manifest: of that moment.
+        generation: the stamp of its derived files.
+        changes: the number of changes of the folder before it.
     """
 
     folder: Path
@@ -51,11 +51,11 @@ class _Copy:
 
 
 class ReadOnlyFolder:
-    """The storage of an index that is opened for reading only.
+    """The storage of an index that is open for reading only.
 
     Args:
         path: the index's folder.
-        reason: why it is not open for writing, where that was not asked for.
+        reason: why the index could not be opened for writing; None if the caller chose that.
     """
 
     is_served = False
@@ -79,7 +79,7 @@ class ReadOnlyFolder:
 
     @classmethod
     def open(cls, path: Path, reason: str | None = None) -> ReadOnlyFolder:
-        """The index in a folder, as it is now.
+        """Open the index in a folder in its present state.
 
         Raises:
             IndexNotFoundError: the folder is missing or holds no index.
@@ -89,7 +89,7 @@ class ReadOnlyFolder:
         return cls(path.resolve(), reason)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return str(self._path)
 
     @property
@@ -116,18 +116,18 @@ class ReadOnlyFolder:
         )
 
     def mark_derived_stale(self) -> None:
-        """Nothing to do: nothing is written, but what brings the copy up to date."""
+        """Do nothing: only updates of the copy are written."""
 
     def save_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
     def reload_manifest(self) -> bool:
-        return False  # nobody else has the copy
+        return False  # no other client has the copy
 
     def current(self) -> VectorStore:
         opened = self._opened
         with copying(self._path / CHANGES) as changes:
-            # Where the index was deleted and made anew, its changes may be as many by chance.
+            # An index that was deleted and made anew may have as many changes by chance.
             if (changes, self._generation()) == (opened.changes, opened.generation):
                 return self.store
         copy = self._copied()

@@ -1,7 +1,7 @@
-"""One search of an index: candidates from every stage, completed, fused, scored again, as hits.
+"""The one search of an index: candidates from every stage, completed, fused and scored again.
 
-A search is planned (`SearchOptions`), run over stages that are begun (`run_search`), and leaves a
-`SearchRecord`, which hits, explanations and tuning read.
+`run_search` runs a search by its `SearchOptions` and returns its `SearchRecord`, which hits,
+explanations and tuning read.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What a search is to do, each option checked and each default filled in.
+    """The options of a search, checked, with defaults filled in.
 
     Args:
         k: how many passages a query gets at most.
-        depth: candidates each stage contributes, at least `k`.
-        stages: those that find candidates and take part.
+        depth: candidates of each stage, at least `k`.
+        stages: those that find candidates, of a weight above 0.
         weights: one a stage, above 0.
-        fusion: what makes one score of the stages' scores.
+        fusion: of the stages' scores.
         late: the stages that score the candidates again, and the share of each in the score.
     """
 
@@ -65,14 +65,14 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Rescored:
-    """What a stage made of the candidates that it scored again.
+    """The candidates' scores before and after a stage that scores them again.
 
     Args:
         stage: its name.
-        blend: its share in the score.
-        before: the scores that it received, one run a query, as are the others.
-        scores: its own.
-        after: both together.
+        blend: its weight in the score.
+        before: the previous scores, one run a query, as are the others.
+        scores: its own scores.
+        after: the blend of both.
     """
 
     stage: str
@@ -84,14 +84,14 @@ class Rescored:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """All that a search considered; every list has one entry a query, within those of stages.
+    """The rankings and scores of a search; the inner lists have one entry a query.
 
     Args:
         names: of the stages that found candidates, in the order they ran.
-        tops: each stage's lists, in their order: a position in one is a rank.
-        runs: each stage's scores as they were fused: completed where the fusion asks for it.
+        tops: each stage's rankings, best first.
+        runs: each stage's scores as they were fused: completed if the fusion completes.
         fused: each candidate's fused score.
-        rescored: what late-interaction stages made of it, in their order.
+        rescored: by the late-interaction stages, in order.
     """
 
     names: Sequence[str]
@@ -127,20 +127,20 @@ def run_batched(
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
 ) -> list[list[Hit]]:
-    """Return the answers to the queries that are not blank, a batch at a time; others get none.
+    """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
 
     Args:
-        queries: questions.
-        encode: turns the questions in these positions, all at once, into one encoded list a stage.
-        answer: takes a part of each list, gives the hits of each question.
+        queries: all queries.
+        encode: encodes the queries in these positions: one list for each stage.
+        answer: returns the hits of a batch, from its part of each list.
     """
-    asked = [i for i, query in enumerate(queries) if query.strip()]
+    indices = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
-    if asked:
-        with shifted(asked), observed(ENCODING, len(asked)):
-            encoded = encode(asked)
-        for start in range(0, len(asked), BATCH):
-            batch = asked[start : start + BATCH]
+    if indices:
+        with shifted(indices), observed(ENCODING, len(indices)):
+            encoded = encode(indices)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
             with shifted(batch):
                 found = answer([rows[start : start + BATCH] for rows in encoded])
             for i, list_ in zip(batch, found, strict=True):
@@ -156,7 +156,7 @@ def single_stage_hits(
     depth: int,
     where: Filter | None,
 ) -> list[list[Hit]]:
-    """Return what one stage alone answers, ties by id."""
+    """Return the hits of one stage alone, ties by id."""
     with observed(stage.name, len(encoded)) as report:
         report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
     return hits
@@ -169,13 +169,13 @@ def run_search(
     store: VectorStore,
     where: Filter | None,
 ) -> SearchRecord:
-    """Search: candidates from every stage, completed, fused, and scored by late interaction.
+    """Run a search: candidates from every stage, completed, fused, and scored again.
 
     Args:
-        options: what to do.
+        options: of the search.
         begin: returns a stage's search.
-        queries: how many each of these is for.
-        store: what holds the passages.
+        queries: the number of queries.
+        store: of the passages.
         where: only passages that pass this filter.
     """
     k = options.k
@@ -199,7 +199,7 @@ def run_search(
     for late, blend in options.late:
         with observed(late.name, queries) as report:
             search: LateSearch = begin(late)
-            scores = search.judged([list(run) for run in before])
+            scores = search.rescored([list(run) for run in before])
             if report.watched:
                 report.hits = _hits_of(late.name, scores, store, k)
         with observed(blend_stage(late.name), queries) as report:
@@ -214,13 +214,13 @@ def run_search(
 
 
 def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
-    """The passages of all candidates of the runs, as far as they are there."""
+    """Return the passages of the runs' candidates that exist."""
     points = set[int]().union(*runs)
     return get(list(points)) if points else {}
 
 
 def _hits_of(stage: str, runs: Sequence[Scores], store: VectorStore, k: int) -> list[list[Hit]]:
-    """The best `k` of each run as hits that no other stage has scored."""
+    """Return the best `k` of each run as hits of one stage."""
     heads = [top_with_ties(run, k) for run in runs]
     passages = _passages(store.get, heads)
     return [
@@ -238,13 +238,13 @@ def _traced(
     tops: Sequence[Ranking],
     last: str,
 ) -> list[Hit]:
-    """Candidates as hits, each with its rank and score in every stage's list.
+    """Return candidates as hits, each with its rank and score in every stage.
 
     Args:
         found: the candidates, best first.
-        names: what ranked them on the way.
-        tops: the lists of these.
-        last: what made the order they are in.
+        names: of the stages.
+        tops: their rankings.
+        last: the name of the last stage, whose scores order the hits.
     """
     traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
     for name, top in zip(names, tops, strict=True):
@@ -258,5 +258,5 @@ def _traced(
 
 
 def _ranked(run: Scores) -> Ranking:
-    """The candidates by their scores, best first, ties in no order."""
+    """Sort candidates by score, best first, ties in any order."""
     return {point: run[point] for point in sorted(run, key=run.__getitem__, reverse=True)}

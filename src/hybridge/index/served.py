@@ -24,7 +24,7 @@ class Served:
 
     derived: Path | None = None
     generation = ""
-    # Others may open the collection too; but with BM25 in arrays there are none, see `create`.
+    # Other processes may open the collection too; but then BM25 is not in arrays.
     is_shared = False
 
     def __init__(
@@ -59,10 +59,10 @@ class Served:
         *,
         overwrite: bool = False,
     ) -> Served:
-        """A new index in a new collection.
+        """Create an index in a new collection.
 
         Raises:
-            IndexExistsError: there is a collection of this name, not to be overwritten or not ours.
+            IndexExistsError: a collection has this name, and must not be overwritten.
         """
         if overwrite and server.exists(client, collection):
             try:
@@ -86,7 +86,7 @@ class Served:
         *,
         read_only: bool = False,
     ) -> Served:
-        """The index in a collection.
+        """Open the index in a collection.
 
         Raises:
             IndexNotFoundError: there is no such collection.
@@ -97,7 +97,7 @@ class Served:
         return cls(client, collection, manifest, url, api_key, read_only=read_only)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"collection {self._collection!r}"
 
     @property
@@ -129,7 +129,7 @@ class Served:
         return passages
 
     def mark_derived_stale(self) -> None:
-        """Nothing to do: nothing derived outlives this object."""
+        """Do nothing: no derived file outlives this object."""
 
     def save_manifest(self, manifest: Manifest) -> None:
         server.write_manifest(self._client, self._collection, manifest.to_config())
@@ -137,11 +137,11 @@ class Served:
 
     def reload_manifest(self) -> bool:
         config = server.read_manifest(self._client, self._collection)
-        found = Manifest.from_config(config, self.place)
+        found = Manifest.from_config(config, self.location)
         if not found.has_stages_of(self.manifest):
             raise EncoderMismatchError(
-                f"another client changed the stages of {self.place}: close this index and open it "
-                "again"
+                f"another client changed the stages of {self.location}: close this "
+                "index and open it again"
             )
         self.manifest = found
         return True
@@ -150,7 +150,7 @@ class Served:
         return self.store
 
     def follow(self, store: VectorStore) -> None:
-        """Nothing to do: every search asks the server."""
+        """Do nothing: every search reads the server."""
 
     def close(self) -> None:
         self.store.close()

@@ -1,4 +1,4 @@
-"""From what a user asks for to a manifest."""
+"""The arguments of `HybridIndex.create`, checked and turned into a manifest."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def chosen_stages(
     """Return the stages of a new index, each complete.
 
     Args:
-        stages: those given; None for what the other arguments, the short form, stand for.
+        stages: the caller's stages; None for those of the other arguments, the short form.
         encoder: as for `HybridIndex.create`, as are the others up to `late_interaction`.
         served: whether the index lives on a server.
 
     Raises:
-        InvalidInputError: both forms are given, or stages that do not go together.
+        InvalidInputError: both forms at once, or stages that do not go together.
     """
     short = {
         "encoder": encoder,
@@ -52,32 +52,32 @@ def chosen_stages(
     }
     if stages is None:
         late = LateInteraction.of(late_interaction)
-        given: list[Stage] = [
+        chosen: list[Stage] = [
             BM25(analyzer, lexical=lexical, parameters=bm25).within([], served=served)
         ]
-        given += [Dense(encoder, distance=distance), *([] if late is None else [late])]
+        chosen += [Dense(encoder, distance=distance), *([] if late is None else [late])]
     else:
-        given = list(stages)
+        chosen = list(stages)
         if named := [name for name, value in short.items() if value is not None]:
             raise InvalidInputError(
-                f"stages= says what the index's stages are: give {named[0]} to one of them"
+                f"stages= lists all stages of the index: give {named[0]} to one of them"
             )
-    for stage in given:
+    for stage in chosen:
         if not isinstance(stage, Stage):
             raise InvalidInputError(
                 f"stages must be a list of stages, as in [BM25(), Dense()], not with {stage!r}"
             )
-    names = [stage.name for stage in given]
+    names = [stage.name for stage in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidInputError(
             f"two stages are named {twice[0]!r}: give one of them another name="
         )
-    if not any(stage.finds for stage in given):
+    if not any(stage.finds for stage in chosen):
         raise InvalidInputError(
             f"an index needs a stage that finds candidates, such as BM25() or Dense(), beside "
             f"{names}"
         )
-    return [stage.within(given, served=served) for stage in given]
+    return [stage.within(chosen, served=served) for stage in chosen]
 
 
 def make_manifest(
@@ -103,9 +103,9 @@ def make_manifest(
     equal = dict.fromkeys(finding, 1 / len(finding))
     shares = equal if weights is None else check_stage_weights(weights, finding)
     chosen = get_fusion(fusion)
-    # Tried before anything is written: that it can be read back, and takes these weights.
-    again = fusion_from_config(chosen.to_config())
-    again.fuse([{0: 1.0} for _ in finding], list(shares.values()))
+    # Tested before anything is written: it can be restored, and accepts these weights.
+    restored = fusion_from_config(chosen.to_config())
+    restored.fuse([{0: 1.0} for _ in finding], list(shares.values()))
     names = {} if vectors is None else vectors
     kinds = {
         names.get(stage.name, stage.name): stage.vectors

@@ -1,4 +1,4 @@
-"""One stage of an index on its own: a retriever that can score, and by tokens also rerank."""
+"""One stage of an index alone: a retriever and scorer, and by tokens also a reranker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
 
 class _Index(Protocol):
-    """The parts of an open index that its stages alone need."""
+    """The parts of an open index that the retriever of one stage needs."""
 
     _storage: Storage
     _lock: IndexLock
@@ -37,7 +37,7 @@ class _Index(Protocol):
 
 
 class StageRetriever:
-    """A search of an index by one stage alone, as in `HybridIndex.stages` and `HybridIndex.bm25`.
+    """The retriever of one stage of an index, as in `HybridIndex.stages` and `HybridIndex.bm25`.
 
     Args:
         index: the index, kept open as long as this is in use.
@@ -67,9 +67,9 @@ class StageRetriever:
         where: Where | None = None,
         depth: int | None = None,
     ) -> list[list[Hit]]:
-        """The best `k` passages for each query; arguments as for `HybridIndex.search`."""
-        least = self._index._storage.manifest.depth
-        depth = max(check_k(k), least if depth is None else check_count(depth, "depth"))
+        """Return the best `k` passages for each query; arguments as for `HybridIndex.search`."""
+        default = self._index._storage.manifest.depth
+        depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
@@ -77,9 +77,11 @@ class StageRetriever:
                 return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
 
         self._lock.check()
-        asked = check_queries(queries)
+        checked = check_queries(queries)
         return run_batched(
-            asked, lambda places: [self._stage.encode([asked[at] for at in places])], answer
+            checked,
+            lambda positions: [self._stage.encode([checked[i] for i in positions])],
+            answer,
         )
 
     @contextmanager
@@ -98,34 +100,34 @@ class StageRetriever:
         where: Where | None = None,
         depth: int | None = None,
     ) -> list[list[Hit]]:
-        """`search` in a thread, so that the event loop goes on."""
+        """Return what `search` returns, from a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.search, queries, k, where=where, depth=depth)
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
-        """Return the passages of these ids, None for an id that is not there."""
+        """Return the passages of these ids; None for an unknown id."""
         points = [self._store.point(id_) for id_ in check_ids(ids)]
         with self._reading():
             found = self._store.get(points)
         return [found.get(point) for point in points]
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        """The stage's exact score of each of `ids[i]` for `queries[i]`.
+        """Return the stage's exact score of each of `ids[i]` for `queries[i]`.
 
         Raises:
             InvalidInputError: an id that is not in the index, or not one list of ids a query.
         """
-        asked = check_queries(queries)
-        wanted = [check_ids(some) for some in ids]
-        check_aligned(asked, wanted, "ids")
-        points = {id_: self._store.point(id_) for some in wanted for id_ in some}
-        encoded = self._stage.encode(asked) if asked else []
+        checked = check_queries(queries)
+        id_lists = [check_ids(some) for some in ids]
+        check_aligned(checked, id_lists, "ids")
+        points = {id_: self._store.point(id_) for some in id_lists for id_ in some}
+        encoded = self._stage.encode(checked) if checked else []
         with self._reading():
             _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)
-            scores = searched.exact([[points[id_] for id_ in some] for some in wanted])
+            scores = searched.exact([[points[id_] for id_ in some] for some in id_lists])
         return [
             [by_point[points[id_]] for id_ in some]
-            for some, by_point in zip(wanted, scores, strict=True)
+            for some, by_point in zip(id_lists, scores, strict=True)
         ]
 
 
@@ -136,7 +138,7 @@ def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
 
 
 class DenseRetriever(StageRetriever):
-    """A dense stage, whose vectors can be searched for and read as well: `HybridIndex.dense`."""
+    """The retriever of a dense stage, with search by vector: `HybridIndex.dense`."""
 
     _stage: OpenVectorStage
 
@@ -148,16 +150,16 @@ class DenseRetriever(StageRetriever):
 
     @property
     def distance(self) -> Distance:
-        """How vectors are compared: ``"cosine"`` or ``"dot"``."""
+        """The measure of similarity: ``"cosine"`` or ``"dot"``."""
         return self._kind.distance
 
     def search_vectors(
         self, vectors: ArrayLike, k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """The best `k` passages for each vector, best first, ties by id.
+        """Return the best `k` passages for each vector, best first, ties by id.
 
         Args:
-            vectors: shape (searches, dimension), as the index's encoder makes of queries.
+            vectors: shape (searches, dimension), as from the encoder's `encode_queries`.
             k: how many passages a search gets at most.
             where: only passages that pass this filter.
 
@@ -174,7 +176,7 @@ class DenseRetriever(StageRetriever):
             return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        """The vectors of passages as the index keeps them: of length 1 where it compares cosines.
+        """Return the stored vectors of passages: of length 1 if the distance is cosine.
 
         Returns:
             shape (len(ids), dimension), float32.
@@ -182,19 +184,19 @@ class DenseRetriever(StageRetriever):
         Raises:
             InvalidInputError: an id that is not in the index.
         """
-        wanted = check_ids(ids)
-        points = {id_: self._store.point(id_) for id_ in wanted}
+        checked = check_ids(ids)
+        points = {id_: self._store.point(id_) for id_ in checked}
         with self._reading():
             found = self._store.vectors(self._vector, list(points.values()))
         _check_there(points, found)
-        rows = [found[points[id_]] for id_ in wanted]
-        return check_vectors(rows, len(wanted), self._kind.dimension)
+        rows = [found[points[id_]] for id_ in checked]
+        return check_vectors(rows, len(checked), self._kind.dimension)
 
 
 class LateReranker(StageRetriever):
-    """Late interaction by an index's token vectors alone: `HybridIndex.late_interaction`.
+    """Late interaction over an index's token vectors: `HybridIndex.late_interaction`.
 
-    As a retriever it compares every passage; as a reranker, the candidates of any retriever whose
+    As a retriever it scores every passage; as a reranker, the candidates of any retriever whose
     passages are in the index. No passage is encoded.
     """
 
@@ -204,27 +206,27 @@ class LateReranker(StageRetriever):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """Each query's candidates by MaxSim, ties by id.
+        """Rerank each query's candidates by MaxSim, ties by id.
 
-        To a blank query all are alike; a blank passage gets the lowest score of its list.
+        A blank query gives all candidates 0; a blank passage gets the lowest score of its list.
 
         Args:
-            queries: questions.
-            candidates: one list of hits a question, in any order.
-            k: how many to return at most; None for all.
+            queries: the queries.
+            candidates: one list of hits a query, in any order.
+            k: hits returned at most; None for all.
 
         Raises:
             InvalidInputError: a candidate that is not in the index, or not one list a query.
         """
-        asked, given = check_candidates(queries, candidates, k)
-        written = [at for at, query in enumerate(asked) if query.strip()]
-        scores = [[0.0] * len(hits) for hits in given]
-        ids = [[hit.passage.id for hit in given[at]] for at in written]
-        found = self.score([asked[at] for at in written], ids)
-        for at, some in zip(written, found, strict=True):
-            scores[at] = _blanks_last(given[at], some)
+        checked, lists = check_candidates(queries, candidates, k)
+        indices = [i for i, query in enumerate(checked) if query.strip()]
+        scores = [[0.0] * len(hits) for hits in lists]
+        ids = [[hit.passage.id for hit in lists[i]] for i in indices]
+        found = self.score([checked[i] for i in indices], ids)
+        for i, some in zip(indices, found, strict=True):
+            scores[i] = _blanks_last(lists[i], some)
         return [
-            reordered(self.name, hits, some, k) for hits, some in zip(given, scores, strict=True)
+            reordered(self.name, hits, some, k) for hits, some in zip(lists, scores, strict=True)
         ]
 
     async def arerank(
@@ -233,13 +235,11 @@ class LateReranker(StageRetriever):
         candidates: Sequence[Sequence[Hit]],
         k: int | None = None,
     ) -> list[list[Hit]]:
-        """`rerank` in a thread, so that the event loop goes on."""
+        """Return what `rerank` returns, from a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.rerank, queries, candidates, k)
 
 
 def _blanks_last(hits: Sequence[Hit], scores: Sequence[float]) -> list[float]:
-    written = [bool(hit.passage.text.strip()) for hit in hits]
-    lowest = min(compress(scores, written), default=0.0)
-    return [
-        score if is_written else lowest for score, is_written in zip(scores, written, strict=True)
-    ]
+    filled = [bool(hit.passage.text.strip()) for hit in hits]
+    lowest = min(compress(scores, filled), default=0.0)
+    return [score if is_filled else lowest for score, is_filled in zip(scores, filled, strict=True)]

@@ -1,8 +1,8 @@
 """Adding a stage to an index that holds passages, and removing one.
 
-A stage that is being added is kept in the manifest as pending, and its vectors in the store, from
-the first step on. Searches leave it out until the last step makes it one of the index's stages. So
-an interrupted change leaves the index as it was, and the same call goes on where it stopped.
+A new stage is pending in the manifest, with its vectors in the store, from the first step on.
+Searches leave it out until the last step makes it one of the index's stages. So an interrupted
+change leaves the index as it was, and the same call goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def remove_stage(
         if manifest.pending == record:
             changed = replace(manifest, pending=None)
         else:
-            kept = [each for each in manifest.stages if each.name != name]
-            changed = replace(manifest, stages=kept, weights=weights)
+            others = [each for each in manifest.stages if each.name != name]
+            changed = replace(manifest, stages=others, weights=weights)
         file = IndexStageStorage(storage, name).file
         with writer.changing():
             # First the manifest: on opening, the store drops the vectors that it does not name.
@@ -103,7 +103,7 @@ def remove_stage(
 
 
 def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
-    """The stage, completed and pending: the manifest knows it, the store has room for it."""
+    """Return the completed stage, pending in the manifest and with its vectors in the store."""
     _check_own(storage)
     if stage.name in stages.definitions:
         raise InvalidInputError(
@@ -114,11 +114,11 @@ def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: S
     complete = stage.within(others, served=storage.is_served)
     record, pending = record_of(complete), storage.manifest.pending
     if pending is not None:
-        given, own = (replace(each, state={}) for each in (record, pending))
-        if given != own:
+        new, unfinished = (replace(each, state={}) for each in (record, pending))
+        if new != unfinished:
             raise InvalidInputError(
-                f"the stage {pending.name!r} was not added to the end: add it again as it was, "
-                "which goes on where that stopped, or remove it with "
+                f"adding the stage {pending.name!r} was interrupted: add it again as it was, which "
+                "goes on where that stopped, or remove it with "
                 f"remove_stage({pending.name!r})"
             )
         return complete
@@ -151,7 +151,7 @@ class _Filling:
         self._done: set[int] = set()  # a passage without tokens never has a vector
 
     def each_in_turn(self, progress: bool | None) -> None:
-        """Encode and write page by page, with room for other writes in between."""
+        """Encode and write page by page, with other writes in between."""
         assert isinstance(self._stage, VectorStage)
         for page in self._pages(progress):
             rows = encode_now(self._stage, self._stage.vectors, page)
@@ -159,7 +159,7 @@ class _Filling:
                 self._write(page, rows)
 
     def finish(self, progress: bool | None) -> OpenStage:
-        """Fill what is left while other writes wait, and return the stage, opened."""
+        """Fill the rest while other writes wait, and return the open stage."""
         stage, storage = self._stage, self._storage
         if isinstance(stage, VectorStage):
             for page in self._pages(progress=False):
@@ -175,7 +175,7 @@ class _Filling:
         return opened
 
     def _pages(self, progress: bool | None) -> Iterator[list[Passage]]:
-        """The passages that still have no vector, each once."""
+        """Yield the passages that still have no vector, each once."""
         store, vector = self._storage.store, self._stage_storage.vector
         pages = store.lacking(vector)
 
@@ -198,20 +198,22 @@ class _Filling:
             yield batch
 
     def _write(self, passages: list[Passage], rows: Rows | None) -> None:
-        """Write the vectors of those of the passages that still have these texts."""
+        """Write the vectors of the passages whose stored texts are still the same."""
         assert rows is not None
         store = self._storage.store
         points = [store.point(passage.id) for passage in passages]
         with self._writer.changing():
             stored = store.get(points)
-            kept = [
+            unchanged = [
                 i
                 for i, (point, passage) in enumerate(zip(points, passages, strict=True))
                 if point in stored and stored[point].text == passage.text
             ]
-            self._done.update(points[i] for i in kept)
+            self._done.update(points[i] for i in unchanged)
             store.set_vectors(
-                self._stage_storage.vector, [points[i] for i in kept], [rows[i] for i in kept]
+                self._stage_storage.vector,
+                [points[i] for i in unchanged],
+                [rows[i] for i in unchanged],
             )
 
 
@@ -222,7 +224,7 @@ def _all(manifest: Manifest) -> list[StageRecord]:
 def _check_own(storage: Storage) -> None:
     if storage.is_shared:
         raise InvalidInputError(
-            f"the stages of {storage.place} cannot be changed, because others keep its vectors: "
+            f"the stages of {storage.location} cannot be changed, because others keep its vectors: "
             "make your own index with HybridIndex.create"
         )
 
@@ -232,14 +234,15 @@ def _check_weight(stage: Stage, weight: float | None) -> None:
         raise InvalidInputError(f"add_stage takes a stage, such as Dense(...), not {stage!r}")
     if weight is not None and not stage.finds:
         raise InvalidInputError(
-            f"{stage.name!r} has a blend instead of a weight: it scores what other stages found"
+            f"{stage.name!r} has a blend instead of a weight: it scores the candidates of other "
+            "stages"
         )
     if weight == 1:
         raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
 
 
 def _with_weight(weights: Mapping[str, float], name: str, weight: float | None) -> dict[str, float]:
-    """The weights with one more, which is a share of all; equal to the others' mean for None."""
+    """Add a weight, which is a share of the total; None stands for the others' mean."""
     share = 1 / (len(weights) + 1) if weight is None else weight
     total = sum(weights.values())
     others = {other: each / total * (1 - share) for other, each in weights.items()}

@@ -1,4 +1,4 @@
-"""Where an index lives: in a folder, temporary or not, or on a server."""
+"""The storage of an index: in a folder, temporary or not, or on a server."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ logger = logging.getLogger(__name__)
 
 
 class Storage(Protocol):
-    """A place that keeps an index: its store, its manifest, and room for what is derived."""
+    """The storage of an index: its store, its manifest, and its derived files."""
 
     store: VectorStore
     manifest: Manifest
     is_served: bool
-    """Whether the store is a server's, which other processes reach."""
+    """Whether the store is on a server, which other processes reach."""
     is_shared: bool
     """Whether others may write to the store without notice."""
     is_temporary: bool
-    """Whether the place goes when it is closed, with all that is in it."""
+    """Whether the storage is removed when it is closed."""
     is_read_only: bool
     """Whether nothing may be written."""
 
     @property
-    def place(self) -> str:
-        """The place's name, for people."""
+    def location(self) -> str:
+        """The location, for people."""
         ...
 
     @property
@@ -47,12 +47,12 @@ class Storage(Protocol):
 
     @property
     def elsewhere(self) -> str:
-        """What to do to use the index in another process, for people."""
+        """The advice how to use the index in another process, for people."""
         ...
 
     @property
     def derived(self) -> Path | None:
-        """The folder of what stages derive; None where nothing outlives this object."""
+        """The folder of derived files; None where nothing outlives this object."""
         ...
 
     @property
@@ -61,18 +61,18 @@ class Storage(Protocol):
         ...
 
     def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
-        """The passages, each checked for what keeps this place from holding it.
+        """Yield the passages, each checked to fit the storage.
 
-        To be called before anything is written or deleted, with no passages too.
+        Called before every write or delete, even without passages.
 
         Raises:
-            ReadOnlyError: nothing may be written here.
-            InvalidInputError: no such passage may.
+            ReadOnlyError: the storage is read only.
+            InvalidInputError: a passage does not fit.
         """
         ...
 
     def mark_derived_stale(self) -> None:
-        """Make sure that what was derived so far is stale; to be called before each write."""
+        """Mark derived files as stale; called before each write."""
         ...
 
     def save_manifest(self, manifest: Manifest) -> None:
@@ -80,19 +80,19 @@ class Storage(Protocol):
         ...
 
     def reload_manifest(self) -> bool:
-        """Take over the manifest as other clients left it; False where there can be none."""
+        """Read the manifest that other clients may have changed; False where there are none."""
         ...
 
     def current(self) -> VectorStore:
-        """The store with what others wrote to the place by now: this one, or one to `follow`."""
+        """Return the store with all writes of other processes: this one, or one to `follow`."""
         ...
 
     def follow(self, store: VectorStore) -> None:
-        """Go on with what `current` returned; to be called with no search running."""
+        """Replace the store by the one `current` returned; called with no search running."""
         ...
 
     def close(self) -> None:
-        """Let go of the place."""
+        """Close the store and release its files and connections."""
         ...
 
 
@@ -105,11 +105,11 @@ def create_storage(
     *,
     overwrite: bool,
 ) -> Storage:
-    """A new storage at the place that the arguments of `HybridIndex.create` name."""
+    """Create the storage that the arguments of `HybridIndex.create` name."""
     if url is None:
         folder = None if path is None else Path(path).expanduser()
         return Folder.create(folder, manifest, overwrite=overwrite)
-    _check_one_place(path)
+    _check_one_location(path)
     client = connect(url, api_key)
     try:
         return Served.create(client, collection, manifest, url, api_key, overwrite=overwrite)
@@ -126,9 +126,9 @@ def open_storage(
     *,
     read_only: bool | None = None,
 ) -> Storage:
-    """The storage at the place that the arguments of `HybridIndex.open` name."""
+    """Open the storage that the arguments of `HybridIndex.open` name."""
     if url is not None:
-        _check_one_place(path)
+        _check_one_location(path)
         client = connect(url, api_key)
         try:
             return Served.open(client, collection, url, api_key, read_only=bool(read_only))
@@ -149,6 +149,6 @@ def open_storage(
         return ReadOnlyFolder.open(folder, reason=str(error))
 
 
-def _check_one_place(path: str | Path | None) -> None:
+def _check_one_location(path: str | Path | None) -> None:
     if path is not None:
         raise InvalidInputError("give either path or url: an index lives in one place")

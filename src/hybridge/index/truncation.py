@@ -1,7 +1,7 @@
-"""Passages that are longer than an encoder reads: counted, and told instead of passed over.
+"""Passages that are longer than an encoder's limit: counted, with a warning.
 
-An encoder that knows how much it reads has ``max_tokens`` and ``count_truncated(texts)``, as
-`SentenceTransformerEncoder` has; of any other nothing is known.
+An encoder with a known limit has ``max_tokens`` and ``count_truncated(texts)``, as
+`SentenceTransformerEncoder` has; for any other encoder nothing is counted.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["TruncationCount", "truncated_among"]
 logger = logging.getLogger(__name__)
 
 
-# How the encoders of stages that are given no name are called.
+# The names of the encoders of stages with default names.
 _READERS = {"dense": "encoder", "late-interaction": "token encoder"}
 
 
 class TruncationCount:
-    """Counts, while passages are encoded, those of which an encoder reads only the beginning.
+    """A count of the passages that an encoder truncates.
 
     Args:
-        encoder: what encodes them.
-        reader: what an index calls it.
-        loss: what becomes of the rest of a passage.
-        remedy: what to do, beside splitting them.
+        encoder: of the passages.
+        reader: the encoder's name in the index.
+        loss: the effect on the rest of a passage.
+        remedy: the remedy beside splitting.
     """
 
     def __init__(self, encoder: object, reader: str, loss: str, remedy: str) -> None:
@@ -47,19 +47,19 @@ class TruncationCount:
         return cls(stage.encoder, reader, stage.loss, stage.remedy)
 
     def add(self, texts: Sequence[str]) -> None:
-        """Count among these texts."""
+        """Count the truncated ones of these texts."""
         if self._encoder is not None:
             self._texts += len(texts)
             self._truncated += self._encoder.count_truncated(texts)
 
     def warn(self, warned: Collection[str]) -> set[str]:
-        """Log a line if there was any.
+        """Log a warning if there are any.
 
         Args:
-            warned: readers of whom it has been said already.
+            warned: the readers with an earlier warning.
 
         Returns:
-            The reader, if it was said now.
+            The reader, if it was warned of now.
         """
         if not self._truncated or self.reader in warned:
             return set()
@@ -79,15 +79,15 @@ class TruncationCount:
 
 
 def truncated_among(encoder: object, texts: Sequence[str]) -> JSON:
-    """How many of some stored texts an encoder would truncate, as JSON.
+    """Count the stored texts that an encoder truncates, as JSON.
 
     Args:
-        encoder: the index's encoder.
+        encoder: of the index.
         texts: all texts of the index, or a sample.
 
     Returns:
-        The encoder's limit, how many texts are longer, and out of how many; None where the encoder
-        has no limit, or does not say.
+        The encoder's limit, the number of longer texts, and of all texts; None without a known
+        limit.
     """
     limit: int | None = getattr(encoder, "max_tokens", None)
     if limit is None or not hasattr(encoder, "count_truncated"):

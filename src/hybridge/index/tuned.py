@@ -1,4 +1,4 @@
-"""An index that is searched with options of its own: a retriever like any other."""
+"""An index with other options for its searches: a retriever."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_tuning(
     blend: float | Mapping[str, float] | None = None,
     bm25: BM25Parameters | None = None,
 ) -> dict[str, Any]:
-    """Return those of the options of `HybridIndex.search` that are given, checked without an index.
+    """Return the options of `HybridIndex.search` that are not None, checked without an index.
 
     Raises:
         InvalidInputError: a value that is valid for no index.
@@ -58,10 +58,10 @@ def check_tuning(
 
 @dataclass(frozen=True)
 class TunedIndex:
-    """A `Retriever` over an index: what `HybridIndex.tuned` returns.
+    """The retriever that `HybridIndex.tuned` returns: an index with other search options.
 
     Args:
-        index: what is searched.
+        index: the index to search.
         options: keywords of its `search`.
 
     >>> from hybridge import CallableEncoder, HybridIndex, Passage

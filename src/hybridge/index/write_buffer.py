@@ -1,7 +1,7 @@
-"""Where the passages of one `add` wait until all of them are known to be valid.
+"""The buffer of one `add`, which holds its passages until all of them are validated.
 
-An `add` may be given more than fits in memory, and must write nothing if its last passage is
-invalid. So everything is checked and encoded first, and waits in a temporary file.
+An `add` may get more than fits in memory, and must write nothing if its last passage is invalid. So
+all passages are checked and encoded first, and wait in a temporary file.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _IN_MEMORY = 64 * 2**20
 
 @dataclass(frozen=True)
 class Batch:
-    """Some of the waiting passages.
+    """A batch of buffered passages.
 
     Args:
         passages: the passages.
-        rows: a row a passage for each kind of vectors, by name; None where the stored vectors stay,
-            because the texts are the same and the metadata alone changed.
+        rows: one row a passage for each kind of vectors, by name; None if the stored vectors stay,
+            because only the metadata changed.
     """
 
     passages: list[Passage]
@@ -50,13 +50,13 @@ class Batch:
 
 
 class WriteBuffer:
-    """A queue of checked passages and their vectors, in memory while small, else on disk.
+    """A buffer of checked passages and their vectors, in memory while small, else on disk.
 
     Args:
-        kinds: what vectors a passage has, by name.
+        kinds: of the vectors of a passage, by name.
 
     Attributes:
-        unchanged: how many passages do not wait, because they are stored as they are.
+        unchanged: the number of passages that are stored already, and not buffered.
 
     >>> import numpy as np
     >>> with WriteBuffer({"dense": DenseVectors(2)}) as buffer:
@@ -84,7 +84,7 @@ class WriteBuffer:
         self.close()
 
     def close(self) -> None:
-        """Forget everything that waits here."""
+        """Delete the buffered passages."""
         self._passages.close()
         self._vectors.close()
 
@@ -117,7 +117,7 @@ class WriteBuffer:
 
 
 def _packed(kind: VectorKind, rows: Any) -> list[Any]:
-    """Rows as arrays that can be written one after another."""
+    """Return rows as arrays to write one after another."""
     if isinstance(kind, DenseVectors):
         return [rows]
     lengths = np.array([len(row[0] if isinstance(row, tuple) else row) for row in rows])
@@ -144,57 +144,57 @@ def _unpacked(kind: VectorKind, read: Callable[[], Any]) -> Rows:
 
 @dataclass(frozen=True)
 class VectorSource:
-    """The vectors of one stage for the passages of an `add`: given with them, or to be encoded.
+    """The vectors of one stage for the passages of an `add`: the caller's, or encoded here.
 
     Args:
         name: of the vectors in the store.
-        stage: what encodes.
-        kind: of the vectors. The manifest knows it; the stage may have to load its model for it.
-        given: what was given, a row a passage; None to encode.
-        truncation: counts the passages that are longer than the encoder reads.
+        stage: the definition.
+        kind: of the vectors, from the manifest: the stage may have to load its model for it.
+        vectors: the caller's, one row a passage; None to encode.
+        truncation: counts the passages that the encoder truncates.
 
     Raises:
-        InvalidInputError: a vector that was given is not valid.
+        InvalidInputError: a vector is not valid.
     """
 
     name: str
     stage: VectorStage
     kind: VectorKind
-    given: Any = None
+    vectors: Any = None
     truncation: TruncationCount = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "truncation", TruncationCount.of(self.stage))
-        if self.given is not None:
-            count = len(self.given) if isinstance(self.given, Sized) else 0
-            object.__setattr__(self, "given", self.check(self.given, count))
+        if self.vectors is not None:
+            count = len(self.vectors) if isinstance(self.vectors, Sized) else 0
+            object.__setattr__(self, "vectors", self.check(self.vectors, count))
 
     def check(self, rows: Any, count: int) -> Rows:
         """Return rows as the store takes them."""
         return check_rows(self.kind, rows, count)
 
     def rows(self, chunk: Sequence[Passage], start: int) -> Rows:
-        """Return the rows of a part of the passages, the first of which is number `start`.
+        """Return the rows of a chunk of the passages that begins at number `start`.
 
         Raises:
-            InvalidInputError: fewer rows than passages were given.
+            InvalidInputError: fewer rows than passages.
         """
-        if self.given is None:
+        if self.vectors is None:
             texts = [passage.text for passage in chunk]
             return self.check(self.stage.encode_passages(texts), len(chunk))
-        rows: Rows = self.given[start : start + len(chunk)]
+        rows: Rows = self.vectors[start : start + len(chunk)]
         if len(rows) < len(chunk):
             raise InvalidInputError(
-                f"there are more passages than the {len(self.given)} vectors: "
+                f"there are more passages than the {len(self.vectors)} vectors: "
                 "give one row a passage"
             )
         return rows
 
     def check_end(self, count: int) -> None:
-        """Refuse vectors beyond the last of `count` passages."""
-        if self.given is not None and len(self.given) > count:
+        """Raise `InvalidInputError` if there are vectors beyond the last of `count` passages."""
+        if self.vectors is not None and len(self.vectors) > count:
             raise InvalidInputError(
-                f"{len(self.given)} vectors for {count} passages: give one row a passage"
+                f"{len(self.vectors)} vectors for {count} passages: give one row a passage"
             )
 
 
@@ -206,19 +206,19 @@ def fill_buffer(
     batch_size: int | None = None,
     stored: Callable[[Sequence[Passage]], Mapping[str, Passage]] | None = None,
 ) -> WriteBuffer:
-    """Return a queue of all the passages, checked, with their vectors, given or encoded.
+    """Return a buffer of all the passages, checked, with their vectors.
 
-    A passage that is stored with the same text is not encoded: it waits without vectors, or not at
-    all if its metadata are the same too.
+    A passage that is stored with the same text is not encoded: it is buffered without vectors, or
+    not at all if its metadata are the same too.
 
     Args:
         passages: any iterable, however long.
         sources: their vectors.
         progress: show a bar; None shows it on a terminal.
-        joint: what makes two kinds of vectors in one pass: the name of the first, to that of the
-            second and the encoder of both.
-        batch_size: texts encoded in one call at most; None for as many as are encoded in one go.
-        stored: looks up the stored passages of the same ids; None to write everything anew.
+        joint: encoders of two kinds of vectors in one pass: the name of the first, to the name of
+            the second and the encoder.
+        batch_size: texts encoded in one call at most; None for the default.
+        stored: looks up the stored passages of the same ids; None to write all passages.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
@@ -245,7 +245,7 @@ def _encoded(
     sources: Sequence[VectorSource],
     joint: Mapping[str, tuple[str, JointEncoder]],
 ) -> dict[str, Rows]:
-    """The rows of each source, those that one pass of a model makes together in one pass."""
+    """Encode the rows of each source, in one pass where one model makes two."""
     texts = [passage.text for passage in chunk]
     by_name = {source.name: source for source in sources}
     rows: dict[str, Rows] = {}
@@ -253,7 +253,11 @@ def _encoded(
     for source in sources:
         second, encoder = joint.get(source.name, ("", None))
         other = by_name.get(second)
-        if encoder is None or other is None or not (source.given is None and other.given is None):
+        if (
+            encoder is None
+            or other is None
+            or not (source.vectors is None and other.vectors is None)
+        ):
             continue
         made = encoder.encode_passages(texts)
         for each, some in zip((source, other), made, strict=True):
@@ -262,8 +266,8 @@ def _encoded(
     for source in sources:
         if source.name not in rows:
             rows[source.name] = source.rows(chunk, start)
-        # Afterwards, for now the models are loaded. Two in one pass read equally much.
-        if source.given is None and source.name not in seconds:
+        # Afterwards, when the models are loaded. Two in one pass truncate alike.
+        if source.vectors is None and source.name not in seconds:
             source.truncation.add(texts)
     return rows
 
@@ -273,24 +277,26 @@ def _to_encode(
     stored: Callable[[Sequence[Passage]], Mapping[str, Passage]],
     buffer: WriteBuffer,
 ) -> Iterator[Passage]:
-    """Yield the passages whose text is new; those with new metadata alone go to the queue."""
+    """Yield the passages with a new text, and buffer those with new metadata only."""
     for chunk in chunked(passages, _CHUNK):
         found = stored(chunk)
-        kept = [p for p in chunk if p.id in found and found[p.id].text == p.text]
-        changed = [p for p in kept if _spelled(found[p.id]) != _spelled(p)]
-        buffer.unchanged += len(kept) - len(changed)
+        same_text = [p for p in chunk if p.id in found and found[p.id].text == p.text]
+        changed = [p for p in same_text if _spelled(found[p.id]) != _spelled(p)]
+        buffer.unchanged += len(same_text) - len(changed)
         if changed:
             buffer.append(Batch(changed, None))
-        texts = {passage.id for passage in kept}
+        texts = {passage.id for passage in same_text}
         yield from (passage for passage in chunk if passage.id not in texts)
 
 
 def _spelled(passage: Passage) -> str:
-    return json.dumps(dict(passage.metadata))  # as text, for to Python 1, 1.0 and True are equal
+    return json.dumps(
+        dict(passage.metadata)
+    )  # as text, because 1, 1.0 and True are equal in Python
 
 
 def _parts(chunk: list[Passage], rows: Mapping[str, Rows]) -> Iterator[Batch]:
-    """The chunk in parts that are written in one go: token vectors are many."""
+    """Yield the chunk in parts of a limited size: token vectors are many."""
     start = numbers = 0
     for end in range(1, len(chunk) + 1):
         numbers += sum(np.size(each[end - 1]) for each in rows.values())

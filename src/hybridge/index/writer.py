@@ -1,4 +1,4 @@
-"""Writes to an index: passages, metadata and stages, each whole or not at all."""
+"""The writer of an index: each write of passages or metadata is whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["IndexWriter", "encode_now"]
 
 
 class IndexWriter:
-    """Writes to an index's store, and lets the stages follow.
+    """The writer of an index: it writes to the store, and updates the stages.
 
     Args:
-        storage: where the index lives.
-        lock: its locks.
-        stages: its stages.
+        storage: of the index.
+        lock: of the index.
+        stages: of the index.
     """
 
     def __init__(self, storage: Storage, lock: IndexLock, stages: OpenStages) -> None:
@@ -40,7 +40,7 @@ class IndexWriter:
         self._warned: frozenset[str] = frozenset()
 
     def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
-        """Check that passages may be written, and each of them on the way; see `Storage.admit`."""
+        """Check that passages may be written, and each passage; see `Storage.validate`."""
         self._lock.check()
         return self._storage.validate(passages)
 
@@ -53,20 +53,20 @@ class IndexWriter:
         progress: bool | None,
     ) -> int:
         validated = self.validate(passages)
-        given = self._stages.by_name(vectors)
+        by_name = self._stages.by_name(vectors)
         if token_vectors is not None:
             late = self._stages.late
             if not late:
                 raise InvalidInputError(
                     "this index keeps no token_vectors: create it with late_interaction=True"
                 )
-            given[late[0].name] = token_vectors
+            by_name[late[0].name] = token_vectors
         sources = [
-            VectorSource(stage.name, stage, self._stages.kind(stage.name), given.get(stage.name))
+            VectorSource(stage.name, stage, self._stages.kind(stage.name), by_name.get(stage.name))
             for stage in self._stages.with_vectors
         ]
         size = None if batch_size is None else check_count(batch_size, "batch_size")
-        stored = None if given else self._stored
+        stored = None if by_name else self._stored
         joint = self._stages.joint
         with fill_buffer(validated, sources, progress, joint, size, stored) as buffer:
             if len(buffer):
@@ -87,7 +87,7 @@ class IndexWriter:
         self._storage.store.flush()
 
     def _stored(self, passages: Sequence[Passage]) -> dict[str, Passage]:
-        """The stored passages that have the ids of these, by id."""
+        """Return the stored passages of the same ids, by id."""
         store = self._storage.store
         with self._lock.reading():
             found = store.get([store.point(passage.id) for passage in passages])
@@ -107,7 +107,7 @@ class IndexWriter:
                 stage.upsert(batch.passages, prepared[stage.name])
 
     def _rows(self, batch: Batch) -> dict[str, Rows]:
-        """The batch's rows for each stage; encoded now for one that was added meanwhile."""
+        """Return the batch's rows for each stage; encoded now for a stage added meanwhile."""
         assert batch.rows is not None
         return {
             stage.name: batch.rows[stage.name]
@@ -117,15 +117,15 @@ class IndexWriter:
         }
 
     def _keep_vectors(self, passages: Sequence[Passage]) -> None:
-        """Write passages of which the metadata alone are new."""
+        """Write passages of which only the metadata are new."""
         found = self._stored(passages)
         texts = {id_: passage.text for id_, passage in found.items()}
-        kept = [passage for passage in passages if texts.get(passage.id) == passage.text]
+        same_text = [passage for passage in passages if texts.get(passage.id) == passage.text]
         with self.changing():
-            self._storage.store.replace_payloads(kept)
+            self._storage.store.replace_payloads(same_text)
             for stage in self._stages:
                 stage.update_metadata()
-        # Deleted, or given another text, since their vectors were found to be there.
+        # Deleted or changed since the check that their vectors are stored.
         if changed := [passage for passage in passages if texts.get(passage.id) != passage.text]:
             self._write(Batch(changed, {}))
 
@@ -138,11 +138,11 @@ class IndexWriter:
     ) -> int:
         self.validate(())
         names = check_ids(ids)
-        given = [metadata] * len(names) if isinstance(metadata, Mapping) else list(metadata)
-        if len(given) != len(names):
+        mappings = [metadata] * len(names) if isinstance(metadata, Mapping) else list(metadata)
+        if len(mappings) != len(names):
             raise InvalidInputError(
-                f"{len(given)} mappings of metadata for {len(names)} ids: give one for all, or one "
-                "an id"
+                f"{len(mappings)} mappings of metadata for {len(names)} ids: give one for all, or "
+                "one an id"
             )
         store = self._storage.store
         with self._lock.turn(), self.changing():
@@ -159,7 +159,7 @@ class IndexWriter:
                         stored[name].text,
                         new if replace else {**stored[name].metadata, **new},
                     )
-                    for name, new in zip(names, given, strict=True)
+                    for name, new in zip(names, mappings, strict=True)
                 )
             )
             store.replace_payloads(changed)
@@ -191,7 +191,7 @@ class IndexWriter:
         return len(points)
 
     def optimize(self) -> None:
-        if self._storage.is_shared:  # a collection of others is theirs to tidy up
+        if self._storage.is_shared:  # another program's collection stays as it is
             return
         self.validate(())
         with self._lock.turn():
@@ -201,7 +201,7 @@ class IndexWriter:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep everybody else out for a write; if it fails half-way, trust nothing derived."""
+        """Exclude all other threads for a write; if it fails half-way, discard derived data."""
         with self._lock.writing():
             self._storage.mark_derived_stale()
             try:
@@ -212,7 +212,7 @@ class IndexWriter:
                 raise
 
     def in_steps(self, steps: Iterator[None]) -> None:
-        """Take each step of a long write alone, with room for searches in between."""
+        """Run a long write step by step, with searches in between."""
         end = object()
         step: object = None
         while step is not end:
@@ -221,6 +221,6 @@ class IndexWriter:
 
 
 def encode_now(stage: VectorStage, kind: VectorKind, passages: Sequence[Passage]) -> Rows:
-    """Return the rows of passages, encoded while others wait."""
+    """Encode the rows of passages while other writes wait."""
     texts = [passage.text for passage in passages]
     return check_rows(kind, stage.encode_passages(texts), len(texts))

@@ -81,7 +81,7 @@ class ScoreMatrix:
         return self._bm25.scores["indices"][start:end], self._bm25.scores["data"][start:end]
 
     def idf(self, frequency: int) -> float:
-        """Return the inverse document frequency of a term in so many passages."""
+        """Return the inverse document frequency of a term in `frequency` passages."""
         counts = np.array([frequency])
         return float(_inverse_document_frequencies(self._bm25, counts, self._passages)[0])
 

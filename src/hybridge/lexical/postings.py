@@ -123,11 +123,11 @@ class Postings(Generic[K]):
 
     def _keep(self, parameters: BM25Parameters, built: tuple[int, Snapshot[K]]) -> None:
         current = {each: old for each, old in self._latest.items() if old[0] == built[0]}
-        kept = {**current, parameters: built}
-        others = [each for each in kept if each != self.parameters]
+        latest = {**current, parameters: built}
+        others = [each for each in latest if each != self.parameters]
         for oldest in others[: -_SCORINGS + 1]:
-            del kept[oldest]
-        self._latest = kept  # at once, for others read it meanwhile
+            del latest[oldest]
+        self._latest = latest  # at once, for others read it meanwhile
 
     def save(self, path: Path, *, stamp: str = "") -> None:
         """Write the collection into one file, which is replaced.

@@ -25,17 +25,19 @@ class View:
 
     Args:
         snapshot: its keys are the passages' ids.
-        passages: by id; every key of the snapshot is among them.
+        passages: by id, with every key of the snapshot.
 
     Attributes:
         passages: row by row.
-        allowed: returns which rows pass a filter, shape (passages,); the masks of the last filters
-            are cached.
+        allowed: returns the mask of the rows that pass a filter, shape (passages,); the masks of
+            the last filters are cached.
     """
 
     def __init__(self, snapshot: Snapshot[str], passages: Mapping[str, Passage]) -> None:
         self._snapshot = snapshot
         self.passages = [passages[key] for key in snapshot.keys]
+        # This corpus never changes, so its masks live as long as it does; those of an index's BM25
+        # stage come from the store, and go with every write.
         self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:

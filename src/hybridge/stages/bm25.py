@@ -93,9 +93,11 @@ class BM25(Stage):
         }
 
     @classmethod
-    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
+    def restored(
+        cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
+    ) -> Self:
         config = record.config
-        analyzer = given.analyzer if isinstance(given, BM25) else given
+        analyzer = override.analyzer if isinstance(override, BM25) else override
         return cls(
             Analyzer.from_config(config["analyzer"], analyzer),
             name=record.name,

@@ -31,7 +31,7 @@ _CACHED_FILTERS = 16
 
 
 class PointedId(str):
-    """A passage's id that knows its number in the store, and else is a string like any other."""
+    """A passage's id, a string with the passage's number in the store."""
 
     __slots__ = ("point",)
 
@@ -42,8 +42,8 @@ class OpenBM25Arrays(OpenStage):
     """BM25 by bm25s, over arrays in memory that are derived from the store.
 
     Args:
-        storage: the index's place, as this stage uses it.
-        analyzer: what makes terms of passages and queries.
+        storage: of the index, as this stage uses it.
+        analyzer: of passages and queries.
         parameters: variant, k1 and b.
     """
 
@@ -102,15 +102,15 @@ class OpenBM25Arrays(OpenStage):
         if store is not self._storage.store:
             return self._followed(store)
         postings, keys = self._derived()
-        postings.snapshot()  # scored here, where nobody waits for it
+        postings.snapshot()  # scored here, outside the lock
 
-        def put_in_place() -> None:
+        def install() -> None:
             self._allowed, self._postings, self._keys = {}, postings, keys
 
-        return put_in_place
+        return install
 
     def _followed(self, store: VectorStore) -> Callable[[], None]:
-        """What it takes to go on with another state of the store: counts of what differs."""
+        """Return the function that follows the store to another state: counts the differences."""
         current = self._current()
         gone = set(self._keys)
         added: list[Passage] = []
@@ -125,11 +125,11 @@ class OpenBM25Arrays(OpenStage):
             ]
         counts = current.count([passage.text for passage in added])
 
-        def put_in_place() -> None:
+        def install() -> None:
             self.delete(list(gone))
             self.upsert(added, Prepared(derived=counts))
 
-        return put_in_place
+        return install
 
     def invalidate(self) -> None:
         self._allowed = {}
@@ -157,7 +157,7 @@ class OpenBM25Arrays(OpenStage):
 
     @property
     def parameters(self) -> BM25Parameters:
-        """The parameters that a search has which is given none."""
+        """The parameters of a search by default."""
         return self._parameters
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
@@ -172,33 +172,37 @@ class OpenBM25Arrays(OpenStage):
         return _Reweighed(self, parameters)
 
     def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
-        """Finds the row of a point."""
+        """Return a function from a point to its row."""
         rows, keys = snapshot.rows, self._keys
         return lambda point: rows[keys[point]]
 
     def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
-        """The rows of points."""
+        """Return the rows of points."""
         return list(map(self.row_in(snapshot), points))
 
     def reads_payloads(self, where: Filter) -> bool:
-        """Whether finding what passes the filter would read every payload of a large store."""
+        """Return whether to evaluate the filter is to read every payload of a large store."""
         return where not in self._allowed and self._storage.store.reads_payloads(where)
 
     def passages(self, points: Sequence[int]) -> dict[int, Passage]:
-        """The passages of points."""
+        """Return the passages of points."""
         return self._storage.store.get(points)
 
     def allowed(self, where: Filter, snapshot: Snapshot[PointedId]) -> NDArray[np.bool_]:
-        """Which rows pass the filter; remembered until the next write, for filters come again."""
-        remembered = self._allowed
-        mask = remembered.get(where)
+        """Return the mask of the rows that pass the filter, cached until the next write.
+
+        Not the mask of `BM25Retriever`, which evaluates filters itself: here the store does, and
+        rows are those of a snapshot.
+        """
+        cached = self._allowed
+        mask = cached.get(where)
         if mask is None:
             mask = np.zeros(len(snapshot.keys), dtype=np.bool_)
             points = self._storage.store.matching(where)
             mask[self.rows(points, snapshot)] = True
-            if len(remembered) >= _CACHED_FILTERS:
-                remembered.clear()
-            remembered[where] = mask
+            if len(cached) >= _CACHED_FILTERS:
+                cached.clear()
+            cached[where] = mask
         return mask
 
 
@@ -243,7 +247,7 @@ class ArraysSearch:
         ]
 
     def _first_passing(self, depth: int, where: Filter) -> list[Ranking] | None:
-        """Each query's best points, where the filter has no index and the best of all decide it."""
+        """Return the best points, if the best without the filter decide; None if they do not."""
         if not self._stage.reads_payloads(where):
             return None
         bests = [partial(self._best, scores) for scores in self._scores]
@@ -261,5 +265,5 @@ class ArraysSearch:
         ]
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
-        """The scores of points for a query, term by term."""
+        """Return the scores of points for a query, term by term."""
         return self._snapshot.parts(query, self._stage.rows(points, self._snapshot))

@@ -1,7 +1,7 @@
-"""BM25 over a collection that others write to as well, without telling.
+"""BM25 as arrays over a collection that other programs write to without notice.
 
-The arrays are of the moment when they were made. So each search asks the store which of the
-passages it found still are there and pass the filter; what has come since is found by `refresh`.
+The arrays are of the moment when they were made. So each search looks up in the store which of its
+passages still exist and pass the filter; new ones are found after `refresh`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["OpenFollowingBM25"]
 
 
 class OpenFollowingBM25(OpenBM25Arrays):
-    """A `OpenBM25Arrays` that takes the store's word for what there is."""
+    """The `OpenBM25Arrays` of a store that others change: it returns existing passages only."""
 
     def delete(self, points: Sequence[int]) -> None:
         super().delete(self.known(points))
@@ -34,11 +34,11 @@ class OpenFollowingBM25(OpenBM25Arrays):
         return super().rows(self.known(points), snapshot)
 
     def known(self, points: Collection[int]) -> list[int]:
-        """Those of the points that the arrays were made of."""
+        """Return those of the points that are in the arrays."""
         return [point for point in points if point in self._keys]
 
     def current(self, points: Sequence[int], where: Filter | None) -> set[int]:
-        """Those of the points that the store has, and that pass the filter now."""
+        """Return those of the points that exist in the store and pass the filter now."""
         if where is None or not points:
             return self._storage.store.existing(points)
         names = IdIn([self._keys[point] for point in points])
@@ -60,7 +60,7 @@ class _FollowingSearch(ArraysSearch):
         return [{point: score for point, score in top.items() if point in current} for top in tops]
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        # What the arrays do not know has no score yet.
+        # A passage that is not in the arrays has no score yet.
         scores = super().exact([self._following.known(some) for some in points])
         return [
             dict.fromkeys(some, 0.0) | known for some, known in zip(points, scores, strict=True)

@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 # How far the average length in use may be from the true one. On SciFact, 2 % more or less changes
 # BM25's nDCG@10 by less than 0.0005, and 5 % by 0.003.
 _DRIFT = 0.02
-# The same once so large a share of the passages was written since that changing all the weights
-# costs little beside.
+# The smaller limit once a large share of the passages was written, beside which a change of all the
+# weights costs little.
 _SLIGHT, _MANY = 0.003, 1 / 8
 _ROUNDING = 1e-6
-# A smaller share of the passages is not looked at before it is written.
+# A smaller share of the passages is not sampled before it is written.
 _FEW = 1 / 50
 _SAMPLE = 2_000
 
@@ -45,8 +45,8 @@ class OpenBM25Vectors(OpenStage):
     page at a time, under a mark in the manifest that outlives a kill.
 
     Args:
-        storage: the index's place, as this stage uses it.
-        analyzer: what makes terms of passages and queries.
+        storage: of the index, as this stage uses it.
+        analyzer: of passages and queries.
         parameters: k1 and b.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
             that happens anyway.
@@ -70,11 +70,11 @@ class OpenBM25Vectors(OpenStage):
         self._bring_up_to_date(reanalyze=reanalyze)
 
     def _bring_up_to_date(self, *, reanalyze: bool) -> None:
-        """Mend what another release of a library, or a killed process, has left.
+        """Repair terms and weights that another release of a library or a killed process left.
 
-        On a server others read it too: there it is refused, or waits for the first write.
+        On a server others read them too: there terms are an error, and weights wait for a write.
         """
-        terms, place = self._storage.state["terms"], self._storage.place
+        terms, location = self._storage.state["terms"], self._storage.location
         self._weigher = self._make_weigher()
         shared = self._storage.reload_manifest()
         if not has_terms_of(terms, self.analyzer) and (reanalyze or not shared):
@@ -82,11 +82,11 @@ class OpenBM25Vectors(OpenStage):
                 logger.warning(
                     "the terms in %s were written by another release of hybridge, of the stemmer "
                     "or of the like: writing them anew",
-                    place,
+                    location,
                 )
             for _ in self._reanalyze():
                 pass
-        check_terms(self._storage.state["terms"], self.analyzer, place)
+        check_terms(self._storage.state["terms"], self.analyzer, location)
         if not shared:
             for _ in self._settle():
                 pass
@@ -96,7 +96,7 @@ class OpenBM25Vectors(OpenStage):
         return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
-        """Return what takes over the average that the writer has in use now."""
+        """Return the function that takes over the average length that the writer uses now."""
         return partial(self._bring_up_to_date, reanalyze=False)
 
     def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
@@ -139,21 +139,21 @@ class OpenBM25Vectors(OpenStage):
         return abs(average / self._weigher.average_length - 1)
 
     def _follow(self) -> Mapping[str, Any]:
-        """The state as other clients left it, whose average is in use from now on.
+        """Read the state that other clients may have changed, and use its average length.
 
         Raises:
-            EncoderMismatchError: one of them has written the terms anew.
+            EncoderMismatchError: one of them has rewritten the terms.
         """
         if self._storage.reload_manifest():
-            check_terms(self._storage.state["terms"], self.analyzer, self._storage.place)
+            check_terms(self._storage.state["terms"], self.analyzer, self._storage.location)
             self._weigher = self._make_weigher()
         return self._storage.state
 
     def _reweigh(self, average: float) -> Iterator[None]:
         """Change all stored weights to an average length, a page at a time.
 
-        Every vector knows which average it was made with, so that it does not matter where another
-        client, or a killed process, has left off.
+        Every vector holds the average length it was made with, so that a change can go on where
+        another client, or a killed process, stopped.
         """
         terms, storage = terms_of(self.analyzer), self._storage
         while True:
@@ -190,7 +190,7 @@ class OpenBM25Vectors(OpenStage):
             store.set_vectors(name, list(changed), list(changed.values()), same_terms=True)
 
     def _reanalyze(self) -> Iterator[None]:
-        """Write the terms of all passages anew. Until it is done the manifest knows of no terms."""
+        """Rewrite the terms of all passages. Until the end the manifest has no terms."""
         storage = self._storage
         storage.mark_derived_stale()
         storage.save_state(terms={})
@@ -215,7 +215,7 @@ class OpenBM25Vectors(OpenStage):
         """Return this stage with other parameters.
 
         Raises:
-            InvalidInputError: they are other ones; the weights are stored.
+            InvalidInputError: the parameters differ from those of the stored weights.
         """
         own = self.parameters
         if parameters == own:
@@ -234,19 +234,19 @@ class OpenBM25Vectors(OpenStage):
 
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
-    """Return what the manifest keeps for a new, empty stage."""
+    """Return the manifest's state of a new, empty stage."""
     return {"average_length": 1.0, "reweighing": False, "terms": terms_of(analyzer)}
 
 
 def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) -> float:
     """Return about how many terms a passage has on average: exactly for few passages.
 
-    Of many, some are analyzed, and tell how many terms a character makes.
+    Of many, a sample is analyzed, for the number of terms a character.
 
     Args:
         passages: any iterable.
-        count: how many they are.
-        analyzer: makes their terms.
+        count: their number.
+        analyzer: of their terms.
 
     >>> average_length([Passage("a", "cats"), Passage("b", "cats and dogs")], 2, Analyzer())
     1.5
@@ -263,7 +263,7 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
 
 
 class WeighedSearch(VectorSearch):
-    """A search by sparse vectors, which the engine can be asked to take apart."""
+    """A search by sparse vectors, with scores term by term from the engine."""
 
     def __init__(
         self,
@@ -278,9 +278,9 @@ class WeighedSearch(VectorSearch):
         self._weigher = weigher
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
-        """The scores of points for a query, term by term.
+        """Return the scores of points for a query, term by term.
 
-        What a term adds is what the engine says: by how much its score grows with the term.
+        The part of a term is the growth of the engine's score with the term.
         """
         counts = Counter(self._analyzer([query])[0])
         everything = self._store.count()
@@ -310,14 +310,14 @@ class WeighedSearch(VectorSearch):
         having: Mapping[str, Mapping[int, float]],
         points: Sequence[int],
     ) -> list[dict[str, float]]:
-        """By how much each point's score grows with each of the query's terms that it has."""
+        """Return the growth of each point's score with each of the query's terms that it has."""
         queries, shared = [], []
         for point in points:
-            asked = {term: count for term, count in counts.items() if point not in having[term]}
-            shared.append([term for term in counts if term not in asked])
+            rest = {term: count for term, count in counts.items() if point not in having[term]}
+            shared.append([term for term in counts if term not in rest])
             for term in shared[-1]:
-                asked[term] = counts[term]
-                vector = self._weigher.encode_counts(asked)
+                rest[term] = counts[term]
+                vector = self._weigher.encode_counts(rest)
                 queries.append(VectorQuery(self._name, vector, 1, ids=[point]))
         scores = iter(self._query(queries))
         grown = []
@@ -329,7 +329,7 @@ class WeighedSearch(VectorSearch):
         return grown
 
     def _idfs(self, having: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-        """The terms' IDF, which the store keeps to itself: what a weight was multiplied by."""
+        """Return the terms' IDF, which the store does not give: a score divided by its weight."""
         best = {term: max(found, key=found.__getitem__) for term, found in having.items() if found}
         passages = self._store.get(list(set(best.values())))
         idfs = dict.fromkeys(having, 0.0)

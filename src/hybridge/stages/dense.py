@@ -24,7 +24,7 @@ __all__ = ["DENSE", "Dense", "EncoderLike", "described", "nameless"]
 EncoderLike: TypeAlias = "Encoder | SentenceTransformer | str | Path | None"
 
 DENSE = "dense"
-"""The name of a dense stage that is given none."""
+"""The default name of a dense stage."""
 
 
 class Dense(VectorStage):
@@ -59,7 +59,7 @@ class Dense(VectorStage):
 
     @property
     def encoder(self) -> Encoder:
-        """What encodes queries and passages."""
+        """The encoder of queries and passages."""
         return self._encoder
 
     @property
@@ -80,8 +80,10 @@ class Dense(VectorStage):
         return {"encoder": described(self._encoder), "distance": self._distance}
 
     @classmethod
-    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
-        encoder = given.encoder if isinstance(given, Dense) else given
+    def restored(
+        cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
+    ) -> Self:
+        encoder = override.encoder if isinstance(override, Dense) else override
         if encoder is None:
             if record.config["encoder"] is None:
                 raise nameless(record, cls)

@@ -1,4 +1,4 @@
-"""Late interaction over stored token vectors: it scores what the first stages found.
+"""Late interaction over stored token vectors: it scores the candidates of the first stages.
 
 The tokens of a passage are encoded once, when it is added; a search encodes the query alone, and
 the engine compares (MaxSim, see `hybridge.colbert`).
@@ -27,24 +27,24 @@ from .vector import OpenVectorStage, VectorSearch, VectorStage
 __all__ = ["LATE", "LateInteraction", "LateSearch", "OpenLateInteraction", "with_blanks"]
 
 LATE = "late-interaction"
-"""The name of a late-interaction stage that is given none."""
+"""The default name of a late-interaction stage."""
 
 _POOL_FACTOR = 2
 
 
 class LateInteraction(VectorStage):
-    """A late-interaction stage of an index: it scores what the other stages found.
+    """A late-interaction stage of an index: it scores the candidates of the other stages.
 
     Args:
-        encoder: what `hybridge.colbert.as_token_encoder` takes: a ColBERT checkpoint's name or
+        encoder: an argument of `hybridge.colbert.as_token_encoder`: a ColBERT checkpoint's name or
             folder, a `MultiVectorEncoder`, a bi-encoder to be used training-free, or a
             `TokenEncoder`. None takes the bi-encoder of the index's first dense stage, or the
-            default one where that is no model of sentence-transformers, and keeps half as many
+            default one where that is no model of sentence-transformers, and stores half as many
             vectors as there are tokens (``pool_factor=2``).
         blend: late interaction's share in a hit's score, from 0 to 1; the rest is the fusion's.
-            The default is what gave the most on the train queries of SciFact, nDCG@10 and
-            recall@100 together.
-        datatype: what a number takes in the store: ``"float32"``, ``"float16"``, or Qdrant's
+            The default was the best on the train queries of SciFact, by nDCG@10 and recall@100
+            together.
+        datatype: of a number in the store: ``"float32"``, ``"float16"``, or Qdrant's
             quantised ``"turbo8"`` and ``"turbo4"``.
         name: in traces.
 
@@ -72,12 +72,12 @@ class LateInteraction(VectorStage):
         self.name = check_stage_name(name)
         self.blend = check_share(blend, "blend")
         self.datatype = datatype
-        self._given = encoder
+        self._source = encoder
         self._encoder: TokenEncoder | None = None
 
     @classmethod
     def of(cls, value: Any) -> LateInteraction | None:
-        """Return the definition that a caller's argument means: itself, an encoder, True, False."""
+        """Return the definition for an argument: a definition, an encoder, True or False."""
         if value is None or value is False:
             return None
         if isinstance(value, cls):
@@ -91,22 +91,22 @@ class LateInteraction(VectorStage):
         """Return the encoder of tokens, in an index that has this bi-encoder.
 
         Raises:
-            InvalidInputError: what was given is no model.
-            ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
+            InvalidInputError: the encoder is no model.
+            ModelNotFoundError: the model is neither on this machine nor reachable.
         """
-        if self._given is not None:
-            return as_token_encoder(self._given)
+        if self._source is not None:
+            return as_token_encoder(self._source)
         own = encoder if isinstance(encoder, SentenceTransformerEncoder) else None
         return as_token_encoder(own, pool_factor=_POOL_FACTOR)
 
     def _with(self, encoder: TokenEncoder) -> Self:
-        stage = type(self)(self._given, self.blend, self.datatype, name=self.name)
+        stage = type(self)(self._source, self.blend, self.datatype, name=self.name)
         stage._encoder = encoder
         return stage
 
     @property
     def encoder(self) -> TokenEncoder:
-        """What encodes the tokens of queries and passages, in an index."""
+        """The encoder of the tokens of queries and passages, in an index."""
         if self._encoder is None:
             self._encoder = self.token_encoder(None)
         return self._encoder
@@ -133,11 +133,13 @@ class LateInteraction(VectorStage):
         }
 
     @classmethod
-    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
+    def restored(
+        cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
+    ) -> Self:
         config = record.config
         stage = cls(None, config["blend"], config["datatype"], name=record.name)
         dense = _first_encoder(stages)
-        if (late := LateInteraction.of(given)) is not None:
+        if (late := LateInteraction.of(override)) is not None:
             return stage._with(late.token_encoder(dense))
         if config["encoder"] is not None:
             settings = dict(config["encoder"])
@@ -180,21 +182,21 @@ class OpenLateInteraction(OpenVectorStage):
 
 
 class LateSearch(VectorSearch):
-    """A search by token vectors, which a blank passage has none of."""
+    """A search by token vectors; a blank passage has none."""
 
-    def judged(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
+    def rescored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Return each query's scores of points; a blank passage gets the lowest of its list."""
         return with_blanks(points, self.scored(points))
 
     def similarities(self, points: Sequence[int]) -> list[Vectors]:
-        """Return each point's tokens against those of the first query.
+        """Compare each point's tokens with those of the first query.
 
-        The greatest of each row is what the engine says when it is asked for that token alone, so
-        they sum to its score; the others come from the vectors as the store gives them back, which
-        for quantised ones are not quite those that it compares.
+        The greatest of each row is the engine's score for that token alone, so they sum to its
+        score; the others come from the vectors that the store returns, which differ slightly from
+        those that it compares where it quantises.
 
         Returns:
-            a matrix a point: shape (query's tokens, passage's tokens).
+            one matrix a point, shape (query's tokens, passage's tokens).
         """
         query = self._encoded[0]
         stored = self._store.vectors(self._name, points)

@@ -58,7 +58,7 @@ class LearnedSparse(VectorStage):
 
     @property
     def encoder(self) -> SparseEncoder:
-        """What encodes queries and passages."""
+        """The encoder of queries and passages."""
         return self._encoder
 
     @property
@@ -79,8 +79,10 @@ class LearnedSparse(VectorStage):
         return {"encoder": described(self._encoder)}
 
     @classmethod
-    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
-        encoder = given.encoder if isinstance(given, LearnedSparse) else given
+    def restored(
+        cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
+    ) -> Self:
+        encoder = override.encoder if isinstance(override, LearnedSparse) else override
         if encoder is None:
             if record.config["encoder"] is None:
                 raise nameless(record, cls)
@@ -114,7 +116,7 @@ class LearnedSparseSearch(VectorSearch):
         store: where the vectors are.
         name: of the vectors.
         encoded: the queries' vectors.
-        encoder: knows the names of dimensions, if it has a method ``tokens``.
+        encoder: gives the names of dimensions, if it has a method ``tokens``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A stage as an index's manifest keeps it."""
+"""The record of a stage in an index's manifest."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["StageRecord"]
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What the manifest keeps of a stage.
+    """The record of a stage in a manifest.
 
     Args:
         name: in traces and weights.
-        kind: which class of stages makes it again.
-        identity: what makes its rows; another identity is refused.
-        config: how to make it again, as its `to_config` gave.
+        kind: the key of its class.
+        identity: of its encoder; opening with another one is an error.
+        config: its `to_config`, to restore it.
         vector: the name of its vectors in the store.
-        state: what changes with the passages.
+        state: data that change with the passages.
     """
 
     name: str

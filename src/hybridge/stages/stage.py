@@ -1,9 +1,9 @@
-"""What a stage of an index is: a definition, which creates it, and the open stage, which searches.
+"""The stages of an index: a definition, which creates a stage, and the open stage, which searches.
 
-A definition (`BM25`, `Dense`, `LateInteraction`, your own) says what is kept of each passage. It is
-written into the index's manifest as JSON. Opened on an index it becomes an `OpenStage`. A search
-works in two steps: `encode` turns queries into what the stage compares with, and may take long;
-`begin` then opens one search over the state of that moment, under the index's lock.
+A definition (`BM25`, `Dense`, `LateInteraction`, your own) states what is stored of each passage.
+It is written into the index's manifest as JSON. Opened on an index it becomes an `OpenStage`. A
+search works in two steps: `encode` encodes the queries, and may take long; `begin` then opens one
+search over the state of that moment, under the index's lock.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class StageSearch(Protocol):
 
 
 class StageStorage(Protocol):
-    """The place of an index, as one of its stages uses it."""
+    """The storage of an index, as one of its stages uses it."""
 
     name: str
     """The stage's name."""
@@ -48,8 +48,8 @@ class StageStorage(Protocol):
     """The store of the passages."""
 
     @property
-    def place(self) -> str:
-        """The index's place, for messages."""
+    def location(self) -> str:
+        """The index's location, for messages."""
         ...
 
     @property
@@ -64,20 +64,20 @@ class StageStorage(Protocol):
 
     @property
     def file(self) -> Path | None:
-        """Where to keep what is derived; None where nothing outlives this object."""
+        """The file of derived data; None where nothing outlives this object."""
         ...
 
     @property
     def state(self) -> Mapping[str, Any]:
-        """What the manifest keeps for the stage, as JSON."""
+        """The stage's state in the manifest, as JSON."""
         ...
 
     def save_state(self, **state: JSON) -> None:
-        """Change entries of `state`, so that they outlive a kill."""
+        """Save entries of `state`, so that they outlive a kill."""
         ...
 
     def reload_manifest(self) -> bool:
-        """Read the manifest as other clients left it; return False where there can be none."""
+        """Read the manifest that other clients may have changed; False where there are none."""
         ...
 
     def mark_derived_stale(self) -> None:
@@ -87,11 +87,11 @@ class StageStorage(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Passages as an open stage keeps them.
+    """The rows and derived data of passages for a stage.
 
     Args:
-        rows: the vectors to store with them, where the stage makes these when they are written.
-        derived: what the stage keeps beside the store, in its own form.
+        rows: the vectors to store with them, if the stage makes them at the time of writing.
+        derived: the stage's data beside the store, in its own form.
     """
 
     rows: Rows | None = None
@@ -101,10 +101,10 @@ class Prepared:
 class OpenStage(ABC):
     """A stage of an open index: its searches, and how it follows the store's writes.
 
-    The methods that follow writes do nothing here: what lies in the store needs no following.
+    The methods that follow writes do nothing by default: a stage in the store needs none.
 
     Args:
-        storage: the index's place, as this stage uses it.
+        storage: of the index, as this stage uses it.
 
     Attributes:
         name: in traces and weights.
@@ -116,67 +116,67 @@ class OpenStage(ABC):
 
     @abstractmethod
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        """Return the queries as this stage compares them."""
+        """Return the encoded queries."""
 
     @abstractmethod
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
         """Return a search for encoded queries."""
 
     def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
-        """Read from passages about to be added what the stage needs to know of the corpus.
+        """Read statistics of the corpus from passages about to be added.
 
         Yields:
-            after each step that has to keep searches out; others may come in between.
+            after each step that excludes searches; others may run in between.
         """
         return iter(())
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        """Return what passages become: the slow part of adding them, before the lock."""
+        """Prepare passages: the slow part of adding them, before the lock."""
         return Prepared()
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         """Follow passages that were written to the store."""
 
     def update_metadata(self) -> None:
-        """Follow passages whose metadata alone were changed in the store."""
+        """Follow passages of which only the metadata were changed in the store."""
 
     def delete(self, points: Sequence[int]) -> None:
         """Follow points that are about to be deleted from the store."""
 
     def invalidate(self) -> None:
-        """Trust nothing derived until it is made again: a write failed half-way."""
+        """Discard derived data after a write that failed half-way."""
 
     def refresh(self, *, exactly: bool = False) -> Iterator[None]:
-        """Bring up to date after a write what depends on all passages.
+        """Bring data that depend on all passages up to date after a write.
 
         Args:
-            exactly: however little has changed.
+            exactly: even if little has changed.
 
         Yields:
-            as `learn` does.
+            after each step that excludes searches, as `learn` does.
         """
         return iter(())
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
-        """Derive everything again from a store: slow, but searches may go on meanwhile.
+        """Derive everything again from a store, while searches go on.
 
         Args:
-            store: the present one, or a later state of it, which takes its place.
+            store: the present one, or a later state that replaces it.
 
         Returns:
-            what puts the result in place; to be called with no search running.
+            the function that installs the result; call it with no search running.
         """
         return lambda: None
 
     def save(self) -> None:
-        """Keep what is derived beside the store, stamped with the store's generation."""
+        """Save the derived data, stamped with the store's generation."""
 
 
 class Stage(ABC):
     """The definition of a stage of an index.
 
-    For a stage of your own, derive from `VectorStage` where it keeps a vector of each passage in
-    the store, else from this. Register the class as an entry point of the group
+    To write one, derive from `VectorStage` if it stores a vector of each passage, else from this
+    class. Register the class as an entry point of the group
     ``hybridge.stages``, under its `kind`: then an index that has it can be opened again.
 
     Attributes:
@@ -192,16 +192,16 @@ class Stage(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Name what makes the stage's rows; two with one identity make the same."""
+        """The name of the stage's encoder; equal names mean equal rows."""
 
     @property
     def vectors(self) -> VectorKind | None:
-        """The kind of vectors that the store keeps for it; None where it keeps none."""
+        """The kind of its vectors in the store; None without."""
         return None
 
     @property
     def state(self) -> dict[str, JSON]:
-        """What the manifest keeps for it when the index is created, and it may change later."""
+        """The state in the manifest of a new index, which the open stage may change."""
         return {}
 
     @abstractmethod
@@ -210,21 +210,23 @@ class Stage(ABC):
 
     @classmethod
     @abstractmethod
-    def restored(cls, record: StageRecord, given: Any = None, stages: Sequence[Stage] = ()) -> Self:
+    def restored(
+        cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
+    ) -> Self:
         """Return the definition of a stage of an index that is opened again.
 
         Args:
-            record: what the manifest keeps of it; its `config` is what `to_config` gave.
-            given: what the caller passed for this stage on opening the index: a definition, or
-                what it is made of, such as an encoder; None for nothing.
-            stages: those that find candidates, where this one only scores them.
+            record: of the stage, in the manifest; its `config` is from `to_config`.
+            override: the caller's object for this stage on opening the index: a definition, or a
+                part of it, such as an encoder; None without.
+            stages: the restored stages that find candidates, if this one only scores them.
 
         Raises:
-            EncoderMismatchError: the stage cannot be made of the record alone.
+            EncoderMismatchError: the record alone is not enough to make the stage.
         """
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> Stage:
-        """Return this definition completed by what else an index is made of.
+        """Return this definition, completed by the other stages and the store.
 
         Args:
             stages: all stages of the index.
@@ -234,12 +236,12 @@ class Stage(ABC):
 
     @property
     def nameless_part(self) -> object:
-        """What it is made of that `restored` has to be given again; None for nothing."""
+        """The part that `restored` needs again as its override; None without."""
         return None
 
     @property
     def settings(self) -> dict[str, JSON]:
-        """What `HybridIndex.info` says of it, as JSON."""
+        """Its settings in `HybridIndex.info`, as JSON."""
         return dict(self.to_config())
 
     def __repr__(self) -> str:
@@ -254,7 +256,7 @@ def check_stage_name(name: str) -> str:
     """Return a stage's name.
 
     Raises:
-        InvalidInputError: it is no string, empty, ``"fusion"``, or has a ``/`` or ``:`` in it.
+        InvalidInputError: the name is no string, empty, ``"fusion"``, or contains ``/`` or ``:``.
     """
     if not isinstance(name, str) or not name.strip() or name == FUSION or set(name) & {"/", ":"}:
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""What decides how the terms in a store are written, and whether it is what decides it here."""
+"""The revision of the terms in a store, compared with the analyzer's in this process."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _REVISION = "revision"
 
 
 def terms_of(analyzer: Analyzer) -> dict[str, JSON]:
-    """Return what the manifest keeps of an analyzer's revision."""
+    """Return an analyzer's revision for the manifest."""
     return {_REVISION: analyzer.revision, **analyzer.versions}
 
 
 def has_terms_of(stored: Mapping[str, JSON] | None, analyzer: Analyzer) -> bool:
-    """Return whether the analyzer writes words as the stored terms are written."""
+    """Return whether the analyzer makes the same terms as the stored ones."""
     return stored is not None and stored.get(_REVISION) == analyzer.revision
 
 
-def check_terms(stored: Mapping[str, JSON] | None, analyzer: Analyzer, place: str) -> None:
-    """Refuse to search or write terms that are written otherwise than the stored ones.
+def check_terms(stored: Mapping[str, JSON] | None, analyzer: Analyzer, location: str) -> None:
+    """Check that the analyzer makes the same terms as the stored ones.
 
     Raises:
-        EncoderMismatchError: they are; the message names what differs.
+        EncoderMismatchError: it does not; the message names the difference.
     """
     if stored is None or has_terms_of(stored, analyzer):
         return
     cure = "open it with reanalyze=True to write the terms anew, after closing it everywhere else"
     if not stored:
         raise EncoderMismatchError(
-            f"the terms in {place} are being written anew, or were when a process was killed: "
+            f"the terms in {location} are being written anew, or were when a process was killed: "
             f"wait for it, or {cure}"
         )
     own = analyzer.versions
@@ -44,7 +44,7 @@ def check_terms(stored: Mapping[str, JSON] | None, analyzer: Analyzer, place: st
         if stored.get(name) != own.get(name)
     ]
     raise EncoderMismatchError(
-        f"the terms in {place} were written with {', '.join(changed) or 'another analyzer'}, so "
+        f"the terms in {location} were written with {', '.join(changed) or 'another analyzer'}, so "
         "that some words are written otherwise and would not be found: install what it was "
         f"written with, or {cure}"
     )

@@ -1,4 +1,4 @@
-"""Stages that keep a vector of each passage in the store, where the engine compares them."""
+"""Stages that store a vector of each passage, which the engine compares."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
 
 
 class VectorStage(Stage):
-    """A stage that is a kind of vectors and what encodes texts as such.
+    """A stage of one kind of vectors and their encoder.
 
     A subclass has `kind`, `name`, `identity`, `vectors`, `to_config`, `from_config`, and the two
     methods that encode. A query's vector is compared with a passage's by the store: by cosine or
     dot product, for tokens by MaxSim.
 
     Attributes:
-        loss: what becomes of text that is too long for the encoder, as a warning has it.
-        remedy: what to do about it, beside splitting.
+        loss: the effect on text that is too long for the encoder, for a warning.
+        remedy: the remedy beside splitting, for a warning.
     """
 
     loss: ClassVar[str] = "not seen by this stage"
@@ -42,11 +42,11 @@ class VectorStage(Stage):
     @property
     @abstractmethod
     def vectors(self) -> VectorKind:
-        """The kind of vectors that the store keeps for it."""
+        """The kind of its vectors in the store."""
 
     @property
     def encoder(self) -> object:
-        """What encodes: asked for ``max_tokens`` and ``count_truncated``, if it has these."""
+        """The encoder, whose ``max_tokens`` and ``count_truncated`` are used if it has them."""
         return None
 
     @abstractmethod
@@ -65,7 +65,7 @@ class OpenVectorStage(OpenStage):
     """A `VectorStage` of an open index.
 
     Args:
-        storage: the index's place, as this stage uses it.
+        storage: of the index, as this stage uses it.
         stage: the definition.
     """
 
@@ -93,7 +93,7 @@ def check_rows(kind: VectorKind, rows: Any, count: int) -> Rows:
     """Return rows as the store takes them.
 
     Raises:
-        InvalidInputError: they are not `count` sound vectors of this kind.
+        InvalidInputError: they are not `count` valid vectors of this kind.
     """
     if isinstance(kind, DenseVectors):
         return check_vectors(rows, count, kind.dimension)
@@ -103,10 +103,10 @@ def check_rows(kind: VectorKind, rows: Any, count: int) -> Rows:
 
 
 class VectorSearch:
-    """A search that the engine does.
+    """A search by the engine.
 
     Args:
-        store: where the vectors are.
+        store: of the vectors.
         name: of the vectors.
         encoded: the queries' vectors, as the store takes them.
     """
@@ -122,14 +122,14 @@ class VectorSearch:
         )
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        # A sparse search leaves out what shares no term with the query: its score is 0.
+        # A sparse search leaves out passages that share no term with the query: their score is 0.
         return [
             dict.fromkeys(batch, 0.0) | scores
             for batch, scores in zip(points, self.scored(points), strict=True)
         ]
 
     def scored(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        """Return each query's scores of those of the given points that the engine scores."""
+        """Return each query's scores of those of its points that the engine scores."""
         return self._query(
             [
                 VectorQuery(self._name, query, len(batch), ids=batch)
@@ -140,14 +140,16 @@ class VectorSearch:
     def _query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return the answers; the engine is not asked what nothing can answer."""
         # A sparse vector is a pair of lists, which are empty for a query without terms.
-        asked = [
+        indices = [
             i
             for i, query in enumerate(queries)
             if query.limit and query.vector and query.vector[0] != []
         ]
         answers: list[Ranking] = [{} for _ in queries]
-        if not asked:
+        if not indices:
             return answers
-        for i, answer in zip(asked, self._store.query([queries[i] for i in asked]), strict=True):
+        for i, answer in zip(
+            indices, self._store.query([queries[i] for i in indices]), strict=True
+        ):
             answers[i] = answer
         return answers

@@ -1,7 +1,7 @@
-"""Which fusion, weight, depth, BM25 constants and reranker's blend suit these questions best.
+"""Tuning of fusion, weights, depth, BM25's constants and rerankers' blends on judged queries.
 
-`tune` tries hundreds of settings for about the price of one: what each stage says of a query is
-asked for once. Cross-validation tells what the choice is worth on questions it was not made by.
+`tune` tries hundreds of settings for about the price of one: each stage scores each query once.
+Cross-validation estimates the score of the choice on queries that it has not seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tune`: from a retriever and judged queries to the setting that suits them, honestly measured."""
+"""The function `tune`: the best setting of a retriever on judged queries, cross-validated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..evaluation import Collection, evaluate
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..evaluation.measures import Judge
 from ..evaluation.significance import compare
-from .bench import Bench
 from .choosing import held_out
 from .result import Trial, Tuning
 from .space import Space
-from .subject import Subject
+from .target import Target
+from .trial_cache import TrialCache
 
 __all__ = ["tune"]
 
@@ -39,35 +39,34 @@ def tune(
     seed: int = 0,
     progress: bool | None = None,
 ) -> Tuning:
-    """The setting that suits these queries best, and whether it beats the present one.
+    """Find the setting that is best for these queries, and compare it with the present one.
 
-    Settings are tried on what each stage said of the queries, which is asked for once; what a
-    setting is worth is what a search with it finds, to the id. In which order they are tried is
-    told in `hybridge.tuning.choosing`; the same queries and seed always give the same choice.
+    Each stage runs once for the queries, and all settings are tried on its scores; the score of a
+    setting is that of a search with it, to the id. For the order of trials see
+    `hybridge.tuning.choosing`; the same queries and seed always give the same choice.
 
-    Whoever chooses the best of hundreds on some queries finds it better on these than it is. So the
-    whole choice is made anew on all folds of the queries but one, and judged on that one, fold by
-    fold: M. Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*,
-    J. R. Statist. Soc. B 36, 1974. If the values so held out are not better than the present
-    setting's by more than chance (paired permutation test), `Tuning.within_noise` says so, and
-    keeping the present setting is the better advice.
+    The best of hundreds of settings on some queries looks better on these than it is. So the whole
+    choice is repeated for each fold of the queries: made on all other folds, and evaluated on this
+    one: M. Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*,
+    J. R. Statist. Soc. B 36, 1974. If these held-out values are not better than the present
+    setting's by more than chance (paired permutation test), `Tuning.within_noise` is True, and the
+    advice is to keep the present setting.
 
     Args:
         retriever: a `HybridIndex`, what its `tuned` returns, a `FusedRetriever`, or a `Pipeline`
-            over one of these.
-            Nothing may be written to it meanwhile, and nothing of it is changed.
-        queries: query id → question; better 50 than 10, and those without judgements are left out.
+            over one of these. It stays as it is; write nothing to it meanwhile.
+        queries: query id → query; better 50 than 10. Queries without judgements are left out.
         qrels: query id → passage id → relevance, a whole number from 0.
-        measure: as for `evaluate`; its cutoff is how many passages a search is for.
-        space: what to try; None tries the usual values of all that the retriever has.
+        measure: as for `evaluate`; its cutoff is the number of passages a search returns.
+        space: the values to try; None tries the usual values of all parameters the retriever has.
         folds: from 2 to as many as there are queries.
-        test: other queries and their judgements, as a `Collection` or a pair, asked at the very
-            end, and only with the chosen setting and the present one.
-        seed: of the folds and of the tests of chance.
+        test: other queries and their judgements, as a `Collection` or a pair: searched at the
+            end, with the chosen setting and the present one only.
+        seed: of the folds and of the permutation test.
         progress: show a bar on standard error; None shows it on a terminal.
 
     Raises:
-        InvalidInputError: an argument is not valid; nothing was asked yet.
+        InvalidInputError: an argument is not valid; raised before any search.
         MissingExtraError: the extra `evaluation` is not installed.
 
     >>> from hybridge import CallableEncoder, HybridIndex, Passage
@@ -86,28 +85,29 @@ def tune(
     ['p1', 'p2']
     >>> index.close()
     """
-    subject = Subject.of(retriever)
+    target = Target.of(retriever)
     judgements = check_qrels(qrels)
-    asked = check_judged(queries, judgements)
+    judged_queries = check_judged(queries, judgements)
     k = _cutoff(measure, judgements)
     judge = Judge([measure], judgements, k)
     check_seed(seed)
-    if check_count(folds, "folds") < 2 or len(asked) < folds:
+    if check_count(folds, "folds") < 2 or len(judged_queries) < folds:
         raise InvalidInputError(
-            f"folds must be from 2 to {len(asked)}, the number of judged queries, not {folds}"
+            f"folds must be from 2 to {len(judged_queries)}, the number of judged queries, "
+            f"not {folds}"
         )
     if space is not None and not isinstance(space, Space):
         raise InvalidInputError(f"space must be a Space(depth=[50, 100]), not {space!r}")
-    tried = (Space() if space is None else space).within(subject.possible, subject.reason)
-    tested = None if test is None else _checked_test(test, asked)
-    if subject.is_empty:
+    values_to_try = (Space() if space is None else space).within(target.possible, target.reason)
+    tested = None if test is None else _checked_test(test, judged_queries)
+    if target.is_empty:
         raise InvalidInputError("the index is empty: add its passages before tuning it")
 
-    bench = Bench(subject, asked, judge, k)
-    chosen, looked_at, values = held_out(bench, tried, folds, seed, progress)
-    by_default = bench.values(subject.default)
-    held = dict(zip(asked, values.tolist(), strict=True))
-    default_held = dict(zip(asked, by_default.tolist(), strict=True))
+    trials = TrialCache(target, judged_queries, judge, k)
+    chosen, tried, values = held_out(trials, values_to_try, folds, seed, progress)
+    by_default = trials.values(target.default)
+    held = dict(zip(judged_queries, values.tolist(), strict=True))
+    default_held = dict(zip(judged_queries, by_default.tolist(), strict=True))
     [comparison] = compare(
         {"default": {measure: default_held}, "chosen": {measure: held}},
         "default",
@@ -117,23 +117,23 @@ def tune(
     )
     scores = dict.fromkeys(("default", "chosen"))
     if tested is not None:
-        both = {"default": subject.built(subject.default), "chosen": subject.built(chosen)}
+        both = {"default": target.build(target.default), "chosen": target.build(chosen)}
         evaluation = evaluate(both, *tested, [measure], k=k, batch_size=_BATCH, progress=progress)
         scores = {name: evaluation.mean(name, measure) for name in both}
     tuning = Tuning(
         measure=measure,
         k=k,
         folds=folds,
-        default=subject.default,
+        default=target.default,
         chosen=chosen,
-        trials=[Trial(setting, float(each.mean())) for setting, each in looked_at.items()],
+        trials=[Trial(setting, float(each.mean())) for setting, each in tried.items()],
         held_out=held,
         default_held_out=default_held,
         interval=comparison.interval,
         p=comparison.p,
         test_score=scores["chosen"],
         default_test_score=scores["default"],
-        subject=subject,
+        target=target,
     )
     if tuning.within_noise:
         logger.warning("%s", tuning.verdict)
@@ -147,8 +147,8 @@ def _cutoff(measure: str, judgements: Qrels) -> int:
     return _WITHOUT_CUTOFF if cutoff is None else cutoff
 
 
-def _checked_test(test: Collection | _Judged, asked: Mapping[str, str]) -> _Judged:
-    """The queries and judgements to test with."""
+def _checked_test(test: Collection | _Judged, judged_queries: Mapping[str, str]) -> _Judged:
+    """Return the judged queries of a test, and warn of those that are tuned on as well."""
     if isinstance(test, Collection):
         queries, qrels = test.queries, test.qrels
     elif isinstance(test, tuple) and len(test) == 2:
@@ -159,7 +159,7 @@ def _checked_test(test: Collection | _Judged, asked: Mapping[str, str]) -> _Judg
         )
     judgements = check_qrels(qrels)
     judged = check_judged(queries, judgements)
-    seen = set(asked.values())
+    seen = set(judged_queries.values())
     if shared := [query for query, text in judged.items() if text in seen]:
         logger.warning(
             "%d of %d test queries are tuned on as well (the first: %r): their values are too good",

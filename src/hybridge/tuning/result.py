@@ -13,7 +13,7 @@ from ..evaluation.significance import SIGNIFICANT
 from ..protocols import Retriever
 from ..report import Renderable, Section, Table, number
 from .setting import PARAMETERS, Setting, Value
-from .subject import Subject
+from .target import Target
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,7 +52,7 @@ class Tuning(Renderable):
         p: how often a difference as large comes about by chance (paired permutation test).
         test_score: the chosen setting's mean over the test's queries, if there is a test.
         default_test_score: the default's.
-        subject: the tuned retriever.
+        target: the tuned retriever.
     """
 
     measure: str
@@ -65,7 +65,7 @@ class Tuning(Renderable):
     default_held_out: Mapping[str, float]
     interval: tuple[float, float]
     p: float
-    subject: Subject = field(compare=False)
+    target: Target = field(compare=False)
     test_score: float | None = None
     default_test_score: float | None = None
 
@@ -109,7 +109,7 @@ class Tuning(Renderable):
         `hybridge.HybridIndex.create` the fusion, weights, depth and
         ``bm25=BM25Parameters(k1=tuning.chosen.k1, b=tuning.chosen.b)``.
         """
-        return self.subject.built(self.chosen)
+        return self.target.build(self.chosen)
 
     @property
     def parameters(self) -> list[str]:
@@ -119,8 +119,8 @@ class Tuning(Renderable):
     def curve(self, name: str) -> list[tuple[Value, float]]:
         """Return each value of a parameter that was tried, and the best mean of a setting with it.
 
-        The first stages before a pipeline's rerankers are tuned without these, so their curves
-        have the scores of their own lists. Not all values were tried equally often: the default's
+        The first stages of a pipeline are tuned without its rerankers, so their curves have the
+        scores of the lists before reranking. Not all values were tried equally often: the default's
         k1, b and blend were tried with every fusion, weight and depth, other ones only with the
         best of these, and of the fusions only the best was tried with other k1, b and blends. So a
         small difference may come from the order of trials, see `hybridge.tuning.choosing`.

@@ -1,4 +1,4 @@
-"""What is tried: the values of each parameter, and which of them make sense together."""
+"""The space of settings: the values of each parameter to try, and their useful combinations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _tenths(end: int) -> tuple[float, ...]:
     return tuple(tenth / 10 for tenth in range(end + 1))
 
 
-# Tried unless told otherwise, where the retriever has such a thing.
+# Tried by default, where the retriever has the parameter.
 _USUAL = {
     "blend": _tenths(6),
     "k1": (0.6, 0.9, 1.2, 1.5, 2.0),
@@ -38,8 +38,8 @@ _USUAL = {
 class Space:
     """The values to try of each parameter; an empty list leaves a parameter as it is.
 
-    Where None is the default, the usual values are tried if the retriever has such a thing; a list
-    for something that it has not is refused.
+    None tries the usual values if the retriever has the parameter; a list for a parameter that it
+    does not have is an error.
 
     Args:
         fusion: names or objects; all of `hybridge.fusion.FUSIONS` and the min-max form of
@@ -83,37 +83,37 @@ class Space:
             object.__setattr__(self, each.name, checked)
 
     def within(self, possible: Sequence[str], reason: str) -> Space:
-        """This space with nothing left open, for a retriever that has some parameters only.
+        """Return the space with the usual values in place of None, for a retriever's parameters.
 
         Args:
-            possible: the names of those that can change.
-            reason: why others cannot.
+            possible: the names of the optional parameters that can change.
+            reason: why the others cannot change.
 
         Raises:
-            InvalidInputError: values are given for another one.
+            InvalidInputError: values are values for one that cannot change.
         """
         filled: dict[str, Sequence[float]] = {}
         for name, usual in _USUAL.items():
-            given = getattr(self, name)
-            if given and name not in possible:
+            values = getattr(self, name)
+            if values and name not in possible:
                 raise InvalidInputError(
                     f"{name} cannot be tuned here: {reason}; leave it out of the Space"
                 )
-            if given is None:
+            if values is None:
                 filled[name] = usual if name in possible else ()
         return replace(self, **filled)  # type: ignore[arg-type]
 
-    def fused(self, setting: Setting, least: int) -> Iterator[Setting]:
-        """The setting with each fusion, weight and depth that are of use together.
+    def fused(self, setting: Setting, minimum: int) -> Iterator[Setting]:
+        """Yield the setting with each useful combination of fusion, weights and depth.
 
-        A fusion that knows no weights is tried once a depth, and a stage alone with one fusion
-        alone, for there is nothing to fuse.
+        A fusion without weights is tried once for each depth, and a single stage with one fusion
+        only, because there is nothing to fuse.
 
         Args:
-            setting: the rest of it stays.
-            least: smaller depths are as good as this one, to a search for so many.
+            setting: its other parameters stay.
+            minimum: of the depth; a search raises smaller depths to it.
         """
-        depths = dict.fromkeys(max(least, depth) for depth in self.depth or [setting.depth])
+        depths = dict.fromkeys(max(minimum, depth) for depth in self.depth or [setting.depth])
         fusions = [get_fusion(fusion) for fusion in self.fusion] or [setting.fusion]
         for depth in depths:
             weighted = 0
@@ -126,7 +126,7 @@ class Space:
                 weighted += 1
 
     def weighed(self, setting: Setting, *, alone: bool = True) -> Iterator[Setting]:
-        """The setting with each weight; `alone` says whether with those of 0 and 1, too."""
+        """Yield the setting with each weight; with those of a single stage only if `alone`."""
         if not getattr(setting.fusion, "weighted", True):
             return
         if not self.weights:
@@ -139,7 +139,7 @@ class Space:
                 yield replace(setting, weights=dict(zip(names, (rest, *shares), strict=True)))
 
     def reweighed(self, setting: Setting) -> Iterator[Setting]:
-        """The setting with each k1 and b."""
+        """Yield the setting with each k1 and b."""
         if not self.k1 and not self.b:
             return
         for k1 in self.k1 or (setting.k1,):
@@ -147,23 +147,24 @@ class Space:
                 yield replace(setting, k1=k1, b=b)
 
     def blended(self, setting: Setting) -> Iterator[Setting]:
-        """The setting with each share of late interaction."""
+        """Yield the setting with each share of late interaction."""
         for blend in self.blend or ():
             yield replace(setting, blend=blend)
 
     def reranked(self, setting: Setting, depth: int, blend: float, k: int) -> Iterator[Setting]:
-        """The setting with one more reranker, at each depth and blend.
+        """Yield the setting with one more reranker, at each depth and blend.
 
-        A blend of 0 is tried at one depth alone: the reranker then changes nothing.
+        A blend of 0 is tried at one depth only: the reranker then changes nothing.
 
         Args:
-            setting: the rerankers before stay as they are.
-            depth: where the space has none, as is `blend`.
-            k: how many passages are searched for; no reranker gets fewer.
+            setting: its rerankers stay as they are.
+            depth: the default where the space has none.
+            blend: the default where the space has none.
+            k: passages a search returns; no reranker gets fewer.
         """
         most = setting.rerank_depths[-1] if setting.rerank_depths else None
-        wanted = sorted({max(k, each) for each in self.rerank_depths or [depth]})
-        depths = [each for each in wanted if most is None or each <= most] or [most or k]
+        depths = sorted({max(k, each) for each in self.rerank_depths or [depth]})
+        depths = [each for each in depths if most is None or each <= most] or [most or k]
         for each in depths:
             for share in self.rerank_blends or [blend]:
                 if share > 0 or each == depths[0]:

@@ -1,7 +1,6 @@
-"""The payload indexes that `optimize` is to make: a file beside the embedded engine's own.
+"""The payload indexes that the next `optimize` makes: a file beside the embedded engine's own.
 
-It outlives the process whose searches would have used them, for another one may be the one that
-calls `optimize`.
+It outlives the process of the searches, because another process may call `optimize`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _FILE = "awaited.json"
 
 
 def read_awaited(folder: Path) -> dict[str, str]:
-    """The payload indexes that a store in a folder awaits, path to kind.
+    """Read the payload indexes that a store in a folder awaits, path to kind.
 
     Raises:
         CorruptIndexError: the file is damaged.
@@ -36,7 +35,7 @@ def read_awaited(folder: Path) -> dict[str, str]:
 
 
 def write_awaited(folder: Path, indexes: Mapping[str, str]) -> None:
-    """Replace what `read_awaited` returns.
+    """Replace the payload indexes that a store in a folder awaits.
 
     Raises:
         StoreError: the file cannot be written.

@@ -44,10 +44,10 @@ class ClientStore:
     """A `VectorStore` in one collection of a Qdrant server.
 
     Args:
-        client: what `hybridge.vectors.collection.connect` returned.
+        client: from `hybridge.vectors.collection.connect`.
         collection: the collection's name.
-        options: what the collection was created with.
-        layout: how passages lie in it.
+        options: of the collection.
+        layout: of the passages in it.
 
     Raises:
         IndexNotFoundError: there is no such collection.
@@ -85,8 +85,8 @@ class ClientStore:
     def remove_vectors(self, name: str) -> None:
         with server_errors("remove vectors"):
             self._client.delete_vector_name(self._collection, name)
-        kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
-        self.options = replace(self.options, vectors=kept)
+        others = {other: kind for other, kind in self.options.vectors.items() if other != name}
+        self.options = replace(self.options, vectors=others)
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         from qdrant_client import models
@@ -141,7 +141,7 @@ class ClientStore:
     def _write_to_present(
         self, vectors: Mapping[int, Any], write: Callable[[Mapping[int, Any]], None]
     ) -> None:
-        """Write, but not to points that another client deletes meanwhile: a server refuses that."""
+        """Write, and retry without points that another client deleted: for them a server raises."""
         try:
             write(vectors)
         except StoreError:
@@ -174,7 +174,7 @@ class ClientStore:
                 self._client.delete(self._collection, ids, wait=True)
 
     def _delete_with_sparse(self, points: Sequence[int]) -> None:
-        """Empty the sparse vectors, in the same request: IDF counts a deleted point's for long."""
+        """Empty the sparse vectors in the same request: IDF counts deleted points too."""
         names = self.options.idf_vectors
         records = self._retrieve(points, with_payload=False, with_vectors=names)
         stored = {name: self._named(name, records) for name in names}
@@ -208,7 +208,7 @@ class ClientStore:
         return self._named(name, self._retrieve(points, with_payload=False, with_vectors=chosen))
 
     def _named(self, name: str, records: Sequence[models.Record]) -> dict[int, Any]:
-        """The vectors of a name that points have; an empty one where they lack a sparse one."""
+        """Return the points' vectors of a name; an empty one in place of a missing sparse one."""
         found: dict[int, Any] = {}
         for record in records:
             # An unnamed vector is not wrapped in a dict.
@@ -274,10 +274,10 @@ class ClientStore:
                 continue
             schema = models.PayloadSchemaType(kind)
             try:
-                with server_errors("index a field"):  # which it does while it answers searches
+                with server_errors("index a field"):  # in the background
                     self._client.create_payload_index(self._collection, path, schema, wait=False)
                 self._indexes[path] = kind
-            except StoreError as error:  # as with a key that may only read
+            except StoreError as error:  # as with a read-only key
                 logger.warning("%s; filters on %s will read every payload", error, path)
                 self._unindexed.add(path)
 
@@ -294,10 +294,10 @@ class ClientStore:
         return [len(each.get(name, ())) for each in vectors]
 
     def flush(self) -> None:
-        """Nothing to do: every write waits until the server has it."""
+        """Do nothing: every write waits for the server."""
 
     def optimize(self) -> None:
-        """Nothing to do: a server optimises by itself."""
+        """Do nothing: a server optimizes by itself."""
 
     def close(self) -> None:
         self._client.close()
@@ -354,7 +354,7 @@ class ClientStore:
     def _params(self, query: VectorQuery) -> models.SearchParams | None:
         kind = self.options.vectors[query.name]
         is_filtered = query.where is not None or query.ids is not None
-        # A graph may have no way to most of what passes a filter.
+        # A graph may have no path to most of the matches of a filter.
         if isinstance(kind, TokenVectors) or (self.options.hnsw is not None and is_filtered):
             return exact_params()
         return _search_params(self.options)
@@ -391,7 +391,7 @@ class ClientStore:
 
     def _finds_text(self) -> bool:
         if self._version is None:
-            with server_errors("tell its version"):
+            with server_errors("return its version"):
                 numbers = re.findall(r"\d+", self._client.info().version)
             self._version = tuple(map(int, numbers))
         return self._version >= _FINDS_TEXT
@@ -414,7 +414,7 @@ def _point_vectors(name: str, vectors: Mapping[int, Any]) -> list[models.PointVe
 
 
 def _spelled(rows: Rows) -> list[Any]:
-    """Rows as the client takes them; None for a passage without tokens."""
+    """Return rows as the client takes them; None for a passage without tokens."""
     if isinstance(rows, np.ndarray):
         return list(rows.tolist())
     return [
@@ -430,7 +430,7 @@ def _sparse(weights: Sparse) -> models.SparseVector:
 
 
 def exact_params() -> models.SearchParams:
-    """How a server searches exactly: by what is stored, without graph and quantised copies."""
+    """Return the parameters of an exact search, without graph and quantised copies."""
     from qdrant_client import models
 
     ignore = models.QuantizationSearchParams(ignore=True)

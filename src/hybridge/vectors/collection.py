@@ -1,4 +1,4 @@
-"""A Qdrant server's collections: made with their manifest, described, dropped."""
+"""The collections of a Qdrant server: created with a manifest, described, dropped."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ __all__ = [
 
 
 def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
-    """A client of the server at `url`, or of an engine in this process for ``":memory:"``.
+    """Return a client of the server at `url`, or of an engine in this process for ``":memory:"``.
 
     Args:
         url: for example ``"http://localhost:6333"``.
-        api_key: the key a protected server asks for.
+        api_key: the key of a protected server.
         timeout: seconds after which a request fails.
     """
     from qdrant_client import QdrantClient
 
     if url == ":memory:":
         return QdrantClient(":memory:")
-    # Its version check would warn where the server is down; the first request says so clearly.
+    # Its version check would only warn that the server is down; the first request raises.
     with server_errors(f"be reached at {url!r}"):
         return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
 
 
 def exists(client: QdrantClient, collection: str) -> bool:
-    """Whether there is a collection of this name."""
+    """Return whether a collection has this name."""
     with server_errors("find the collection"):
         return client.collection_exists(collection)
 
 
 def is_local(client: QdrantClient) -> bool:
-    """Whether the engine is in this process: always exact, and without payload indexes."""
+    """Return whether the engine is in this process: always exact, without payload indexes."""
     from qdrant_client.local.qdrant_local import QdrantLocal
 
     return isinstance(client._client, QdrantLocal)
@@ -60,10 +60,10 @@ def is_local(client: QdrantClient) -> bool:
 def create(
     client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
 ) -> None:
-    """Make an empty collection that carries the manifest, with the payload indexes asked for.
+    """Create an empty collection with a manifest and payload indexes.
 
     Raises:
-        IndexExistsError: there is a collection of this name.
+        IndexExistsError: a collection has this name.
     """
     from qdrant_client import models
 
@@ -86,7 +86,7 @@ def create(
 
 
 def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:
-    """The manifest a collection was created with; empty where there is none."""
+    """Read the manifest of a collection; empty without one."""
     return dict(describe(client, collection).config.metadata or {})
 
 
@@ -97,16 +97,16 @@ def write_manifest(client: QdrantClient, collection: str, manifest: Mapping[str,
 
 
 def drop(client: QdrantClient, collection: str) -> None:
-    """Delete a collection with all that is in it."""
+    """Delete a collection with its points."""
     with server_errors("delete a collection"):
         client.delete_collection(collection)
 
 
 def describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
-    """What the server says of a collection.
+    """Return the server's description of a collection.
 
     Raises:
-        IndexNotFoundError: there is no collection of this name.
+        IndexNotFoundError: no collection has this name.
     """
     with server_errors("find the collection"):
         try:
@@ -152,7 +152,7 @@ def _config(options: StoreOptions) -> dict[str, Any]:
     if sparse:
         config["sparse_vectors_config"] = sparse
     if options.idf_vectors:
-        # IDF counts a deleted or replaced point of a large segment until the segment is tidied up.
+        # IDF counts a deleted or replaced point of a large segment until the segment is optimized.
         config["optimizers_config"] = models.OptimizersConfigDiff(
             deleted_threshold=0.05, vacuum_min_vector_number=100
         )
@@ -160,7 +160,7 @@ def _config(options: StoreOptions) -> dict[str, Any]:
 
 
 def creation(kind: VectorKind) -> models.VectorNameConfig:
-    """Return how a collection is to keep vectors of a kind."""
+    """Return the configuration of vectors of a kind in a collection."""
     from qdrant_client import models
 
     if isinstance(kind, DenseVectors):
@@ -184,7 +184,7 @@ def creation(kind: VectorKind) -> models.VectorNameConfig:
 
 @contextmanager
 def server_errors(action: str) -> Iterator[None]:
-    """Turn whatever the client raises inside the block into a `StoreError`."""
+    """Turn an error of the client inside the block into a `StoreError`."""
     try:
         yield
     except StoreError:

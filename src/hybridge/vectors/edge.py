@@ -53,14 +53,14 @@ __all__ = ["EdgeStore"]
 logger = logging.getLogger(__name__)
 
 _PAGE, _IDS = 1_000, 10_000  # records in one go, with their payloads or vectors and without
-_REMEMBERED = 4  # filters
-# Indexing a field keeps every thread of the process waiting, for some 5 µs a passage. Of more
-# passages than these that is left to `optimize`.
+_CACHED_FILTERS = 4
+# Indexing a field blocks every thread of the process, for some 5 µs a passage. Beyond this many
+# passages `optimize` does it.
 _INDEXED_AT_ONCE = 50_000
 # Matches of a filter, and their share of all, up to which comparing all of them is faster than the
 # graph, or finds more: it takes 8 ms for 100,000 of 384 dimensions.
 _COMPARED, _COMPARED_SHARE = 100_000, 0.2
-# The name that every release so far gave BM25's sparse vectors.
+# The name of BM25's sparse vectors in every release so far.
 _BM25 = "bm25"
 _ENGINE_CONFIG = "edge_config.json"
 _ID_AND_SCORE = attrgetter("id", "score")
@@ -74,13 +74,13 @@ class EdgeStore:
 
     Args:
         path: the folder; `create` makes it, `open` finds it.
-        options: what `create` was given; `open` takes the same.
-        changing: gives a context for each change of the folder's files, by which others who read
-            them are kept out.
+        options: of the store; the same for `create` and `open`.
+        changing: returns a context for each change of the folder's files, to exclude processes
+            that copy them.
 
     Raises:
         IndexLockedError: another process, or another store of this one, has the folder open.
-        CorruptIndexError: the folder's files are not what the engine wrote.
+        CorruptIndexError: the engine cannot read the folder's files.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ class EdgeStore:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
 
     def become(self, other: EdgeStore) -> None:
-        """Close this store's folder and go on with that of another one."""
+        """Close this store's folder and replace it by that of another store."""
         self.close()
         self.__dict__.update(other.__dict__)
 
     @classmethod
     def create(cls, path: Path, options: StoreOptions) -> EdgeStore:
-        """A new, empty store in a folder that holds none."""
+        """Create an empty store in a folder."""
         import qdrant_edge as edge
 
         path.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ class EdgeStore:
     def open(
         cls, path: Path, options: StoreOptions, changing: _Changing = nullcontext
     ) -> EdgeStore:
-        """The store that `create` made in this folder."""
+        """Open the store that `create` made in this folder."""
         with changing(), _opening(path):
             store = cls(path, _load(path, options), options, changing)
         for name in options.idf_vectors:
@@ -150,22 +150,22 @@ class EdgeStore:
     def remove_vectors(self, name: str) -> None:
         import qdrant_edge as edge
 
-        # First, so that after a kill it never counts vectors that are gone.
+        # First, so that after a kill no file counts removed vectors.
         self._frequencies.pop(name, None)
         with self._changing():
             _remove_frequencies(self._path, name)
-        kept = {other: kind for other, kind in self.options.vectors.items() if other != name}
-        if not kept:
+        others = {other: kind for other, kind in self.options.vectors.items() if other != name}
+        if not others:
             self._update("remove vectors", creation(NO_VECTORS, SparseVectors()))
         self._update("remove vectors", edge.UpdateOperation.delete_vector_name(name))
-        self.options = replace(self.options, vectors=kept)
+        self.options = replace(self.options, vectors=others)
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         import qdrant_edge as edge
 
         numbers = [point_number(passage.id) for passage in passages]
         self._refuse_collisions(numbers, passages)
-        self._forget()
+        self._clear_caches()
         named = [(name, _spelled(rows)) for name, rows in vectors.items()]
         points = [
             edge.Point(
@@ -184,7 +184,7 @@ class EdgeStore:
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         import qdrant_edge as edge
 
-        self._forget()
+        self._clear_caches()
         for passage in passages:
             overwrite = edge.UpdateOperation.overwrite_payload
             self._update(
@@ -224,19 +224,19 @@ class EdgeStore:
     def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 
-        self._forget()
+        self._clear_caches()
         with ExitStack() as counted:
             for name in self.options.idf_vectors:
                 counted.enter_context(self._replacing_sparse(name, points, ()))
             self._update("delete passages", edge.UpdateOperation.delete_points(list(points)))
 
-    def _forget(self) -> None:
-        """A write follows: what was found out of the passages may not hold any more."""
+    def _clear_caches(self) -> None:
+        """Clear the caches that a write of passages makes stale."""
         self._absent.clear()
         self._matches.clear()
 
     def _known_frequencies(self, name: str) -> Frequencies:
-        """What a sparse search weighs by: kept in a file while the store is closed."""
+        """Return the counts for IDF, which are in a file while the store is closed."""
         if name not in self._frequencies:
             self._frequencies[name] = self._saved_frequencies(name) or self._counted(name)
         return self._frequencies[name]
@@ -259,7 +259,7 @@ class EdgeStore:
 
     @contextmanager
     def _replacing_sparse(self, name: str, points: Sequence[int], sparse: Any) -> Iterator[None]:
-        """Count the sparse vectors that the block puts in the place of those of some points."""
+        """Count the sparse vectors by which the block replaces those of some points."""
         frequencies = self._known_frequencies(name)
         if _frequency_file(self._path, name).exists():
             with self._changing():
@@ -280,7 +280,7 @@ class EdgeStore:
         return self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))
 
     def _named(self, name: str, records: Sequence[Any]) -> dict[int, Any]:
-        """The vectors of a name that points have; an empty one where they lack a sparse one."""
+        """Return the points' vectors of a name; an empty one in place of a missing sparse one."""
         found: dict[int, Any] = {record.id: (record.vector or {}).get(name) for record in records}
         if isinstance(self.options.vectors[name], SparseVectors):
             return {
@@ -297,7 +297,7 @@ class EdgeStore:
         return {record.id: record.payload["id"] for record in records}
 
     def _refuse_collisions(self, numbers: Sequence[int], passages: Sequence[Passage]) -> None:
-        """Two ids of one number: so rare that saying so is enough, and never a passage lost."""
+        """Raise if two ids have one number: very rare, and never to lose a passage."""
         ids = dict(zip(numbers, (passage.id for passage in passages), strict=True))
         others = self._ids(numbers)
         for number, passage in zip(numbers, passages, strict=True):
@@ -310,7 +310,7 @@ class EdgeStore:
     def matching(self, where: Filter) -> list[int]:
         if not index_fields(where, self._indexes):
             return self._scanned(self._translated(where))
-        return list(self._remembered(where)[0])
+        return list(self._cached_matches(where)[0])
 
     def reads_payloads(self, where: Filter) -> bool:
         if where in self._matches or not index_fields(where, self._indexes):
@@ -319,21 +319,25 @@ class EdgeStore:
             count: int = self._shard.info().points_count
         return count > _INDEXED_AT_ONCE
 
-    def _remembered(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
-        """What a filter without indexes lets through, read from every payload only once."""
+    def _cached_matches(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
+        """Return the matches of a filter without indexes, read from every payload only once.
+
+        The cache is the engine's condition, beside the points: the mask of a BM25 stage would not
+        do, because it has another order, and not every index has one.
+        """
         import qdrant_edge as edge
 
         matches = self._matches.get(where)
         if matches is None:
             chosen = self._translated(where)
-            # In steps, between which other searches have their turn: the engine keeps the GIL.
+            # In steps, between which other searches run: the engine holds the GIL.
             steps = (
                 edge.Filter(must=[edge.HasIdCondition({record.id for record in records}), chosen])
                 for records in self._pages(None, with_payload=False)
             )
             points = [point for step in steps for point in self._scanned(step)]
             matches = points, edge.HasIdCondition(set(points))
-            if len(self._matches) >= _REMEMBERED:
+            if len(self._matches) >= _CACHED_FILTERS:
                 self._matches.clear()
             self._matches[where] = matches
         return matches
@@ -380,7 +384,7 @@ class EdgeStore:
         ]
 
     def _first_passing(self, query: VectorQuery) -> Ranking | None:
-        """The answer to a query whose filter has no index, if the best of all decide it."""
+        """Return the answer to a query whose filter has no index, if the best without it decide."""
         where = query.where
         if where is None or not self.reads_payloads(where):
             return None
@@ -412,7 +416,7 @@ class EdgeStore:
             self._await({**self._awaited, **missing})
 
     def _missing(self, where: Filter) -> dict[str, str]:
-        """The payload indexes that a filter would use, and that are neither there nor awaited."""
+        """Return the payload indexes of a filter that neither exist nor are awaited."""
         return index_fields(where, {**self._indexes, **self._awaited})
 
     def _await(self, indexes: Mapping[str, str]) -> None:
@@ -421,11 +425,11 @@ class EdgeStore:
         self._awaited = dict(indexes)
 
     def _index_present(self, indexes: Mapping[str, str]) -> None:
-        """Make those of the payload indexes that would not be empty."""
+        """Create those of the payload indexes that are not empty."""
         import qdrant_edge as edge
 
         for path, kind in indexes.items():
-            # A filter may name a field that there is not, by mistake or a language model's fancy.
+            # A filter may name an unknown field, by mistake or from a language model.
             present = edge.Filter(must_not=[edge.IsEmptyCondition(path)])
             if path in self._absent or not self._count(present):
                 self._absent.add(path)
@@ -480,7 +484,7 @@ class EdgeStore:
         with self._changing(), _engine(action):
             self._shard.update(operation)
 
-    # Records as Any: our ids are numbers and our points have payloads, which the stubs cannot know.
+    # Records as Any: our ids are numbers and our points have payloads, unlike in the stubs.
 
     def _retrieve(
         self,
@@ -547,7 +551,7 @@ class EdgeStore:
         return self._filtered_params if self._is_broad(query, chosen) else self._exact_params
 
     def _is_broad(self, query: VectorQuery, chosen: edge.Filter) -> bool:
-        """Whether a filter, of indexed fields alone, lets so many passages through, by estimate."""
+        """Return whether a filter on indexed fields matches too many passages to compare all."""
         import qdrant_edge as edge
 
         if query.where is None or index_fields(query.where, self._indexes):
@@ -566,7 +570,9 @@ class EdgeStore:
             conditions.append(edge.HasIdCondition(set(ids)))
         if where is not None:
             is_indexed = not index_fields(where, self._indexes)
-            conditions.append(self._translated(where) if is_indexed else self._remembered(where)[1])
+            conditions.append(
+                self._translated(where) if is_indexed else self._cached_matches(where)[1]
+            )
         return edge.Filter(must=conditions) if conditions else None
 
     def _translated(self, where: Filter) -> edge.Filter:
@@ -590,7 +596,7 @@ def _remove_frequencies(path: Path, name: str) -> None:
 
 
 def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
-    """The shard in a folder, with the vectors that the options name, whatever it has."""
+    """Load the shard in a folder, with the vectors of the options, added or removed if needed."""
     import qdrant_edge as edge
 
     config = shard_config(options)
@@ -599,28 +605,28 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     except Exception as error:
         if "ncompatible" not in str(error):
             raise
-    # A kill ended the adding or removing of vectors half-way. Or the shard is of a release that
-    # left IDF to the engine: its sparse vectors do not know their lengths, and are made anew.
+    # A kill interrupted a change of vectors. Or the shard is of a release that left IDF to the
+    # engine: its sparse vectors have no lengths, and are made anew.
     shard = edge.EdgeShard.load(str(path))
     config_of_shard = json.loads((path / _ENGINE_CONFIG).read_bytes())
     sparse = config_of_shard.get("sparse_vectors", {})
-    there = {*config_of_shard.get("vectors", {}), *sparse}
+    existing = {*config_of_shard.get("vectors", {}), *sparse}
     stale = {name for name, params in sparse.items() if params.get("modifier")}
-    wanted = options.vectors or {NO_VECTORS: SparseVectors()}
-    for name, kind in wanted.items():
-        if name not in there and name not in stale:
+    expected = options.vectors or {NO_VECTORS: SparseVectors()}
+    for name, kind in expected.items():
+        if name not in existing and name not in stale:
             shard.update(creation(name, kind))
-    for name in there - wanted.keys() | stale:
+    for name in existing - expected.keys() | stale:
         _remove_frequencies(path, name)
         shard.update(edge.UpdateOperation.delete_vector_name(name))
-    for name in stale & wanted.keys():
-        shard.update(creation(name, wanted[name]))
+    for name in stale & expected.keys():
+        shard.update(creation(name, expected[name]))
     shard.close()
     return edge.EdgeShard.load(str(path), config)
 
 
 def _spelled(rows: Rows) -> list[Any]:
-    """Rows as the engine takes them; None for a passage without tokens."""
+    """Return rows as the engine takes them; None for a passage without tokens."""
     import qdrant_edge as edge
 
     if isinstance(rows, np.ndarray):
@@ -636,7 +642,7 @@ def _kind(schema: edge.PayloadSchemaType) -> str:
 
 
 class _engine:  # noqa: N801 - a context manager, and a class because a search enters five
-    """Turn whatever the engine raises inside the block into an error of ours."""
+    """Turn an error of the engine inside the block into a `StoreError` or `ClosedError`."""
 
     def __init__(self, action: str) -> None:
         self._action = action

@@ -1,4 +1,4 @@
-"""Our options in the words of Qdrant Edge."""
+"""The options of a store, translated for Qdrant Edge."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = [
     "shard_config",
 ]
 
-# A shard must have a vector; where the options name none, it is this one, which no point has.
+# A shard must have a vector; where the options have none, it is this one, which no point has.
 NO_VECTORS = "no-vectors"
-# Segments above this many kilobytes get an HNSW graph; without one asked for, none ever does.
+# Segments above this many kilobytes get an HNSW graph: none, without the option.
 _NEVER = 2**40
-# So many kilobytes of vectors are searched without the graph.
+# Fewer kilobytes of vectors are searched without the graph.
 _FULL_SCAN = 10_000
 
 
 def shard_config(options: StoreOptions) -> edge.EdgeConfig:
-    """How a shard keeps its vectors."""
+    """Return the configuration of a shard."""
     import qdrant_edge as edge
 
     hnsw = options.hnsw
@@ -65,7 +65,7 @@ def shard_config(options: StoreOptions) -> edge.EdgeConfig:
         max_search_threads=1 if options.exact else None,
         optimizers=edge.EdgeOptimizersConfig(
             indexing_threshold=_NEVER if options.exact else 1_000,
-            # Whoever asks for `optimize` wants deleted points gone.
+            # A call of `optimize` shall remove deleted points.
             deleted_threshold=0.01,
             vacuum_min_vector_number=1,
         ),
@@ -88,7 +88,7 @@ def _token_params(kind: TokenVectors) -> dict[str, Any]:
 
 
 def creation(name: str, kind: VectorKind) -> edge.UpdateOperation:
-    """Return what adds vectors of one more name to a shard."""
+    """Return the operation that adds a name of vectors to a shard."""
     import qdrant_edge as edge
 
     create = edge.UpdateOperation
@@ -102,10 +102,10 @@ def creation(name: str, kind: VectorKind) -> edge.UpdateOperation:
 
 
 def index_params(kind: str) -> edge.PayloadSchemaParams:
-    """A payload index of a kind, on whose account a graph gets no links.
+    """Return the parameters of a payload index of a kind, without links in the graph.
 
-    With them a graph would depend on which fields are indexed when it is built. They do not make a
-    filtered search through it safe either, so there is none, see `search_params`.
+    With links a graph would depend on the fields that are indexed when it is built. They do not
+    make a filtered search through it safe either, see `search_params`.
     """
     import qdrant_edge as edge
 
@@ -116,7 +116,7 @@ def index_params(kind: str) -> edge.PayloadSchemaParams:
 
 
 def search_params(options: StoreOptions, *, filtered: bool = False) -> edge.SearchParams:
-    """How a shard is searched, through the graph if it has one.
+    """Return the parameters of a search of a shard, through the graph if it has one.
 
     Args:
         options: of the store.
@@ -139,7 +139,7 @@ def search_params(options: StoreOptions, *, filtered: bool = False) -> edge.Sear
 
 
 def exact_params() -> edge.SearchParams:
-    """How a shard is searched exactly: by what is stored, without graph and quantised copies."""
+    """Return the parameters of an exact search, without graph and quantised copies."""
     import qdrant_edge as edge
 
     return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))

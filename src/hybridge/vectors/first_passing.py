@@ -11,7 +11,7 @@ from .store import Ranking
 
 __all__ = ["first_passing"]
 
-# Candidates that are checked for each one wanted. A filter that keeps a tenth is answered by them.
+# Candidates that are checked for each point of the limit: enough for a filter that passes a tenth.
 _CHECKED = 15
 
 
@@ -24,14 +24,13 @@ def first_passing(
     """Return the best candidates that pass a filter, if they are among the best of all.
 
     Args:
-        best: gives so many of the best candidates without the filter, best first.
-        limit: how many to return.
+        best: returns a number of candidates without the filter, best first.
+        limit: points returned at most.
         where: the filter.
         get: reads the passages of points.
 
     Returns:
-        The same as a search with the filter; None where the candidates that were checked do not
-        decide it.
+        The same as a search with the filter; None if the checked candidates do not decide it.
 
     >>> from hybridge.filters import IdIn
     >>> scores = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.6}
@@ -43,10 +42,10 @@ def first_passing(
     candidates = best(count)
     passages = get(list(candidates))
     passing = (point for point in candidates if where.matches(passages[point]))
-    kept = list(islice(passing, limit))
+    found = list(islice(passing, limit))
     if len(candidates) == count:
-        # Of what ties with the last candidate, some may have been cut off.
+        # Some ties with the last candidate may have been cut off.
         last = min(candidates.values())
-        if len(kept) < limit or candidates[kept[-1]] <= last:
+        if len(found) < limit or candidates[found[-1]] <= last:
             return None
-    return {point: candidates[point] for point in kept}
+    return {point: candidates[point] for point in found}

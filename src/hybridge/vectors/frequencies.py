@@ -1,4 +1,4 @@
-"""How many points have each number of a sparse vector: what inverse document frequencies need."""
+"""The counts of points with each number of a sparse vector, for inverse document frequencies."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Frequencies", "length_of"]
 
 
 class Frequencies:
-    """Counts over the sparse vectors that are stored at this moment, and over no others.
+    """The counts over the sparse vectors that are stored now.
 
     Attributes:
-        points: how many vectors there are, the empty ones too.
-        terms: the sum of their lengths, as the number `LENGTH` gives them.
+        points: the number of vectors, empty ones included.
+        terms: the sum of their lengths, which are the weights of the number `LENGTH`.
 
     >>> frequencies = Frequencies()
     >>> frequencies.add([([0, 7], [3.0, 0.5]), ([0, 7, 9], [5.0, 0.5, 0.5])])
@@ -37,7 +37,7 @@ class Frequencies:
         self._idfs: dict[int, float] = {}  # of the numbers of queries, until the next write
 
     def add(self, vectors: Iterable[SparseVector]) -> None:
-        """Count vectors that were stored."""
+        """Add stored vectors to the counts."""
         stored = list(vectors)
         self._idfs.clear()
         self.points += len(stored)
@@ -45,7 +45,7 @@ class Frequencies:
         self._counts.update(chain.from_iterable(indices for indices, _ in stored))
 
     def remove(self, vectors: Iterable[SparseVector]) -> None:
-        """Count vectors no longer that were stored."""
+        """Remove deleted vectors from the counts."""
         removed = list(vectors)
         self._idfs.clear()
         self.points -= len(removed)
@@ -58,14 +58,14 @@ class Frequencies:
 
     @property
     def average_length(self) -> float:
-        """The vectors' mean length; 0 where there are none."""
+        """The vectors' mean length; 0 without vectors."""
         return self.terms / self.points if self.points else 0.0
 
     def weigh(self, query: SparseVector) -> SparseVector:
-        """A query, each of its numbers multiplied by its inverse document frequency.
+        """Return a query with each weight multiplied by its inverse document frequency.
 
-        It is Lucene's and Qdrant's: ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N points that
-        have the number.
+        The formula is Lucene's and Qdrant's: ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N
+        points with the number.
         """
         indices, values = query
         idfs = self._idfs
@@ -84,7 +84,7 @@ class Frequencies:
         """Write the counts into a file.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
         """
         size = len(self._counts)
         save_arrays(
@@ -96,11 +96,11 @@ class Frequencies:
 
     @classmethod
     def load(cls, path: Path) -> Frequencies:
-        """The counts that `save` wrote.
+        """Read the counts that `save` wrote.
 
         Raises:
             IndexNotFoundError: there is no such file.
-            CorruptIndexError: it is truncated, or something else.
+            CorruptIndexError: the file is truncated, or no such counts.
         """
         meta, arrays = load_arrays(path)
         frequencies = cls()
@@ -114,7 +114,7 @@ class Frequencies:
 
 
 def length_of(vector: SparseVector) -> float:
-    """A stored vector's length, which comes first where it is given; 0 elsewhere.
+    """Return a stored vector's length, its first weight; 0 without one.
 
     >>> length_of(([0, 7], [3.0, 0.5])), length_of(([7], [0.5]))
     (3.0, 0.0)

@@ -23,15 +23,15 @@ _SHOWN = 20
 
 
 def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
-    """Raise unless a collection has points with the keys that the layout reads.
+    """Raise if no point of a collection has the keys that the layout reads.
 
-    Looks at the first 100 points; where none of them has the key, one more request looks at all.
-    A text that only some of the points have is logged. An empty collection fits every layout, and
-    every collection a layout that names no `text_keys`.
+    It checks the first 100 points, and all points if none of these has the key. A text that only
+    some of the points have is logged. An empty collection fits every layout, and every collection a
+    layout without `text_keys`.
 
     Raises:
         InvalidInputError: no point has the text's key, or the metadata's; the message names the
-            keys that there are and how to give them.
+            existing keys and the layout to use.
     """
     keys: Sequence[str] = getattr(layout, "text_keys", ())
     payloads = _payloads(client, collection) if keys else []
@@ -77,9 +77,9 @@ def _any_has(client: QdrantClient, collection: str, keys: Iterable[str]) -> bool
 
     paths = [path for key in keys if (path := payload_path((key,), ())) is not None]
     empty = [models.IsEmptyCondition(is_empty=models.PayloadField(key=path)) for path in paths]
-    there = models.Filter(should=[models.Filter(must_not=[one]) for one in empty])
+    present = models.Filter(should=[models.Filter(must_not=[one]) for one in empty])
     with server_errors("read passages"):
-        records, _ = client.scroll(collection, scroll_filter=there, limit=1, with_payload=False)
+        records, _ = client.scroll(collection, scroll_filter=present, limit=1, with_payload=False)
     return bool(records)
 
 

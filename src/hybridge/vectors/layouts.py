@@ -24,7 +24,7 @@ class Layout(Protocol):
     """How to read and write the points of a collection.
 
     A layout may also have `text_keys`, a tuple of strings: the keys of a payload that can hold the
-    text. With them, attaching refuses a collection whose points have none, and with a single one
+    text. With them, attaching raises for a collection whose points have none, and with a single one
     Qdrant decides conditions on the text, which are else decided in memory.
     """
 
@@ -48,8 +48,8 @@ class Layout(Protocol):
     def key(self, path: Path) -> str | None:
         """Return the path of a metadata field in a payload, as Qdrant spells it.
 
-        `...` in the path stands for the elements of a list, `[]` in Qdrant's spelling. None where
-        Qdrant cannot tell what `passage` finds there: the passages are then read, and compared in
+        `...` in the path stands for the elements of a list, `[]` in Qdrant's spelling. None if
+        Qdrant cannot decide conditions on the field: the passages are then read, and compared in
         memory.
         """
         ...

@@ -1,4 +1,4 @@
-"""The average length of the passages of a collection that others write to as well."""
+"""The average length of the passages in a collection with several writers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .store import Sparse
 __all__ = ["Lengths"]
 
 _SAMPLE = 2_000
-# Beyond this share of points that others added or deleted, the lengths are measured anew.
+# Beyond this share of points that others added or deleted, the lengths are sampled again.
 _UNKNOWN = 0.05
 
 
 class Lengths:
-    """What one client knows of the lengths: a sample, and what it wrote since.
+    """The lengths known to one client: a sample, and its own writes since.
 
     >>> lengths = Lengths()
     >>> vectors = {1: ([0, 7], [3.0, 0.5]), 2: ([0, 7, 9], [5.0, 0.5, 0.5])}
@@ -42,10 +42,9 @@ class Lengths:
         """Return the mean length.
 
         Args:
-            points: how many there are.
-            pages: the sparse vectors in the order of the points, read if there are notably more or
-                fewer points than this client knows of. Points are named by hashes, so the first
-                are as good a sample as any.
+            points: the number of points.
+            pages: the sparse vectors in the order of the points, read if their number differs much
+                from the client's count. Points are hashes, so the first are a random sample.
         """
         if abs(points - self._points) > _UNKNOWN * points:
             vectors = (vector for page in pages for vector in page.values())

@@ -1,4 +1,4 @@
-"""How a store keeps and searches its vectors."""
+"""The options of a store: its vectors, and how they are searched."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TokenVectors:
 
     Args:
         dimension: the length of a token's vector.
-        datatype: what a number takes: ``"float32"`` 4 bytes, ``"float16"`` 2, and Qdrant's
+        datatype: of a number: ``"float32"`` 4 bytes, ``"float16"`` 2, and Qdrant's
             quantised ``"turbo8"`` 1 and ``"turbo4"`` half a byte, each less exact.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a passage is in Qdrant: a payload, the same in both engines."""
+"""The payload of a passage in Qdrant, the same in both engines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["passage_of", "passages_of", "payload_of"]
 
 
 def payload_of(passage: Passage) -> dict[str, JSON]:
-    """The payload that stands for a passage.
+    """Return the payload of a passage.
 
-    Qdrant changes the last bit of every tenth float of 16 or 17 digits. Metadata that hold such a
-    float are kept as text too, and get a stand-in that filters cannot tell from it.
+    Qdrant changes the last bit of every tenth float of 16 or 17 digits. Metadata with such a float
+    are stored as text too, and get a stand-in that is equal to it for filters.
 
     >>> payload_of(Passage("p1", "text", {"year": 2019}))
     {'id': 'p1', 'text': 'text', 'metadata': {'year': 2019}}
@@ -30,7 +30,7 @@ def payload_of(passage: Passage) -> dict[str, JSON]:
 
 
 def passage_of(payload: Mapping[str, Any]) -> Passage:
-    """The passage that `payload_of` wrote.
+    """Return the passage of a payload by `payload_of`.
 
     >>> passage = Passage("p1", "text", {"at": 0.1 + 0.2})
     >>> passage_of(payload_of(passage)) == passage

@@ -1,7 +1,7 @@
-"""What points of a Qdrant collection are called: by Qdrant, by passages, and by numbers between.
+"""The ids of points in a Qdrant collection: Qdrant's, the passages', and the store's numbers.
 
-Qdrant knows UUIDs and unsigned integers of 64 bits; a store deals in plain numbers. A UUID is its
-128 bits, and the integer `n` is ``-1 - n``, so that no two ids share a number.
+Qdrant has UUIDs and unsigned integers of 64 bits; a store has plain numbers. A UUID is its 128
+bits, and the integer `n` is ``-1 - n``, so that no two ids share a number.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from uuid import UUID
 __all__ = ["NOWHERE", "id_of", "name_of", "number_of", "point_named"]
 
 _INTEGERS = 2**64
-# The number of what can be no point's name: no point has it.
+# The number of a string that is no point's name: no point has it.
 NOWHERE = -_INTEGERS - 1
 
 
 def number_of(id_: int | str | UUID) -> int:
-    """The number of the point that Qdrant calls `id_`.
+    """Return the number of the point with Qdrant's id `id_`.
 
     >>> number_of(0), number_of("00000000-0000-0000-0000-000000000007")
     (-1, 7)
@@ -25,7 +25,7 @@ def number_of(id_: int | str | UUID) -> int:
 
 
 def id_of(number: int) -> int | UUID | None:
-    """What Qdrant calls the point of this number; None for `NOWHERE`.
+    """Return Qdrant's id of the point of this number; None for `NOWHERE`.
 
     >>> id_of(-1), id_of(7), id_of(NOWHERE)
     (0, UUID('00000000-0000-0000-0000-000000000007'), None)
@@ -36,7 +36,7 @@ def id_of(number: int) -> int | UUID | None:
 
 
 def name_of(number: int) -> str:
-    """What the passage at the point of this number is called, where Qdrant's id is all there is.
+    """Return the passage's id at the point of this number, if it is Qdrant's id.
 
     >>> name_of(-1), name_of(7)
     ('0', '00000000-0000-0000-0000-000000000007')
@@ -45,9 +45,9 @@ def name_of(number: int) -> str:
 
 
 def point_named(name: str) -> int:
-    """The number whose `name_of` is `name`; `NOWHERE` if there is none.
+    """Return the number whose `name_of` is `name`; `NOWHERE` if there is none.
 
-    One point has one name: other ways to write a UUID or an integer name nothing.
+    One point has one name: other spellings of a UUID or an integer are no names.
 
     >>> point_named("0"), point_named("00000000-0000-0000-0000-000000000007")
     (-1, 7)
@@ -55,7 +55,7 @@ def point_named(name: str) -> int:
     True
     """
     try:
-        # No integer of more digits fits, and Python refuses to read very many.
+        # No integer of more digits fits, and Python limits their number.
         number = number_of(int(name) if len(name) <= 20 else name)
     except ValueError:
         return NOWHERE

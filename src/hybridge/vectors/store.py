@@ -1,7 +1,7 @@
-"""One interface over the engines that keep passages and their vectors.
+"""One interface over the engines that store passages and their vectors.
 
-A store knows points, not queries in words: passages with named vectors, each dense, sparse or one a
-token. It is the truth of an index; everything else can be rebuilt from it.
+A store has points: passages with named vectors, each dense, sparse or one a token. Queries are
+vectors, not texts. It is the truth of an index; everything else can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ Ranking: TypeAlias = dict[int, float]
 
 @dataclass(frozen=True)
 class VectorQuery:
-    """A search of a store by one query's vector, among all points or some.
+    """A search of a store by one query's vector, among all points or given ones.
 
     Args:
-        name: of the vectors that it is compared with.
+        name: of the stored vectors.
         vector: the query's: dense, sparse, or one vector a token.
-        limit: how many points to return.
+        limit: points returned at most.
         where: only points whose passage passes this filter.
         ids: only these points.
     """
@@ -64,19 +64,19 @@ class VectorQuery:
 
 
 class VectorStore(Protocol):
-    """Keeps passages and vectors, and finds them again. Safe to read from many threads.
+    """A store of passages and vectors. Safe to read from many threads.
 
-    Every failure of the engine is a `StoreError`; arguments are taken to be checked already.
+    Every failure of the engine is a `StoreError`; the caller checks the arguments.
     """
 
     options: StoreOptions
 
     def point(self, passage_id: str) -> int:
-        """The number that stands for a passage's id in this store."""
+        """Return the number of a passage's id in this store."""
         ...
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        """Keep vectors of one more name; no point has one yet."""
+        """Add a name of vectors; no point has one yet."""
         ...
 
     def remove_vectors(self, name: str) -> None:
@@ -88,7 +88,7 @@ class VectorStore(Protocol):
 
         Args:
             passages: the passages.
-            vectors: a row a passage for each name; a passage without tokens keeps no vector.
+            vectors: a row a passage for each name; a passage without tokens gets no vector.
         """
         ...
 
@@ -103,17 +103,17 @@ class VectorStore(Protocol):
 
         Args:
             name: of the vectors.
-            points: whose.
-            rows: one for each.
-            same_terms: whether they are sparse, and have the numbers that the points' vectors have
-                already, with other weights.
+            points: the points.
+            rows: one a point.
+            same_terms: whether the rows are sparse, with the numbers of the stored vectors and
+                other weights.
         """
         ...
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
         """Iterate over all points' vectors of a name, page by page, in the order of the points.
 
-        A point that has no sparse vector has an empty one here.
+        A point without a sparse vector has an empty one here.
         """
         ...
 
@@ -122,9 +122,9 @@ class VectorStore(Protocol):
         ...
 
     def average_length(self, name: str) -> float:
-        """Return the mean of the lengths that sparse vectors give; 0 if none does.
+        """Return the mean of the lengths in sparse vectors; 0 if none has one.
 
-        It follows every write of this store. On a server, what others write is sampled.
+        It follows every write of this store. On a server, the writes of others are sampled.
         """
         ...
 
@@ -133,67 +133,67 @@ class VectorStore(Protocol):
         ...
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
-        """The passages of the points that exist."""
+        """Return the passages of the points that exist."""
         ...
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         """Return the vectors of a name of those of the points that have one.
 
         Dense ones are lists, at length 1 where the distance is cosine; sparse ones pairs of
-        numbers and weights; tokens lists of lists, as precise as they are kept.
+        numbers and weights; tokens lists of lists, in the precision of the store.
         """
         ...
 
     def existing(self, points: Sequence[int]) -> set[int]:
-        """Those of the points that exist."""
+        """Return those of the points that exist."""
         ...
 
     def matching(self, where: Filter) -> list[int]:
-        """All points whose passage passes the filter."""
+        """Return all points whose passage passes the filter."""
         ...
 
     def reads_payloads(self, where: Filter) -> bool:
-        """Whether `matching` would read every payload of a large store, for lack of an index."""
+        """Return whether `matching` would read every payload of a large store, without an index."""
         ...
 
     def pages(self) -> Iterator[list[Passage]]:
-        """All passages, page by page, in the order of their points."""
+        """Iterate over all passages, page by page, in the order of their points."""
         ...
 
     def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
-        """At most `limit` passages, of all or of those that the engine lets through a filter.
+        """Return at most `limit` passages, of all or of those that pass a filter in the engine.
 
-        None come back where none passes; where the engine cannot decide, others may.
+        If none passes, none is returned; where the engine cannot decide, others may be.
         """
         ...
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties by id, a sparse query's zeros left out.
 
-        Points that a query names with `ids` come in no order.
+        The points of a query with `ids` are in no order.
         """
         ...
 
     def is_prepared(self, where: Filter) -> bool:
-        """Whether `prepare` has nothing to do for this filter."""
+        """Return whether `prepare` has nothing to do for this filter."""
         ...
 
     def prepare(self, where: Filter) -> None:
-        """Index the fields a filter reads; to be called before it is used, with no search running.
+        """Index the fields of a filter; called before its first use, with no search running.
 
-        No search may run, because what a filter translates to depends on the indexes there are. So
-        this takes no longer than a moment: a server makes the index in the background, and of many
-        passages in this process `optimize` makes it. Until then each search reads every payload. A
-        field that no passage has is not indexed.
+        No search may run, because the translation of a filter depends on the existing indexes. So
+        this is short: a server makes the index in the background, and for many passages in this
+        process `optimize` makes it. Until then each search reads every payload. A field that no
+        passage has is not indexed.
         """
         ...
 
     def count(self) -> int:
-        """How many points there are."""
+        """Return the number of points."""
         ...
 
     def token_counts(self, name: str, limit: int) -> list[int]:
-        """Return how many token vectors some passages have, at most `limit` of them."""
+        """Return the number of token vectors of at most `limit` passages."""
         ...
 
     def flush(self) -> None:
@@ -201,19 +201,19 @@ class VectorStore(Protocol):
         ...
 
     def optimize(self) -> None:
-        """Reclaim deleted points' room, and build the HNSW graph where there is to be one.
+        """Reclaim the space of deleted points, and build the HNSW graph if the options have one.
 
-        To be called with no search running: what `prepare` left to it is indexed too.
+        Called with no search running: fields that `prepare` left to it are indexed too.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; the store is of no use afterwards."""
+        """Close files and connections."""
         ...
 
 
 def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
-    """The vectors as one float32 matrix of shape (count, dimension).
+    """Return vectors as one float32 matrix of shape (count, dimension).
 
     Raises:
         InvalidInputError: another shape, or a number that is not finite; the message says which.
@@ -222,7 +222,7 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
     dtype('float32')
     """
     try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
+        with np.errstate(over="ignore"):  # infinite values raise below
             matrix = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"vectors must be rows of numbers of one length: {error}") from None
@@ -243,7 +243,7 @@ def check_vectors(vectors: ArrayLike, count: int, dimension: int) -> Vectors:
 
 
 def check_tokens(tokens: Sequence[ArrayLike], count: int, dimension: int) -> list[Vectors]:
-    """One float32 matrix of shape (tokens, dimension) a text; a blank text has no token.
+    """Return one float32 matrix of shape (tokens, dimension) a text; a blank text has no token.
 
     Raises:
         InvalidInputError: not one matrix a text, another shape, or a number that is not finite.
@@ -262,7 +262,7 @@ def check_sparse(rows: Sequence[Sparse], count: int) -> list[Sparse]:
     """Return sparse vectors, numbers ascending, without weights that are 0.
 
     Raises:
-        InvalidInputError: not one a text, numbers and weights that do not go together, a number
+        InvalidInputError: not one a text, numbers and weights of different lengths, a number
             that is negative or comes twice, or a weight that is not finite.
 
     >>> check_sparse([([7, 3], [0.5, 2.0]), ([], [])], count=2)
@@ -271,32 +271,32 @@ def check_sparse(rows: Sequence[Sparse], count: int) -> list[Sparse]:
     if len(rows) != count:
         raise InvalidInputError(f"{len(rows)} sparse vectors for {count} texts: give one a text")
     checked: list[Sparse] = []
-    for at, (numbers, weights) in enumerate(rows):
+    for i, (numbers, weights) in enumerate(rows):
         pairs = {int(n): float(w) for n, w in zip(numbers, weights, strict=False)}
         if len(numbers) != len(weights) or len(pairs) != len(numbers):
             raise InvalidInputError(
-                f"the sparse vector in row {at} must have a weight for each number, and each "
+                f"the sparse vector in row {i} must have a weight for each number, and each "
                 "number once"
             )
         if not all(map(isfinite, pairs.values())) or min(pairs, default=0) < 0:
             raise InvalidInputError(
-                f"the sparse vector in row {at} holds a negative number, or a weight that is NaN "
+                f"the sparse vector in row {i} holds a negative number, or a weight that is NaN "
                 "or infinity: check what the encoder returned for it"
             )
-        kept = sorted((number, weight) for number, weight in pairs.items() if weight)
-        checked.append(([number for number, _ in kept], [weight for _, weight in kept]))
+        nonzero = sorted((number, weight) for number, weight in pairs.items() if weight)
+        checked.append(([number for number, _ in nonzero], [weight for _, weight in nonzero]))
     return checked
 
 
 def ranked(
     found: Ranking, query: VectorQuery, ids: Callable[[list[int]], Mapping[int, str]]
 ) -> Ranking:
-    """Return points as every store orders them: best first, ties by id, only what matches.
+    """Return points in the order of all stores: best first, ties by id, matches only.
 
     Args:
         found: points as an engine ranks them, best first, ties in no order.
-        query: what was searched for; points that it names stay in no order.
-        ids: finds the passages' ids, called only where points tie.
+        query: the query; with `ids`, the points stay in no order.
+        ids: returns the passages' ids, called only where points tie.
 
     >>> names = {1: "c", 2: "b", 3: "a"}
     >>> query = VectorQuery("bm25", ([7], [1.0]), 3)
@@ -318,5 +318,5 @@ def ranked(
 
 
 def passing(where: Filter, passages: Iterable[Passage]) -> IdIn:
-    """A filter by id for what passes `where`: the way around what an engine cannot decide."""
+    """Return a filter by id for the passages that pass `where`, which an engine cannot decide."""
     return IdIn([passage.id for passage in passages if where.matches(passage)])

@@ -37,7 +37,7 @@ def test_passages_outlast_it(storage: Storage, tmp_path: Path) -> None:
     again, header, passages = Storage.open(tmp_path / "home")
     assert header["bits"] == 4
     assert passages == PASSAGES
-    assert again.place == str(tmp_path / "home")
+    assert again.location == str(tmp_path / "home")
     again.close()
 
 
@@ -202,7 +202,7 @@ def test_a_temporary_folder_goes() -> None:
     storage = Storage.create(None, overwrite=False)
     storage.write({}, PASSAGES)
     folder = storage.replace_index(build)
-    assert storage.place == "temporary"
+    assert storage.location == "temporary"
     storage.close()
     assert not folder.parent.exists()
     storage.close()

@@ -182,8 +182,8 @@ class RAGatouilleTokenEncoder(SharedInCopies):
 
     def _names(self, ids: torch.Tensor, skipped: Container[int]) -> list[str]:
         model = self._loaded()
-        kept = [id_ for id_ in ids[0].tolist() if id_ != model.pad_token and id_ not in skipped]
-        return readable(model.raw_tokenizer.convert_ids_to_tokens(kept))
+        shown = [id_ for id_ in ids[0].tolist() if id_ != model.pad_token and id_ not in skipped]
+        return readable(model.raw_tokenizer.convert_ids_to_tokens(shown))
 
     def _encode_queries(self, texts: list[str], length: int) -> Iterable[torch.Tensor]:
         model = self._loaded()
@@ -199,8 +199,8 @@ class RAGatouilleTokenEncoder(SharedInCopies):
         ids, mask = self._passage_ids(texts)
         missing = (0, length - ids.shape[1])
         ids, mask = pad(ids, missing, value=model.pad_token), pad(mask, missing, value=0)
-        vectors, kept = model.doc(ids, mask, keep_dims="return_mask")
-        return _select(vectors, kept.squeeze(-1))
+        vectors, masks = model.doc(ids, mask, keep_dims="return_mask")
+        return _select(vectors, masks.squeeze(-1))
 
     def _query_ids(self, texts: list[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
         tokenizer = self._loaded().query_tokenizer
@@ -259,8 +259,8 @@ class RAGatouilleTokenEncoder(SharedInCopies):
         return self._model
 
 
-def _select(vectors: torch.Tensor, kept: torch.Tensor) -> Iterator[torch.Tensor]:
-    return (rows[keep] for rows, keep in zip(vectors, kept, strict=True))
+def _select(vectors: torch.Tensor, masks: torch.Tensor) -> Iterator[torch.Tensor]:
+    return (rows[keep] for rows, keep in zip(vectors, masks, strict=True))
 
 
 def _batches_of_one_length(

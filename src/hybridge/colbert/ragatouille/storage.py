@@ -111,7 +111,7 @@ class Storage:
         return storage, header, passages
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The folder's path, or ``"temporary"``."""
         return "temporary" if self._temporary else str(self._path)
 

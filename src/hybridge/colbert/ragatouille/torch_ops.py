@@ -128,9 +128,9 @@ def filter_pids(
         lengths = doclens.numpy()[pids]
         tokens = codes.numpy().take(_rows(offsets.numpy()[pids], lengths))
         if counted is not None:
-            kept = counted.take(tokens)
-            tokens = tokens[kept]
-            before = np.concatenate([[0], kept.cumsum()])
+            mask = counted.take(tokens)
+            tokens = tokens[mask]
+            before = np.concatenate([[0], mask.cumsum()])
             ends = lengths.cumsum()
             lengths = before[ends] - before[ends - lengths]
         starts = (lengths.cumsum() - lengths).astype(tokens.dtype)

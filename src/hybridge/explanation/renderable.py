@@ -1,6 +1,6 @@
-"""How the parts of an explanation render themselves: by what is registered for their kind.
+"""The rendering of an explanation's parts, by the function registered for each class.
 
-`hybridge.explanation.layout` registers one function a kind of part.
+`hybridge.explanation.layout` registers one function for each class of part.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from functools import singledispatch
 
 from ..report import Renderable, Section
 
-__all__ = ["Shown", "report", "sections"]
+__all__ = ["RenderablePart", "report", "sections"]
 
 
-class Shown(Renderable):
+class RenderablePart(Renderable):
     """A part of an explanation, rendered by its `report`."""
 
     __slots__ = ()
@@ -30,4 +30,4 @@ def report(part: object) -> Section:
 @singledispatch
 def sections(part: object) -> list[Section]:
     """Build the sections of a part of an explanation, or of all its parts."""
-    raise TypeError(f"nothing is known of {type(part).__name__}")
+    raise TypeError(f"no report is registered for {type(part).__name__}")

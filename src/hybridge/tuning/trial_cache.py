@@ -1,4 +1,4 @@
-"""What settings are worth, query by query: each setting is judged once, each stage asked once."""
+"""The scores of settings, query by query: each setting is evaluated once, each stage run once."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from ..evaluation.measures import Judge
 from ..passages import Hit
 from ..pipeline import Pipeline
 from ..protocols import Where
-from .remembering import RememberingReranker
+from .cached_reranker import CachedReranker
 from .setting import Setting
-from .subject import Subject
+from .target import Target
 
-__all__ = ["Bench", "Values"]
+__all__ = ["TrialCache", "Values"]
 
 Values = NDArray[np.float64]
 
 
-class Bench:
-    """Where settings are tried.
+class TrialCache:
+    """A cache of trials: the measure of each setting that was tried, on every query.
 
     Args:
-        subject: what is tuned.
-        queries: query id → question.
-        judge: of one measure, over the same queries.
-        k: how many passages a search is for.
+        target: the retriever to tune.
+        queries: query id → query.
+        judge: computes one measure for these queries.
+        k: passages a search returns.
 
     Attributes:
-        subject: what was given.
-        queries: what was given.
-        k: what was given.
-        tried: the values of each setting that was tried, one a query, in the order of trying.
+        target: the retriever to tune.
+        queries: query id → query.
+        k: passages a search returns.
+        tried: the values of each setting that was tried, one a query, in the order of trials.
     """
 
-    def __init__(self, subject: Subject, queries: Mapping[str, str], judge: Judge, k: int) -> None:
-        self.subject = subject
+    def __init__(self, target: Target, queries: Mapping[str, str], judge: Judge, k: int) -> None:
+        self.target = target
         self.queries = queries
         self.k = k
         self.tried: dict[Setting, Values] = {}
         self._judge = judge
-        self._evidence = subject.evidence(list(queries.values()))
-        self._rerankers = [RememberingReranker(each) for each in subject.rerankers]
+        self._cached = target.cached(list(queries.values()))
+        self._rerankers = [CachedReranker(each) for each in target.rerankers]
         self._latest: tuple[Setting, int, list[list[Hit]]] | None = None
 
     def values(self, setting: Setting) -> Values:
-        """What the lists that a setting gives are worth, one value a query."""
+        """Return the measure of a setting's lists, one value a query."""
         if setting not in self.tried:
             found = zip(self.queries, self.lists(setting), strict=True)
             ranked = {query: [hit.passage.id for hit in hits] for query, hits in found}
@@ -58,9 +58,9 @@ class Bench:
         return self.tried[setting]
 
     def lists(self, setting: Setting) -> list[list[Hit]]:
-        """What a search with a setting finds; of a pipeline, as many rerankers as the setting has.
+        """Return the hits of a search with a setting, and with as many rerankers as it has.
 
-        Scores and order are those of the retriever itself, traces are not.
+        Scores and order are those of the retriever itself; traces are not.
         """
         first = _FirstStage(self, replace(setting, rerank_depths=(), rerank_blends=()))
         depths, blends = setting.rerank_depths, setting.rerank_blends
@@ -69,24 +69,24 @@ class Bench:
         return pipeline.search(list(self.queries.values()), self.k)
 
     def candidates(self, setting: Setting, k: int) -> list[list[Hit]]:
-        """What the index finds; the last answer is kept, for rerankers are tried over one."""
+        """Return the first stages' hits; the last ones are cached, to try rerankers on them."""
         if self._latest is None or self._latest[:2] != (setting, k):
-            hits = self._evidence.search(k, **self.subject.options(setting))
+            hits = self._cached.search(k, **self.target.options(setting))
             self._latest = setting, k, hits
         return self._latest[2]
 
 
 class _FirstStage:
-    """The index with a setting, as the retriever of a pipeline; it answers the bench's queries."""
+    """The retriever of a pipeline: the first stages with a setting, for the cache's queries."""
 
-    def __init__(self, bench: Bench, setting: Setting) -> None:
-        self._bench = bench
+    def __init__(self, trials: TrialCache, setting: Setting) -> None:
+        self._trials = trials
         self._setting = setting
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        return self._bench.candidates(self._setting, k)
+        return self._trials.candidates(self._setting, k)
 
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

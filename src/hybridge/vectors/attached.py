@@ -1,4 +1,4 @@
-"""A collection that somebody else made and writes to: read as they read it, never rearranged."""
+"""A collection that another program made and writes to: its settings stay as they are."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .store import VectorQuery
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-__all__ = ["DenseVector", "ForeignStore", "dense_vector"]
+__all__ = ["AttachedStore", "DenseVector", "dense_vector"]
 
 
-class ForeignStore(ClientStore):
-    """A `VectorStore` in a collection of somebody else's; arguments as for `ClientStore`.
+class AttachedStore(ClientStore):
+    """A `VectorStore` in another program's collection; arguments as for `ClientStore`.
 
-    A search is theirs: through whatever graph and copies of vectors they have, with Qdrant's own
-    settings. With a filter it is exact: a graph may have no way to most of what passes one.
-    Their payload indexes are used, and none is made.
+    A search uses the collection's graph and copies of vectors, with Qdrant's default settings. With
+    a filter it is exact: a graph may have no path to most of the matches. The collection's payload
+    indexes are used, and none is made.
     """
 
     def is_prepared(self, where: Filter) -> bool:
         return True
 
     def prepare(self, where: Filter) -> None:
-        """Nothing to do: a payload index is for those to make whose collection it is."""
+        """Do nothing: payload indexes are the collection's own."""
 
     def _params(self, query: VectorQuery) -> models.SearchParams | None:
         return None if query.where is None and query.ids is None else exact_params()
@@ -44,8 +44,8 @@ class DenseVector:
 
     Args:
         name: "" for the unnamed one.
-        dimension: how long it is.
-        distance: how it is compared.
+        dimension: its length.
+        distance: ``"cosine"`` or ``"dot"``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class DenseVector:
 
 
 def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> DenseVector:
-    """The dense vector that a layout names, as the collection has it.
+    """Return the dense vector of a layout in a collection.
 
     Raises:
         IndexNotFoundError: there is no such collection.
@@ -71,7 +71,7 @@ def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> Dense
     vectors = describe(client, collection).config.params.vectors or {}
     if isinstance(vectors, models.VectorParams):
         vectors = {"": vectors}
-    # A vector for each token is compared in another way.
+    # Vectors of tokens are compared by MaxSim.
     single = {name: one for name, one in vectors.items() if one.multivector_config is None}
     name = layout.vector
     if name is None and len(single) == 1:

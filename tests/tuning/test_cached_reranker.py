@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hybridge import Hit, Passage
 from hybridge.reranking import TextReranker
 from hybridge.testing import RerankerConformance
-from hybridge.tuning.remembering import RememberingReranker
+from hybridge.tuning.cached_reranker import CachedReranker
 
 TEXTS = ["a", "bb", " ", "dddd", "eeeee", "", "ggggggg"]
 PASSAGES = [Passage(f"p{number}", text) for number, text in enumerate(TEXTS)]
@@ -29,9 +29,9 @@ class Longest(TextReranker):
         return [[float(len(text)) for text in some] for some in texts]
 
 
-class TestRememberingReranker(RerankerConformance):
-    def build(self) -> RememberingReranker:
-        return RememberingReranker(Longest())
+class TestCachedReranker(RerankerConformance):
+    def build(self) -> CachedReranker:
+        return CachedReranker(Longest())
 
 
 def hits(numbers: Sequence[int]) -> list[Hit]:
@@ -59,15 +59,15 @@ calls = st.lists(
 def test_answers_are_those_of_the_reranker(
     threshold: float | None, calls: list[tuple[list[tuple[str, list[int]]], int | None]]
 ) -> None:
-    remembering, real = RememberingReranker(Longest(threshold)), Longest(threshold)
+    cached, real = CachedReranker(Longest(threshold)), Longest(threshold)
     for pairs, k in calls:
         queries, lists = [query for query, _ in pairs], [hits(some) for _, some in pairs]
-        assert remembering.rerank(queries, lists, k) == real.rerank(queries, lists, k)
+        assert cached.rerank(queries, lists, k) == real.rerank(queries, lists, k)
 
 
 def test_no_pair_is_asked_twice_even_if_it_was_dropped() -> None:
     reranker = Longest(threshold=3.0)
-    remembering = RememberingReranker(reranker)
+    cached = CachedReranker(reranker)
     for some in ([0, 1], [0, 1, 3], [3, 4, 0], [4, 1]):
-        remembering.rerank(["x"], [hits(some)])
+        cached.rerank(["x"], [hits(some)])
     assert sorted(reranker.asked) == [("x", text) for text in ("a", "bb", "dddd", "eeeee")]

@@ -1,4 +1,4 @@
-"""What a collection of somebody else's is asked, and what is never done to it."""
+"""The requests to a collection of another program, which stays as it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridge.vectors import (
     StoreOptions,
     VectorQuery,
 )
-from hybridge.vectors.foreign import DenseVector, ForeignStore, dense_vector
+from hybridge.vectors.attached import AttachedStore, DenseVector, dense_vector
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
 
@@ -84,7 +84,7 @@ def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
 
 
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
-    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
+    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False  # as it would be over a connection
     top = store._request(VectorQuery("", [1.0, 0.0], 10))
     assert top.params is None
@@ -92,7 +92,7 @@ def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
 
 
 def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClient) -> None:
-    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
+    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False
     for query in (
         VectorQuery("", [1.0, 0.0], 10, where=Eq("a", 1)),
@@ -106,7 +106,7 @@ def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClie
 
 
 def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ForeignStore(client, "unnamed", UNNAMED, LangChainLayout())
+    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
     store.is_local = False
     monkeypatch.setattr(client, "create_payload_index", None)
     assert store.is_prepared(Eq("a", 1))
@@ -121,7 +121,7 @@ def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
             models.PointStruct(id=1, vector={"b": [1.0, 0.0, 0.0, 0.0]}),
         ],
     )
-    store = ForeignStore(
+    store = AttachedStore(
         client, "two", StoreOptions({"a": DenseVectors(2)}), LangChainLayout(vector="a")
     )
     assert store.vectors("a", [-1, -2]) == {-1: pytest.approx([0.6, 0.8])}

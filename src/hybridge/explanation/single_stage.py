@@ -1,4 +1,4 @@
-"""Explains retrievers that are one stage: BM25, vectors, late interaction, or of unknown make."""
+"""Explanations of retrievers with one stage: BM25, vectors, late interaction, or unknown."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ from ..lexical import BM25Retriever
 from ..passages import Passage
 from ..protocols import Retriever, Where
 from ..stages.late_interaction import OpenLateInteraction
-from .missing import EXCLUDED, NO_TERM, cut_off
-from .parts import Explanation, MaxSimPart
+from .model import Explanation, MaxSimPart
 from .stages import DEEPEST, max_sim_parts, stage_parts
 from .terms import bm25_part
+from .why_not import EXCLUDED, NO_TERM, cut_off
 
 if TYPE_CHECKING:
     from ..colbert.retriever import ColBERTRetriever
 
-__all__ = ["BM25Examiner", "OtherExaminer", "PlaidExaminer", "StageExaminer"]
+__all__ = ["BM25Explainer", "BlackBoxExplainer", "PlaidExplainer", "StageExplainer"]
 
-# How many of one stage's list are candidates, as for an index by default.
+# How many hits of one stage are candidates, as for an index by default.
 _CANDIDATES = 100
 
 
-class OtherExaminer:
-    """Any retriever: it is known by what it returns, and by no more.
+class BlackBoxExplainer:
+    """The explainer of any retriever, from the hits that it returns.
 
     Args:
         retriever: what is searched.
         query: a question that is not blank.
-        k: how many answers are wanted.
+        k: passages the search returns.
         where: only passages that pass this filter are found.
-        feeds: what the answers go to, like a reranker; "" for the user.
+        next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
 
-    # How deep a rank is sought. Asked for more, an unknown retriever may answer otherwise.
+    # How deep a rank is sought. With a larger k an unknown retriever may rank differently.
     _deepest = 0
 
     def __init__(
-        self, retriever: Retriever, query: str, k: int, where: Where | None, feeds: str = ""
+        self, retriever: Retriever, query: str, k: int, where: Where | None, next_stage: str = ""
     ) -> None:
         self.query = query
         self.where = as_filter(where)
         self._k = k
-        self._feeds = feeds
+        self._next_stage = next_stage
         self._retriever = retriever
         [self._ranked] = retriever.search([query], max(k, self._deepest), where=where)
         self.candidates = self._ranked[: max(k, _CANDIDATES)]
         self.hits = self._ranked[:k]
 
-    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+    def get(self, passage_id: str, default: Passage | None) -> Passage | None:
         getter = getattr(self._retriever, "get", None)
         if callable(getter):
             found: Passage | None = getter([passage_id])[0]
             return found
         hits = {hit.passage.id: hit.passage for hit in self._ranked}
-        return hits.get(passage_id, given)
+        return hits.get(passage_id, default)
 
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
         ranks = {hit.passage.id: rank for rank, hit in enumerate(self._ranked, start=1)}
@@ -78,7 +78,7 @@ class OtherExaminer:
     def _parts(
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
-        """What is known of each passage's score, by the field of an `Explanation`."""
+        """Return the fields of each passage's `Explanation` that explain its score."""
         return [{} for _ in passages]
 
     def _explanation(
@@ -101,7 +101,7 @@ class OtherExaminer:
         if self.where is not None and not self.where.matches(explanation.passage):
             return EXCLUDED
         if rank is not None:
-            return cut_off(rank, len(self._ranked), self._k, self._feeds)
+            return cut_off(rank, len(self._ranked), self._k, self._next_stage)
         bm25 = explanation.bm25
         if bm25 is not None and not any(term.in_passage for term in bm25.terms):
             return NO_TERM
@@ -112,8 +112,8 @@ class OtherExaminer:
         return type(self._retriever).__name__
 
 
-class _Deep(OtherExaminer, ABC):
-    """A retriever of our own, which answers alike however many are asked for."""
+class _Deep(BlackBoxExplainer, ABC):
+    """The explainer of Hybridge's own retrievers, whose ranking does not depend on `k`."""
 
     _deepest = DEEPEST
 
@@ -123,8 +123,8 @@ class _Deep(OtherExaminer, ABC):
     ) -> Sequence[dict[str, Any]]: ...
 
 
-class BM25Examiner(_Deep):
-    """`BM25Retriever`; arguments as for `OtherExaminer`."""
+class BM25Explainer(_Deep):
+    """The explainer of a `BM25Retriever`; arguments as for `BlackBoxExplainer`."""
 
     _retriever: BM25Retriever
 
@@ -139,8 +139,8 @@ class BM25Examiner(_Deep):
         ]
 
 
-class StageExaminer(_Deep):
-    """One stage of an index; arguments as for `OtherExaminer`."""
+class StageExplainer(_Deep):
+    """The explainer of one stage of an index; arguments as for `BlackBoxExplainer`."""
 
     _retriever: StageRetriever
 
@@ -150,13 +150,13 @@ class StageExaminer(_Deep):
         query: str,
         k: int,
         where: Where | None,
-        feeds: str = "",
+        next_stage: str = "",
     ) -> None:
-        super().__init__(retriever, query, k, where, feeds)
+        super().__init__(retriever, query, k, where, next_stage)
         self._index = cast(HybridIndex, retriever._index)
         self._cached = CachedSearch(self._index, [query], self.where)
 
-    def get(self, passage_id: str, given: Passage | None) -> Passage | None:
+    def get(self, passage_id: str, default: Passage | None) -> Passage | None:
         return self._index.get([passage_id])[0]
 
     def _parts(
@@ -176,8 +176,8 @@ class StageExaminer(_Deep):
         return self._retriever.name
 
 
-class PlaidExaminer(OtherExaminer):
-    """`ColBERTRetriever`; arguments as for `OtherExaminer`."""
+class PlaidExplainer(BlackBoxExplainer):
+    """The explainer of a `ColBERTRetriever`; arguments as for `BlackBoxExplainer`."""
 
     _retriever: ColBERTRetriever
 
@@ -195,7 +195,7 @@ class PlaidExaminer(OtherExaminer):
             if vectors is None:
                 found.append({})
                 continue
-            # A match counts nothing rather than less: PLAID's own rule.
+            # PLAID clips negative similarities to 0.
             matrix = (query @ vectors.T).clip(0).astype(np.float64)
             columns = token_names(encoder, passage.text, len(vectors), is_query=False)
             part = MaxSimPart(STAGE, tuple(names), tuple(columns), matrix, score, rank)

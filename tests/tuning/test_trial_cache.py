@@ -1,4 +1,4 @@
-"""What is measured on the bench is what the retriever itself finds."""
+"""The measure of a cached trial is what the retriever itself finds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hybridge.evaluation import Collection, evaluate
 from hybridge.evaluation.measures import Judge
 from hybridge.fusion import RRF, ConvexCombination
 from hybridge.tuning import Setting
-from hybridge.tuning.bench import Bench
-from hybridge.tuning.subject import Subject
+from hybridge.tuning.target import Target
+from hybridge.tuning.trial_cache import TrialCache
 
 from .conftest import Make
-from .test_remembering import Longest
+from .test_cached_reranker import Longest
 
 WEIGHTS = {"bm25": 0.3, "dense": 0.7}
 SETTINGS = [
@@ -28,9 +28,9 @@ SETTINGS = [
 ]
 
 
-def bench(retriever: Any, collection: Collection, k: int = 5) -> Bench:
+def cache_of(retriever: Any, collection: Collection, k: int = 5) -> TrialCache:
     judge = Judge(["nDCG@5"], collection.qrels, k)
-    return Bench(Subject.of(retriever), collection.queries, judge, k)
+    return TrialCache(Target.of(retriever), collection.queries, judge, k)
 
 
 def seen(lists: Sequence[Sequence[Hit]]) -> list[list[tuple[str, Any]]]:
@@ -43,8 +43,8 @@ def test_lists_and_values_are_those_of_the_retriever(
 ) -> None:
     train = judged[0]
     index = make(late_interaction=True if setting.blend is not None else None)
-    tried = bench(index, train)
-    built = tried.subject.built(setting)
+    tried = cache_of(index, train)
+    built = tried.target.build(setting)
     assert seen(tried.lists(setting)) == seen(built.search(list(train.queries.values()), 5))
     values = evaluate({"it": built}, train.queries, train.qrels, ["nDCG@5"], k=5).values
     assert dict(zip(train.queries, tried.values(setting), strict=True)) == values["it"]["nDCG@5"]
@@ -62,7 +62,7 @@ def test_a_pipeline_is_measured_as_it_is(
     index = make(late_interaction=True)
     assert index.late_interaction is not None
     queries = list(judged[0].queries.values())
-    tried = bench(Pipeline(index, Longest(threshold=900.0), index.late_interaction), judged[0])
+    tried = cache_of(Pipeline(index, Longest(threshold=900.0), index.late_interaction), judged[0])
     setting = Setting(
         ConvexCombination("min-max", completes=False),
         WEIGHTS,
@@ -71,11 +71,11 @@ def test_a_pipeline_is_measured_as_it_is(
         rerank_depths=depths,
         rerank_blends=blends,
     )
-    real = tried.subject.built(setting)
+    real = tried.target.build(setting)
     assert seen(tried.lists(setting)) == seen(real.search(queries, 5))
     first = Setting(ConvexCombination("min-max", completes=False), WEIGHTS, 20, 0.0)
     assert seen(tried.lists(first)) == seen(
-        index.tuned(**tried.subject.options(first)).search(queries, 5)
+        index.tuned(**tried.target.options(first)).search(queries, 5)
     )
 
 
@@ -83,7 +83,7 @@ def test_no_setting_is_judged_and_no_pair_asked_twice(
     make: Make, judged: tuple[Collection, Collection]
 ) -> None:
     reranker = Longest()
-    tried = bench(Pipeline(make(), reranker), judged[0])
+    tried = cache_of(Pipeline(make(), reranker), judged[0])
     for depth in (10, 20):
         for blend in (0.2, 0.8):
             for _ in range(2):

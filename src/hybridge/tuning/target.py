@@ -1,4 +1,4 @@
-"""What is tuned: what finds candidates, with its options, and the rerankers behind it."""
+"""The target of tuning: a first-stage retriever with its options, and the rerankers behind it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..lexical.parameters import BM25Parameters
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
 from ..stages.bm25 import BM25
-from .fused_evidence import FusedEvidence
+from .cached_fused_search import CachedFusedSearch
 from .setting import Setting
 
-__all__ = ["Subject"]
+__all__ = ["Target"]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A retriever, taken apart.
+class Target:
+    """The parts of a retriever that are tuned.
 
     Args:
-        index: what finds candidates.
-        default: how it is searched now.
-        bm25: the parameters of BM25 that `default` goes with; None without.
-        rerankers: those of the pipeline, if it is one.
+        index: the retriever of candidates.
+        default: its present setting.
+        bm25: the BM25 parameters of `default`; None without.
+        rerankers: of the pipeline; none otherwise.
     """
 
     index: HybridIndex | FusedRetriever
@@ -38,11 +38,11 @@ class Subject:
     rerankers: tuple[Reranker, ...] = ()
 
     @classmethod
-    def of(cls, retriever: object) -> Subject:
-        """The parts of what `tune` was given.
+    def of(cls, retriever: object) -> Target:
+        """Return the parts of a retriever.
 
         Raises:
-            InvalidInputError: it is nothing that can be tuned.
+            InvalidInputError: the retriever cannot be tuned.
         """
         if isinstance(retriever, Pipeline):
             inner = cls._of_index(retriever.retriever, "a Pipeline over ")
@@ -55,12 +55,12 @@ class Subject:
         return cls._of_index(retriever)
 
     @classmethod
-    def _of_index(cls, retriever: Any, around: str = "") -> Subject:
+    def _of_index(cls, retriever: Any, around: str = "") -> Target:
         if isinstance(retriever, FusedRetriever):
             return cls._of_fused(retriever)
-        index, given = retriever, {}
+        index, own = retriever, {}
         if isinstance(retriever, TunedIndex):
-            index, given = retriever.index, dict(retriever.options)
+            index, own = retriever.index, dict(retriever.options)
         if not isinstance(index, HybridIndex):
             named = (
                 f"the class {retriever.__name__}"
@@ -71,13 +71,13 @@ class Subject:
                 "what can be tuned is a HybridIndex, what its tuned() returns, a FusedRetriever, "
                 f"or a Pipeline over one of these, not {around}{named}"
             )
-        options = {**index.defaults, **given}
+        options = {**index.defaults, **own}
         bm25 = options.get("bm25")
         words = [s for s in index._stages.definitions.values() if isinstance(s, BM25)]
         changes = bm25 is not None and all(stage.lexical == "bm25s" for stage in words)
         blend = options.get("blend")
         if not getattr(options["fusion"], "weighted", True):
-            options["weights"] = given.get("weights")
+            options["weights"] = own.get("weights")
         default = Setting(
             fusion=options["fusion"],
             weights=options["weights"],
@@ -89,7 +89,7 @@ class Subject:
         return cls(index, default, bm25)
 
     @classmethod
-    def _of_fused(cls, retriever: FusedRetriever) -> Subject:
+    def _of_fused(cls, retriever: FusedRetriever) -> Target:
         if not isinstance(retriever.depth, int):
             raise InvalidInputError(
                 f"tuning tries one depth for all members, not {retriever.depth}: give the "
@@ -100,14 +100,14 @@ class Subject:
 
     @property
     def possible(self) -> list[str]:
-        """The parameters that not every retriever has, and this one has."""
+        """The optional parameters that this retriever has."""
         default = self.default
         names = [name for name in ("blend", "k1", "b") if getattr(default, name) is not None]
         return [*names, *(["rerank_depths", "rerank_blends"] if self.rerankers else [])]
 
     @property
     def reason(self) -> str:
-        """Why it has no others."""
+        """The reason why it has no others."""
         if isinstance(self.index, FusedRetriever):
             members = "the members of a FusedRetriever keep their own settings"
             return members if self.rerankers else f"{members}, no reranker is behind it"
@@ -121,7 +121,7 @@ class Subject:
         return ", ".join(reason for reason, holds in lacks.items() if holds)
 
     def options(self, setting: Setting) -> dict[str, Any]:
-        """The keywords of `tuned` that a setting stands for."""
+        """Return the keywords of `tuned` for a setting."""
         options: dict[str, Any] = {"fusion": setting.fusion, "depth": setting.depth}
         if setting.weights is not None:
             options["weights"] = dict(setting.weights)
@@ -133,17 +133,17 @@ class Subject:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is known to hold no passage."""
+        """Whether it is an index without passages."""
         return isinstance(self.index, HybridIndex) and not len(self.index)
 
-    def evidence(self, queries: Sequence[str]) -> CachedSearch | FusedEvidence:
-        """What answers these queries with any options, asking each stage once."""
+    def cached(self, queries: Sequence[str]) -> CachedSearch | CachedFusedSearch:
+        """Return the cached searches of these queries, with any options."""
         if isinstance(self.index, FusedRetriever):
-            return FusedEvidence(self.index, queries)
+            return CachedFusedSearch(self.index, queries)
         return CachedSearch(self.index, queries)
 
-    def built(self, setting: Setting) -> Retriever:
-        """The retriever with a setting."""
+    def build(self, setting: Setting) -> Retriever:
+        """Return the retriever with a setting."""
         tuned: Retriever = self.index.tuned(**self.options(setting))
         if not self.rerankers:
             return tuned

@@ -1,44 +1,44 @@
-"""Why a passage is not found, in one sentence, and which knob would change that."""
+"""The reason why a passage is not found, in one sentence, and the option that changes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..index.search import SearchOptions
-from .parts import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
+from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
-__all__ = ["EXCLUDED", "NO_TERM", "cut_off", "missed_by_hybrid", "missed_by_rerankers"]
+__all__ = ["EXCLUDED", "NO_TERM", "cut_off", "missed_by_index", "missed_by_rerankers"]
 
 EXCLUDED = "the filter excludes it"
 NO_TERM = "it shares no term with the query"
 
 
-def missed_by_hybrid(
+def missed_by_index(
     explanation: Explanation,
     options: SearchOptions,
-    place: int | None,
+    rank: int | None,
     enough: int | None,
     allowed: bool,
-    feeds: str = "",
+    next_stage: str = "",
 ) -> str:
-    """Why an index's search does not return a passage.
+    """Explain why an index's search does not return a passage.
 
     Args:
-        explanation: the passage's, with the parts of all stages.
-        options: what the search was to do.
-        place: the passage's among the candidates; None if it is none.
-        enough: the depth at which it would be one; None where that is not known.
+        explanation: of the passage, with the parts of all stages.
+        options: the options of the search.
+        rank: of the passage among the candidates; None if it is none.
+        enough: a depth that makes it one; None if unknown.
         allowed: whether it passes the filter.
-        feeds: what the answers go to, like a reranker; "" for the user.
+        next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
     if not allowed:
         return EXCLUDED
     fusion = explanation.fusion
-    if place is not None and fusion is not None:
+    if rank is not None and fusion is not None:
         moved = "".join(_moved(blend, options.k) for blend in explanation.blends)
-        # Answers beyond the depth deepen it: others become candidates, and places change.
-        sure = place <= options.depth
-        return moved + cut_off(place, fusion.candidates, options.k, feeds, sure=sure)
+        # A k beyond the depth raises it: other passages become candidates, and ranks change.
+        sure = rank <= options.depth
+        return moved + cut_off(rank, fusion.candidates, options.k, next_stage, sure=sure)
     return _no_candidate(explanation, options, enough)
 
 
@@ -48,26 +48,26 @@ def _moved(blend: BlendPart, k: int) -> str:
     return f"{blend.stage} put it from {blend.rank_before} to {blend.rank_after}; "
 
 
-def cut_off(place: int, candidates: int, k: int, feeds: str = "", *, sure: bool = True) -> str:
-    """Why a candidate is no answer.
+def cut_off(rank: int, candidates: int, k: int, next_stage: str = "", *, sure: bool = True) -> str:
+    """Explain why a candidate is not returned.
 
     >>> cut_off(14, 163, 10)
     'it ranks 14 of 163 candidates, and k is 10: with 14 it would be in the list'
     """
-    more = _more(k, place if sure else None, feeds)
-    return f"it ranks {place} of {candidates} candidates, and {more}"
+    more = _more(k, rank if sure else None, next_stage)
+    return f"it ranks {rank} of {candidates} candidates, and {more}"
 
 
-def _limit(k: int, feeds: str) -> str:
-    return f"the first {k} go to {feeds}" if feeds else f"k is {k}"
+def _limit(k: int, next_stage: str) -> str:
+    return f"the first {k} go to {next_stage}" if next_stage else f"k is {k}"
 
 
-def _more(k: int, place: int | None, feeds: str) -> str:
-    if feeds:
-        enough = "a larger depth" if place is None else f"a depth of {place}"
-        return f"{_limit(k, feeds)}: with {enough} it would go there too"
-    enough = "a larger one" if place is None else str(place)
-    return f"{_limit(k, feeds)}: with {enough} it would be in the list"
+def _more(k: int, rank: int | None, next_stage: str) -> str:
+    if next_stage:
+        enough = "a larger depth" if rank is None else f"a depth of {rank}"
+        return f"{_limit(k, next_stage)}: with {enough} it would go there too"
+    enough = "a larger one" if rank is None else str(rank)
+    return f"{_limit(k, next_stage)}: with {enough} it would be in the list"
 
 
 def _no_candidate(explanation: Explanation, options: SearchOptions, enough: int | None) -> str:
@@ -96,13 +96,13 @@ def _reason(name: str, part: BM25Part | ScorePart, depth: int) -> str:
     return f"its {title} {part.score:.2f} {ranked}"
 
 
-def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: str = "") -> str:
-    """Why a pipeline does not return a passage that its retriever found.
+def missed_by_rerankers(parts: Sequence[RerankPart], k: int, next_stage: str = "") -> str:
+    """Explain why a pipeline does not return a passage that its retriever found.
 
     Args:
-        parts: what each reranker did to it, in their order.
-        k: how many answers were wanted.
-        feeds: what the answers go to, like a reranker; "" for the user.
+        parts: of each reranker, in order.
+        k: passages the search returns.
+        next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
     for part in parts:
         if part.rank_before is None:
@@ -113,15 +113,15 @@ def missed_by_rerankers(parts: Sequence[RerankPart], k: int, feeds: str = "") ->
         if cut and part.rank_before <= k:
             return (
                 f"{part.stage}, the reranker, put it from {part.rank_before} to "
-                f"{part.rank_after}, and {_limit(k, feeds)}: lower its blend, {part.blend:g}, to "
-                "trust it less"
+                f"{part.rank_after}, and {_limit(k, next_stage)}: lower its blend, "
+                f"{part.blend:g}, to trust it less"
             )
     seen = [part for part in parts if part.rank_before is not None]
     last = seen[-1]
     put = f"{last.stage}, the reranker, had it at {last.rank_before} and put it at"
     assert last.rank_after is not None
     if len(seen) == len(parts):
-        return f"{put} {last.rank_after}; {_more(k, last.rank_after, feeds)}"
+        return f"{put} {last.rank_after}; {_more(k, last.rank_after, next_stage)}"
     return (
         f"{put} {last.rank_after}; the next one's depth is less: with {last.rank_after} "
         "it would go there too"

@@ -1,4 +1,4 @@
-"""What an explanation is made of: each stage's numbers for one passage, and how they add up."""
+"""The data classes of an explanation: each stage's numbers for one passage, and their sums."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..passages import Hit, Passage, StageScore
-from .shown import Shown
+from .renderable import RenderablePart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TermPart:
-    """What one term of the query adds to a BM25 score.
+    """The part of a BM25 score that one term of the query adds.
 
     Args:
-        term: as the index knows it.
+        term: as the analyzer returns it.
         words: the words of the query that became it, as they are written there.
         in_query: how often the query has it.
         in_passage: how often the passage has it.
@@ -56,15 +56,15 @@ class TermPart:
 
 
 @dataclass(frozen=True, slots=True)
-class BM25Part(Shown):
+class BM25Part(RenderablePart):
     """A passage's BM25 score, term by term: the terms' parts and the constant sum to the score.
 
     Args:
         score: the exact score, whether or not the passage was found.
-        rank: its place by score, from 1, of those that pass the filter; None if it is far down.
+        rank: from 1, among the passages that pass the filter; None if it is far down.
         terms: every term of the query, in its order, stop words included.
         constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
-        spans: where the words are in the passage's text that match: where each begins and ends.
+        spans: start and end of each matching word in the passage's text.
     """
 
     score: float
@@ -75,15 +75,15 @@ class BM25Part(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class ScorePart(Shown):
+class ScorePart(RenderablePart):
     """A passage's score by one stage.
 
     Args:
         stage: its name in traces.
         score: the exact score, whether or not the passage was found.
-        rank: its place, from 1, of those that pass the filter; None if not in the first `depth`.
+        rank: from 1, among the passages that pass the filter; None if not in the first `depth`.
         depth: how deep the rank was sought.
-        unit: what the score is: ``"cosine"``, ``"dot"``, or ``"score"``.
+        unit: of the score: ``"cosine"``, ``"dot"``, or ``"score"``.
         contributions: what the score is a sum of, by name, the largest first; None where the stage
             does not take its scores apart.
     """
@@ -98,16 +98,16 @@ class ScorePart(Shown):
 
 @dataclass(frozen=True, slots=True)
 class StagePart:
-    """What one stage adds to a fused score.
+    """The part of a fused score that one stage adds.
 
     Args:
         stage: its name in traces.
         score: its own score; None if it did not score the passage.
-        normalised: what the fusion made of it; None where the fusion does not add parts up.
+        normalised: the score after normalisation; None where the fusion is no sum of parts.
         weight: its share of the weights; those of all the stages sum to 1.
-        part: its share of the fused score; None where the fusion does not add parts up.
-        rank: the passage's place among those that a member of a `FusedRetriever` found, from 1;
-            None if it did not, and for the stages of an index, which have parts of their own.
+        part: its share of the fused score; None where the fusion is no sum of parts.
+        rank: of the passage in the list of a member of a `FusedRetriever`, from 1; None if it is
+            not in it, and for the stages of an index, which have their own parts.
     """
 
     stage: str
@@ -119,14 +119,14 @@ class StagePart:
 
 
 @dataclass(frozen=True, slots=True)
-class FusionPart(Shown):
+class FusionPart(RenderablePart):
     """A fused score, stage by stage: the stages' parts sum to the score.
 
     Args:
         method: the fusion's name.
         stages: those that took part, in their order.
         score: None if the passage is no candidate.
-        rank: its place among the candidates, from 1; None if it is not one of them.
+        rank: among the candidates, from 1; None if it is not one of them.
         candidates: how many there are.
         exact: whether the parts are known, and sum to the score.
     """
@@ -140,7 +140,7 @@ class FusionPart(Shown):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MaxSimPart(Shown):
+class MaxSimPart(RenderablePart):
     """Late interaction, token by token: the greatest of each row sum to the score.
 
     Args:
@@ -150,8 +150,8 @@ class MaxSimPart(Shown):
             one stands for several, and they are joined by ``+``.
         matrix: shape (query tokens, passage tokens): their similarities, as they were compared.
         score: the sum of the rows' greatest values, as the stage gave it.
-        rank: the passage's place among the candidates by this score, from 1; None if it is not
-            one of them.
+        rank: of the passage among the candidates by this score, from 1; None if it is not one of
+            them.
     """
 
     stage: str
@@ -163,8 +163,8 @@ class MaxSimPart(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class BlendPart(Shown):
-    """A stage's score blended with the one that it received.
+class BlendPart(RenderablePart):
+    """A stage's score blended with the previous one.
 
     ``after = blend * score_normalised + (1 - blend) * before_normalised``; each side is in
     standard deviations from its mean over the candidates. With a blend of 1, `after` is the
@@ -173,15 +173,15 @@ class BlendPart(Shown):
     Args:
         stage: its name in traces.
         score: its own score, in its own unit; None if it dropped or never saw the passage.
-        rank: the passage's place by that score, from 1.
-        before: the score that the stage received.
-        rank_before: the passage's place by that score.
+        rank: of the passage by that score, from 1.
+        before: the previous score.
+        rank_before: of the passage by that score.
         blend: the stage's share, from 0 to 1.
         before_normalised: None where the blend is 1.
         score_normalised: None where the blend is 1.
         after: the score that leaves the stage.
-        rank_after: the passage's place by that score.
-        candidates: how many passages the stage judged.
+        rank_after: of the passage by that score.
+        candidates: the number of passages that the stage scored.
     """
 
     stage: str
@@ -199,33 +199,33 @@ class BlendPart(Shown):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RerankPart(BlendPart):
-    """What a reranker of a `Pipeline` did to a passage.
+    """The effect of a reranker of a `Pipeline` on a passage.
 
     Args:
-        max_sim: how the score came about, where the reranker compares tokens.
+        max_sim: the score token by token, where the reranker compares tokens.
     """
 
     max_sim: MaxSimPart | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explanation(Shown):
-    """Why a passage ranks where it does for a query, or why it is not found.
+class Explanation(RenderablePart):
+    """The explanation of a passage's rank for a query, or of why it is not found.
 
     Args:
         query: the question.
         passage: the passage.
-        rank: its place in the final list, from 1; None if it is not among the first `k`.
+        rank: in the final list, from 1; None if it is not among the first `k`.
         score: its score there; None without a rank.
         stages: its score by each stage that finds candidates, by name: a `BM25Part`, or a
             `ScorePart`.
-        fusion: how these became one; None where nothing was fused.
+        fusion: of these scores; None where nothing was fused.
         late: its tokens against the query's, by each late-interaction stage of an index.
         blends: how each of these scores was blended with the one before.
-        rerankers: what each reranker did, in their order.
+        rerankers: the effect of each reranker, in order.
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
-        trace: what each stage said in the search, as a `Hit` holds it; empty if none ranked it.
+        trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
     """
 
     query: str
@@ -264,7 +264,7 @@ class Explanation(Shown):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchExplanation(Shown):
+class SearchExplanation(RenderablePart):
     """A query's answers and each one's explanation.
 
     Args:
