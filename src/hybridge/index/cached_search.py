@@ -8,6 +8,7 @@ search: the one search runs over cached stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import check_queries
@@ -15,6 +16,7 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit, Passage
+from ..search import completed
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
@@ -67,6 +69,8 @@ class CachedSearch:
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
         self._passages: dict[int, Passage] = {}
+        # The lists of the latest search that completed, and the scores in them.
+        self._latest: tuple[Sequence[list[Ranking]], list[list[dict[int, float]]]] | None = None
 
     def search(self, k: int = 10, **options: Any) -> list[list[Hit]]:
         """Return what `HybridIndex.search` finds for the queries.
@@ -94,7 +98,23 @@ class CachedSearch:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
         self._encode([*stages, *options.stages])
         with self._index._lock.reading(self._where), unobserved():
-            return run_search(options, self.stage, len(self._queries), self._store, self._where)
+            return run_search(
+                options,
+                self.stage,
+                len(self._queries),
+                self._store,
+                self._where,
+                self._completed,
+            )
+
+    def _completed(
+        self, searches: Sequence[_CachedStage], tops: Sequence[list[Ranking]]
+    ) -> list[list[dict[int, float]]]:
+        """Return the completed scores of the lists, which stay while depth and stages do."""
+        latest = [] if self._latest is None else self._latest[0]
+        if self._latest is None or len(latest) != len(tops) or not all(map(is_, latest, tops)):
+            self._latest = tops, completed(searches, tops)
+        return self._latest[1]
 
     def hits(self, record: SearchRecord, k: int) -> list[list[Hit]]:
         """Return the best `k` passages for each query that is not blank."""

@@ -168,6 +168,7 @@ def run_search(
     queries: int,
     store: VectorStore,
     where: Filter | None,
+    complete: Callable[..., list[list[dict[int, float]]]] = completed,
 ) -> SearchRecord:
     """Run a search: candidates from every stage, completed, fused, and scored again.
 
@@ -177,6 +178,7 @@ def run_search(
         queries: the number of queries.
         store: of the passages.
         where: only passages that pass this filter.
+        complete: returns the scores that each stage has for the candidates of all.
     """
     k = options.k
     searches: list[StageSearch] = []
@@ -188,7 +190,7 @@ def run_search(
             if report.watched:
                 report.hits = _hits_of(stage.name, tops[-1], store, k)
     with observed(FUSION, queries) as report:
-        runs = completed(searches, tops) if options.fusion.completes else tops
+        runs = complete(searches, tops) if options.fusion.completes else tops
         fused = [
             fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
         ]
