@@ -36,7 +36,7 @@ MANUAL = [
 
 
 def chat_model() -> BaseChatModel:
-    """The model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
+    """Return the model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
     if name := os.environ.get("HYBRIDGE_CHAT_MODEL"):
         from langchain.chat_models import init_chat_model
 
@@ -73,7 +73,7 @@ class QuotingChatModel(GenericFakeChatModel):
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any], **kwargs: Any
     ) -> Runnable[Any, AIMessage]:
-        """The model with tools at hand."""
+        """Return the model with tools at hand."""
         return self.bind(tools=tools, **kwargs)
 
 

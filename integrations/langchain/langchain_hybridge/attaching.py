@@ -58,7 +58,7 @@ def attached(
     if layout is not None and own != LangChainLayout(vector=None):
         raise InvalidInputError(
             "content_payload_key, metadata_payload_key and vector_name are of LangChain's layout: "
-            "tell them to the layout that you give"
+            "set them in the layout"
         )
     return HybridIndex.attach(
         client_or_url,

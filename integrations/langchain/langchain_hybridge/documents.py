@@ -76,11 +76,11 @@ def passages_of(
     listed = check_documents(documents)
     if isinstance(ids, str):
         raise InvalidInputError(f"ids must be a list of strings, not one string: [{ids!r}]")
-    given = [None] * len(listed) if ids is None else list(ids)
-    if len(given) != len(listed):
-        raise InvalidInputError(f"{len(given)} ids for {len(listed)} documents: give one each")
+    id_list = [None] * len(listed) if ids is None else list(ids)
+    if len(id_list) != len(listed):
+        raise InvalidInputError(f"{len(id_list)} ids for {len(listed)} documents: give one each")
     passages = []
-    for document, id_ in zip(listed, given, strict=True):
+    for document, id_ in zip(listed, id_list, strict=True):
         own = document.id if id_ is None else id_
         passages.append(
             Passage(str(uuid7()) if own is None else own, document.page_content, document.metadata)
@@ -173,8 +173,8 @@ def reranked_document(document: Document, hit: Hit, *, scores: bool, trace: bool
         metadata[SCORE] = hit.score
     if trace:
         earlier = metadata.get(TRACE)
-        kept = earlier if isinstance(earlier, dict) else {}
-        metadata[TRACE] = {**kept, **trace_to_dict(hit.trace)}
+        previous = earlier if isinstance(earlier, dict) else {}
+        metadata[TRACE] = {**previous, **trace_to_dict(hit.trace)}
     return document.model_copy(update={"metadata": metadata})
 
 

@@ -54,7 +54,7 @@ def encoder_of(
         if batch_size is not None:
             raise InvalidInputError(
                 f"batch_size={batch_size!r} is for LangChain embeddings, and none were given: "
-                "SentenceTransformerEncoder and CallableEncoder take one of their own"
+                "SentenceTransformerEncoder and CallableEncoder have their own"
             )
         return as_encoder(embedding)
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}

@@ -255,7 +255,7 @@ def _documents_and_query(arguments: Any) -> tuple[list[Document], str]:
 def _id_of(document: Document) -> str:
     if not document.id:
         raise InvalidInputError(
-            "this reranker knows documents by their ids, and one has none: give it documents that "
+            "this reranker finds documents by their ids, and one has none: give it documents that "
             "came out of its index"
         )
     return document.id

@@ -23,9 +23,9 @@ _Run: TypeAlias = CallbackManagerForChainRun | CallbackManagerForRetrieverRun
 class StageRuns:
     """An observer that makes every stage of a search a child run of its query's run.
 
-    Stages are anybody's, and a trace is no reason for a search to fail: one may end without hits,
-    search by another stage of the same name, or for more queries than there are runs, of which the
-    further ones have none.
+    A stage may be the user's, and a trace must not make a search fail. A stage may end without
+    hits, or search by another stage of the same name, or for more queries than there are runs; then
+    the further queries have none.
 
     Args:
         queries: the questions.

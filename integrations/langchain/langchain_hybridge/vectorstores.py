@@ -123,7 +123,7 @@ class HybridVectorStore(VectorStore):
                 for writing already and ``read_only=False``.
         """
         encoder = None
-        if any(given is not None for given in (embedding, identity, batch_size)):
+        if any(value is not None for value in (embedding, identity, batch_size)):
             encoder = encoder_of(embedding, identity, batch_size=batch_size)
         return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
 
@@ -522,7 +522,7 @@ class HybridVectorStore(VectorStore):
 
     def _passing(self, k: int, where: Where | None) -> list[Hit]:
         """Return what passes a filter, for a blank query: nothing ranks it, so each scores 0."""
-        # Any vector finds what passes, and no more of it than is asked for.
+        # Any vector finds what passes, and no more of it than `k`.
         [hits] = self.index.dense.search_vectors(
             [[1.0] * self.index.encoder.dimension], k, where=where
         )

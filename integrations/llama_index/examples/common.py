@@ -38,7 +38,7 @@ PROMPT = ChatPromptTemplate.from_messages(
 
 
 def language_model() -> FunctionCallingLLM:
-    """The model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
+    """Return the model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
     if name := os.environ.get("HYBRIDGE_CHAT_MODEL"):
         provider, _, model = name.partition(":")
         package = import_module(f"llama_index.llms.{provider}")

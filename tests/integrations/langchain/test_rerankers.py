@@ -253,7 +253,7 @@ async def test_an_index_s_late_interaction_is_a_reranker(
         answer = await rerank(reranker, documents, QUERY)
         assert ids(answer) == [hit.passage.id for hit in expected]
         assert scores(answer) == pytest.approx([hit.score for hit in expected], rel=1e-3)
-        with pytest.raises(InvalidInputError, match="knows documents by their ids"):
+        with pytest.raises(InvalidInputError, match="finds documents by their ids"):
             await rerank(reranker, [Document("Aspirin thins the blood of a patient.")], QUERY)
         with pytest.raises(InvalidInputError, match="stranger"):
             await rerank(reranker, [Document("x", id="stranger")], QUERY)

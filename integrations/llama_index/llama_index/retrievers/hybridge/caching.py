@@ -47,17 +47,17 @@ class VectorCache:
         """Keep one vector a text, as float32, and drop the oldest beyond the bound."""
         with self._lock:
             for text, vector in zip(texts, vectors, strict=True):
-                key, kept = _key(text), array("f", vector)
-                self._bytes += _size(kept) - _size(self._vectors.pop(key, ()))
-                self._vectors[key] = kept
+                key, row = _key(text), array("f", vector)
+                self._bytes += _size(row) - _size(self._vectors.pop(key, ()))
+                self._vectors[key] = row
             while self._vectors and self._bytes > self._max_bytes:
                 self._bytes -= _size(self._vectors.popitem(last=False)[1])
 
     def get(self, text: str) -> list[float] | None:
         """Return the vector of a text, or None if it is not here."""
         with self._lock:
-            kept = self._vectors.get(_key(text))
-        return None if kept is None else kept.tolist()
+            row = self._vectors.get(_key(text))
+        return None if row is None else row.tolist()
 
 
 class CachedEmbedding(PickledWhole, BaseEmbedding):
@@ -104,7 +104,7 @@ class CachedEmbedding(PickledWhole, BaseEmbedding):
         return self._model.to_payload()
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
-        """The model's own, by which pipelines tell whether they have seen a transformation."""
+        """Return the model's own hash, by which a pipeline recognises a transformation."""
         return self._model.to_dict(**kwargs)
 
     def _get_query_embedding(self, query: str) -> list[float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EncoderEmbedding", "embed_model_of", "encoder_of"]
 
-# LlamaIndex's 10 would be slow: an encoder makes batches of its own, of texts of similar length.
+# LlamaIndex's 10 would be slow: an encoder makes its own batches, of texts of similar length.
 _TEXTS_AT_A_TIME = 256
 
 

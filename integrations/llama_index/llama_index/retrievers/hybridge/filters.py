@@ -89,22 +89,22 @@ def _joined(parts: list[Filter], condition: FilterCondition | None) -> Filter:
     )
 
 
-def _single(given: MetadataFilter) -> Filter:
-    operator = given.operator
+def _single(condition: MetadataFilter) -> Filter:
+    operator = condition.operator
     if operator not in _MEANING:
         raise InvalidInputError(
-            f"the operator {operator!r} on {given.key!r} is not supported: use one of "
+            f"the operator {operator!r} on {condition.key!r} is not supported: use one of "
             f"{[known.value for known in _MEANING]}"
         )
     meaning, negated = _MEANING[operator]
-    fields: dict[Path, None] = {(given.key,): None}
+    fields: dict[Path, None] = {(condition.key,): None}
     with suppress(InvalidInputError):  # a key with dots may be no path
-        fields[parse_field(given.key)] = None
+        fields[parse_field(condition.key)] = None
     try:
-        parts = [meaning(field, given.value) for field in fields]
+        parts = [meaning(field, condition.value) for field in fields]
     except InvalidInputError as error:
         name = FilterOperator(operator).value
-        raise InvalidInputError(f"{name!r} on {given.key!r}: {error}") from None
+        raise InvalidInputError(f"{name!r} on {condition.key!r}: {error}") from None
     where = reduce(lambda one, other: one | other, parts)
     return Not(where) if negated else where
 
@@ -114,7 +114,7 @@ def _every(field: Path, values: Any) -> Filter:
 
 
 def _full(field: Path, _: Any) -> Filter:
-    # An engine can only tell that something in the field is "": a list may hold more.
+    # An engine can only decide that something in the field is "": a list may hold more.
     return And(Exists(field), Not(And(Eq(field, ""), _Blank(field))))
 
 

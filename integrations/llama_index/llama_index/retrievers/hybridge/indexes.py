@@ -152,7 +152,7 @@ def _client_of(store: Any) -> Any:
 
 
 def _layout_of(store: Any, client: QdrantClient) -> NodeLayout:
-    # It calls its vector by a name of its own even where the collection has only an unnamed one.
+    # It gives its vector its own name even where the collection has only an unnamed one.
     name, text = store.dense_vector_name, store.text_key or NodeLayout.text
     if client.collection_exists(store.collection_name):
         vectors = client.get_collection(store.collection_name).config.params.vectors

@@ -37,7 +37,7 @@ class HybridgeRetriever(CoreRetriever):
     Args:
         retriever: a `hybridge.HybridIndex`; anything else with `search` and `asearch`; or another
             retriever of LlamaIndex.
-        weights: one a stage of the index, instead of its own, like ``{"bm25": 0.3, "dense": 0.7}``.
+        weights: one a stage, instead of the index's, like ``{"bm25": 0.3, "dense": 0.7}``.
         fusion: a method's name or object, instead of the index's own.
         depth: candidates each stage contributes, instead of the index's own.
         late_interaction_weight: late interaction's share in the score, instead of the index's own.

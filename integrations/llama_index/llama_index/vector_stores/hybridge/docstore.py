@@ -34,7 +34,7 @@ class NodeStore(Protocol):
 
 
 class HybridDocumentStore(BaseDocumentStore):
-    """A docstore that shows the nodes of a `HybridVectorStore` and keeps none of its own.
+    """A docstore that shows the nodes of a `HybridVectorStore` and keeps no others.
 
     `HybridVectorStore.docstore` and the index of `HybridVectorStore.as_index` have it. What follows
     relationships from node to node finds them here, as does what lists nodes or compares hashes of
@@ -143,9 +143,9 @@ class HybridDocumentStore(BaseDocumentStore):
         Raises:
             InvalidInputError: it does not, or has another node of this id.
         """
-        given = {node.node_id: node for node in docs}
-        found = self._store.index.get(list(given))
-        for node, passage in zip(given.values(), found, strict=True):
+        incoming = {node.node_id: node for node in docs}
+        found = self._store.index.get(list(incoming))
+        for node, passage in zip(incoming.values(), found, strict=True):
             if passage is None:
                 if self._nodes_of(node.node_id) or not node.get_content().strip():
                     continue

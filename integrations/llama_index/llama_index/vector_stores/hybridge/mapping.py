@@ -35,7 +35,7 @@ class NodeMapping(Mapping[str, BaseNode]):
         return len(self.index)
 
     def values(self) -> ValuesView[BaseNode]:
-        """The nodes, read page by page."""
+        """Return the nodes, read page by page."""
         return _Values(self)
 
     def items(self) -> ItemsView[str, BaseNode]:

@@ -49,7 +49,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
     (``alpha`` is the vectors' share), ``"mmr"`` by vectors, preferring what is unlike.
 
     Args:
-        index: an open index; see `create`, `open` and `from_qdrant` for one of its own.
+        index: an open index; see `create`, `open` and `from_qdrant` for its constructors.
 
     Raises:
         InvalidInputError: something that is no `HybridIndex`.
@@ -304,7 +304,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
 
         Raises:
             TypeError: an unknown option.
-            InvalidInputError: a mode that there is not, or that lacks the vector or the text that
+            InvalidInputError: an unknown mode, or one that lacks the vector or the text that
                 it searches by.
         """
         _refuse(kwargs)
