@@ -322,7 +322,7 @@ async def test_langchain_s_collection_answers_alike_in_llamaindex(
 
 def test_keys_of_langchain_s_layout_beside_another_are_refused(client: QdrantClient) -> None:
     for words in ({"vector_name": "x"}, {"content_payload_key": "text"}):
-        with pytest.raises(InvalidInputError, match="layout that you give"):
+        with pytest.raises(InvalidInputError, match="set them in the layout"):
             LangChainRetriever.from_qdrant(
                 client,
                 "docs",
