@@ -18,7 +18,7 @@ import pytest
 
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.protocols import Vectors
-from hybridge.stages import LateInteraction
+from hybridge.stages import Dense, LateInteraction
 
 FORMAT_1 = Path(__file__).with_name("format_1")
 NAMES = ["bm25s", "qdrant", "graph", "late", "killed"]
@@ -143,3 +143,16 @@ def test_it_takes_more_and_is_found_again(name: str, path: Path) -> None:
         assert index.bm25.search(["octopus"])[0][0].passage.id == "new"
         assert index.search(["octopus"], 3, where={"year": 2026})[0][0].passage.id == "new"
         assert index.get(["p7"]) == [None]
+
+
+@pytest.mark.parametrize("name", ["late"])
+def test_a_new_stage_never_takes_the_vectors_of_an_old_one(name: str, path: Path) -> None:
+    with HybridIndex.open(path, **_options(name)) as index:
+        before = _answers(index)
+        index.add_stage(Dense(ENCODER, name="tokens"))  # as the token vectors were called
+        assert _answers(index)["dense"] == before["dense"]
+        assert len(index.stages["tokens"].search(QUERIES, 10)[0]) == 10
+        index.remove_stage("tokens")
+        assert _answers(index) == before
+    with HybridIndex.open(path, **_options(name)) as again:
+        assert _answers(again) == before

@@ -20,13 +20,17 @@ from hybridge.errors import (
     IndexExistsError,
     InvalidInputError,
     ReadOnlyError,
+    StoreError,
 )
 from hybridge.fusion import FUSIONS
 from hybridge.index import storage
+from hybridge.lexical import BM25Parameters
 from hybridge.protocols import Vectors
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Stage
 from hybridge.tuning import Space, tune
+from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect
+from hybridge.vectors.edge import EdgeStore
 
 from .conftest import DIMENSION, word_vectors
 from .test_late import WordTokens
@@ -449,13 +453,17 @@ def test_bad_stages_are_refused(settings: dict[str, Any], message: str, tmp_path
     assert not (tmp_path / "index").exists()
 
 
-@pytest.mark.parametrize("name", ["", " ", "fusion", "a/b", "a:b", None, 3])
+@pytest.mark.parametrize(
+    "name", ["", " ", "fusion", "a/b", "a:b", ".", "..", "a\0b", "x" * 201, "ж" * 34, None, 3]
+)
 def test_bad_names_are_refused(name: Any) -> None:
     with pytest.raises(InvalidInputError, match="stage's name must be"):
         BM25(name=name)
 
 
-@pytest.mark.parametrize("name", ["Übersetzung 1", "a b", "%2F", "über.alles", "-", "bm25s"])
+@pytest.mark.parametrize(
+    "name", ["Übersetzung 1", "a b", "%2F", "über.alles", "-", "bm25s", "x" * 199, "ж" * 33]
+)
 def test_any_other_name_works(name: str, tmp_path: Path) -> None:
     for lexical in ("bm25s", "qdrant"):
         folder = tmp_path / lexical
@@ -596,6 +604,215 @@ def test_a_client_is_told_that_another_changed_the_stages(monkeypatch: pytest.Mo
             url=":memory:", stages=[*chosen[2:], Dense(letters(), name="letters")]
         ) as again:
             assert seen(again.search(QUERIES)) == seen(one.search(QUERIES))
+
+
+def test_a_passage_replaced_while_a_stage_is_added_gets_its_vector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hybridge.index.stage_changes._BATCH", 8)
+    with HybridIndex.create(stages=stages()[:3]) as index:
+        index.add(PASSAGES)
+        calls = []
+
+        def encode(texts: Sequence[str]) -> Vectors:
+            calls.append(len(texts))
+            if len(calls) == 3:  # of what the first two calls were for
+                index.add([Passage(f"p{n}", f"another text, number {n}") for n in range(32)])
+            return letter_vectors(texts)
+
+        index.add_stage(Dense(letters(encode), name="letters"))
+        ids = [passage.id for passage in index]
+        vectors = index.stages["letters"].vectors(ids)  # type: ignore[attr-defined]
+        texts = [passage.text for passage in index.get(ids) if passage is not None]
+        expected = letter_vectors(texts)
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        assert vectors == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_store_that_refuses_leaves_the_index_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("no room")
+
+    with HybridIndex.create(tmp_path / "index", stages=stages()[:3]) as index:
+        index.add(PASSAGES)
+        with monkeypatch.context() as patch:
+            patch.setattr(EdgeStore, "add_vectors", refuse)
+            with pytest.raises(StoreError, match="no room"):
+                index.add_stage(Dense(letters(), name="letters"))
+        assert index.info()["pending"] is None
+    with HybridIndex.open(tmp_path / "index", stages=stages()[2:3]) as again:
+        again.add_stage(Dense(letters(), name="letters"))
+        assert list(again.stages) == ["english", "german", "words", "letters"]
+
+
+@pytest.mark.parametrize("where", ["folder", "served"])
+def test_what_an_interrupted_removal_left_is_not_used(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder: dict[str, Any] = {"path": tmp_path} if where == "folder" else {"url": ":memory:"}
+    store = EdgeStore if where == "folder" else ClientStore
+    chosen = [stages("qdrant")[0], Dense(letters(), name="letters")]
+    with HybridIndex.create(**folder, stages=chosen) as index:
+        index.add(PASSAGES)
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "remove_vectors", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                index.remove_stage("letters")
+        assert list(index.stages) == ["english"]
+        other = CallableEncoder(
+            lambda texts: letter_vectors([text[::-1] + "aaaa" for text in texts]),
+            dimension=20,
+            identity="other",
+        )
+        index.add_stage(Dense(other, name="letters"))
+        ids = [passage.id for passage in index]
+        vectors = index.stages["letters"].vectors(ids)  # type: ignore[attr-defined]
+        texts = [passage.text for passage in index.get(ids) if passage is not None]
+        expected = other.encode_passages(texts)
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        assert vectors == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_interruption_before_the_store_knows_goes_on_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with HybridIndex.create(url=":memory:", stages=stages("qdrant")[:3]) as index:
+        index.add(PASSAGES)
+        index.add_stage(Dense(letters(), name="letters"))
+        expected = index.search(QUERIES)
+        index.remove_stage("letters")
+        with pytest.raises(RuntimeError, match="model is gone"):
+            index.add_stage(Dense(letters(Counting(most=0)), name="letters"))
+        index._storage.store.remove_vectors("letters")  # as if it had never been added
+        index._storage.store.options = index._storage.manifest.store
+        index.add_stage(Dense(letters(), name="letters"))
+        assert seen(index.search(QUERIES)) == seen(expected)
+
+
+def test_rows_for_a_stage_that_was_made_anew_are_encoded_anew() -> None:
+    def encode(texts: Sequence[str]) -> Vectors:
+        if swapping and "trigger" in texts[0]:
+            swapping.pop()
+            index.remove_stage("letters")
+            index.add_stage(Dense(reversed_letters, name="letters"))
+        return letter_vectors(texts)
+
+    def reversed_vectors(texts: Sequence[str]) -> Vectors:
+        return letter_vectors(texts)[:, ::-1].copy()
+
+    swapping = [True]
+    reversed_letters = CallableEncoder(reversed_vectors, dimension=20, identity="reversed")
+    with HybridIndex.create(stages=[stages()[0], Dense(letters(encode), name="letters")]) as index:
+        index.add(PASSAGES)
+        index.add([Passage("new", "trigger a cat")])
+        [vector] = index.stages["letters"].vectors(["new"])  # type: ignore[attr-defined]
+        [expected] = reversed_vectors(["trigger a cat"])
+        assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("write", ["add", "update_metadata", "delete", "add_stage", "remove_stage"])
+def test_no_client_writes_over_what_another_changed(
+    write: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(":memory:")
+    monkeypatch.setattr(client, "close", lambda: None)
+    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    chosen = [Dense(words(), name="words"), LearnedSparse(vowels(), name="vowels")]
+    with HybridIndex.create(url=":memory:", stages=chosen) as one:
+        one.add(PASSAGES)
+        with HybridIndex.open(url=":memory:", stages=chosen) as other:
+            one.add_stage(Dense(letters(), name="letters"))
+            writes: dict[str, Callable[[], Any]] = {
+                "add": lambda: other.add([Passage("new", "by the other one")]),
+                "update_metadata": lambda: other.update_metadata(["p0"], {"x": 1}),
+                "delete": lambda: other.delete(["p0"]),
+                "add_stage": lambda: other.add_stage(Dense(letters(), name="more")),
+                "remove_stage": lambda: other.remove_stage("vowels"),
+            }
+            with pytest.raises(EncoderMismatchError, match="another client changed the stages"):
+                writes[write]()
+        assert set(one.stages) == {"words", "vowels", "letters"}
+        assert len(one) == len(PASSAGES)
+        assert len(one.search(QUERIES)) == len(QUERIES)
+
+
+def test_one_bm25_stage_tuned_with_the_defaults_is_the_index() -> None:
+    chosen = [
+        BM25(name="a", lexical="bm25s"),
+        BM25(name="b", lexical="bm25s", parameters=BM25Parameters(k1=0.1, b=0.0)),
+    ]
+    with HybridIndex.create(stages=chosen) as index:
+        index.add(PASSAGES)
+        assert "bm25" not in index.defaults
+        assert seen(index.tuned(**index.defaults).search(QUERIES)) == seen(index.search(QUERIES))
+
+
+@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+def test_any_stages_can_be_tuned(fusion: str) -> None:
+    queries = {f"q{i}": query for i, query in enumerate(QUERIES[:3])}
+    qrels = {"q0": {"p4": 1}, "q1": {"p0": 1}, "q2": {"p7": 1}}
+    space = Space(fusion=["convex", "rrf"], depth=[10], weights=[0, 1], k1=[], b=[], blend=[])
+    late = LateInteraction(WordTokens(), name="late")
+    for chosen in (
+        [Dense(words(), name="d")],
+        [BM25(name="w"), Dense(words(), name="d")],
+        [BM25(name="w"), Dense(words(), name="d"), late],
+    ):
+        with HybridIndex.create(stages=chosen, fusion=fusion) as index:
+            index.add(PASSAGES)
+            tuning = tune(index, queries, qrels, "nDCG@5", space=space, folds=2)
+            assert len(tuning.apply().search(QUERIES, 3)) == len(QUERIES)
+            if late in chosen:
+                tuned = index.tuned(blend={"late": 0.7})
+                assert tune(tuned, queries, qrels, space=space, folds=2).default.blend == 0.7
+
+
+def test_a_weight_that_the_fusion_has_no_use_for_is_refused() -> None:
+    with HybridIndex.create(stages=stages()[:3], fusion="rrf") as index:
+        with pytest.raises(InvalidInputError, match="has no weights"):
+            index.add_stage(Dense(letters(), name="letters"), weight=0.2)
+        index.add_stage(Dense(letters(), name="letters"))
+        assert len(set(index.defaults["weights"].values())) == 1
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        {"vowels": 5},
+        {"vowels": [{1: 0.5}] * 2},
+        {"vowels": [([2**32], [1.0])] * 2},
+        {"vowels": [([1], [1e39])] * 2},
+        {"vowels": [([1, 1], [1.0, 2.0])] * 2},
+        {"vowels": [([0.5], [1.0])] * 2},
+        {"tokens": 5},
+        {"tokens": [3, 4]},
+        {"words": "ab"},
+    ],
+    ids=str,
+)
+def test_bad_vectors_are_refused(vectors: Any) -> None:
+    with HybridIndex.create(stages=stages()) as index:
+        with pytest.raises(InvalidInputError):
+            index.add(PASSAGES[:2], vectors=vectors)
+        with pytest.raises(InvalidInputError):
+            index.search(QUERIES[:2], vectors=vectors)
+        assert len(index) == 0
+
+
+def test_what_is_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="give distance to one of them"):
+        HybridIndex.create(stages=[Dense(words())], distance="dot")
+    HybridIndex.create(tmp_path / "index", stages=[Dense(words())]).close()
+    with pytest.raises(InvalidInputError, match="is in stages= already"):
+        HybridIndex.open(tmp_path / "index", stages=[Dense(words())], encoder=words())
+    with pytest.raises(InvalidInputError, match="list of stages"):
+        HybridIndex.open(tmp_path / "index", stages=["dense"])  # type: ignore[list-item]
 
 
 def test_add_stage_checks_before_it_writes(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def stage_parts(
     with index._lock.reading():
         own = search.begin()
         if hasattr(own, "parts"):
-            analyzer = getattr(stage, "analyzer", index.analyzer)
+            analyzer = stage.analyzer if hasattr(stage, "analyzer") else index.analyzer
             return [
                 bm25_part(parts, rank, query, passage.text, analyzer)
                 for passage, (rank, _), parts in zip(

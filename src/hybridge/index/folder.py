@@ -150,7 +150,8 @@ class Folder:
             self._touched = True
 
     def save_manifest(self, manifest: Manifest) -> None:
-        write_json(self._path / _MANIFEST, manifest.to_config())
+        with self._gate.changing():  # a change that readers follow
+            write_json(self._path / _MANIFEST, manifest.to_config())
         self.manifest = manifest
 
     def reload_manifest(self) -> bool:

@@ -324,7 +324,8 @@ class HybridIndex:
         ...     list(index.stages)
         ['bm25', 'dense']
         """
-        return {name: self._single(name) for name in self._stages.definitions}
+        with self._lock.reading():
+            return {name: self._single(name) for name in self._stages.definitions}
 
     def _single(self, name: str) -> StageRetriever:
         opened = self._stages.opened[name]
@@ -366,9 +367,9 @@ class HybridIndex:
             "weights": dict(manifest.weights),
             "depth": manifest.depth,
         }
-        for stage in self._stages.definitions.values():
-            if isinstance(stage, BM25):
-                options.setdefault("bm25", stage.parameters)
+        words = [s for s in self._stages.definitions.values() if isinstance(s, BM25)]
+        if words and all(stage.parameters == words[0].parameters for stage in words):
+            options["bm25"] = words[0].parameters
         if late := self._stages.late:
             blends = {stage.name: stage.stage.blend for stage in late}
             options["blend"] = blends if len(late) > 1 else late[0].stage.blend
@@ -567,7 +568,7 @@ class HybridIndex:
         `max_tokens` that it reads, out of 1,000 where there are more.
         """
         self._lock.check()
-        return describe(self._storage, self._lock, list(self._stages.definitions.values()))
+        return describe(self._storage, self._lock, self._stages)
 
     def search(
         self,
@@ -612,13 +613,14 @@ class HybridIndex:
         self._lock.check()
         checked = check_queries(queries)
         while True:
+            version = self._stages.version
             options = self._options(k, **settings)
             known: dict[str, Sequence[Any]] = {}
             if vectors is not None:
                 known = self._stages.encoded_vectors(vectors, len(checked))
             try:
-                return self._answers(options, checked, known, chosen)
-            except _StageRemovedError:
+                return self._answers(options, checked, known, chosen, version)
+            except _StagesChangedError:
                 continue  # while the queries were encoded
 
     def _answers(
@@ -627,7 +629,9 @@ class HybridIndex:
         queries: Sequence[str],
         known: Mapping[str, Sequence[Any]],
         where: Filter | None,
+        version: int,
     ) -> list[list[Hit]]:
+        """Return the answers, as long as the stages are of this version."""
         store = self._storage.store
         stages = [*options.stages, *(stage for stage, _ in options.late)]
 
@@ -639,8 +643,8 @@ class HybridIndex:
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
             by_name = {stage.name: rows for stage, rows in zip(stages, encoded, strict=True)}
             with self._lock.reading(where):
-                if not by_name.keys() <= self._stages.opened.keys():
-                    raise _StageRemovedError
+                if version != self._stages.version:
+                    raise _StagesChangedError
                 record = run_search(
                     options,
                     lambda stage: stage.begin(by_name[stage.name]),
@@ -670,7 +674,7 @@ class HybridIndex:
             weighed = check_stage_weights(weights, list(manifest.weights))
         elif not getattr(method, "weighted", True):
             weighed = dict.fromkeys(manifest.weights, 1.0)
-        taking_part = [stage for stage in stages.finding if weighed[stage.name] > 0]
+        taking_part = [stage for stage in stages.finding if weighed.get(stage.name, 0.0) > 0]
         if bm25 is not None:
             parameters = check_bm25(bm25)
             taking_part = [_reweighed(stage, parameters) for stage in taking_part]
@@ -831,8 +835,8 @@ class HybridIndex:
         return f"{type(self).__name__}({self._storage.location}{suffix})"
 
 
-class _StageRemovedError(Exception):
-    """A stage of a search was removed before it ran."""
+class _StagesChangedError(Exception):
+    """A stage was added or removed before a search ran."""
 
 
 def _reweighed(stage: OpenStage, parameters: BM25Parameters) -> OpenStage:
@@ -847,7 +851,13 @@ def _overrides(
     late_interaction: Any,
 ) -> dict[str, Any]:
     """Return the caller's definitions, encoders and analyzer by stage."""
-    overrides: dict[str, Any] = {stage.name: stage for stage in stages}
+    overrides: dict[str, Any] = {}
+    for stage in [stages] if isinstance(stages, Stage) else stages:
+        if not isinstance(stage, Stage):
+            raise InvalidInputError(
+                f"stages must be a list of stages, as in [Dense(...)], not with {stage!r}"
+            )
+        overrides[stage.name] = stage
     short = {"dense": encoder, "bm25": analyzer, "late-interaction": late_interaction}
     for kind, value in short.items():
         if value is None or value is False:
@@ -862,7 +872,11 @@ def _overrides(
             raise InvalidInputError(
                 f"{storage.location} has no {kind} stage to open with {value!r}"
             )
-        overrides.setdefault(name, value)
+        if name in overrides:
+            raise InvalidInputError(
+                f"the stage {name!r} is in stages= already: leave the other argument out"
+            )
+        overrides[name] = value
     return overrides
 
 

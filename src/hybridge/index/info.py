@@ -11,6 +11,7 @@ from ..stages.stage import Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
 from .lock import IndexLock
+from .open_stages import OpenStages
 from .storage import Storage
 from .truncation import truncated_among
 
@@ -20,7 +21,7 @@ __all__ = ["describe"]
 _TEXTS, _TOKENS = 1_000, 100
 
 
-def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict[str, JSON]:
+def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str, JSON]:
     """Return an index's settings and contents, as JSON.
 
     Args:
@@ -28,22 +29,24 @@ def describe(storage: Storage, lock: IndexLock, stages: Sequence[Stage]) -> dict
         lock: of the index.
         stages: of the index.
     """
-    manifest = storage.manifest
     with lock.reading():
+        manifest, definitions = storage.manifest, stages.definitions
         count = storage.store.count()
         texts = [passage.text for passage in storage.store.some(_TEXTS)]
-        sizes = {stage.name: _size(storage, stage) for stage in stages}
+        stored = {
+            name: _vector_options(storage, stage) | _size(storage, stage)
+            for name, stage in definitions.items()
+        }
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
-        stage.name: {
+        name: {
             "kind": stage.kind,
             **stage.settings,
-            **_vector_options(storage, stage),
+            **stored[name],
             **_truncated(stage, texts),
-            **sizes[stage.name],
         }
-        for stage in stages
+        for name, stage in definitions.items()
     }
     return {
         "place": storage.location,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorruptIndexError
+from ..errors import CorruptIndexError, InvalidInputError
 from ..lexical.files import replace_file
 from ..passages import JSON
 from ..stages.record import StageRecord
@@ -47,7 +47,10 @@ class Manifest:
     def stage(self, name: str) -> StageRecord:
         """Return the record of a stage, or of the pending one."""
         pending = [] if self.pending is None else [self.pending]
-        return next(record for record in [*self.stages, *pending] if record.name == name)
+        for record in [*self.stages, *pending]:
+            if record.name == name:
+                return record
+        raise InvalidInputError(f"the stage {name!r} was removed from this index")
 
     def has_stages_of(self, other: Manifest) -> bool:
         """Return whether two manifests are of one index with the same stages."""

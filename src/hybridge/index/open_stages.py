@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -93,12 +94,16 @@ class OpenStages:
         opened: the open stages, by name.
         finding: the stages that find candidates.
         late: the stages that score the candidates of the others.
+        changing: held while a stage is added or removed.
+        version: grows with each change of the stages.
         joint: from a dense stage to the late-interaction stage that one pass of its model encodes
             for too, and the encoder of both.
     """
 
     def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
         self._storage = storage
+        self.changing = Lock()
+        self.version = 0
         self.definitions = {stage.name: stage for stage in definitions}
         self.opened = {
             stage.name: stage.open(IndexStageStorage(storage, stage.name)) for stage in definitions
@@ -107,6 +112,7 @@ class OpenStages:
 
     def _arrange(self) -> None:
         """Sort the stages by role, and pair those that one pass of one model encodes for."""
+        self.version += 1
         self.finding = [self.opened[n] for n, stage in self.definitions.items() if stage.finds]
         self.late = [one for one in self.opened.values() if isinstance(one, OpenLateInteraction)]
         self.joint: dict[str, tuple[str, JointEncoder]] = {}
@@ -213,7 +219,7 @@ class OpenStages:
             if {dense, late} <= names and not {dense, late} & made.keys():
                 rows = encoder.encode_queries(queries)
                 for name, some in ((dense, rows[0]), (late, rows[1])):
-                    opened = self.opened[name]
+                    opened = next(stage for stage in stages if stage.name == name)
                     assert isinstance(opened, OpenVectorStage)
                     made[name] = opened.encoded(some, len(queries))
         return [

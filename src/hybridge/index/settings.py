@@ -14,7 +14,7 @@ from ..lexical.parameters import BM25Parameters
 from ..stages.bm25 import BM25, Lexical
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import LateInteraction
-from ..stages.stage import Stage
+from ..stages.stage import Stage, check_stage_name
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization, StoreOptions
 from .manifest import Manifest
 from .open_stages import record_of
@@ -43,7 +43,7 @@ def chosen_stages(
     Raises:
         InvalidInputError: both forms at once, or stages that do not go together.
     """
-    short = {
+    short: dict[str, Any] = {
         "encoder": encoder,
         "lexical": lexical,
         "analyzer": analyzer,
@@ -57,7 +57,9 @@ def chosen_stages(
         ]
         chosen += [Dense(encoder, distance=distance), *([] if late is None else [late])]
     else:
-        chosen = list(stages)
+        chosen = [stages] if isinstance(stages, Stage) else list(stages)
+        if distance != "cosine":
+            short["distance"] = distance
         if named := [name for name, value in short.items() if value is not None]:
             raise InvalidInputError(
                 f"stages= lists all stages of the index: give {named[0]} to one of them"
@@ -67,7 +69,7 @@ def chosen_stages(
             raise InvalidInputError(
                 f"stages must be a list of stages, as in [BM25(), Dense()], not with {stage!r}"
             )
-    names = [stage.name for stage in chosen]
+    names = [check_stage_name(stage.name) for stage in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidInputError(
             f"two stages are named {twice[0]!r}: give one of them another name="

@@ -46,8 +46,8 @@ class StageRetriever:
 
     def __init__(self, index: _Index, name: str) -> None:
         self._index = index
-        self._stage = index._stages.opened[name]
         self._vector = index._storage.manifest.stage(name).vector
+        self._stage = index._stages.opened[name]
         self._store = index._storage.store
         self._lock = index._lock
 

@@ -7,11 +7,13 @@ change leaves the index as it was, and the same call goes on where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, count
 
 from ..arguments import check_share
 from ..errors import InvalidInputError
+from ..fusion import from_config as fusion_from_config
 from ..iteration import progress_over
 from ..passages import Passage
 from ..stages.record import StageRecord
@@ -41,25 +43,33 @@ def add_stage(
 ) -> None:
     """Add a stage to an index; arguments as for `HybridIndex.add_stage`, and its parts."""
     share = None if weight is None else check_share(weight, "weight")
-    _check_weight(stage, share)
+    _check_weight(storage, stage, share)
     writer.validate(())
-    with lock.turn():
-        complete = _started(storage, stages, writer, stage)
-    fill = _Filling(storage, lock, stages, writer, complete)
-    if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
-        fill.each_in_turn(progress)
-    with lock.turn():
-        opened = fill.finish(progress)
-        manifest = storage.manifest
-        assert manifest.pending is not None
-        weights = manifest.weights
-        if complete.finds:
-            weights = _with_weight(weights, complete.name, share)
-        storage.store.flush()
-        with lock.writing():
-            added = [*manifest.stages, manifest.pending]
-            storage.save_manifest(replace(manifest, stages=added, weights=weights, pending=None))
-            stages.add(complete, opened)
+    with stages.changing:
+        with lock.turn():
+            complete = _started(storage, stages, writer, stage)
+        fill = _Filling(storage, lock, writer, complete)
+        if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
+            fill.each_in_turn(progress)
+        with lock.turn():
+            storage.reload_manifest()
+            opened = fill.finish(progress)
+            manifest = storage.manifest
+            if manifest.pending is None or manifest.pending.name != complete.name:
+                raise InvalidInputError(
+                    f"the stage {complete.name!r} was removed by another client: add it again"
+                )
+            weights = manifest.weights
+            if complete.finds:
+                weights = _with_weight(weights, complete.name, share)
+            storage.store.flush()
+            with lock.writing():
+                added = [*manifest.stages, manifest.pending]
+                changed = replace(manifest, stages=added, weights=weights, pending=None)
+                storage.save_manifest(changed)
+                stages.add(complete, opened)
+            if storage.is_served:  # other clients may have written up to now without the stage
+                fill.rest(opened)
 
 
 def remove_stage(
@@ -67,8 +77,9 @@ def remove_stage(
 ) -> None:
     """Remove a stage from an index; arguments as for `HybridIndex.remove_stage`, and its parts."""
     writer.validate(())
-    with lock.turn():
+    with stages.changing, lock.turn():
         _check_own(storage)
+        storage.reload_manifest()
         manifest = storage.manifest
         record = next((each for each in _all(manifest) if each.name == name), None)
         if record is None:
@@ -105,6 +116,7 @@ def remove_stage(
 def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
     """Return the completed stage, pending in the manifest and with its vectors in the store."""
     _check_own(storage)
+    storage.reload_manifest()
     if stage.name in stages.definitions:
         raise InvalidInputError(
             f"there is a stage {stage.name!r} already: give this one another name=, or remove that "
@@ -112,8 +124,11 @@ def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: S
         )
     others = [*stages.definitions.values(), stage]
     complete = stage.within(others, served=storage.is_served)
-    record, pending = record_of(complete), storage.manifest.pending
+    manifest, store = storage.manifest, storage.store
+    pending = manifest.pending
+    record = record_of(complete, _free_name(complete.name, manifest.store.vectors))
     if pending is not None:
+        record = replace(record, vector=pending.vector)
         new, unfinished = (replace(each, state={}) for each in (record, pending))
         if new != unfinished:
             raise InvalidInputError(
@@ -121,15 +136,31 @@ def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: S
                 "goes on where that stopped, or remove it with "
                 f"remove_stage({pending.name!r})"
             )
+    kind = complete.vectors
+    if kind is None:
+        storage.save_manifest(replace(manifest, pending=record))
         return complete
-    store = storage.manifest.store
-    if complete.vectors is not None:
-        store = replace(store, vectors={**store.vectors, record.vector: complete.vectors})
     with writer.changing():
-        storage.save_manifest(replace(storage.manifest, store=store, pending=record))
-        if complete.vectors is not None:
-            storage.store.add_vectors(record.vector, complete.vectors)
+        has_vectors = store.has_vectors(record.vector)
+        if pending is None:
+            if has_vectors:  # of a stage whose removal was interrupted
+                store.remove_vectors(record.vector)
+            vectors = {**manifest.store.vectors, record.vector: kind}
+            options = replace(manifest.store, vectors=vectors)
+            storage.save_manifest(replace(manifest, store=options, pending=record))
+        if pending is None or not has_vectors:
+            try:
+                store.add_vectors(record.vector, kind)
+            except BaseException:
+                storage.save_manifest(manifest)
+                raise
     return complete
+
+
+def _free_name(name: str, vectors: Container[str]) -> str:
+    """Return a name for a stage's vectors: its own, unless other vectors have it."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in vectors)
 
 
 class _Filling:
@@ -139,7 +170,6 @@ class _Filling:
         self,
         storage: Storage,
         lock: IndexLock,
-        stages: OpenStages,
         writer: IndexWriter,
         stage: Stage,
     ) -> None:
@@ -148,7 +178,8 @@ class _Filling:
         self._writer = writer
         self._stage = stage
         self._stage_storage = IndexStageStorage(storage, stage.name)
-        self._done: set[int] = set()  # a passage without tokens never has a vector
+        # The texts of the points that never have a vector, for they have no tokens.
+        self._blank: dict[int, str] = {}
 
     def each_in_turn(self, progress: bool | None) -> None:
         """Encode and write page by page, with other writes in between."""
@@ -174,6 +205,18 @@ class _Filling:
             self._writer.in_steps(opened.refresh(exactly=True))
         return opened
 
+    def rest(self, opened: OpenStage) -> None:
+        """Fill what other clients left without vectors up to the last step."""
+        if self._stage.vectors is None:
+            return
+        for page in self._pages(progress=False):
+            rows = (
+                encode_now(self._stage, self._stage.vectors, page)
+                if isinstance(self._stage, VectorStage)
+                else opened.prepare(page).rows
+            )
+            self._write(page, rows)
+
     def _pages(self, progress: bool | None) -> Iterator[list[Passage]]:
         """Yield the passages that still have no vector, each once."""
         store, vector = self._storage.store, self._stage_storage.vector
@@ -185,7 +228,7 @@ class _Filling:
                     page = next(pages, None)
                 if page is None:
                     return
-                yield from (each for each in page if store.point(each.id) not in self._done)
+                yield from (p for p in page if self._blank.get(store.point(p.id)) != p.text)
 
         batch: list[Passage] = []
         name = self._stage.name
@@ -209,7 +252,7 @@ class _Filling:
                 for i, (point, passage) in enumerate(zip(points, passages, strict=True))
                 if point in stored and stored[point].text == passage.text
             ]
-            self._done.update(points[i] for i in unchanged)
+            self._blank.update((points[i], passages[i].text) for i in unchanged if not len(rows[i]))
             store.set_vectors(
                 self._stage_storage.vector,
                 [points[i] for i in unchanged],
@@ -229,7 +272,7 @@ def _check_own(storage: Storage) -> None:
         )
 
 
-def _check_weight(stage: Stage, weight: float | None) -> None:
+def _check_weight(storage: Storage, stage: Stage, weight: float | None) -> None:
     if not isinstance(stage, Stage):
         raise InvalidInputError(f"add_stage takes a stage, such as Dense(...), not {stage!r}")
     if weight is not None and not stage.finds:
@@ -237,6 +280,9 @@ def _check_weight(stage: Stage, weight: float | None) -> None:
             f"{stage.name!r} has a blend instead of a weight: it scores the candidates of other "
             "stages"
         )
+    fusion = fusion_from_config(storage.manifest.fusion)
+    if weight is not None and not getattr(fusion, "weighted", True):
+        raise InvalidInputError(f"the index's fusion {fusion.name!r} has no weights: give none")
     if weight == 1:
         raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
 

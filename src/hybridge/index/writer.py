@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,16 +70,26 @@ class IndexWriter:
         joint = self._stages.joint
         with fill_buffer(validated, sources, progress, joint, size, stored) as buffer:
             if len(buffer):
-                with self._lock.turn():
+                with self._turn():
                     for stage in self._stages:
                         incoming = (passage for batch in buffer for passage in batch.passages)
                         self.in_steps(stage.learn(incoming, len(buffer)))
+                    # One that was removed, or removed and added anew, has other rows now.
+                    own = self._stages.definitions
+                    valid = {each.name for each in sources if own.get(each.name) is each.stage}
                     for batch in buffer:
-                        self._write(batch)
+                        self._write(batch, valid)
                     self._refresh()
             for source in sources:
                 self._warned |= source.truncation.warn(self._warned)
             return len(buffer) + buffer.unchanged
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep other writers out, and notice if another client changed the stages."""
+        with self._lock.turn():
+            self._storage.reload_manifest()
+            yield
 
     def _refresh(self, *, exactly: bool = False) -> None:
         for stage in self._stages:
@@ -93,12 +103,13 @@ class IndexWriter:
             found = store.get([store.point(passage.id) for passage in passages])
         return {passage.id: passage for passage in found.values()}
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch, valid: Container[str] = ()) -> None:
+        """Write a batch, whose rows hold for the stages of these names."""
         if batch.rows is None:
             self._keep_vectors(batch.passages)
             return
         prepared = {stage.name: stage.prepare(batch.passages) for stage in self._stages}
-        rows = self._rows(batch)
+        rows = self._rows(batch, valid)
         rows |= {name: each.rows for name, each in prepared.items() if each.rows is not None}
         vectors = {self._storage.manifest.stage(name).vector: some for name, some in rows.items()}
         with self.changing():
@@ -106,12 +117,12 @@ class IndexWriter:
             for stage in self._stages:
                 stage.upsert(batch.passages, prepared[stage.name])
 
-    def _rows(self, batch: Batch) -> dict[str, Rows]:
+    def _rows(self, batch: Batch, valid: Container[str]) -> dict[str, Rows]:
         """Return the batch's rows for each stage; encoded now for a stage added meanwhile."""
         assert batch.rows is not None
         return {
             stage.name: batch.rows[stage.name]
-            if stage.name in batch.rows
+            if stage.name in valid
             else encode_now(stage, self._stages.kind(stage.name), batch.passages)
             for stage in self._stages.with_vectors
         }
@@ -145,7 +156,7 @@ class IndexWriter:
                 "one an id"
             )
         store = self._storage.store
-        with self._lock.turn(), self.changing():
+        with self._turn(), self.changing():
             found = store.get([store.point(name) for name in names])
             stored = {passage.id: passage for passage in found.values()}
             if missing := [name for name in names if name not in stored]:
@@ -174,7 +185,7 @@ class IndexWriter:
         self.validate(())
         store, chosen = self._storage.store, as_filter(where)
         named = [store.point(id_) for id_ in check_ids(() if ids is None else ids)]
-        with self._lock.turn():
+        with self._turn():
             with self.changing():
                 if chosen is not None:
                     store.prepare(chosen)
@@ -194,7 +205,7 @@ class IndexWriter:
         if self._storage.is_shared:  # another program's collection stays as it is
             return
         self.validate(())
-        with self._lock.turn():
+        with self._turn():
             self._refresh(exactly=True)
             with self.changing():
                 self._storage.store.optimize()

@@ -212,6 +212,7 @@ class _Reweighed(OpenStage):
     def __init__(self, stage: OpenBM25Arrays, parameters: BM25Parameters) -> None:
         super().__init__(stage._storage)
         self._key = stage, parameters
+        self.analyzer = stage.analyzer
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Reweighed) and self._key == other._key

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
+from urllib.parse import quote
 
 from ..errors import InvalidInputError
 from ..filters import Filter
@@ -23,6 +24,10 @@ from ..vectors.store import Ranking, Rows, VectorStore
 from .record import StageRecord
 
 __all__ = ["OpenStage", "Prepared", "Stage", "StageSearch", "StageStorage", "check_stage_name"]
+
+
+# Of a name as it is quoted in the name of a file, where a system takes 255.
+_LONGEST_NAME = 200
 
 
 class StageSearch(Protocol):
@@ -253,14 +258,24 @@ class Stage(ABC):
 
 
 def check_stage_name(name: str) -> str:
-    """Return a stage's name.
+    """Validate a stage's name: vectors and files are called by it.
 
     Raises:
-        InvalidInputError: the name is no string, empty, ``"fusion"``, or contains ``/`` or ``:``.
+        InvalidInputError: it is no string, blank, ``"fusion"``, ``"."`` or ``".."``, longer than
+            200 characters as a URL quotes it, or has a ``/``, a ``:`` or a control character in it.
     """
-    if not isinstance(name, str) or not name.strip() or name == FUSION or set(name) & {"/", ":"}:
+    is_valid = (
+        isinstance(name, str)
+        and name.strip()
+        and name not in (FUSION, ".", "..")
+        and name.isprintable()
+        and len(quote(name, safe="")) <= _LONGEST_NAME
+        and not set(name) & {"/", ":"}
+    )
+    if not is_valid:
         raise InvalidInputError(
-            f"a stage's name must be a non-empty string, not {FUSION!r} and without '/' and ':', "
-            f"not {name!r}"
+            f"a stage's name must be a non-empty string of at most {_LONGEST_NAME} characters, as "
+            f"a URL quotes it, without '/', ':' and control characters, and not {FUSION!r}: "
+            f"{name!r} is not"
         )
     return name

@@ -27,7 +27,7 @@ __all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
 class VectorStage(Stage):
     """A stage of one kind of vectors and their encoder.
 
-    A subclass has `kind`, `name`, `identity`, `vectors`, `to_config`, `from_config`, and the two
+    A subclass has `kind`, `name`, `identity`, `vectors`, `to_config`, `restored`, and the two
     methods that encode. A query's vector is compared with a passage's by the store: by cosine or
     dot product, for tokens by MaxSim.
 

@@ -27,6 +27,7 @@ class Setting:
         b: BM25's normalisation by length; None where that cannot change.
         rerank_depths: candidates of each reranker, one number a reranker.
         rerank_blends: each reranker's share in the score.
+        stages: the names that weights are for.
 
     >>> from hybridge.fusion import RRF
     >>> setting = Setting(RRF(), {"bm25": 1, "dense": 3}, depth=50)
@@ -42,6 +43,7 @@ class Setting:
     b: float | None = None
     rerank_depths: tuple[int, ...] = ()
     rerank_blends: tuple[float, ...] = ()
+    stages: tuple[str, ...] = field(default=("bm25", "dense"), compare=False, repr=False)
 
     def value(self, name: str) -> Value:
         """Return a parameter's value in a form to print and to sort by.
@@ -63,7 +65,7 @@ class Setting:
         return shown
 
 
-PARAMETERS = tuple(each.name for each in fields(Setting))
+PARAMETERS = tuple(each.name for each in fields(Setting) if each.name != "stages")
 
 
 def fusion_label(fusion: Fusion) -> str:

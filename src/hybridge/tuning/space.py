@@ -131,11 +131,11 @@ class Space:
             return
         if not self.weights:
             yield setting
-        names = list(setting.weights or ("bm25", "dense"))
+        names = list(setting.weights or setting.stages)
         fifths = len(names) > 2 and self.weights == _tenths(10)
         for shares in product(self.weights[:: 2 if fifths else 1], repeat=len(names) - 1):
             rest = round(1 - sum(shares), 9) + 0.0  # no minus zero
-            if rest >= 0 and (alone or max(rest, *shares) < 1):
+            if rest >= 0 and (alone or max((rest, *shares)) < 1):
                 yield replace(setting, weights=dict(zip(names, (rest, *shares), strict=True)))
 
     def reweighed(self, setting: Setting) -> Iterator[Setting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InvalidInputError
@@ -36,6 +36,7 @@ class Target:
     default: Setting
     bm25: BM25Parameters | None
     rerankers: tuple[Reranker, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, retriever: object) -> Target:
@@ -76,6 +77,8 @@ class Target:
         words = [s for s in index._stages.definitions.values() if isinstance(s, BM25)]
         changes = bm25 is not None and all(stage.lexical == "bm25s" for stage in words)
         blend = options.get("blend")
+        if isinstance(blend, Mapping) and len(blend) == 1 == len(index._stages.late):
+            [blend] = blend.values()
         if not getattr(options["fusion"], "weighted", True):
             options["weights"] = own.get("weights")
         default = Setting(
@@ -85,8 +88,10 @@ class Target:
             blend=None if isinstance(blend, Mapping) else blend,
             k1=bm25.k1 if bm25 is not None and changes else None,
             b=bm25.b if bm25 is not None and changes else None,
+            stages=tuple(index.defaults["weights"]),
         )
-        return cls(index, default, bm25)
+        fixed = {"blend": dict(blend)} if isinstance(blend, Mapping) else {}
+        return cls(index, default, bm25, fixed=fixed)
 
     @classmethod
     def _of_fused(cls, retriever: FusedRetriever) -> Target:
@@ -95,7 +100,12 @@ class Target:
                 f"tuning tries one depth for all members, not {retriever.depth}: give the "
                 "FusedRetriever one number, as in retriever.tuned(depth=100)"
             )
-        default = Setting(retriever.fusion, dict(retriever.weights), retriever.depth)
+        default = Setting(
+            retriever.fusion,
+            dict(retriever.weights),
+            retriever.depth,
+            stages=tuple(retriever.weights),
+        )
         return cls(retriever, default, None)
 
     @property
@@ -122,7 +132,7 @@ class Target:
 
     def options(self, setting: Setting) -> dict[str, Any]:
         """Return the keywords of `tuned` for a setting."""
-        options: dict[str, Any] = {"fusion": setting.fusion, "depth": setting.depth}
+        options = {**self.fixed, "fusion": setting.fusion, "depth": setting.depth}
         if setting.weights is not None:
             options["weights"] = dict(setting.weights)
         if setting.blend is not None:

@@ -75,6 +75,11 @@ class ClientStore:
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
 
+    def has_vectors(self, name: str) -> bool:
+        params = describe(self._client, self._collection).config.params
+        dense = params.vectors if isinstance(params.vectors, dict) else {}
+        return name in dense or name in (params.sparse_vectors or {})
+
     def add_vectors(self, name: str, kind: VectorKind) -> None:
         with server_errors("add vectors"):
             self._client.create_vector_name(self._collection, name, creation(kind))

@@ -143,6 +143,10 @@ class EdgeStore:
     def point(self, passage_id: str) -> int:
         return point_number(passage_id)
 
+    def has_vectors(self, name: str) -> bool:
+        config = _config_of(self._path)
+        return name in config.get("vectors", {}) or name in config.get("sparse_vectors", {})
+
     def add_vectors(self, name: str, kind: VectorKind) -> None:
         self._update("add vectors", creation(name, kind))
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
@@ -608,7 +612,7 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
     # A kill interrupted a change of vectors. Or the shard is of a release that left IDF to the
     # engine: its sparse vectors have no lengths, and are made anew.
     shard = edge.EdgeShard.load(str(path))
-    config_of_shard = json.loads((path / _ENGINE_CONFIG).read_bytes())
+    config_of_shard = _config_of(path)
     sparse = config_of_shard.get("sparse_vectors", {})
     existing = {*config_of_shard.get("vectors", {}), *sparse}
     stale = {name for name, params in sparse.items() if params.get("modifier")}
@@ -623,6 +627,12 @@ def _load(path: Path, options: StoreOptions) -> edge.EdgeShard:
         shard.update(creation(name, expected[name]))
     shard.close()
     return edge.EdgeShard.load(str(path), config)
+
+
+def _config_of(path: Path) -> dict[str, Any]:
+    """Return the engine's own description of what the shard in a folder keeps."""
+    config: dict[str, Any] = json.loads((path / _ENGINE_CONFIG).read_bytes())
+    return config
 
 
 def _spelled(rows: Rows) -> list[Any]:

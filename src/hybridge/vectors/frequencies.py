@@ -77,7 +77,8 @@ class Frequencies:
     def _idf(self, number: int) -> float:
         count = self._counts[number]
         idf = log(1 + (self.points - count + 0.5) / (count + 0.5))
-        self._idfs[number] = idf
+        if count:  # the numbers that nothing has are without end
+            self._idfs[number] = idf
         return idf
 
     def save(self, path: Path) -> None:

@@ -7,9 +7,9 @@ vectors, not texts. It is the truth of an index; everything else can be rebuilt 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from math import isfinite
+from operator import index
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -34,6 +34,8 @@ __all__ = [
     "passing",
     "ranked",
 ]
+
+_GREATEST = float(np.finfo(np.float32).max)
 
 Sparse: TypeAlias = tuple[list[int], list[float]]
 # A text as one vector a token: shape (tokens, dimension).
@@ -73,6 +75,10 @@ class VectorStore(Protocol):
 
     def point(self, passage_id: str) -> int:
         """Return the number of a passage's id in this store."""
+        ...
+
+    def has_vectors(self, name: str) -> bool:
+        """Return whether the engine keeps vectors of a name, whatever the options are."""
         ...
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
@@ -251,11 +257,15 @@ def check_tokens(tokens: Sequence[ArrayLike], count: int, dimension: int) -> lis
     >>> [matrix.shape for matrix in check_tokens([[[1, 0], [0, 1]], []], count=2, dimension=2)]
     [(2, 2), (0, 2)]
     """
-    if len(tokens) != count:
-        raise InvalidInputError(
-            f"{len(tokens)} matrices of token vectors for {count} texts: give one a text"
-        )
-    return [check_vectors(matrix, len(np.asarray(matrix)), dimension) for matrix in tokens]
+    _check_rows(tokens, count, "matrices of token vectors")
+    checked = []
+    for i, matrix in enumerate(tokens):
+        if not isinstance(matrix, Sized) or isinstance(matrix, str | Mapping):
+            raise InvalidInputError(
+                f"the token vectors of text {i} must be a matrix, not {type(matrix).__name__}"
+            )
+        checked.append(check_vectors(matrix, len(matrix), dimension))
+    return checked
 
 
 def check_sparse(rows: Sequence[Sparse], count: int) -> list[Sparse]:
@@ -263,29 +273,44 @@ def check_sparse(rows: Sequence[Sparse], count: int) -> list[Sparse]:
 
     Raises:
         InvalidInputError: not one a text, numbers and weights of different lengths, a number
-            that is negative or comes twice, or a weight that is not finite.
+            that is no integer from 0 to 2**32 - 1 or comes twice, or a weight that float32 cannot
+            hold as a finite number.
 
     >>> check_sparse([([7, 3], [0.5, 2.0]), ([], [])], count=2)
     [([3, 7], [2.0, 0.5]), ([], [])]
     """
-    if len(rows) != count:
-        raise InvalidInputError(f"{len(rows)} sparse vectors for {count} texts: give one a text")
+    _check_rows(rows, count, "sparse vectors")
     checked: list[Sparse] = []
-    for i, (numbers, weights) in enumerate(rows):
-        pairs = {int(n): float(w) for n, w in zip(numbers, weights, strict=False)}
-        if len(numbers) != len(weights) or len(pairs) != len(numbers):
+    for i, row in enumerate(rows):
+        try:
+            numbers, weights = row
+            pairs = {index(n): float(w) for n, w in zip(numbers, weights, strict=True)}
+        except (TypeError, ValueError) as error:
             raise InvalidInputError(
-                f"the sparse vector in row {i} must have a weight for each number, and each "
-                "number once"
+                f"the sparse vector in row {i} must be a pair of numbers and weights, a weight for "
+                f"each number, not {row!r:.100} ({error})"
+            ) from error
+        if len(pairs) != len(numbers):
+            raise InvalidInputError(f"the sparse vector in row {i} has a number twice")
+        if not all(0 <= number < 2**32 for number in pairs):
+            raise InvalidInputError(
+                f"the sparse vector in row {i} has a number outside 0 to 2**32 - 1"
             )
-        if not all(map(isfinite, pairs.values())) or min(pairs, default=0) < 0:
+        if not all(abs(weight) <= _GREATEST for weight in pairs.values()):
             raise InvalidInputError(
-                f"the sparse vector in row {i} holds a negative number, or a weight that is NaN "
-                "or infinity: check what the encoder returned for it"
+                f"the sparse vector in row {i} holds NaN, or a weight beyond float32: check what "
+                "the encoder returned for it"
             )
         nonzero = sorted((number, weight) for number, weight in pairs.items() if weight)
         checked.append(([number for number, _ in nonzero], [weight for _, weight in nonzero]))
     return checked
+
+
+def _check_rows(rows: object, count: int, what: str) -> None:
+    if not isinstance(rows, Sized) or isinstance(rows, str | Mapping):
+        raise InvalidInputError(f"{what} must be a list, one a text, not {type(rows).__name__}")
+    if len(rows) != count:
+        raise InvalidInputError(f"{len(rows)} {what} for {count} texts: give one a text")
 
 
 def ranked(
