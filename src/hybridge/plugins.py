@@ -35,8 +35,12 @@ __all__ = [
     "reranker_named",
 ]
 
-FUSIONS, RERANKERS, STAGES = "hybridge.fusions", "hybridge.rerankers", "hybridge.stages"
-"""The groups of entry points."""
+FUSIONS = "hybridge.fusions"
+"""The group of entry points of fusions."""
+RERANKERS = "hybridge.rerankers"
+"""The group of entry points of rerankers."""
+STAGES = "hybridge.stages"
+"""The group of entry points of stages: a stage's `kind`, and its class."""
 
 _BUILT_IN_RERANKERS = (
     EntryPoint("colbert", "hybridge.colbert:ColBERTReranker", RERANKERS),
