@@ -90,6 +90,7 @@ class ClientStore:
     def remove_vectors(self, name: str) -> None:
         with server_errors("remove vectors"):
             self._client.delete_vector_name(self._collection, name)
+        self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
 
