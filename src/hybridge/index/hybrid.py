@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from numpy.typing import ArrayLike
 
@@ -37,7 +37,7 @@ from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
 from .storage import Storage, create_storage, open_storage
-from .tuned import TunedIndex, check_tuning
+from .tuned import SearchSettings, TunedIndex, check_tuning
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
@@ -719,33 +719,20 @@ class HybridIndex:
         k: int = 10,
         *,
         where: Where | None = None,
-        depth: int | None = None,
-        weights: Mapping[str, float] | None = None,
-        fusion: str | Fusion | None = None,
-        blend: float | Mapping[str, float] | None = None,
-        bm25: BM25Parameters | None = None,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
+        **settings: Unpack[SearchSettings],
     ) -> list[list[Hit]]:
         """Return what `search` returns, from a thread, so that the event loop goes on."""
         return await asyncio.to_thread(
-            self.search,
-            queries,
-            k,
-            where=where,
-            depth=depth,
-            weights=weights,
-            fusion=fusion,
-            blend=blend,
-            bm25=bm25,
-            vectors=vectors,
+            self.search, queries, k, where=where, vectors=vectors, **settings
         )
 
     def tuned(
         self,
         *,
+        depth: int | None = None,
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
-        depth: int | None = None,
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
     ) -> TunedIndex:
@@ -754,7 +741,7 @@ class HybridIndex:
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        options = check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend, bm25=bm25)
+        options = check_tuning(depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25)
         self._options(1, **options)
         return TunedIndex(self, options)
 

@@ -115,18 +115,16 @@ class OpenStages:
         self.version += 1
         self.finding = [self.opened[n] for n, stage in self.definitions.items() if stage.finds]
         self.late = [one for one in self.opened.values() if isinstance(one, OpenLateInteraction)]
-        self.joint: dict[str, tuple[str, JointEncoder]] = {}
-        taken: set[str] = set()
-        for late in self.definitions.values():
-            if not isinstance(late, LateInteraction):
-                continue
-            for dense in self.definitions.values():
-                if not isinstance(dense, Dense) or dense.name in self.joint | dict.fromkeys(taken):
-                    continue
+        stages = self.definitions.values()
+        dense_stages = [stage for stage in stages if isinstance(stage, Dense)]
+        joint: dict[str, tuple[str, JointEncoder]] = {}
+        for late in (stage for stage in stages if isinstance(stage, LateInteraction)):
+            for dense in dense_stages:
                 both = joint_encoder(dense.encoder, late.encoder)
-                if both is not None and late.name not in taken:
-                    self.joint[dense.name] = late.name, both
-                    taken.add(late.name)
+                if both is not None and dense.name not in joint:
+                    joint[dense.name] = late.name, both
+                    break
+        self.joint = joint
 
     def __iter__(self) -> Iterator[OpenStage]:
         return iter(self.opened.values())

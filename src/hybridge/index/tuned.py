@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from ..arguments import check_count, check_share
 from ..errors import InvalidInputError
-from ..fusion import check_weights, get_fusion
+from ..fusion import Fusion, check_weights, get_fusion
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import Hit
 from ..protocols import Retriever, Where
 
-__all__ = ["TunedIndex", "check_tuning"]
+__all__ = ["SearchSettings", "TunedIndex", "check_tuning"]
 
 
-def check_tuning(
-    *,
-    weights: Mapping[str, float] | None = None,
-    fusion: Any = None,
-    depth: int | None = None,
-    blend: float | Mapping[str, float] | None = None,
-    bm25: BM25Parameters | None = None,
-) -> dict[str, Any]:
+class SearchSettings(TypedDict, total=False):
+    """The options of `HybridIndex.search` that a retriever can be set to; None stands for none."""
+
+    depth: int | None
+    weights: Mapping[str, float] | None
+    fusion: str | Fusion | None
+    blend: float | Mapping[str, float] | None
+    bm25: BM25Parameters | None
+
+
+def check_tuning(**settings: Unpack[SearchSettings]) -> dict[str, Any]:
     """Return the options of `HybridIndex.search` that are not None, checked without an index.
 
     Raises:
         InvalidInputError: a value that is valid for no index.
+        TypeError: an unknown option.
 
     >>> check_tuning(weights={"bm25": 1, "dense": 0}, depth=50)
     {'weights': {'bm25': 1, 'dense': 0}, 'depth': 50}
     """
+    if unknown := settings.keys() - SearchSettings.__annotations__.keys():
+        raise TypeError(f"a search has no option {min(unknown)!r}")
+    weights, blend = settings.get("weights"), settings.get("blend")
     options: dict[str, Any] = {}
     if weights is not None:
         if not isinstance(weights, Mapping):
@@ -41,9 +48,9 @@ def check_tuning(
             )
         check_weights(list(weights.values()), len(weights))
         options["weights"] = dict(weights)
-    if fusion is not None:
+    if (fusion := settings.get("fusion")) is not None:
         options["fusion"] = get_fusion(fusion)
-    if depth is not None:
+    if (depth := settings.get("depth")) is not None:
         options["depth"] = check_count(depth, "depth")
     if blend is not None:
         options["blend"] = (
@@ -51,7 +58,7 @@ def check_tuning(
             if isinstance(blend, Mapping)
             else check_share(blend, "blend")
         )
-    if bm25 is not None:
+    if (bm25 := settings.get("bm25")) is not None:
         options["bm25"] = check_bm25(bm25)
     return options
 
