@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .analyzer import Analyzer
 from .forking import ForkSafeLock
 
 __all__ = ["Corrected", "Correction", "Speller", "Words"]
@@ -65,6 +67,11 @@ class Corrected:
     text: str
     changes: tuple[Correction, ...] = ()
 
+    @property
+    def corrected(self) -> str | None:
+        """The text, if it is not as it was asked; else None."""
+        return self.text if self.changes else None
+
 
 class Words:
     """The words of a corpus, by their lengths. Many threads may add and look up.
@@ -74,6 +81,9 @@ class Words:
     Args:
         pieces: the first ones; as by `add`.
 
+    Attributes:
+        unsaved: whether there are others than were loaded or saved last.
+
     >>> words = Words(["Protein", "well-known", "HTTPServer", "sha256"])
     >>> list(words)
     ['known', 'protein', 'well']
@@ -82,12 +92,15 @@ class Words:
     """
 
     def __init__(self, pieces: Iterable[str] = ()) -> None:
+        self.unsaved = False
         self._known: set[str] = set()
         # Pieces of before, words or not: most come again, and need no more work.
         self._seen: set[str] = set()
         self._by_length: dict[int, _Bucket] = {}
         self._stored: NDArray[np.uint8] | None = None
+        self._lacks_texts = False
         self._lock = ForkSafeLock(awaited=True)
+        self._reading = ForkSafeLock()
         self.add(pieces)
 
     def add(self, pieces: Iterable[str]) -> None:
@@ -96,15 +109,26 @@ class Words:
         if not new:
             return
         with self._lock:
-            self._read()
+            self._decode()
             self._add({word for piece in new for word in _words_in(piece)})
             if len(self._seen) >= _SEEN:
                 self._seen.clear()
             self._seen |= new
 
+    def terms(self, analyzer: Analyzer, text: str) -> list[str]:
+        """Return the terms of a text of the corpus, and add its words.
+
+        >>> words = Words()
+        >>> words.terms(Analyzer("english"), "The mice are running"), list(words)
+        (['mice', 'run'], ['are', 'mice', 'running', 'the'])
+        """
+        pieces = analyzer.words(text)
+        self.add(pieces)
+        return list(chain.from_iterable(map(analyzer.terms_of, pieces)))
+
     def __iter__(self) -> Iterator[str]:
         with self._lock:
-            self._read()
+            self._decode()
             return iter(sorted(self._known))
 
     def near(self, word: str, distance: int) -> Iterator[tuple[str, int]]:
@@ -121,57 +145,75 @@ class Words:
         from rapidfuzz.distance import OSA
 
         with self._lock:
-            self._read()
+            self._decode()
             sizes = range(max(len(word) - distance, 1), len(word) + distance + 1)
-            found = [
+            alike = [
                 other
                 for size in sizes
                 if size in self._by_length
                 for other in self._by_length[size].alike(word, distance)
             ]
-        for other in found:
+        for other in alike:
             apart = OSA.distance(word, other, score_cutoff=distance)
             if apart <= distance:
                 yield other, apart
 
-    def to_array(self, keep: Callable[[str], bool] | None = None) -> NDArray[np.uint8]:
-        """Return the words as bytes, for `from_array`.
+    def completed(self, analyzer: Analyzer, texts: Callable[[], Iterable[str]]) -> Self:
+        """Return these words, after those of earlier texts were added if they are missing.
+
+        Args:
+            analyzer: of the texts.
+            texts: reads all texts of the corpus.
+        """
+        if self._lacks_texts:
+            with self._reading:
+                if self._lacks_texts:
+                    for text in texts():
+                        self.add(analyzer.words(text))
+                    self._lacks_texts = False
+        return self
+
+    def to_array(self, keep: Callable[[str], bool] | None = None) -> NDArray[np.uint8] | None:
+        """Return the words as bytes, for `from_array`; None if those of some texts are missing.
 
         Args:
             keep: which of them; None for all.
         """
+        if self._lacks_texts:
+            return None
         joined = "\n".join(filter(keep, self) if keep else self)
         return np.frombuffer(joined.encode(), dtype=np.uint8)
 
     @classmethod
-    def from_array(cls, stored: NDArray[np.uint8]) -> Words:
+    def from_array(cls, stored: NDArray[np.uint8] | None) -> Words:
         """Return words from `to_array`; they are decoded when they are first needed.
+
+        Args:
+            stored: the bytes; None if the words of all texts up to now are missing.
 
         >>> list(Words.from_array(Words(["cats", "dogs"]).to_array()))
         ['cats', 'dogs']
         """
         words = cls()
-        words._stored = stored
+        words._stored, words._lacks_texts = stored, stored is None
         return words
 
-    def _read(self) -> None:
-        if self._stored is None:
-            return
-        stored, self._stored = self._stored, None
-        self._add(set(stored.tobytes().decode(errors="replace").split()))
+    def _decode(self) -> None:
+        if self._stored is not None:
+            stored, self._stored = self._stored, None
+            unsaved = self.unsaved
+            self._add(set(stored.tobytes().decode(errors="replace").split()))
+            self.unsaved = unsaved
 
     def _add(self, words: set[str]) -> None:
         new = words - self._known
         self._known |= new
         for word in new:
             self._by_length.setdefault(len(word), _Bucket(len(word))).words.append(word)
+        self.unsaved = self.unsaved or bool(new)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"stored": self.to_array()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
-        self._stored = state["stored"]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_array, (self.to_array(),)
 
 
 class _Bucket:
@@ -212,43 +254,49 @@ class Speller:
     capitals inside, no acronym, nothing between quotes or after ``+`` or ``-``.
 
     Args:
-        words: of the corpus.
-        frequency: returns how many passages have a word, as the corpus's analyzer reads it; 0 for
-            one that no passage has.
+        words: returns the words of the corpus; called when a query has an unknown word.
+        frequencies: returns how many passages have each of the words, as the corpus's analyzer
+            reads them: 0 for a word that no passage has.
 
-    >>> from collections import Counter
-    >>> speller = Speller(Words(["protein", "proteins", "folding"]), Counter(
-    ...     protein=9, proteins=9, folding=2).__getitem__)
+    >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
+    >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
     >>> speller.correct('Protien floding of "protien" XR-500').text
     'Protein folding of "protien" XR-500'
     """
 
-    def __init__(self, words: Words, frequency: Callable[[str], int]) -> None:
+    def __init__(
+        self, words: Callable[[], Words], frequencies: Callable[[Sequence[str]], Sequence[int]]
+    ) -> None:
         self._words = words
-        self._frequency = frequency
+        self._frequencies = frequencies
 
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""
-        changes = []
         shouted = not any(map(str.islower, query))
-        for start, word in _candidates(query):
-            if not _is_word(word, shouted=shouted) or self._frequency(word):
-                continue
-            replacement = self._nearest(word.lower())
-            if replacement is not None:
-                changes.append(Correction(start, word, _with_capitals(replacement, word)))
+        found = [each for each in _candidates(query) if _is_word(each[1], shouted=shouted)]
+        if not found:
+            return Corrected(query)
+        known = self._frequencies([word for _, word in found])
+        changes = [
+            Correction(start, word, _with_capitals(replacement, word))
+            for (start, word), frequency in zip(found, known, strict=True)
+            if not frequency and (replacement := self._nearest(word.lower())) is not None
+        ]
         return Corrected(_replaced(query, changes), tuple(changes))
 
     def _nearest(self, word: str) -> str | None:
-        distance = 1 if len(word) < _LONG else 2
+        near = list(self._words().near(word, 1 if len(word) < _LONG else 2))
         letters = sorted(word)
-        best = None
-        for other, apart in self._words.near(word, distance):
-            frequency = self._frequency(other)
-            if frequency:
-                edit = (apart, sorted(other) != letters, other[0] != word[0])
-                found = (*edit, -frequency, other)
-                best = found if best is None else min(best, found)
+        best = min(
+            (
+                (apart, sorted(other) != letters, other[0] != word[0], -frequency, other)
+                for (other, apart), frequency in zip(
+                    near, self._frequencies([other for other, _ in near]), strict=True
+                )
+                if frequency
+            ),
+            default=None,
+        )
         return None if best is None else best[-1]
 
 
