@@ -268,9 +268,7 @@ class BM25Retriever:
         except (KeyError, InvalidInputError) as error:
             raise CorruptIndexError(f"{folder} holds no BM25 retriever: {error!r}") from error
         analyzer = Analyzer.from_config(config, analyzer)
-        retriever = cls(
-            analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters)
-        )
+        retriever = cls(analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters))
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
