@@ -306,17 +306,18 @@ class Speller:
             return Corrected(query)
         known = self._frequencies([word for _, word in found])
         changes = [
-            Correction(start, word, _with_capitals(replacement, word))
+            Correction(start, word, replacement)
             for (start, word), frequency in zip(found, known, strict=True)
-            if not frequency and (replacement := self._nearest(word.lower())) is not None
+            if not frequency and (replacement := self._nearest(word)) is not None
         ]
         return Corrected(_replaced(query, changes), tuple(changes))
 
     def _nearest(self, word: str) -> str | None:
+        plain = word.lower()
         near = [
-            (apart, set(other) != set(word), other)
-            for other, apart in self._words().near(word, 1 if len(word) < _LONG else 2)
-            if _is_likely(word, other)
+            (apart, sorted(other) != sorted(plain), _with_capitals(other, word))
+            for other, apart in self._words().near(plain, 1 if len(plain) < _LONG else 2)
+            if _is_likely(plain, other)
         ]
         frequencies = self._frequencies([other for _, _, other in near])
         found = [
