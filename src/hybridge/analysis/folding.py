@@ -17,13 +17,10 @@ __all__ = ["FOLDING", "alternative", "canonical", "versions"]
 # Incremented when `canonical` or `alternative` return something else.
 FOLDING = 1
 
-Rewrite = Callable[[str], str]
-
 # Which of two mechanisms: where two spellings never are two words (the keyboard or the program
 # chose, as with capitals), one replaces the other. Where marks do tell words apart but writers may
 # leave them out, the plain word stands beside the marked one, so that the marked one still prefers
 # its equals.
-
 _ARABIC_KEYBOARD = {"ی": "ي", "ک": "ك", "ہ": "ه"}
 # The letters that the language's own stemmer and stop words are written in: PyStemmer 2 knows the
 # cedilla alone, PyStemmer 3 both.
@@ -36,7 +33,7 @@ _TATWEEL = {"\u0640": ""}
 _digits = re.compile(r"\d").sub
 
 
-def canonical(language: str | None) -> Rewrite:
+def canonical(language: str | None) -> Callable[[str], str]:
     """Return the function from a word to its one encoding, which replaces the word.
 
     Digits of all scripts become those of ASCII; Arabic and Persian kaf and yeh become one of the
@@ -121,7 +118,7 @@ _DIGRAPHS: dict[str | None, list[tuple[str, str]]] = {
 }
 
 
-def alternative(language: str | None) -> Rewrite:
+def alternative(language: str | None) -> Callable[[str], str]:
     """Return the function from a word to its plain spelling, the word itself if it has none.
 
     Latin and Greek letters lose their marks, Hebrew its points, Arabic its vowels and hamzas; ё
