@@ -61,8 +61,8 @@ def _decimal(digit: re.Match[str]) -> str:
     return str(unicodedata.decimal(digit[0]))
 
 
-# Marks on letters, decomposed: accents on any but Cyrillic ones, whose й and ї are letters of their
-# own; there only the stress on vowels, and the points of ё.
+# Marks on letters, decomposed. Cyrillic ones make letters (й, ї), except the stress on vowels and
+# the points of ё; others are accents.
 _ACCENTS = re.compile("([^\u0300-\u036f\u0400-\u052f\u1c80-\u1c8f\ua640-\ua69f])[\u0300-\u036f]+")
 _CYRILLIC = re.compile("(?<=[аеиоуыэюяіє\u0308])[\u0300\u0301]|(?<=е)\u0308")
 _OPTIONAL = re.compile(
@@ -71,7 +71,7 @@ _OPTIONAL = re.compile(
     "\u093c"  # Devanagari nukta
     "ʹʺʻʼʽʾʿˈ]"  # apostrophes that are letters, in Hawaiian, Uzbek, transliterations
 )
-# Devanagari writes a nasal before a consonant of its own row as a letter or as a dot.
+# Devanagari writes a nasal before a consonant of the same row as a letter or as a dot.
 _NASAL = re.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])|ँ")
 # Ethiopic rows that sound alike in Amharic: seven vowels and a diphthong each.
 _ETHIOPIC = {
