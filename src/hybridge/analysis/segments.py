@@ -19,18 +19,22 @@ CJK = (
 )
 # Soft hyphen, joiners, byte order mark, variation selectors.
 _INVISIBLE = re.compile("[\u00ad\u200c\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
+_ARABIC_NON_JOINER = re.compile("(?<=[\u0600-\u06ff])\u200c(?=[\u0600-\u06ff])")
 _TURKISH_CAPITALS = str.maketrans({"I": "\u0131", "İ": "i"})
 
 
 def normalize(text: str) -> str:
     """Return a text in NFKC without invisible characters, in its letter case.
 
+    The non-joiner that separates the parts of Persian words becomes a hyphen.
+
     >>> normalize("Ｆ-ﬁ\u00adnd")
     'F-find'
     """
     if text.isascii():
         return text
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    text = _ARABIC_NON_JOINER.sub("\u2010", unicodedata.normalize("NFKC", text))
+    return _INVISIBLE.sub("", text)
 
 
 def fold(text: str, *, turkish: bool = False) -> str:
