@@ -59,7 +59,9 @@ def test_a_bad_field_is_an_error_that_names_it(
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
     query = "does asprin thin blood?"
     for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):
-        retriever = HybridgeRetriever(retriever=index, k=3, include_scores=True, spelling=spelling)
+        retriever = HybridgeRetriever(
+            retriever=index, k=3, include_scores=True, include_trace=True, spelling=spelling
+        )
         [hits] = index.search([query], 3, spelling=spelling)
         documents = retriever.invoke(query)
         assert listed(documents) == scored(hits)
