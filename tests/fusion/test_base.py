@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion.base import add_up, check_weights, read_scores
+from hybridge.fusion import add_up, check_weights, read_scores
 
 
 def test_weights_become_shares_of_one() -> None:
