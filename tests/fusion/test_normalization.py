@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridge.fusion import ConvexCombination
-from hybridge.fusion import NORMALIZATIONS, Normalization, min_max, standardize
+from hybridge.fusion import NORMALIZATIONS, ConvexCombination, Normalization, min_max, standardize
 
 MIN_MAX = ConvexCombination("min-max", completes=False)
 Z_SCORE = ConvexCombination("z-score", completes=False)

@@ -5,8 +5,7 @@ from math import inf, nan
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion import RRF
-from hybridge.fusion import ranked
+from hybridge.fusion import RRF, ranked
 
 BM25 = {"c": 1.0, "a": 12.0, "b": 8.0}
 DENSE = {"b": 0.9, "d": 0.8}

@@ -13,6 +13,7 @@ from ..index.cached_search import CachedSearch
 from ..passages import Hit, Passage
 from ..protocols import Where
 from ..reranking import blend_stage
+from ..search import Rescored
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
 from .model import (

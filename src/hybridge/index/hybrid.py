@@ -22,6 +22,7 @@ from ..fusion import Fusion, from_config, get_fusion
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
+from ..search import SearchOptions, run_batched, run_search
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
@@ -32,7 +33,6 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
