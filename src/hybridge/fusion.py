@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 K = TypeVar("K", bound=Hashable)
-Scores: TypeAlias = NDArray[np.float64]
+_Scores: TypeAlias = NDArray[np.float64]
 
 FUSION = "fusion"
 """The stage in which the scores of several retrievers become one."""
@@ -91,7 +91,7 @@ class Fusion(Protocol):
 
 
 @dataclass(frozen=True)
-class Normalization:
+class _Normalization:
     """A way to normalise runs, and what a candidate counts that a run lacks.
 
     Args:
@@ -99,18 +99,18 @@ class Normalization:
         absent: the value of a candidate that a run lacks, from the run's normalised scores.
     """
 
-    scale: Callable[[Scores], Scores]
-    absent: Callable[[Scores], float]
+    scale: Callable[[_Scores], _Scores]
+    absent: Callable[[_Scores], float]
 
 
-def standardize(scores: Scores, *, sample: bool = False) -> Scores:
+def _standardize(scores: _Scores, *, sample: bool = False) -> _Scores:
     """Return the scores' distances from their mean in standard deviations; 0 for equal scores.
 
     Args:
         scores: finite, at least one in each row: shape (scores,) or (rows, scores).
         sample: divide the variance by n - 1, as for a sample, and not by n.
 
-    >>> standardize(np.array([[1.0, 3.0], [7.0, 7.0]])).tolist()
+    >>> _standardize(np.array([[1.0, 3.0], [7.0, 7.0]])).tolist()
     [[-1.0, 1.0], [0.0, 0.0]]
     """
     low = scores.min(axis=-1, keepdims=True)
@@ -125,39 +125,39 @@ def standardize(scores: Scores, *, sample: bool = False) -> Scores:
     ordered -= mean
     variance = (ordered * ordered).sum(axis=-1, keepdims=True) / max(count - sample, 1)
     variance[variance == 0] = 1
-    standardized: Scores = (unit - mean) / np.sqrt(variance)
+    standardized: _Scores = (unit - mean) / np.sqrt(variance)
     return standardized
 
 
-def min_max(scores: Scores) -> Scores:
+def _min_max(scores: _Scores) -> _Scores:
     """Stretch the scores, shape (scores,) or (rows, scores), to [0, 1]; equal ones become 0.5.
 
-    >>> min_max(np.array([[2.0, 6.0, 4.0], [6.0, 6.0, 6.0]])).tolist()
+    >>> _min_max(np.array([[2.0, 6.0, 4.0], [6.0, 6.0, 6.0]])).tolist()
     [[0.0, 1.0, 0.5], [0.5, 0.5, 0.5]]
     """
     low = scores.min(axis=-1, keepdims=True)
     width = scores.max(axis=-1, keepdims=True) - low
     halves = np.full_like(scores, 0.5)
-    stretched: Scores = np.divide(scores - low, width, out=halves, where=width > 0)
+    stretched: _Scores = np.divide(scores - low, width, out=halves, where=width > 0)
     return stretched
 
 
-def _three_deviations(scores: Scores) -> Scores:
-    return 0.5 + standardize(scores, sample=True) / 6
+def _three_deviations(scores: _Scores) -> _Scores:
+    return 0.5 + _standardize(scores, sample=True) / 6
 
 
-def _lowest(normalized: Scores) -> float:
+def _lowest(normalized: _Scores) -> float:
     return float(normalized.min())
 
 
-def _zero(normalized: Scores) -> float:
+def _zero(normalized: _Scores) -> float:
     return 0.0
 
 
-NORMALIZATIONS: dict[str, Normalization] = {
-    "z-score": Normalization(standardize, _lowest),
-    "min-max": Normalization(min_max, _zero),
-    "dbsf": Normalization(_three_deviations, _zero),
+_NORMALIZATIONS: dict[str, _Normalization] = {
+    "z-score": _Normalization(_standardize, _lowest),
+    "min-max": _Normalization(_min_max, _zero),
+    "dbsf": _Normalization(_three_deviations, _zero),
 }
 
 
@@ -219,9 +219,9 @@ class ConvexCombination:
     completes: bool = True
 
     def __post_init__(self) -> None:
-        if self.normalization not in NORMALIZATIONS:
+        if self.normalization not in _NORMALIZATIONS:
             raise InvalidInputError(
-                f"normalization must be one of {sorted(NORMALIZATIONS)}, not {self.normalization!r}"
+                f"normalization must be one of {sorted(_NORMALIZATIONS)}, not {self.normalization!r}"
             )
         if not isinstance(self.completes, bool):
             raise InvalidInputError(f"completes must be True or False, not {self.completes!r}")
@@ -234,21 +234,21 @@ class ConvexCombination:
         self, runs: Sequence[Mapping[K, float]], weights: Sequence[float] | None = None
     ) -> dict[K, float]:
         """Return the fused score of every candidate; arguments as for `Fusion.fuse`."""
-        normalization = NORMALIZATIONS[self.normalization]
+        normalization = _NORMALIZATIONS[self.normalization]
         shares = check_weights(weights, len(runs))
         filled = [(run, share) for run, share in zip(runs, shares, strict=True) if run]
         if not filled:
             return {}
         first = filled[0][0]
         if all(run.keys() == first.keys() for run, _ in filled):  # nothing is absent
-            rows = np.array([read_scores(run, first) for run, _ in filled])
+            rows = np.array([_read_scores(run, first) for run, _ in filled])
             added = normalization.scale(rows) * [[share] for _, share in filled]
-            return dict(zip(first, sum_in_order(added), strict=True))
+            return dict(zip(first, _sum_in_order(added), strict=True))
         parts = []
         for run, share in filled:
-            scores = normalization.scale(read_scores(run))
+            scores = normalization.scale(_read_scores(run))
             parts.append((run, share * scores, share * normalization.absent(scores)))
-        return add_up(parts)
+        return _add_up(parts)
 
     def to_config(self) -> dict[str, JSON]:
         """Return name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
@@ -323,23 +323,23 @@ class RRF:
         for run, share in zip(runs, shares, strict=True):
             if run:
                 reciprocals = 1 / (self.k + np.arange(1, len(run) + 1))
-                parts.append((ranked(run), share * reciprocals, 0.0))
-        return add_up(parts)
+                parts.append((_ranked(run), share * reciprocals, 0.0))
+        return _add_up(parts)
 
     def to_config(self) -> dict[str, JSON]:
         """Return name and parameters as JSON; `hybridge.fusion.from_config` reads it back."""
         return {"name": self.name, "k": self.k}
 
 
-def ranked(run: Mapping[K, float]) -> list[K]:
+def _ranked(run: Mapping[K, float]) -> list[K]:
     """Return a run's candidates, best first; equal scores in the candidates' own order.
 
     Candidates that have no order among themselves keep the run's where they tie.
 
-    >>> ranked({"b": 2.0, "c": 3.0, "a": 2.0})
+    >>> _ranked({"b": 2.0, "c": 3.0, "a": 2.0})
     ['c', 'a', 'b']
     """
-    read_scores(run)
+    _read_scores(run)
     try:
         candidates = sorted(run)  # type: ignore[type-var]
     except TypeError:
@@ -444,7 +444,7 @@ def _weight(weight: object) -> float:
     return number
 
 
-def read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None) -> Scores:
+def _read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None) -> _Scores:
     """Return the scores of a run that has candidates as float64; raise if one is not finite.
 
     Args:
@@ -465,14 +465,14 @@ def read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None)
     return scores
 
 
-def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, float]:
+def _add_up(parts: Sequence[tuple[Collection[K], _Scores, float]]) -> dict[K, float]:
     """Add up each candidate's contributions, in whatever order the parts come.
 
     Args:
         parts: one a run: its candidates, their contributions, and the contribution to a candidate
             that the run lacks.
 
-    >>> add_up([(["a", "b"], np.array([0.5, 0.25]), 0.0), (["b"], np.array([0.5]), -1.0)])
+    >>> _add_up([(["a", "b"], np.array([0.5, 0.25]), 0.0), (["b"], np.array([0.5]), -1.0)])
     {'a': -0.5, 'b': 0.75}
     """
     if not parts:
@@ -483,13 +483,13 @@ def add_up(parts: Sequence[tuple[Collection[K], Scores, float]]) -> dict[K, floa
     for row, (candidates, contributions, _) in zip(rows, parts, strict=True):
         columns = np.fromiter(map(column.__getitem__, candidates), np.intp, len(candidates))
         row[columns] = contributions
-    return dict(zip(union, sum_in_order(rows), strict=True))
+    return dict(zip(union, _sum_in_order(rows), strict=True))
 
 
-def sum_in_order(rows: Scores) -> list[float]:
+def _sum_in_order(rows: _Scores) -> list[float]:
     """Return the sum of each column, from its least value to its greatest, so rows may swap.
 
-    >>> sum_in_order(np.array([[1.0, 2.0], [0.5, -2.0]]))
+    >>> _sum_in_order(np.array([[1.0, 2.0], [0.5, -2.0]]))
     [1.5, 0.0]
     """
     if len(rows) > 2:  # two numbers have one sum, in whatever order
