@@ -221,7 +221,8 @@ class ConvexCombination:
     def __post_init__(self) -> None:
         if self.normalization not in _NORMALIZATIONS:
             raise InvalidInputError(
-                f"normalization must be one of {sorted(_NORMALIZATIONS)}, not {self.normalization!r}"
+                f"normalization must be one of {sorted(_NORMALIZATIONS)}, "
+                f"not {self.normalization!r}"
             )
         if not isinstance(self.completes, bool):
             raise InvalidInputError(f"completes must be True or False, not {self.completes!r}")
