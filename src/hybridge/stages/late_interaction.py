@@ -19,10 +19,10 @@ from ..passages import JSON
 from ..protocols import Encoder, Vectors
 from ..vectors.options import Datatype, TokenVectors
 from ..vectors.store import VectorQuery
-from .dense import Dense, described, nameless
+from .dense import Dense
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
-from .vector import OpenVectorStage, VectorSearch, VectorStage
+from .vector import EncoderStage, OpenVectorStage, VectorSearch, described, nameless
 
 __all__ = ["LATE", "LateInteraction", "LateSearch", "OpenLateInteraction", "with_blanks"]
 
@@ -32,7 +32,7 @@ LATE = "late-interaction"
 _POOL_FACTOR = 2
 
 
-class LateInteraction(VectorStage):
+class LateInteraction(EncoderStage):
     """A late-interaction stage of an index: it scores the candidates of the other stages.
 
     Args:
@@ -112,18 +112,8 @@ class LateInteraction(VectorStage):
         return self._encoder
 
     @property
-    def identity(self) -> str:
-        return self.encoder.identity
-
-    @property
     def vectors(self) -> TokenVectors:
         return TokenVectors(self.encoder.dimension, self.datatype)
-
-    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
-        return self.encoder.encode_queries(queries)
-
-    def encode_passages(self, texts: Sequence[str]) -> list[Vectors]:
-        return self.encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {
@@ -157,12 +147,8 @@ class LateInteraction(VectorStage):
         raise nameless(record, cls)
 
     @property
-    def nameless_part(self) -> object:
-        return self.encoder if described(self.encoder) is None else None
-
-    @property
     def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity, "blend": self.blend}
+        return {**super().settings, "blend": self.blend}
 
     def open(self, storage: StageStorage) -> OpenLateInteraction:
         return OpenLateInteraction(storage, self)

@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
+from ..colbert.tokens import TokenEncoder
+from ..encoders.sparse import SparseEncoder
+from ..errors import EncoderMismatchError
 from ..filters import Filter
+from ..passages import JSON
+from ..protocols import Encoder
 from ..vectors.options import DenseVectors, SparseVectors, VectorKind
 from ..vectors.store import (
     Ranking,
@@ -19,9 +24,18 @@ from ..vectors.store import (
     check_tokens,
     check_vectors,
 )
+from .record import StageRecord
 from .stage import OpenStage, Stage, StageStorage
 
-__all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
+__all__ = [
+    "EncoderStage",
+    "OpenVectorStage",
+    "VectorSearch",
+    "VectorStage",
+    "check_rows",
+    "described",
+    "nameless",
+]
 
 
 class VectorStage(Stage):
@@ -59,6 +73,33 @@ class VectorStage(Stage):
 
     def open(self, storage: StageStorage) -> OpenVectorStage:
         return OpenVectorStage(storage, self)
+
+
+class EncoderStage(VectorStage):
+    """A `VectorStage` whose vectors an encoder makes of queries and passages."""
+
+    @property
+    @abstractmethod
+    def encoder(self) -> Encoder | SparseEncoder | TokenEncoder:
+        """The encoder of queries and passages."""
+
+    @property
+    def identity(self) -> str:
+        return self.encoder.identity
+
+    def encode_queries(self, queries: Sequence[str]) -> Rows:
+        return self.encoder.encode_queries(queries)
+
+    def encode_passages(self, texts: Sequence[str]) -> Rows:
+        return self.encoder.encode_passages(texts)
+
+    @property
+    def nameless_part(self) -> object:
+        return self.encoder if described(self.encoder) is None else None
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        return {"encoder": self.identity}
 
 
 class OpenVectorStage(OpenStage):
@@ -153,3 +194,20 @@ class VectorSearch:
         ):
             answers[i] = answer
         return answers
+
+
+def described(encoder: object) -> dict[str, JSON] | None:
+    """Return an encoder as JSON; None where it cannot be made again from such."""
+    describe = getattr(encoder, "to_config", None)
+    config = None if describe is None else describe()
+    return None if config is None else dict(config)
+
+
+def nameless(record: StageRecord, stage: type[Stage]) -> EncoderMismatchError:
+    """Return the error of opening a stage whose encoder cannot be loaded by its name."""
+    short = {"dense": "encoder=", "late-interaction": "late_interaction="}.get(record.name)
+    argument = short or f"stages=[{stage.__name__}(..., name={record.name!r})]"
+    return EncoderMismatchError(
+        f"the stage {record.name!r} was made with the encoder {record.identity!r}, which cannot be "
+        f"loaded by name: pass it as {argument}"
+    )
