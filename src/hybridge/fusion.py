@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plugins
+from .arguments import check_flag
 from .errors import InvalidInputError
 from .passages import JSON
 
@@ -224,8 +225,7 @@ class ConvexCombination:
                 f"normalization must be one of {sorted(_NORMALIZATIONS)}, "
                 f"not {self.normalization!r}"
             )
-        if not isinstance(self.completes, bool):
-            raise InvalidInputError(f"completes must be True or False, not {self.completes!r}")
+        check_flag(self.completes, "completes")
 
     @property
     def name(self) -> str:
@@ -297,8 +297,7 @@ class RRF:
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int | float) or not 0 <= self.k < inf:
             raise InvalidInputError(f"k must be a finite number of at least 0, not {self.k!r}")
-        if not isinstance(self.weighted, bool):
-            raise InvalidInputError(f"weighted must be True or False, not {self.weighted!r}")
+        check_flag(self.weighted, "weighted")
 
     @property
     def name(self) -> str:
