@@ -669,7 +669,7 @@ class HybridIndex:
         taking_part = [stage for stage in stages.finding if weights.get(stage.name, 0.0) > 0]
         if "bm25" in given:
             taking_part = [_reweighed(stage, given["bm25"]) for stage in taking_part]
-        blends = self._blends(given.get("blend"))
+        blends = self._blends(given.get("blend")) if stages.late or "blend" in given else {}
         k = check_count(k, "k")
         return SearchOptions(
             k=k,

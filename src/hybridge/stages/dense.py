@@ -26,7 +26,7 @@ DENSE = "dense"
 """The default name of a dense stage."""
 
 
-class Dense(EncoderStage):
+class Dense(EncoderStage[Encoder]):
     """A dense stage of an index.
 
     Args:
@@ -55,11 +55,6 @@ class Dense(EncoderStage):
         self.name = check_stage_name(name)
         self._encoder = as_encoder(encoder)
         self._distance = DenseVectors(1, distance).distance
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder of queries and passages."""
-        return self._encoder
 
     @property
     def vectors(self) -> DenseVectors:

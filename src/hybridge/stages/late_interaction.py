@@ -15,6 +15,7 @@ from ..arguments import check_share
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..forking import cached_property
 from ..passages import JSON
 from ..protocols import Encoder, Vectors
 from ..vectors.options import Datatype, TokenVectors
@@ -32,7 +33,7 @@ LATE = "late-interaction"
 _POOL_FACTOR = 2
 
 
-class LateInteraction(EncoderStage):
+class LateInteraction(EncoderStage[TokenEncoder]):
     """A late-interaction stage of an index: it scores the candidates of the other stages.
 
     Args:
@@ -73,7 +74,6 @@ class LateInteraction(EncoderStage):
         self.blend = check_share(blend, "blend")
         self.datatype = datatype
         self._source = encoder
-        self._encoder: TokenEncoder | None = None
 
     @classmethod
     def of(cls, value: Any) -> LateInteraction | None:
@@ -104,12 +104,9 @@ class LateInteraction(EncoderStage):
         stage._encoder = encoder
         return stage
 
-    @property
-    def encoder(self) -> TokenEncoder:
-        """The encoder of the tokens of queries and passages, in an index."""
-        if self._encoder is None:
-            self._encoder = self.token_encoder(None)
-        return self._encoder
+    @cached_property  # type: ignore[override]  # it is writeable too
+    def _encoder(self) -> TokenEncoder:
+        return self.token_encoder(None)
 
     @property
     def vectors(self) -> TokenVectors:

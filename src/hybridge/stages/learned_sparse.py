@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LearnedSparse", "LearnedSparseSearch"]
 
 
-class LearnedSparse(EncoderStage):
+class LearnedSparse(EncoderStage[SparseEncoder]):
     """A learned sparse stage of an index: a score is the dot product of two sparse vectors.
 
     Args:
@@ -53,11 +53,6 @@ class LearnedSparse(EncoderStage):
     ) -> None:
         self.name = check_stage_name(name)
         self._encoder = as_sparse_encoder(encoder)
-
-    @property
-    def encoder(self) -> SparseEncoder:
-        """The encoder of queries and passages."""
-        return self._encoder
 
     @property
     def vectors(self) -> SparseVectors:

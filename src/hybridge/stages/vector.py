@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
@@ -36,6 +36,9 @@ __all__ = [
     "described",
     "nameless",
 ]
+
+
+E = TypeVar("E", bound=Encoder | SparseEncoder | TokenEncoder)
 
 
 class VectorStage(Stage):
@@ -75,27 +78,29 @@ class VectorStage(Stage):
         return OpenVectorStage(storage, self)
 
 
-class EncoderStage(VectorStage):
+class EncoderStage(VectorStage, Generic[E]):
     """A `VectorStage` whose vectors an encoder makes of queries and passages."""
 
+    _encoder: E
+
     @property
-    @abstractmethod
-    def encoder(self) -> Encoder | SparseEncoder | TokenEncoder:
+    def encoder(self) -> E:
         """The encoder of queries and passages."""
+        return self._encoder
 
     @property
     def identity(self) -> str:
-        return self.encoder.identity
+        return self._encoder.identity
 
     def encode_queries(self, queries: Sequence[str]) -> Rows:
-        return self.encoder.encode_queries(queries)
+        return self._encoder.encode_queries(queries)
 
     def encode_passages(self, texts: Sequence[str]) -> Rows:
-        return self.encoder.encode_passages(texts)
+        return self._encoder.encode_passages(texts)
 
     @property
     def nameless_part(self) -> object:
-        return self.encoder if described(self.encoder) is None else None
+        return self._encoder if described(self._encoder) is None else None
 
     @property
     def settings(self) -> dict[str, JSON]:
