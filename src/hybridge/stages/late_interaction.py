@@ -104,8 +104,8 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         stage._encoder = encoder
         return stage
 
-    @cached_property  # type: ignore[override]  # it is writeable too
-    def _encoder(self) -> TokenEncoder:
+    @cached_property
+    def _encoder(self) -> TokenEncoder:  # type: ignore[override]  # it is writeable too
         return self.token_encoder(None)
 
     @property
