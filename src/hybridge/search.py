@@ -194,6 +194,46 @@ def fused_run(
     return fused
 
 
+def run_batched(
+    queries: Sequence[str],
+    encode: Callable[[list[int]], Sequence[Sequence[Any]]],
+    answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
+) -> list[list[Hit]]:
+    """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
+
+    Args:
+        queries: all queries.
+        encode: encodes the queries in these positions: one list for each stage.
+        answer: returns the hits of a batch, from its part of each list.
+    """
+    indices = [i for i, query in enumerate(queries) if query.strip()]
+    hits: list[list[Hit]] = [[] for _ in queries]
+    if indices:
+        with shifted(indices), observed(ENCODING, len(indices)):
+            encoded = encode(indices)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
+            with shifted(batch):
+                found = answer([rows[start : start + BATCH] for rows in encoded])
+            for i, list_ in zip(batch, found, strict=True):
+                hits[i] = list_
+    return hits
+
+
+def single_stage_hits(
+    stage: OpenStage,
+    encoded: Sequence[Any],
+    store: VectorStore,
+    k: int,
+    depth: int,
+    where: Filter | None,
+) -> list[list[Hit]]:
+    """Return the hits of one stage alone, ties by id."""
+    with observed(stage.name, len(encoded)) as report:
+        report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
+    return hits
+
+
 def run_search(
     options: SearchOptions,
     begin: Callable[[OpenStage], Any],
@@ -245,46 +285,6 @@ def run_search(
         before = after
     names = [stage.name for stage in options.stages]
     return SearchRecord(names, tops, runs, fused, rescored)
-
-
-def run_batched(
-    queries: Sequence[str],
-    encode: Callable[[list[int]], Sequence[Sequence[Any]]],
-    answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
-) -> list[list[Hit]]:
-    """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
-
-    Args:
-        queries: all queries.
-        encode: encodes the queries in these positions: one list for each stage.
-        answer: returns the hits of a batch, from its part of each list.
-    """
-    indices = [i for i, query in enumerate(queries) if query.strip()]
-    hits: list[list[Hit]] = [[] for _ in queries]
-    if indices:
-        with shifted(indices), observed(ENCODING, len(indices)):
-            encoded = encode(indices)
-        for start in range(0, len(indices), BATCH):
-            batch = indices[start : start + BATCH]
-            with shifted(batch):
-                found = answer([rows[start : start + BATCH] for rows in encoded])
-            for i, list_ in zip(batch, found, strict=True):
-                hits[i] = list_
-    return hits
-
-
-def single_stage_hits(
-    stage: OpenStage,
-    encoded: Sequence[Any],
-    store: VectorStore,
-    k: int,
-    depth: int,
-    where: Filter | None,
-) -> list[list[Hit]]:
-    """Return the hits of one stage alone, ties by id."""
-    with observed(stage.name, len(encoded)) as report:
-        report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
-    return hits
 
 
 def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
