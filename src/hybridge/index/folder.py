@@ -163,6 +163,9 @@ class Folder:
     def follow(self, store: VectorStore) -> None:
         """Do nothing: the folder has one writer."""
 
+    def discard(self, store: VectorStore) -> None:
+        """Do nothing: the folder has one writer."""
+
     def close(self) -> None:
         try:
             self.store.close()

@@ -747,7 +747,11 @@ class HybridIndex:
             store = self._storage.current()
             if store is self._storage.store and not self._storage.is_shared:
                 return
-            renewed = [stage.renewed(store) for stage in self._stages]
+            try:
+                renewed = [stage.renewed(store) for stage in self._stages]
+            except BaseException:
+                self._storage.discard(store)
+                raise
             with self._lock.writing():
                 self._storage.follow(store)
                 for install in renewed:
