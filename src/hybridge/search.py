@@ -119,8 +119,7 @@ class SearchRecord:
             k: how many passages a query gets at most.
         """
         final = self.rescored[-1].after if self.rescored else self.fused
-        heads = [top_with_ties(run, k) for run in final]
-        passages = _passages(get, heads)
+        found = _best(final, get, k)
         names, tops = list(self.names), list(self.tops)
         last = FUSION
         for each in self.rescored:
@@ -128,9 +127,14 @@ class SearchRecord:
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
         return [
-            _traced(sorted_passages(head, passages)[:k], names, query_tops, last)
-            for head, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
+            _traced(best, names, query_tops, last)
+            for best, query_tops in zip(found, zip(*tops, strict=True), strict=True)
         ]
+
+    def ids(self, get: _Getter, k: int) -> list[list[str]]:
+        """Return the ids of `hits`, without their traces, which cost more than the rest."""
+        final = self.rescored[-1].after if self.rescored else self.fused
+        return [[passage.id for passage, _, _ in best] for best in _best(final, get, k)]
 
 
 class Scoring(Protocol[K]):
@@ -308,22 +312,22 @@ def sorted_passages(
     return sorted(found, key=lambda item: (-item[1], item[0].id))
 
 
-def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
-    """Return the passages of the runs' candidates that exist."""
-    points = set[int]().union(*runs)
-    return get(list(points)) if points else {}
+def _best(runs: Sequence[Scores], get: _Getter, k: int) -> list[list[tuple[Passage, float, int]]]:
+    """Return the best `k` candidates of each run that exist, with their passages, ties by id."""
+    heads = [top_with_ties(run, k) for run in runs]
+    points = set[int]().union(*heads)
+    passages = get(list(points)) if points else {}
+    return [sorted_passages(head, passages)[:k] for head in heads]
 
 
 def _hits_of(stage: str, runs: Sequence[Scores], store: VectorStore, k: int) -> list[list[Hit]]:
     """Return the best `k` of each run as hits of one stage."""
-    heads = [top_with_ties(run, k) for run in runs]
-    passages = _passages(store.get, heads)
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score),))
-            for rank, (passage, score, _) in enumerate(sorted_passages(head, passages)[:k], start=1)
+            for rank, (passage, score, _) in enumerate(best, start=1)
         ]
-        for head in heads
+        for best in _best(runs, store.get, k)
     ]
 
 

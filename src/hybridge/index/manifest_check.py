@@ -105,7 +105,7 @@ def _keeps_vectors(record: Mapping[str, Any], stage: type[Stage] | None) -> bool
     if stage is None:
         return False
     if issubclass(stage, BM25):
-        return record["config"].get("lexical") == "qdrant"
+        return bool(record["config"].get("lexical") == "qdrant")
     return issubclass(stage, VectorStage)
 
 

@@ -245,16 +245,13 @@ def check_state(state: Mapping[str, Any]) -> None:
     Raises:
         CorruptIndexError: it is not what `initial_state` and writes left there.
     """
-    wrong = [
-        name
-        for name, is_valid in {
-            "average_length": lambda value: type(value) in (int, float) and 0 < value < inf,
-            "reweighing": lambda value: isinstance(value, bool),
-            "terms": lambda value: value is None or isinstance(value, dict),
-        }.items()
-        if name not in state or not is_valid(state[name])
-    ]
-    if wrong:
+    average, terms = state.get("average_length"), state.get("terms", "")
+    valid = {
+        "average_length": isinstance(average, int | float) and 0 < average < inf,
+        "reweighing": isinstance(state.get("reweighing"), bool),
+        "terms": terms is None or isinstance(terms, dict),
+    }
+    if wrong := [name for name, is_valid in valid.items() if not is_valid]:
         raise CorruptIndexError(f"its state has no valid {wrong[0]!r}")
 
 
