@@ -107,9 +107,7 @@ class SearchRecord:
             get: reads the passages of points.
             k: how many passages a query gets at most.
         """
-        final = self.rescored[-1].after if self.rescored else self.fused
-        heads = [top_with_ties(run, k) for run in final]
-        passages = _passages(get, heads)
+        found = self._best(get, k)
         names, tops = list(self.names), list(self.tops)
         last = FUSION
         for each in self.rescored:
@@ -117,9 +115,19 @@ class SearchRecord:
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
         return [
-            _traced(sorted_passages(head, passages)[:k], names, query_tops, last)
-            for head, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
+            _traced(best, names, query_tops, last)
+            for best, query_tops in zip(found, zip(*tops, strict=True), strict=True)
         ]
+
+    def ids(self, get: _Getter, k: int) -> list[list[str]]:
+        """Return the ids of `hits`, without their traces, which cost more than the rest."""
+        return [[passage.id for passage, _, _ in best] for best in self._best(get, k)]
+
+    def _best(self, get: _Getter, k: int) -> list[list[tuple[Passage, float, int]]]:
+        final = self.rescored[-1].after if self.rescored else self.fused
+        heads = [top_with_ties(run, k) for run in final]
+        passages = _passages(get, heads)
+        return [sorted_passages(head, passages)[:k] for head in heads]
 
 
 def run_batched(

@@ -140,7 +140,14 @@ class LateInteraction(VectorStage):
         stage = cls(None, config["blend"], config["datatype"], name=record.name)
         dense = _first_encoder(stages)
         if (late := LateInteraction.of(override)) is not None:
-            return stage._with(late.token_encoder(dense))
+            encoder = late.token_encoder(dense)
+            source = late._source
+            if source is not None and encoder is not source and encoder.identity != record.identity:
+                # A model, of which a stage by default may have been made.
+                pooled = as_token_encoder(source, pool_factor=_POOL_FACTOR)
+                if pooled.identity == record.identity:
+                    encoder = pooled
+            return stage._with(encoder)
         if config["encoder"] is not None:
             settings = dict(config["encoder"])
             # Made of the index's own bi-encoder, it shares that one's model again.
