@@ -85,7 +85,7 @@ def test_a_setting_without_rerankers_is_measured_without_traces(
     tried = cache_of(make(late_interaction=True), judged[0])
     expected = tried.lists(SETTINGS[-1])
     traced: list[object] = []
-    monkeypatch.setattr("hybridge.index.search._traced", lambda *_: traced.append(1) or [])
+    monkeypatch.setattr("hybridge.search._traced", lambda *_: traced.append(1) or [])
     values = [tried.values(setting) for setting in SETTINGS]
     assert not traced
     ranked = zip(

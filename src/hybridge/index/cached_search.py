@@ -16,12 +16,11 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit, Passage
-from ..search import completed
+from ..search import BATCH, SearchOptions, SearchRecord, completed, run_search
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
 from .score_memo import ScoreMemo
-from .search import BATCH, SearchOptions, SearchRecord, run_search
 
 if TYPE_CHECKING:
     from .hybrid import HybridIndex

@@ -22,6 +22,7 @@ from ..fusion import Fusion, from_config
 from ..lexical.parameters import BM25Parameters
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
+from ..search import SearchOptions, run_batched, run_search
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
@@ -32,7 +33,6 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
@@ -669,7 +669,7 @@ class HybridIndex:
         taking_part = [stage for stage in stages.finding if weights.get(stage.name, 0.0) > 0]
         if "bm25" in options:
             taking_part = [_reweighed(stage, options["bm25"]) for stage in taking_part]
-        blends = self._blends(options.get("blend"))
+        blends = self._blends(options.get("blend")) if stages.late or "blend" in options else {}
         k = check_count(k, "k")
         return SearchOptions(
             k=k,
