@@ -114,11 +114,11 @@ def forms_of(word: str) -> list[str]:
     if len(names) == 1:
         _take_apart(word, _JOINTS, forms)
         return list(dict.fromkeys(forms))
-    kept = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
-    for name in kept:
-        _take_apart(name, _JOINTS, forms)
+    parts = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
+    for part in parts:
+        _take_apart(part, _JOINTS, forms)
     # O'Brien is also written without.
-    if names[-1] in kept and names[-2][-1].isupper() and names[-1][0].isupper():
+    if names[-1] in parts and names[-2][-1].isupper() and names[-1][0].isupper():
         forms.append("".join(names))
     return list(dict.fromkeys(forms))
 

@@ -107,8 +107,8 @@ class BM25(Stage):
         cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
     ) -> Self:
         config = record.config
-        given = override.analyzer if isinstance(override, BM25) else override
-        analyzer = Analyzer.from_config(config["analyzer"], given)
+        analyzer = override.analyzer if isinstance(override, BM25) else override
+        analyzer = Analyzer.from_config(config["analyzer"], analyzer)
         if not analyzer.is_latest:
             logger.info(
                 "the stage %r keeps the words of version %d of the analyzer, with which it was "
