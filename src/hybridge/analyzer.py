@@ -26,8 +26,10 @@ _DEFAULTS: dict[int, dict[str, JSON]] = {
     1: {"min_length": 2},
     2: {"min_length": 1, "fold": True},
 }
-# Left out with the language's own stop words, which lack them, since single letters are terms.
+# Since single letters are terms, stop words need the pronoun, and not the letters that stand before
+# apostrophes, which are no words anyway: vitamin D is "vitamine D" too.
 _PRONOUNS = {"english": {"i"}, "porter": {"i"}}
+_LETTERS = {"french": "cdjlmnst", "italian": "cl", "romanian": "bcdfghjklmnprstvxz"}
 
 
 class Analyzer(SharedInCopies):
@@ -331,7 +333,7 @@ def _rules(
     if version == 1:
         return FirstRules(language, listed, min_length)
     if own is None and language is not None:
-        listed |= _PRONOUNS.get(language, set())
+        listed = (listed | _PRONOUNS.get(language, set())) - {*_LETTERS.get(language, "")}
     return SecondRules(language, listed, min_length, plain=fold)
 
 

@@ -110,7 +110,7 @@ def forms_of(word: str) -> list[str]:
     if is_plain(word):
         return [word]
     forms: list[str] = []
-    names = re.split(f"[{_APOSTROPHES}]", word)
+    names = _split_names(word)
     if len(names) == 1:
         _take_apart(word, _JOINTS, forms)
         return list(dict.fromkeys(forms))
@@ -139,7 +139,7 @@ def _take_apart(
     if is_plain(word):
         forms.append(word)
         return
-    if _ACRONYM.fullmatch(word):
+    if "." in word and _ACRONYM.fullmatch(word):
         forms.append(word.replace(".", ""))
         return
     for number, (marked_by, joint) in enumerate(joints, start=1):
@@ -151,9 +151,12 @@ def _take_apart(
                 for part in parts:
                     _take_apart(part, joints[number:], forms)
             break
-    if any(map(str.isalnum, word)):
-        forms.append(word if _SHORT_NUMBER.fullmatch(word) else _INNER_MARKS.sub("", word))
+    if word[0].isdigit() and _SHORT_NUMBER.fullmatch(word):
+        forms.append(word)
+    elif word.strip("_"):
+        forms.append(_INNER_MARKS.sub("", word))
 
 
 is_unspaced = re.compile(f"[{CJK}{UNSPACED}]").match
+_split_names = re.compile(f"[{_APOSTROPHES}]").split
 _is_letter = re.compile(_LETTER).fullmatch
