@@ -76,9 +76,9 @@ class CachedSearch:
         self._where = where
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
-        asked = [checked[i] for i in self._positions]
+        batch = [checked[i] for i in self._positions]
         self.queries = ReadQueries(
-            read_queries(asked, index._stages, index._lock, spelling=spelling)
+            read_queries(batch, index._stages, index._lock, spelling=spelling)
         )
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}

@@ -643,8 +643,8 @@ class HybridIndex:
         stages = [*options.stages, *(stage for stage, _ in options.late)]
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
-            asked = [queries[i] for i in positions]
-            read = read_queries(asked, self._stages, self._lock, spelling=options.spelling)
+            batch = [queries[i] for i in positions]
+            read = read_queries(batch, self._stages, self._lock, spelling=options.spelling)
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
             texts = [query.text for query in read]
             return [*self._stages.encode(stages, texts, vectors), read]
