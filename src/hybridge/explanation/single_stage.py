@@ -133,9 +133,10 @@ class BM25Explainer(_Deep):
     ) -> Sequence[dict[str, Any]]:
         bm25 = self._retriever
         parts = bm25.parts(self.query, [passage.id for passage in passages])
+        texts = bm25.search_text.texts(passages)
         return [
-            {"stages": {"bm25": bm25_part(some, rank, self.query, passage.text, bm25.analyzer)}}
-            for passage, rank, some in zip(passages, ranks, parts, strict=True)
+            {"stages": {"bm25": bm25_part(some, rank, self.query, text, bm25.analyzer)}}
+            for text, rank, some in zip(texts, ranks, parts, strict=True)
         ]
 
 

@@ -25,7 +25,7 @@ def bm25_part(
         parts: the score, term by term.
         rank: of the passage; None if it was not found.
         query: the query.
-        text: of the passage.
+        text: what BM25 searches of the passage.
         analyzer: of the BM25 stage.
     """
     words: dict[str, list[str]] = {}
@@ -55,7 +55,7 @@ def bm25_part(
     spans = tuple(
         (start, end) for start, end, terms in words_of(text, analyzer) if matched & set(terms)
     )
-    return BM25Part(parts.score, rank, found + left_out, parts.constant, spans)
+    return BM25Part(parts.score, rank, found + left_out, parts.constant, spans, text)
 
 
 def words_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str]]]:

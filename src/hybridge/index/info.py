@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..passages import JSON
+from ..passages import JSON, Passage
 from ..stages.stage import Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
@@ -32,7 +32,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
     with lock.reading():
         manifest, definitions = storage.manifest, stages.definitions
         count = storage.store.count()
-        texts = [passage.text for passage in storage.store.some(_TEXTS)]
+        passages = storage.store.some(_TEXTS)
         stored = {
             name: _vector_options(storage, stage) | _size(storage, stage)
             for name, stage in definitions.items()
@@ -43,8 +43,9 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         name: {
             "kind": stage.kind,
             **stage.settings,
+            **_search_text(stage),
             **stored[name],
-            **_truncated(stage, texts),
+            **_truncated(stage, passages),
         }
         for name, stage in definitions.items()
     }
@@ -62,10 +63,15 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
     }
 
 
-def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
+def _search_text(stage: Stage) -> dict[str, JSON]:
+    config = stage.search_text.to_config()
+    return {} if config is None else {"search_text": next(iter(config.values()))}
+
+
+def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:
     if not isinstance(stage, VectorStage):
         return {}
-    return {"truncated": truncated_among(stage.encoder, texts)}
+    return {"truncated": truncated_among(stage.encoder, stage.search_text.texts(passages))}
 
 
 def _vector_options(storage: Storage, stage: Stage) -> dict[str, JSON]:

@@ -11,6 +11,7 @@ from ..encoders import from_config as encoder_from_config
 from ..errors import EncoderMismatchError
 from ..passages import JSON
 from ..protocols import Encoder, Vectors
+from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import DenseVectors, Distance
 from .record import StageRecord
 from .stage import Stage, check_stage_name
@@ -35,6 +36,8 @@ class Dense(VectorStage):
             default model.
         name: in traces and weights.
         distance: ``"cosine"``, or ``"dot"`` for models trained with it.
+        search_text: what it searches of a passage, see `hybridge.search_text`; None for what its
+            index searches.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -51,11 +54,17 @@ class Dense(VectorStage):
     remedy = 'encode them in windows with as_encoder(..., long_passages="window")'
 
     def __init__(
-        self, encoder: EncoderLike = None, *, name: str = DENSE, distance: Distance = "cosine"
+        self,
+        encoder: EncoderLike = None,
+        *,
+        name: str = DENSE,
+        distance: Distance = "cosine",
+        search_text: SearchTextLike = None,
     ) -> None:
         self.name = check_stage_name(name)
         self._encoder = as_encoder(encoder)
         self._distance = DenseVectors(1, distance).distance
+        self.own_search_text = chosen_search_text(search_text)
 
     @property
     def encoder(self) -> Encoder:

@@ -134,10 +134,23 @@ class ClientStore:
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
         spelled = zip(points, _spelled(rows), strict=True)
-        vectors = [(point, vector) for point, vector in spelled if vector is not None]
+        vectors, blank = [], []
+        for point, vector in spelled:
+            if vector is None:
+                blank.append(point)
+            else:
+                vectors.append((point, vector))
+        self.drop_vectors(name, blank)
         for batch in chunked(vectors, _REQUEST):
             self._write_to_present(dict(batch), partial(self._set_vectors, name))
         if name in self._lengths and not same_terms:
+            self._lengths[name] = Lengths()  # measured anew
+
+    def drop_vectors(self, name: str, points: Sequence[int]) -> None:
+        with server_errors("drop vectors"):
+            for batch in chunked(_ids_of(points), _REQUEST):
+                self._client.delete_vectors(self._collection, [name], batch, wait=True)
+        if points and name in self._lengths:
             self._lengths[name] = Lengths()  # measured anew
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
