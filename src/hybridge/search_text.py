@@ -276,9 +276,17 @@ SearchTextLike: TypeAlias = SearchText | str | Callable[[Passage], str] | None
 
 
 def chosen_search_text(
-    search_text: SearchTextLike, fields: Mapping[str, int] | None = None
+    search_text: SearchTextLike,
+    fields: Mapping[str, int] | None = None,
+    *,
+    text_name: str = _TEXT,
 ) -> SearchText | None:
     """Return the search text for two arguments that exclude each other; None for neither.
+
+    Args:
+        search_text: as for `SearchText.of`.
+        fields: as for `SearchText.from_fields`.
+        text_name: another name for ``{text}``.
 
     Raises:
         InvalidInputError: both, or one that is not valid.
@@ -287,12 +295,12 @@ def chosen_search_text(
     (SearchText('{title}\\n{text}'), None)
     """
     if fields is None:
-        return None if search_text is None else SearchText.of(search_text)
+        return None if search_text is None else SearchText.of(search_text, text_name=text_name)
     if search_text is not None:
         raise InvalidInputError(
             "fields= and search_text= both say what is searched: give one of them"
         )
-    return SearchText.from_fields(fields)
+    return SearchText.from_fields(fields, text_name=text_name)
 
 
 def _parsed(template: str) -> tuple[list[str], list[str]]:

@@ -195,7 +195,7 @@ def test_templates_are_kept(tmp_path: Path, words: Words, tokens: Tokens) -> Non
             index.delete(["x"])
     with pytest.raises(EncoderMismatchError, match=r"search_text='\{title\}\\n\{text\}'"):
         HybridIndex.open(tmp_path / "i", encoder=encoder, search_text="{text}")
-    with pytest.raises(EncoderMismatchError, match="not search_text='{title}'"):
+    with pytest.raises(EncoderMismatchError, match=r"not search_text='\{title\}'"):
         HybridIndex.open(
             tmp_path / "i",
             stages=[BM25(search_text="{title}")],

@@ -16,6 +16,7 @@ from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..search_text import SearchText
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
@@ -47,6 +48,7 @@ class StageRetriever:
         self._index = index
         self._vector = index._storage.manifest.stage(name).vector
         self._stage = index._stages.opened[name]
+        self._search_text = index._stages.definitions[name].search_text
         self._store = index._storage.store
         self._lock = index._lock
 
@@ -57,6 +59,11 @@ class StageRetriever:
     def name(self) -> str:
         """The stage's name in traces."""
         return self._stage.name
+
+    @property
+    def search_text(self) -> SearchText:
+        """What the stage searches of a passage."""
+        return self._search_text
 
     def search(
         self,
