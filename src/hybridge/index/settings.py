@@ -42,7 +42,7 @@ def chosen_stages(
     Args:
         stages: the caller's stages; None for those of the other arguments, the short form.
         encoder: as for `HybridIndex.create`, as are the others up to `late_interaction`.
-        search_text: what those stages search that have none of their own.
+        search_text: what stages without an own one search.
         served: whether the index lives on a server.
 
     Raises:

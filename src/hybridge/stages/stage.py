@@ -203,7 +203,7 @@ class Stage(ABC):
         """What it searches of a passage. A stage that reads passages itself reads them by it."""
         return TEXT_ALONE if self.own_search_text is None else self.own_search_text
 
-    def with_search_text(self, search_text: SearchText | None) -> Self:
+    def with_search_text(self, search_text: SearchText) -> Self:
         """Return a copy that searches this of a passage."""
         other = copy.copy(self)
         other.own_search_text = search_text
