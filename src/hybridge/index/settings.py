@@ -89,7 +89,7 @@ def chosen_stages(
 
 
 def searching(stage: K, search_text: SearchText) -> K:
-    """Return a stage that searches this of a passage, if it has nothing of its own to search."""
+    """Return a stage that searches this of a passage, unless it has an own search_text."""
     if stage.own_search_text is not None or stage.search_text == search_text:
         return stage
     return stage.with_search_text(search_text)
