@@ -20,6 +20,7 @@ __all__ = [
     "point_id",
     "point_number",
     "stored_passage",
+    "trace_to_dict",
     "unique_passages",
 ]
 
@@ -120,6 +121,15 @@ class Hit:
     def stage(self, name: str) -> StageScore | None:
         """Return the passage's rank and score in a stage; None if the stage did not rank it."""
         return next((entry for entry in self.trace if entry.stage == name), None)
+
+
+def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, int | float]]:
+    """Return a trace as JSON: each stage's rank, counted from 1, and score.
+
+    >>> trace_to_dict([StageScore("bm25", 1, 0.5)])
+    {'bm25': {'rank': 1, 'score': 0.5}}
+    """
+    return {entry.stage: {"rank": entry.rank, "score": entry.score} for entry in trace}
 
 
 def point_id(passage_id: str) -> uuid.UUID:

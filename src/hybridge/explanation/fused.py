@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..filters import as_filter
-from ..fusion import check_weights, fusion_parts
+from ..fusion import FUSION, check_weights, fusion_parts
 from ..passages import Hit, Passage
-from ..search import FUSION
 from .explainer import Explainer
 from .model import Explanation, FusionPart, StagePart
 from .why_not import EXCLUDED, cut_off

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..index.search import SearchOptions
+from ..search import SearchOptions
 from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
 __all__ = ["EXCLUDED", "NO_TERM", "cut_off", "missed_by_index", "missed_by_rerankers"]

@@ -16,13 +16,13 @@ from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..search import run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
-from .search import run_batched, single_stage_hits
 from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]

@@ -10,11 +10,9 @@ from ..encoders.sparse import SparseEncoder, as_sparse_encoder, sparse_encoder_f
 from ..passages import JSON
 from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
-from ..vectors.store import Rows
-from .dense import described, nameless
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
-from .vector import OpenVectorStage, VectorSearch, VectorStage
+from .vector import EncoderStage, OpenVectorStage, VectorSearch, described, nameless
 
 if TYPE_CHECKING:
     from sentence_transformers import SparseEncoder as SentenceTransformerModel
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LearnedSparse", "LearnedSparseSearch"]
 
 
-class LearnedSparse(VectorStage):
+class LearnedSparse(EncoderStage[SparseEncoder]):
     """A learned sparse stage of an index: a score is the dot product of two sparse vectors.
 
     Args:
@@ -62,23 +60,8 @@ class LearnedSparse(VectorStage):
         self.own_search_text = chosen_search_text(search_text)
 
     @property
-    def encoder(self) -> SparseEncoder:
-        """The encoder of queries and passages."""
-        return self._encoder
-
-    @property
-    def identity(self) -> str:
-        return self._encoder.identity
-
-    @property
     def vectors(self) -> SparseVectors:
         return SparseVectors()
-
-    def encode_queries(self, queries: Sequence[str]) -> Rows:
-        return self._encoder.encode_queries(queries)
-
-    def encode_passages(self, texts: Sequence[str]) -> Rows:
-        return self._encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {"encoder": described(self._encoder)}
@@ -93,14 +76,6 @@ class LearnedSparse(VectorStage):
                 raise nameless(record, cls)
             encoder = sparse_encoder_from_config(record.config["encoder"])
         return cls(encoder, name=record.name)
-
-    @property
-    def nameless_part(self) -> object:
-        return self._encoder if described(self._encoder) is None else None
-
-    @property
-    def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity}
 
     def open(self, storage: StageStorage) -> OpenVectorStage:
         return _OpenLearnedSparse(storage, self)
