@@ -185,15 +185,25 @@ class SearchText(SharedInCopies):
             return found
         if config is None:
             return TEXT_ALONE
+        if cls.is_function(config):
+            name = config["callable"]
+            raise EncoderMismatchError(
+                f"the index was made with a function as its search_text, named {name!r}: pass "
+                f"search_text=SearchText.from_callable(your_function, name={name!r})"
+            )
         try:
-            if name := config.get("callable"):
-                raise EncoderMismatchError(
-                    f"the index was made with a function as its search_text, named {name!r}: pass "
-                    f"search_text=SearchText.from_callable(your_function, name={name!r})"
-                )
             return cls(config["template"])
-        except (AttributeError, InvalidInputError, KeyError, TypeError) as error:
+        except (InvalidInputError, KeyError, TypeError) as error:
             raise CorruptIndexError(f"no search text can be made of {config!r}: {error}") from error
+
+    @staticmethod
+    def is_function(config: Mapping[str, Any] | None) -> bool:
+        """Return whether a `to_config` is of a function, which an index does not hold.
+
+        >>> SearchText.is_function({"callable": "mine"}), SearchText.is_function(None)
+        (True, False)
+        """
+        return isinstance(config, Mapping) and isinstance(config.get("callable"), str)
 
     def to_config(self) -> dict[str, JSON] | None:
         """Return this as JSON for `from_config`; None for the text alone.

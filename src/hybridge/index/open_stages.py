@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..passages import JSON, Passage
-from ..search_text import SearchText
+from ..search_text import TEXT_ALONE, SearchText
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
@@ -248,7 +249,7 @@ class OpenStages:
 
 def _searches_anew(record: StageRecord, old: Passage, new: Passage) -> bool:
     """Return whether a half-added stage searches another text now, or may do so."""
-    if (record.search_text or {}).get("callable"):
+    if SearchText.is_function(record.search_text):
         return True  # by a function that this process need not have
     text = SearchText.from_config(record.search_text)
     return text(old) != text(new)
@@ -277,8 +278,8 @@ def restored_stages(
     manifest: Manifest,
     overrides: Mapping[str, Any],
     location: str,
-    search_text: SearchText,
-    search_texts: Mapping[str, SearchText],
+    search_text: SearchText = TEXT_ALONE,
+    search_texts: Mapping[str, SearchText] = MappingProxyType({}),
 ) -> list[Stage]:
     """Return the definitions of an index's stages.
 
