@@ -536,3 +536,35 @@ def test_what_is_no_search_text(tmp_path: Path, words: Words) -> None:
     with pytest.raises(InvalidInputError, match="give one of them"):
         BM25(search_text="{text}", fields={"text": 1})
     assert not (tmp_path / "i").exists()
+
+
+def test_an_update_that_was_cut_off_is_made_good_by_the_next(
+    where: Where, lexical: Any, words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = CallableEncoder(words, dimension=32, identity="words")
+    stages = [BM25(lexical=lexical), Dense(encoder)]
+    new = [Passage("h", PASSAGES[0].text, {"title": "Bridge"}), *PASSAGES[1:]]
+    with (
+        HybridIndex.create(**where, stages=stages, search_text=TITLED) as index,
+        HybridIndex.create(stages=stages, search_text=TITLED) as whole,
+    ):
+        index.add(PASSAGES)
+        whole.add(new)
+        store = index._storage.store
+
+        def fail(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        for method in ("set_vectors", "replace_payloads"):
+            with monkeypatch.context() as patched:
+                patched.setattr(store, method, fail)
+                with pytest.raises(KeyboardInterrupt):
+                    index.update_metadata(["h"], {"title": "Bridge"})
+            assert index.get(["h"]) == [PASSAGES[0]]
+        index.add(new)
+        assert index.get(["h"]) == [new[0]]
+        for query in ("bridge", "harbour", "paid in the desert"):
+            found, expected = index.search([query])[0], whole.search([query])[0]
+            assert [hit.passage.id for hit in found] == [hit.passage.id for hit in expected]
+            scores = [hit.score for hit in expected]
+            assert [hit.score for hit in found] == pytest.approx(scores, abs=1e-6)

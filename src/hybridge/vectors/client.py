@@ -147,11 +147,14 @@ class ClientStore:
             self._lengths[name] = Lengths()  # measured anew
 
     def drop_vectors(self, name: str, points: Sequence[int]) -> None:
-        with server_errors("drop vectors"):
-            for batch in chunked(_ids_of(points), _REQUEST):
-                self._client.delete_vectors(self._collection, [name], batch, wait=True)
+        for batch in chunked(points, _REQUEST):
+            self._write_to_present(dict.fromkeys(batch), partial(self._drop_vectors, name))
         if points and name in self._lengths:
             self._lengths[name] = Lengths()  # measured anew
+
+    def _drop_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
+        with server_errors("drop vectors"):
+            self._client.delete_vectors(self._collection, [name], _ids_of(vectors), wait=True)
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         with server_errors("replace vectors"):

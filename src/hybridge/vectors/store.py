@@ -122,7 +122,7 @@ class VectorStore(Protocol):
         ...
 
     def drop_vectors(self, name: str, points: Sequence[int]) -> None:
-        """Drop the vectors of a name from these points."""
+        """Drop the vectors of a name from points that exist, if they have any."""
         ...
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
