@@ -433,6 +433,24 @@ def test_a_title_that_changes_while_the_addition_rests(tmp_path: Path, words: Wo
         np.testing.assert_allclose(found, expected / lengths, rtol=1e-4, atol=1e-6)
 
 
+def test_updates_while_a_stage_without_vectors_rests(tmp_path: Path, words: Words) -> None:
+    encoder = CallableEncoder(words, dimension=32, identity="words")
+
+    def cut(text: str) -> list[str]:
+        raise RuntimeError("cut")
+
+    with HybridIndex.create(tmp_path / "i", encoder=encoder) as index:
+        index.add(PASSAGES)
+        with pytest.raises(RuntimeError, match="cut"):
+            index.add_stage(BM25(cut, name="titles", search_text="{title}"))
+        assert index.info()["pending"] == "titles"
+        index.update_metadata(["h"], {"title": "Bridge"})
+        index.add([Passage("a", PASSAGES[1].text, {"title": "Canal"})])
+        index.remove_stage("titles")
+        index.add_stage(BM25(name="titles", search_text="{title}"))
+        assert (first(index, "titles", "bridge"), first(index, "titles", "canal")) == ("h", "a")
+
+
 def test_a_reader_follows_titles(tmp_path: Path, words: Words) -> None:
     encoder = CallableEncoder(words, dimension=32, identity="words")
     with HybridIndex.create(tmp_path / "i", encoder=encoder, search_text=TITLED) as writer:

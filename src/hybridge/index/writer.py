@@ -185,7 +185,11 @@ class IndexWriter:
         for name, rows in change.rows.items():
             store.set_vectors(manifest.stage(name).vector, points, rows)
         pending = manifest.pending
-        if pending is not None and pending.name in change.names:
+        if (
+            pending is not None
+            and pending.name in change.names
+            and pending.vector in manifest.store.vectors
+        ):
             store.drop_vectors(pending.vector, points)  # for its addition to make them anew
         store.replace_payloads(change.passages)
         for stage in self._stages:
