@@ -93,11 +93,13 @@ class StageScore:
         stage: the stage's name, for example ``"bm25"``, ``"dense"`` or ``"fusion"``.
         rank: the passage's rank in the stage's list, from 1.
         score: the stage's score, in the stage's unit.
+        query: the query as the stage read it, where its spelling was corrected; else None.
     """
 
     stage: str
     rank: int
     score: float
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,22 @@ class Hit:
         return next((entry for entry in self.trace if entry.stage == name), None)
 
 
-def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, int | float]]:
+def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
     """Return a trace as JSON: each stage's rank, counted from 1, and score.
 
-    >>> trace_to_dict([StageScore("bm25", 1, 0.5)])
-    {'bm25': {'rank': 1, 'score': 0.5}}
+    A stage that read a corrected query has it as well.
+
+    >>> trace_to_dict([StageScore("bm25", 1, 0.5), StageScore("dense", 2, 0.9, "cats")])
+    {'bm25': {'rank': 1, 'score': 0.5}, 'dense': {'rank': 2, 'score': 0.9, 'query': 'cats'}}
     """
-    return {entry.stage: {"rank": entry.rank, "score": entry.score} for entry in trace}
+    return {
+        entry.stage: {
+            "rank": entry.rank,
+            "score": entry.score,
+            **({} if entry.query is None else {"query": entry.query}),
+        }
+        for entry in trace
+    }
 
 
 def point_id(passage_id: str) -> uuid.UUID:

@@ -19,6 +19,7 @@ from .fusion import FUSION, ConvexCombination, Fusion
 from .observation import ENCODING, observed, shifted
 from .passages import Hit, Passage, StageScore
 from .reranking import blend_stage
+from .spelling import Corrected
 
 if TYPE_CHECKING:  # a `FusedRetriever` has no stages
     from .stages.late_interaction import LateSearch, OpenLateInteraction
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # a `FusedRetriever` has no stages
 
 __all__ = [
     "BATCH",
+    "ReadQueries",
     "Rescored",
     "Scores",
     "Scoring",
@@ -64,6 +66,7 @@ class SearchOptions:
         weights: one a stage, above 0.
         fusion: of the stages' scores.
         late: the stages that score the candidates again, and the share of each in the score.
+        spelling: whether the queries' spelling is corrected.
     """
 
     k: int
@@ -72,6 +75,33 @@ class SearchOptions:
     weights: Sequence[float]
     fusion: Fusion
     late: Sequence[tuple[OpenLateInteraction, float]]
+    spelling: bool = True
+
+
+@dataclass(frozen=True)
+class ReadQueries:
+    """The queries of a search, as its stages read them.
+
+    Args:
+        queries: the queries.
+        unread: the stages that read none: they got the queries' vectors from the caller.
+
+    >>> read = ReadQueries([Corrected("a cat")], unread={"dense"})
+    >>> len(read), read.corrected("bm25")
+    (1, [None])
+    """
+
+    queries: Sequence[Corrected]
+    unread: Collection[str] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def corrected(self, stage: str) -> list[str | None]:
+        """Return each query as a stage read it, if that is not as it was asked; else None."""
+        if stage in self.unread:
+            return [None] * len(self)
+        return [query.corrected for query in self.queries]
 
 
 @dataclass(frozen=True)
@@ -103,13 +133,15 @@ class SearchRecord:
         runs: each stage's scores as they were fused: completed if the fusion completes.
         fused: each candidate's fused score.
         rescored: by the late-interaction stages, in order.
+        queries: as the stages read them.
     """
 
     names: Sequence[str]
     tops: Sequence[Sequence[Ranking]]
     runs: Sequence[Sequence[Scores]]
     fused: Sequence[dict[int, float]]
-    rescored: Sequence[Rescored] = field(default=())
+    rescored: Sequence[Rescored]
+    queries: ReadQueries
 
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
@@ -126,9 +158,14 @@ class SearchRecord:
             names += [last, each.stage]
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
+        stages = {*self.names, *(each.stage for each in self.rescored)}
+        unread = [None] * len(self.queries)
+        read = [self.queries.corrected(name) if name in stages else unread for name in names]
         return [
-            _traced(best, names, query_tops, last)
-            for best, query_tops in zip(found, zip(*tops, strict=True), strict=True)
+            _traced(best, list(zip(names, *both, strict=True)), last)
+            for best, *both in zip(
+                found, zip(*tops, strict=True), zip(*read, strict=True), strict=True
+            )
         ]
 
     def ids(self, get: _Getter, k: int) -> list[list[str]]:
@@ -231,17 +268,19 @@ def single_stage_hits(
     k: int,
     depth: int,
     where: Filter | None,
+    queries: ReadQueries | None = None,
 ) -> list[list[Hit]]:
     """Return the hits of one stage alone, ties by id."""
     with observed(stage.name, len(encoded)) as report:
-        report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
+        tops = stage.begin(encoded).top(depth, where)
+        report.hits = hits = _hits_of(stage.name, tops, store, k, queries)
     return hits
 
 
 def run_search(
     options: SearchOptions,
     begin: Callable[[OpenStage], Any],
-    queries: int,
+    queries: ReadQueries,
     store: VectorStore,
     where: Filter | None,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
@@ -251,21 +290,21 @@ def run_search(
     Args:
         options: of the search.
         begin: returns a stage's search.
-        queries: the number of queries.
+        queries: as the stages read them.
         store: of the passages.
         where: only passages that pass this filter.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k = options.k
+    k, count = options.k, len(queries)
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
-        with observed(stage.name, queries) as report:
+        with observed(stage.name, count) as report:
             searches.append(begin(stage))
             tops.append(searches[-1].top(options.depth, where))
             if report.watched:
-                report.hits = _hits_of(stage.name, tops[-1], store, k)
-    with observed(FUSION, queries) as report:
+                report.hits = _hits_of(stage.name, tops[-1], store, k, queries)
+    with observed(FUSION, count) as report:
         runs = complete(searches, tops) if options.fusion.completes else tops
         fused = [
             fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
@@ -275,12 +314,12 @@ def run_search(
     rescored: list[Rescored] = []
     before = fused
     for late, blend in options.late:
-        with observed(late.name, queries) as report:
+        with observed(late.name, count) as report:
             search: LateSearch = begin(late)
             scores = search.rescored([list(run) for run in before])
             if report.watched:
-                report.hits = _hits_of(late.name, scores, store, k)
-        with observed(blend_stage(late.name), queries) as report:
+                report.hits = _hits_of(late.name, scores, store, k, queries)
+        with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
             if report.watched:
@@ -288,7 +327,7 @@ def run_search(
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
-    return SearchRecord(names, tops, runs, fused, rescored)
+    return SearchRecord(names, tops, runs, fused, rescored, queries)
 
 
 def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
@@ -320,36 +359,41 @@ def _best(runs: Sequence[Scores], get: _Getter, k: int) -> list[list[tuple[Passa
     return [sorted_passages(head, passages)[:k] for head in heads]
 
 
-def _hits_of(stage: str, runs: Sequence[Scores], store: VectorStore, k: int) -> list[list[Hit]]:
-    """Return the best `k` of each run as hits of one stage."""
+def _hits_of(
+    stage: str,
+    runs: Sequence[Scores],
+    store: VectorStore,
+    k: int,
+    queries: ReadQueries | None = None,
+) -> list[list[Hit]]:
+    """Return the best `k` of each run as hits of one stage, which read these queries."""
+    read = [None] * len(runs) if queries is None else queries.corrected(stage)
     return [
         [
-            Hit(passage, score, (StageScore(stage, rank, score),))
+            Hit(passage, score, (StageScore(stage, rank, score, query),))
             for rank, (passage, score, _) in enumerate(best, start=1)
         ]
-        for best in _best(runs, store.get, k)
+        for best, query in zip(_best(runs, store.get, k), read, strict=True)
     ]
 
 
 def _traced(
     found: Sequence[tuple[Passage, float, int]],
-    names: Sequence[str],
-    tops: Sequence[Ranking],
+    stages: Sequence[tuple[str, Ranking, str | None]],
     last: str,
 ) -> list[Hit]:
     """Return candidates as hits, each with its rank and score in every stage.
 
     Args:
         found: the candidates, best first.
-        names: of the stages.
-        tops: their rankings.
+        stages: the name of each, its ranking, and the query if it was corrected.
         last: the name of the last stage, whose scores order the hits.
     """
     traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
-    for name, top in zip(names, tops, strict=True):
+    for name, top, query in stages:
         for rank, point in enumerate(top, start=1):
             if point in traces:
-                traces[point].append(StageScore(name, rank, top[point]))
+                traces[point].append(StageScore(name, rank, top[point], query))
     return [
         Hit(passage, score, (*traces[point], StageScore(last, rank, score)))
         for rank, (passage, score, point) in enumerate(found, start=1)

@@ -290,6 +290,21 @@ def test_update_metadata_reads_exactly_the_changed_ones_again(
             assert [hit.score for hit in found] == pytest.approx([h.score for h in expected])
 
 
+def test_queries_are_corrected_by_what_is_searched(where: Where, lexical: Any) -> None:
+    encoder = CallableEncoder(word_vectors, dimension=32, identity="words")
+    stages = [BM25(lexical=lexical, fields={"title": 1, "text": 1}), Dense(encoder)]
+    with HybridIndex.create(**where, stages=stages) as index:
+        index.add(PASSAGES)
+        assert first(index, "bm25", "hrabour") == "h"
+        index.update_metadata(["h"], {"title": "Drawbridge"})
+        assert first(index, "bm25", "drawbrigde") == "h"
+        assert first(index, "bm25", "hrabour") is None
+    if "path" in where:
+        (where["path"] / "bm25.npz").unlink()
+        with HybridIndex.open(**where, encoder=encoder) as index:
+            assert first(index, "bm25", "drawbrigde") == "h"
+
+
 def test_a_title_that_one_stage_alone_searches(where: Where, words: Words, lexical: Any) -> None:
     encoder = CallableEncoder(words, dimension=32, identity="words")
     stages = [BM25(lexical=lexical, fields={"title": 1, "text": 1}), Dense(encoder)]

@@ -415,6 +415,13 @@ def test_scores_are_those_of_the_text_written_out(options: dict[str, Any], writt
         assert retriever.score([query], [ids]) == plain.score([query], [ids])
 
 
+def test_queries_are_corrected_by_what_is_searched(tmp_path: Path) -> None:
+    retriever = BM25Retriever(TITLED, fields={"title": 1, "text": 1})
+    assert retriever.search(["aiprort"])[0][0].passage.id == "a"
+    retriever.save(tmp_path)
+    assert BM25Retriever.open(tmp_path).search(["aiprort"])[0][0].passage.id == "a"
+
+
 def test_a_boost_moves_a_title_up() -> None:
     long = "Ships cranes quays sheds ropes sails masts decks hulls."
     passages = [Passage("t", long, {"title": "Harbour"}), Passage("x", "Harbour towns smell.")]

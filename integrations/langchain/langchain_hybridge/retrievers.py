@@ -44,6 +44,8 @@ class HybridgeRetriever(CoreRetriever):
         fusion: a method's name or object, instead of the index's own.
         depth: candidates each stage contributes, instead of the index's own.
         late_interaction_weight: late interaction's share in the score, instead of the index's own.
+        spelling: False leaves words of a query that no document has as they are; see
+            `hybridge.spelling`.
         rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
@@ -66,14 +68,15 @@ class HybridgeRetriever(CoreRetriever):
     ('1', 'Cats sleep.')
     """
 
-    _option_names = ("weights", "fusion", "depth", "late_interaction_weight")
+    _option_names = ("weights", "fusion", "depth", "late_interaction_weight", "spelling")
 
     weights: dict[str, float] | None = None
     fusion: Any = None
     depth: int | None = Field(default=None, ge=1)
     late_interaction_weight: float | None = Field(default=None, ge=0, le=1)
+    spelling: bool | None = None
 
-    @field_validator("weights", "fusion", "depth", "late_interaction_weight")
+    @field_validator("weights", "fusion", "depth", "late_interaction_weight", "spelling")
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:

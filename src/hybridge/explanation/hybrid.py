@@ -57,7 +57,8 @@ class IndexExplainer:
         self._query = query
         self._where = as_filter(where)
         self._options = chosen = index._options(k, **options)
-        self._cached = CachedSearch(index, [query], self._where)
+        self._cached = CachedSearch(index, [query], self._where, spelling=chosen.spelling)
+        [self._read] = self._cached.queries.queries
         self._record = self._cached.record(chosen)
         [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
         self.hits = self.candidates[:k]
@@ -114,6 +115,7 @@ class IndexExplainer:
             late=late,
             blends=tuple(self._blends(point, hit)),
             trace=() if hit is None else hit.trace,
+            read_as=self._read.corrected,
         )
         if returned:
             return explanation
@@ -134,7 +136,7 @@ class IndexExplainer:
         ranks = [
             self._rank(stage.name, point, hit) for point, hit in zip(points, hits, strict=True)
         ]
-        return stage_parts(self._index, self._cached, stage, self._query, passages, ranks)
+        return stage_parts(self._index, self._cached, stage, passages, ranks)
 
     def _rank(self, stage: str, point: int, hit: Hit | None) -> tuple[int | None, int]:
         """Return the rank of a point in a stage, and the depth to which it was sought."""
@@ -197,9 +199,7 @@ class IndexExplainer:
         for stage, _ in self._options.late:
             entries = [None if hit is None else hit.stage(stage.name) for hit in hits]
             ranks = [None if entry is None else entry.rank for entry in entries]
-            parts[stage.name] = max_sim_parts(
-                self._index, self._cached, stage, self._query, passages, ranks
-            )
+            parts[stage.name] = max_sim_parts(self._index, self._cached, stage, passages, ranks)
         return parts
 
     def _blends(self, point: int, hit: Hit | None) -> list[BlendPart]:

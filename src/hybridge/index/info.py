@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..passages import JSON, Passage
-from ..stages.stage import Stage
+from ..stages.bm25 import OpenBM25
+from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
 from .lock import IndexLock
@@ -37,6 +38,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             name: _vector_options(storage, stage) | _size(storage, stage)
             for name, stage in definitions.items()
         }
+        spelling = {name: _spelling(stage) for name, stage in stages.opened.items()}
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
@@ -45,6 +47,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             **stage.settings,
             **_search_text(stage),
             **stored[name],
+            **spelling[name],
             **_truncated(stage, passages),
         }
         for name, stage in definitions.items()
@@ -66,6 +69,11 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
 def _search_text(stage: Stage) -> dict[str, JSON]:
     config = stage.search_text.to_config()
     return {} if config is None else {"search_text": next(iter(config.values()))}
+
+
+def _spelling(stage: OpenStage) -> dict[str, JSON]:
+    """Return whether the words of a BM25 stage correct queries."""
+    return {"spelling": stage.speller is not None} if isinstance(stage, OpenBM25) else {}
 
 
 def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:

@@ -16,6 +16,7 @@ from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
+from ..spelling import Speller
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
@@ -136,6 +137,12 @@ class OpenStages:
 
     def __iter__(self) -> Iterator[OpenStage]:
         return iter(self.opened.values())
+
+    @property
+    def speller(self) -> Speller | None:
+        """The corrector of queries by the words of the first stage that has some."""
+        spellers = (stage.speller for stage in self.opened.values())
+        return next((speller for speller in spellers if speller is not None), None)
 
     @property
     def with_vectors(self) -> list[VectorStage]:

@@ -89,6 +89,7 @@ def configured(
     fusion: Any = None,
     depth: int | None = None,
     late_interaction_weight: float | None = None,
+    spelling: bool | None = None,
     vectors: ArrayLike | None = None,
 ) -> Pipeline:
     """Return a pipeline of a retriever with its options set, and rerankers.
@@ -102,6 +103,7 @@ def configured(
         fusion: a method's name or object.
         depth: candidates each stage contributes.
         late_interaction_weight: late interaction's share in the score, from 0 to 1.
+        spelling: whether words that no passage has are corrected.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
 
@@ -122,6 +124,7 @@ def configured(
         "fusion": fusion,
         "depth": depth,
         "late_interaction_weight": late_interaction_weight,
+        "spelling": spelling,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     if chosen:
@@ -185,9 +188,10 @@ class FutureIndex:
         fusion: Any = None,
         depth: int | None = None,
         blend: float | Mapping[str, float] | None = None,
+        spelling: bool | None = None,
     ) -> FutureIndex:
         """Validate the options of `HybridIndex.tuned`."""
-        check_settings(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        check_settings(weights=weights, fusion=fusion, depth=depth, blend=blend, spelling=spelling)
         if weights is not None:
             check_stage_weights(weights, self.stages)
         return self

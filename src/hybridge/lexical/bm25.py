@@ -12,7 +12,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..arguments import check_ids, check_k, check_queries
+from ..arguments import check_flag, check_ids, check_k, check_queries
 from ..errors import CorruptIndexError, IndexNotFoundError, InvalidInputError
 from ..filters import FieldCheck, as_filter, some_of
 from ..forking import ForkSafeLock
@@ -20,6 +20,7 @@ from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike, chosen_search_text
+from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
 from .passage_file import check_ours, read_passages, write_passages
@@ -52,6 +53,7 @@ class BM25Retriever:
         idf_method: the variant of the inverse document frequency; None for `method`'s.
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
+        spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
         search_text: what is searched of a passage, see `hybridge.search_text`; None for the text
             alone.
         fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
@@ -81,12 +83,14 @@ class BM25Retriever:
         delta: float = 0.5,
         idf_method: str | None = None,
         backend: str = "numpy",
+        spelling: bool = True,
         search_text: SearchTextLike = None,
         fields: Mapping[str, int] | None = None,
     ) -> None:
         self._search_text = chosen_search_text(search_text, fields) or TEXT_ALONE
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
+        self._spelling = check_flag(spelling, "spelling")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -259,6 +263,7 @@ class BM25Retriever:
         *,
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
+        spelling: bool = True,
         search_text: SearchTextLike = None,
     ) -> Self:
         """Open a retriever that `save` wrote.
@@ -267,6 +272,7 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
+            spelling: as for a new one.
             search_text: required if it is a function; otherwise None, or an equal one.
 
         Raises:
@@ -291,7 +297,13 @@ class BM25Retriever:
                 analyzer.version,
             )
         text = SearchText.from_config(header.get("search_text"), search_text)
-        retriever = cls(analyzer=analyzer, backend=backend, search_text=text, **asdict(parameters))
+        retriever = cls(
+            analyzer=analyzer,
+            backend=backend,
+            spelling=spelling,
+            search_text=text,
+            **asdict(parameters),
+        )
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
@@ -316,12 +328,33 @@ class BM25Retriever:
                 "_lock": ForkSafeLock(awaited=True),
             }
 
+    def _speller(self) -> Speller:
+        postings = self._postings
+
+        def words() -> Words:
+            return postings.words.completed(
+                postings.analyzer, lambda: self._search_text.texts(self)
+            )
+
+        return Speller(words, postings.frequencies)
+
+    def correct(self, query: str) -> Corrected:
+        """Return a query as a search reads it, with the words that were corrected.
+
+        >>> retriever = BM25Retriever([Passage("p1", "An elephant"), Passage("p2", "Two dogs")])
+        >>> retriever.correct("the elehpant").text
+        'the elephant'
+        """
+        [query] = check_queries([query])
+        return self._view().read(query)
+
     def _view(self) -> View:
         view = self._latest
         if view is None:
             with self._lock:
                 view = self._latest
                 if view is None:
-                    view = View(self._postings.snapshot(), self._passages)
+                    speller = self._speller() if self._spelling else None
+                    view = View(self._postings.snapshot(), self._passages, speller)
                     self._latest = view
         return view

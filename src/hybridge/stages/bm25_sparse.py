@@ -18,7 +18,9 @@ from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
+from ..spelling import Speller
 from ..vectors.store import Sparse, VectorQuery, VectorStore
+from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
@@ -95,6 +97,7 @@ class OpenBM25Vectors(OpenStage):
         if not shared:
             for _ in self._settle():
                 pass
+        self._words = StoredWords(self._storage, self.analyzer, self.search_text, is_shared=shared)
 
     def _make_weigher(self) -> SparseBM25:
         average = self._storage.state["average_length"]
@@ -208,16 +211,26 @@ class OpenBM25Vectors(OpenStage):
         storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(rows=self._index(passages))
+        terms = self._words.terms(self.search_text.texts(passages))
+        return Prepared(rows=self._weigher.index_terms(terms))
 
     def _index(self, passages: Sequence[Passage]) -> list[Sparse]:
         return self._weigher.index_passages(self.search_text.texts(passages))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
+        self._words.forget_counts()
 
     def delete(self, points: Sequence[int]) -> None:
         self._written += len(points)
+        self._words.forget_counts()
+
+    def save(self) -> None:
+        self._words.save()
+
+    @property
+    def speller(self) -> Speller | None:
+        return self._words.speller
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         """Return this stage with other parameters.

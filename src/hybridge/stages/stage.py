@@ -21,6 +21,7 @@ from ..filters import Filter
 from ..fusion import FUSION
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
+from ..spelling import Speller
 from ..vectors.options import VectorKind
 from ..vectors.store import Ranking, Rows, VectorStore
 from .record import StageRecord
@@ -177,6 +178,14 @@ class OpenStage(ABC):
 
     def save(self) -> None:
         """Save the derived data, stamped with the store's generation."""
+
+    @property
+    def speller(self) -> Speller | None:
+        """The corrector of queries by the words of the corpus; None for a stage without words.
+
+        Called, and used, while no write is under way.
+        """
+        return None
 
 
 class Stage(ABC):

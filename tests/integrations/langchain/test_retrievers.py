@@ -43,6 +43,7 @@ def scored(hits: list[Hit]) -> list[tuple[str, float]]:
         ("fusion", 3, "3"),
         ("depth", 0, "depth"),
         ("late_interaction_weight", 1.5, "late_interaction_weight"),
+        ("spelling", "perhaps", "spelling"),
         ("alpha", 0.5, "alpha"),
         ("blend", "much", "blend"),
     ],
@@ -55,6 +56,20 @@ def test_a_bad_field_is_an_error_that_names_it(
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
 
 
+def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
+    query = "does asprin thin blood?"
+    for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):
+        retriever = HybridgeRetriever(
+            retriever=index, k=3, include_scores=True, include_trace=True, spelling=spelling
+        )
+        [hits] = index.search([query], 3, spelling=spelling)
+        documents = retriever.invoke(query)
+        assert listed(documents) == scored(hits)
+        traces = [document.metadata["hybridge"] for document in documents]
+        assert {trace["dense"].get("query") for trace in traces} == {read}
+        assert all("query" not in trace["fusion"] for trace in traces)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -62,6 +77,7 @@ def test_a_bad_field_is_an_error_that_names_it(
         ("fusion", "rrf"),
         ("depth", 5),
         ("late_interaction_weight", 0.5),
+        ("spelling", False),
     ],
 )
 def test_options_of_an_index_need_one(
