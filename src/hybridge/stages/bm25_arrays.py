@@ -19,6 +19,7 @@ from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
@@ -46,13 +47,19 @@ class OpenBM25Arrays(OpenStage):
         storage: of the index, as this stage uses it.
         analyzer: of passages and queries.
         parameters: variant, k1 and b.
+        search_text: what is searched of a passage.
     """
 
     def __init__(
-        self, storage: StageStorage, analyzer: Analyzer, parameters: BM25Parameters
+        self,
+        storage: StageStorage,
+        analyzer: Analyzer,
+        parameters: BM25Parameters,
+        search_text: SearchText = TEXT_ALONE,
     ) -> None:
         super().__init__(storage)
         self.analyzer = analyzer
+        self.search_text = search_text
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._keys: dict[int, PointedId] = {}
@@ -85,7 +92,7 @@ class OpenBM25Arrays(OpenStage):
         keys: dict[int, PointedId] = {}
         for page in self._storage.store.pages():
             named = [self._pointed(passage.id) for passage in page]
-            postings.upsert(named, [passage.text for passage in page])
+            postings.upsert(named, self.search_text.texts(page))
             keys.update((key.point, key) for key in named)
         return postings, keys
 
@@ -115,6 +122,7 @@ class OpenBM25Arrays(OpenStage):
         current = self._current()
         gone = set(self._keys)
         added: list[Passage] = []
+        read = self.search_text
         for page in store.pages():
             points = [self._storage.store.point(passage.id) for passage in page]
             known = self._storage.store.get([point for point in points if point in gone])
@@ -122,9 +130,9 @@ class OpenBM25Arrays(OpenStage):
             added += [
                 passage
                 for point, passage in zip(points, page, strict=True)
-                if point not in known or known[point].text != passage.text
+                if point not in known or read(known[point]) != read(passage)
             ]
-        counts = current.count([passage.text for passage in added])
+        counts = current.count(read.texts(added))
 
         def install() -> None:
             self.delete(list(gone))
@@ -138,7 +146,7 @@ class OpenBM25Arrays(OpenStage):
         self._postings = None
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(derived=self._current().count([p.text for p in passages]))
+        return Prepared(derived=self._current().count(self.search_text.texts(passages)))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._allowed = {}
@@ -170,7 +178,7 @@ class OpenBM25Arrays(OpenStage):
     def _texts(self) -> Iterator[str]:
         for page in self._storage.store.pages():
             for passage in page:
-                yield passage.text
+                yield self.search_text(passage)
 
     @property
     def parameters(self) -> BM25Parameters:
