@@ -12,11 +12,13 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import InvalidInputError
+from ..filters import Filter, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
-from ..vectors.store import Sparse, VectorQuery, VectorStore
+from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
@@ -35,6 +37,7 @@ _ROUNDING = 1e-6
 # A smaller share of the passages is not sampled before it is written.
 _FEW = 1 / 50
 _SAMPLE = 2_000
+_READ = 1_000  # passages at a time
 
 
 class OpenBM25Vectors(OpenStage):
@@ -227,6 +230,28 @@ class OpenBM25Vectors(OpenStage):
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms."""
+        store = self._storage.store
+        everything = store.count()
+
+        def having(term: str) -> set[int]:
+            vector = self._weigher.encode_counts({term: 1})
+            return set(store.query([VectorQuery(self._storage.vector, vector, everything)])[0])
+
+        points = phrase.candidates(having) if everything else set()
+        if points is None:
+            return phrase
+        # Terms may share a number, so texts decide.
+        return passing(
+            phrase,
+            (
+                passage
+                for some in chunked(sorted(points), _READ)
+                for passage in store.get(some).values()
+            ),
+        )
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage
