@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..arguments import check_count, check_ids, check_queries, check_share
+from ..arguments import check_count, check_ids, check_queries
 from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
-from ..fusion import Fusion, from_config, get_fusion
-from ..lexical.parameters import BM25Parameters, check_bm25
+from ..fusion import Fusion, from_config
+from ..lexical.parameters import BM25Parameters
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..stages.bm25 import BM25, Lexical, OpenBM25
@@ -37,7 +37,7 @@ from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage
 from .storage import Storage, create_storage, open_storage
-from .tuned import SearchSettings, TunedIndex, check_tuning
+from .tuned import SearchSettings, TunedIndex, check_settings
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
@@ -602,7 +602,7 @@ class HybridIndex:
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        settings: dict[str, Any] = {
+        settings: SearchSettings = {
             "depth": depth,
             "weights": weights,
             "fusion": fusion,
@@ -656,43 +656,33 @@ class HybridIndex:
 
         return run_batched(queries, encode, answer)
 
-    def _options(
-        self,
-        k: int,
-        *,
-        depth: int | None = None,
-        weights: Mapping[str, float] | None = None,
-        fusion: str | Fusion | None = None,
-        blend: float | Mapping[str, float] | None = None,
-        bm25: BM25Parameters | None = None,
-    ) -> SearchOptions:
+    def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
         manifest, stages = self._storage.manifest, self._stages
-        method = self._fusion if fusion is None else get_fusion(fusion)
-        weighed: Mapping[str, float] = manifest.weights
-        if weights is not None:
-            weighed = check_stage_weights(weights, list(manifest.weights))
-        elif not getattr(method, "weighted", True):
-            weighed = dict.fromkeys(manifest.weights, 1.0)
-        taking_part = [stage for stage in stages.finding if weighed.get(stage.name, 0.0) > 0]
-        if bm25 is not None:
-            parameters = check_bm25(bm25)
-            taking_part = [_reweighed(stage, parameters) for stage in taking_part]
-        blends = self._blends(blend) if stages.late or blend is not None else {}
+        given = check_settings(**settings)
+        fusion = given.get("fusion", self._fusion)
+        weights: Mapping[str, float] = manifest.weights
+        if "weights" in given:
+            weights = check_stage_weights(given["weights"], list(manifest.weights))
+        elif not getattr(fusion, "weighted", True):
+            weights = dict.fromkeys(manifest.weights, 1.0)
+        taking_part = [stage for stage in stages.finding if weights.get(stage.name, 0.0) > 0]
+        if "bm25" in given:
+            taking_part = [_reweighed(stage, given["bm25"]) for stage in taking_part]
+        blends = self._blends(given.get("blend"))
         k = check_count(k, "k")
         return SearchOptions(
             k=k,
-            depth=max(k, manifest.depth if depth is None else check_count(depth, "depth")),
+            depth=max(k, given.get("depth", manifest.depth)),
             stages=taking_part,
-            weights=[weighed[stage.name] for stage in taking_part],
-            fusion=method,
+            weights=[weights[stage.name] for stage in taking_part],
+            fusion=fusion,
             late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
-        """Return the weight of each late-interaction stage."""
-        late = self._stages.late
-        own = {stage.name: stage.stage.blend for stage in late}
+        """Return the weight of each late-interaction stage, for a checked `blend`."""
+        own = {stage.name: stage.stage.blend for stage in self._stages.late}
         if blend is None:
             return own
         if isinstance(blend, Mapping):
@@ -700,18 +690,17 @@ class HybridIndex:
                 raise InvalidInputError(
                     f"blend names {sorted(unknown)}; the late-interaction stages are {list(own)}"
                 )
-            return own | {name: check_share(share, "blend") for name, share in blend.items()}
-        share = check_share(blend, "blend")
-        if not late and share > 0:
+            return own | dict(blend)
+        if not own and blend > 0:
             raise InvalidInputError(
-                f"blend={share} needs token vectors, which this index does not keep: create it "
+                f"blend={blend} needs token vectors, which this index does not keep: create it "
                 "with late_interaction=True"
             )
-        if len(late) > 1 and share > 0:
+        if len(own) > 1 and blend > 0:
             raise InvalidInputError(
-                f"blend={share} is one number for {len(late)} stages: give a mapping, as in {own}"
+                f"blend={blend} is one number for {len(own)} stages: give a mapping, as in {own}"
             )
-        return dict.fromkeys(own, share)
+        return dict.fromkeys(own, blend)
 
     async def asearch(
         self,
@@ -741,7 +730,9 @@ class HybridIndex:
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        options = check_tuning(depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25)
+        options = check_settings(
+            depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25
+        )
         self._options(1, **options)
         return TunedIndex(self, options)
 
