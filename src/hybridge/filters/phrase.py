@@ -50,6 +50,8 @@ class TextPhrase(Filter):
     text: str
     analyzer: Analyzer
     _words: list[Word] = field(repr=False)
+    _phrase: list[Position] = field(repr=False)
+    _first: frozenset[str] = field(repr=False)
 
     def __init__(self, text: str, analyzer: AnalyzerLike = None) -> None:
         if not isinstance(text, str):
@@ -64,17 +66,19 @@ class TextPhrase(Filter):
             )
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "analyzer", reader)
+        phrase = list(chain.from_iterable(words))
         object.__setattr__(self, "_words", words)
+        object.__setattr__(self, "_phrase", phrase)
+        object.__setattr__(self, "_first", frozenset(term for term, _ in phrase[0]))
 
     def matches(self, passage: Passage) -> bool:
-        phrase = list(chain.from_iterable(self._words))
+        phrase, first = self._phrase, self._first
         text = list(chain.from_iterable(self.analyzer.positions(passage.text)))
-        first = {term for term, _ in phrase[0]}
-        return any(
-            term in first and _follows(phrase, 0, text, start)
-            for start, terms in enumerate(text)
-            for term, _ in terms
-        )
+        for start, terms in enumerate(text):
+            for term, _ in terms:
+                if term in first and _follows(phrase, 0, text, start):
+                    return True
+        return False
 
     @property
     def is_one_term(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import InvalidInputError
-from ..filters import Filter, TextPhrase
+from ..filters import Filter, IdIn, TextPhrase
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
@@ -232,7 +232,10 @@ class OpenBM25Vectors(OpenStage):
         return self._weigher.encode_queries(queries)
 
     def look_up(self, phrase: TextPhrase) -> Filter:
-        """Return the filter of the passages with a phrase of this analyzer, by their terms."""
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Two terms that share a number are one, as they are for BM25 itself.
+        """
         store = self._storage.store
         everything = store.count()
 
@@ -243,15 +246,12 @@ class OpenBM25Vectors(OpenStage):
         points = phrase.candidates(having) if everything else set()
         if points is None:
             return phrase
-        # Terms may share a number, so texts decide.
-        return passing(
-            phrase,
-            (
-                passage
-                for some in chunked(sorted(points), _READ)
-                for passage in store.get(some).values()
-            ),
+        found = (
+            passage for some in chunked(points, _READ) for passage in store.get(some).values()
         )
+        if phrase.is_one_term:
+            return IdIn([passage.id for passage in found])
+        return passing(phrase, found)
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage
