@@ -35,7 +35,15 @@ from .errors import InvalidInputError
 from .filters import And, Filter, Not, TextPhrase
 from .passages import Passage
 
-__all__ = ["ParsedQuery", "by_filter", "excluding", "parse", "read_queries", "spelled"]
+__all__ = [
+    "ParsedQuery",
+    "by_filter",
+    "excluding",
+    "parse",
+    "plain_texts",
+    "read_queries",
+    "spelled",
+]
 
 _LETTER = r"[^\W\d_]"
 _QUOTES, _GUILLEMETS = '"“”„‟＂', "«»"
@@ -136,6 +144,17 @@ def read_queries(
     parsed = [parse(query) for query in queries]
     conditions = [query.condition(analyzer) for query in parsed]
     return [query.text for query in parsed], [_both(where, each) for each in conditions]
+
+
+def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:
+    """Return queries as what comes after a retriever reads them: without operators it reads.
+
+    Args:
+        retriever: it reads operators if it has a `query_syntax` that is True.
+        queries: as they were asked.
+    """
+    reads = getattr(retriever, "query_syntax", False)
+    return [parse(query).text for query in queries] if reads else list(queries)
 
 
 def by_filter(

@@ -246,9 +246,7 @@ class OpenBM25Vectors(OpenStage):
         points = phrase.candidates(having) if everything else set()
         if points is None:
             return phrase
-        found = (
-            passage for some in chunked(points, _READ) for passage in store.get(some).values()
-        )
+        found = (passage for some in chunked(points, _READ) for passage in store.get(some).values())
         if phrase.is_one_term:
             return IdIn([passage.id for passage in found])
         return passing(phrase, found)
