@@ -32,6 +32,7 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .reading import ReadQueries, read_queries
 from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
@@ -581,6 +582,7 @@ class HybridIndex:
         fusion: str | Fusion | None = None,
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
+        spelling: bool | None = None,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
     ) -> list[list[Hit]]:
         """Return the best `k` passages for each query, best first, with every stage's score.
@@ -596,6 +598,10 @@ class HybridIndex:
                 out. Where several stages are of that kind, a mapping from their names.
             bm25: `hybridge.lexical.BM25Parameters` instead of the index's own, where
                 ``lexical="bm25s"``; the first search with others scores all passages anew.
+            spelling: whether words of a query that no passage has are corrected to the nearest that
+                some passage has, see `hybridge.spelling`; a hit's trace has the corrected query.
+                None stands for True. An index without BM25, or with more than 20,000 passages on
+                a server, corrects nothing.
             vectors: the queries' vectors for the first dense stage, shape (queries, dimension), if
                 you have them already; those of several stages are a mapping from their names.
 
@@ -608,6 +614,7 @@ class HybridIndex:
             "fusion": fusion,
             "blend": blend,
             "bm25": bm25,
+            "spelling": spelling,
         }
         chosen = None if where is None else as_filter(where)
         self._lock.check()
@@ -636,19 +643,22 @@ class HybridIndex:
         stages = [*options.stages, *(stage for stage, _ in options.late)]
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
-            batch = [queries[i] for i in positions]
+            asked = [queries[i] for i in positions]
+            read = read_queries(asked, self._stages, self._lock, spelling=options.spelling)
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
-            return self._stages.encode(stages, batch, vectors)
+            texts = [query.text for query in read]
+            return [*self._stages.encode(stages, texts, vectors), read]
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
-            by_name = {stage.name: rows for stage, rows in zip(stages, encoded, strict=True)}
+            *rows, read = encoded
+            by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
             with self._lock.reading(where):
                 if version != self._stages.version:
                     raise _StagesChangedError
                 record = run_search(
                     options,
                     lambda stage: stage.begin(by_name[stage.name]),
-                    len(encoded[0]),
+                    ReadQueries(read, unread=known),
                     store,
                     where,
                 )
@@ -678,6 +688,7 @@ class HybridIndex:
             weights=[weights[stage.name] for stage in taking_part],
             fusion=fusion,
             late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
+            spelling=given.get("spelling", True),
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
@@ -724,6 +735,7 @@ class HybridIndex:
         fusion: str | Fusion | None = None,
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
+        spelling: bool | None = None,
     ) -> TunedIndex:
         """Return this index as a `Retriever` whose every search has these options; see `search`.
 
@@ -731,7 +743,12 @@ class HybridIndex:
             InvalidInputError: a value that is not valid.
         """
         options = check_settings(
-            depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25
+            depth=depth,
+            weights=weights,
+            fusion=fusion,
+            blend=blend,
+            bm25=bm25,
+            spelling=spelling,
         )
         self._options(1, **options)
         return TunedIndex(self, options)

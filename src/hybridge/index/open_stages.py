@@ -16,6 +16,7 @@ from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON
+from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
@@ -131,6 +132,12 @@ class OpenStages:
 
     def __iter__(self) -> Iterator[OpenStage]:
         return iter(self.opened.values())
+
+    @property
+    def speller(self) -> Speller | None:
+        """The corrector of queries by the words of the first stage that has some."""
+        spellers = (stage.speller for stage in self.opened.values())
+        return next((speller for speller in spellers if speller is not None), None)
 
     @property
     def with_vectors(self) -> list[VectorStage]:

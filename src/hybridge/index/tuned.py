@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from ..arguments import check_count, check_share
+from ..arguments import check_count, check_flag, check_share
 from ..errors import InvalidInputError
 from ..fusion import Fusion, check_weights, get_fusion
 from ..lexical.parameters import BM25Parameters, check_bm25
@@ -27,6 +27,7 @@ class SearchSettings(TypedDict, total=False):
     fusion: str | Fusion | None
     blend: float | Mapping[str, float] | None
     bm25: BM25Parameters | None
+    spelling: bool | None
 
 
 def check_settings(**settings: Unpack[SearchSettings]) -> dict[str, Any]:
@@ -66,6 +67,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "fusion": get_fusion,
     "blend": _checked_blend,
     "bm25": check_bm25,
+    "spelling": lambda spelling: check_flag(spelling, "spelling"),
 }
 
 

@@ -20,6 +20,7 @@ from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
+from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
 from .stage import OpenStage, Prepared, StageStorage
@@ -160,8 +161,24 @@ class OpenBM25Arrays(OpenStage):
 
     def save(self) -> None:
         file, postings = self._storage.file, self._postings
-        if file and postings is not None and postings.stamp != self._storage.generation:
+        if not file or postings is None:
+            return
+        if postings.stamp != self._storage.generation or postings.words.unsaved:
             postings.save(file, stamp=self._storage.generation)
+
+    @property
+    def speller(self) -> Speller:
+        postings = self._current()
+
+        def words() -> Words:
+            return postings.words.completed(self.analyzer, self._texts)
+
+        return Speller(words, postings.frequencies)
+
+    def _texts(self) -> Iterator[str]:
+        for page in self._storage.store.pages():
+            for passage in page:
+                yield passage.text
 
     @property
     def parameters(self) -> BM25Parameters:

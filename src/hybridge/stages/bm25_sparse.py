@@ -18,7 +18,9 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
+from ..spelling import Speller
 from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
+from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
@@ -93,6 +95,7 @@ class OpenBM25Vectors(OpenStage):
         if not shared:
             for _ in self._settle():
                 pass
+        self._words = StoredWords(self._storage, self.analyzer, is_shared=shared)
 
     def _make_weigher(self) -> SparseBM25:
         average = self._storage.state["average_length"]
@@ -206,13 +209,23 @@ class OpenBM25Vectors(OpenStage):
         storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(rows=self._weigher.index_passages([p.text for p in passages]))
+        terms = self._words.terms([passage.text for passage in passages])
+        return Prepared(rows=self._weigher.index_terms(terms))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
+        self._words.forget_counts()
 
     def delete(self, points: Sequence[int]) -> None:
         self._written += len(points)
+        self._words.forget_counts()
+
+    def save(self) -> None:
+        self._words.save()
+
+    @property
+    def speller(self) -> Speller | None:
+        return self._words.speller
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         """Return this stage with other parameters.
