@@ -39,9 +39,9 @@ __all__ = [
     "ParsedQuery",
     "by_filter",
     "excluding",
+    "filters_of",
     "parse",
     "plain_texts",
-    "read_queries",
     "spelled",
 ]
 
@@ -133,17 +133,15 @@ excluded=('valve',))
     return ParsedQuery(left, tuple(required), tuple(excluded))
 
 
-def read_queries(
+def filters_of(
     queries: Iterable[str], analyzer: Analyzer, where: Filter | None = None
-) -> tuple[list[str], list[Filter | None]]:
-    """Return the plain text of each query, and its filter: its condition and `where`.
+) -> list[Filter | None]:
+    """Return the filter of each query: its condition together with `where`.
 
     Raises:
         InvalidInputError: a query that only excludes.
     """
-    parsed = [parse(query) for query in queries]
-    conditions = [query.condition(analyzer) for query in parsed]
-    return [query.text for query in parsed], [_both(where, each) for each in conditions]
+    return [_both(where, parse(query).condition(analyzer)) for query in queries]
 
 
 def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
+from ..query_syntax import filters_of
 from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
@@ -53,6 +54,11 @@ class BM25Retriever:
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
         spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
+        query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`.
+
+    Attributes:
+        query_syntax: whether searches read operators.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -75,10 +81,12 @@ class BM25Retriever:
         idf_method: str | None = None,
         backend: str = "numpy",
         spelling: bool = True,
+        query_syntax: bool = False,
     ) -> None:
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
+        self.query_syntax = check_flag(query_syntax, "query_syntax")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -175,8 +183,13 @@ class BM25Retriever:
             view = self._view()
             if condition is not None:
                 self._fields.look(condition, some_of(view.passages))
-            allowed = None if condition is None else view.allowed(condition)
-            span.hits = hits = [view.hits(query, k, allowed) for query in queries]
+            wheres = [condition] * len(queries)
+            if self.query_syntax:
+                wheres = filters_of(queries, self.analyzer, condition)
+            span.hits = hits = [
+                view.hits(query, k, None if where is None else view.allowed(where))
+                for query, where in zip(queries, wheres, strict=True)
+            ]
         return hits
 
     async def asearch(
@@ -246,6 +259,7 @@ class BM25Retriever:
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
         spelling: bool = True,
+        query_syntax: bool = False,
     ) -> Self:
         """Open a retriever that `save` wrote.
 
@@ -253,7 +267,7 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
-            spelling: as for a new one.
+            spelling: as for a new one, as is `query_syntax`.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
@@ -268,7 +282,13 @@ class BM25Retriever:
         except (KeyError, InvalidInputError) as error:
             raise CorruptIndexError(f"{folder} holds no BM25 retriever: {error!r}") from error
         analyzer = Analyzer.from_config(config, analyzer)
-        retriever = cls(analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters))
+        retriever = cls(
+            analyzer=analyzer,
+            backend=backend,
+            spelling=spelling,
+            query_syntax=query_syntax,
+            **asdict(parameters),
+        )
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
@@ -318,6 +338,12 @@ class BM25Retriever:
                 view = self._latest
                 if view is None:
                     speller = self._speller() if self._spelling else None
-                    view = View(self._postings.snapshot(), self._passages, speller)
+                    view = View(
+                        self._postings.snapshot(),
+                        self._passages,
+                        self.analyzer,
+                        speller,
+                        query_syntax=self.query_syntax,
+                    )
                     self._latest = view
         return view

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analyzer import Analyzer
 from ..errors import InvalidInputError
-from ..filters import Filter
+from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
+from ..query_syntax import parse
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .snapshot import Snapshot
@@ -27,7 +30,9 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
+        analyzer: of the snapshot.
         speller: corrects queries; None to take them as they are.
+        query_syntax: whether operators are taken out of queries.
 
     Attributes:
         passages: row by row.
@@ -39,18 +44,24 @@ class View:
         self,
         snapshot: Snapshot[str],
         passages: Mapping[str, Passage],
+        analyzer: Analyzer,
         speller: Speller | None = None,
+        *,
+        query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
+        self._analyzer = analyzer
         self._speller = speller
+        self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
         # stage come from the store, and go with every write.
-        self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
+        self.allowed = lru_cache(_CACHED_FILTERS)(self._mask)
 
     def read(self, query: str) -> Corrected:
         """Return a query as it is searched for."""
-        return Corrected(query) if self._speller is None else self._speller.correct(query)
+        read = Corrected(query) if self._speller is None else self._speller.correct(query)
+        return replace(read, text=parse(read.text).text) if self._query_syntax else read
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
@@ -80,6 +91,19 @@ class View:
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
 
-
-def _mask(passages: Sequence[Passage], where: Filter) -> NDArray[np.bool_]:
-    return np.array([where.matches(passage) for passage in passages], dtype=np.bool_)
+    def _mask(self, where: Filter) -> NDArray[np.bool_]:
+        if isinstance(where, And):
+            masks = [self._mask(part) for part in where.filters]
+            return np.logical_and.reduce([np.ones(len(self.passages), dtype=np.bool_), *masks])
+        if isinstance(where, Not):
+            return ~self._mask(where.filter)
+        candidates = None
+        if isinstance(where, TextPhrase) and where.analyzer.identity == self._analyzer.identity:
+            candidates = where.candidates(self._snapshot.having)
+        if candidates is None:
+            candidates = np.ones(len(self.passages), dtype=np.bool_)
+        elif where.is_one_term:
+            return candidates
+        for row in np.flatnonzero(candidates).tolist():
+            candidates[row] = where.matches(self.passages[row])
+        return candidates
