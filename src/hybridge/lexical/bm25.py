@@ -341,7 +341,6 @@ class BM25Retriever:
                     view = View(
                         self._postings.snapshot(),
                         self._passages,
-                        self.analyzer,
                         speller,
                         query_syntax=self.query_syntax,
                     )

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analyzer import Analyzer
 from ..errors import InvalidInputError
 from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
@@ -30,7 +29,6 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
-        analyzer: of the snapshot.
         speller: corrects queries; None to take them as they are.
         query_syntax: whether operators are taken out of queries.
 
@@ -44,13 +42,11 @@ class View:
         self,
         snapshot: Snapshot[str],
         passages: Mapping[str, Passage],
-        analyzer: Analyzer,
         speller: Speller | None = None,
         *,
         query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
-        self._analyzer = analyzer
         self._speller = speller
         self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
@@ -98,7 +94,10 @@ class View:
         if isinstance(where, Not):
             return ~self._mask(where.filter)
         candidates = None
-        if isinstance(where, TextPhrase) and where.analyzer.identity == self._analyzer.identity:
+        if (
+            isinstance(where, TextPhrase)
+            and where.analyzer.identity == self._snapshot.analyzer.identity
+        ):
             candidates = where.candidates(self._snapshot.having)
         if candidates is None:
             candidates = np.ones(len(self.passages), dtype=np.bool_)
