@@ -56,6 +56,12 @@ class Question(Others, Location):
             "--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'."
         ),
     ]
+    plain: Annotated[
+        bool,
+        click.option(
+            "--plain", is_flag=True, help='Take "…", + and - in QUERY for text, not for operators.'
+        ),
+    ]
 
     @property
     def text(self) -> str:
@@ -76,15 +82,26 @@ class Question(Others, Location):
         of them keeps are none of another's passages.
         """
         folder = self.directory or self.collection
-        with self.open(read_only=True) as index, fused_with(index, folder, self.others) as fused:
-            yield reranking.over(index) if fused is None else reranking.behind(fused)
+        options = {"query_syntax": not self.plain}
+        with (
+            self.open(read_only=True) as index,
+            fused_with(index, folder, self.others, **options) as fused,
+        ):
+            yield reranking.over(index, **options) if fused is None else reranking.behind(fused)
 
 
 @contextmanager
 def fused_with(
-    index: HybridIndex, folder: str, others: Sequence[str]
+    index: HybridIndex, folder: str, others: Sequence[str], **options: Any
 ) -> Iterator[FusedRetriever | None]:
-    """Open further indexes, and fuse them with the one in `folder`; None if there are none."""
+    """Open further indexes, and fuse them with the one in `folder`; None if there are none.
+
+    Args:
+        index: the one in `folder`.
+        folder: its folder.
+        others: the folders of the others.
+        options: of the `FusedRetriever`.
+    """
     from ..fused import FusedRetriever
     from ..index import HybridIndex
 
@@ -94,7 +111,7 @@ def fused_with(
     with ExitStack() as stack:
         opened = (stack.enter_context(HybridIndex.open(each, read_only=True)) for each in others)
         names = index_names([folder, *others])
-        yield FusedRetriever(dict(zip(names, [index, *opened], strict=True)))
+        yield FusedRetriever(dict(zip(names, [index, *opened], strict=True)), **options)
 
 
 def index_names(folders: Iterable[str]) -> list[str]:

@@ -173,7 +173,8 @@ def _(part: Explanation) -> Section:
     spans = () if part.bm25 is None else part.bm25.spans
     text = Section(body=[highlighted(part.passage.text, spans)], html_only=True)
     answer = (Styled(part.passage.id, "strong"), f": {verdict(part)}")
-    return Section(body=[part.query, answer, text, *sections(part)], brief=True)
+    conditions = [_note(f"conditions: {', '.join(part.conditions)}")] if part.conditions else []
+    return Section(body=[part.query, *conditions, answer, text, *sections(part)], brief=True)
 
 
 @report.register

@@ -226,6 +226,8 @@ class Explanation(RenderablePart):
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
+        conditions: what the query asks of a passage's text, as in ``+must`` and ``-not``; see
+            `hybridge.query_syntax`.
     """
 
     query: str
@@ -240,6 +242,7 @@ class Explanation(RenderablePart):
     members: Mapping[str, Explanation] = field(default_factory=dict)
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
+    conditions: tuple[str, ...] = ()
 
     @property
     def bm25(self) -> BM25Part | None:
