@@ -58,7 +58,7 @@ class TextPhrase(Filter):
             raise InvalidInputError(f"TextPhrase: needs text to look for, not {text!r}")
         check_text(text, "TextPhrase")
         reader = Analyzer.of(analyzer)
-        words = reader.positions(text)
+        words = reader.positions(text, is_phrase=True)
         if not words:
             raise InvalidInputError(
                 f"TextPhrase: {reader!r} reads no word in {text!r}: give one, or look for the "

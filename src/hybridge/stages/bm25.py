@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, get_args
 
@@ -17,6 +18,8 @@ from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
 
 __all__ = ["BM25", "Lexical", "OpenBM25"]
+
+logger = logging.getLogger(__name__)
 
 Lexical: TypeAlias = Literal["bm25s", "qdrant"]
 OpenBM25: TypeAlias = OpenBM25Arrays | OpenBM25Vectors
@@ -92,14 +95,30 @@ class BM25(Stage):
             "parameters": self.parameters.to_config(),
         }
 
+    @property
+    def settings(self) -> dict[str, JSON]:
+        analyzer = self.analyzer.to_config()
+        if self.analyzer.version is not None:
+            analyzer["version"] = self.analyzer.version
+        return {**self.to_config(), "analyzer": analyzer}
+
     @classmethod
     def restored(
         cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
     ) -> Self:
         config = record.config
-        analyzer = override.analyzer if isinstance(override, BM25) else override
+        given = override.analyzer if isinstance(override, BM25) else override
+        analyzer = Analyzer.from_config(config["analyzer"], given)
+        if not analyzer.is_latest:
+            logger.info(
+                "the stage %r keeps the words of version %d of the analyzer, with which it was "
+                "made: index.replace_stage(%r, BM25(...)) takes those of the latest",
+                record.name,
+                analyzer.version,
+                record.name,
+            )
         return cls(
-            Analyzer.from_config(config["analyzer"], analyzer),
+            analyzer,
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
