@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from .analysis import languages
-from .analysis.positions import Word
+from .analysis.positions import Position, Word
 from .analysis.rules import FirstRules, SecondRules, WordRules
 from .analysis.terms import TermReader
 from .arguments import check_count
@@ -101,7 +101,8 @@ class Analyzer(SharedInCopies):
         ]
         reader = TermReader(self._rules, [rule for rule in rules if rule is not None])
         self._analyze, self._words, self._terms_of = reader.terms, reader.words, reader.terms_of
-        self._positions: Callable[..., list[Word]] = reader.positions
+        self._positions: Callable[[str], list[Position]] = reader.positions
+        self._phrase: Callable[[str], list[Word]] = reader.phrase
         self._function: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
@@ -135,7 +136,8 @@ class Analyzer(SharedInCopies):
         analyzer.stopwords = frozenset()
         analyzer._analyze = analyzer._words = words
         analyzer._terms_of = lambda word: (word,)
-        analyzer._positions = lambda text, **_: [(((word, 1),),) for word in words(text)]
+        analyzer._positions = lambda text: [((word, 1),) for word in words(text)]
+        analyzer._phrase = lambda text: [(((word, 1),),) for word in words(text)]
         analyzer._function = function
         return analyzer
 
@@ -282,20 +284,26 @@ class Analyzer(SharedInCopies):
         """
         return self._terms_of(word)
 
-    def positions(self, text: str, *, is_phrase: bool = False) -> list[Word]:
-        """Return the positions of each word of a text, and the terms that begin at each.
+    def positions(self, text: str) -> list[Position]:
+        """Return the positions of a text, and the terms that begin at each.
 
-        A term of a joined word spans the positions of its parts.
-
-        Args:
-            text: any text.
-            is_phrase: read it as something to look for in other texts: a word that one of its
-                parts alone does not stand for, as "NET" for ".NET", has the term of the whole.
+        Most words take one position. A joined word takes one a part, and its term spans them all.
 
         >>> Analyzer("english").positions("running XR-500")
-        [((('run', 1),),), ((('xr', 1), ('xr500', 2)), (('500', 1),))]
+        [(('run', 1),), (('xr', 1), ('xr500', 2)), (('500', 1),)]
         """
-        return self._positions(text, is_phrase=is_phrase)
+        return self._positions(text)
+
+    def phrase(self, text: str) -> list[Word]:
+        """Return the positions of each word of a phrase, and the terms to look for at each.
+
+        They are those of `positions`, except that a whole of one part, like ".NET", has no term of
+        that part: it is not looked for by ``net``.
+
+        >>> Analyzer("english").phrase("running .NET")
+        [((('run', 1),),), ((('.net', 1),),)]
+        """
+        return self._phrase(text)
 
     def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
         if self._function is None:

@@ -93,7 +93,7 @@ class ParsedQuery:
         [True, False]
         """
         required, excluded = (
-            [TextPhrase(text, analyzer) for text in texts if analyzer.positions(text)]
+            [TextPhrase(text, analyzer) for text in texts if analyzer.phrase(text)]
             for texts in (self.required, self.excluded)
         )
         parts: list[Filter] = [*required, *(~phrase for phrase in excluded)]

@@ -36,10 +36,14 @@ _PIECES += [
 @settings(max_examples=80, deadline=None)
 @given(text=st.lists(st.sampled_from(_PIECES) | st.text(max_size=12), max_size=6).map(" ".join))
 def test_their_terms_are_those_of_the_text(analyzer: Analyzer, text: str) -> None:
-    words = analyzer.positions(text)
+    words = analyzer.phrase(text)
     terms = {
-        term for word in words for at in word for term, _ in at if not term.startswith(NO_TERM)
+        term for at in analyzer.positions(text) for term, _ in at if not term.startswith(NO_TERM)
     }
+    # Places are the same, and a phrase is looked for by terms of the text.
+    assert len(analyzer.positions(text)) == sum(map(len, words))
+    positions = [at for word in words for at in word]
+    assert all({*at} <= {*own} for at, own in zip(positions, analyzer.positions(text), strict=True))
     expected = set(analyzer([text])[0])
     assert terms <= expected
     # The rest are pairs of characters that are words.
@@ -53,7 +57,8 @@ def test_their_terms_are_those_of_the_text(analyzer: Analyzer, text: str) -> Non
 
 
 def test_a_whole_spans_its_parts() -> None:
-    [word] = Analyzer("english").positions("foo.bar-baz")
+    [word] = Analyzer("english").phrase("foo.bar-baz")
+    assert list(word) == Analyzer("english").positions("foo.bar-baz")
     assert word == (
         (("foo", 1), ("foobarbaz", 3)),
         (("bar", 1), ("barbaz", 2)),
@@ -62,11 +67,11 @@ def test_a_whole_spans_its_parts() -> None:
 
 
 def test_a_part_that_is_a_stop_word_has_a_position() -> None:
-    [word] = Analyzer("english").positions("state-of-the-art")
+    word = Analyzer("english").positions("state-of-the-art")
     assert [at[0][0] for at in word] == ["state", NO_TERM + "of", NO_TERM + "the", "art"]
 
 
 def test_characters_are_positions_and_pairs_are_none() -> None:
     for version in (1, 2):
         words = Analyzer(None, version=version).positions("東京都")
-        assert words == [((("東", 1),),), ((("京", 1),),), ((("都", 1),),)]
+        assert words == [(("東", 1),), (("京", 1),), (("都", 1),)]

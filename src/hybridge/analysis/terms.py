@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from ..forking import ForkSafeLock
-from .positions import Word, positions_of
+from .positions import Position, Word, positions_of
 from .rules import WordRules
 from .words import is_plain
 
@@ -69,7 +69,7 @@ class TermReader:
         self._of_words = WordCache(self._terms_of_word)
         self._of_runs = WordCache(self._terms_of_run)
         self._words = WordCache(rules.words)
-        self._positions = WordCache(self._positions_of_word)
+        self._positions = WordCache(self._positions_of_run)
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text in its order."""
@@ -83,20 +83,26 @@ class TermReader:
         """Return the terms of one word, each once."""
         return self._of_words[word]
 
-    def positions(self, text: str, *, is_phrase: bool = False) -> list[Word]:
-        """Return the positions of each word of a text, and the terms that begin at each.
+    def positions(self, text: str) -> list[Position]:
+        """Return the positions of a text, and the terms that begin at each."""
+        return list(chain.from_iterable(map(self._positions.__getitem__, text.split())))
 
-        Args:
-            text: any text.
-            is_phrase: of forms in one place, take the whole alone: ``.net`` without ``net``.
+    def phrase(self, text: str) -> list[Word]:
+        """Return the positions of each word of a phrase, and the terms to look for at each.
+
+        Of forms in one place it takes the whole alone, as ``.net`` without ``net``.
         """
-        read = self._positions_in_phrase if is_phrase else self._positions.__getitem__
-        return list(filter(None, map(read, self.words(text))))
+        return list(filter(None, map(self._looked_for, self.words(text))))
+
+    def _positions_of_run(self, run: str) -> Word:
+        return tuple(chain.from_iterable(map(self._positions_of_word, self._rules.words(run))))
 
     def _positions_of_word(self, word: str) -> Word:
+        if is_plain(word):
+            return positions_of([(word, range(1))], self._of_words.__getitem__)
         return positions_of(self._rules.spans(word), self._terms_of_form)
 
-    def _positions_in_phrase(self, word: str) -> Word:
+    def _looked_for(self, word: str) -> Word:
         last = {span: form for form, span in self._rules.spans(word)}
         return positions_of(((form, span) for span, form in last.items()), self._terms_of_form)
 

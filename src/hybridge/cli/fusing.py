@@ -63,6 +63,15 @@ class Question(Others, Location):
         ),
     ]
 
+    spelling: Annotated[
+        bool,
+        click.option(
+            "--spelling/--no-spelling",
+            default=True,
+            help="Correct words of QUERY that no passage has.  [default: on]",
+        ),
+    ]
+
     @property
     def text(self) -> str:
         """The text of the question."""
@@ -81,13 +90,17 @@ class Question(Others, Location):
         Rerankers read the texts of several indexes' candidates anew, since token vectors that one
         of them keeps are none of another's passages.
         """
-        folder = self.directory or self.collection
-        options = {"query_syntax": not self.plain}
+        folder, options = self.directory or self.collection, self.options
         with (
             self.open(read_only=True) as index,
             fused_with(index, folder, self.others, **options) as fused,
         ):
             yield reranking.over(index, **options) if fused is None else reranking.behind(fused)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of each index's search."""
+        return {"spelling": self.spelling, "query_syntax": not self.plain}
 
 
 @contextmanager
@@ -97,10 +110,10 @@ def fused_with(
     """Open further indexes, and fuse them with the one in `folder`; None if there are none.
 
     Args:
-        index: the one in `folder`.
+        index: the first one.
         folder: its folder.
         others: the folders of the others.
-        options: of the `FusedRetriever`.
+        options: of the search of each, as for `HybridIndex.tuned`.
     """
     from ..fused import FusedRetriever
     from ..index import HybridIndex
@@ -111,7 +124,10 @@ def fused_with(
     with ExitStack() as stack:
         opened = (stack.enter_context(HybridIndex.open(each, read_only=True)) for each in others)
         names = index_names([folder, *others])
-        yield FusedRetriever(dict(zip(names, [index, *opened], strict=True)), **options)
+        # Operators are read once, for all of them.
+        query_syntax = bool(options.pop("query_syntax", False))
+        members = [each.tuned(**options) if options else each for each in (index, *opened)]
+        yield FusedRetriever(dict(zip(names, members, strict=True)), query_syntax=query_syntax)
 
 
 def index_names(folders: Iterable[str]) -> list[str]:

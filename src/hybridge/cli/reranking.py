@@ -61,12 +61,12 @@ class Reranking:
 
         Args:
             index: the index.
-            options: of its searches, as for `HybridIndex.tuned`.
+            options: of its search, as for `HybridIndex.tuned`.
         """
         from ..pipeline import Pipeline
 
         if COLBERT not in self.names:
-            return self.behind(index.tuned(**options) if options else index)
+            return self.behind(index.tuned(**options))
         own = index.late_interaction if self.colbert is None else None
         if own is not None and self.names[0] == COLBERT:
             # Within the search it reranks all candidates, not just the best.

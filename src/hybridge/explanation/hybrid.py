@@ -65,7 +65,7 @@ class IndexExplainer:
             query_syntax=chosen.query_syntax,
         )
         [self._where] = self._cached.wheres
-        self._text = self._cached.queries.queries[0].text
+        [self._read] = self._cached.queries.queries
         self._record = self._cached.record(chosen)
         [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
         self.hits = self.candidates[:k]
@@ -123,6 +123,7 @@ class IndexExplainer:
             blends=tuple(self._blends(point, hit)),
             trace=() if hit is None else hit.trace,
             conditions=spelled(self._where),
+            read_as=self._read.corrected,
         )
         if returned:
             return explanation
@@ -143,7 +144,7 @@ class IndexExplainer:
         ranks = [
             self._rank(stage.name, point, hit) for point, hit in zip(points, hits, strict=True)
         ]
-        return stage_parts(self._index, self._cached, stage, self._text, passages, ranks)
+        return stage_parts(self._index, self._cached, stage, passages, ranks)
 
     def _rank(self, stage: str, point: int, hit: Hit | None) -> tuple[int | None, int]:
         """Return the rank of a point in a stage, and the depth to which it was sought."""
@@ -206,9 +207,7 @@ class IndexExplainer:
         for stage, _ in self._options.late:
             entries = [None if hit is None else hit.stage(stage.name) for hit in hits]
             ranks = [None if entry is None else entry.rank for entry in entries]
-            parts[stage.name] = max_sim_parts(
-                self._index, self._cached, stage, self._text, passages, ranks
-            )
+            parts[stage.name] = max_sim_parts(self._index, self._cached, stage, passages, ranks)
         return parts
 
     def _blends(self, point: int, hit: Hit | None) -> list[BlendPart]:

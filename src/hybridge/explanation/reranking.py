@@ -172,7 +172,7 @@ def _max_sim(
         index, own = cast(HybridIndex, reranker._index), reranker._stage
         assert isinstance(own, OpenLateInteraction)
         cached = CachedSearch(index, [query])
-        [part] = max_sim_parts(index, cached, own, query, [passage], [rank])
+        [part] = max_sim_parts(index, cached, own, [passage], [rank])
         return part
     if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
         return None

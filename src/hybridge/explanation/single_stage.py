@@ -144,9 +144,12 @@ class BM25Explainer(_Deep):
     ) -> Sequence[dict[str, Any]]:
         bm25 = self._retriever
         parts = bm25.parts(self.query, [passage.id for passage in passages])
-        text = bm25.correct(self.query).text
+        read = bm25.correct(self.query)
         return [
-            {"stages": {"bm25": bm25_part(some, rank, text, passage.text, bm25.analyzer)}}
+            {
+                "stages": {"bm25": bm25_part(some, rank, read.text, passage.text, bm25.analyzer)},
+                "read_as": read.corrected,
+            }
             for passage, rank, some in zip(passages, ranks, parts, strict=True)
         ]
 
@@ -175,13 +178,17 @@ class StageExplainer(_Deep):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         stage = self._retriever._stage
+        [read_as] = self._cached.queries.corrected(stage.name)
         if isinstance(stage, OpenLateInteraction):
-            late = max_sim_parts(self._index, self._cached, stage, self.query, passages, ranks)
-            return [{"late": {} if part is None else {stage.name: part}} for part in late]
+            late = max_sim_parts(self._index, self._cached, stage, passages, ranks)
+            return [
+                {"late": {} if part is None else {stage.name: part}, "read_as": read_as}
+                for part in late
+            ]
         depth = max(self._k, DEEPEST)
         sought = [(rank, depth) for rank in ranks]
-        parts = stage_parts(self._index, self._cached, stage, self.query, passages, sought)
-        return [{"stages": {stage.name: part}} for part in parts]
+        parts = stage_parts(self._index, self._cached, stage, passages, sought)
+        return [{"stages": {stage.name: part}, "read_as": read_as} for part in parts]
 
     @property
     def _name(self) -> str:
