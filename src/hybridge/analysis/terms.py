@@ -95,11 +95,11 @@ class TermReader:
         return list(filter(None, map(self._looked_for, self.words(text))))
 
     def _positions_of_run(self, run: str) -> Word:
-        return tuple(chain.from_iterable(map(self._positions_of_word, self._rules.words(run))))
+        return tuple(chain.from_iterable(map(self._positions_of_word, self._words[run])))
 
     def _positions_of_word(self, word: str) -> Word:
-        if is_plain(word):
-            return positions_of([(word, range(1))], self._of_words.__getitem__)
+        if is_plain(word) and (terms := self._of_words[word]):
+            return (tuple((term, 1) for term in terms),)
         return positions_of(self._rules.spans(word), self._terms_of_form)
 
     def _looked_for(self, word: str) -> Word:
