@@ -40,6 +40,6 @@ def positions_of(
         terms = terms_of(form)
         if not terms and len(span) == 1:
             terms = [NO_TERM + form.casefold()]
-        at = found.setdefault(span.start, {})
-        at.update(dict.fromkeys((term, len(span)) for term in terms))
+        begins = found.setdefault(span.start, {})
+        begins.update(dict.fromkeys((term, len(span)) for term in terms))
     return tuple(tuple(found[i]) for i in range(len(found)))

@@ -49,7 +49,7 @@ class CachedFusedSearch:
                     self._lists[key] = member.search(plan)
                 lists.append(self._lists[key])
             members = [self._cached(member) for member in plan.members]
-            plan.place(replace(plan, members=members).fused(lists).hits(k), hits)
+            plan.fill(replace(plan, members=members).fused(lists).hits(k), hits)
         return hits
 
     def _cached(self, member: FusedMember) -> FusedMember:
