@@ -27,19 +27,21 @@ _DEFAULTS: dict[int, dict[str, JSON]] = {
     1: {"min_length": 2},
     2: {"min_length": 1, "fold": True},
 }
-# Left out with the language's own stop words, which lack them, since single letters are terms.
+# Since single letters are terms, stop words need the pronoun, and not the letters that stand before
+# apostrophes, which are no words anyway: vitamin D is "vitamine D" too.
 _PRONOUNS = {"english": {"i"}, "porter": {"i"}}
+_LETTERS = {"french": "cdjlmnst", "italian": "cl", "romanian": "bcdfghjklmnprstvxz"}
 
 
 class Analyzer(SharedInCopies):
     """A function from texts to terms: words and their parts, folded, stemmed, no stop words.
 
-    Words are normalised to NFKC and case-folded. Numbers, codes, compounds and identifiers are
-    terms whole and in parts: XR-500 and XR500, hand-over and handover, getUserName and
-    get_user_name meet each other, and each meets its parts; clause 7.3.2, C++, C#, .NET and
-    vitamin D are told from their neighbours. Chinese, Japanese and Korean become characters and
-    pairs of characters. One analyzer serves passages and queries alike, and is saved with the
-    index. Many threads may call it.
+    Text is normalised to NFKC, case-folded and split into words. Numbers, codes, compounds and
+    identifiers are terms whole and in parts: XR-500 is found by XR500 and by 500, hand-over by
+    handover, getUserName by get_user_name and by "user name". Clause 7.3.2, C++, C#, .NET and
+    vitamin D are other terms than their neighbours. Chinese, Japanese, Korean and scripts without
+    spaces become characters and pairs of characters. One analyzer serves passages and queries
+    alike, and is saved with the index. Many threads may call it.
 
     Args:
         language: a name or ISO 639-1 code, with a stemmer if PyStemmer has one; or None for text of
@@ -181,13 +183,13 @@ class Analyzer(SharedInCopies):
             raise CorruptIndexError(f"no analyzer can be made of {config!r}")
         if analyzer is not None:
             found = cls.of(analyzer)
-            given = found.to_config()
-            if given == config:
+            settings = found.to_config()
+            if settings == config:
                 return found
-            if not _differ_in_version_alone(given, config):
+            if not _differ_in_version_alone(settings, config):
                 raise EncoderMismatchError(
                     f"the index was built with the analyzer {dict(config)}, "
-                    f"not {given}: open it with the one it was built with"
+                    f"not {settings}: open it with the one it was built with"
                 )
         if name := config.get("callable"):
             raise EncoderMismatchError(
@@ -357,7 +359,7 @@ def _rules(
     if version == 1:
         return FirstRules(language, listed, min_length)
     if own is None and language is not None:
-        listed |= _PRONOUNS.get(language, set())
+        listed = (listed | _PRONOUNS.get(language, set())) - {*_LETTERS.get(language, "")}
     return SecondRules(language, listed, min_length, plain=fold)
 
 

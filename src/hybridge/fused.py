@@ -16,12 +16,12 @@ from .arguments import check_count, check_flag, check_k, check_queries
 from .errors import InvalidInputError
 from .filters import Filter, as_filter
 from .frameworks import as_retriever
-from .fusion import Fusion, check_weights, get_fusion
+from .fusion import FUSION, Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .query_syntax import by_filter, filters_of, plain_texts
-from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
+from .search import completed, fused_run, sorted_passages, top_with_ties
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
 

@@ -12,19 +12,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .analysis.segments import CJK
+from .analysis.unspaced import UNSPACED
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
 from .passages import Hit
 
 __all__ = ["Corrected", "Correction", "Speller", "Words", "corrected_query"]
 
-# Scripts without spaces between words, and Hangul: their terms are pairs of characters.
-_UNSPACED = (
-    "\u0e00-\u0eff\u0f00-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
-    "\u3005-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua9ff\uaa60-\uaa7f\uac00-\ud7ff\uf900-\ufaff"
-    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
-)
-_LETTER = rf"[^\W\d_{_UNSPACED}]"
+# Scripts without spaces between words have no words to correct.
+_LETTER = rf"[^\W\d_{CJK}{UNSPACED}]"
 # Of a corpus's words: not beside a digit or an underscore, which make a code or an identifier.
 _IN_CORPUS = re.compile(rf"(?<!\w){_LETTER}{{3,40}}+(?!\w)").findall
 # Of a query: text between quotes with what adheres to it, or anything between blanks.
@@ -288,8 +285,8 @@ class Speller:
 
     >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
     >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
-    >>> speller.correct('Protien floding of "protien" XR-500').text
-    'Protein folding of "protien" XR-500'
+    >>> speller.correct('protien floding of "protien" XR-500').text
+    'protein folding of "protien" XR-500'
     """
 
     def __init__(

@@ -119,15 +119,15 @@ def spans_of(word: str) -> list[tuple[str, range]]:
     if is_plain(word):
         return [(word, range(1))]
     forms: list[tuple[str, range]] = []
-    names = re.split(f"[{_APOSTROPHES}]", word)
+    names = _split_names(word)
     if len(names) == 1:
         _take_apart(word, _JOINTS, forms)
         return forms
-    kept = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
-    for name in kept:
-        _take_apart(name, _JOINTS, forms)
+    parts = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
+    for part in parts:
+        _take_apart(part, _JOINTS, forms)
     # O'Brien is also written without.
-    if names[-1] in kept and names[-2][-1].isupper() and names[-1][0].isupper():
+    if names[-1] in parts and names[-2][-1].isupper() and names[-1][0].isupper():
         forms.append(("".join(names), range(_end(forms))))
     return forms
 
@@ -151,7 +151,7 @@ def _take_apart(
     if is_plain(word):
         forms.append((word, range(start, start + 1)))
         return
-    if _ACRONYM.fullmatch(word):
+    if "." in word and _ACRONYM.fullmatch(word):
         forms.append((word.replace(".", ""), range(start, start + 1)))
         return
     for number, (marked_by, joint) in enumerate(joints, start=1):
@@ -163,15 +163,18 @@ def _take_apart(
                 for part in parts:
                     _take_apart(part, joints[number:], forms)
             break
-    if any(map(str.isalnum, word)):
-        whole = word if _SHORT_NUMBER.fullmatch(word) else _INNER_MARKS.sub("", word)
-        forms.append((whole, range(start, max(_end(forms), start + 1))))
+    span = range(start, max(_end(forms), start + 1))
+    if word[0].isdigit() and _SHORT_NUMBER.fullmatch(word):
+        forms.append((word, span))
+    elif word.strip("_"):
+        forms.append((_INNER_MARKS.sub("", word), span))
 
 
 def _end(forms: Sequence[tuple[str, range]]) -> int:
     """Return the position after the last part."""
-    return max((span.stop for _, span in forms), default=0)
+    return forms[-1][1].stop if forms else 0
 
 
 is_unspaced = re.compile(f"[{CJK}{UNSPACED}]").match
+_split_names = re.compile(f"[{_APOSTROPHES}]").split
 _is_letter = re.compile(_LETTER).fullmatch

@@ -136,7 +136,7 @@ def index_names(folders: Iterable[str]) -> list[str]:
     >>> index_names(["/a/notes", "mails", "/b/notes", "fused"])
     ['notes', 'mails', 'notes (2)', 'fused (2)']
     """
-    from ..search import FUSION
+    from ..fusion import FUSION
 
     return distinct((Path(each).resolve().name or "index" for each in folders), FUSION, FUSED)
 

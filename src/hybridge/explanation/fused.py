@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..fusion import check_weights, fusion_parts
+from ..fusion import FUSION, check_weights, fusion_parts
 from ..passages import Hit, Passage
 from ..query_syntax import spelled
-from ..search import FUSION
 from .explainer import Explainer
 from .model import Explanation, FusionPart, StagePart
 from .why_not import cut_off, excluded_by

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ..filters import as_filter
-from ..fusion import ConvexCombination, RunPart, check_weights, fusion_parts
+from ..fusion import FUSION, ConvexCombination, RunPart, check_weights, fusion_parts
 from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
-from ..index.search import FUSION, Rescored
 from ..passages import Hit, Passage
 from ..protocols import Where
 from ..query_syntax import spelled
 from ..reranking import blend_stage
+from ..search import Rescored
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
 from .model import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..filters import Filter
-from ..index.search import SearchOptions
 from ..passages import Passage
 from ..query_syntax import excluding
+from ..search import SearchOptions
 from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
 __all__ = ["NO_TERM", "cut_off", "excluded_by", "missed_by_index", "missed_by_rerankers"]
