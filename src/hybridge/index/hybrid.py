@@ -335,6 +335,11 @@ class HybridIndex:
         return self._stages.first(BM25).analyzer
 
     @property
+    def search_text(self) -> SearchText:
+        """What the first BM25 stage searches of a passage."""
+        return self._stages.first(BM25).search_text
+
+    @property
     def encoder(self) -> Encoder:
         """What makes vectors of queries and passages for the first dense stage."""
         return self._stages.first(Dense).encoder

@@ -17,6 +17,7 @@ from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON, Passage
+from ..query_syntax import is_read_by
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
@@ -198,12 +199,15 @@ class OpenStages:
         self._arrange()
 
     @property
-    def analyzer(self) -> Analyzer:
-        """The analyzer of the first BM25 stage; without one, of words without a language."""
+    def condition_reader(self) -> tuple[Analyzer, SearchText]:
+        """The analyzer of a query's conditions, and the text of a passage that they are on.
+
+        They are those of the first BM25 stage; without one, words have no language.
+        """
         for stage in self.definitions.values():
             if isinstance(stage, BM25):
-                return stage.analyzer
-        return Analyzer(None)
+                return stage.analyzer, stage.search_text
+        return Analyzer(None), self.search_text
 
     def resolved(self, where: Filter | None) -> Filter | None:
         """Return the same filter for the stages, with phrases looked up among BM25's terms.
@@ -214,7 +218,9 @@ class OpenStages:
 
     def _look_up(self, phrase: TextPhrase) -> Filter:
         for stage in self.finding:
-            if isinstance(stage, OpenBM25) and stage.analyzer.identity == phrase.analyzer.identity:
+            if isinstance(stage, OpenBM25) and is_read_by(
+                phrase, stage.analyzer, stage.search_text
+            ):
                 return stage.look_up(phrase)
         return phrase
 

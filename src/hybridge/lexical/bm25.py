@@ -202,7 +202,7 @@ class BM25Retriever:
                 self._fields.look(condition, some_of(view.passages))
             wheres = [condition] * len(queries)
             if self.query_syntax:
-                wheres = filters_of(queries, self.analyzer, condition)
+                wheres = filters_of(queries, self.analyzer, condition, self.search_text)
             span.hits = hits = [
                 view.hits(query, k, None if where is None else view.allowed(where))
                 for query, where in zip(queries, wheres, strict=True)
@@ -374,6 +374,7 @@ class BM25Retriever:
                         self._postings.snapshot(),
                         self._passages,
                         speller,
+                        search_text=self.search_text,
                         query_syntax=self.query_syntax,
                     )
                     self._latest = view

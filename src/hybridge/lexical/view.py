@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
-from ..query_syntax import parse
+from ..query_syntax import is_read_by, parse
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .snapshot import Snapshot
@@ -30,6 +31,7 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
+        search_text: what is searched of a passage.
         speller: corrects queries; None to take them as they are.
         query_syntax: whether operators are taken out of queries.
 
@@ -45,10 +47,12 @@ class View:
         passages: Mapping[str, Passage],
         speller: Speller | None = None,
         *,
+        search_text: SearchText = TEXT_ALONE,
         query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._speller = speller
+        self._search_text = search_text
         self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
@@ -94,7 +98,7 @@ class View:
                 return reduce(and_, map(self._mask, others), self._mask(first))
             case Not():
                 return ~self._mask(where.filter)
-            case TextPhrase() if where.analyzer.identity == self._snapshot.analyzer.identity:
+            case TextPhrase() if is_read_by(where, self._snapshot.analyzer, self._search_text):
                 candidates = where.candidates(self._snapshot.having)
                 if candidates is not None and where.is_one_term:
                     return candidates
