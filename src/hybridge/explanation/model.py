@@ -230,6 +230,8 @@ class Explanation(RenderablePart):
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
         read_as: the query as the stages read it, where its spelling was corrected; else None.
+        conditions: what the query asks of a passage's text, as in ``+must`` and ``-not``; see
+            `hybridge.query_syntax`.
     """
 
     query: str
@@ -245,6 +247,7 @@ class Explanation(RenderablePart):
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
     read_as: str | None = None
+    conditions: tuple[str, ...] = ()
 
     @property
     def bm25(self) -> BM25Part | None:
@@ -288,3 +291,8 @@ class SearchExplanation(RenderablePart):
     def read_as(self) -> str | None:
         """The query as stages read it, where its spelling was corrected; else None."""
         return corrected_query(self.candidates)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What the query asks of a passage's text, where there are answers."""
+        return self.explanations[0].conditions if self.explanations else ()

@@ -61,7 +61,7 @@ class PipelineExplainer:
     Args:
         pipeline: what is searched.
         inner: the explainer of its retriever's search, to the first reranker's depth.
-        query: a question that is not blank.
+        query: as the rerankers read it; not blank.
         k: passages the search returns.
         next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """

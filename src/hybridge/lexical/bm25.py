@@ -19,6 +19,7 @@ from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
+from ..query_syntax import filters_of
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike, chosen_search_text
 from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
@@ -58,6 +59,11 @@ class BM25Retriever:
             alone.
         fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
             ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
+        query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`.
+
+    Attributes:
+        query_syntax: whether searches read operators.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -86,11 +92,13 @@ class BM25Retriever:
         spelling: bool = True,
         search_text: SearchTextLike = None,
         fields: Mapping[str, int] | None = None,
+        query_syntax: bool = False,
     ) -> None:
         self._search_text = chosen_search_text(search_text, fields) or TEXT_ALONE
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
+        self.query_syntax = check_flag(query_syntax, "query_syntax")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -192,8 +200,13 @@ class BM25Retriever:
             view = self._view()
             if condition is not None:
                 self._fields.look(condition, some_of(view.passages))
-            allowed = None if condition is None else view.allowed(condition)
-            span.hits = hits = [view.hits(query, k, allowed) for query in queries]
+            wheres = [condition] * len(queries)
+            if self.query_syntax:
+                wheres = filters_of(queries, self.analyzer, condition)
+            span.hits = hits = [
+                view.hits(query, k, None if where is None else view.allowed(where))
+                for query, where in zip(queries, wheres, strict=True)
+            ]
         return hits
 
     async def asearch(
@@ -265,6 +278,7 @@ class BM25Retriever:
         backend: str = "numpy",
         spelling: bool = True,
         search_text: SearchTextLike = None,
+        query_syntax: bool = False,
     ) -> Self:
         """Open a retriever that `save` wrote.
 
@@ -272,7 +286,7 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
-            spelling: as for a new one.
+            spelling: as for a new one, as is `query_syntax`.
             search_text: required if it is a function; otherwise None, or an equal one.
 
         Raises:
@@ -302,6 +316,7 @@ class BM25Retriever:
             backend=backend,
             spelling=spelling,
             search_text=text,
+            query_syntax=query_syntax,
             **asdict(parameters),
         )
         try:
@@ -355,6 +370,11 @@ class BM25Retriever:
                 view = self._latest
                 if view is None:
                     speller = self._speller() if self._spelling else None
-                    view = View(self._postings.snapshot(), self._passages, speller)
+                    view = View(
+                        self._postings.snapshot(),
+                        self._passages,
+                        speller,
+                        query_syntax=self.query_syntax,
+                    )
                     self._latest = view
         return view

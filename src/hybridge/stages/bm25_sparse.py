@@ -13,13 +13,15 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError, InvalidInputError
+from ..filters import Filter, IdIn, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
-from ..vectors.store import Sparse, VectorQuery, VectorStore
+from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
 from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
@@ -39,6 +41,7 @@ _ROUNDING = 1e-6
 # A smaller share of the passages is not sampled before it is written.
 _FEW = 1 / 50
 _SAMPLE = 2_000
+_READ = 1_000  # passages at a time
 
 
 class OpenBM25Vectors(OpenStage):
@@ -248,6 +251,26 @@ class OpenBM25Vectors(OpenStage):
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Two terms that share a number are one, as they are for BM25 itself.
+        """
+        store = self._storage.store
+        everything = store.count()
+
+        def having(term: str) -> set[int]:
+            vector = self._weigher.encode_counts({term: 1})
+            return set(store.query([VectorQuery(self._storage.vector, vector, everything)])[0])
+
+        points = phrase.candidates(having) if everything else set()
+        if points is None:
+            return phrase
+        found = (passage for some in chunked(points, _READ) for passage in store.get(some).values())
+        if phrase.is_one_term:
+            return IdIn([passage.id for passage in found])
+        return passing(phrase, found)
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage
