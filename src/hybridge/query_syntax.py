@@ -4,9 +4,10 @@
     +word  +"a phrase"    the passage has this word, or this phrase
     -word  -"a phrase"    the passage has it not
 
-These are conditions on a passage's text, which hold for every stage of a search. What is left of
-the query is plain text, for every stage to read: words of phrases and musts stay in it, excluded
-words do not. What a word is, and when two are the same, an analyzer decides: see
+These are conditions on a passage's text, or on what BM25 searches of it by its `search_text`, which
+hold for every stage of a search; in a `FusedRetriever` they are on the text. What is left of the
+query is plain text, for every stage to read: words of phrases and musts stay in it, excluded words
+do not. What a word is, and when two are the same, an analyzer decides: see
 `hybridge.filters.TextPhrase`.
 
 The grammar, in which a query's parts are separated by white space:
@@ -34,6 +35,7 @@ from .analyzer import Analyzer
 from .errors import InvalidInputError
 from .filters import And, Filter, Not, TextPhrase
 from .passages import Passage
+from .search_text import TEXT_ALONE, SearchText
 
 __all__ = [
     "ParsedQuery",
@@ -79,21 +81,23 @@ class ParsedQuery:
     required: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
-    def condition(self, analyzer: Analyzer) -> Filter | None:
+    def condition(self, analyzer: Analyzer, search_text: SearchText = TEXT_ALONE) -> Filter | None:
         """Return the condition on passages; None without one.
 
         A word or phrase in which the analyzer reads no word is no condition.
 
         Args:
             analyzer: reads the words of the query and of the passages.
+            search_text: what is searched of a passage.
 
         >>> condition = parse("pumps +seal -valve").condition(Analyzer("english"))
         >>> from hybridge import Passage
         >>> [condition.matches(Passage("p", text)) for text in ("Seals.", "Seals and valves.")]
         [True, False]
         """
+        reads = None if search_text == TEXT_ALONE else search_text
         required, excluded = (
-            [TextPhrase(text, analyzer) for text in texts if analyzer.phrase(text)]
+            [TextPhrase(text, analyzer, reads=reads) for text in texts if analyzer.phrase(text)]
             for texts in (self.required, self.excluded)
         )
         parts: list[Filter] = [*required, *(~phrase for phrase in excluded)]
@@ -136,14 +140,17 @@ excluded=('valve',))
 
 
 def filters_of(
-    queries: Iterable[str], analyzer: Analyzer, where: Filter | None = None
+    queries: Iterable[str],
+    analyzer: Analyzer,
+    where: Filter | None = None,
+    search_text: SearchText = TEXT_ALONE,
 ) -> list[Filter | None]:
     """Return the filter of each query: its condition together with `where`.
 
     Raises:
         InvalidInputError: a query that only excludes.
     """
-    return [_both(where, parse(query).condition(analyzer)) for query in queries]
+    return [_both(where, parse(query).condition(analyzer, search_text)) for query in queries]
 
 
 def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:

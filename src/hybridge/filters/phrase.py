@@ -38,6 +38,8 @@ class TextPhrase(Filter):
         analyzer: an `Analyzer`, the name of a language, or a function from a text to its terms;
             None for English. With the analyzer of an index's BM25 stage the passages are found by
             its terms; with another, every passage that passes the rest of the filter is read.
+        reads: the text of a passage that it looks at, such as a `hybridge.search_text.SearchText`;
+            None for the passage's text.
 
     Raises:
         InvalidInputError: the analyzer reads no word in the text.
@@ -49,11 +51,18 @@ class TextPhrase(Filter):
 
     text: str
     analyzer: Analyzer
+    reads: Callable[[Passage], str] | None = field(repr=False)
     _words: list[Word] = field(repr=False)
     _phrase: list[Position] = field(repr=False)
     _first: frozenset[str] = field(repr=False)
 
-    def __init__(self, text: str, analyzer: AnalyzerLike = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        analyzer: AnalyzerLike = None,
+        *,
+        reads: Callable[[Passage], str] | None = None,
+    ) -> None:
         if not isinstance(text, str):
             raise InvalidInputError(f"TextPhrase: needs text to look for, not {text!r}")
         check_text(text, "TextPhrase")
@@ -66,6 +75,7 @@ class TextPhrase(Filter):
             )
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "analyzer", reader)
+        object.__setattr__(self, "reads", reads)
         phrase = list(chain.from_iterable(words))
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_phrase", phrase)
@@ -73,7 +83,8 @@ class TextPhrase(Filter):
 
     def matches(self, passage: Passage) -> bool:
         phrase, first = self._phrase, self._first
-        text = self.analyzer.positions(passage.text)
+        read = passage.text if self.reads is None else self.reads(passage)
+        text = self.analyzer.positions(read)
         for start, terms in enumerate(text):
             for term, _ in terms:
                 if term in first and _follows(phrase, 0, text, start):
@@ -99,7 +110,7 @@ class TextPhrase(Filter):
         return {"$text": {"$phrase": phrase}}
 
     def _identity(self) -> tuple[object, ...]:
-        return (type(self), self.text, self.analyzer.identity)
+        return (type(self), self.text, self.analyzer.identity, self.reads)
 
 
 def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:

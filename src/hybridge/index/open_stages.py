@@ -205,6 +205,12 @@ class OpenStages:
                 return stage.analyzer
         return Analyzer(None)
 
+    @property
+    def bm25_search_text(self) -> SearchText:
+        """What the first BM25 stage searches of a passage; the text alone without one."""
+        stages = (stage for stage in self.definitions.values() if isinstance(stage, BM25))
+        return next((stage.search_text for stage in stages), TEXT_ALONE)
+
     def resolved(self, where: Filter | None) -> Filter | None:
         """Return the same filter for the stages, with phrases looked up among BM25's terms.
 
@@ -214,7 +220,11 @@ class OpenStages:
 
     def _look_up(self, phrase: TextPhrase) -> Filter:
         for stage in self.finding:
-            if isinstance(stage, OpenBM25) and stage.analyzer.identity == phrase.analyzer.identity:
+            if (
+                isinstance(stage, OpenBM25)
+                and stage.analyzer.identity == phrase.analyzer.identity
+                and stage.search_text == (phrase.reads or TEXT_ALONE)
+            ):
                 return stage.look_up(phrase)
         return phrase
 

@@ -202,7 +202,7 @@ class BM25Retriever:
                 self._fields.look(condition, some_of(view.passages))
             wheres = [condition] * len(queries)
             if self.query_syntax:
-                wheres = filters_of(queries, self.analyzer, condition)
+                wheres = filters_of(queries, self.analyzer, condition, self._search_text)
             span.hits = hits = [
                 view.hits(query, k, None if where is None else view.allowed(where))
                 for query, where in zip(queries, wheres, strict=True)
@@ -375,6 +375,7 @@ class BM25Retriever:
                         self._passages,
                         speller,
                         query_syntax=self.query_syntax,
+                        search_text=self._search_text,
                     )
                     self._latest = view
         return view

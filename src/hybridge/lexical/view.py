@@ -14,6 +14,7 @@ from ..errors import InvalidInputError
 from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
 from ..query_syntax import parse
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .snapshot import Snapshot
@@ -32,6 +33,7 @@ class View:
         passages: by id, with every key of the snapshot.
         speller: corrects queries; None to take them as they are.
         query_syntax: whether operators are taken out of queries.
+        search_text: what the snapshot has of each passage.
 
     Attributes:
         passages: row by row.
@@ -46,10 +48,12 @@ class View:
         speller: Speller | None = None,
         *,
         query_syntax: bool = False,
+        search_text: SearchText = TEXT_ALONE,
     ) -> None:
         self._snapshot = snapshot
         self._speller = speller
         self._query_syntax = query_syntax
+        self._search_text = search_text
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
         # stage come from the store, and go with every write.
@@ -88,13 +92,17 @@ class View:
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
 
+    def _has_terms_of(self, phrase: TextPhrase) -> bool:
+        same_text = (phrase.reads or TEXT_ALONE) == self._search_text
+        return same_text and phrase.analyzer.identity == self._snapshot.analyzer.identity
+
     def _mask(self, where: Filter) -> NDArray[np.bool_]:
         match where:
             case And(filters=(first, *others)):
                 return reduce(and_, map(self._mask, others), self._mask(first))
             case Not():
                 return ~self._mask(where.filter)
-            case TextPhrase() if where.analyzer.identity == self._snapshot.analyzer.identity:
+            case TextPhrase() if self._has_terms_of(where):
                 candidates = where.candidates(self._snapshot.having)
                 if candidates is not None and where.is_one_term:
                     return candidates
