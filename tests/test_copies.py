@@ -55,8 +55,10 @@ from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
 from hybridge.plots import Picture, rank_flow
+from hybridge.query_syntax import parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
+from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
@@ -94,6 +96,10 @@ def first_lengths(texts: list[str]) -> list[dict[int, float]]:
 
 def halves(text: str) -> list[str]:
     return text.lower().replace(".", "").split()
+
+
+def first_word(passage: Passage) -> str:
+    return passage.text.split()[0]
 
 
 class Letters:
@@ -183,7 +189,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FieldCheck": lambda w: f.FieldCheck("the example"),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
     "ForkSafeLock": lambda w: ForkSafeLock(reentrant=True),
-    "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plan(["cats"], 3, None),
+    "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plans(["cats"], 3, None)[0],
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
     "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),
@@ -210,6 +216,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     ),
     "Not": lambda w: f.Not(f.Eq("year", 2020)),
     "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
+    "ParsedQuery": lambda w: parse('+cats -dogs "sleep a lot"'),
     "Passage": lambda w: PASSAGES[0],
     "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
     "Pipeline": lambda w: w.pipeline,
@@ -222,6 +229,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "RunPart": lambda w: RunPart(0.5, {"1": 0.25}),
     "ScoreParts": lambda w: w.bm25.parts("cats", ["1"])[0],
     "Scores": lambda w: w.bm25._postings.snapshot().scores("cats"),
+    "SearchText": lambda w: SearchText("{year}: {text}"),
+    "SearchText of a function": lambda w: SearchText.from_callable(first_word, name="first"),
     "Section": lambda w: Section("text", title="a title", metadata={"page": 3}),
     "SentenceTransformerEncoder": lambda w: SentenceTransformerEncoder(
         w.minilm, query_prompt="query: ", normalize=False, batch_size=2, max_length=9
@@ -243,6 +252,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
     "TextMatch": lambda w: f.TextMatch("tags", "pets"),
+    "TextPhrase": lambda w: f.TextPhrase("sleeping cats", "german"),
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
     "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
     "Trial": lambda w: w.tuning.trials[0],
@@ -322,6 +332,8 @@ def visible(thing: Any) -> object:
             return thing.alt, thing._repr_png_()
         case Analyzer():
             return thing.to_config(), thing.stopwords, thing([p.text for p in PASSAGES])
+        case SearchText():
+            return thing, thing.texts(PASSAGES)
         case SparseBM25():
             return thing.encode_passages(QUERIES), thing.average_length
         case Postings():

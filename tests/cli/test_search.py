@@ -125,6 +125,27 @@ def test_no_index_is_an_error_and_makes_none(tmp_path: Path) -> None:
     assert not (tmp_path / "idx").exists()
 
 
+@pytest.mark.model
+def test_operators_are_read_unless_text_is_plain(index: str) -> None:
+    query = '"flour and yeast" grow -sun'
+    assert [hit["id"] for hit in json.loads(search(index, query, "--json").stdout)] == ["bread"]
+    plain = json.loads(search(index, query, "--plain", "--json").stdout)
+    assert {hit["id"] for hit in plain} == {passage.id for passage in PASSAGES}
+    result = search(index, "+apples")
+    assert "Apples grow on trees." in result.stdout
+    assert "Bread" not in result.stdout
+
+
+@pytest.mark.model
+def test_a_query_may_begin_with_a_sign_after_two_dashes(index: str) -> None:
+    result = search(index, "--", "-apples bread")
+    assert result.exit_code == 0, result.output
+    assert "Apples" not in result.stdout
+    refused = search(index, "--", "-apples")
+    assert refused.exit_code == 1
+    assert "only excludes" in refused.output
+
+
 @pytest.fixture
 def words(tmp_path: Path) -> str:
     with HybridIndex.create(tmp_path / "words", stages=[BM25()]) as made:

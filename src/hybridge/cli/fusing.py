@@ -56,6 +56,12 @@ class Question(Others, Location):
             "--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'."
         ),
     ]
+    plain: Annotated[
+        bool,
+        click.option(
+            "--plain", is_flag=True, help='Take "…", + and - in QUERY for text, not for operators.'
+        ),
+    ]
 
     spelling: Annotated[
         bool,
@@ -94,7 +100,7 @@ class Question(Others, Location):
     @property
     def options(self) -> dict[str, Any]:
         """The options of each index's search."""
-        return {"spelling": self.spelling}
+        return {"spelling": self.spelling, "query_syntax": not self.plain}
 
 
 @contextmanager
@@ -118,8 +124,10 @@ def fused_with(
     with ExitStack() as stack:
         opened = (stack.enter_context(HybridIndex.open(each, read_only=True)) for each in others)
         names = index_names([folder, *others])
+        # Operators are read once, for all of them.
+        query_syntax = bool(options.pop("query_syntax", False))
         members = [each.tuned(**options) if options else each for each in (index, *opened)]
-        yield FusedRetriever(dict(zip(names, members, strict=True)))
+        yield FusedRetriever(dict(zip(names, members, strict=True)), query_syntax=query_syntax)
 
 
 def index_names(folders: Iterable[str]) -> list[str]:

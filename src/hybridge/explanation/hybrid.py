@@ -12,6 +12,7 @@ from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
 from ..passages import Hit, Passage
 from ..protocols import Where
+from ..query_syntax import spelled
 from ..reranking import blend_stage
 from ..search import Rescored
 from ..stages.stage import OpenStage
@@ -26,7 +27,7 @@ from .model import (
     StagePart,
 )
 from .stages import DEEPEST, max_sim_parts, stage_parts
-from .why_not import missed_by_index
+from .why_not import excluded_by, missed_by_index
 
 __all__ = ["IndexExplainer"]
 
@@ -55,9 +56,15 @@ class IndexExplainer:
         self._index = index
         self._next_stage = next_stage
         self._query = query
-        self._where = as_filter(where)
         self._options = chosen = index._options(k, **options)
-        self._cached = CachedSearch(index, [query], self._where, spelling=chosen.spelling)
+        self._cached = CachedSearch(
+            index,
+            [query],
+            as_filter(where),
+            spelling=chosen.spelling,
+            query_syntax=chosen.query_syntax,
+        )
+        [self._where] = self._cached.wheres
         [self._read] = self._cached.queries.queries
         self._record = self._cached.record(chosen)
         [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
@@ -115,14 +122,15 @@ class IndexExplainer:
             late=late,
             blends=tuple(self._blends(point, hit)),
             trace=() if hit is None else hit.trace,
+            conditions=spelled(self._where),
             read_as=self._read.corrected,
         )
         if returned:
             return explanation
-        allowed = self._where is None or self._where.matches(passage)
+        excluded = excluded_by(self._where, passage)
         enough = None if hit is not None else self._enough(point)
         reason = missed_by_index(
-            explanation, self._options, rank, enough, allowed, self._next_stage
+            explanation, self._options, rank, enough, excluded, self._next_stage
         )
         return replace(explanation, missed=reason)
 
@@ -161,7 +169,7 @@ class IndexExplainer:
         if stage not in self._tops:
             depth = max(self._options.depth, DEEPEST)
             with self._index._lock.reading(self._where):
-                [top] = self._cached.stage(self._stages[stage]).top(depth, self._where)
+                [top] = self._cached.stage(self._stages[stage]).top(depth)
             self._tops[stage] = top
         return self._tops[stage]
 

@@ -65,7 +65,8 @@ class BM25Part(RenderablePart):
         rank: from 1, among the passages that pass the filter; None if it is far down.
         terms: every term of the query, in its order, stop words included.
         constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
-        spans: start and end of each matching word in the passage's text.
+        spans: start and end of each matching word in `text`.
+        text: what BM25 searches of the passage: its text, or what `search_text` makes of it.
     """
 
     score: float
@@ -73,6 +74,7 @@ class BM25Part(RenderablePart):
     terms: tuple[TermPart, ...]
     constant: float = 0.0
     spans: tuple[tuple[int, int], ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ class Explanation(RenderablePart):
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
         read_as: the query as the stages read it, where its spelling was corrected; else None.
+        conditions: what the query asks of a passage's text, as in ``+must`` and ``-not``; see
+            `hybridge.query_syntax`.
     """
 
     query: str
@@ -243,6 +247,7 @@ class Explanation(RenderablePart):
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
     read_as: str | None = None
+    conditions: tuple[str, ...] = ()
 
     @property
     def bm25(self) -> BM25Part | None:
@@ -286,3 +291,8 @@ class SearchExplanation(RenderablePart):
     def read_as(self) -> str | None:
         """The query as stages read it, where its spelling was corrected; else None."""
         return corrected_query(self.candidates)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What the query asks of a passage's text, where there are answers."""
+        return self.explanations[0].conditions if self.explanations else ()

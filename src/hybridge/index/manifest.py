@@ -35,6 +35,7 @@ class Manifest:
         weights: one weight for each stage that finds candidates.
         depth: candidates of each of these stages.
         pending: a stage whose addition is not finished.
+        search_text: what stages search of a passage by default; None for the text alone.
     """
 
     stages: Sequence[StageRecord]
@@ -43,6 +44,7 @@ class Manifest:
     weights: Mapping[str, float]
     depth: int
     pending: StageRecord | None = None
+    search_text: Mapping[str, Any] | None = None
     format: int = field(default=FORMAT, init=False)
 
     def stage(self, name: str) -> StageRecord:
@@ -56,7 +58,10 @@ class Manifest:
     def has_stages_of(self, other: Manifest) -> bool:
         """Return whether two manifests are of one index with the same stages."""
         own, others = (
-            [(each.name, each.kind, each.identity, each.config) for each in manifest.stages]
+            [
+                (each.name, each.kind, each.identity, each.config, each.search_text)
+                for each in manifest.stages
+            ]
             for manifest in (self, other)
         )
         return own == others and self._settled_store == other._settled_store

@@ -6,15 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from numpy.typing import ArrayLike
 
+from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
-from ..passages import JSON
+from ..filters import Filter, TextPhrase, resolved
+from ..passages import JSON, Passage
+from ..query_syntax import is_read_by
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
+from ..stages.bm25 import BM25, OpenBM25
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
@@ -90,8 +96,10 @@ class OpenStages:
     Args:
         storage: of the index.
         definitions: of the stages, from its manifest.
+        search_text: what stages search of a passage by default.
 
     Attributes:
+        search_text: as above.
         definitions: by name.
         opened: the open stages, by name.
         finding: the stages that find candidates.
@@ -102,8 +110,11 @@ class OpenStages:
             for too, and the encoder of both.
     """
 
-    def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
+    def __init__(
+        self, storage: Storage, definitions: Sequence[Stage], search_text: SearchText
+    ) -> None:
         self._storage = storage
+        self.search_text = search_text
         self.changing = Lock()
         self.version = 0
         self.definitions = {stage.name: stage for stage in definitions}
@@ -147,6 +158,20 @@ class OpenStages:
         manifest = self._storage.manifest
         return manifest.store.vectors[manifest.stage(name).vector]
 
+    def changed(self, old: Passage | None, new: Passage) -> frozenset[str]:
+        """Return the names of the stages that search another text of a passage than before.
+
+        Args:
+            old: the passage before; None if there was none.
+            new: the passage now.
+        """
+        texts = {name: stage.search_text for name, stage in self.definitions.items()}
+        names = {name for name, text in texts.items() if old is None or text(old) != text(new)}
+        pending = self._storage.manifest.pending
+        if pending is not None and (old is None or _searches_anew(pending, old, new)):
+            names.add(pending.name)
+        return frozenset(names)
+
     def first(self, kind: type[K]) -> K:
         """Return the first stage of a kind.
 
@@ -172,6 +197,32 @@ class OpenStages:
         self.definitions = {key: each for key, each in self.definitions.items() if key != name}
         self.opened = {key: each for key, each in self.opened.items() if key != name}
         self._arrange()
+
+    @property
+    def condition_reader(self) -> tuple[Analyzer, SearchText]:
+        """The analyzer of a query's conditions, and the text of a passage that they are on.
+
+        They are those of the first BM25 stage; without one, words have no language.
+        """
+        for stage in self.definitions.values():
+            if isinstance(stage, BM25):
+                return stage.analyzer, stage.search_text
+        return Analyzer(None), self.search_text
+
+    def resolved(self, where: Filter | None) -> Filter | None:
+        """Return the same filter for the stages, with phrases looked up among BM25's terms.
+
+        A phrase of an analyzer that no BM25 stage has stays as it is: the store reads texts.
+        """
+        return None if where is None else resolved(where, self._look_up)
+
+    def _look_up(self, phrase: TextPhrase) -> Filter:
+        for stage in self.finding:
+            if isinstance(stage, OpenBM25) and is_read_by(
+                phrase, stage.analyzer, stage.search_text
+            ):
+                return stage.look_up(phrase)
+        return phrase
 
     def encoded_vectors(self, vectors: Any, count: int) -> dict[str, Sequence[Any]]:
         """Return the caller's vectors of `count` queries, encoded for their stages.
@@ -233,6 +284,14 @@ class OpenStages:
         ]
 
 
+def _searches_anew(record: StageRecord, old: Passage, new: Passage) -> bool:
+    """Return whether a half-added stage searches another text now, or may do so."""
+    if SearchText.is_function(record.search_text):
+        return True  # by a function that this process need not have
+    text = SearchText.from_config(record.search_text)
+    return text(old) != text(new)
+
+
 def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
     """Return the manifest's record of a new stage.
 
@@ -241,16 +300,32 @@ def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
         vector: the name of its vectors in the store; None for the stage's name.
     """
     name = stage.name if vector is None else vector
-    return StageRecord(stage.name, stage.kind, stage.identity, stage.to_config(), name, stage.state)
+    return StageRecord(
+        stage.name,
+        stage.kind,
+        stage.identity,
+        stage.to_config(),
+        name,
+        stage.state,
+        stage.search_text.to_config(),
+    )
 
 
-def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: str) -> list[Stage]:
+def restored_stages(
+    manifest: Manifest,
+    overrides: Mapping[str, Any],
+    location: str,
+    search_text: SearchText = TEXT_ALONE,
+    search_texts: Mapping[str, SearchText] = MappingProxyType({}),
+) -> list[Stage]:
     """Return the definitions of an index's stages.
 
     Args:
         manifest: of the index.
         overrides: the caller's objects by stage: a definition, or a part of it, as its encoder.
         location: of the index, for messages.
+        search_text: what the index's stages search of a passage by default.
+        search_texts: the caller's, by stage.
 
     Raises:
         CorruptIndexError: the manifest does not hold together.
@@ -272,7 +347,11 @@ def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: 
                 f"{location} was made with the encoder {record.identity!r}, not "
                 f"{stage.identity!r}: open it with that one, or make a new index with this one"
             )
-        restored[record.name] = stage
+        own = search_texts.get(record.name)
+        if own is None and search_text.to_config() == record.search_text:
+            own = search_text
+        own = SearchText.from_config(record.search_text, own)
+        restored[record.name] = stage.with_search_text(own)
     return [restored[name] for name in names]
 
 

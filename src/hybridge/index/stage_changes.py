@@ -23,6 +23,7 @@ from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
 from .open_stages import IndexStageStorage, OpenStages, record_of
+from .settings import searching
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
@@ -123,7 +124,7 @@ def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: S
             "one first"
         )
     others = [*stages.definitions.values(), stage]
-    complete = stage.within(others, served=storage.is_served)
+    complete = searching(stage.within(others, served=storage.is_served), stages.search_text)
     manifest, store = storage.manifest, storage.store
     pending = manifest.pending
     record = record_of(complete, _free_name(complete.name, manifest.store.vectors))
@@ -178,8 +179,9 @@ class _Filling:
         self._writer = writer
         self._stage = stage
         self._stage_storage = IndexStageStorage(storage, stage.name)
-        # The texts of the points that never have a vector, for they have no tokens.
+        # What is searched of the points that never have a vector, for it has no tokens.
         self._blank: dict[int, str] = {}
+        self._text = stage.search_text
 
     def each_in_turn(self, progress: bool | None) -> None:
         """Encode and write page by page, with other writes in between."""
@@ -228,7 +230,7 @@ class _Filling:
                     page = next(pages, None)
                 if page is None:
                     return
-                yield from (p for p in page if self._blank.get(store.point(p.id)) != p.text)
+                yield from (p for p in page if self._blank.get(store.point(p.id)) != self._text(p))
 
         batch: list[Passage] = []
         name = self._stage.name
@@ -241,7 +243,7 @@ class _Filling:
             yield batch
 
     def _write(self, passages: list[Passage], rows: Rows | None) -> None:
-        """Write the vectors of the passages whose stored texts are still the same."""
+        """Write the vectors of the passages of which the stage still searches the same."""
         assert rows is not None
         store = self._storage.store
         points = [store.point(passage.id) for passage in passages]
@@ -250,13 +252,15 @@ class _Filling:
             unchanged = [
                 i
                 for i, (point, passage) in enumerate(zip(points, passages, strict=True))
-                if point in stored and stored[point].text == passage.text
+                if point in stored and self._text(stored[point]) == self._text(passage)
             ]
-            self._blank.update((points[i], passages[i].text) for i in unchanged if not len(rows[i]))
+            self._blank.update(
+                (points[i], self._text(passages[i])) for i in unchanged if not len(rows[i])
+            )
             store.set_vectors(
                 self._stage_storage.vector,
-                [points[i] for i in unchanged],
-                [rows[i] for i in unchanged],
+                [points[i] for i in unchanged if len(rows[i])],
+                [rows[i] for i in unchanged if len(rows[i])],
             )
 
 

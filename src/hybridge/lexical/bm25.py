@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,8 @@ from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
+from ..query_syntax import filters_of
+from ..search_text import TEXT_ALONE, SearchText, SearchTextLike, chosen_search_text
 from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
@@ -53,6 +55,15 @@ class BM25Retriever:
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
         spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
+        search_text: what is searched of a passage, see `hybridge.search_text`; None for the text
+            alone.
+        fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
+            ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
+        query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`.
+
+    Attributes:
+        query_syntax: whether searches read operators.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -61,6 +72,10 @@ class BM25Retriever:
     >>> retriever = BM25Retriever([Passage("p1", "A cat sat."), Passage("p2", "Two dogs ran.")])
     >>> [[hit.passage.id for hit in hits] for hits in retriever.search(["dog", "cats", "the"])]
     [['p2'], ['p1'], []]
+    >>> dogs = Passage("p3", "Two of them ran.", {"title": "Dogs"})
+    >>> titled = BM25Retriever([dogs], fields={"title": 2, "text": 1})
+    >>> titled.search(["dog"])[0][0].passage.text
+    'Two of them ran.'
     """
 
     def __init__(
@@ -75,10 +90,15 @@ class BM25Retriever:
         idf_method: str | None = None,
         backend: str = "numpy",
         spelling: bool = True,
+        search_text: SearchTextLike = None,
+        fields: Mapping[str, int] | None = None,
+        query_syntax: bool = False,
     ) -> None:
+        self._search_text = chosen_search_text(search_text, fields) or TEXT_ALONE
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
+        self.query_syntax = check_flag(query_syntax, "query_syntax")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -95,6 +115,11 @@ class BM25Retriever:
     def parameters(self) -> BM25Parameters:
         """The variant of BM25 and its constants."""
         return self._postings.parameters
+
+    @property
+    def search_text(self) -> SearchText:
+        """What is searched of a passage."""
+        return self._search_text
 
     def __len__(self) -> int:
         return len(self._passages)
@@ -118,7 +143,7 @@ class BM25Retriever:
             InvalidInputError: something that is no passage, or an id that comes twice.
         """
         added = list(unique_passages(passages))
-        counts = self._postings.count([p.text for p in added])
+        counts = self._postings.count(self._search_text.texts(added))
         with self._lock:
             self._postings.put([p.id for p in added], counts)
             self._passages.update((p.id, p) for p in added)
@@ -175,8 +200,13 @@ class BM25Retriever:
             view = self._view()
             if condition is not None:
                 self._fields.look(condition, some_of(view.passages))
-            allowed = None if condition is None else view.allowed(condition)
-            span.hits = hits = [view.hits(query, k, allowed) for query in queries]
+            wheres = [condition] * len(queries)
+            if self.query_syntax:
+                wheres = filters_of(queries, self.analyzer, condition, self.search_text)
+            span.hits = hits = [
+                view.hits(query, k, None if where is None else view.allowed(where))
+                for query, where in zip(queries, wheres, strict=True)
+            ]
         return hits
 
     async def asearch(
@@ -232,6 +262,7 @@ class BM25Retriever:
             "stamp": stamp,
             "analyzer": self.analyzer.to_config(),
             "parameters": self.parameters.to_config(),
+            "search_text": self._search_text.to_config(),
         }
         # The passages are the truth. After an end between the two, the stamps differ.
         with self._lock:
@@ -246,6 +277,8 @@ class BM25Retriever:
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
         spelling: bool = True,
+        search_text: SearchTextLike = None,
+        query_syntax: bool = False,
     ) -> Self:
         """Open a retriever that `save` wrote.
 
@@ -253,11 +286,13 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
-            spelling: as for a new one.
+            spelling: as for a new one, as is `query_syntax`.
+            search_text: required if it is a function; otherwise None, or an equal one.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
-            EncoderMismatchError: `analyzer` is another one, or is required and missing.
+            EncoderMismatchError: `analyzer` or `search_text` is another one, or is required and
+                missing.
             CorruptIndexError: the passages are truncated, not Hybridge's, or of an unknown format.
         """
         folder = Path(path).expanduser()
@@ -275,7 +310,15 @@ class BM25Retriever:
                 folder,
                 analyzer.version,
             )
-        retriever = cls(analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters))
+        text = SearchText.from_config(header.get("search_text"), search_text)
+        retriever = cls(
+            analyzer=analyzer,
+            backend=backend,
+            spelling=spelling,
+            search_text=text,
+            query_syntax=query_syntax,
+            **asdict(parameters),
+        )
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
@@ -304,7 +347,9 @@ class BM25Retriever:
         postings = self._postings
 
         def words() -> Words:
-            return postings.words.completed(postings.analyzer, lambda: (p.text for p in self))
+            return postings.words.completed(
+                postings.analyzer, lambda: self._search_text.texts(self)
+            )
 
         return Speller(words, postings.frequencies)
 
@@ -325,6 +370,12 @@ class BM25Retriever:
                 view = self._latest
                 if view is None:
                     speller = self._speller() if self._spelling else None
-                    view = View(self._postings.snapshot(), self._passages, speller)
+                    view = View(
+                        self._postings.snapshot(),
+                        self._passages,
+                        speller,
+                        search_text=self.search_text,
+                        query_syntax=self.query_syntax,
+                    )
                     self._latest = view
         return view

@@ -52,6 +52,7 @@ class Snapshot(Generic[K]):
     """Passages, counted and scored.
 
     Attributes:
+        analyzer: of passages and queries.
         keys: the passages' keys in ascending order; the index of a key is its row.
         rows: the row of each key.
     """
@@ -67,7 +68,7 @@ class Snapshot(Generic[K]):
     ) -> None:
         self.keys: list[K] = sorted(counts)
         self.rows: dict[K, int] = {key: row for row, key in enumerate(self.keys)}
-        self._analyzer = analyzer
+        self.analyzer = analyzer
         # Shared with the collection, which adds terms and never changes one.
         self._vocabulary = vocabulary
         self._vocabulary_size = vocabulary_size
@@ -84,15 +85,23 @@ class Snapshot(Generic[K]):
     def scores(self, query: str) -> Scores:
         """Return all passages' scores for a query, in one pass over the postings of its terms."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
-        known = [vocabulary.get(term, end) for term in self._analyzer([query])[0]]
+        known = [vocabulary.get(term, end) for term in self.analyzer([query])[0]]
         values, floor = self._matrix.scores([term for term in known if term < end])
         matched = values > 0
         return Scores(values + np.float32(floor) if floor else values, matched)
 
+    def having(self, term: str) -> NDArray[np.bool_]:
+        """Return the mask of the rows of passages with a term, shape (passages,)."""
+        mask = np.zeros(len(self.keys), dtype=np.bool_)
+        number = self._vocabulary.get(term, self._vocabulary_size)
+        if number < self._vocabulary_size:
+            mask[self._matrix.column(number)[0]] = True
+        return mask
+
     def parts(self, query: str, rows: Sequence[int]) -> list[ScoreParts]:
         """Return the scores of rows, term by term."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
-        terms = self._analyzer([query])[0]
+        terms = self.analyzer([query])[0]
         numbers = {term: n for term in terms if (n := vocabulary.get(term, end)) < end}
         known = [numbers[term] for term in terms if term in numbers]
         columns = {number: self._matrix.column(number) for number in known}

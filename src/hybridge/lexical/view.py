@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache, reduce
+from operator import and_
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..filters import Filter
+from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
+from ..query_syntax import is_read_by, parse
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .snapshot import Snapshot
@@ -27,7 +31,9 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
+        search_text: what is searched of a passage.
         speller: corrects queries; None to take them as they are.
+        query_syntax: whether operators are taken out of queries.
 
     Attributes:
         passages: row by row.
@@ -40,17 +46,23 @@ class View:
         snapshot: Snapshot[str],
         passages: Mapping[str, Passage],
         speller: Speller | None = None,
+        *,
+        search_text: SearchText = TEXT_ALONE,
+        query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._speller = speller
+        self._search_text = search_text
+        self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
         # stage come from the store, and go with every write.
-        self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
+        self.allowed = lru_cache(_CACHED_FILTERS)(self._mask)
 
     def read(self, query: str) -> Corrected:
         """Return a query as it is searched for."""
-        return Corrected(query) if self._speller is None else self._speller.correct(query)
+        read = Corrected(query) if self._speller is None else self._speller.correct(query)
+        return replace(read, text=parse(read.text).text) if self._query_syntax else read
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
@@ -80,6 +92,19 @@ class View:
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
 
-
-def _mask(passages: Sequence[Passage], where: Filter) -> NDArray[np.bool_]:
-    return np.array([where.matches(passage) for passage in passages], dtype=np.bool_)
+    def _mask(self, where: Filter) -> NDArray[np.bool_]:
+        match where:
+            case And(filters=(first, *others)):
+                return reduce(and_, map(self._mask, others), self._mask(first))
+            case Not():
+                return ~self._mask(where.filter)
+            case TextPhrase() if is_read_by(where, self._snapshot.analyzer, self._search_text):
+                candidates = where.candidates(self._snapshot.having)
+                if candidates is not None and where.is_one_term:
+                    return candidates
+            case _:
+                candidates = None
+        mask = np.ones(len(self.passages), dtype=np.bool_) if candidates is None else candidates
+        for row in np.flatnonzero(mask).tolist():
+            mask[row] = where.matches(self.passages[row])
+        return mask

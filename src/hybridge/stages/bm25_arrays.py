@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
-from ..filters import Filter
+from ..filters import Filter, IdIn, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
@@ -29,6 +31,7 @@ __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
 logger = logging.getLogger(__name__)
 
 _CACHED_FILTERS = 16
+_READ = 1_000  # passages at a time
 
 
 class PointedId(str):
@@ -46,15 +49,22 @@ class OpenBM25Arrays(OpenStage):
         storage: of the index, as this stage uses it.
         analyzer: of passages and queries.
         parameters: variant, k1 and b.
+        search_text: what is searched of a passage.
     """
 
     def __init__(
-        self, storage: StageStorage, analyzer: Analyzer, parameters: BM25Parameters
+        self,
+        storage: StageStorage,
+        analyzer: Analyzer,
+        parameters: BM25Parameters,
+        search_text: SearchText = TEXT_ALONE,
     ) -> None:
         super().__init__(storage)
         self.analyzer = analyzer
+        self.search_text = search_text
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
+        self._phrases: dict[TextPhrase, Filter] = {}
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
         self._postings: Postings[PointedId] | None = self._load()
@@ -85,7 +95,7 @@ class OpenBM25Arrays(OpenStage):
         keys: dict[int, PointedId] = {}
         for page in self._storage.store.pages():
             named = [self._pointed(passage.id) for passage in page]
-            postings.upsert(named, [passage.text for passage in page])
+            postings.upsert(named, self.search_text.texts(page))
             keys.update((key.point, key) for key in named)
         return postings, keys
 
@@ -106,7 +116,8 @@ class OpenBM25Arrays(OpenStage):
         postings.snapshot()  # scored here, outside the lock
 
         def install() -> None:
-            self._allowed, self._postings, self._keys = {}, postings, keys
+            self._forget_filters()
+            self._postings, self._keys = postings, keys
 
         return install
 
@@ -115,6 +126,7 @@ class OpenBM25Arrays(OpenStage):
         current = self._current()
         gone = set(self._keys)
         added: list[Passage] = []
+        read = self.search_text
         for page in store.pages():
             points = [self._storage.store.point(passage.id) for passage in page]
             known = self._storage.store.get([point for point in points if point in gone])
@@ -122,9 +134,9 @@ class OpenBM25Arrays(OpenStage):
             added += [
                 passage
                 for point, passage in zip(points, page, strict=True)
-                if point not in known or known[point].text != passage.text
+                if point not in known or read(known[point]) != read(passage)
             ]
-        counts = current.count([passage.text for passage in added])
+        counts = current.count(read.texts(added))
 
         def install() -> None:
             self.delete(list(gone))
@@ -133,22 +145,26 @@ class OpenBM25Arrays(OpenStage):
         return install
 
     def invalidate(self) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._keys = {}
         self._postings = None
 
+    def _forget_filters(self) -> None:
+        """Clear what a write makes stale."""
+        self._allowed, self._phrases = {}, {}
+
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(derived=self._current().count([p.text for p in passages]))
+        return Prepared(derived=self._current().count(self.search_text.texts(passages)))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._current().put([self._key(p.id) for p in passages], prepared.derived)
 
     def update_metadata(self) -> None:
-        self._allowed = {}
+        self._forget_filters()
 
     def delete(self, points: Sequence[int]) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
@@ -170,7 +186,7 @@ class OpenBM25Arrays(OpenStage):
     def _texts(self) -> Iterator[str]:
         for page in self._storage.store.pages():
             for passage in page:
-                yield passage.text
+                yield self.search_text(passage)
 
     @property
     def parameters(self) -> BM25Parameters:
@@ -224,6 +240,35 @@ class OpenBM25Arrays(OpenStage):
                 cached.clear()
             cached[where] = mask
         return mask
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Cached until the next write, as `allowed` is.
+        """
+        found = self._phrases.get(phrase)
+        if found is None:
+            snapshot = self._current().snapshot()
+            mask = phrase.candidates(snapshot.having)
+            keys = snapshot.keys
+            if mask is not None:
+                keys = [keys[row] for row in np.flatnonzero(mask).tolist()]
+            if mask is None or not phrase.is_one_term:
+                keys = [
+                    key
+                    for some in chunked(keys, _READ)
+                    for key, passage in self._read(some)
+                    if phrase.matches(passage)
+                ]
+            found = IdIn(keys)
+            if len(self._phrases) >= _CACHED_FILTERS:
+                self._phrases.clear()
+            self._phrases[phrase] = found
+        return found
+
+    def _read(self, keys: Sequence[PointedId]) -> Iterator[tuple[PointedId, Passage]]:
+        passages = self.passages([key.point for key in keys])
+        return ((key, passages[key.point]) for key in keys)
 
 
 class _Reweighed(OpenStage):

@@ -13,12 +13,15 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError, InvalidInputError
+from ..filters import Filter, IdIn, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
-from ..vectors.store import Sparse, VectorQuery, VectorStore
+from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
 from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
@@ -38,6 +41,7 @@ _ROUNDING = 1e-6
 # A smaller share of the passages is not sampled before it is written.
 _FEW = 1 / 50
 _SAMPLE = 2_000
+_READ = 1_000  # passages at a time
 
 
 class OpenBM25Vectors(OpenStage):
@@ -51,6 +55,7 @@ class OpenBM25Vectors(OpenStage):
         storage: of the index, as this stage uses it.
         analyzer: of passages and queries.
         parameters: k1 and b.
+        search_text: what is searched of a passage.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
             that happens anyway.
 
@@ -63,11 +68,13 @@ class OpenBM25Vectors(OpenStage):
         storage: StageStorage,
         analyzer: Analyzer,
         parameters: BM25Parameters,
+        search_text: SearchText = TEXT_ALONE,
         *,
         reanalyze: bool = False,
     ) -> None:
         super().__init__(storage)
         self.analyzer = analyzer
+        self.search_text = search_text
         self.parameters = parameters
         self._written = 0
         self._bring_up_to_date(reanalyze=reanalyze)
@@ -93,7 +100,7 @@ class OpenBM25Vectors(OpenStage):
         if not shared:
             for _ in self._settle():
                 pass
-        self._words = StoredWords(self._storage, self.analyzer, is_shared=shared)
+        self._words = StoredWords(self._storage, self.analyzer, self.search_text, is_shared=shared)
 
     def _make_weigher(self) -> SparseBM25:
         average = self._storage.state["average_length"]
@@ -111,7 +118,7 @@ class OpenBM25Vectors(OpenStage):
         stored = store.count()
         if count < _FEW * stored:
             return  # they cannot change the average by much, and `refresh` will see if they do
-        expected = average_length(passages, count, self.analyzer)
+        expected = average_length(passages, count, self.analyzer, self.search_text)
         if stored and (known := store.average_length(self._storage.vector)):
             expected = (known * stored + expected * count) / (stored + count)
         if expected and self._drift(expected) > _DRIFT:
@@ -187,9 +194,9 @@ class OpenBM25Vectors(OpenStage):
             elif vector is not stored:
                 changed[point] = vector
         if strange:  # of a release that did not keep lengths
-            texts = {point: passage.text for point, passage in store.get(strange).items()}
-            vectors = self._weigher.index_passages(list(texts.values()))
-            store.set_vectors(name, list(texts), vectors)
+            passages = store.get(strange)
+            vectors = self._index(list(passages.values()))
+            store.set_vectors(name, list(passages), vectors)
         if changed:
             store.set_vectors(name, list(changed), list(changed.values()), same_terms=True)
 
@@ -199,7 +206,7 @@ class OpenBM25Vectors(OpenStage):
         storage.mark_derived_stale()
         storage.save_state(terms={})
         for page in storage.store.pages():
-            vectors = self._weigher.index_passages([passage.text for passage in page])
+            vectors = self._index(page)
             points = [storage.store.point(passage.id) for passage in page]
             storage.store.set_vectors(storage.vector, points, vectors)
             yield
@@ -207,8 +214,11 @@ class OpenBM25Vectors(OpenStage):
         storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        terms = self._words.terms([passage.text for passage in passages])
+        terms = self._words.terms(self.search_text.texts(passages))
         return Prepared(rows=self._weigher.index_terms(terms))
+
+    def _index(self, passages: Sequence[Passage]) -> list[Sparse]:
+        return self._weigher.index_passages(self.search_text.texts(passages))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
@@ -242,9 +252,36 @@ class OpenBM25Vectors(OpenStage):
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
 
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Two terms that share a number are one, as they are for BM25 itself.
+        """
+        store = self._storage.store
+        everything = store.count()
+
+        def having(term: str) -> set[int]:
+            vector = self._weigher.encode_counts({term: 1})
+            return set(store.query([VectorQuery(self._storage.vector, vector, everything)])[0])
+
+        points = phrase.candidates(having) if everything else set()
+        if points is None:
+            return phrase
+        found = (passage for some in chunked(points, _READ) for passage in store.get(some).values())
+        if phrase.is_one_term:
+            return IdIn([passage.id for passage in found])
+        return passing(phrase, found)
+
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage
-        return WeighedSearch(storage.store, storage.vector, encoded, self.analyzer, self._weigher)
+        return WeighedSearch(
+            storage.store,
+            storage.vector,
+            encoded,
+            self.analyzer,
+            self._weigher,
+            self.search_text,
+        )
 
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
@@ -268,7 +305,12 @@ def check_state(state: Mapping[str, Any]) -> None:
         raise CorruptIndexError(f"its state has no valid {wrong[0]!r}")
 
 
-def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) -> float:
+def average_length(
+    passages: Iterable[Passage],
+    count: int,
+    analyzer: Analyzer,
+    search_text: SearchText = TEXT_ALONE,
+) -> float:
     """Return about how many terms a passage has on average: exactly for few passages.
 
     Of many, a sample is analyzed, for the number of terms a character.
@@ -277,6 +319,7 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
         passages: any iterable.
         count: their number.
         analyzer: of their terms.
+        search_text: what is searched of them.
 
     >>> average_length([Passage("a", "cats"), Passage("b", "cats and dogs")], 2, Analyzer())
     1.5
@@ -285,10 +328,11 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
     characters = sampled = 0
     terms: list[int] = []
     for number, passage in enumerate(passages):
-        characters += len(passage.text)
+        text = search_text(passage)
+        characters += len(text)
         if number % step == 0:
-            sampled += len(passage.text)
-            terms += map(len, analyzer([passage.text]))
+            sampled += len(text)
+            terms += map(len, analyzer([text]))
     return fmean(terms) * (characters / (count or 1)) / (sampled / len(terms)) if sampled else 0.0
 
 
@@ -302,10 +346,12 @@ class WeighedSearch(VectorSearch):
         encoded: Sequence[Any],
         analyzer: Analyzer,
         weigher: SparseBM25,
+        search_text: SearchText = TEXT_ALONE,
     ) -> None:
         super().__init__(store, name, encoded)
         self._analyzer = analyzer
         self._weigher = weigher
+        self._search_text = search_text
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
         """Return the scores of points for a query, term by term.
@@ -364,7 +410,7 @@ class WeighedSearch(VectorSearch):
         passages = self._store.get(list(set(best.values())))
         idfs = dict.fromkeys(having, 0.0)
         for term, point in best.items():
-            [weights] = self._weigher.encode_passages([passages[point].text])
+            [weights] = self._weigher.encode_passages([self._search_text(passages[point])])
             [number], _ = self._weigher.encode_counts({term: 1})
             idfs[term] = having[term][point] / dict(zip(*weights, strict=True))[number]
         return idfs

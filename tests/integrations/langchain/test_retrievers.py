@@ -56,6 +56,18 @@ def test_a_bad_field_is_an_error_that_names_it(
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
 
 
+def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
+    query = 'blood -aspirin "thin"'
+    retriever = HybridgeRetriever(retriever=index, k=10, include_scores=True, query_syntax=True)
+    [hits] = index.search([query], 10, query_syntax=True)
+    assert listed(retriever.invoke(query)) == scored(hits)
+    assert all("aspirin" not in hit.passage.text.lower() for hit in hits)
+    plain = HybridgeRetriever(retriever=index, k=10).invoke(query)
+    assert any("aspirin" in document.page_content.lower() for document in plain)
+    with pytest.raises(InvalidInputError, match="only excludes"):
+        retriever.invoke("-aspirin")
+
+
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
     query = "does asprin thin blood?"
     for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):

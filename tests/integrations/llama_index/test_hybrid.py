@@ -65,6 +65,19 @@ def test_a_bad_option_is_named_before_any_work(
     assert model.asked == []
 
 
+def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
+    query = "blood -aspirin"
+    retriever = HybridgeRetriever(index, similarity_top_k=10, query_syntax=True)
+    [hits] = index.search([query], 10, query_syntax=True)
+    found = retriever.retrieve(query)
+    assert ids(found) == [hit.passage.id for hit in hits]
+    assert all("aspirin" not in each.node.get_content().lower() for each in found)
+    plain = HybridgeRetriever(index, similarity_top_k=10).retrieve(query)
+    assert any("aspirin" in each.node.get_content().lower() for each in plain)
+    with pytest.raises(InvalidInputError, match="only excludes"):
+        retriever.retrieve("-aspirin")
+
+
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
     query = "does asprin thin blood?"
     for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):
