@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge import Analyzer, Passage
+from hybridge import Analyzer, FusedRetriever, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import BM25Retriever
 from hybridge.spelling import Corrected, Correction, Speller, Words, corrected_query
@@ -258,6 +258,17 @@ def test_a_retriever_reads_the_corrected_query() -> None:
     assert plain.search(["the elehpant"]) == [[]]
     assert corrected.score(["elehpant"], [["p3"]]) == plain.score(["elephant"], [["p3"]])
     assert corrected.parts("elehpant", ["p3"]) == plain.parts("elephant", ["p3"])
+
+
+def test_members_of_a_fused_retriever_correct_for_themselves() -> None:
+    other = BM25Retriever([Passage("p3", "The elehpants house.")])
+    fused = FusedRetriever({"one": BM25Retriever(PASSAGES), "two": other})
+    [[hit]] = fused.search(["the elehpant"])
+    assert {entry.stage: entry.query for entry in hit.trace} == {
+        "one": "the elephant",
+        "two": None,  # it has the word
+        "fusion": None,
+    }
 
 
 def test_a_retriever_forgets_the_words_of_deleted_passages() -> None:

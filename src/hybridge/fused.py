@@ -372,6 +372,7 @@ class FusedMember:
         for rank, hit in enumerate(unique.values(), start=1):
             own, inner = StageScore(self.name, rank, hit.score), hit.trace
             if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
+                own = replace(own, query=inner[-1].query)
                 inner = inner[:-1]  # the member's own last stage
             within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
             yield replace(hit, trace=(*within, own))
