@@ -35,7 +35,7 @@ from .open_stages import IndexStageStorage, OpenStages, restored_stages
 from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
-from .stage_changes import add_stage, remove_stage
+from .stage_changes import add_stage, remove_stage, replace_stage
 from .storage import Storage, create_storage, open_storage
 from .tuned import SearchSettings, TunedIndex, check_tuning
 from .writer import IndexWriter
@@ -495,6 +495,40 @@ class HybridIndex:
         add_stage(
             storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
         )
+
+    def replace_stage(self, name: str, stage: Stage, *, progress: bool | None = None) -> None:
+        """Replace a stage by another definition, under the same name and with the same weight.
+
+        Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
+        stay. Another encoder encodes all passages, for this stage alone. Searches and writes go on
+        meanwhile, and searches use the old stage until the new one is whole. If this is
+        interrupted, the index is as it was before, and the same call goes on where it stopped.
+        Another replacement begins anew; the definition that the index has already gives up.
+
+        Args:
+            name: of the stage to replace.
+            stage: the new definition, whole: settings that it does not name are the defaults. It
+                takes the name. ``BM25(...)`` without `lexical` stays where BM25 is.
+            progress: show a bar; None shows it on a terminal.
+
+        Raises:
+            InvalidInputError: no stage, no stage of this name, one of the two finds candidates and
+                the other one scores them, or the change of another stage was interrupted.
+            ReadOnlyError: the index is open for reading only.
+
+        >>> from hybridge import Analyzer, CallableEncoder
+        >>> from hybridge.stages import BM25
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths, analyzer=Analyzer(None)) as index:
+        ...     index.add([Passage("p1", "Banana"), Passage("p2", "Green beets")])
+        ...     before = index.bm25.search(["bananas"])[0]
+        ...     index.replace_stage("bm25", BM25("english"))
+        ...     before, index.bm25.search(["bananas"])[0][0].passage.id
+        2
+        ([], 'p1')
+        """
+        storage, lock = self._storage, self._lock
+        replace_stage(storage, lock, self._stages, self._writer, name, stage, progress=progress)
 
     def remove_stage(self, name: str) -> None:
         """Remove a stage with all that it keeps; or one that was added half.

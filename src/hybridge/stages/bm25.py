@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from ..analyzer import Analyzer, AnalyzerLike
@@ -72,6 +73,14 @@ class BM25(Stage):
             )
         chosen: Lexical = self.lexical or ("qdrant" if served else "bm25s")
         return type(self)(self.analyzer, name=self.name, lexical=chosen, parameters=self.parameters)
+
+    def replacing(self, old: Stage) -> BM25:
+        """Return this definition under the name of another, and where it does not say, in its place."""
+        own = copy(self)
+        own.name = old.name
+        if own.lexical is None and isinstance(old, BM25):
+            own.lexical = old.lexical
+        return own
 
     @property
     def identity(self) -> str:

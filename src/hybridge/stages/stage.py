@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -238,6 +239,14 @@ class Stage(ABC):
             served: whether it lives on a server.
         """
         return self
+
+    def replacing(self, old: Stage) -> Stage:
+        """Return this definition under the name of a stage that it replaces."""
+        if self.name == old.name:
+            return self
+        renamed = copy(self)
+        renamed.name = old.name
+        return renamed
 
     @property
     def nameless_part(self) -> object:
