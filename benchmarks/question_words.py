@@ -38,11 +38,27 @@ from hybridge.demo import labelled_questions
 from hybridge.evaluation import evaluate
 
 MEASURE = "nDCG@10"
-WH = "what which who whom whose when where why how".split()
-DO = "do does did doing done".split()
-CAN = "can could would should may might must shall".split()
-PERSONS = "i me my we us our you your he him his she her its them".split()
-BE = "am were been being has have had having".split()
+WH = ["what", "which", "who", "whom", "whose", "when", "where", "why", "how"]
+DO = ["do", "does", "did", "doing", "done"]
+CAN = ["can", "could", "would", "should", "may", "might", "must", "shall"]
+PERSONS = [
+    "i",
+    "me",
+    "my",
+    "we",
+    "us",
+    "our",
+    "you",
+    "your",
+    "he",
+    "him",
+    "his",
+    "she",
+    "her",
+    "its",
+    "them",
+]
+BE = ["am", "were", "been", "being", "has", "have", "had", "having"]
 LISTS = {
     "wh": WH,
     "wh, do": WH + DO,
@@ -87,9 +103,7 @@ def _judged(
         for _, queries, qrels in sets:
             for weights in ({"bm25": 1, "dense": 0}, {"bm25": 0.5, "dense": 0.5}):
                 retriever = _Without(index, words, lookup, weights)
-                result = evaluate(
-                    {"it": retriever}, queries, qrels, [MEASURE], k=10, batch_size=64
-                )
+                result = evaluate({"it": retriever}, queries, qrels, [MEASURE], k=10, batch_size=64)
                 found.append(f"{result.mean('it', MEASURE):.4f}")
         return found
 
@@ -121,9 +135,7 @@ class _Without:
         self._lookup = lookup
         self._weights = weights
 
-    def search(
-        self, queries: Sequence[str], k: int = 10, *, where: Any = None
-    ) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int = 10, *, where: Any = None) -> list[list[Hit]]:
         read = queries
         if self._words is not None:  # a query of nothing else has no term, and is not blank
             read = [self._words.sub(" ", query).strip() or "the" for query in queries]

@@ -162,13 +162,15 @@ def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) 
     return new.within(others, served=storage.is_served)
 
 
-def _drop_other(
-    storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord
-) -> bool:
+def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord) -> bool:
     """Drop what another replacement left; return whether the present stage can stay as it is."""
     pending = storage.manifest.pending
     stays = isinstance(complete, VectorStage) and _is_of(old, complete)
-    if pending is not None and pending.name == old.name and (stays or not _is_of(pending, complete)):
+    if (
+        pending is not None
+        and pending.name == old.name
+        and (stays or not _is_of(pending, complete))
+    ):
         without = replace(storage.manifest, pending=None)
         storage.save_manifest(without.without_vectors({pending.vector}))
         _remove_vectors(storage, writer, pending)
@@ -261,9 +263,13 @@ def _fill(
                 f"the stage {complete.name!r} was removed by another client: add it again"
             )
         storage.store.flush()
+        changed = with_pending(manifest, manifest.pending)
         with lock.writing():
-            storage.save_manifest(with_pending(manifest, manifest.pending))
-            stages.add(complete, opened)
+            try:
+                storage.save_manifest(changed)
+            finally:  # an interruption may come when it is saved
+                if storage.manifest is changed:
+                    stages.add(complete, opened)
         if storage.is_served:  # other clients may have written up to now without the stage
             fill.rest(opened)
 
