@@ -178,3 +178,17 @@ def test_importing_brings_in_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("analyzer", ANALYZERS, ids=lambda a: a.identity)
+@settings(max_examples=30, deadline=None)
+@given(text=st.text(st.characters()))
+def test_the_terms_of_a_text_are_those_of_its_words(analyzer: Analyzer, text: str) -> None:
+    terms = [term for word in analyzer.words(text) for term in analyzer.terms_of(word)]
+    assert [terms] == analyzer([text])
+
+
+def test_the_words_of_a_tokenizer_are_its_terms() -> None:
+    analyzer = Analyzer.from_callable(str.split, name="whitespace")
+    assert analyzer.words("A  b") == ["A", "b"]
+    assert analyzer.terms_of("A") == ("A",)

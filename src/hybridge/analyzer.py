@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Literal, Self, TypeAlias
 
 from .analysis import languages
@@ -77,11 +78,8 @@ class Analyzer(SharedInCopies):
         ]
         terms = cached_terms(self.stopwords, [rule for rule in rules if rule is not None])
         segment = segmenter(min_length)
-
-        def analyze(text: str) -> list[str]:
-            return list(filter(None, map(terms.__getitem__, segment(fold(text, turkish=turkish)))))
-
-        self._analyze = analyze
+        self._words: Callable[[str], list[str]] = lambda text: segment(fold(text, turkish=turkish))
+        self._terms: Callable[[str], tuple[str, ...]] = terms.__getitem__
         self._function: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
@@ -101,7 +99,7 @@ class Analyzer(SharedInCopies):
         if not isinstance(name, str) or not name:
             raise InvalidInputError(f"an analyzer's name must be a non-empty string, not {name!r}")
 
-        def analyze(text: str) -> list[str]:
+        def words(text: str) -> list[str]:
             terms = function(text)
             if not _are_strings(terms):
                 raise InvalidInputError(
@@ -112,7 +110,8 @@ class Analyzer(SharedInCopies):
         analyzer = cls.__new__(cls)
         analyzer._config = {"callable": name}
         analyzer.stopwords = frozenset()
-        analyzer._analyze = analyze
+        analyzer._words = words
+        analyzer._terms = lambda word: (word,)
         analyzer._function = function
         return analyzer
 
@@ -231,7 +230,27 @@ class Analyzer(SharedInCopies):
         for text in texts:
             if not isinstance(text, str):
                 raise InvalidInputError(f"a text must be a string, not {type(text).__name__}")
-        return [self._analyze(text) for text in texts]
+        words, terms = self._words, self._terms
+        return [list(chain.from_iterable(map(terms, words(text)))) for text in texts]
+
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text, as it writes them, in their order, stop words included.
+
+        The terms of a text are those of its words. With your own tokenizer, words are its terms.
+
+        >>> Analyzer("english").words("the mice are running")
+        ['the', 'mice', 'are', 'running']
+        """
+        return self._words(text)
+
+    def terms_of(self, word: str) -> tuple[str, ...]:
+        """Return the terms of one word from `words`; none for a stop word.
+
+        >>> analyzer = Analyzer("english")
+        >>> analyzer.terms_of("running"), analyzer.terms_of("the")
+        (('run',), ())
+        """
+        return self._terms(word)
 
     def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
         if self._function is None:

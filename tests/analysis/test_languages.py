@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import Stemmer
+import stopwordsiso
 
 from hybridge.analysis import languages
 from hybridge.errors import InvalidInputError, MissingExtraError
@@ -23,10 +24,27 @@ def test_every_snowball_language_has_its_stemmer_and_stop_words(language: str) -
     assert bool(languages.stopwords(language)) == (language not in WITHOUT_STOPWORDS)
 
 
-@pytest.mark.parametrize("language", ["chinese", "japanese", "korean"])
-def test_languages_of_characters_have_stop_words_and_no_stemmer(language: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("chinese", "zh"),
+        ("hebrew", "he"),
+        ("japanese", "ja"),
+        ("korean", "ko"),
+        ("thai", "th"),
+        ("ukrainian", "uk"),
+        ("vietnamese", "vi"),
+    ],
+)
+def test_a_language_without_a_stemmer_has_stop_words(language: str, code: str) -> None:
+    assert languages.resolve_language(code) == language
     assert languages.stemmer(language) is None
     assert languages.stopwords(language)
+
+
+def test_every_language_with_stop_words_is_known() -> None:
+    for code in stopwordsiso.langs():
+        assert languages.stopwords(languages.resolve_language(code))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +80,9 @@ def test_codes_and_capitals_are_understood(code: str, name: str) -> None:
 
 @pytest.mark.parametrize("language", ["klingon", "", "e", 7])
 def test_an_unknown_language_lists_the_known_ones(language: str) -> None:
-    with pytest.raises(InvalidInputError, match=f"{language!r}.*choose one of arabic.*yiddish"):
+    with pytest.raises(
+        InvalidInputError, match=f"{language!r}.*choose one of afrikaans.*vietnamese.*zulu, or None"
+    ):
         languages.resolve_language(language)
 
 

@@ -20,7 +20,7 @@ def test_rules_apply_in_order_and_once_a_word() -> None:
         return word + "1"
 
     terms = cached_terms(frozenset({"the"}), [note, lambda word: word + "2"])
-    assert [terms[word] for word in ("cat", "the", "cat")] == ["cat12", "", "cat12"]
+    assert [terms[word] for word in ("cat", "the", "cat")] == [("cat12",), (), ("cat12",)]
     assert calls == ["cat"]
 
 

@@ -19,13 +19,19 @@ __all__ = ["lemmatizer", "library_versions", "resolve_language", "stemmer", "sto
 
 logger = logging.getLogger(__name__)
 
-# Every name of a PyStemmer since 2.2, and the languages without spaces between words.
+# Every name of a PyStemmer since 2.2 (dutch_porter and porter are its older rules), and the other
+# languages with stop words in stopwordsiso.
 _CODES = {
+    "afrikaans": "af",
     "arabic": "ar",
     "armenian": "hy",
     "basque": "eu",
+    "bengali": "bn",
+    "breton": "br",
+    "bulgarian": "bg",
     "catalan": "ca",
     "chinese": "zh",
+    "croatian": "hr",
     "czech": "cs",
     "danish": "da",
     "dutch": "nl",
@@ -35,8 +41,12 @@ _CODES = {
     "estonian": "et",
     "finnish": "fi",
     "french": "fr",
+    "galician": "gl",
     "german": "de",
     "greek": "el",
+    "gujarati": "gu",
+    "hausa": "ha",
+    "hebrew": "he",
     "hindi": "hi",
     "hungarian": "hu",
     "indonesian": "id",
@@ -44,7 +54,12 @@ _CODES = {
     "italian": "it",
     "japanese": "ja",
     "korean": "ko",
+    "kurdish": "ku",
+    "latin": "la",
+    "latvian": "lv",
     "lithuanian": "lt",
+    "malay": "ms",
+    "marathi": "mr",
     "nepali": "ne",
     "norwegian": "no",
     "persian": "fa",
@@ -55,13 +70,23 @@ _CODES = {
     "russian": "ru",
     "serbian": "sr",
     "sesotho": "st",
+    "slovak": "sk",
+    "slovenian": "sl",
+    "somali": "so",
     "spanish": "es",
+    "swahili": "sw",
     "swedish": "sv",
+    "tagalog": "tl",
     "tamil": "ta",
+    "thai": "th",
     "turkish": "tr",
+    "ukrainian": "uk",
+    "urdu": "ur",
+    "vietnamese": "vi",
     "yiddish": "yi",
+    "yoruba": "yo",
+    "zulu": "zu",
 }
-_WITHOUT_STEMMER = {"chinese", "japanese", "korean"}
 _BM25S_LISTS = {
     "de": "GERMAN",
     "en": "EN",
@@ -113,17 +138,17 @@ def stopwords(language: str) -> frozenset[str]:
 
 
 def stemmer(language: str) -> Callable[[str], str] | None:
-    """Return the language's Snowball stemmer; None for Chinese, Japanese and Korean.
+    """Return the language's Snowball stemmer; None where the installed PyStemmer has none.
 
     The function is not for two threads at once.
 
     >>> stemmer("english")("walking"), stemmer("japanese")
     ('walk', None)
     """
-    if language in _WITHOUT_STEMMER:
-        return None
     import Stemmer
 
+    if language not in Stemmer.algorithms():
+        return None
     stem: Callable[[str], str] = Stemmer.Stemmer(language, 0).stemWord
     return stem
 
@@ -174,10 +199,9 @@ def library_versions(*, stem: bool, lemmatize: bool) -> dict[str, str]:
 def _language_codes() -> dict[str, str]:
     import Stemmer
 
-    stemmed = set(Stemmer.algorithms())
-    return {
-        name: code for name, code in _CODES.items() if name in stemmed or name in _WITHOUT_STEMMER
-    }
+    # Rules, and no language where PyStemmer lacks them.
+    older_rules = {"dutch_porter"} - set(Stemmer.algorithms())
+    return {name: code for name, code in _CODES.items() if name not in older_rules}
 
 
 @cache

@@ -41,25 +41,25 @@ class WordCache(dict[str, T]):
 
 def cached_terms(
     stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]
-) -> WordCache[str]:
+) -> WordCache[tuple[str, ...]]:
     """Return a mapping from words to their terms.
 
     Args:
-        stopwords: words whose term is empty.
+        stopwords: words without terms.
         rules: applied to any other word, one after the other, by one thread at a time.
 
     >>> terms = cached_terms(frozenset({"the"}), [str.upper])
     >>> terms["the"], terms["cat"]
-    ('', 'CAT')
+    ((), ('CAT',))
     """
     lock = ForkSafeLock()
 
-    def term(word: str) -> str:
+    def term(word: str) -> tuple[str, ...]:
         if word in stopwords:
-            return ""
+            return ()
         with lock:  # a PyStemmer object is not for two threads at once
             for rule in rules:
                 word = rule(word)
-        return word
+        return (word,) if word else ()
 
     return WordCache(term)
