@@ -41,23 +41,8 @@ MEASURE = "nDCG@10"
 WH = ["what", "which", "who", "whom", "whose", "when", "where", "why", "how"]
 DO = ["do", "does", "did", "doing", "done"]
 CAN = ["can", "could", "would", "should", "may", "might", "must", "shall"]
-PERSONS = [
-    "i",
-    "me",
-    "my",
-    "we",
-    "us",
-    "our",
-    "you",
-    "your",
-    "he",
-    "him",
-    "his",
-    "she",
-    "her",
-    "its",
-    "them",
-]
+PERSONS = ["i", "me", "my", "we", "us", "our", "you", "your", "he", "him", "his", "she", "her"]
+PERSONS += ["its", "them"]
 BE = ["am", "were", "been", "being", "has", "have", "had", "having"]
 LISTS = {
     "wh": WH,

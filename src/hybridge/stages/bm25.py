@@ -75,7 +75,7 @@ class BM25(Stage):
         return type(self)(self.analyzer, name=self.name, lexical=chosen, parameters=self.parameters)
 
     def replacing(self, old: Stage) -> BM25:
-        """Return this definition under the name of another, and where it does not say, in its place."""
+        """Return this definition under the name of another; without `lexical`, with that one's."""
         own = copy(self)
         own.name = old.name
         if own.lexical is None and isinstance(old, BM25):
