@@ -180,7 +180,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FieldCheck": lambda w: f.FieldCheck("the example"),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
     "ForkSafeLock": lambda w: ForkSafeLock(reentrant=True),
-    "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plan(["cats"], 3, None),
+    "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plans(["cats"], 3, None)[0],
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
     "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),

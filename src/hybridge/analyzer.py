@@ -11,8 +11,9 @@ from itertools import chain
 from typing import Any, Literal, Self, TypeAlias
 
 from .analysis import languages
+from .analysis.positions import Word, word_reader
 from .analysis.segments import SEGMENTATION, fold, segmenter
-from .analysis.terms import cached_terms
+from .analysis.terms import WordCache, cached_terms
 from .arguments import check_count
 from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
@@ -251,6 +252,18 @@ class Analyzer(SharedInCopies):
         (('run',), ())
         """
         return self._terms(word)
+
+    def positions(self, text: str) -> list[Word]:
+        """Return the positions of each word of a text, and the terms that begin at each.
+
+        >>> Analyzer("english").positions("running cats")
+        [((('run', 1),),), ((('cat', 1),),)]
+        """
+        return [word for word in map(self._positions.__getitem__, self.words(text)) if word]
+
+    @cached_property
+    def _positions(self) -> WordCache[Word]:
+        return WordCache(word_reader(self._terms))
 
     def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
         if self._function is None:

@@ -15,6 +15,7 @@ __all__ = [
     "as_id",
     "check_aligned",
     "check_count",
+    "check_flag",
     "check_ids",
     "check_k",
     "check_passages",
@@ -132,6 +133,20 @@ def check_count(value: int, name: str) -> int:
         raise InvalidInputError(
             f"{name} must be a whole number from 1 to {_MAXIMUM}, not {value!r}"
         )
+    return value
+
+
+def check_flag(value: bool, name: str) -> bool:
+    """Validate that `value` is True or False, and return it.
+
+    Raises:
+        InvalidInputError: anything else, also 0 and 1; the message calls the value `name`.
+
+    >>> check_flag(True, "completes")
+    True
+    """
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"{name} must be True or False, not {value!r}")
     return value
 
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from .arguments import check_count, check_k, check_queries
+from .analyzer import Analyzer
+from .arguments import check_count, check_flag, check_k, check_queries
 from .errors import InvalidInputError
-from .filters import as_filter
+from .filters import Filter, as_filter
 from .frameworks import as_retriever
 from .fusion import Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
+from .query_syntax import by_filter, read_queries
 from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
@@ -49,12 +51,16 @@ class FusedRetriever:
         weights: one a name; None weighs all alike. A member of weight 0 is not asked.
         depth: candidates that each member contributes, never fewer than a search's `k`: one number
             for all, or one a name.
+        query_syntax: read the operators of `hybridge.query_syntax` in queries: members get plain
+            text, and its conditions as a filter. Words are those of the first member with an
+            `analyzer`; without one, words without a language.
 
     Attributes:
         retrievers: by name; those of other frameworks as `hybridge.frameworks.as_retriever` gives.
         fusion: the object.
         weights: one a name.
         depth: what was given.
+        query_syntax: whether searches read operators.
 
     Raises:
         InvalidInputError: no member, a bad name, something that is no retriever, or a fusion,
@@ -78,6 +84,7 @@ class FusedRetriever:
         fusion: str | Fusion = "convex",
         weights: Mapping[str, float] | None = None,
         depth: int | Mapping[str, int] = 100,
+        query_syntax: bool = False,
     ) -> None:
         self.retrievers = {
             _check_name(name): as_retriever(retriever)
@@ -88,6 +95,7 @@ class FusedRetriever:
         self.weights = equal if weights is None else self._check_weights(weights)
         self._depths(depth)
         self.depth = depth if isinstance(depth, int) else dict(depth)
+        self.query_syntax = check_flag(query_syntax, "query_syntax")
         # Tried now, so that a fusion that cannot take these weights is refused here.
         self.fusion.fuse([{0: 1.0} for _ in self.weights], list(self.weights.values()))
 
@@ -119,13 +127,12 @@ class FusedRetriever:
             InvalidInputError: an argument is not valid, or a member cannot filter. Whatever a
                 member raises, with a note that names the member.
         """
-        plan = self._plan(queries, k, where, weights=weights, fusion=fusion, depth=depth)
-        found: list[list[Hit]] = []
-        if plan.queries:
+        hits: list[list[Hit]] = [[] for _ in queries]
+        for plan in self._plans(queries, k, where, weights=weights, fusion=fusion, depth=depth):
             with plan.observed():
                 lists = _at_once([partial(member.search, plan) for member in plan.members])
-                found = plan.fused(lists).hits(k)
-        return plan.with_blanks(found)
+                plan.place(plan.fused(lists).hits(k), hits)
+        return hits
 
     async def asearch(
         self,
@@ -138,15 +145,14 @@ class FusedRetriever:
         depth: int | Mapping[str, int] | None = None,
     ) -> list[list[Hit]]:
         """Return what `search` returns, from the members' async forms, all at once."""
-        plan = self._plan(queries, k, where, weights=weights, fusion=fusion, depth=depth)
-        found: list[list[Hit]] = []
-        if plan.queries:
+        hits: list[list[Hit]] = [[] for _ in queries]
+        for plan in self._plans(queries, k, where, weights=weights, fusion=fusion, depth=depth):
             with plan.observed():
                 calls = [member.asearch(plan) for member in plan.members]
                 answers = await asyncio.gather(*calls, return_exceptions=True)
                 lists = [_raised(answer) for answer in answers]
-                found = (await asyncio.to_thread(plan.fused, lists)).hits(k)
-        return plan.with_blanks(found)
+                plan.place((await asyncio.to_thread(plan.fused, lists)).hits(k), hits)
+        return hits
 
     def tuned(
         self,
@@ -154,6 +160,7 @@ class FusedRetriever:
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
         depth: int | Mapping[str, int] | None = None,
+        query_syntax: bool | None = None,
     ) -> FusedRetriever:
         """Return a retriever over the same members, with other settings where given.
 
@@ -167,13 +174,20 @@ class FusedRetriever:
             fusion=method,
             weights=own if weights is None else weights,
             depth=self.depth if depth is None else depth,
+            query_syntax=self.query_syntax if query_syntax is None else query_syntax,
         )
 
     def __repr__(self) -> str:
         members = ", ".join(f"{n}: {type(one).__name__}" for n, one in self.retrievers.items())
         return f"FusedRetriever({members}; {self.fusion.name})"
 
-    def _plan(
+    @property
+    def analyzer(self) -> Analyzer:
+        """The analyzer that reads a query's conditions: the first member's that has one."""
+        own = map(_analyzer_of, self.retrievers.values())
+        return next((each for each in own if each is not None), Analyzer(None))
+
+    def _plans(
         self,
         queries: Sequence[str],
         k: int,
@@ -182,8 +196,11 @@ class FusedRetriever:
         weights: Mapping[str, float] | None = None,
         fusion: str | Fusion | None = None,
         depth: int | Mapping[str, int] | None = None,
-    ) -> FusedPlan:
-        """Return the plan of a search: its arguments checked, and its defaults filled in."""
+    ) -> list[FusedPlan]:
+        """Return the plan of the search for the queries of each filter; none for blank ones.
+
+        Arguments are checked, and defaults filled in.
+        """
         method = self.fusion if fusion is None else get_fusion(fusion)
         if weights is not None:
             weighed = self._check_weights(weights)
@@ -191,9 +208,11 @@ class FusedRetriever:
             weighed = self.weights
         else:
             weighed = dict.fromkeys(self.weights, 1.0)
-        as_filter(where)
-        checked = check_queries(queries)
-        positions = [i for i, query in enumerate(checked) if query.strip()]
+        texts = check_queries(queries)
+        wheres = [as_filter(where)] * len(texts)
+        if self.query_syntax:
+            texts, wheres = read_queries(texts, self.analyzer, as_filter(where))
+        positions = [i for i, query in enumerate(texts) if query.strip()]
         check_k(k)
         depths = self._depths(self.depth if depth is None else depth)
         members = [
@@ -202,7 +221,10 @@ class FusedRetriever:
             if weighed[name] > 0
         ]
         shares = [weighed[member.name] for member in members]
-        return FusedPlan(checked, positions, k, where, members, shares, method)
+        return [
+            FusedPlan(texts, some, k, condition, members, shares, method)
+            for condition, some in by_filter(positions, wheres).items()
+        ]
 
     def _check_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         self._check_names(weights, "weights", 1)
@@ -252,10 +274,10 @@ class FusedPlan:
     """The checked arguments of a fused search.
 
     Args:
-        all_queries: blank ones included.
-        positions: of those that are not blank.
+        all_queries: of the search, as members read them.
+        positions: of those that are planned.
         k: how many passages a query gets at most.
-        where: a filter.
+        where: their filter.
         members: those of a weight above 0.
         weights: one a member.
         fusion: of their scores.
@@ -264,14 +286,14 @@ class FusedPlan:
     all_queries: Sequence[str]
     positions: Sequence[int]
     k: int
-    where: Where | None
+    where: Filter | None
     members: Sequence[FusedMember]
     weights: Sequence[float]
     fusion: Fusion
 
     @property
     def queries(self) -> list[str]:
-        """Those that are not blank."""
+        """Those that are planned."""
         return [self.all_queries[i] for i in self.positions]
 
     @contextmanager
@@ -295,12 +317,10 @@ class FusedPlan:
                 report.hits = search.hits(self.k)
         return search
 
-    def with_blanks(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
-        """Return one list for each query, those that are blank too."""
-        lists: list[list[Hit]] = [[] for _ in self.all_queries]
-        for i, hits in zip(self.positions, found, strict=True):
-            lists[i] = hits
-        return lists
+    def place(self, found: Sequence[list[Hit]], hits: list[list[Hit]]) -> None:
+        """Put what was found for the planned queries into its place among all."""
+        for i, some in zip(self.positions, found, strict=True):
+            hits[i] = some
 
 
 @dataclass(frozen=True)
@@ -448,6 +468,19 @@ def _raised(answer: T | BaseException) -> T:
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def _analyzer_of(retriever: Any) -> Analyzer | None:
+    """Return the analyzer of a retriever, or of the one inside it."""
+    while retriever is not None:
+        try:
+            analyzer = getattr(retriever, "analyzer", None)
+        except InvalidInputError:  # an index without BM25
+            return None
+        if isinstance(analyzer, Analyzer):
+            return analyzer
+        retriever = getattr(retriever, "retriever", getattr(retriever, "index", None))
+    return None
 
 
 def _check_mapping(retrievers: Mapping[str, Any]) -> Mapping[str, Any]:

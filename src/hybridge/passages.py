@@ -91,11 +91,13 @@ class StageScore:
         stage: the stage's name, for example ``"bm25"``, ``"dense"`` or ``"fusion"``.
         rank: the passage's rank in the stage's list, from 1.
         score: the stage's score, in the stage's unit.
+        query: the query as the stage read it, where its spelling was corrected; else None.
     """
 
     stage: str
     rank: int
     score: float
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from .frameworks import as_retriever
 from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
+from .query_syntax import plain_texts
 from .reranking import blended
 
 __all__ = ["Pipeline", "combined", "name_of"]
@@ -95,6 +96,7 @@ class Pipeline:
         """
         texts = check_queries(queries)
         hits = self.retriever.search(texts, self.first(k), where=where)
+        texts = plain_texts(self.retriever, texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
@@ -107,6 +109,7 @@ class Pipeline:
         """`search` that does not block the event loop: each stage's own async form."""
         texts = check_queries(queries)
         hits = await self.retriever.asearch(texts, self.first(k), where=where)
+        texts = plain_texts(self.retriever, texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
@@ -117,6 +120,11 @@ class Pipeline:
     def __repr__(self) -> str:
         stages = [type(stage).__name__ for stage in (self.retriever, *self.rerankers)]
         return f"Pipeline({' → '.join(stages)})"
+
+    @property
+    def query_syntax(self) -> bool:
+        """Whether the retriever reads operators in queries; rerankers then get plain text."""
+        return bool(getattr(self.retriever, "query_syntax", False))
 
     def first(self, k: int) -> int:
         """Return the number of candidates from the retriever."""

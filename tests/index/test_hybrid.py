@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 from hybridge import BM25Retriever, CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.errors import ClosedError, InvalidInputError
 from hybridge.fusion import RRF, ConvexCombination
+from hybridge.index.cached_search import CachedSearch
+from hybridge.index.tuned import SearchSettings
 from hybridge.protocols import Retriever, Scorer
 from hybridge.testing import PASSAGES, QUERIES, RetrieverConformance
 
@@ -165,6 +169,36 @@ async def test_a_tuned_index_is_searched_with_its_options(build: Build) -> None:
     assert rounded(tuned.search(queries, 2)) == rounded(expected)
     assert rounded(await tuned.asearch(queries, 2)) == rounded(expected)
     assert isinstance(tuned, Retriever)
+
+
+@pytest.mark.parametrize("option", SearchSettings.__annotations__)
+async def test_every_option_is_checked_by_every_search(words: CallableEncoder, option: str) -> None:
+    bad: dict[str, Any] = {option: object()}
+    none: dict[str, Any] = {option: None}
+    queries = list(QUERIES)
+    with HybridIndex.create(encoder=words) as index:
+        index.add(PASSAGES)
+        cached = CachedSearch(index, queries)
+        searches: list[Callable[..., object]] = [
+            partial(index.search, queries),
+            index.tuned,
+            cached.search,
+        ]
+        for search in searches:
+            with pytest.raises(InvalidInputError, match=f"^(a )?{option} must be"):
+                search(**bad)
+            search(**none)
+        with pytest.raises(InvalidInputError, match=f"^(a )?{option} must be"):
+            await index.asearch(queries, **bad)
+        with pytest.raises(TypeError, match="no option 'breadth'"):
+            cached.search(breadth=1)
+
+
+def test_search_and_tuned_have_the_same_options() -> None:
+    options = SearchSettings.__annotations__.keys()
+    for method in (HybridIndex.search, HybridIndex.tuned):
+        assert signature(method).parameters.keys() & options == options
+    assert signature(HybridIndex.tuned).parameters.keys() == options | {"self"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
-__all__ = ["SEGMENTATION", "fold", "segmenter"]
+__all__ = ["SEGMENTATION", "fold", "is_unspaced", "segmenter"]
 
 # Incremented when `fold` or `segmenter` return something else: indexed words of another
 # segmentation are then replaced.
@@ -97,3 +97,12 @@ def _pieces(min_length: int) -> re.Pattern[str]:
 
 
 _is_cjk = re.compile(f"[{_CJK}]").match
+
+
+def is_unspaced(word: str) -> bool:
+    """Return whether a word is of a script whose characters are words here.
+
+    >>> is_unspaced("東京"), is_unspaced("tokyo")
+    (True, False)
+    """
+    return word[0] >= "\u1100" and all(map(_is_cjk, word))

@@ -124,9 +124,10 @@ def _explainer(
         inner = _explainer(retriever.retriever, query, first, where, following)
         return PipelineExplainer(retriever, inner, query, k, next_stage)
     if isinstance(retriever, FusedRetriever):
-        plan = retriever._plan([query], k, where)
+        [plan] = retriever._plans([query], k, where)
+        [text] = plan.queries
         members = {
-            member.name: _explainer(member.retriever, query, member.depth, where, "the fusion")
+            member.name: _explainer(member.retriever, text, member.depth, plan.where, "the fusion")
             for member in plan.members
         }
         return FusedExplainer(plan, members, next_stage)

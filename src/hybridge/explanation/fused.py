@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..filters import as_filter
 from ..fusion import check_weights, fusion_parts
 from ..passages import Hit, Passage
 from ..search import FUSION
@@ -36,7 +35,7 @@ class FusedExplainer:
         self._members = members
         self._next_stage = next_stage
         [self._query] = plan.queries
-        self._where = as_filter(plan.where)
+        self._where = plan.where
         search = plan.fused([each.named([members[each.name].hits], 1) for each in plan.members])
         self._runs = {name: run[0] for name, run in zip(search.names, search.runs, strict=True)}
         self._parts = fusion_parts(plan.fusion, list(self._runs.values()), plan.weights)

@@ -25,6 +25,7 @@ from .field_check import FieldCheck, some_of
 from .indexes import index_fields, payload_path
 from .language import And, Filter, IdIn, Not, Or
 from .parsing import as_filter
+from .phrase import TextPhrase, resolved
 from .qdrant import Pushed, to_client, to_edge
 
 __all__ = [
@@ -50,9 +51,11 @@ __all__ = [
     "TextContains",
     "TextMatch",
     "TextMatchInsensitive",
+    "TextPhrase",
     "as_filter",
     "index_fields",
     "payload_path",
+    "resolved",
     "some_of",
     "to_client",
     "to_edge",

@@ -5,6 +5,7 @@
     {"topic": {"$in": ["law", "art"]}, "year": 3}    several fields, all of which must match
     {"acl[].group": "crew"}                          a key of each object in a list
     {"$text": {"$contains": "E-42"}}                 the passage's text
+    {"$text": {"$phrase": "running pumps"}}          words of the text, as an analyzer reads them
     {"$or": [{...}, {...}], "$not": {...}, "$id": ["p1", "p2"]}
 
 Field names follow `fields`; a key that begins with `$` is quoted: `{'"$price"': 3}`.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from ..analyzer import Analyzer
 from ..arguments import as_id
 from ..errors import InvalidInputError
 from .comparisons import Gt, Gte, Lt, Lte
@@ -32,6 +34,7 @@ from .conditions import (
 )
 from .fields import Field, parse_field
 from .language import And, Filter, IdIn, Not, Or
+from .phrase import TextPhrase
 
 __all__ = ["as_filter"]
 
@@ -121,8 +124,28 @@ def _text(value: object) -> Filter:
     return _all([_choose(symbol, _ON_TEXT, "$text")(part) for symbol, part in value.items()])
 
 
+def _phrase(value: Any) -> TextPhrase:
+    if not isinstance(value, Mapping):
+        return TextPhrase(value)
+    if value.keys() != {"text", "analyzer"}:
+        raise InvalidInputError(
+            f"$phrase takes a text, read as English, or {{'text': ..., 'analyzer': 'german'}}, not "
+            f"{dict(value)}"
+        )
+    analyzer = value["analyzer"]
+    if isinstance(analyzer, Mapping):
+        if "callable" in analyzer:
+            raise InvalidInputError(
+                f"no dict holds the function of the analyzer {analyzer['callable']!r}: write "
+                "TextPhrase(text, analyzer)"
+            )
+        analyzer = Analyzer.from_config(analyzer)
+    return TextPhrase(value["text"], analyzer)
+
+
 _ON_TEXT: dict[str, Callable[[Any], Filter]] = {
     "$contains": TextContains,
+    "$phrase": _phrase,
     "$not_contains": lambda text: Not(TextContains(text)),
     "$text_match": TextContains,
     "$text_match_insensitive": lambda text: TextContains(text, ignore_case=True),

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from ..arguments import check_flag
 from ..errors import InvalidInputError
 from ..passages import JSON
 from .base import add_up, check_weights, read_scores, sum_in_order
@@ -80,8 +81,7 @@ class ConvexCombination:
             raise InvalidInputError(
                 f"normalization must be one of {sorted(NORMALIZATIONS)}, not {self.normalization!r}"
             )
-        if not isinstance(self.completes, bool):
-            raise InvalidInputError(f"completes must be True or False, not {self.completes!r}")
+        check_flag(self.completes, "completes")
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from ..arguments import check_flag
 from ..errors import InvalidInputError
 from ..passages import JSON
 from .base import add_up, check_weights, read_scores
@@ -57,8 +58,7 @@ class RRF:
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int | float) or not 0 <= self.k < inf:
             raise InvalidInputError(f"k must be a finite number of at least 0, not {self.k!r}")
-        if not isinstance(self.weighted, bool):
-            raise InvalidInputError(f"weighted must be True or False, not {self.weighted!r}")
+        check_flag(self.weighted, "weighted")
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from ..search import completed
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
+from .reading import ReadQueries, read_queries
 from .score_memo import ScoreMemo
 from .search import BATCH, SearchOptions, SearchRecord, run_search
 
@@ -39,6 +40,10 @@ class CachedSearch:
         index: the index to search.
         queries: the queries.
         where: only passages that pass this filter are found.
+        spelling: whether the queries' spelling is corrected, in each of these searches.
+
+    Attributes:
+        queries: those that are not blank, as the stages read them.
 
     >>> from hybridge import CallableEncoder, HybridIndex
     >>> letters = CallableEncoder(
@@ -57,7 +62,12 @@ class CachedSearch:
     """
 
     def __init__(
-        self, index: HybridIndex, queries: Sequence[str], where: Filter | None = None
+        self,
+        index: HybridIndex,
+        queries: Sequence[str],
+        where: Filter | None = None,
+        *,
+        spelling: bool = True,
     ) -> None:
         checked = check_queries(queries)
         self._index = index
@@ -65,7 +75,10 @@ class CachedSearch:
         self._where = where
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
-        self._queries = [checked[i] for i in self._positions]
+        asked = [checked[i] for i in self._positions]
+        self.queries = ReadQueries(
+            read_queries(asked, index._stages, index._lock, spelling=spelling)
+        )
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
         self._passages: dict[int, Passage] = {}
@@ -84,7 +97,7 @@ class CachedSearch:
         """
         chosen = self._index._options(k, **options)
         hits: list[list[Hit]] = [[] for _ in range(self._count)]
-        if self._queries:
+        if self._positions:
             found = self.hits(self.record(chosen), k)
             for i, list_ in zip(self._positions, found, strict=True):
                 hits[i] = list_
@@ -101,7 +114,7 @@ class CachedSearch:
             return run_search(
                 options,
                 self.stage,
-                len(self._queries),
+                self.queries,
                 self._store,
                 self._where,
                 self._completed,
@@ -132,7 +145,8 @@ class CachedSearch:
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
-        rows = self._index._stages.encode(list(new.values()), self._queries, {})
+        texts = [query.text for query in self.queries.queries]
+        rows = self._index._stages.encode(list(new.values()), texts, {})
         self._encoded.update(zip(new, rows, strict=True))
 
     def _get(self, points: Sequence[int]) -> dict[int, Passage]:

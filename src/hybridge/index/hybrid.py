@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..arguments import check_count, check_ids, check_queries, check_share
+from ..arguments import check_count, check_ids, check_queries
 from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
-from ..fusion import Fusion, from_config, get_fusion
-from ..lexical.parameters import BM25Parameters, check_bm25
+from ..fusion import Fusion, from_config
+from ..lexical.parameters import BM25Parameters
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..stages.bm25 import BM25, Lexical, OpenBM25
@@ -32,12 +32,13 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .reading import ReadQueries, read_queries
 from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage
 from .storage import Storage, create_storage, open_storage
-from .tuned import SearchSettings, TunedIndex, check_tuning
+from .tuned import SearchSettings, TunedIndex, check_settings
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
@@ -615,6 +616,7 @@ class HybridIndex:
         fusion: str | Fusion | None = None,
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
+        spelling: bool | None = None,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
     ) -> list[list[Hit]]:
         """Return the best `k` passages for each query, best first, with every stage's score.
@@ -630,18 +632,23 @@ class HybridIndex:
                 out. Where several stages are of that kind, a mapping from their names.
             bm25: `hybridge.lexical.BM25Parameters` instead of the index's own, where
                 ``lexical="bm25s"``; the first search with others scores all passages anew.
+            spelling: whether words of a query that no passage has are corrected to the nearest that
+                some passage has, see `hybridge.spelling`; a hit's trace has the corrected query.
+                None stands for True. An index without BM25, or with more than 20,000 passages on
+                a server, corrects nothing.
             vectors: the queries' vectors for the first dense stage, shape (queries, dimension), if
                 you have them already; those of several stages are a mapping from their names.
 
         Raises:
             InvalidInputError: an argument is not valid.
         """
-        settings: dict[str, Any] = {
+        settings: SearchSettings = {
             "depth": depth,
             "weights": weights,
             "fusion": fusion,
             "blend": blend,
             "bm25": bm25,
+            "spelling": spelling,
         }
         chosen = None if where is None else as_filter(where)
         self._lock.check()
@@ -670,19 +677,22 @@ class HybridIndex:
         stages = [*options.stages, *(stage for stage, _ in options.late)]
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
-            batch = [queries[i] for i in positions]
+            asked = [queries[i] for i in positions]
+            read = read_queries(asked, self._stages, self._lock, spelling=options.spelling)
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
-            return self._stages.encode(stages, batch, vectors)
+            texts = [query.text for query in read]
+            return [*self._stages.encode(stages, texts, vectors), read]
 
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
-            by_name = {stage.name: rows for stage, rows in zip(stages, encoded, strict=True)}
+            *rows, read = encoded
+            by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
             with self._lock.reading(where):
                 if version != self._stages.version:
                     raise _StagesChangedError
                 record = run_search(
                     options,
                     lambda stage: stage.begin(by_name[stage.name]),
-                    len(encoded[0]),
+                    ReadQueries(read, unread=known),
                     store,
                     where,
                 )
@@ -690,43 +700,34 @@ class HybridIndex:
 
         return run_batched(queries, encode, answer)
 
-    def _options(
-        self,
-        k: int,
-        *,
-        depth: int | None = None,
-        weights: Mapping[str, float] | None = None,
-        fusion: str | Fusion | None = None,
-        blend: float | Mapping[str, float] | None = None,
-        bm25: BM25Parameters | None = None,
-    ) -> SearchOptions:
+    def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
         manifest, stages = self._storage.manifest, self._stages
-        method = self._fusion if fusion is None else get_fusion(fusion)
-        weighed: Mapping[str, float] = manifest.weights
-        if weights is not None:
-            weighed = check_stage_weights(weights, list(manifest.weights))
-        elif not getattr(method, "weighted", True):
-            weighed = dict.fromkeys(manifest.weights, 1.0)
-        taking_part = [stage for stage in stages.finding if weighed.get(stage.name, 0.0) > 0]
-        if bm25 is not None:
-            parameters = check_bm25(bm25)
-            taking_part = [_reweighed(stage, parameters) for stage in taking_part]
-        blends = self._blends(blend) if stages.late or blend is not None else {}
+        given = check_settings(**settings)
+        fusion = given.get("fusion", self._fusion)
+        weights: Mapping[str, float] = manifest.weights
+        if "weights" in given:
+            weights = check_stage_weights(given["weights"], list(manifest.weights))
+        elif not getattr(fusion, "weighted", True):
+            weights = dict.fromkeys(manifest.weights, 1.0)
+        taking_part = [stage for stage in stages.finding if weights.get(stage.name, 0.0) > 0]
+        if "bm25" in given:
+            taking_part = [_reweighed(stage, given["bm25"]) for stage in taking_part]
+        blends = self._blends(given.get("blend"))
         k = check_count(k, "k")
         return SearchOptions(
             k=k,
-            depth=max(k, manifest.depth if depth is None else check_count(depth, "depth")),
+            depth=max(k, given.get("depth", manifest.depth)),
             stages=taking_part,
-            weights=[weighed[stage.name] for stage in taking_part],
-            fusion=method,
+            weights=[weights[stage.name] for stage in taking_part],
+            fusion=fusion,
             late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
+            spelling=given.get("spelling", True),
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
-        """Return the weight of each late-interaction stage."""
-        late = self._stages.late
-        own = {stage.name: stage.stage.blend for stage in late}
+        """Return the weight of each late-interaction stage, for a checked `blend`."""
+        own = {stage.name: stage.stage.blend for stage in self._stages.late}
         if blend is None:
             return own
         if isinstance(blend, Mapping):
@@ -734,18 +735,17 @@ class HybridIndex:
                 raise InvalidInputError(
                     f"blend names {sorted(unknown)}; the late-interaction stages are {list(own)}"
                 )
-            return own | {name: check_share(share, "blend") for name, share in blend.items()}
-        share = check_share(blend, "blend")
-        if not late and share > 0:
+            return own | dict(blend)
+        if not own and blend > 0:
             raise InvalidInputError(
-                f"blend={share} needs token vectors, which this index does not keep: create it "
+                f"blend={blend} needs token vectors, which this index does not keep: create it "
                 "with late_interaction=True"
             )
-        if len(late) > 1 and share > 0:
+        if len(own) > 1 and blend > 0:
             raise InvalidInputError(
-                f"blend={share} is one number for {len(late)} stages: give a mapping, as in {own}"
+                f"blend={blend} is one number for {len(own)} stages: give a mapping, as in {own}"
             )
-        return dict.fromkeys(own, share)
+        return dict.fromkeys(own, blend)
 
     async def asearch(
         self,
@@ -769,13 +769,21 @@ class HybridIndex:
         fusion: str | Fusion | None = None,
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
+        spelling: bool | None = None,
     ) -> TunedIndex:
         """Return this index as a `Retriever` whose every search has these options; see `search`.
 
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        options = check_tuning(depth=depth, weights=weights, fusion=fusion, blend=blend, bm25=bm25)
+        options = check_settings(
+            depth=depth,
+            weights=weights,
+            fusion=fusion,
+            blend=blend,
+            bm25=bm25,
+            spelling=spelling,
+        )
         self._options(1, **options)
         return TunedIndex(self, options)
 

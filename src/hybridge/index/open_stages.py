@@ -11,9 +11,13 @@ from urllib.parse import quote
 
 from numpy.typing import ArrayLike
 
+from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import EncoderMismatchError, InvalidInputError
+from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON
+from ..spelling import Speller
+from ..stages.bm25 import BM25, OpenBM25
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
@@ -132,6 +136,12 @@ class OpenStages:
         return iter(self.opened.values())
 
     @property
+    def speller(self) -> Speller | None:
+        """The corrector of queries by the words of the first stage that has some."""
+        spellers = (stage.speller for stage in self.opened.values())
+        return next((speller for speller in spellers if speller is not None), None)
+
+    @property
     def with_vectors(self) -> list[VectorStage]:
         """The definitions of the stages whose vectors are encoded before a write."""
         return [stage for stage in self.definitions.values() if isinstance(stage, VectorStage)]
@@ -166,6 +176,27 @@ class OpenStages:
         self.definitions = {key: each for key, each in self.definitions.items() if key != name}
         self.opened = {key: each for key, each in self.opened.items() if key != name}
         self._arrange()
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """The analyzer of the first BM25 stage; without one, of words without a language."""
+        for stage in self.definitions.values():
+            if isinstance(stage, BM25):
+                return stage.analyzer
+        return Analyzer(None)
+
+    def resolved(self, where: Filter | None) -> Filter | None:
+        """Return the same filter for the stages, with phrases looked up among BM25's terms.
+
+        A phrase of an analyzer that no BM25 stage has stays as it is: the store reads texts.
+        """
+        return None if where is None else resolved(where, self._look_up)
+
+    def _look_up(self, phrase: TextPhrase) -> Filter:
+        for stage in self.finding:
+            if isinstance(stage, OpenBM25) and stage.analyzer.identity == phrase.analyzer.identity:
+                return stage.look_up(phrase)
+        return phrase
 
     def encoded_vectors(self, vectors: Any, count: int) -> dict[str, Sequence[Any]]:
         """Return the caller's vectors of `count` queries, encoded for their stages.

@@ -7,7 +7,7 @@ explanations and tuning read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..filters import Filter
@@ -19,6 +19,7 @@ from ..search import FUSION, completed, fused_run, sorted_passages, top_with_tie
 from ..stages.late_interaction import LateSearch, OpenLateInteraction
 from ..stages.stage import OpenStage, StageSearch
 from ..vectors.store import Ranking, VectorStore
+from .reading import ReadQueries
 
 __all__ = [
     "BATCH",
@@ -53,6 +54,7 @@ class SearchOptions:
         weights: one a stage, above 0.
         fusion: of the stages' scores.
         late: the stages that score the candidates again, and the share of each in the score.
+        spelling: whether the queries' spelling is corrected.
     """
 
     k: int
@@ -61,6 +63,7 @@ class SearchOptions:
     weights: Sequence[float]
     fusion: Fusion
     late: Sequence[tuple[OpenLateInteraction, float]]
+    spelling: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,15 @@ class SearchRecord:
         runs: each stage's scores as they were fused: completed if the fusion completes.
         fused: each candidate's fused score.
         rescored: by the late-interaction stages, in order.
+        queries: as the stages read them.
     """
 
     names: Sequence[str]
     tops: Sequence[Sequence[Ranking]]
     runs: Sequence[Sequence[Scores]]
     fused: Sequence[dict[int, float]]
-    rescored: Sequence[Rescored] = field(default=())
+    rescored: Sequence[Rescored]
+    queries: ReadQueries
 
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
@@ -116,9 +121,14 @@ class SearchRecord:
             names += [last, each.stage]
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
+        stages = {*self.names, *(each.stage for each in self.rescored)}
+        unread = [None] * len(self.queries)
+        read = [self.queries.corrected(name) if name in stages else unread for name in names]
         return [
-            _traced(sorted_passages(head, passages)[:k], names, query_tops, last)
-            for head, query_tops in zip(heads, zip(*tops, strict=True), strict=True)
+            _traced(sorted_passages(head, passages)[:k], list(zip(names, *both, strict=True)), last)
+            for head, *both in zip(
+                heads, zip(*tops, strict=True), zip(*read, strict=True), strict=True
+            )
         ]
 
 
@@ -155,17 +165,19 @@ def single_stage_hits(
     k: int,
     depth: int,
     where: Filter | None,
+    queries: ReadQueries | None = None,
 ) -> list[list[Hit]]:
     """Return the hits of one stage alone, ties by id."""
     with observed(stage.name, len(encoded)) as report:
-        report.hits = hits = _hits_of(stage.name, stage.begin(encoded).top(depth, where), store, k)
+        tops = stage.begin(encoded).top(depth, where)
+        report.hits = hits = _hits_of(stage.name, tops, store, k, queries)
     return hits
 
 
 def run_search(
     options: SearchOptions,
     begin: Callable[[OpenStage], Any],
-    queries: int,
+    queries: ReadQueries,
     store: VectorStore,
     where: Filter | None,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
@@ -175,21 +187,21 @@ def run_search(
     Args:
         options: of the search.
         begin: returns a stage's search.
-        queries: the number of queries.
+        queries: as the stages read them.
         store: of the passages.
         where: only passages that pass this filter.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k = options.k
+    k, count = options.k, len(queries)
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
-        with observed(stage.name, queries) as report:
+        with observed(stage.name, count) as report:
             searches.append(begin(stage))
             tops.append(searches[-1].top(options.depth, where))
             if report.watched:
-                report.hits = _hits_of(stage.name, tops[-1], store, k)
-    with observed(FUSION, queries) as report:
+                report.hits = _hits_of(stage.name, tops[-1], store, k, queries)
+    with observed(FUSION, count) as report:
         runs = complete(searches, tops) if options.fusion.completes else tops
         fused = [
             fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
@@ -199,12 +211,12 @@ def run_search(
     rescored: list[Rescored] = []
     before = fused
     for late, blend in options.late:
-        with observed(late.name, queries) as report:
+        with observed(late.name, count) as report:
             search: LateSearch = begin(late)
             scores = search.rescored([list(run) for run in before])
             if report.watched:
-                report.hits = _hits_of(late.name, scores, store, k)
-        with observed(blend_stage(late.name), queries) as report:
+                report.hits = _hits_of(late.name, scores, store, k, queries)
+        with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
             if report.watched:
@@ -212,7 +224,7 @@ def run_search(
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
-    return SearchRecord(names, tops, runs, fused, rescored)
+    return SearchRecord(names, tops, runs, fused, rescored, queries)
 
 
 def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
@@ -221,38 +233,43 @@ def _passages(get: _Getter, runs: Sequence[Scores]) -> Mapping[int, Passage]:
     return get(list(points)) if points else {}
 
 
-def _hits_of(stage: str, runs: Sequence[Scores], store: VectorStore, k: int) -> list[list[Hit]]:
-    """Return the best `k` of each run as hits of one stage."""
+def _hits_of(
+    stage: str,
+    runs: Sequence[Scores],
+    store: VectorStore,
+    k: int,
+    queries: ReadQueries | None = None,
+) -> list[list[Hit]]:
+    """Return the best `k` of each run as hits of one stage, which read these queries."""
+    read = [None] * len(runs) if queries is None else queries.corrected(stage)
     heads = [top_with_ties(run, k) for run in runs]
     passages = _passages(store.get, heads)
     return [
         [
-            Hit(passage, score, (StageScore(stage, rank, score),))
+            Hit(passage, score, (StageScore(stage, rank, score, query),))
             for rank, (passage, score, _) in enumerate(sorted_passages(head, passages)[:k], start=1)
         ]
-        for head in heads
+        for head, query in zip(heads, read, strict=True)
     ]
 
 
 def _traced(
     found: Sequence[tuple[Passage, float, int]],
-    names: Sequence[str],
-    tops: Sequence[Ranking],
+    stages: Sequence[tuple[str, Ranking, str | None]],
     last: str,
 ) -> list[Hit]:
     """Return candidates as hits, each with its rank and score in every stage.
 
     Args:
         found: the candidates, best first.
-        names: of the stages.
-        tops: their rankings.
+        stages: the name of each, its ranking, and the query if it was corrected.
         last: the name of the last stage, whose scores order the hits.
     """
     traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
-    for name, top in zip(names, tops, strict=True):
+    for name, top, query in stages:
         for rank, point in enumerate(top, start=1):
             if point in traces:
-                traces[point].append(StageScore(name, rank, top[point]))
+                traces[point].append(StageScore(name, rank, top[point], query))
     return [
         Hit(passage, score, (*traces[point], StageScore(last, rank, score)))
         for rank, (passage, score, point) in enumerate(found, start=1)

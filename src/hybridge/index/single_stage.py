@@ -11,17 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arguments import check_aligned, check_count, check_ids, check_k, check_queries
+from ..arguments import check_aligned, check_count, check_flag, check_ids, check_k, check_queries
 from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..spelling import Corrected
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
+from .reading import ReadQueries, read_queries
 from .search import run_batched, single_stage_hits
 from .storage import Storage
 
@@ -66,23 +68,31 @@ class StageRetriever:
         *,
         where: Where | None = None,
         depth: int | None = None,
+        spelling: bool = True,
     ) -> list[list[Hit]]:
         """Return the best `k` passages for each query; arguments as for `HybridIndex.search`."""
+        check_flag(spelling, "spelling")
         default = self._index._storage.manifest.depth
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
 
+        def encode(positions: list[int]) -> list[Sequence[Any]]:
+            read = self._read([checked[i] for i in positions], spelling=spelling)
+            return [self._stage.encode([query.text for query in read]), read]
+
         def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+            rows, read = encoded
             with self._reading(chosen):
-                return single_stage_hits(self._stage, encoded[0], self._store, k, depth, chosen)
+                return single_stage_hits(
+                    self._stage, rows, self._store, k, depth, chosen, ReadQueries(read)
+                )
 
         self._lock.check()
         checked = check_queries(queries)
-        return run_batched(
-            checked,
-            lambda positions: [self._stage.encode([checked[i] for i in positions])],
-            answer,
-        )
+        return run_batched(checked, encode, answer)
+
+    def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
+        return read_queries(queries, self._index._stages, self._lock, spelling=spelling)
 
     @contextmanager
     def _reading(self, where: Filter | None = None) -> Iterator[None]:
@@ -102,9 +112,12 @@ class StageRetriever:
         *,
         where: Where | None = None,
         depth: int | None = None,
+        spelling: bool = True,
     ) -> list[list[Hit]]:
         """Return what `search` returns, from a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(self.search, queries, k, where=where, depth=depth)
+        return await asyncio.to_thread(
+            self.search, queries, k, where=where, depth=depth, spelling=spelling
+        )
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids; None for an unknown id."""
@@ -114,7 +127,7 @@ class StageRetriever:
         return [found.get(point) for point in points]
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Return the stage's exact score of each of `ids[i]` for `queries[i]`.
+        """Return the stage's exact score of each of `ids[i]` for `queries[i]`, read as by `search`.
 
         Raises:
             InvalidInputError: an id that is not in the index, or not one list of ids a query.
@@ -123,7 +136,8 @@ class StageRetriever:
         id_lists = [check_ids(some) for some in ids]
         check_aligned(checked, id_lists, "ids")
         points = {id_: self._store.point(id_) for some in id_lists for id_ in some}
-        encoded = self._stage.encode(checked) if checked else []
+        texts = [query.text for query in self._read(checked, spelling=True)]
+        encoded = self._stage.encode(texts) if checked else []
         with self._reading():
             _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)

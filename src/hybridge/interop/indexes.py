@@ -17,7 +17,7 @@ from ..errors import InvalidInputError
 from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.settings import check_stage_weights
-from ..index.tuned import check_tuning
+from ..index.tuned import check_settings
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
@@ -187,7 +187,7 @@ class FutureIndex:
         blend: float | Mapping[str, float] | None = None,
     ) -> FutureIndex:
         """Validate the options of `HybridIndex.tuned`."""
-        check_tuning(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        check_settings(weights=weights, fusion=fusion, depth=depth, blend=blend)
         if weights is not None:
             check_stage_weights(weights, self.stages)
         return self

@@ -12,13 +12,14 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..arguments import check_ids, check_k, check_queries
+from ..arguments import check_flag, check_ids, check_k, check_queries
 from ..errors import CorruptIndexError, IndexNotFoundError, InvalidInputError
 from ..filters import FieldCheck, as_filter, some_of
 from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
+from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
 from .passage_file import check_ours, read_passages, write_passages
@@ -51,6 +52,7 @@ class BM25Retriever:
         idf_method: the variant of the inverse document frequency; None for `method`'s.
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
+        spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -72,9 +74,11 @@ class BM25Retriever:
         delta: float = 0.5,
         idf_method: str | None = None,
         backend: str = "numpy",
+        spelling: bool = True,
     ) -> None:
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
+        self._spelling = check_flag(spelling, "spelling")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -236,7 +240,12 @@ class BM25Retriever:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, analyzer: AnalyzerLike = None, backend: str = "numpy"
+        cls,
+        path: str | Path,
+        *,
+        analyzer: AnalyzerLike = None,
+        backend: str = "numpy",
+        spelling: bool = True,
     ) -> Self:
         """Open a retriever that `save` wrote.
 
@@ -244,6 +253,7 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
+            spelling: as for a new one.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
@@ -258,7 +268,7 @@ class BM25Retriever:
         except (KeyError, InvalidInputError) as error:
             raise CorruptIndexError(f"{folder} holds no BM25 retriever: {error!r}") from error
         analyzer = Analyzer.from_config(config, analyzer)
-        retriever = cls(analyzer=analyzer, backend=backend, **asdict(parameters))
+        retriever = cls(analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters))
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
@@ -283,12 +293,31 @@ class BM25Retriever:
                 "_lock": ForkSafeLock(awaited=True),
             }
 
+    def _speller(self) -> Speller:
+        postings = self._postings
+
+        def words() -> Words:
+            return postings.words.completed(postings.analyzer, lambda: (p.text for p in self))
+
+        return Speller(words, postings.frequencies)
+
+    def correct(self, query: str) -> Corrected:
+        """Return a query as a search reads it, with the words that were corrected.
+
+        >>> retriever = BM25Retriever([Passage("p1", "An elephant"), Passage("p2", "Two dogs")])
+        >>> retriever.correct("the elehpant").text
+        'the elephant'
+        """
+        [query] = check_queries([query])
+        return self._view().read(query)
+
     def _view(self) -> View:
         view = self._latest
         if view is None:
             with self._lock:
                 view = self._latest
                 if view is None:
-                    view = View(self._postings.snapshot(), self._passages)
+                    speller = self._speller() if self._spelling else None
+                    view = View(self._postings.snapshot(), self._passages, speller)
                     self._latest = view
         return view

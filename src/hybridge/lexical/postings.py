@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..analyzer import Analyzer, AnalyzerLike
 from ..errors import CorruptIndexError, InvalidInputError
 from ..forking import ForkSafeLock
+from ..spelling import Words
 from .compiled import check_backend
 from .files import load_arrays, save_arrays
 from .parameters import BM25Parameters
@@ -39,6 +40,7 @@ class Postings(Generic[K]):
 
     Attributes:
         stamp: the text of the last save or load.
+        words: of the texts, as they are written; those of deleted texts stay until `save`.
 
     >>> postings = Postings(Analyzer("english"))
     >>> postings.upsert(["p1", "p2"], ["a cat sat", "two dogs ran"])
@@ -56,9 +58,11 @@ class Postings(Generic[K]):
         self.analyzer = analyzer
         self.parameters = parameters if parameters is not None else BM25Parameters()
         self.stamp = ""
+        self.words = Words()
         self._backend = check_backend(backend)
         self._counts: dict[K, Counts] = {}
         self._vocabulary = _Vocabulary()
+        self._frequencies = np.zeros(0, dtype=np.int32)  # of terms, by number
         self._version = 0
         self._latest: dict[BM25Parameters, tuple[int, Snapshot[K]]] = {}
         # Awaited by forks, so that no child has half of a write.
@@ -92,7 +96,10 @@ class Postings(Generic[K]):
     def put(self, keys: Sequence[K], counts: Sequence[Counts]) -> None:
         """Add counts from `count` under their keys: the atomic part of `upsert`."""
         with self._writing:
-            self._counts.update(zip(keys, counts, strict=True))
+            for key, new in zip(keys, counts, strict=True):
+                self._remove(key)
+                self._tally(new[0], 1)
+                self._counts[key] = new
             self._version += 1
 
     def delete(self, keys: Iterable[K]) -> int:
@@ -100,10 +107,42 @@ class Postings(Generic[K]):
         with self._writing:
             before = len(self._counts)
             for key in keys:
-                self._counts.pop(key, None)
+                self._remove(key)
             removed = before - len(self._counts)
             self._version += bool(removed)
         return removed
+
+    def _remove(self, key: K) -> None:
+        counts = self._counts.pop(key, None)
+        if counts is not None:
+            self._tally(counts[0], -1)
+
+    def _tally(self, terms: NDArray[np.int32], times: int) -> None:
+        """Count a text with these different terms."""
+        size = int(terms.max(initial=-1)) + 1
+        if size > len(self._frequencies):
+            room = np.zeros(max(size, 2 * len(self._frequencies)), dtype=np.int32)
+            room[: len(self._frequencies)] = self._frequencies
+            self._frequencies = room
+        self._frequencies[terms] += times
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return how many texts have each word, by its most frequent term; all have a stop word.
+
+        >>> postings = Postings(Analyzer("english"))
+        >>> postings.upsert(["p1", "p2"], ["a cat sat", "two dogs ran"])
+        >>> postings.frequencies(["Cats", "the", "mouse"])
+        [1, 2, 0]
+        """
+        return [
+            max(map(self._frequency, terms)) if terms else len(self)
+            for terms in self.analyzer(words)
+        ]
+
+    def _frequency(self, term: str) -> int:
+        number = self._vocabulary.get(term)
+        known = self._frequencies
+        return 0 if number is None or number >= len(known) else int(known[number])
 
     def snapshot(self, parameters: BM25Parameters | None = None) -> Snapshot[K]:
         """Return the present collection with its scores, computed after a write.
@@ -153,9 +192,10 @@ class Postings(Generic[K]):
         }
         save_arrays(path, meta, **arrays)
         self.stamp = stamp
+        self.words.unsaved = False
 
     def _joined(self) -> tuple[list[K], list[str], dict[str, NDArray[Any]]]:
-        """Return the keys, the terms of the texts, and the arrays `counts` and `widths`."""
+        """Return the keys, the terms of the texts, and the arrays of everything else."""
         with self._writing:
             counts, vocabulary = dict(self._counts), list(self._vocabulary)
         keys = sorted(counts)
@@ -163,7 +203,14 @@ class Postings(Generic[K]):
         used = np.zeros(len(vocabulary), dtype=np.bool_)
         used[joined[0]] = True
         joined[0] = (np.cumsum(used, dtype=np.int32) - 1)[joined[0]]
-        return keys, list(compress(vocabulary, used.tolist())), {"counts": joined, "widths": widths}
+        arrays: dict[str, NDArray[Any]] = {"counts": joined, "widths": widths}
+        keep = None if used.all() else self._has
+        if (words := self.words.to_array(keep)) is not None:
+            arrays["words"] = words
+        return keys, list(compress(vocabulary, used.tolist())), arrays
+
+    def _has(self, word: str) -> bool:
+        return self.frequencies([word]) != [0]
 
     def __getstate__(self) -> dict[str, Any]:
         keys, vocabulary, arrays = self._joined()
@@ -183,6 +230,7 @@ class Postings(Generic[K]):
         )
         self.stamp = state["stamp"]
         self._take(state["keys"], state["vocabulary"], state["counts"], state["widths"])
+        self.words = Words.from_array(state.get("words"))
 
     @classmethod
     def load(
@@ -229,6 +277,8 @@ class Postings(Generic[K]):
         self.parameters = BM25Parameters.from_config(meta["parameters"])
         keys = [key(text) for text in meta["keys"]]
         self._take(keys, meta["vocabulary"], arrays["counts"], arrays["widths"])
+        # A file of an earlier release has none: they are read from the texts when needed.
+        self.words = Words.from_array(arrays.get("words"))
 
     def _take(
         self, keys: list[K], vocabulary: list[str], counts: Counts, widths: NDArray[np.int32]
@@ -248,9 +298,10 @@ class Postings(Generic[K]):
             and len(self._counts) == len(keys)
         ):
             raise ValueError("its arrays do not fit each other")
+        self._frequencies = np.bincount(counts[0], minlength=1).astype(np.int32)
 
     def _count(self, text: str) -> Counts:
-        counted = Counter(self.analyzer([text])[0])
+        counted = Counter(self.words.terms(self.analyzer, text))
         with self._writing:
             numbers = list(map(self._vocabulary.__getitem__, counted))
         return np.array([numbers, list(counted.values())], dtype=np.int32)

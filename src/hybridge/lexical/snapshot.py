@@ -91,6 +91,14 @@ class Snapshot(Generic[K]):
         matched = values > 0
         return Scores(values + np.float32(floor) if floor else values, matched)
 
+    def having(self, term: str) -> NDArray[np.bool_]:
+        """Return the mask of the rows of passages with a term, shape (passages,)."""
+        mask = np.zeros(len(self.keys), dtype=np.bool_)
+        number = self._vocabulary.get(term, self._vocabulary_size)
+        if number < self._vocabulary_size:
+            mask[self._matrix.column(number)[0]] = True
+        return mask
+
     def parts(self, query: str, rows: Sequence[int]) -> list[ScoreParts]:
         """Return the scores of rows, term by term."""
         vocabulary, end = self._vocabulary, self._vocabulary_size

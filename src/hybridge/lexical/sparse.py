@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from math import isclose
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from ..arguments import check_queries
 from ..errors import InvalidInputError
 from .parameters import BM25Parameters
 
-__all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector"]
+__all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector", "number_of_term"]
 
 # Numbers of no term. Under them a stored vector holds its text's number of terms, and the average
 # length that its weights were made with.
@@ -75,8 +75,12 @@ class SparseBM25:
         >>> indices[:2] == [LENGTH, AVERAGE], values[:2]
         (True, [2.0, 2.0])
         """
+        return self.index_terms(self._analyzer(texts))
+
+    def index_terms(self, lists: Iterable[Sequence[str]]) -> list[SparseVector]:
+        """Return `index_passages` of texts with these terms."""
         vectors = []
-        for terms in self._analyzer(texts):
+        for terms in lists:
             indices, values = self._weights(terms)
             head = [float(len(terms)), self.average_length]
             vectors.append(([LENGTH, AVERAGE, *indices], [*head, *values]))
@@ -148,3 +152,13 @@ def _number(term: str) -> int:
 
 
 _NUMBERS = WordCache(_number)
+
+
+def number_of_term(term: str) -> int:
+    """Return the number of a term in the vectors of `SparseBM25`.
+
+    >>> [[number], _] = SparseBM25(Analyzer("english")).encode_queries(["cats"])[0]
+    >>> number == number_of_term("cat")
+    True
+    """
+    return _NUMBERS[term]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..filters import Filter
 from ..passages import Hit, Passage, StageScore
+from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .snapshot import Snapshot
 
@@ -26,6 +27,7 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
+        speller: corrects queries; None to take them as they are.
 
     Attributes:
         passages: row by row.
@@ -33,19 +35,30 @@ class View:
             the last filters are cached.
     """
 
-    def __init__(self, snapshot: Snapshot[str], passages: Mapping[str, Passage]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot[str],
+        passages: Mapping[str, Passage],
+        speller: Speller | None = None,
+    ) -> None:
         self._snapshot = snapshot
+        self._speller = speller
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
         # stage come from the store, and go with every write.
         self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
 
+    def read(self, query: str) -> Corrected:
+        """Return a query as it is searched for."""
+        return Corrected(query) if self._speller is None else self._speller.correct(query)
+
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
-        rows = self._snapshot.rows
+        rows, read = self._snapshot.rows, self.read(query)
+        top = self._snapshot.top(read.text, k, allowed)
         return [
-            Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score),))
-            for rank, (key, score) in enumerate(self._snapshot.top(query, k, allowed), start=1)
+            Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score, read.corrected),))
+            for rank, (key, score) in enumerate(top, start=1)
         ]
 
     def scores(self, query: str, ids: Sequence[str]) -> list[float]:
@@ -54,12 +67,12 @@ class View:
         Raises:
             InvalidInputError: an unknown id.
         """
-        scores = self._snapshot.scores(query)
+        scores = self._snapshot.scores(self.read(query).text)
         return [scores[row] for row in self._rows(ids)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
         """Return `scores`, term by term."""
-        return self._snapshot.parts(query, self._rows(ids))
+        return self._snapshot.parts(self.read(query).text, self._rows(ids))
 
     def _rows(self, ids: Sequence[str]) -> list[int]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
-from ..filters import Filter
+from ..filters import Filter, IdIn, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..passages import Passage
+from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
 from .stage import OpenStage, Prepared, StageStorage
@@ -28,6 +30,7 @@ __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
 logger = logging.getLogger(__name__)
 
 _CACHED_FILTERS = 16
+_READ = 1_000  # passages at a time
 
 
 class PointedId(str):
@@ -54,6 +57,7 @@ class OpenBM25Arrays(OpenStage):
         self.analyzer = analyzer
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
+        self._phrases: dict[TextPhrase, Filter] = {}
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
         self._postings: Postings[PointedId] | None = self._load()
@@ -105,7 +109,8 @@ class OpenBM25Arrays(OpenStage):
         postings.snapshot()  # scored here, outside the lock
 
         def install() -> None:
-            self._allowed, self._postings, self._keys = {}, postings, keys
+            self._forget_filters()
+            self._postings, self._keys = postings, keys
 
         return install
 
@@ -132,28 +137,48 @@ class OpenBM25Arrays(OpenStage):
         return install
 
     def invalidate(self) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._keys = {}
         self._postings = None
+
+    def _forget_filters(self) -> None:
+        """Clear what a write makes stale."""
+        self._allowed, self._phrases = {}, {}
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(derived=self._current().count([p.text for p in passages]))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._current().put([self._key(p.id) for p in passages], prepared.derived)
 
     def update_metadata(self) -> None:
-        self._allowed = {}
+        self._forget_filters()
 
     def delete(self, points: Sequence[int]) -> None:
-        self._allowed = {}
+        self._forget_filters()
         self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
         file, postings = self._storage.file, self._postings
-        if file and postings is not None and postings.stamp != self._storage.generation:
+        if not file or postings is None:
+            return
+        if postings.stamp != self._storage.generation or postings.words.unsaved:
             postings.save(file, stamp=self._storage.generation)
+
+    @property
+    def speller(self) -> Speller:
+        postings = self._current()
+
+        def words() -> Words:
+            return postings.words.completed(self.analyzer, self._texts)
+
+        return Speller(words, postings.frequencies)
+
+    def _texts(self) -> Iterator[str]:
+        for page in self._storage.store.pages():
+            for passage in page:
+                yield passage.text
 
     @property
     def parameters(self) -> BM25Parameters:
@@ -204,6 +229,35 @@ class OpenBM25Arrays(OpenStage):
                 cached.clear()
             cached[where] = mask
         return mask
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Cached until the next write, as `allowed` is.
+        """
+        found = self._phrases.get(phrase)
+        if found is None:
+            snapshot = self._current().snapshot()
+            mask = phrase.candidates(snapshot.having)
+            keys = snapshot.keys
+            if mask is not None:
+                keys = [keys[row] for row in np.flatnonzero(mask).tolist()]
+            if mask is None or not phrase.is_one_term:
+                keys = [
+                    key
+                    for some in chunked(keys, _READ)
+                    for key, passage in self._read(some)
+                    if phrase.matches(passage)
+                ]
+            found = IdIn(keys)
+            if len(self._phrases) >= _CACHED_FILTERS:
+                self._phrases.clear()
+            self._phrases[phrase] = found
+        return found
+
+    def _read(self, keys: Sequence[PointedId]) -> Iterator[tuple[PointedId, Passage]]:
+        passages = self.passages([key.point for key in keys])
+        return ((key, passages[key.point]) for key in keys)
 
 
 class _Reweighed(OpenStage):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..filters import And, Filter, IdIn
+from ..filters import And, Filter, IdIn, TextPhrase
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.snapshot import Snapshot
@@ -36,6 +36,9 @@ class OpenFollowingBM25(OpenBM25Arrays):
     def known(self, points: Collection[int]) -> list[int]:
         """Return those of the points that are in the arrays."""
         return [point for point in points if point in self._keys]
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        return phrase  # the arrays do not know the terms of what others have written since
 
     def current(self, points: Sequence[int], where: Filter | None) -> set[int]:
         """Return those of the points that exist in the store and pass the filter now."""

@@ -12,11 +12,15 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import InvalidInputError
+from ..filters import Filter, IdIn, TextPhrase
+from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.sparse import SparseBM25
 from ..passages import JSON, Passage
-from ..vectors.store import Sparse, VectorQuery, VectorStore
+from ..spelling import Speller
+from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
+from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
@@ -35,6 +39,7 @@ _ROUNDING = 1e-6
 # A smaller share of the passages is not sampled before it is written.
 _FEW = 1 / 50
 _SAMPLE = 2_000
+_READ = 1_000  # passages at a time
 
 
 class OpenBM25Vectors(OpenStage):
@@ -90,6 +95,7 @@ class OpenBM25Vectors(OpenStage):
         if not shared:
             for _ in self._settle():
                 pass
+        self._words = StoredWords(self._storage, self.analyzer, is_shared=shared)
 
     def _make_weigher(self) -> SparseBM25:
         average = self._storage.state["average_length"]
@@ -203,13 +209,23 @@ class OpenBM25Vectors(OpenStage):
         storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(rows=self._weigher.index_passages([p.text for p in passages]))
+        terms = self._words.terms([passage.text for passage in passages])
+        return Prepared(rows=self._weigher.index_terms(terms))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
+        self._words.forget_counts()
 
     def delete(self, points: Sequence[int]) -> None:
         self._written += len(points)
+        self._words.forget_counts()
+
+    def save(self) -> None:
+        self._words.save()
+
+    @property
+    def speller(self) -> Speller | None:
+        return self._words.speller
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         """Return this stage with other parameters.
@@ -227,6 +243,26 @@ class OpenBM25Vectors(OpenStage):
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self._weigher.encode_queries(queries)
+
+    def look_up(self, phrase: TextPhrase) -> Filter:
+        """Return the filter of the passages with a phrase of this analyzer, by their terms.
+
+        Two terms that share a number are one, as they are for BM25 itself.
+        """
+        store = self._storage.store
+        everything = store.count()
+
+        def having(term: str) -> set[int]:
+            vector = self._weigher.encode_counts({term: 1})
+            return set(store.query([VectorQuery(self._storage.vector, vector, everything)])[0])
+
+        points = phrase.candidates(having) if everything else set()
+        if points is None:
+            return phrase
+        found = (passage for some in chunked(points, _READ) for passage in store.get(some).values())
+        if phrase.is_one_term:
+            return IdIn([passage.id for passage in found])
+        return passing(phrase, found)
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage

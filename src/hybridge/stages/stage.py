@@ -20,6 +20,7 @@ from ..errors import InvalidInputError
 from ..filters import Filter
 from ..passages import JSON, Passage
 from ..search import FUSION
+from ..spelling import Speller
 from ..vectors.options import VectorKind
 from ..vectors.store import Ranking, Rows, VectorStore
 from .record import StageRecord
@@ -176,6 +177,14 @@ class OpenStage(ABC):
 
     def save(self) -> None:
         """Save the derived data, stamped with the store's generation."""
+
+    @property
+    def speller(self) -> Speller | None:
+        """The corrector of queries by the words of the corpus; None for a stage without words.
+
+        Called, and used, while no write is under way.
+        """
+        return None
 
 
 class Stage(ABC):

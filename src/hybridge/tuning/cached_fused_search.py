@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..filters import Filter
 from ..fused import FusedMember, FusedRetriever
 from ..index.score_memo import ScoreMemo
 from ..passages import Hit
@@ -28,7 +29,7 @@ class CachedFusedSearch:
         self._retriever = retriever
         self._queries = queries
         self._members: dict[str, _CachedMember] = {}
-        self._lists: dict[tuple[str, int], list[list[Hit]]] = {}
+        self._lists: dict[tuple[str, int, Filter | None], list[list[Hit]]] = {}
 
     def search(self, k: int = 10, **options: Any) -> list[list[Hit]]:
         """Return what `FusedRetriever.search` finds for the queries.
@@ -40,16 +41,16 @@ class CachedFusedSearch:
         Raises:
             InvalidInputError: an option is not valid.
         """
-        plan = self._retriever._plan(self._queries, k, None, **options)
-        if not plan.queries:
-            return plan.with_blanks([])
-        lists = []
-        for member in plan.members:
-            if (key := (member.name, member.depth)) not in self._lists:
-                self._lists[key] = member.search(plan)
-            lists.append(self._lists[key])
-        members = [self._cached(member) for member in plan.members]
-        return plan.with_blanks(replace(plan, members=members).fused(lists).hits(k))
+        hits: list[list[Hit]] = [[] for _ in self._queries]
+        for plan in self._retriever._plans(self._queries, k, None, **options):
+            lists = []
+            for member in plan.members:
+                if (key := (member.name, member.depth, plan.where)) not in self._lists:
+                    self._lists[key] = member.search(plan)
+                lists.append(self._lists[key])
+            members = [self._cached(member) for member in plan.members]
+            plan.place(replace(plan, members=members).fused(lists).hits(k), hits)
+        return hits
 
     def _cached(self, member: FusedMember) -> FusedMember:
         if member.name not in self._members:

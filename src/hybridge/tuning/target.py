@@ -90,7 +90,9 @@ class Target:
             b=bm25.b if bm25 is not None and changes else None,
             stages=tuple(index.defaults["weights"]),
         )
-        fixed = {"blend": dict(blend)} if isinstance(blend, Mapping) else {}
+        fixed: dict[str, Any] = {"blend": dict(blend)} if isinstance(blend, Mapping) else {}
+        if "spelling" in own:
+            fixed["spelling"] = own["spelling"]
         return cls(index, default, bm25, fixed=fixed)
 
     @classmethod
@@ -150,7 +152,7 @@ class Target:
         """Return the cached searches of these queries, with any options."""
         if isinstance(self.index, FusedRetriever):
             return CachedFusedSearch(self.index, queries)
-        return CachedSearch(self.index, queries)
+        return CachedSearch(self.index, queries, spelling=self.fixed.get("spelling", True))
 
     def build(self, setting: Setting) -> Retriever:
         """Return the retriever with a setting."""

@@ -38,6 +38,7 @@ _PAGE = 1_000
 _FINDS_TEXT = (1, 20)
 # Points a request carries: a server takes no request of more than 32 MB.
 _REQUEST = 100
+_COUNTED = 100  # points with a number of a sparse vector
 
 
 class ClientStore:
@@ -170,6 +171,16 @@ class ClientStore:
 
     def average_length(self, name: str) -> float:
         return self._lengths[name].average(self.count(), self.vector_pages(name))
+
+    def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
+        # A count has no condition on sparse vectors, so these are searches.
+        queries = [VectorQuery(name, ([number], [1.0]), _COUNTED) for number in numbers]
+        if not queries:
+            return []
+        with server_errors("search"):
+            requests = [self._request(query) for query in queries]
+            answers = self._client.query_batch_points(self._collection, requests)
+        return [len(answer.points) for answer in answers]
 
     def delete(self, points: Sequence[int]) -> None:
         if self.options.idf_vectors:

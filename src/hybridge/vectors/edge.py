@@ -225,6 +225,10 @@ class EdgeStore:
     def average_length(self, name: str) -> float:
         return self._known_frequencies(name).average_length
 
+    def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
+        known = self._known_frequencies(name)
+        return list(map(known.count, numbers))
+
     def delete(self, points: Sequence[int]) -> None:
         import qdrant_edge as edge
 

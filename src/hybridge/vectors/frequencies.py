@@ -56,6 +56,10 @@ class Frequencies:
             if not self._counts[number]:
                 del self._counts[number]
 
+    def count(self, number: int) -> int:
+        """Return how many vectors have a number."""
+        return self._counts[number]
+
     @property
     def average_length(self) -> float:
         """The vectors' mean length; 0 without vectors."""

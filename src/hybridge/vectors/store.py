@@ -134,6 +134,13 @@ class VectorStore(Protocol):
         """
         ...
 
+    def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
+        """Return how many points have each number in their sparse vectors of a name.
+
+        It follows every write. A server counts at most 100.
+        """
+        ...
+
     def delete(self, points: Sequence[int]) -> None:
         """Delete points; those that do not exist are no error."""
         ...

@@ -1,0 +1,207 @@
+"""The operators of a query: phrases in quotes, words that must occur, and words that must not.
+
+    "exact phrase"        the passage has these words, one after another
+    +word  +"a phrase"    the passage has this word, or this phrase
+    -word  -"a phrase"    the passage has it not
+
+These are conditions on a passage's text, which hold for every stage of a search. What is left of
+the query is plain text, for every stage to read: words of phrases and musts stay in it, excluded
+words do not. What a word is, and when two are the same, an analyzer decides: see
+`hybridge.filters.TextPhrase`.
+
+The grammar, in which a query's parts are separated by white space:
+
+    query   = { part }
+    part    = [sign] phrase | sign word | anything else, which is plain text
+    sign    = "+" | "-"
+    phrase  = quote, characters other than quotes, of which one is a letter or digit, quote
+    quote   = one of " “ ” „ ‟ ＂, or one of « »: of the same kind at both ends
+    word    = characters other than white space, of which the first is a letter, or one of . _ @ #
+              before a letter
+
+So these are plain text: a sign before a space or a digit (``-5 °C``, ``+49``; ``-"2020"`` excludes
+a number), a sign inside a word (``e-mail``, ``XR-500``, ``C++``), two signs (``--help``), a quote
+without its partner or inside a word (``6" pipe``), and quotes around no word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .analyzer import Analyzer
+from .errors import InvalidInputError
+from .filters import And, Filter, Not, TextPhrase
+from .passages import Passage
+
+__all__ = [
+    "ParsedQuery",
+    "by_filter",
+    "excluding",
+    "parse",
+    "plain_texts",
+    "read_queries",
+    "spelled",
+]
+
+_LETTER = r"[^\W\d_]"
+_QUOTES, _GUILLEMETS = '"“”„‟＂', "«»"
+
+
+def _quoted(quotes: str) -> str:
+    # Possessive, so that no query takes more than one look at each character.
+    return rf"[{quotes}] (?: (?: [^{quotes}\w] | _ )*+ [^\W_] [^{quotes}]*+ ) [{quotes}]"
+
+
+_OPERATORS = re.compile(
+    rf"""
+    (?<! [^\s(\[{{] )  # at the beginning of a part, or of brackets
+    (?: (?P<sign> [+-]? ) (?P<phrase> {_quoted(_QUOTES)} | {_quoted(_GUILLEMETS)} )
+      | (?P<must> [+-] ) (?P<word> [._@\#]? {_LETTER} \S* )
+    )
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class ParsedQuery:
+    """A query without its operators.
+
+    Args:
+        text: the plain text, without excluded words.
+        required: the words and phrases that a passage must have.
+        excluded: those that it must not have.
+    """
+
+    text: str
+    required: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def condition(self, analyzer: Analyzer) -> Filter | None:
+        """Return the condition on passages; None without one.
+
+        A word or phrase in which the analyzer reads no word is no condition.
+
+        Args:
+            analyzer: reads the words of the query and of the passages.
+
+        >>> condition = parse("pumps +seal -valve").condition(Analyzer("english"))
+        >>> from hybridge import Passage
+        >>> [condition.matches(Passage("p", text)) for text in ("Seals.", "Seals and valves.")]
+        [True, False]
+        """
+        required = [TextPhrase(text, analyzer) for text in self.required if analyzer.words(text)]
+        excluded = [TextPhrase(text, analyzer) for text in self.excluded if analyzer.words(text)]
+        parts: list[Filter] = [*required, *(~phrase for phrase in excluded)]
+        if not parts:
+            return None
+        return parts[0] if len(parts) == 1 else And(*parts)
+
+
+def parse(query: str) -> ParsedQuery:
+    """Parse the operators of a query; the module describes them.
+
+    Raises:
+        InvalidInputError: the query only excludes, so that nothing is left to look for.
+
+    >>> parse('pump "shaft seal" +leaks -valve e-mail -5 °C')
+    ParsedQuery(text='pump shaft seal leaks e-mail -5 °C', required=('shaft seal', 'leaks'), \
+excluded=('valve',))
+    """
+    plain: list[str] = []
+    required: list[str] = []
+    excluded: list[str] = []
+    end = 0
+    for found in _OPERATORS.finditer(query):
+        plain.append(query[end : found.start()])
+        end = found.end()
+        text = found["word"] or " ".join(found["phrase"][1:-1].split())
+        if "-" in (found["sign"], found["must"]):
+            excluded.append(text)
+        else:
+            required.append(text)
+            plain.append(text)
+    if not end:
+        return ParsedQuery(query)
+    left = " ".join(" ".join([*plain, query[end:]]).split())
+    if not any(map(str.isalnum, left)):
+        raise InvalidInputError(
+            f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
+        )
+    return ParsedQuery(left, tuple(required), tuple(excluded))
+
+
+def read_queries(
+    queries: Iterable[str], analyzer: Analyzer, where: Filter | None = None
+) -> tuple[list[str], list[Filter | None]]:
+    """Return the plain text of each query, and its filter: its condition and `where`.
+
+    Raises:
+        InvalidInputError: a query that only excludes.
+    """
+    parsed = [parse(query) for query in queries]
+    conditions = [query.condition(analyzer) for query in parsed]
+    return [query.text for query in parsed], [_both(where, each) for each in conditions]
+
+
+def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:
+    """Return queries as what comes after a retriever reads them: without operators it reads.
+
+    Args:
+        retriever: it reads operators if it has a `query_syntax` that is True.
+        queries: as they were asked.
+    """
+    reads = getattr(retriever, "query_syntax", False)
+    return [parse(query).text for query in queries] if reads else list(queries)
+
+
+def by_filter(
+    positions: Iterable[int], wheres: Sequence[Filter | None]
+) -> dict[Filter | None, list[int]]:
+    """Return the positions of queries by the filter of each.
+
+    >>> by_filter([0, 2], [None, None, None])
+    {None: [0, 2]}
+    """
+    found: dict[Filter | None, list[int]] = {}
+    for i in positions:
+        found.setdefault(wheres[i], []).append(i)
+    return found
+
+
+def spelled(where: Filter | None) -> tuple[str, ...]:
+    """Return the conditions of a query in its filter, as a query spells them.
+
+    >>> spelled(parse('a +seal "of a pump" -valve').condition(Analyzer("english")))
+    ('+seal', '"of a pump"', '-valve')
+    """
+    return tuple(spelling for spelling, _ in _conditions(where))
+
+
+def excluding(where: Filter | None, passage: Passage) -> tuple[str, ...]:
+    """Return the conditions of a query, spelled, that a passage does not meet."""
+    return tuple(spelling for spelling, part in _conditions(where) if not part.matches(passage))
+
+
+def _conditions(where: Filter | None) -> Iterator[tuple[str, Filter]]:
+    match where:
+        case And():
+            for part in where.filters:
+                yield from _conditions(part)
+        case TextPhrase():
+            yield _spelled(where.text, "+", ""), where
+        case Not(filter=TextPhrase() as phrase):
+            yield _spelled(phrase.text, "-", "-"), where
+
+
+def _spelled(text: str, word_sign: str, phrase_sign: str) -> str:
+    is_word = text[0].isalpha() and " " not in text
+    return f"{word_sign}{text}" if is_word else f'{phrase_sign}"{text}"'
+
+
+def _both(where: Filter | None, condition: Filter | None) -> Filter | None:
+    if where is None or condition is None:
+        return where if condition is None else condition
+    return where & condition

@@ -1,0 +1,344 @@
+"""Spelling: the words of a query that a corpus lacks, corrected to words that it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .analyzer import Analyzer
+from .forking import ForkSafeLock
+
+__all__ = ["Corrected", "Correction", "Speller", "Words"]
+
+# Scripts without spaces between words, and Hangul: their terms are pairs of characters.
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
+    "\u3005-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua9ff\uaa60-\uaa7f\uac00-\ud7ff\uf900-\ufaff"
+    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+_LETTER = rf"[^\W\d_{_UNSPACED}]"
+# Of a corpus's words: not beside a digit or an underscore, which make a code or an identifier.
+_IN_CORPUS = re.compile(rf"(?<!\w){_LETTER}{{3,40}}+(?!\w)").findall
+# Of a query: text between quotes with what adheres to it, or anything between blanks.
+_CHUNKS = re.compile(r"""[^\s"“„«]*["“„«][^"“”„«»]*["“”»]\S*|\S+""").finditer
+# What is left of a chunk without the punctuation around it, if it is made of words.
+_PLAIN = re.compile(
+    rf"[(\[{{<'‘¿¡]*({_LETTER}+(?:[-–—/’']{_LETTER}+)*)[.,;:!?…)\]}}>'’]*"
+).fullmatch
+# The word before a contraction ("doesn't") is none.
+_IN_CHUNK = re.compile(rf"{_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
+
+_SHORTEST, _LONG, _LONGEST = 4, 8, 40
+_SHORTEST_CAPITALS = 8
+_SEEN = 1_000_000  # pieces
+_BITS = np.array([bin(number).count("1") for number in range(1 << 16)], dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A word of a query that was replaced.
+
+    Args:
+        start: the position of the word in the query as it was asked.
+        word: as it was asked.
+        replacement: the word in its place, with the same capitals.
+    """
+
+    start: int
+    word: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A query after its correction.
+
+    Args:
+        text: the query with the replacements; everything else is as it was asked.
+        changes: the corrections, in the order of the text.
+    """
+
+    text: str
+    changes: tuple[Correction, ...] = ()
+
+    @property
+    def corrected(self) -> str | None:
+        """The text, if it is not as it was asked; else None."""
+        return self.text if self.changes else None
+
+
+class Words:
+    """The words of a corpus, by their lengths. Many threads may add and look up.
+
+    Words are lower-case runs of 3 to 40 letters, in scripts with spaces between words.
+
+    Args:
+        pieces: the first ones; as by `add`.
+
+    Attributes:
+        unsaved: whether there are others than were loaded or saved last.
+
+    >>> words = Words(["Protein", "well-known", "HTTPServer", "sha256"])
+    >>> list(words)
+    ['known', 'protein', 'well']
+    >>> list(words.near("protien", 1))
+    [('protein', 1)]
+    """
+
+    def __init__(self, pieces: Iterable[str] = ()) -> None:
+        self.unsaved = False
+        self._known: set[str] = set()
+        # Pieces of before, words or not: most come again, and need no more work.
+        self._seen: set[str] = set()
+        self._by_length: dict[int, _Bucket] = {}
+        self._stored: NDArray[np.uint8] | None = None
+        self._lacks_texts = False
+        self._lock = ForkSafeLock(awaited=True)
+        self._reading = ForkSafeLock()
+        self.add(pieces)
+
+    def add(self, pieces: Iterable[str]) -> None:
+        """Add the words in pieces of text, such as those of `Analyzer.words`."""
+        new = set(pieces).difference(self._seen)
+        if not new:
+            return
+        with self._lock:
+            self._decode()
+            self._add({word for piece in new for word in _words_in(piece)})
+            if len(self._seen) >= _SEEN:
+                self._seen.clear()
+            self._seen |= new
+
+    def terms(self, analyzer: Analyzer, text: str) -> list[str]:
+        """Return the terms of a text of the corpus, and add its words.
+
+        >>> words = Words()
+        >>> words.terms(Analyzer("english"), "The mice are running"), list(words)
+        (['mice', 'run'], ['are', 'mice', 'running', 'the'])
+        """
+        pieces = analyzer.words(text)
+        self.add(pieces)
+        return list(chain.from_iterable(map(analyzer.terms_of, pieces)))
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            self._decode()
+            return iter(sorted(self._known))
+
+    def near(self, word: str, distance: int) -> Iterator[tuple[str, int]]:
+        """Yield the words within a distance of a word, each with its distance.
+
+        The distance is that of optimal string alignment: the least number of insertions, deletions
+        and substitutions of letters and of transpositions of neighbours, with no letter edited
+        twice (Damerau 1964, doi:10.1145/363958.363994).
+
+        Args:
+            word: lower-case letters.
+            distance: the greatest distance.
+        """
+        from rapidfuzz.distance import OSA
+
+        with self._lock:
+            self._decode()
+            sizes = range(max(len(word) - distance, 1), len(word) + distance + 1)
+            alike = [
+                other
+                for size in sizes
+                if size in self._by_length
+                for other in self._by_length[size].alike(word, distance)
+            ]
+        for other in alike:
+            apart = OSA.distance(word, other, score_cutoff=distance)
+            if apart <= distance:
+                yield other, apart
+
+    def completed(self, analyzer: Analyzer, texts: Callable[[], Iterable[str]]) -> Self:
+        """Return these words, after those of earlier texts were added if they are missing.
+
+        Args:
+            analyzer: of the texts.
+            texts: reads all texts of the corpus.
+        """
+        if self._lacks_texts:
+            with self._reading:
+                if self._lacks_texts:
+                    for text in texts():
+                        self.add(analyzer.words(text))
+                    self._lacks_texts = False
+        return self
+
+    def to_array(self, keep: Callable[[str], bool] | None = None) -> NDArray[np.uint8] | None:
+        """Return the words as bytes, for `from_array`; None if those of some texts are missing.
+
+        Args:
+            keep: which of them; None for all.
+        """
+        if self._lacks_texts:
+            return None
+        joined = "\n".join(filter(keep, self) if keep else self)
+        return np.frombuffer(joined.encode(), dtype=np.uint8)
+
+    @classmethod
+    def from_array(cls, stored: NDArray[np.uint8] | None) -> Words:
+        """Return words from `to_array`; they are decoded when they are first needed.
+
+        Args:
+            stored: the bytes; None if the words of all texts up to now are missing.
+
+        >>> list(Words.from_array(Words(["cats", "dogs"]).to_array()))
+        ['cats', 'dogs']
+        """
+        words = cls()
+        words._stored, words._lacks_texts = stored, stored is None
+        return words
+
+    def _decode(self) -> None:
+        if self._stored is not None:
+            stored, self._stored = self._stored, None
+            unsaved = self.unsaved
+            self._add(set(stored.tobytes().decode(errors="replace").split()))
+            self.unsaved = unsaved
+
+    def _add(self, words: set[str]) -> None:
+        new = words - self._known
+        self._known |= new
+        for word in new:
+            self._by_length.setdefault(len(word), _Bucket(len(word))).words.append(word)
+        self.unsaved = self.unsaved or bool(new)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_array, (self.to_array(),)
+
+
+class _Bucket:
+    """Words of one length, and which letters each of them has, as bits."""
+
+    def __init__(self, length: int) -> None:
+        self.words: list[str] = []
+        self._letters = np.zeros(0, dtype=np.uint32)
+        self._dtype = f"U{length}"
+
+    def alike(self, word: str, distance: int) -> list[str]:
+        """Return the words whose letters allow them to be within a distance of a word.
+
+        One edit adds one letter at most and takes one away.
+        """
+        new = self.words[len(self._letters) :]
+        if new:
+            self._letters = np.concatenate([self._letters, _letters(np.array(new, self._dtype))])
+        different = self._letters ^ _letters(np.array([word]))
+        counts = _BITS[different & 0xFFFF] + _BITS[different >> 16]
+        return [self.words[i] for i in np.flatnonzero(counts <= 2 * distance).tolist()]
+
+
+def _letters(words: NDArray[np.str_]) -> NDArray[np.uint32]:
+    """Return the letters of words of one length as bits: shape (words,)."""
+    codes = words.view(np.uint32).reshape(len(words), -1)
+    bits: NDArray[np.uint32] = np.left_shift(np.uint32(1), codes % np.uint32(32))
+    return np.bitwise_or.reduce(bits, axis=1)
+
+
+class Speller:
+    """A corrector of queries by the words of a corpus.
+
+    A word is corrected if no passage has it, to the nearest word that some passage has. Up to 7
+    letters one edit is corrected, from 8 letters two, below 4 none. Among the nearest, one of the
+    same letters is preferred, then one of the same first letter, then the most frequent, then the
+    first of the alphabet. Only words of letters alone are corrected: no code, no identifier with
+    capitals inside, no acronym, nothing between quotes or after ``+`` or ``-``.
+
+    Args:
+        words: returns the words of the corpus; called when a query has an unknown word.
+        frequencies: returns how many passages have each of the words, as the corpus's analyzer
+            reads them: 0 for a word that no passage has.
+
+    >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
+    >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
+    >>> speller.correct('Protien floding of "protien" XR-500').text
+    'Protein folding of "protien" XR-500'
+    """
+
+    def __init__(
+        self, words: Callable[[], Words], frequencies: Callable[[Sequence[str]], Sequence[int]]
+    ) -> None:
+        self._words = words
+        self._frequencies = frequencies
+
+    def correct(self, query: str) -> Corrected:
+        """Return a query with its misspelt words corrected."""
+        shouted = not any(map(str.islower, query))
+        found = [each for each in _candidates(query) if _is_word(each[1], shouted=shouted)]
+        if not found:
+            return Corrected(query)
+        known = self._frequencies([word for _, word in found])
+        changes = [
+            Correction(start, word, _with_capitals(replacement, word))
+            for (start, word), frequency in zip(found, known, strict=True)
+            if not frequency and (replacement := self._nearest(word.lower())) is not None
+        ]
+        return Corrected(_replaced(query, changes), tuple(changes))
+
+    def _nearest(self, word: str) -> str | None:
+        near = list(self._words().near(word, 1 if len(word) < _LONG else 2))
+        letters = sorted(word)
+        best = min(
+            (
+                (apart, sorted(other) != letters, other[0] != word[0], -frequency, other)
+                for (other, apart), frequency in zip(
+                    near, self._frequencies([other for other, _ in near]), strict=True
+                )
+                if frequency
+            ),
+            default=None,
+        )
+        return None if best is None else best[-1]
+
+
+def _words_in(piece: str) -> list[str]:
+    """Return the words in a piece of a corpus, in lower case, without identifiers."""
+    return [word.lower() for word in _IN_CORPUS(piece) if _has_plain_case(word)]
+
+
+def _has_plain_case(word: str) -> bool:
+    return word.islower() or word[1:].islower() or word.isupper() or word == word.lower()
+
+
+def _candidates(query: str) -> Iterator[tuple[int, str]]:
+    """Yield the position and text of each word that may be corrected, by what is around it."""
+    for chunk in _CHUNKS(query):
+        if plain := _PLAIN(chunk[0]):
+            offset = chunk.start() + plain.start(1)
+            for found in _IN_CHUNK(plain[1]):
+                yield offset + found.start(), found[0]
+
+
+def _is_word(word: str, *, shouted: bool) -> bool:
+    """Return whether a word is long enough, and is written like no identifier or acronym.
+
+    Args:
+        word: letters.
+        shouted: whether all of the query is in capitals.
+    """
+    if not _SHORTEST <= len(word) <= _LONGEST or not _has_plain_case(word):
+        return False
+    return not word.isupper() or (shouted and len(word) >= _SHORTEST_CAPITALS)
+
+
+def _with_capitals(replacement: str, word: str) -> str:
+    if word.isupper():
+        return replacement.upper()
+    return replacement.capitalize() if word[0].isupper() else replacement
+
+
+def _replaced(query: str, changes: Iterable[Correction]) -> str:
+    parts, end = [], 0
+    for change in changes:
+        parts += [query[end : change.start], change.replacement]
+        end = change.start + len(change.word)
+    return "".join([*parts, query[end:]])
