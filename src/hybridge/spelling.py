@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
 
-__all__ = ["Corrected", "Correction", "Speller", "Words"]
+__all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words"]
 
 # Scripts without spaces between words, and Hangul: their terms are pairs of characters.
 _UNSPACED = (
@@ -244,6 +244,10 @@ def _letters(words: NDArray[np.str_]) -> NDArray[np.uint32]:
     return np.bitwise_or.reduce(bits, axis=1)
 
 
+Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
+"""A function from words to how many passages have each."""
+
+
 class Speller:
     """A corrector of queries by the words of a corpus.
 
@@ -264,11 +268,17 @@ class Speller:
     'Protein folding of "protien" XR-500'
     """
 
-    def __init__(
-        self, words: Callable[[], Words], frequencies: Callable[[Sequence[str]], Sequence[int]]
-    ) -> None:
+    def __init__(self, words: Callable[[], Words], frequencies: Frequencies) -> None:
         self._words = words
         self._frequencies = frequencies
+
+    def counting(self, counted: Callable[[Frequencies], Frequencies]) -> Speller:
+        """Return this corrector with words counted otherwise.
+
+        Args:
+            counted: returns another function in place of `frequencies`.
+        """
+        return Speller(self._words, counted(self._frequencies))
 
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""

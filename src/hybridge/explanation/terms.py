@@ -36,13 +36,16 @@ def bm25_part(
     found = tuple(
         TermPart(
             term=one.term,
-            words=tuple(dict.fromkeys(words.get(one.term, [one.term]))),
+            words=(one.stands_for,)
+            if one.stands_for
+            else tuple(dict.fromkeys(words.get(one.term, [one.term]))),
             in_query=one.in_query,
             in_passage=in_passage[one.term],
             passages_with=one.passages_with,
             idf=one.idf,
             part=one.part,
             note=_note(one.passages_with, in_passage[one.term]),
+            is_synonym=bool(one.stands_for),
         )
         for one in parts.terms
     )

@@ -11,6 +11,7 @@ from ..errors import InvalidInputError
 from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
+from ..lexical.synonyms import SynonymsLike
 from ..stages.bm25 import BM25, Lexical
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import LateInteraction
@@ -29,6 +30,7 @@ def chosen_stages(
     lexical: Lexical | None,
     analyzer: AnalyzerLike,
     bm25: BM25Parameters | None,
+    synonyms: SynonymsLike,
     distance: Distance,
     late_interaction: Any,
     served: bool,
@@ -48,13 +50,13 @@ def chosen_stages(
         "lexical": lexical,
         "analyzer": analyzer,
         "bm25": bm25,
+        "synonyms": synonyms,
         "late_interaction": late_interaction,
     }
     if stages is None:
         late = LateInteraction.of(late_interaction)
-        chosen: list[Stage] = [
-            BM25(analyzer, lexical=lexical, parameters=bm25).within([], served=served)
-        ]
+        words = BM25(analyzer, lexical=lexical, parameters=bm25, synonyms=synonyms)
+        chosen: list[Stage] = [words.within([], served=served)]
         chosen += [Dense(encoder, distance=distance), *([] if late is None else [late])]
     else:
         chosen = [stages] if isinstance(stages, Stage) else list(stages)

@@ -16,7 +16,10 @@ from ..arguments import check_share
 from ..errors import InvalidInputError
 from ..fusion import from_config as fusion_from_config
 from ..iteration import progress_over
+from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import Passage
+from ..stages.bm25 import BM25
+from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
@@ -27,7 +30,7 @@ from .open_stages import IndexStageStorage, OpenStages, record_of
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
-__all__ = ["add_stage", "remove_stage", "replace_stage"]
+__all__ = ["add_stage", "remove_stage", "replace_stage", "set_synonyms"]
 
 _BATCH = 256  # passages encoded in one go
 
@@ -145,6 +148,30 @@ def remove_stage(
                 file.unlink(missing_ok=True)
 
 
+def set_synonyms(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    writer: IndexWriter,
+    name: str,
+    synonyms: SynonymsLike,
+) -> None:
+    """Replace the synonyms of a BM25 stage, as `HybridIndex.set_synonyms` does."""
+    found = Synonyms.of(synonyms)
+    writer.validate(())
+    with stages.changing, lock.turn():
+        storage.reload_manifest()
+        definition, opened = stages.definitions.get(name), stages.opened.get(name)
+        if not isinstance(definition, BM25) or not isinstance(opened, OpenBM25Stage):
+            names = [each.name for each in stages.definitions.values() if isinstance(each, BM25)]
+            raise InvalidInputError(
+                f"there is no BM25 stage {name!r} in this index: its BM25 stages are {names}"
+            )
+        with lock.writing():
+            opened.set_synonyms(found)
+            stages.add(definition.with_synonyms(found), opened)
+
+
 def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) -> Stage:
     """Return the completed definition of the stage that is to replace the one of this name."""
     old = stages.definitions.get(name)
@@ -179,7 +206,8 @@ def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: Sta
 
 def _is_of(record: StageRecord, stage: Stage) -> bool:
     """Return whether a definition says what a record does."""
-    return record_of(stage, record.vector) == replace(record, state=stage.state)
+    same_synonyms = record.state.get("synonyms") == stage.state.get("synonyms")
+    return same_synonyms and record_of(stage, record.vector) == replace(record, state=stage.state)
 
 
 def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:

@@ -24,6 +24,8 @@ from .parameters import BM25Parameters
 from .parts import ScoreParts
 from .passage_file import check_ours, read_passages, write_passages
 from .postings import Postings
+from .query_terms import QueryReader
+from .synonyms import Synonyms, SynonymsLike
 from .view import STAGE, View
 
 __all__ = ["BM25Retriever"]
@@ -53,6 +55,7 @@ class BM25Retriever:
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
         spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
+        synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes; None without.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -75,10 +78,13 @@ class BM25Retriever:
         idf_method: str | None = None,
         backend: str = "numpy",
         spelling: bool = True,
+        synonyms: SynonymsLike = None,
     ) -> None:
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
+        self._synonyms = Synonyms.of(synonyms)
+        self._read_terms = QueryReader(self.analyzer, self._synonyms)
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -95,6 +101,26 @@ class BM25Retriever:
     def parameters(self) -> BM25Parameters:
         """The variant of BM25 and its constants."""
         return self._postings.parameters
+
+    @property
+    def synonyms(self) -> Synonyms | None:
+        """The synonyms of words in queries; None without."""
+        return self._synonyms
+
+    def set_synonyms(self, synonyms: SynonymsLike) -> None:
+        """Replace the synonyms; no passage is analyzed for it. `save` saves them.
+
+        Args:
+            synonyms: as for a new retriever; None for none.
+
+        Raises:
+            InvalidInputError: another form.
+        """
+        found = Synonyms.of(synonyms)
+        with self._lock:
+            self._synonyms = found
+            self._read_terms = QueryReader(self.analyzer, found)
+            self._latest = None
 
     def __len__(self) -> int:
         return len(self._passages)
@@ -232,6 +258,7 @@ class BM25Retriever:
             "stamp": stamp,
             "analyzer": self.analyzer.to_config(),
             "parameters": self.parameters.to_config(),
+            **({} if self._synonyms is None else {"synonyms": self._synonyms.to_config()}),
         }
         # The passages are the truth. After an end between the two, the stamps differ.
         with self._lock:
@@ -246,18 +273,24 @@ class BM25Retriever:
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
         spelling: bool = True,
+        synonyms: SynonymsLike = None,
     ) -> Self:
         """Open a retriever that `save` wrote.
+
+        Another analyzer reads its passages in a new retriever:
+        ``BM25Retriever(BM25Retriever.open(path), analyzer="german")``.
 
         Args:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
             spelling: as for a new one.
+            synonyms: instead of the saved ones; required if these are a function.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
-            EncoderMismatchError: `analyzer` is another one, or is required and missing.
+            EncoderMismatchError: `analyzer` is another one, or one of the two is required and
+                missing.
             CorruptIndexError: the passages are truncated, not Hybridge's, or of an unknown format.
         """
         folder = Path(path).expanduser()
@@ -268,7 +301,13 @@ class BM25Retriever:
         except (KeyError, InvalidInputError) as error:
             raise CorruptIndexError(f"{folder} holds no BM25 retriever: {error!r}") from error
         analyzer = Analyzer.from_config(config, analyzer)
-        retriever = cls(analyzer=analyzer, backend=backend, spelling=spelling, **asdict(parameters))
+        retriever = cls(
+            analyzer=analyzer,
+            backend=backend,
+            spelling=spelling,
+            synonyms=Synonyms.from_config(header.get("synonyms"), synonyms),
+            **asdict(parameters),
+        )
         try:
             postings = Postings.load(
                 folder / _POSTINGS, key=str, analyzer=analyzer, backend=backend
@@ -299,7 +338,7 @@ class BM25Retriever:
         def words() -> Words:
             return postings.words.completed(postings.analyzer, lambda: (p.text for p in self))
 
-        return Speller(words, postings.frequencies)
+        return Speller(words, postings.frequencies).counting(self._read_terms.counting)
 
     def correct(self, query: str) -> Corrected:
         """Return a query as a search reads it, with the words that were corrected.
@@ -318,6 +357,7 @@ class BM25Retriever:
                 view = self._latest
                 if view is None:
                     speller = self._speller() if self._spelling else None
-                    view = View(self._postings.snapshot(), self._passages, speller)
+                    snapshot = self._postings.snapshot()
+                    view = View(snapshot, self._passages, speller, self._read_terms)
                     self._latest = view
         return view

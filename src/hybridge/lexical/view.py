@@ -13,6 +13,7 @@ from ..filters import Filter
 from ..passages import Hit, Passage, StageScore
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
+from .query_terms import QueryReader
 from .snapshot import Snapshot
 
 __all__ = ["STAGE", "View"]
@@ -28,6 +29,7 @@ class View:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
         speller: corrects queries; None to take them as they are.
+        read_terms: reads the terms of queries, with synonyms; None to read them without.
 
     Attributes:
         passages: row by row.
@@ -40,8 +42,10 @@ class View:
         snapshot: Snapshot[str],
         passages: Mapping[str, Passage],
         speller: Speller | None = None,
+        read_terms: QueryReader | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._read_terms = read_terms
         self._speller = speller
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
@@ -55,7 +59,7 @@ class View:
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
         rows, read = self._snapshot.rows, self.read(query)
-        top = self._snapshot.top(read.text, k, allowed)
+        top = self._snapshot.top(read.text, k, allowed, self._read_terms)
         return [
             Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score, read.corrected),))
             for rank, (key, score) in enumerate(top, start=1)
@@ -67,12 +71,12 @@ class View:
         Raises:
             InvalidInputError: an unknown id.
         """
-        scores = self._snapshot.scores(self.read(query).text)
+        scores = self._snapshot.scores(self.read(query).text, self._read_terms)
         return [scores[row] for row in self._rows(ids)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
         """Return `scores`, term by term."""
-        return self._snapshot.parts(self.read(query).text, self._rows(ids))
+        return self._snapshot.parts(self.read(query).text, self._rows(ids), self._read_terms)
 
     def _rows(self, ids: Sequence[str]) -> list[int]:
         try:

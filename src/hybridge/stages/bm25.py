@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 from ..analyzer import Analyzer, AnalyzerLike
 from ..errors import InvalidInputError
 from ..lexical.parameters import BM25Parameters, check_bm25
+from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON
 from ..vectors.options import SparseVectors
 from .bm25_arrays import OpenBM25Arrays
@@ -34,6 +35,8 @@ class BM25(Stage):
             stays; ``"qdrant"`` keeps it in the store, for one that changes or is shared. None
             chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
         parameters: variant, k1 and b; None for lucene, 1.2 and 0.75.
+        synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes, for words in
+            queries; None without.
 
     Raises:
         InvalidInputError: an argument is not valid, or excludes another.
@@ -51,6 +54,7 @@ class BM25(Stage):
         name: str = "bm25",
         lexical: Lexical | None = None,
         parameters: BM25Parameters | None = None,
+        synonyms: SynonymsLike = None,
     ) -> None:
         self.name = check_stage_name(name)
         self.analyzer = Analyzer.of(analyzer)
@@ -64,6 +68,7 @@ class BM25(Stage):
                 "choose lexical='bm25s' for the other variants"
             )
         self.lexical = lexical
+        self.synonyms = Synonyms.of(synonyms)
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
         if served and self.lexical == "bm25s":
@@ -72,7 +77,19 @@ class BM25(Stage):
                 "write to the server: use lexical='qdrant'"
             )
         chosen: Lexical = self.lexical or ("qdrant" if served else "bm25s")
-        return type(self)(self.analyzer, name=self.name, lexical=chosen, parameters=self.parameters)
+        return type(self)(
+            self.analyzer,
+            name=self.name,
+            lexical=chosen,
+            parameters=self.parameters,
+            synonyms=self.synonyms,
+        )
+
+    def with_synonyms(self, synonyms: Synonyms | None) -> Self:
+        """Return this definition with other synonyms."""
+        changed = copy(self)
+        changed.synonyms = synonyms
+        return changed
 
     def replacing(self, old: Stage) -> BM25:
         """Return this definition under the name of another; without `lexical`, with that one's."""
@@ -92,7 +109,9 @@ class BM25(Stage):
 
     @property
     def state(self) -> dict[str, JSON]:
-        return initial_state(self.analyzer) if self.lexical == "qdrant" else {}
+        state = initial_state(self.analyzer) if self.lexical == "qdrant" else {}
+        # Not in the configuration: other synonyms leave the stage what it is.
+        return state if self.synonyms is None else {**state, "synonyms": self.synonyms.to_config()}
 
     def to_config(self) -> Mapping[str, JSON]:
         return {
@@ -106,23 +125,37 @@ class BM25(Stage):
         cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
     ) -> Self:
         config = record.config
-        analyzer = override.analyzer if isinstance(override, BM25) else override
+        analyzer, synonyms = override, None
+        if isinstance(override, BM25):
+            analyzer, synonyms = override.analyzer, override.synonyms
+        elif isinstance(override, Mapping):
+            analyzer, synonyms = override["analyzer"], override["synonyms"]
         return cls(
             Analyzer.from_config(config["analyzer"], analyzer),
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
+            synonyms=Synonyms.from_config(record.state.get("synonyms"), synonyms),
         )
 
     @property
     def nameless_part(self) -> object:
-        return self.analyzer if "callable" in self.analyzer.to_config() else None
+        analyzer = self.analyzer if "callable" in self.analyzer.to_config() else None
+        if self.synonyms is None or not self.synonyms.is_callable:
+            return analyzer
+        return {"analyzer": analyzer, "synonyms": self.synonyms}
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        synonyms = self.synonyms
+        shown = None if synonyms is None else {"weight": synonyms.weight, "entries": len(synonyms)}
+        return {**self.to_config(), "synonyms": shown}
 
     def open(self, storage: StageStorage) -> OpenBM25:
         if self.lexical == "qdrant":
-            return OpenBM25Vectors(storage, self.analyzer, self.parameters)
+            return OpenBM25Vectors(storage, self.analyzer, self.parameters, self.synonyms)
         kind = OpenFollowingBM25 if storage.is_shared else OpenBM25Arrays
-        return kind(storage, self.analyzer, self.parameters)
+        return kind(storage, self.analyzer, self.parameters, self.synonyms)
 
     def reanalyze(self, storage: StageStorage) -> None:
         """Write the terms that are kept in the store as this analyzer writes them."""

@@ -1,0 +1,145 @@
+"""The terms of a query for BM25: its own, without question words, and those of its synonyms."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TypeAlias
+
+from ..analysis.segments import fold, is_unspaced
+from ..analysis.unspaced import UNSPACED
+from ..analyzer import Analyzer
+from ..spelling import Frequencies
+from .synonyms import Synonyms
+
+__all__ = ["QueryReader", "QueryTerms"]
+
+_Word: TypeAlias = tuple[str, tuple[str, ...]]
+"""A word and its terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTerms:
+    """The terms of a query.
+
+    Args:
+        own: those of its words, in their order, repetitions included.
+        added: those of synonyms, each with the words of the query that it stands for.
+        weight: of an added term; an own one has 1 an occurrence.
+    """
+
+    own: Sequence[str]
+    added: Mapping[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term, in the order of the query, added ones last.
+
+        >>> QueryTerms(["car", "car", "red"], {"automobil": "car"}, 0.5).weights
+        {'car': 2, 'red': 1, 'automobil': 0.5}
+        """
+        return {**Counter(self.own), **dict.fromkeys(self.added, self.weight)}
+
+
+class QueryReader:
+    """The reader of queries for BM25.
+
+    Args:
+        analyzer: of passages and queries.
+        synonyms: of words and phrases in queries; None without.
+
+    >>> read = QueryReader(Analyzer("english"), Synonyms({"heart attack": "myocardial infarction"}))
+    >>> read("Heart attacks?")
+    QueryTerms(own=['heart', 'attack'], added={'myocardi': 'heart attacks', \
+'infarct': 'heart attacks'}, weight=0.2)
+    """
+
+    def __init__(self, analyzer: Analyzer, synonyms: Synonyms | None = None) -> None:
+        self._analyzer = analyzer
+        self._synonyms = synonyms
+        self._table: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+        self._unspaced: dict[str, Sequence[str]] = {}
+        for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
+            if _has_unspaced(phrase):
+                self._unspaced[fold(phrase)] = others
+            elif words := self._words(phrase):
+                self._table.setdefault(tuple(terms for _, terms in words), []).extend(others)
+        self._longest = max(map(len, self._table), default=1)
+        self._in_table = set(chain.from_iterable(self._table))
+
+    def __call__(self, query: str) -> QueryTerms:
+        """Return the terms of a query."""
+        words = self._words(query)
+        own = list(chain.from_iterable(terms for _, terms in words))
+        if self._synonyms is None:
+            return QueryTerms(own)
+        added: dict[str, str] = {}
+        for words_of_query, others in self._matches(query, words):
+            for terms in self._analyzer(others):
+                for term in terms:
+                    added.setdefault(term, words_of_query)
+        for term in own:
+            added.pop(term, None)
+        return QueryTerms(own, added, self._synonyms.weight)
+
+    def counting(self, frequencies: Frequencies) -> Frequencies:
+        """Return a function from words to the numbers of passages that have them.
+
+        A word with synonyms counts at least 1: its spelling is right.
+
+        Args:
+            frequencies: returns how many passages have each word.
+        """
+        if self._synonyms is None:
+            return frequencies
+        return lambda words: [
+            count or int(self._has_synonyms(word))
+            for word, count in zip(words, frequencies(words), strict=True)
+        ]
+
+    def _has_synonyms(self, word: str) -> bool:
+        assert self._synonyms is not None
+        return any(
+            terms in self._in_table or bool(self._synonyms.of_word(each))
+            for each, terms in self._words(word)
+        )
+
+    def _words(self, text: str) -> list[_Word]:
+        """Return the words of a text that have terms."""
+        terms_of = self._analyzer.terms_of
+        found = ((word, terms_of(word)) for word in self._analyzer.words(text))
+        return [(word, terms) for word, terms in found if terms]
+
+    def _matches(self, query: str, words: Sequence[_Word]) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield the words of the query that have synonyms, and these."""
+        assert self._synonyms is not None
+        i = 0
+        while i < len(words):
+            for end in range(min(i + self._longest, len(words)), i, -1):
+                others = self._table.get(tuple(terms for _, terms in words[i:end]))
+                if others is not None:
+                    yield " ".join(word for word, _ in words[i:end]), others
+                    i = end
+                    break
+            else:
+                word = words[i][0]
+                if others := self._synonyms.of_word(word):
+                    yield word, others
+                i += 1
+        if self._unspaced:
+            folded = fold(query)
+            for phrase, others in self._unspaced.items():
+                if phrase in folded:
+                    yield phrase, others
+
+
+def _has_unspaced(phrase: str) -> bool:
+    """Return whether a phrase has letters of a script without spaces between words."""
+    return any(map(is_unspaced, phrase)) or _unspaced(phrase) is not None
+
+
+_unspaced = re.compile(f"[{UNSPACED}]").search
