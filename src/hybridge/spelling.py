@@ -34,9 +34,9 @@ _PLAIN = re.compile(
 # The word before a contraction ("doesn't") is none.
 _IN_CHUNK = re.compile(rf"{_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
 
-_SHORTEST, _LONG, _LONGEST = 4, 8, 40
+_SHORTEST, _MEDIUM, _LONG, _LONGEST = 4, 6, 9, 40
 _SHORTEST_CAPITALS = 8
-_SEEN = 1_000_000  # pieces
+_PIECES = 1_000_000
 _BITS = np.array([bin(number).count("1") for number in range(1 << 16)], dtype=np.uint8)
 
 
@@ -81,9 +81,6 @@ class Words:
     Args:
         pieces: the first ones; as by `add`.
 
-    Attributes:
-        unsaved: whether there are others than were loaded or saved last.
-
     >>> words = Words(["Protein", "well-known", "HTTPServer", "sha256"])
     >>> list(words)
     ['known', 'protein', 'well']
@@ -92,10 +89,10 @@ class Words:
     """
 
     def __init__(self, pieces: Iterable[str] = ()) -> None:
-        self.unsaved = False
         self._known: set[str] = set()
-        # Pieces of before, words or not: most come again, and need no more work.
-        self._seen: set[str] = set()
+        # Of late, words or not: it costs next to nothing to put one here.
+        self._pieces: set[str] = set()
+        self._unsaved = False
         self._by_length: dict[int, _Bucket] = {}
         self._stored: NDArray[np.uint8] | None = None
         self._lacks_texts = False
@@ -105,15 +102,9 @@ class Words:
 
     def add(self, pieces: Iterable[str]) -> None:
         """Add the words in pieces of text, such as those of `Analyzer.words`."""
-        new = set(pieces).difference(self._seen)
-        if not new:
-            return
-        with self._lock:
-            self._decode()
-            self._add({word for piece in new for word in _words_in(piece)})
-            if len(self._seen) >= _SEEN:
-                self._seen.clear()
-            self._seen |= new
+        self._pieces.update(pieces)
+        if len(self._pieces) > _PIECES:
+            self._sort_in()
 
     def terms(self, analyzer: Analyzer, text: str) -> list[str]:
         """Return the terms of a text of the corpus, and add its words.
@@ -127,9 +118,8 @@ class Words:
         return list(chain.from_iterable(map(analyzer.terms_of, pieces)))
 
     def __iter__(self) -> Iterator[str]:
-        with self._lock:
-            self._decode()
-            return iter(sorted(self._known))
+        self._sort_in()
+        return iter(sorted(self._known))
 
     def near(self, word: str, distance: int) -> Iterator[tuple[str, int]]:
         """Yield the words within a distance of a word, each with its distance.
@@ -144,8 +134,8 @@ class Words:
         """
         from rapidfuzz.distance import OSA
 
+        self._sort_in()
         with self._lock:
-            self._decode()
             sizes = range(max(len(word) - distance, 1), len(word) + distance + 1)
             alike = [
                 other
@@ -198,19 +188,34 @@ class Words:
         words._stored, words._lacks_texts = stored, stored is None
         return words
 
-    def _decode(self) -> None:
-        if self._stored is not None:
-            stored, self._stored = self._stored, None
-            unsaved = self.unsaved
-            self._add(set(stored.tobytes().decode(errors="replace").split()))
-            self.unsaved = unsaved
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are words that were neither loaded nor saved."""
+        if self._pieces:
+            self._sort_in()
+        return self._unsaved
+
+    @unsaved.setter
+    def unsaved(self, value: bool) -> None:
+        self._unsaved = value
+
+    def _sort_in(self) -> None:
+        """Decode the stored words, and find those in the pieces of late."""
+        with self._lock:
+            if self._stored is not None:
+                self._add(set(self._stored.tobytes().decode(errors="replace").split()))
+                self._stored = None
+            pieces = self._pieces.copy()  # in one step: other threads add meanwhile
+            new = {word for piece in pieces - self._known for word in _words_in(piece)}
+            new -= self._known
+            self._unsaved = self._unsaved or bool(new)
+            self._add(new)
+            self._pieces -= pieces
 
     def _add(self, words: set[str]) -> None:
-        new = words - self._known
-        self._known |= new
-        for word in new:
+        self._known |= words
+        for word in words:
             self._by_length.setdefault(len(word), _Bucket(len(word))).words.append(word)
-        self.unsaved = self.unsaved or bool(new)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_array, (self.to_array(),)
@@ -295,14 +300,17 @@ class Speller:
         return Corrected(_replaced(query, changes), tuple(changes))
 
     def _nearest(self, word: str) -> str | None:
-        near = list(self._words().near(word, 1 if len(word) < _LONG else 2))
-        letters = sorted(word)
+        letters = set(word)
+        near = [
+            (apart, set(other) != letters, other)
+            for other, apart in self._words().near(word, 1 if len(word) < _LONG else 2)
+            if set(other) == letters or (len(word) >= _MEDIUM and other[0] == word[0])
+        ]
+        frequencies = self._frequencies([other for *_, other in near])
         best = min(
             (
-                (apart, sorted(other) != letters, other[0] != word[0], -frequency, other)
-                for (other, apart), frequency in zip(
-                    near, self._frequencies([other for other, _ in near]), strict=True
-                )
+                (*edit, -frequency, other)
+                for (*edit, other), frequency in zip(near, frequencies, strict=True)
                 if frequency
             ),
             default=None,
@@ -335,7 +343,9 @@ def _is_word(word: str, *, shouted: bool) -> bool:
         word: letters.
         shouted: whether all of the query is in capitals.
     """
-    if not _SHORTEST <= len(word) <= _LONGEST or not _has_plain_case(word):
+    if not _SHORTEST <= len(word) <= _LONGEST:
+        return False
+    if not (_has_plain_case(word) or (word[1].isupper() and _has_plain_case(word[0] + word[2:]))):
         return False
     return not word.isupper() or (shouted and len(word) >= _SHORTEST_CAPITALS)
 
