@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hybridge import Analyzer, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Not, TextPhrase
-from hybridge.query_syntax import ParsedQuery, by_filter, excluding, parse, read_queries, spelled
+from hybridge.query_syntax import ParsedQuery, by_filter, excluding, filters_of, parse, spelled
 
 ENGLISH = Analyzer("english")
 
@@ -123,7 +123,7 @@ def test_any_text_is_a_query_or_refused(query: str) -> None:
 @given(st.text())
 def test_no_text_is_an_error_of_another_kind(query: str) -> None:
     try:
-        read_queries([query], ENGLISH)
+        filters_of([query], ENGLISH)
     except InvalidInputError:
         assert "-" in query or not query.isprintable()
 
@@ -173,19 +173,18 @@ def test_what_the_analyzer_does_not_read_is_no_condition() -> None:
     assert parse("+pump -e").condition(two) == TextPhrase("pump", two)
 
 
-def test_queries_are_read_together_with_the_filter() -> None:
+def test_conditions_join_the_filter() -> None:
     where = Eq("year", 2019)
-    texts, wheres = read_queries(["pump", "+pump seal", "pump -seal"], ENGLISH, where)
-    assert texts == ["pump", "pump seal", "pump"]
+    wheres = filters_of(["pump", "+pump seal", "pump -seal"], ENGLISH, where)
     assert wheres == [where, where & TextPhrase("pump"), where & ~TextPhrase("seal")]
-    assert read_queries(["pump"], ENGLISH)[1] == [None]
+    assert filters_of(["pump"], ENGLISH) == [None]
     assert by_filter([0, 2, 1], wheres) == {wheres[0]: [0], wheres[2]: [2], wheres[1]: [1]}
     assert by_filter([0, 1], [where, Eq("year", 2019)]) == {where: [0, 1]}
 
 
 def test_conditions_are_spelled_as_in_a_query() -> None:
     query = '+pump "shaft seal" -valve -"ball valve" "2020" -"3D"'
-    _, [where] = read_queries([query], ENGLISH, Eq("year", 2019))
+    [where] = filters_of([query], ENGLISH, Eq("year", 2019))
     conditions = ("+pump", '"shaft seal"', '"2020"', "-valve", '-"ball valve"', '-"3D"')
     assert spelled(where) == conditions
     assert spelled(None) == spelled(Eq("a", 1)) == ()

@@ -20,7 +20,7 @@ from .fusion import Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
-from .query_syntax import by_filter, read_queries
+from .query_syntax import by_filter, filters_of, plain_texts
 from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
@@ -209,9 +209,11 @@ class FusedRetriever:
         else:
             weighed = dict.fromkeys(self.weights, 1.0)
         texts = check_queries(queries)
-        wheres = [as_filter(where)] * len(texts)
+        chosen = as_filter(where)
+        wheres = [chosen] * len(texts)
         if self.query_syntax:
-            texts, wheres = read_queries(texts, self.analyzer, as_filter(where))
+            wheres = filters_of(texts, self.analyzer, chosen)
+            texts = plain_texts(self, texts)
         positions = [i for i, query in enumerate(texts) if query.strip()]
         check_k(k)
         depths = self._depths(self.depth if depth is None else depth)

@@ -37,11 +37,12 @@ from .passages import Passage
 
 __all__ = [
     "ParsedQuery",
+    "PlainText",
     "by_filter",
     "excluding",
+    "filters_of",
     "parse",
     "plain_texts",
-    "read_queries",
     "spelled",
 ]
 
@@ -63,6 +64,14 @@ _OPERATORS = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+class PlainText(str):
+    """The plain text of a query, with the words and phrases in it that stay as they are."""
+
+    __slots__ = ("literal",)
+
+    literal: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -130,20 +139,20 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    return ParsedQuery(left, tuple(required), tuple(excluded))
+    text = PlainText(left)
+    text.literal = tuple(required)
+    return ParsedQuery(text, tuple(required), tuple(excluded))
 
 
-def read_queries(
+def filters_of(
     queries: Iterable[str], analyzer: Analyzer, where: Filter | None = None
-) -> tuple[list[str], list[Filter | None]]:
-    """Return the plain text of each query, and its filter: its condition and `where`.
+) -> list[Filter | None]:
+    """Return the filter of each query: its condition together with `where`.
 
     Raises:
         InvalidInputError: a query that only excludes.
     """
-    parsed = [parse(query) for query in queries]
-    conditions = [query.condition(analyzer) for query in parsed]
-    return [query.text for query in parsed], [_both(where, each) for each in conditions]
+    return [_both(where, parse(query).condition(analyzer)) for query in queries]
 
 
 def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:

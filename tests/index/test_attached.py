@@ -70,6 +70,7 @@ WHERES: list[Any] = [
     {"weight": PASSAGES[5].metadata["weight"]},
     {"$id": [uuid(1), uuid(2), "p1"]},
     {"topic": "nowhere"},
+    {"$text": {"$phrase": "cold salt"}},
 ]
 
 

@@ -159,7 +159,7 @@ class IndexExplainer:
         if stage not in self._tops:
             depth = max(self._options.depth, DEEPEST)
             with self._index._lock.reading(self._where):
-                [top] = self._cached.stage(self._stages[stage]).top(depth, self._where)
+                [top] = self._cached.stage(self._stages[stage]).top(depth)
             self._tops[stage] = top
         return self._tops[stage]
 

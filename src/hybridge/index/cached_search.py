@@ -16,11 +16,12 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit, Passage
+from ..query_syntax import by_filter
 from ..search import completed
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
-from .reading import ReadQueries, read_queries
+from .reading import ReadQueries, read_filters, read_queries
 from .score_memo import ScoreMemo
 from .search import BATCH, SearchOptions, SearchRecord, run_search
 
@@ -41,9 +42,11 @@ class CachedSearch:
         queries: the queries.
         where: only passages that pass this filter are found.
         spelling: whether the queries' spelling is corrected, in each of these searches.
+        query_syntax: whether operators in the queries are read, in each of these searches.
 
     Attributes:
         queries: those that are not blank, as the stages read them.
+        wheres: the filter of each of them.
 
     >>> from hybridge import CallableEncoder, HybridIndex
     >>> letters = CallableEncoder(
@@ -68,6 +71,7 @@ class CachedSearch:
         where: Filter | None = None,
         *,
         spelling: bool = True,
+        query_syntax: bool = False,
     ) -> None:
         checked = check_queries(queries)
         self._index = index
@@ -76,8 +80,11 @@ class CachedSearch:
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         asked = [checked[i] for i in self._positions]
+        self.wheres = read_filters(asked, index._stages, where, query_syntax=query_syntax)
         self.queries = ReadQueries(
-            read_queries(asked, index._stages, index._lock, spelling=spelling)
+            read_queries(
+                asked, index._stages, index._lock, spelling=spelling, query_syntax=query_syntax
+            )
         )
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
@@ -116,7 +123,7 @@ class CachedSearch:
                 self.stage,
                 self.queries,
                 self._store,
-                self._where,
+                None,  # each query's own
                 self._completed,
             )
 
@@ -140,8 +147,11 @@ class CachedSearch:
             self._encode([stage])
             late = isinstance(stage, OpenLateInteraction)
             kind = _CachedLateStage if late else _CachedStage
-            self._begun[stage] = kind(stage, self._encoded[stage.name])
+            self._begun[stage] = kind(stage, self._encoded[stage.name], self._filters)
         return self._begun[stage]
+
+    def _filters(self) -> list[Filter | None]:
+        return list(map(self._index._stages.resolved, self.wheres))
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
@@ -156,11 +166,23 @@ class CachedSearch:
 
 
 class _CachedStage:
-    """One stage's search for all queries, whose rankings and scores are computed once."""
+    """One stage's search for all queries, whose rankings and scores are computed once.
 
-    def __init__(self, stage: OpenStage, encoded: Sequence[Any]) -> None:
+    Args:
+        stage: of the index.
+        encoded: the queries.
+        filters: returns the filter of each; called with the index held still.
+    """
+
+    def __init__(
+        self,
+        stage: OpenStage,
+        encoded: Sequence[Any],
+        filters: Callable[[], Sequence[Filter | None]],
+    ) -> None:
         self._stage = stage
         self._encoded = encoded
+        self._filters = filters
         # By depth: where scores tie or are approximate, a short ranking is no part of a long one.
         self._tops: dict[int, list[Ranking]] = {}
         self._scores = ScoreMemo[int, int]()
@@ -170,13 +192,15 @@ class _CachedStage:
         encoded = self._encoded
         return self._stage.begin(encoded if positions is None else [encoded[i] for i in positions])
 
-    def top(self, depth: int, where: Filter | None) -> list[Ranking]:
+    def top(self, depth: int, where: Filter | None = None) -> list[Ranking]:
+        """Return each query's best `depth` points by its own filter; `where` is not read."""
         if depth not in self._tops:
-            self._tops[depth] = [
-                list_
-                for positions in chunked(range(len(self._encoded)), BATCH)
-                for list_ in self.begin(positions).top(depth, where)
-            ]
+            found: dict[int, Ranking] = {}
+            for own, rows in by_filter(range(len(self._encoded)), self._filters()).items():
+                for positions in chunked(rows, BATCH):
+                    tops = self.begin(positions).top(depth, own)
+                    found.update(zip(positions, tops, strict=True))
+            self._tops[depth] = [found[row] for row in range(len(self._encoded))]
         return self._tops[depth]
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:

@@ -33,7 +33,7 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .reading import ReadQueries, read_queries
+from .reading import ReadQueries, read_filters, read_queries
 from .search import SearchOptions, run_batched, run_search
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
@@ -656,6 +656,7 @@ class HybridIndex:
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
         spelling: bool | None = None,
+        query_syntax: bool | None = None,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
     ) -> list[list[Hit]]:
         """Return the best `k` passages for each query, best first, with every stage's score.
@@ -675,6 +676,9 @@ class HybridIndex:
                 some passage has, see `hybridge.spelling`; a hit's trace has the corrected query.
                 None stands for True. An index without BM25, or with more than 20,000 passages on
                 a server, corrects nothing.
+            query_syntax: whether queries may have phrases in quotes, ``+must`` and ``-not``, see
+                `hybridge.query_syntax`: conditions on a passage's text, for every stage, whose
+                words the first BM25 stage's analyzer reads. None stands for False.
             vectors: the queries' vectors for the first dense stage, shape (queries, dimension), if
                 you have them already; those of several stages are a mapping from their names.
 
@@ -688,6 +692,7 @@ class HybridIndex:
             "blend": blend,
             "bm25": bm25,
             "spelling": spelling,
+            "query_syntax": query_syntax,
         }
         chosen = None if where is None else as_filter(where)
         self._lock.check()
@@ -699,7 +704,10 @@ class HybridIndex:
             if vectors is not None:
                 known = self._stages.encoded_vectors(vectors, len(checked))
             try:
-                return self._answers(options, checked, known, chosen, version)
+                wheres = read_filters(
+                    checked, self._stages, chosen, query_syntax=options.query_syntax
+                )
+                return self._answers(options, checked, known, wheres, version)
             except _StagesChangedError:
                 continue  # while the queries were encoded
 
@@ -708,7 +716,7 @@ class HybridIndex:
         options: SearchOptions,
         queries: Sequence[str],
         known: Mapping[str, Sequence[Any]],
-        where: Filter | None,
+        wheres: Sequence[Filter | None],
         version: int,
     ) -> list[list[Hit]]:
         """Return the answers, as long as the stages are of this version."""
@@ -717,12 +725,18 @@ class HybridIndex:
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
             asked = [queries[i] for i in positions]
-            read = read_queries(asked, self._stages, self._lock, spelling=options.spelling)
+            read = read_queries(
+                asked,
+                self._stages,
+                self._lock,
+                spelling=options.spelling,
+                query_syntax=options.query_syntax,
+            )
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
             texts = [query.text for query in read]
             return [*self._stages.encode(stages, texts, vectors), read]
 
-        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+        def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
             *rows, read = encoded
             by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
             with self._lock.reading(where):
@@ -733,11 +747,11 @@ class HybridIndex:
                     lambda stage: stage.begin(by_name[stage.name]),
                     ReadQueries(read, unread=known),
                     store,
-                    where,
+                    self._stages.resolved(where),
                 )
                 return record.hits(store.get, options.k)
 
-        return run_batched(queries, encode, answer)
+        return run_batched(queries, encode, answer, wheres)
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
@@ -762,6 +776,7 @@ class HybridIndex:
             fusion=fusion,
             late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
             spelling=given.get("spelling", True),
+            query_syntax=given.get("query_syntax", False),
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
@@ -809,6 +824,7 @@ class HybridIndex:
         blend: float | Mapping[str, float] | None = None,
         bm25: BM25Parameters | None = None,
         spelling: bool | None = None,
+        query_syntax: bool | None = None,
     ) -> TunedIndex:
         """Return this index as a `Retriever` whose every search has these options; see `search`.
 
@@ -822,6 +838,7 @@ class HybridIndex:
             blend=blend,
             bm25=bm25,
             spelling=spelling,
+            query_syntax=query_syntax,
         )
         self._options(1, **options)
         return TunedIndex(self, options)

@@ -1,15 +1,17 @@
-"""How the queries of a search are read: their spelling is corrected before stages encode them."""
+"""How the queries of a search are read: what its stages encode, and what its filter is."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..filters import Filter
+from ..query_syntax import filters_of, parse
 from ..spelling import Corrected
 from .lock import IndexLock
 from .open_stages import OpenStages
 
-__all__ = ["ReadQueries", "read_queries"]
+__all__ = ["ReadQueries", "read_filters", "read_queries"]
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,42 @@ class ReadQueries:
 
 
 def read_queries(
-    queries: Sequence[str], stages: OpenStages, lock: IndexLock, *, spelling: bool
+    queries: Sequence[str],
+    stages: OpenStages,
+    lock: IndexLock,
+    *,
+    spelling: bool,
+    query_syntax: bool = False,
 ) -> list[Corrected]:
     """Return each query as all stages read it.
+
+    Its spelling is corrected first, which leaves phrases and words with a sign as they are.
 
     Args:
         queries: as they were asked.
         stages: of the index; the first one that has words corrects.
         lock: of the index.
         spelling: whether words that no passage has are corrected.
+        query_syntax: whether operators are read, and taken out of the text.
     """
+    read = list(map(Corrected, queries))
     if spelling and queries:
         with lock.reading():
             speller = stages.speller
             if speller is not None:
-                return list(map(speller.correct, queries))
-    return list(map(Corrected, queries))
+                read = list(map(speller.correct, queries))
+    return [replace(each, text=parse(each.text).text) for each in read] if query_syntax else read
+
+
+def read_filters(
+    queries: Sequence[str], stages: OpenStages, where: Filter | None, *, query_syntax: bool
+) -> list[Filter | None]:
+    """Return the filter of each query: its conditions, where operators are read, and `where`.
+
+    Args:
+        queries: as they were asked.
+        stages: of the index; the first BM25 stage's analyzer reads the conditions' words.
+        where: the filter of all.
+        query_syntax: whether operators are read.
+    """
+    return filters_of(queries, stages.analyzer, where) if query_syntax else [where] * len(queries)

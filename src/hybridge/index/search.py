@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 
 from ..filters import Filter
 from ..fusion import ConvexCombination, Fusion
+from ..iteration import chunked
 from ..observation import ENCODING, observed, shifted
 from ..passages import Hit, Passage, StageScore
+from ..query_syntax import by_filter
 from ..reranking import blend_stage
 from ..search import FUSION, completed, fused_run, sorted_passages, top_with_ties
 from ..stages.late_interaction import LateSearch, OpenLateInteraction
@@ -55,6 +57,7 @@ class SearchOptions:
         fusion: of the stages' scores.
         late: the stages that score the candidates again, and the share of each in the score.
         spelling: whether the queries' spelling is corrected.
+        query_syntax: whether operators in the queries are read.
     """
 
     k: int
@@ -64,6 +67,7 @@ class SearchOptions:
     fusion: Fusion
     late: Sequence[tuple[OpenLateInteraction, float]]
     spelling: bool = True
+    query_syntax: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,26 +139,30 @@ class SearchRecord:
 def run_batched(
     queries: Sequence[str],
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
-    answer: Callable[[Sequence[Sequence[Any]]], list[list[Hit]]],
+    answer: Callable[[Sequence[Sequence[Any]], Filter | None], list[list[Hit]]],
+    wheres: Sequence[Filter | None],
 ) -> list[list[Hit]]:
     """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
 
     Args:
         queries: all queries.
         encode: encodes the queries in these positions: one list for each stage.
-        answer: returns the hits of a batch, from its part of each list.
+        answer: returns the hits of a batch, from its part of each list, by its filter.
+        wheres: the filter of each query; a batch has one.
     """
     indices = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if indices:
         with shifted(indices), observed(ENCODING, len(indices)):
             encoded = encode(indices)
-        for start in range(0, len(indices), BATCH):
-            batch = indices[start : start + BATCH]
-            with shifted(batch):
-                found = answer([rows[start : start + BATCH] for rows in encoded])
-            for i, list_ in zip(batch, found, strict=True):
-                hits[i] = list_
+        groups = by_filter(range(len(indices)), [wheres[i] for i in indices])
+        for where, rows in groups.items():
+            for some in chunked(rows, BATCH):
+                batch = [indices[row] for row in some]
+                with shifted(batch):
+                    found = answer([[each[row] for row in some] for each in encoded], where)
+                for i, list_ in zip(batch, found, strict=True):
+                    hits[i] = list_
     return hits
 
 

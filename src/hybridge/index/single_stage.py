@@ -80,16 +80,17 @@ class StageRetriever:
             read = self._read([checked[i] for i in positions], spelling=spelling)
             return [self._stage.encode([query.text for query in read]), read]
 
-        def answer(encoded: Sequence[Sequence[Any]]) -> list[list[Hit]]:
+        def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
             rows, read = encoded
-            with self._reading(chosen):
+            with self._reading(where):
+                found = self._index._stages.resolved(where)
                 return single_stage_hits(
-                    self._stage, rows, self._store, k, depth, chosen, ReadQueries(read)
+                    self._stage, rows, self._store, k, depth, found, ReadQueries(read)
                 )
 
         self._lock.check()
         checked = check_queries(queries)
-        return run_batched(checked, encode, answer)
+        return run_batched(checked, encode, answer, [chosen] * len(checked))
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
         return read_queries(queries, self._index._stages, self._lock, spelling=spelling)

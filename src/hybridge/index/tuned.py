@@ -28,6 +28,7 @@ class SearchSettings(TypedDict, total=False):
     blend: float | Mapping[str, float] | None
     bm25: BM25Parameters | None
     spelling: bool | None
+    query_syntax: bool | None
 
 
 def check_settings(**settings: Unpack[SearchSettings]) -> dict[str, Any]:
@@ -68,6 +69,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "blend": _checked_blend,
     "bm25": check_bm25,
     "spelling": lambda spelling: check_flag(spelling, "spelling"),
+    "query_syntax": lambda query_syntax: check_flag(query_syntax, "query_syntax"),
 }
 
 
@@ -94,6 +96,11 @@ class TunedIndex:
 
     index: Retriever
     options: Mapping[str, Any]
+
+    @property
+    def query_syntax(self) -> bool:
+        """Whether searches read the operators of `hybridge.query_syntax`."""
+        return bool(self.options.get("query_syntax", False))
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -19,6 +19,7 @@ from ..forking import ForkSafeLock
 from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
+from ..query_syntax import filters_of
 from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
@@ -56,6 +57,11 @@ class BM25Retriever:
             with numpy until then; it pays for many queries over many passages.
         spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
         synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes; None without.
+        query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`.
+
+    Attributes:
+        query_syntax: whether searches read operators.
 
     Raises:
         InvalidInputError: a value outside its range, or a passage that `add` would refuse.
@@ -79,12 +85,14 @@ class BM25Retriever:
         backend: str = "numpy",
         spelling: bool = True,
         synonyms: SynonymsLike = None,
+        query_syntax: bool = False,
     ) -> None:
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
         self._synonyms = Synonyms.of(synonyms)
         self._read_terms = QueryReader(self.analyzer, self._synonyms)
+        self.query_syntax = check_flag(query_syntax, "query_syntax")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
         self._fields = FieldCheck("this BM25Retriever")
@@ -201,8 +209,13 @@ class BM25Retriever:
             view = self._view()
             if condition is not None:
                 self._fields.look(condition, some_of(view.passages))
-            allowed = None if condition is None else view.allowed(condition)
-            span.hits = hits = [view.hits(query, k, allowed) for query in queries]
+            wheres = [condition] * len(queries)
+            if self.query_syntax:
+                wheres = filters_of(queries, self.analyzer, condition)
+            span.hits = hits = [
+                view.hits(query, k, None if where is None else view.allowed(where))
+                for query, where in zip(queries, wheres, strict=True)
+            ]
         return hits
 
     async def asearch(
@@ -274,6 +287,7 @@ class BM25Retriever:
         backend: str = "numpy",
         spelling: bool = True,
         synonyms: SynonymsLike = None,
+        query_syntax: bool = False,
     ) -> Self:
         """Open a retriever that `save` wrote.
 
@@ -284,7 +298,7 @@ class BM25Retriever:
             path: of the folder.
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
-            spelling: as for a new one.
+            spelling: as for a new one, as is `query_syntax`.
             synonyms: instead of the saved ones; required if these are a function.
 
         Raises:
@@ -305,8 +319,14 @@ class BM25Retriever:
             analyzer=analyzer,
             backend=backend,
             spelling=spelling,
-            synonyms=Synonyms.from_config(header.get("synonyms"), synonyms),
-            **asdict(parameters),
+            view=View(
+                self._postings.snapshot(),
+                self._passages,
+                speller,
+                self._read_terms,
+                query_syntax=self.query_syntax,
+            )
+            ** asdict(parameters),
         )
         try:
             postings = Postings.load(
@@ -357,7 +377,12 @@ class BM25Retriever:
                 view = self._latest
                 if view is None:
                     speller = self._speller() if self._spelling else None
-                    snapshot = self._postings.snapshot()
-                    view = View(snapshot, self._passages, speller, self._read_terms)
+                    view = View(
+                        self._postings.snapshot(),
+                        self._passages,
+                        speller,
+                        self._read_terms,
+                        query_syntax=self.query_syntax,
+                    )
                     self._latest = view
         return view

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from ..analysis.segments import fold, is_unspaced
 from ..analysis.unspaced import UNSPACED
 from ..analyzer import Analyzer
+from ..query_syntax import PlainText
 from ..spelling import Frequencies
 from .synonyms import Synonyms
 
@@ -72,11 +73,14 @@ class QueryReader:
         self._in_table = set(chain.from_iterable(self._table))
 
     def __call__(self, query: str) -> QueryTerms:
-        """Return the terms of a query."""
+        """Return the terms of a query; one without operators may say what has no synonyms."""
         words = self._words(query)
         own = list(chain.from_iterable(terms for _, terms in words))
         if self._synonyms is None:
             return QueryTerms(own)
+        if isinstance(query, PlainText):
+            literal = {terms for phrase in query.literal for _, terms in self._words(phrase)}
+            words = [(word, ()) if terms in literal else (word, terms) for word, terms in words]
         added: dict[str, str] = {}
         for words_of_query, others in self._matches(query, words):
             for terms in self._analyzer(others):
@@ -126,14 +130,15 @@ class QueryReader:
                     i = end
                     break
             else:
-                word = words[i][0]
-                if others := self._synonyms.of_word(word):
+                word, terms = words[i]
+                if terms and (others := self._synonyms.of_word(word)):
                     yield word, others
                 i += 1
         if self._unspaced:
             folded = fold(query)
+            literal = fold("\n".join(query.literal)) if isinstance(query, PlainText) else ""
             for phrase, others in self._unspaced.items():
-                if phrase in folded:
+                if phrase in folded and phrase not in literal:
                     yield phrase, others
 
 

@@ -52,6 +52,7 @@ class Snapshot(Generic[K]):
     """Passages, counted and scored.
 
     Attributes:
+        analyzer: of passages and queries.
         keys: the passages' keys in ascending order; the index of a key is its row.
         rows: the row of each key.
     """
@@ -70,6 +71,7 @@ class Snapshot(Generic[K]):
 
         self.keys: list[K] = sorted(counts)
         self.rows: dict[K, int] = {key: row for row, key in enumerate(self.keys)}
+        self.analyzer = analyzer
         self._read = QueryReader(analyzer)
         # Shared with the collection, which adds terms and never changes one.
         self._vocabulary = vocabulary

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..filters import Filter
+from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
+from ..query_syntax import parse
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
 from .query_terms import QueryReader
@@ -30,6 +32,7 @@ class View:
         passages: by id, with every key of the snapshot.
         speller: corrects queries; None to take them as they are.
         read_terms: reads the terms of queries, with synonyms; None to read them without.
+        query_syntax: whether operators are taken out of queries.
 
     Attributes:
         passages: row by row.
@@ -43,18 +46,22 @@ class View:
         passages: Mapping[str, Passage],
         speller: Speller | None = None,
         read_terms: QueryReader | None = None,
+        *,
+        query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._read_terms = read_terms
         self._speller = speller
+        self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
         # stage come from the store, and go with every write.
-        self.allowed = lru_cache(_CACHED_FILTERS)(partial(_mask, self.passages))
+        self.allowed = lru_cache(_CACHED_FILTERS)(self._mask)
 
     def read(self, query: str) -> Corrected:
         """Return a query as it is searched for."""
-        return Corrected(query) if self._speller is None else self._speller.correct(query)
+        read = Corrected(query) if self._speller is None else self._speller.correct(query)
+        return replace(read, text=parse(read.text).text) if self._query_syntax else read
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
@@ -84,6 +91,22 @@ class View:
         except KeyError as error:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
 
-
-def _mask(passages: Sequence[Passage], where: Filter) -> NDArray[np.bool_]:
-    return np.array([where.matches(passage) for passage in passages], dtype=np.bool_)
+    def _mask(self, where: Filter) -> NDArray[np.bool_]:
+        if isinstance(where, And):
+            masks = [self._mask(part) for part in where.filters]
+            return np.logical_and.reduce([np.ones(len(self.passages), dtype=np.bool_), *masks])
+        if isinstance(where, Not):
+            return ~self._mask(where.filter)
+        candidates = None
+        if (
+            isinstance(where, TextPhrase)
+            and where.analyzer.identity == self._snapshot.analyzer.identity
+        ):
+            candidates = where.candidates(self._snapshot.having)
+        if candidates is None:
+            candidates = np.ones(len(self.passages), dtype=np.bool_)
+        elif where.is_one_term:
+            return candidates
+        for row in np.flatnonzero(candidates).tolist():
+            candidates[row] = where.matches(self.passages[row])
+        return candidates

@@ -91,8 +91,9 @@ class Target:
             stages=tuple(index.defaults["weights"]),
         )
         fixed: dict[str, Any] = {"blend": dict(blend)} if isinstance(blend, Mapping) else {}
-        if "spelling" in own:
-            fixed["spelling"] = own["spelling"]
+        for reading in ("spelling", "query_syntax"):
+            if reading in own:
+                fixed[reading] = own[reading]
         return cls(index, default, bm25, fixed=fixed)
 
     @classmethod
@@ -152,7 +153,12 @@ class Target:
         """Return the cached searches of these queries, with any options."""
         if isinstance(self.index, FusedRetriever):
             return CachedFusedSearch(self.index, queries)
-        return CachedSearch(self.index, queries, spelling=self.fixed.get("spelling", True))
+        return CachedSearch(
+            self.index,
+            queries,
+            spelling=self.fixed.get("spelling", True),
+            query_syntax=self.fixed.get("query_syntax", False),
+        )
 
     def build(self, setting: Setting) -> Retriever:
         """Return the retriever with a setting."""
