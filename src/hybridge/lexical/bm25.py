@@ -319,14 +319,9 @@ class BM25Retriever:
             analyzer=analyzer,
             backend=backend,
             spelling=spelling,
-            view=View(
-                self._postings.snapshot(),
-                self._passages,
-                speller,
-                self._read_terms,
-                query_syntax=self.query_syntax,
-            )
-            ** asdict(parameters),
+            synonyms=Synonyms.from_config(header.get("synonyms"), synonyms),
+            query_syntax=query_syntax,
+            **asdict(parameters),
         )
         try:
             postings = Postings.load(
