@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
+import Stemmer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridge.analyzer import Analyzer
+from hybridge.analyzer import Analyzer, AnalyzerLike
 from hybridge.errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 
+VERSION_1 = json.loads(
+    Path(__file__).with_name("analysis").joinpath("version_1.json").read_text(encoding="utf-8")
+)
 ANALYZERS = [
     Analyzer(),
-    Analyzer(None, min_length=1),
+    Analyzer(version=1),
+    Analyzer(None, min_length=2, fold=False),
     Analyzer("german", stopwords=None),
     Analyzer("turkish", stem=False),
     Analyzer("hindi"),
@@ -56,7 +66,54 @@ def test_options() -> None:
     assert Analyzer(stopwords=["MICE"])(text) == [["the", "are", "run"]]
     assert Analyzer(lemmatize=True, stem=False)(text) == [["mouse", "run"]]
     assert Analyzer(None)(text) == [["the", "mice", "are", "running"]]
+    assert Analyzer(min_length=3)(["an XR-500 東"]) == [["500", "xr500", "東"]]
     assert Analyzer("de")(["Die Häuser der Straße"]) == Analyzer("german")(["Haus STRASSE"])
+    assert Analyzer("de", stem=False)(["Die Häuser"]) == [["häuser", "hauser"]]
+    assert Analyzer("de", stem=False, fold=False)(["Die Häuser"]) == [["häuser"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("type 2 diabetes", "type 2 diabet"),
+        ("vitamin D", "vitamin d"),
+        ("valve T-3", "valv t 3 t3"),
+        ("clause 7.3.2", "claus 7 3 2 7.3.2"),
+        ("I can't, it's Ann's", "can ann"),
+        ("plots in R, C++, C# and .NET", "plot r c++ c# net .net"),
+        ("e-mails, emails", "e mail email email"),
+        ("getUserNames", "get user name getusernam"),
+        ("get_user_names", "get user name getusernam"),
+        ("to-do, o'clock", "do todo clock"),
+        ("Brontë", "brontë bront"),
+    ],
+)
+def test_words_as_they_are_typed(text: str, terms: str) -> None:
+    assert Analyzer()([text]) == [terms.split()]
+
+
+def test_the_pronoun_i_is_a_stop_word_in_english() -> None:
+    assert Analyzer()(["I, i"]) == [[]]
+    assert Analyzer(stopwords=None, stem=False)(["I"]) == [["i"]]
+    assert Analyzer("de")(["I"]) == [["i"]]
+
+
+@pytest.mark.parametrize("frozen", VERSION_1["analyzers"], ids=lambda each: str(each["settings"]))
+def test_the_first_version_gives_the_terms_that_it_gave(frozen: dict[str, Any]) -> None:
+    analyzer = Analyzer(**frozen["settings"], version=1)
+    assert analyzer.to_config() == frozen["config"]
+    assert analyzer.identity == frozen["identity"]
+    assert analyzer(VERSION_1["texts"]) == frozen["terms"]
+    assert Analyzer.from_config(frozen["config"])(VERSION_1["texts"]) == frozen["terms"]
+
+
+def test_the_revision_of_the_first_version_is_what_it_was() -> None:
+    analyzer = Analyzer(None, version=1)
+    snowball = {"snowball": Stemmer.version()}
+    parts = json.dumps([1, unicodedata.unidata_version, snowball, []], sort_keys=True)
+    assert analyzer.revision == hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
+    assert analyzer.versions["segmentation"] == "1"
+    assert Analyzer(None).revision != analyzer.revision
 
 
 def test_a_query_of_one_chinese_character_shares_a_term_with_text_that_has_it() -> None:
@@ -106,8 +163,50 @@ def test_another_analyzer_than_the_one_on_disk_is_refused() -> None:
         Analyzer.from_config(config, "english")
 
 
+@pytest.mark.parametrize("given", ["en", None, Analyzer(), Analyzer(version=1)], ids=repr)
+def test_what_is_given_stands_for_the_version_on_disk(given: AnalyzerLike) -> None:
+    stored = Analyzer(version=1).to_config()
+    assert "version" not in stored
+    found = Analyzer.from_config(stored, given)
+    assert (found.version, found.to_config()) == (1, stored)
+    assert repr(found) == "Analyzer('english', version=1)"
+    newer = Analyzer.from_config(Analyzer().to_config(), given)
+    assert (newer.version, repr(newer)) == (2, "Analyzer('english')")
+
+
+def test_only_the_version_may_differ_from_the_one_on_disk() -> None:
+    stored = Analyzer("de", min_length=2, version=1).to_config()
+    assert Analyzer.from_config(stored, Analyzer("de", min_length=2)).version == 1
+    for other in (
+        Analyzer("de", min_length=3),
+        Analyzer("de", fold=False),
+        Analyzer("de", stem=False),
+        Analyzer("de", stopwords=None),
+        Analyzer.from_callable(str.split, name="german"),
+    ):
+        with pytest.raises(EncoderMismatchError, match="german"):
+            Analyzer.from_config(stored, other)
+    with pytest.raises(EncoderMismatchError, match="mine"):
+        Analyzer.from_config({"callable": "mine"}, "de")
+
+
+def test_versions_survive_copies() -> None:
+    for version in (1, 2):
+        analyzer = Analyzer("fr", version=version)
+        assert pickle.loads(pickle.dumps(analyzer)).to_config() == analyzer.to_config()
+    assert Analyzer.from_callable(str.split, name="mine").version is None
+
+
 @pytest.mark.parametrize(
-    "config", [{"language": "klingon"}, {"stem": True, "colour": 1}, {"min_length": 0}, [], "x"]
+    "config",
+    [
+        {"version": 3},
+        {"language": "klingon"},
+        {"stem": True, "colour": 1},
+        {"min_length": 0},
+        [],
+        "x",
+    ],
 )
 def test_a_damaged_configuration_is_named(config: dict[str, object]) -> None:
     with pytest.raises(CorruptIndexError, match="no analyzer can be made of"):
@@ -131,6 +230,9 @@ def test_a_function_that_returns_something_else_is_named(returned: Sequence[str]
         {"language": "tamil", "lemmatize": True},
         {"min_length": 0},
         {"min_length": True},
+        {"version": 3},
+        {"version": True},
+        {"version": 1, "fold": True},
     ],
 )
 def test_wrong_arguments(arguments: dict[str, object]) -> None:

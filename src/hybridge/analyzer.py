@@ -7,13 +7,12 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from .analysis import languages
 from .analysis.positions import Word, word_reader
-from .analysis.segments import SEGMENTATION, fold, segmenter
-from .analysis.terms import WordCache, cached_terms
+from .analysis.rules import FirstRules, SecondRules, WordRules
+from .analysis.terms import TermReader, WordCache
 from .arguments import check_count
 from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
@@ -22,30 +21,52 @@ from .passages import JSON
 
 __all__ = ["Analyzer", "AnalyzerLike"]
 
+_LATEST = 2
+# What the options that a version knows are by default.
+_DEFAULTS: dict[int, dict[str, JSON]] = {
+    1: {"min_length": 2},
+    2: {"min_length": 1, "fold": True},
+}
+# Left out with the language's own stop words, which lack them, since single letters are terms.
+_PRONOUNS = {"english": {"i"}, "porter": {"i"}}
+
 
 class Analyzer(SharedInCopies):
-    """A function from texts to terms: words, folded, without stop words, stemmed.
+    """A function from texts to terms: words and their parts, folded, stemmed, no stop words.
 
-    Text is normalised to NFKC, case-folded and split into words; Chinese, Japanese and Korean into
-    characters and pairs of characters. One analyzer serves passages and queries alike, and is
-    saved with the index. Many threads may call it.
+    Words are normalised to NFKC and case-folded. Numbers, codes, compounds and identifiers are
+    terms whole and in parts: XR-500 and XR500, hand-over and handover, getUserName and
+    get_user_name meet each other, and each meets its parts; clause 7.3.2, C++, C#, .NET and
+    vitamin D are told from their neighbours. Chinese, Japanese and Korean become characters and
+    pairs of characters. One analyzer serves passages and queries alike, and is saved with the
+    index. Many threads may call it.
 
     Args:
-        language: a name or ISO 639-1 code: any that PyStemmer has a stemmer for, ``"chinese"``,
-            ``"japanese"`` or ``"korean"``; or None for text of no particular language, without
-            stemming and without stop words but your own.
+        language: a name or ISO 639-1 code, with a stemmer if PyStemmer has one; or None for text of
+            no particular language, without stemming and without stop words but your own.
         stopwords: ``"auto"`` for the language's own, None for none, or your own words.
         stem: reduce words to their stems by Snowball's rules, where the language has some.
         lemmatize: replace words by their lemmas, before any stemming; needs the extra ``lemmas``.
-        min_length: shorter words are left out, except Chinese, Japanese and Korean characters.
+        min_length: shorter words and parts are left out, except characters of scripts without
+            spaces; None for 1.
+        fold: index each word without its accents and the like beside the word itself, so that
+            "bronte" finds "Brontë"; None for True.
+        version: 1 for the words of the first release, which an index from then keeps: runs of at
+            least two letters, digits and underscores, without parts, wholes and folding.
+
+    Attributes:
+        stopwords: the stop words, folded.
+        version: the version; None for your own tokenizer.
 
     Raises:
-        InvalidInputError: an unknown language, or an option that the language lacks.
+        InvalidInputError: an unknown language, or an option that the language or version lacks.
         MissingExtraError: `lemmatize` without simplemma.
 
     >>> analyzer = Analyzer("english")
     >>> analyzer(["The mice were running!", "GPU 東京"])
     [['mice', 'were', 'run'], ['gpu', '東', '京', '東京']]
+    >>> analyzer(["valve XR-500", "clause 7.3.2", "C++"])
+    [['valv', 'xr', '500', 'xr500'], ['claus', '7', '3', '2', '7.3.2'], ['c++']]
     """
 
     def __init__(
@@ -55,32 +76,31 @@ class Analyzer(SharedInCopies):
         stopwords: Literal["auto"] | Iterable[str] | None = "auto",
         stem: bool = True,
         lemmatize: bool = False,
-        min_length: int = 2,
+        min_length: int | None = None,
+        fold: bool | None = None,
+        version: int = _LATEST,
     ) -> None:
         name = None if language is None else languages.resolve_language(language)
         if lemmatize and name is None:
             raise InvalidInputError("lemmatize=True needs a language")
         own = _check_stopwords(stopwords)
+        options = _check_options(version, min_length, fold)
         self._config: dict[str, JSON] = {
             "language": name,
             "stopwords": "auto" if own is None else [*own],
             "stem": bool(stem),
             "lemmatize": bool(lemmatize),
-            "min_length": check_count(min_length, "min_length"),
+            **options,
         }
-        turkish = name == "turkish"
-        listed: Iterable[str] = own or ()
-        if own is None and name is not None:
-            listed = languages.stopwords(name)
-        self.stopwords = frozenset(fold(word, turkish=turkish) for word in listed)
+        self.version: int | None = version
+        self._rules = _rules(name, own, **options)
+        self.stopwords = self._rules.stopwords
         rules: list[Callable[[str], str] | None] = [
             languages.lemmatizer(name) if name and lemmatize else None,
             languages.stemmer(name) if name and stem else None,
         ]
-        terms = cached_terms(self.stopwords, [rule for rule in rules if rule is not None])
-        segment = segmenter(min_length)
-        self._words: Callable[[str], list[str]] = lambda text: segment(fold(text, turkish=turkish))
-        self._terms: Callable[[str], tuple[str, ...]] = terms.__getitem__
+        reader = TermReader(self._rules, [rule for rule in rules if rule is not None])
+        self._analyze, self._words, self._terms_of = reader.terms, reader.words, reader.terms_of
         self._function: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
@@ -110,9 +130,10 @@ class Analyzer(SharedInCopies):
 
         analyzer = cls.__new__(cls)
         analyzer._config = {"callable": name}
+        analyzer.version = None
         analyzer.stopwords = frozenset()
-        analyzer._words = words
-        analyzer._terms = lambda word: (word,)
+        analyzer._analyze = analyzer._words = words
+        analyzer._terms_of = lambda word: (word,)
         analyzer._function = function
         return analyzer
 
@@ -143,37 +164,44 @@ class Analyzer(SharedInCopies):
         Args:
             config: the index's, from `to_config`.
             analyzer: the caller's: required where the index was built with a function, otherwise
-                None or an equal one.
+                None or an equal one; one that differs in its version alone stands for the index's.
 
         Raises:
             EncoderMismatchError: `analyzer` is another one, or is required and missing.
             CorruptIndexError: `config` is not from `to_config`.
 
-        >>> Analyzer.from_config(Analyzer("de", stem=False).to_config())([ "Die Häuser"])
-        [['häuser']]
+        >>> Analyzer.from_config(Analyzer("de", stem=False).to_config())(["Die Katzen"])
+        [['katzen']]
         """
         if not isinstance(config, Mapping):
             raise CorruptIndexError(f"no analyzer can be made of {config!r}")
         if analyzer is not None:
             found = cls.of(analyzer)
-            if found.to_config() != config:
+            given = found.to_config()
+            if given == config:
+                return found
+            if not _differ_in_version_alone(given, config):
                 raise EncoderMismatchError(
                     f"the index was built with the analyzer {dict(config)}, "
-                    f"not {found.to_config()}: open it with the one it was built with"
+                    f"not {given}: open it with the one it was built with"
                 )
-            return found
         if name := config.get("callable"):
             raise EncoderMismatchError(
                 f"the index was built with a function as its analyzer, named {name!r}: pass "
                 f"analyzer=Analyzer.from_callable(your_function, name={name!r})"
             )
         try:
-            return cls(**config)  # type: ignore[arg-type]
+            return cls(**{"version": 1, **config})  # type: ignore[arg-type]
         except (InvalidInputError, TypeError) as error:
             raise CorruptIndexError(f"no analyzer can be made of {config!r}: {error}") from error
 
+    @property
+    def is_latest(self) -> bool:
+        """Whether a newly made analyzer of the same settings gives the same terms."""
+        return self.version in (None, _LATEST)
+
     def to_config(self) -> dict[str, JSON]:
-        """Return the settings for `from_config`, as JSON.
+        """Return the settings for `from_config`, as JSON; the first version has no number there.
 
         >>> Analyzer.from_callable(str.split, name="whitespace").to_config()
         {'callable': 'whitespace'}
@@ -194,31 +222,31 @@ class Analyzer(SharedInCopies):
         if "callable" in self._config:
             return _digest(self._config)
         words: list[JSON] = [*sorted(self.stopwords)]
-        return _digest(
-            [SEGMENTATION, unicodedata.unidata_version, {**self._library_versions}, words]
-        )
+        libraries: dict[str, JSON] = {**self._library_versions}
+        return _digest([self._rules.segmentation, unicodedata.unidata_version, libraries, words])
 
     @cached_property
     def versions(self) -> dict[str, str]:
         """List the versions behind `revision`; none for your own tokenizer.
 
         >>> sorted(Analyzer("english").versions)
-        ['segmentation', 'snowball', 'stop words', 'unicode']
+        ['folding', 'segmentation', 'snowball', 'stop words', 'unicode']
         """
         if "callable" in self._config:
             return {}
         return {
             **self._library_versions,
             "unicode": unicodedata.unidata_version,
-            "segmentation": str(SEGMENTATION),
+            "segmentation": str(self._rules.segmentation),
             "stop words": _digest([*sorted(self.stopwords)]),
         }
 
     @property
     def _library_versions(self) -> dict[str, str]:
-        return languages.library_versions(
+        libraries = languages.library_versions(
             stem=bool(self._config["stem"]), lemmatize=bool(self._config["lemmatize"])
         )
+        return {**libraries, **self._rules.versions}
 
     def __call__(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the terms of each text in their order, repetitions included.
@@ -231,16 +259,15 @@ class Analyzer(SharedInCopies):
         for text in texts:
             if not isinstance(text, str):
                 raise InvalidInputError(f"a text must be a string, not {type(text).__name__}")
-        words, terms = self._words, self._terms
-        return [list(chain.from_iterable(map(terms, words(text)))) for text in texts]
+        return [self._analyze(text) for text in texts]
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text, as it writes them, in their order, stop words included.
 
         The terms of a text are those of its words. With your own tokenizer, words are its terms.
 
-        >>> Analyzer("english").words("the mice are running")
-        ['the', 'mice', 'are', 'running']
+        >>> Analyzer("english").words("The mice aren't running.")
+        ['The', 'mice', "aren't", 'running']
         """
         return self._words(text)
 
@@ -248,10 +275,10 @@ class Analyzer(SharedInCopies):
         """Return the terms of one word from `words`; none for a stop word.
 
         >>> analyzer = Analyzer("english")
-        >>> analyzer.terms_of("running"), analyzer.terms_of("the")
-        (('run',), ())
+        >>> analyzer.terms_of("running"), analyzer.terms_of("The"), analyzer.terms_of("T-3")
+        (('run',), (), ('t', '3', 't3'))
         """
-        return self._terms(word)
+        return self._terms_of(word)
 
     def positions(self, text: str) -> list[Word]:
         """Return the positions of each word of a text, and the terms that begin at each.
@@ -263,11 +290,11 @@ class Analyzer(SharedInCopies):
 
     @cached_property
     def _positions(self) -> WordCache[Word]:
-        return WordCache(word_reader(self._terms))
+        return WordCache(word_reader(self._terms_of))
 
     def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
         if self._function is None:
-            return partial(type(self), **self._config), ()  # type: ignore[arg-type]
+            return partial(type(self).from_config, self._config), ()
         check_picklable(
             self._function,
             repr(self),
@@ -277,7 +304,8 @@ class Analyzer(SharedInCopies):
         return partial(self.from_callable, name=str(self._label)), (self._function,)
 
     def __repr__(self) -> str:
-        return f"Analyzer({self._label!r})"
+        version = "" if self.is_latest else f", version={self.version}"
+        return f"Analyzer({self._label!r}{version})"
 
     @property
     def _label(self) -> JSON:
@@ -285,6 +313,53 @@ class Analyzer(SharedInCopies):
 
 
 AnalyzerLike: TypeAlias = Analyzer | str | Callable[[str], Sequence[str]] | None
+
+
+def _check_options(version: int, min_length: int | None, fold: bool | None) -> dict[str, JSON]:
+    """Return the options that versions do not share, as an analyzer's configuration has them."""
+    if version not in _DEFAULTS or isinstance(version, bool):
+        raise InvalidInputError(f"version must be one of {[*_DEFAULTS]}, not {version!r}")
+    options = dict(_DEFAULTS[version])
+    if min_length is not None:
+        options["min_length"] = check_count(min_length, "min_length")
+    if version == 1:  # written without a number then
+        if fold:
+            raise InvalidInputError("version=1 knows no fold=True: leave one of them out")
+        return options
+    if fold is not None:
+        options["fold"] = bool(fold)
+    return {**options, "version": version}
+
+
+def _rules(
+    language: str | None,
+    own: Sequence[str] | None,
+    min_length: Any,
+    fold: Any = None,
+    version: Any = 1,
+) -> WordRules:
+    listed = frozenset(own or ())
+    if own is None and language is not None:
+        listed = languages.stopwords(language)
+    if version == 1:
+        return FirstRules(language, listed, min_length)
+    if own is None and language is not None:
+        listed |= _PRONOUNS.get(language, set())
+    return SecondRules(language, listed, min_length, plain=fold)
+
+
+def _differ_in_version_alone(one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
+    """Return whether two configurations agree, where an option may have each version's default."""
+
+    def has_default(config: Mapping[str, JSON], option: str) -> bool:
+        defaults = _DEFAULTS.get(cast(int, config.get("version", 1)), {})
+        return config.get(option) == defaults.get(option)
+
+    return all(
+        one.get(option) == other.get(option)
+        or (has_default(one, option) and has_default(other, option))
+        for option in {*one, *other} - {"version"}
+    )
 
 
 def _check_stopwords(stopwords: Literal["auto"] | Iterable[str] | None) -> list[str] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge import Analyzer, BM25Retriever, Passage
 from hybridge.explanation import BM25Part, explain
-from hybridge.explanation.terms import words_of
+from hybridge.explanation.terms import compounds_of, words_of
 
 ENGLISH = Analyzer("english")
 
@@ -43,7 +45,7 @@ def part_of(query: str, text: str, analyzer: Analyzer) -> BM25Part:
 
 
 def test_terms_know_their_words_and_why_they_add_nothing() -> None:
-    part = part_of("Cats, CAT and the zebras of unicorns s", "Cats chase a cat", ENGLISH)
+    part = part_of("Cats, CAT and the zebras of unicorns __", "Cats chase a cat", ENGLISH)
     told = {
         term.term: (term.words, term.in_query, term.in_passage, term.note) for term in part.terms
     }
@@ -54,9 +56,26 @@ def test_terms_know_their_words_and_why_they_add_nothing() -> None:
         "and": (("and",), 1, 0, "stop word"),
         "the": (("the",), 1, 0, "stop word"),
         "of": (("of",), 1, 0, "stop word"),
-        "s": (("s",), 1, 0, "no term"),
+        "__": (("__",), 1, 0, "no term"),
     }
     assert part.spans == ((0, 4), (13, 16))
+
+
+def test_a_compound_is_one_word_where_only_the_whole_of_it_is_found() -> None:
+    part = part_of("T-3 of C++", "valve T-3, T3 in C++ or C", ENGLISH)
+    words = {term.term: term.words for term in part.terms}
+    assert words == {"t": ("T",), "3": ("3",), "t3": ("T-3",), "c++": ("C++",), "of": ("of",)}
+    assert part.spans == ((6, 9), (11, 13), (17, 20))
+    part = part_of("clots", "blood-clots", ENGLISH)
+    assert part.spans == ((6, 11),)
+
+
+@given(st.text(st.sampled_from("aZ9é東ก\u0e31-.'/+_ \u00ad"), max_size=20))
+def test_compounds_hold_whole_words(text: str) -> None:
+    compounds = list(compounds_of(text, ENGLISH))
+    assert all(end <= start for (_, end, _), (start, _, _) in pairwise(compounds))
+    for first, last, _ in words_of(text, ENGLISH):
+        assert sum(start <= first < last <= end for start, end, _ in compounds) == 1
 
 
 def test_pairs_of_characters_are_their_own_words() -> None:

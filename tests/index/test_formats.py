@@ -8,6 +8,7 @@ release answered. `killed` was copied while it was open.
 from __future__ import annotations
 
 import json
+import logging
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridge import CallableEncoder, Hit, HybridIndex, Passage
+from hybridge import Analyzer, CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.protocols import Vectors
 from hybridge.stages import Dense, LateInteraction
 
@@ -121,7 +122,7 @@ def test_it_answers_as_one_made_today(name: str, path: Path, read_only: bool) ->
     options = _options(name)
     with (
         HybridIndex.open(path, read_only=read_only, **options) as index,
-        HybridIndex.create(lexical=lexical, **options) as made,
+        HybridIndex.create(lexical=lexical, analyzer=Analyzer(version=1), **options) as made,
     ):
         made.add(_passages())
         answers, expected = _answers(index), _answers(made)
@@ -132,6 +133,22 @@ def test_it_answers_as_one_made_today(name: str, path: Path, read_only: bool) ->
                 # Ties at the end of a list may be decided by the last bit of a score.
                 if hit.passage.id in scores or hit.score > other[-1].score + 0.05:
                     assert scores[hit.passage.id] == pytest.approx(hit.score, rel=0.03, abs=0.03)
+
+
+def test_it_says_that_it_keeps_its_words(
+    name: str, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, "hybridge.stages.bm25"),
+        HybridIndex.open(path, **_options(name), analyzer="english") as index,
+    ):
+        assert repr(index.analyzer) == "Analyzer('english', version=1)"
+        stages: Any = index.info()["stages"]
+        assert stages["bm25"]["analyzer"]["version"] == 1
+        assert index.bm25.search(["7"]) == [[]]
+    [record] = [each for each in caplog.records if each.name == "hybridge.stages.bm25"]
+    assert "version 1 of the analyzer" in record.message
+    assert "index.replace_stage('bm25', BM25(...))" in record.message
 
 
 def test_it_takes_more_and_is_found_again(name: str, path: Path) -> None:

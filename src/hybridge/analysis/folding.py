@@ -17,13 +17,10 @@ __all__ = ["FOLDING", "alternative", "canonical", "versions"]
 # Incremented when `canonical` or `alternative` return something else.
 FOLDING = 1
 
-Rewrite = Callable[[str], str]
-
 # Which of two mechanisms: where two spellings never are two words (the keyboard or the program
 # chose, as with capitals), one replaces the other. Where marks do tell words apart but writers may
 # leave them out, the plain word stands beside the marked one, so that the marked one still prefers
 # its equals.
-
 _ARABIC_KEYBOARD = {"ی": "ي", "ک": "ك", "ہ": "ه"}
 # The letters that the language's own stemmer and stop words are written in: PyStemmer 2 knows the
 # cedilla alone, PyStemmer 3 both.
@@ -36,7 +33,7 @@ _TATWEEL = {"\u0640": ""}
 _digits = re.compile(r"\d").sub
 
 
-def canonical(language: str | None) -> Rewrite:
+def canonical(language: str | None) -> Callable[[str], str]:
     """Return the function from a word to its one encoding, which replaces the word.
 
     Digits of all scripts become those of ASCII; Arabic and Persian kaf and yeh become one of the
@@ -64,8 +61,8 @@ def _decimal(digit: re.Match[str]) -> str:
     return str(unicodedata.decimal(digit[0]))
 
 
-# Marks on letters, decomposed: accents on any but Cyrillic ones, whose й and ї are letters of their
-# own; there only the stress on vowels, and the points of ё.
+# Marks on letters, decomposed. Cyrillic ones make letters (й, ї), except the stress on vowels and
+# the points of ё; others are accents.
 _ACCENTS = re.compile("([^\u0300-\u036f\u0400-\u052f\u1c80-\u1c8f\ua640-\ua69f])[\u0300-\u036f]+")
 _CYRILLIC = re.compile("(?<=[аеиоуыэюяіє\u0308])[\u0300\u0301]|(?<=е)\u0308")
 _OPTIONAL = re.compile(
@@ -74,7 +71,7 @@ _OPTIONAL = re.compile(
     "\u093c"  # Devanagari nukta
     "ʹʺʻʼʽʾʿˈ]"  # apostrophes that are letters, in Hawaiian, Uzbek, transliterations
 )
-# Devanagari writes a nasal before a consonant of its own row as a letter or as a dot.
+# Devanagari writes a nasal before a consonant of the same row as a letter or as a dot.
 _NASAL = re.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])|ँ")
 # Ethiopic rows that sound alike in Amharic: seven vowels and a diphthong each.
 _ETHIOPIC = {
@@ -121,7 +118,7 @@ _DIGRAPHS: dict[str | None, list[tuple[str, str]]] = {
 }
 
 
-def alternative(language: str | None) -> Rewrite:
+def alternative(language: str | None) -> Callable[[str], str]:
     """Return the function from a word to its plain spelling, the word itself if it has none.
 
     Latin and Greek letters lose their marks, Hebrew its points, Arabic its vowels and hamzas; ё

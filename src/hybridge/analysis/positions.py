@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from .segments import is_unspaced
+from .words import is_unspaced
 
 __all__ = ["NO_TERM", "Position", "Word", "word_reader"]
 

@@ -1,4 +1,4 @@
-"""Segmentation of text into lower-case words in any script, the same for all languages."""
+"""Folding of text in any script, and its segmentation into words as the first analyzers had it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
-__all__ = ["SEGMENTATION", "fold", "is_unspaced", "segmenter"]
-
-# Incremented when `fold` or `segmenter` return something else: indexed words of another
-# segmentation are then replaced.
-SEGMENTATION = 1
+__all__ = ["CJK", "fold", "is_cjk", "marks", "normalize", "segmenter"]
 
 # Scripts without spaces between words (Han, kana, bopomofo), and Hangul, whose spaces separate
 # phrases: their terms are characters and pairs of characters.
-_CJK = (
+CJK = (
     "\u1100-\u11ff\u3005\u3007\u3021-\u3029\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u318f"
     "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
@@ -24,6 +20,17 @@ _CJK = (
 # Soft hyphen, joiners, byte order mark, variation selectors.
 _INVISIBLE = re.compile("[\u00ad\u200c\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
 _TURKISH_CAPITALS = str.maketrans({"I": "\u0131", "İ": "i"})
+
+
+def normalize(text: str) -> str:
+    """Return a text in NFKC without invisible characters, in its letter case.
+
+    >>> normalize("Ｆ-ﬁ\u00adnd")
+    'F-find'
+    """
+    if text.isascii():
+        return text
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def fold(text: str, *, turkish: bool = False) -> str:
@@ -71,7 +78,7 @@ def segmenter(min_length: int) -> Callable[[str], list[str]]:
             return plain_words(text)
         words: list[str] = []
         for word in _pieces(min_length).findall(text):
-            if word[0] < "\u1100" or not _is_cjk(word):
+            if word[0] < "\u1100" or not is_cjk(word):
                 words.append(word)
             else:
                 words += word
@@ -84,25 +91,20 @@ def segmenter(min_length: int) -> Callable[[str], list[str]]:
 @cache
 def _is_special(char: str) -> bool:
     """Return whether a plain pattern for words would split wrongly at a character."""
-    return unicodedata.category(char)[0] == "M" or _is_cjk(char) is not None
+    return unicodedata.category(char)[0] == "M" or is_cjk(char) is not None
+
+
+@cache
+def marks() -> str:
+    """Return the combining marks (vowel signs, viramas, accents), which Python's `\\w` lacks."""
+    # All are below U+20000, except the variation selectors, which `normalize` and `fold` remove.
+    return "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c)[0] == "M")
 
 
 @cache
 def _pieces(min_length: int) -> re.Pattern[str]:
-    # Python's \w lacks the marks (vowel signs, viramas, accents); all are below U+20000, except
-    # the variation selectors, which `fold` removes.
-    marks = "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c)[0] == "M")
-    letter = rf"[^\W{_CJK}]"
-    return re.compile(rf"[{_CJK}]+|{letter}(?:{letter}|[{marks}]){{{min_length - 1},}}")
+    letter = rf"[^\W{CJK}]"
+    return re.compile(rf"[{CJK}]+|{letter}(?:{letter}|[{marks()}]){{{min_length - 1},}}")
 
 
-_is_cjk = re.compile(f"[{_CJK}]").match
-
-
-def is_unspaced(word: str) -> bool:
-    """Return whether a word is of a script whose characters are words here.
-
-    >>> is_unspaced("東京"), is_unspaced("tokyo")
-    (True, False)
-    """
-    return word[0] >= "\u1100" and all(map(_is_cjk, word))
+is_cjk = re.compile(f"[{CJK}]").match

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from ..forking import ForkSafeLock
+from .rules import WordRules
+from .words import is_plain
 
-__all__ = ["WordCache", "cached_terms"]
+__all__ = ["TermReader", "WordCache"]
 
 T = TypeVar("T")
 
-_CACHED = 1_000_000  # words
+_CACHED = 500_000  # words
+_LONGEST = 40  # characters: longer ones seldom come again
 
 
 class WordCache(dict[str, T]):
     """A mapping that computes missing values, and is emptied when it is full; safe in threads.
 
-    A hit takes half the time of one in `functools.lru_cache`, which matters for every word.
+    A hit takes half the time of one in `functools.lru_cache`, which matters for every word. Values
+    of long words are not kept.
 
     Args:
         compute: the function from a word to its value.
@@ -33,33 +38,70 @@ class WordCache(dict[str, T]):
 
     def __missing__(self, word: str) -> T:
         value = self._compute(word)
-        if len(self) >= _CACHED:
-            self.clear()
-        self[word] = value
+        if len(word) <= _LONGEST:
+            if len(self) >= _CACHED:
+                self.clear()
+            self[word] = value
         return value
 
 
-def cached_terms(
-    stopwords: frozenset[str], rules: Sequence[Callable[[str], str]]
-) -> WordCache[tuple[str, ...]]:
-    """Return a mapping from words to their terms.
+class TermReader:
+    """The words and the terms of texts, each computed once.
+
+    A text is cut at its spaces, and only there each time: all that the rules do is cached for what
+    stands between two spaces.
 
     Args:
-        stopwords: words without terms.
-        rules: applied to any other word, one after the other, by one thread at a time.
+        rules: from texts to words, and from words to forms.
+        stems: applied to each form, one after the other, by one thread at a time.
 
-    >>> terms = cached_terms(frozenset({"the"}), [str.upper])
-    >>> terms["the"], terms["cat"]
-    ((), ('CAT',))
+    >>> from .rules import FirstRules
+    >>> reader = TermReader(FirstRules(None, [], min_length=2), [str.upper])
+    >>> reader.words("My cats, mice"), reader.terms("My cats, mice"), reader.terms_of("cats")
+    (['my', 'cats', 'mice'], ['MY', 'CATS', 'MICE'], ('CATS',))
     """
-    lock = ForkSafeLock()
 
-    def term(word: str) -> tuple[str, ...]:
-        if word in stopwords:
-            return ()
-        with lock:  # a PyStemmer object is not for two threads at once
-            for rule in rules:
-                word = rule(word)
-        return (word,) if word else ()
+    def __init__(self, rules: WordRules, stems: Sequence[Callable[[str], str]]) -> None:
+        self._rules = rules
+        self._stems = stems
+        self._lock = ForkSafeLock()
+        self._of_words = WordCache(self._terms_of_word)
+        self._of_runs = WordCache(self._terms_of_run)
+        self._words = WordCache(rules.words)
 
-    return WordCache(term)
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text in its order."""
+        return list(chain.from_iterable(map(self._words.__getitem__, text.split())))
+
+    def terms(self, text: str) -> list[str]:
+        """Return the terms of all words of a text."""
+        return list(chain.from_iterable(map(self._of_runs.__getitem__, text.split())))
+
+    def terms_of(self, word: str) -> tuple[str, ...]:
+        """Return the terms of one word, each once."""
+        return self._of_words[word]
+
+    def _terms_of_run(self, run: str) -> tuple[str, ...]:
+        words = self._rules.words(run)
+        if len(words) == 1:
+            return self._of_words[words[0]]
+        return tuple(chain.from_iterable(map(self._of_words.__getitem__, words)))
+
+    def _terms_of_word(self, word: str) -> tuple[str, ...]:
+        forms = self._rules.forms(word)
+        if len(forms) == 1:
+            return self._terms_of_form(forms[0])
+        terms = (
+            self._of_words[form] if is_plain(form) else self._terms_of_form(form) for form in forms
+        )
+        return tuple(dict.fromkeys(chain.from_iterable(terms)))
+
+    def _terms_of_form(self, form: str) -> tuple[str, ...]:
+        spellings = self._rules.spellings(form)
+        with self._lock:  # a PyStemmer object is not for two threads at once
+            return tuple(filter(None, dict.fromkeys(map(self._stem, spellings))))
+
+    def _stem(self, spelling: str) -> str:
+        for stem in self._stems:
+            spelling = stem(spelling)
+        return spelling

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from ..analysis.segments import fold
+from ..analysis.segments import CJK, fold, marks
+from ..analysis.unspaced import UNSPACED
+from ..analysis.words import word_pattern
 from ..analyzer import Analyzer
 from ..lexical.parts import ScoreParts
 from .model import BM25Part, TermPart
 
-__all__ = ["bm25_part", "words_of"]
+__all__ = ["bm25_part", "compounds_of", "words_of"]
 
 
 def bm25_part(
@@ -32,6 +34,9 @@ def bm25_part(
     for start, end, terms in words_of(query, analyzer):
         for term in terms or [""]:
             words.setdefault(term, []).append(query[start:end])
+    for start, end, terms in compounds_of(query, analyzer):
+        for term in terms:
+            words.setdefault(term, [query[start:end]])
     in_passage = Counter(analyzer([text])[0])
     found = tuple(
         TermPart(
@@ -55,10 +60,20 @@ def bm25_part(
         for word, count in ignored.items()
     )
     matched = {one.term for one in found if one.in_passage}
-    spans = tuple(
-        (start, end) for start, end, terms in words_of(text, analyzer) if matched & set(terms)
-    )
+    spans = tuple(_spans(text, analyzer, matched))
     return BM25Part(parts.score, rank, found + left_out, parts.constant, spans)
+
+
+def _spans(text: str, analyzer: Analyzer, matched: set[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the matched terms stand: a compound where only it as a whole is a match."""
+    words = list(words_of(text, analyzer))
+    starts = [start for start, _, _ in words]
+    for start, end, terms in compounds_of(text, analyzer):
+        within = words[bisect_left(starts, start) : bisect_left(starts, end)]
+        if matched & set(terms).difference(*(some for _, _, some in within)):
+            yield start, end
+        else:
+            yield from ((first, last) for first, last, some in within if matched & set(some))
 
 
 def words_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str]]]:
@@ -67,7 +82,22 @@ def words_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str
     >>> list(words_of("The mice ran", Analyzer("english")))
     [(0, 3, []), (4, 8, ['mice']), (9, 12, ['ran'])]
     """
-    found = [(match.start(), match.end()) for match in _words().finditer(text)]
+    yield from _analyzed(_words(), text, analyzer)
+
+
+def compounds_of(text: str, analyzer: Analyzer) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield the start and end of each word of a text with what is joined to it, and its terms.
+
+    >>> list(compounds_of("an XR-500", Analyzer("english")))
+    [(0, 2, []), (3, 9, ['xr', '500', 'xr500'])]
+    """
+    yield from _analyzed(_compounds(), text, analyzer)
+
+
+def _analyzed(
+    pattern: re.Pattern[str], text: str, analyzer: Analyzer
+) -> Iterator[tuple[int, int, list[str]]]:
+    found = [(match.start(), match.end()) for match in pattern.finditer(text)]
     terms = analyzer([text[start:end] for start, end in found])
     yield from ((start, end, some) for (start, end), some in zip(found, terms, strict=True))
 
@@ -82,10 +112,19 @@ def _why_left_out(word: str, analyzer: Analyzer) -> str:
     return "stop word" if fold(word) in analyzer.stopwords else "no term"
 
 
+# A character of Chinese, Japanese or Korean is one word; so is one of a script without spaces.
+_SINGLE = CJK + UNSPACED
+# Letters keep their marks, and what is not seen.
+_LETTER, _MARK = rf"[^\W{_SINGLE}]", "[{}\u00ad\u200c\u200d\u2060]"
+
+
 @cache
 def _words() -> re.Pattern[str]:
-    # Letters keep their marks; a character of Chinese, Japanese or Korean is one word.
-    marks = "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c)[0] == "M")
-    single = "\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7ff"
-    within = rf"(?:[^\W{single}]|[{marks}\u00ad\u200c\u200d\u2060])"
-    return re.compile(rf"[{single}]|[^\W{single}]{within}*")
+    mark = _MARK.format(marks())
+    return re.compile(rf"[{CJK}]|[{UNSPACED}][{marks()}]*|{_LETTER}(?:{_LETTER}|{mark})*")
+
+
+@cache
+def _compounds() -> re.Pattern[str]:
+    joined = word_pattern(_LETTER, mark=_MARK.format(marks()))
+    return re.compile(rf"[{CJK}]|[{UNSPACED}][{marks()}]*|{joined}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
-from ..analysis.segments import fold, is_unspaced
-from ..analysis.unspaced import UNSPACED
+from ..analysis.segments import fold
+from ..analysis.words import is_unspaced
 from ..analyzer import Analyzer
 from ..query_syntax import PlainText
 from ..spelling import Frequencies
@@ -19,7 +18,7 @@ from .synonyms import Synonyms
 __all__ = ["QueryReader", "QueryTerms"]
 
 _Word: TypeAlias = tuple[str, tuple[str, ...]]
-"""A word and its terms."""
+"""A word and its terms: of a joined one its parts and last the whole, of any last without marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,13 @@ class QueryReader:
     def __init__(self, analyzer: Analyzer, synonyms: Synonyms | None = None) -> None:
         self._analyzer = analyzer
         self._synonyms = synonyms
-        self._table: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+        self._table: dict[tuple[str, ...], list[str]] = {}
         self._unspaced: dict[str, Sequence[str]] = {}
         for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
             if _has_unspaced(phrase):
                 self._unspaced[fold(phrase)] = others
             elif words := self._words(phrase):
-                self._table.setdefault(tuple(terms for _, terms in words), []).extend(others)
+                self._table.setdefault(_wholes(words), []).extend(others)
         self._longest = max(map(len, self._table), default=1)
         self._in_table = set(chain.from_iterable(self._table))
 
@@ -79,12 +78,14 @@ class QueryReader:
         if self._synonyms is None:
             return QueryTerms(own)
         if isinstance(query, PlainText):
-            literal = {terms for phrase in query.literal for _, terms in self._words(phrase)}
-            words = [(word, ()) if terms in literal else (word, terms) for word, terms in words]
+            literal = set(chain.from_iterable(_wholes(self._words(p)) for p in query.literal))
+            words = [
+                (word, ("",)) if terms[-1] in literal else (word, terms) for word, terms in words
+            ]
         added: dict[str, str] = {}
         for words_of_query, others in self._matches(query, words):
-            for terms in self._analyzer(others):
-                for term in terms:
+            for other in others:
+                for term in _wholes(self._words(other)):
                     added.setdefault(term, words_of_query)
         for term in own:
             added.pop(term, None)
@@ -108,7 +109,7 @@ class QueryReader:
     def _has_synonyms(self, word: str) -> bool:
         assert self._synonyms is not None
         return any(
-            terms in self._in_table or bool(self._synonyms.of_word(each))
+            terms[-1] in self._in_table or bool(self._synonyms.of_word(each))
             for each, terms in self._words(word)
         )
 
@@ -124,14 +125,14 @@ class QueryReader:
         i = 0
         while i < len(words):
             for end in range(min(i + self._longest, len(words)), i, -1):
-                others = self._table.get(tuple(terms for _, terms in words[i:end]))
+                others = self._table.get(_wholes(words[i:end]))
                 if others is not None:
                     yield " ".join(word for word, _ in words[i:end]), others
                     i = end
                     break
             else:
                 word, terms = words[i]
-                if terms and (others := self._synonyms.of_word(word)):
+                if terms[-1] and (others := self._synonyms.of_word(word)):
                     yield word, others
                 i += 1
         if self._unspaced:
@@ -142,9 +143,11 @@ class QueryReader:
                     yield phrase, others
 
 
+def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:
+    """Return the last term of each word, by which it is known however it is joined or marked."""
+    return tuple(terms[-1] for _, terms in words)
+
+
 def _has_unspaced(phrase: str) -> bool:
     """Return whether a phrase has letters of a script without spaces between words."""
-    return any(map(is_unspaced, phrase)) or _unspaced(phrase) is not None
-
-
-_unspaced = re.compile(f"[{UNSPACED}]").search
+    return any(map(is_unspaced, phrase))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -19,6 +20,8 @@ from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
 
 __all__ = ["BM25", "Lexical", "OpenBM25"]
+
+logger = logging.getLogger(__name__)
 
 Lexical: TypeAlias = Literal["bm25s", "qdrant"]
 OpenBM25: TypeAlias = OpenBM25Arrays | OpenBM25Vectors
@@ -120,6 +123,16 @@ class BM25(Stage):
             "parameters": self.parameters.to_config(),
         }
 
+    @property
+    def settings(self) -> dict[str, JSON]:
+        analyzer = self.analyzer.to_config()
+        if self.analyzer.version is not None:
+            analyzer["version"] = self.analyzer.version
+        shown: dict[str, JSON] = {**self.to_config(), "analyzer": analyzer}
+        if self.synonyms is not None:
+            shown["synonyms"] = {"weight": self.synonyms.weight, "entries": len(self.synonyms)}
+        return shown
+
     @classmethod
     def restored(
         cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
@@ -130,8 +143,17 @@ class BM25(Stage):
             analyzer, synonyms = override.analyzer, override.synonyms
         elif isinstance(override, Mapping):
             analyzer, synonyms = override["analyzer"], override["synonyms"]
+        analyzer = Analyzer.from_config(config["analyzer"], analyzer)
+        if not analyzer.is_latest:
+            logger.info(
+                "the stage %r keeps the words of version %d of the analyzer, with which it was "
+                "made: index.replace_stage(%r, BM25(...)) takes those of the latest",
+                record.name,
+                analyzer.version,
+                record.name,
+            )
         return cls(
-            Analyzer.from_config(config["analyzer"], analyzer),
+            analyzer,
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
@@ -144,12 +166,6 @@ class BM25(Stage):
         if self.synonyms is None or not self.synonyms.is_callable:
             return analyzer
         return {"analyzer": analyzer, "synonyms": self.synonyms}
-
-    @property
-    def settings(self) -> dict[str, JSON]:
-        synonyms = self.synonyms
-        shown = None if synonyms is None else {"weight": synonyms.weight, "entries": len(synonyms)}
-        return {**self.to_config(), "synonyms": shown}
 
     def open(self, storage: StageStorage) -> OpenBM25:
         if self.lexical == "qdrant":
