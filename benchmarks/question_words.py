@@ -125,7 +125,12 @@ class _Without:
         if self._words is not None:  # a query of nothing else has no term, and is not blank
             read = [self._words.sub(" ", query).strip() or "the" for query in queries]
         return self._index.search(
-            read, k, where=where, weights=self._weights, vectors=self._lookup(queries)
+            read,
+            k,
+            where=where,
+            weights=self._weights,
+            spelling=False,
+            vectors=self._lookup(queries),
         )
 
     async def asearch(

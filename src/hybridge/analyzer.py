@@ -200,6 +200,21 @@ class Analyzer(SharedInCopies):
         """Whether a newly made analyzer of the same settings gives the same terms."""
         return self.version in (None, _LATEST)
 
+    def latest(self) -> Analyzer:
+        """Return an analyzer of these settings as it is made today, of the latest version.
+
+        >>> Analyzer("german", version=1).latest()
+        Analyzer('german')
+        """
+        if self.is_latest:
+            return self
+        defaults = {"version": None, **_DEFAULTS[cast(int, self.version)]}
+        own = {name: value for name, value in self._config.items() if name not in defaults}
+        changed = {name: value for name, value in self._config.items() if name in defaults}
+        changed = {name: value for name, value in changed.items() if value != defaults[name]}
+        changed.pop("version", None)
+        return type(self)(**own, **changed)  # type: ignore[arg-type]
+
     def to_config(self) -> dict[str, JSON]:
         """Return the settings for `from_config`, as JSON; the first version has no number there.
 

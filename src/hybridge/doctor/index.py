@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..analyzer import Analyzer
 from .findings import Finding
 
 __all__ = ["examine_index"]
@@ -23,8 +24,24 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
     for name, stage in facts["stages"].items():
+        if "analyzer" in stage:
+            yield _analyzer(name, stage["analyzer"].get("version"), path)
         if "truncated" in stage:
             yield _truncation(name, stage["truncated"])
+
+
+def _analyzer(stage: str, version: int | None, path: str | Path) -> Finding:
+    latest = Analyzer().version
+    if version is None or version == latest:
+        return Finding("index", stage, "ok", "its analyzer is of the latest version")
+    return Finding(
+        "index",
+        stage,
+        "note",
+        f"its analyzer is of version {version}: it lacks what version {latest} knows of codes, "
+        "compounds, identifiers and accents",
+        f"hybridge reanalyze {path}, which encodes nothing",
+    )
 
 
 def _truncation(stage: str, truncated: dict[str, int] | None) -> Finding:

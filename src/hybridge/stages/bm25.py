@@ -88,6 +88,12 @@ class BM25(Stage):
             synonyms=self.synonyms,
         )
 
+    def with_analyzer(self, analyzer: AnalyzerLike) -> Self:
+        """Return this definition with another analyzer."""
+        changed = copy(self)
+        changed.analyzer = Analyzer.of(analyzer)
+        return changed
+
     def with_synonyms(self, synonyms: Synonyms | None) -> Self:
         """Return this definition with other synonyms."""
         changed = copy(self)
