@@ -92,6 +92,13 @@ def test_words_as_they_are_typed(text: str, terms: str) -> None:
     assert Analyzer()([text]) == [terms.split()]
 
 
+def test_letters_before_apostrophes_are_no_stop_words() -> None:
+    french = Analyzer("fr")
+    assert french(["la vitamine D, d'abord l'eau"]) == [["vitamin", "d", "abord", "eau"]]
+    assert Analyzer("fr", version=1).stopwords - french.stopwords == set("cdjlmnst")
+    assert Analyzer("it")(["vitamina C, c'è"]) == [["vitamin", "c"]]
+
+
 def test_the_pronoun_i_is_a_stop_word_in_english() -> None:
     assert Analyzer()(["I, i"]) == [[]]
     assert Analyzer(stopwords=None, stem=False)(["I"]) == [["i"]]

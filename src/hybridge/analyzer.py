@@ -25,21 +25,23 @@ _LATEST = 2
 # What the options that a version knows are by default.
 _DEFAULTS: dict[int, dict[str, JSON]] = {
     1: {"min_length": 2},
-    2: {"min_length": 1, "fold": True},
+    2: {"min_length": 1, "fold": True, "questions": True},
 }
-# Left out with the language's own stop words, which lack them, since single letters are terms.
+# Since single letters are terms, stop words need the pronoun, and not the letters that stand before
+# apostrophes, which are no words anyway: vitamin D is "vitamine D" too.
 _PRONOUNS = {"english": {"i"}, "porter": {"i"}}
+_LETTERS = {"french": "cdjlmnst", "italian": "cl", "romanian": "bcdfghjklmnprstvxz"}
 
 
 class Analyzer(SharedInCopies):
     """A function from texts to terms: words and their parts, folded, stemmed, no stop words.
 
-    Words are normalised to NFKC and case-folded. Numbers, codes, compounds and identifiers are
-    terms whole and in parts: XR-500 and XR500, hand-over and handover, getUserName and
-    get_user_name meet each other, and each meets its parts; clause 7.3.2, C++, C#, .NET and
-    vitamin D are told from their neighbours. Chinese, Japanese and Korean become characters and
-    pairs of characters. One analyzer serves passages and queries alike, and is saved with the
-    index. Many threads may call it.
+    Text is normalised to NFKC, case-folded and split into words. Numbers, codes, compounds and
+    identifiers are terms whole and in parts: XR-500 is found by XR500 and by 500, hand-over by
+    handover, getUserName by get_user_name and by "user name". Clause 7.3.2, C++, C#, .NET and
+    vitamin D are other terms than their neighbours. Chinese, Japanese, Korean and scripts without
+    spaces become characters and pairs of characters. One analyzer serves passages and queries
+    alike, and is saved with the index. Many threads may call it.
 
     Args:
         language: a name or ISO 639-1 code, with a stemmer if PyStemmer has one; or None for text of
@@ -51,11 +53,14 @@ class Analyzer(SharedInCopies):
             spaces; None for 1.
         fold: index each word without its accents and the like beside the word itself, so that
             "bronte" finds "Brontë"; None for True.
+        questions: leave question words (what, does, how ...) out of queries, in English; a query of
+            nothing else keeps them. Passages keep them. None for True.
         version: 1 for the words of the first release, which an index from then keeps: runs of at
             least two letters, digits and underscores, without parts, wholes and folding.
 
     Attributes:
         stopwords: the stop words, folded.
+        question_words: the question words, folded.
         version: the version; None for your own tokenizer.
 
     Raises:
@@ -78,13 +83,14 @@ class Analyzer(SharedInCopies):
         lemmatize: bool = False,
         min_length: int | None = None,
         fold: bool | None = None,
+        questions: bool | None = None,
         version: int = _LATEST,
     ) -> None:
         name = None if language is None else languages.resolve_language(language)
         if lemmatize and name is None:
             raise InvalidInputError("lemmatize=True needs a language")
         own = _check_stopwords(stopwords)
-        options = _check_options(version, min_length, fold)
+        options = _check_options(version, min_length, fold, questions)
         self._config: dict[str, JSON] = {
             "language": name,
             "stopwords": "auto" if own is None else [*own],
@@ -93,6 +99,8 @@ class Analyzer(SharedInCopies):
             **options,
         }
         self.version: int | None = version
+        asks = options.pop("questions", False)
+        self.question_words = languages.question_words(name) if asks else frozenset[str]()
         self._rules = _rules(name, own, **options)
         self.stopwords = self._rules.stopwords
         rules: list[Callable[[str], str] | None] = [
@@ -131,7 +139,7 @@ class Analyzer(SharedInCopies):
         analyzer = cls.__new__(cls)
         analyzer._config = {"callable": name}
         analyzer.version = None
-        analyzer.stopwords = frozenset()
+        analyzer.stopwords = analyzer.question_words = frozenset()
         analyzer._analyze = analyzer._words = words
         analyzer._terms_of = lambda word: (word,)
         analyzer._function = function
@@ -177,13 +185,13 @@ class Analyzer(SharedInCopies):
             raise CorruptIndexError(f"no analyzer can be made of {config!r}")
         if analyzer is not None:
             found = cls.of(analyzer)
-            given = found.to_config()
-            if given == config:
+            settings = found.to_config()
+            if settings == config:
                 return found
-            if not _differ_in_version_alone(given, config):
+            if not _differ_in_version_alone(settings, config):
                 raise EncoderMismatchError(
                     f"the index was built with the analyzer {dict(config)}, "
-                    f"not {given}: open it with the one it was built with"
+                    f"not {settings}: open it with the one it was built with"
                 )
         if name := config.get("callable"):
             raise EncoderMismatchError(
@@ -330,7 +338,9 @@ class Analyzer(SharedInCopies):
 AnalyzerLike: TypeAlias = Analyzer | str | Callable[[str], Sequence[str]] | None
 
 
-def _check_options(version: int, min_length: int | None, fold: bool | None) -> dict[str, JSON]:
+def _check_options(
+    version: int, min_length: int | None, fold: bool | None, questions: bool | None
+) -> dict[str, JSON]:
     """Return the options that versions do not share, as an analyzer's configuration has them."""
     if version not in _DEFAULTS or isinstance(version, bool):
         raise InvalidInputError(f"version must be one of {[*_DEFAULTS]}, not {version!r}")
@@ -338,11 +348,14 @@ def _check_options(version: int, min_length: int | None, fold: bool | None) -> d
     if min_length is not None:
         options["min_length"] = check_count(min_length, "min_length")
     if version == 1:  # written without a number then
-        if fold:
-            raise InvalidInputError("version=1 knows no fold=True: leave one of them out")
+        for name, option in {"fold": fold, "questions": questions}.items():
+            if option:
+                raise InvalidInputError(f"version=1 knows no {name}=True: leave one of them out")
         return options
     if fold is not None:
         options["fold"] = bool(fold)
+    if questions is not None:
+        options["questions"] = bool(questions)
     return {**options, "version": version}
 
 
@@ -359,7 +372,7 @@ def _rules(
     if version == 1:
         return FirstRules(language, listed, min_length)
     if own is None and language is not None:
-        listed |= _PRONOUNS.get(language, set())
+        listed = (listed | _PRONOUNS.get(language, set())) - {*_LETTERS.get(language, "")}
     return SecondRules(language, listed, min_length, plain=fold)
 
 

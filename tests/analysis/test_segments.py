@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.analysis.segments import fold, segmenter
+from hybridge.analysis.segments import fold, normalize, segmenter
 
 segment = segmenter(2)
 
@@ -28,6 +28,26 @@ segment = segmenter(2)
 )
 def test_spellings_of_one_word_fold_alike(one: str, other: str) -> None:
     assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("ＧＰＵ co\u00adoperate", "GPU cooperate"),
+        ("کتاب\u200cها", "کتاب\u2010ها"),
+        ("کتاب\u200c", "کتاب"),
+        ("क\u200cष", "कष"),
+        ('צה"ל, צה״ל', "צה\u2010ל, צה\u2010ל"),
+        ('"שלום"', '"שלום"'),
+        ("Ինչո՞ւ", "Ինչո\u2010ւ"),
+        ("col·lecció, co\u0140legi", "col\u2010lecció, col\u2010legi"),
+        ("a·b é", "a·b é"),
+        ("п'ять п’ять", "пʼять пʼять"),
+        ("l’été 'мир'", "l’été 'мир'"),
+    ],
+)
+def test_normalization(text: str, normalized: str) -> None:
+    assert normalize(text) == normalized
 
 
 def test_the_turkish_i_keeps_its_dot_or_its_lack_of_one() -> None:

@@ -26,6 +26,7 @@ from hybridge.analysis.words import forms_of, split_words
         ),
         ("std::vector<int> C:\\x 10:30", ["std::vector", "int", "C", "x", "10:30"]),
         ("T‑cell naïve café", ["T\u2010cell", "naïve", "café"]),
+        ("کتاب\u200cهای क्\u200cष", ["کتاب\u2010های", "क्ष"]),
         ("हिन्दी में தமிழ் العَرَبِيَّة", ["हिन्दी", "में", "தமிழ்", "العَرَبِيَّة"]),
         ("東京都", ["東", "京", "都", "東京", "京都"]),
         ("GPU카드와cuda", ["GPU", "카", "드", "와", "카드", "드와", "cuda"]),

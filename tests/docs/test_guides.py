@@ -28,6 +28,7 @@ def run(
 ) -> Iterator[Callable[[Path], dict[str, Any]]]:
     """Runs a page's examples in an empty folder, and returns the names that they leave."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHAINLP_READ_ONLY", "1")  # or it makes a folder in the user's home
 
     def run(page: Path) -> dict[str, Any]:
         names: dict[str, Any] = {"__name__": page.stem}

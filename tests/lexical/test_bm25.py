@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hybridge import BM25Retriever, Passage
+from hybridge import Analyzer, BM25Retriever, Passage
 from hybridge.errors import (
     CorruptIndexError,
     EncoderMismatchError,
@@ -329,7 +329,7 @@ def test_a_child_forked_during_writes_has_a_whole_retriever(
 def test_it_needs_no_store_and_no_model() -> None:
     code = """
 import sys
-from hybridge import BM25Retriever, Passage
+from hybridge import Analyzer, BM25Retriever, Passage
 before = {"bm25s", "scipy", "numba"} & set(sys.modules)
 retriever = BM25Retriever([Passage("a", "cats", {"n": 1})])
 assert retriever.search(["cat"], where={"n": 1})[0][0].passage.id == "a"
@@ -357,3 +357,22 @@ def ndcg_at_10(retriever: BM25Retriever, collection: Collection) -> float:
 def test_scifact(scifact: Collection) -> None:
     # bm25s's own tokenizer with the same stop words and stemmer reaches 0.6802.
     assert ndcg_at_10(BM25Retriever(scifact.passages), scifact) >= 0.675
+
+
+def test_a_saved_retriever_keeps_the_words_of_its_version(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    passages = [Passage("a", "valve T-3"), Passage("b", "valve XR-500")]
+    BM25Retriever(passages, analyzer=Analyzer(version=1)).save(tmp_path)
+    with caplog.at_level(logging.INFO, "hybridge"):
+        again = BM25Retriever.open(tmp_path, analyzer="english")
+    assert again.analyzer.version == 1
+    assert again.search(["3", "500"]) == [[], again.search(["500"])[0]]
+    [record] = caplog.records
+    assert "keeps the words of version 1" in record.message
+    caplog.clear()
+    BM25Retriever(passages).save(tmp_path)
+    with caplog.at_level(logging.INFO, "hybridge"):
+        again = BM25Retriever.open(tmp_path)
+    assert [hits[0].passage.id for hits in again.search(["3", "xr500"])] == ["a", "b"]
+    assert not caplog.records

@@ -19,18 +19,31 @@ CJK = (
 )
 # Soft hyphen, joiners, byte order mark, variation selectors.
 _INVISIBLE = re.compile("[\u00ad\u200c\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
+# What stands inside words of one script alone. Where other scripts have a hyphen:
+_AS_HYPHENS = re.compile(
+    "(?<=[\u0600-\u06ff])\u200c(?=[\u0600-\u06ff])"  # Persian, between parts of a word
+    '|(?<=[\u05d0-\u05ea])["\u05f3\u05f4](?=[\u05d0-\u05ea])'  # Hebrew, in acronyms
+    "|(?<=[\u0561-\u0587])[\u055b\u055c\u055e](?=[\u0561-\u0587])"  # Armenian, on a stressed vowel
+    "|(?<=[lL])\u00b7(?=[lL])"  # Catalan
+)
+# And a letter of Ukrainian and Belarusian, which most keyboards lack.
+_AS_LETTERS = re.compile("(?<=[\u0400-\u04ff])['\u2019](?=[\u0400-\u04ff])")
 _TURKISH_CAPITALS = str.maketrans({"I": "\u0131", "İ": "i"})
 
 
 def normalize(text: str) -> str:
     """Return a text in NFKC without invisible characters, in its letter case.
 
+    Marks that stand inside words of one script alone become hyphens, and apostrophes between
+    Cyrillic letters the letter that they stand for.
+
     >>> normalize("Ｆ-ﬁ\u00adnd")
     'F-find'
     """
     if text.isascii():
         return text
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    text = _AS_HYPHENS.sub("\u2010", unicodedata.normalize("NFKC", text))
+    return _INVISIBLE.sub("", _AS_LETTERS.sub("\u02bc", text))
 
 
 def fold(text: str, *, turkish: bool = False) -> str:

@@ -110,15 +110,15 @@ def forms_of(word: str) -> list[str]:
     if is_plain(word):
         return [word]
     forms: list[str] = []
-    names = re.split(f"[{_APOSTROPHES}]", word)
+    names = _split_names(word)
     if len(names) == 1:
         _take_apart(word, _JOINTS, forms)
         return list(dict.fromkeys(forms))
-    kept = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
-    for name in kept:
-        _take_apart(name, _JOINTS, forms)
+    parts = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
+    for part in parts:
+        _take_apart(part, _JOINTS, forms)
     # O'Brien is also written without.
-    if names[-1] in kept and names[-2][-1].isupper() and names[-1][0].isupper():
+    if names[-1] in parts and names[-2][-1].isupper() and names[-1][0].isupper():
         forms.append("".join(names))
     return list(dict.fromkeys(forms))
 
@@ -139,7 +139,7 @@ def _take_apart(
     if is_plain(word):
         forms.append(word)
         return
-    if _ACRONYM.fullmatch(word):
+    if "." in word and _ACRONYM.fullmatch(word):
         forms.append(word.replace(".", ""))
         return
     for number, (marked_by, joint) in enumerate(joints, start=1):
@@ -151,9 +151,12 @@ def _take_apart(
                 for part in parts:
                     _take_apart(part, joints[number:], forms)
             break
-    if any(map(str.isalnum, word)):
-        forms.append(word if _SHORT_NUMBER.fullmatch(word) else _INNER_MARKS.sub("", word))
+    if word[0].isdigit() and _SHORT_NUMBER.fullmatch(word):
+        forms.append(word)
+    elif word.strip("_"):
+        forms.append(_INNER_MARKS.sub("", word))
 
 
 is_unspaced = re.compile(f"[{CJK}{UNSPACED}]").match
+_split_names = re.compile(f"[{_APOSTROPHES}]").split
 _is_letter = re.compile(_LETTER).fullmatch

@@ -42,8 +42,8 @@ class TermPart:
         idf: its inverse document frequency, as the variant of BM25 defines it.
         part: its share of the score.
         note: why the part is 0, where the term is no match: ``"not in the passage"``, ``"not in
-            the corpus"``, ``"stop word"``, or ``"no term"`` for what the analyzer leaves out
-            otherwise, such as a single letter.
+            the corpus"``, ``"stop word"``, ``"question word"``, or ``"no term"`` for what the
+            analyzer leaves out otherwise.
         is_synonym: whether the query has other words, of which this is a synonym.
     """
 

@@ -54,7 +54,14 @@ def bm25_part(
         )
         for one in parts.terms
     )
+    read = {one.term for one in parts.terms}
     ignored = Counter(word.casefold() for word in words.get("", []))
+    ignored += Counter(
+        word.casefold()
+        for term in words.keys() - read
+        for word in words[term]
+        if fold(word) in analyzer.question_words
+    )
     left_out = tuple(
         TermPart(word, (word,), count, 0, 0, 0.0, 0.0, _why_left_out(word, analyzer))
         for word, count in ignored.items()
@@ -109,6 +116,8 @@ def _note(passages_with: int, in_passage: int) -> str:
 
 
 def _why_left_out(word: str, analyzer: Analyzer) -> str:
+    if fold(word) in analyzer.question_words:
+        return "question word"
     return "stop word" if fold(word) in analyzer.stopwords else "no term"
 
 

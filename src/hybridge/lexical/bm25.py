@@ -315,6 +315,13 @@ class BM25Retriever:
         except (KeyError, InvalidInputError) as error:
             raise CorruptIndexError(f"{folder} holds no BM25 retriever: {error!r}") from error
         analyzer = Analyzer.from_config(config, analyzer)
+        if not analyzer.is_latest:
+            logger.info(
+                "%s keeps the words of version %d of the analyzer, with which it was saved: "
+                "BM25Retriever(retriever) takes those of the latest",
+                folder,
+                analyzer.version,
+            )
         retriever = cls(
             analyzer=analyzer,
             backend=backend,

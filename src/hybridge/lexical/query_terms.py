@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from ..analysis.segments import fold
+from ..analysis.terms import WordCache
 from ..analysis.words import is_unspaced
 from ..analyzer import Analyzer
 from ..query_syntax import PlainText
@@ -53,14 +54,17 @@ class QueryReader:
         synonyms: of words and phrases in queries; None without.
 
     >>> read = QueryReader(Analyzer("english"), Synonyms({"heart attack": "myocardial infarction"}))
-    >>> read("Heart attacks?")
-    QueryTerms(own=['heart', 'attack'], added={'myocardi': 'heart attacks', \
-'infarct': 'heart attacks'}, weight=0.2)
+    >>> read("What is a heart attack?")
+    QueryTerms(own=['heart', 'attack'], added={'myocardi': 'heart attack', \
+'infarct': 'heart attack'}, weight=0.2)
     """
 
     def __init__(self, analyzer: Analyzer, synonyms: Synonyms | None = None) -> None:
         self._analyzer = analyzer
         self._synonyms = synonyms
+        self._of_runs = WordCache(self._read_run)
+        self._terms_of_runs = WordCache(self._own_terms)
+        self._asks = WordCache(lambda word: _bare(word) in analyzer.question_words)
         self._table: dict[tuple[str, ...], list[str]] = {}
         self._unspaced: dict[str, Sequence[str]] = {}
         for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
@@ -73,7 +77,14 @@ class QueryReader:
 
     def __call__(self, query: str) -> QueryTerms:
         """Return the terms of a query; one without operators may say what has no synonyms."""
-        words = self._words(query)
+        if self._synonyms is None and type(query) is str:
+            # All at once for what stands between two spaces, as the analyzer does.
+            terms = list(
+                chain.from_iterable(map(self._terms_of_runs.__getitem__, self._runs(query)))
+            )
+            if terms:
+                return QueryTerms(terms)
+        words = self._without_questions(query, self._words(query))
         own = list(chain.from_iterable(terms for _, terms in words))
         if self._synonyms is None:
             return QueryTerms(own)
@@ -113,11 +124,34 @@ class QueryReader:
             for each, terms in self._words(word)
         )
 
+    def _without_questions(self, query: str, words: Sequence[_Word]) -> Sequence[_Word]:
+        """Return the words that are no question words; all of them if there are no others."""
+        asks = self._asks
+        if isinstance(query, PlainText):
+            literal = {word for phrase in query.literal for word in self._analyzer.words(phrase)}
+            return [each for each in words if each[0] in literal or not asks[each[0]]] or words
+        return [each for each in words if not asks[each[0]]] or words
+
     def _words(self, text: str) -> list[_Word]:
         """Return the words of a text that have terms."""
+        return list(chain.from_iterable(map(self._of_runs.__getitem__, self._runs(text))))
+
+    def _runs(self, text: str) -> list[str]:
+        # A tokenizer of the caller's may read words across spaces.
+        return [text] if self._analyzer.version is None else text.split()
+
+    def _own_terms(self, run: str) -> list[str]:
+        """Return the terms of the words that are no question words."""
+        words = ((word, terms) for word, terms in self._of_runs[run] if not self._asks[word])
+        return list(chain.from_iterable(terms for _, terms in words))
+
+    def _read_run(self, run: str) -> list[_Word]:
         terms_of = self._analyzer.terms_of
-        found = ((word, terms_of(word)) for word in self._analyzer.words(text))
+        found = ((word, terms_of(word)) for word in self._analyzer.words(run))
         return [(word, terms) for word, terms in found if terms]
+
+    def __reduce__(self) -> tuple[type[QueryReader], tuple[Analyzer, Synonyms | None]]:
+        return type(self), (self._analyzer, self._synonyms)
 
     def _matches(self, query: str, words: Sequence[_Word]) -> Iterator[tuple[str, Sequence[str]]]:
         """Yield the words of the query that have synonyms, and these."""
@@ -146,6 +180,11 @@ class QueryReader:
 def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:
     """Return the last term of each word, by which it is known however it is joined or marked."""
     return tuple(terms[-1] for _, terms in words)
+
+
+def _bare(word: str) -> str:
+    """Return a word folded, without what an apostrophe joins to it."""
+    return fold(word).partition("'")[0].partition("\u2019")[0]
 
 
 def _has_unspaced(phrase: str) -> bool:

@@ -38,8 +38,8 @@ class Synonyms:
         table: a mapping from a word or phrase to one or several others, groups of equals, or the
             path of a JSON file.
         weight: of an added term, above 0, up to 1: a term of the query has 1, so that passages with
-            the query's own words come first. With 76 groups written by hand for SciFact, BM25 gained
-            on the train queries from 0.1 to 0.5, on the test queries at 0.1, and lost above.
+            the query's own words come first. With 76 groups written by hand for SciFact, BM25
+            gained on train queries up to 0.5, on test queries at 0.1, and lost above.
 
     Raises:
         InvalidInputError: a table of another form, a file that is no such JSON, or a weight outside
