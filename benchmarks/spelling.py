@@ -141,7 +141,9 @@ def times(index: HybridIndex, queries: Sequence[str]) -> Table:
         for spelling in (False, True)
     )
     for name, batch in (("clean", queries), ("with a slip", wrong)):
-        spent = [[_timed(lambda s=system: s.search(batch)) for system in (off, on)] for _ in "1234567"]
+        spent = [
+            [_timed(lambda s=system: s.search(batch)) for system in (off, on)] for _ in "1234567"
+        ]
         each = [median(column) / len(batch) * 1e3 for column in zip(*spent, strict=True)]
         table.add_row(name, *(f"{value:.3f}" for value in each))
     return table

@@ -237,11 +237,11 @@ def _check_table(table: Any) -> dict[str, list[str]] | list[list[str]]:
     raise InvalidInputError(f"{table!r:.100} is no table of synonyms: {_FORMS}")
 
 
-def _check_words(words: Any, least: int) -> list[str]:
+def _check_words(words: Any, minimum: int) -> list[str]:
     if isinstance(words, str | bytes) or not isinstance(words, Iterable):
         raise InvalidInputError(f"{words!r:.100} is no list of words and phrases: {_FORMS}")
     found = [_check_word(word) for word in words]
-    if len(found) < least:
+    if len(found) < minimum:
         raise InvalidInputError(f"{found!r} has too few words for a synonym: {_FORMS}")
     return found
 
