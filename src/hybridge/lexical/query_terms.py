@@ -159,9 +159,9 @@ class QueryReader:
         i = 0
         while i < len(words):
             for end in range(min(i + self._longest, len(words)), i, -1):
-                others = self._table.get(_wholes(words[i:end]))
-                if others is not None:
-                    yield " ".join(word for word, _ in words[i:end]), others
+                entry = self._table.get(_wholes(words[i:end]))
+                if entry is not None:
+                    yield " ".join(word for word, _ in words[i:end]), entry
                     i = end
                     break
             else:

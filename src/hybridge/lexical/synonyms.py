@@ -144,7 +144,12 @@ class Synonyms:
         """
         if self._function is not None:
             return {"weight": self.weight, "callable": self._name}
-        return {"weight": self.weight, "table": self._table}
+        table: JSON = (
+            {key: [*others] for key, others in self._table.items()}
+            if isinstance(self._table, dict)
+            else [[*group] for group in self._table]
+        )
+        return {"weight": self.weight, "table": table}
 
     @classmethod
     def from_config(
