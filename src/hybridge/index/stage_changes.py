@@ -220,11 +220,7 @@ def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:
     elif _is_of(pending, complete):
         record = pending
     else:
-        doing = "replacing" if pending.name in [s.name for s in manifest.stages] else "adding"
-        raise InvalidInputError(
-            f"{doing} the stage {pending.name!r} was interrupted: do it again as it was, which "
-            f"goes on where that stopped, or remove it with remove_stage({pending.name!r})"
-        )
+        raise _interrupted(pending.name, replaces=pending.name in [s.name for s in manifest.stages])
     kind = complete.vectors
     if kind is None:
         storage.save_manifest(replace(manifest, pending=record))
@@ -246,6 +242,18 @@ def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:
     file = IndexStageStorage(storage, record.name, record.vector).file
     if file is not None:  # of a stage whose removal was interrupted
         file.unlink(missing_ok=True)
+
+
+def _interrupted(name: str, *, replaces: bool) -> InvalidInputError:
+    if replaces:
+        return InvalidInputError(
+            f"replacing the stage {name!r} was interrupted: replace it again, which goes on where "
+            "that stopped, or by the definition that the index has, which gives up"
+        )
+    return InvalidInputError(
+        f"adding the stage {name!r} was interrupted: add it again as it was, which goes on where "
+        f"that stopped, or remove it with remove_stage({name!r})"
+    )
 
 
 def _free_name(name: str, vectors: Container[str]) -> str:
