@@ -1,9 +1,9 @@
 """The floor: what bm25s and numpy need for the same work with nothing around them.
 
 BM25 scores and cosines of every passage, the top 100 of each, the union with both scores of every
-candidate, z-scores added half and half, the best 10. No persistence, no filters, no updates, no
-trace. Written twice: "loop" as the libraries' documentation leads one to, with `retrieve`, a sort
-and scores kept by id; "vectorised" as tightly as numpy allows.
+candidate, z-scores added with equal weights, the best 10. No persistence, no filters, no updates,
+no trace. Written twice: "loop" as the libraries' documentation leads one to, with `retrieve`, a
+sort and scores kept by id; "vectorised" as tightly as numpy allows.
 """
 
 from __future__ import annotations

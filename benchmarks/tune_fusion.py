@@ -2,7 +2,7 @@
 
     python benchmarks/tune_fusion.py [--cache DIR] [--late]
 
-Prints each fusion with both halves alike and the index's own depth and BM25, then what
+Prints each fusion with equal weights of both stages and the index's own depth and BM25, then what
 `hybridge.tuning.tune` chooses of all settings, and how long it took; vectors are looked up. Test
 queries are touched once, at the end, for the default and for the choice. Needs the `bench` extra,
 and SciFact under HYBRIDGE_DATASETS.
@@ -48,12 +48,12 @@ def main() -> None:
 
 
 def fusions(tuning: Tuning) -> Table:
-    """The trials that differ from the default by their fusion alone, weighed half and half."""
-    table = Table("fusion", tuning.measure, title="SciFact train: half and half", box=None)
-    halves = {"bm25": 0.5, "dense": 0.5}
+    """The trials that differ from the default by their fusion alone, with equal weights."""
+    table = Table("fusion", tuning.measure, title="SciFact train: equal weights", box=None)
+    equal = {"bm25": 0.5, "dense": 0.5}
 
     def alike(setting: Setting) -> Setting:
-        return replace(setting, fusion=tuning.default.fusion, weights=halves)
+        return replace(setting, fusion=tuning.default.fusion, weights=equal)
 
     for trial in tuning.trials:
         share = trial.setting.value("weights")

@@ -55,6 +55,7 @@ from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
+from hybridge.query_syntax import parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
 from hybridge.splitting import Section
@@ -207,6 +208,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     ),
     "Not": lambda w: f.Not(f.Eq("year", 2020)),
     "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
+    "ParsedQuery": lambda w: parse('+cats -dogs "sleep a lot"'),
     "Passage": lambda w: PASSAGES[0],
     "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
     "Pipeline": lambda w: w.pipeline,
@@ -241,6 +243,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),
     "TextMatch": lambda w: f.TextMatch("tags", "pets"),
+    "TextPhrase": lambda w: f.TextPhrase("sleeping cats", "german"),
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
     "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
     "Trial": lambda w: w.tuning.trials[0],
@@ -278,7 +281,10 @@ OTHERS = {
     "OpenVectorStage": "belongs to its index",
     "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
+    "Rescored": "part of a SearchRecord",
     "RetrieverConformance": "tests",
+    "SearchOptions": "of the stages of an open index",
+    "SearchRecord": "belongs to one search",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
     "Stage": "abstract",

@@ -242,7 +242,7 @@ def test_a_built_in_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     install(tmp_path, name="rival", entry_points=entry_points, module="1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert type(get_fusion("rrf")).__module__ == "hybridge.fusion.rrf"
+    assert type(get_fusion("rrf")).__module__ == "hybridge.fusion"
     assert type(reranker_named("colbert")).__module__ == "hybridge.colbert.reranker"
 
 

@@ -168,9 +168,10 @@ def test_the_condition_combines_all() -> None:
 
 
 def test_what_the_analyzer_does_not_read_is_no_condition() -> None:
-    two = Analyzer("english", min_length=2)
+    two = Analyzer("english", version=1)
     assert parse("vitamin +D -e").condition(two) is None
     assert parse("+pump -e").condition(two) == TextPhrase("pump", two)
+    assert parse("pump -d'l").condition(ENGLISH) is None
 
 
 def test_conditions_join_the_filter() -> None:

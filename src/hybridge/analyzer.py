@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from .analysis import languages
-from .analysis.positions import Word, word_reader
+from .analysis.positions import Position, Word
 from .analysis.rules import FirstRules, SecondRules, WordRules
-from .analysis.terms import TermReader, WordCache
+from .analysis.terms import TermReader
 from .arguments import check_count
 from .copying import SharedInCopies, check_picklable
 from .errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
@@ -109,6 +109,8 @@ class Analyzer(SharedInCopies):
         ]
         reader = TermReader(self._rules, [rule for rule in rules if rule is not None])
         self._analyze, self._words, self._terms_of = reader.terms, reader.words, reader.terms_of
+        self._positions: Callable[[str], list[Position]] = reader.positions
+        self._phrase: Callable[[str], list[Word]] = reader.phrase
         self._function: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
@@ -142,6 +144,8 @@ class Analyzer(SharedInCopies):
         analyzer.stopwords = analyzer.question_words = frozenset()
         analyzer._analyze = analyzer._words = words
         analyzer._terms_of = lambda word: (word,)
+        analyzer._positions = lambda text: [((word, 1),) for word in words(text)]
+        analyzer._phrase = lambda text: [(((word, 1),),) for word in words(text)]
         analyzer._function = function
         return analyzer
 
@@ -303,17 +307,26 @@ class Analyzer(SharedInCopies):
         """
         return self._terms_of(word)
 
-    def positions(self, text: str) -> list[Word]:
-        """Return the positions of each word of a text, and the terms that begin at each.
+    def positions(self, text: str) -> list[Position]:
+        """Return the positions of a text, and the terms that begin at each.
 
-        >>> Analyzer("english").positions("running cats")
-        [((('run', 1),),), ((('cat', 1),),)]
+        Most words take one position. A joined word takes one a part, and its term spans them all.
+
+        >>> Analyzer("english").positions("running XR-500")
+        [(('run', 1),), (('xr', 1), ('xr500', 2)), (('500', 1),)]
         """
-        return [word for word in map(self._positions.__getitem__, self.words(text)) if word]
+        return self._positions(text)
 
-    @cached_property
-    def _positions(self) -> WordCache[Word]:
-        return WordCache(word_reader(self._terms_of))
+    def phrase(self, text: str) -> list[Word]:
+        """Return the positions of each word of a phrase, and the terms to look for at each.
+
+        They are those of `positions`, except that a whole of one part, like ".NET", has no term of
+        that part: it is not looked for by ``net``.
+
+        >>> Analyzer("english").phrase("running .NET")
+        [((('run', 1),),), ((('.net', 1),),)]
+        """
+        return self._phrase(text)
 
     def __reduce__(self) -> tuple[Callable[..., Analyzer], tuple[Any, ...]]:
         if self._function is None:

@@ -16,12 +16,12 @@ from .arguments import check_count, check_flag, check_k, check_queries
 from .errors import InvalidInputError
 from .filters import Filter, as_filter
 from .frameworks import as_retriever
-from .fusion import Fusion, check_weights, get_fusion
+from .fusion import FUSION, Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .query_syntax import by_filter, filters_of, plain_texts
-from .search import FUSION, completed, fused_run, sorted_passages, top_with_ties
+from .search import completed, fused_run, sorted_passages, top_with_ties
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
 
@@ -131,7 +131,7 @@ class FusedRetriever:
         for plan in self._plans(queries, k, where, weights=weights, fusion=fusion, depth=depth):
             with plan.observed():
                 lists = _at_once([partial(member.search, plan) for member in plan.members])
-                plan.place(plan.fused(lists).hits(k), hits)
+                plan.fill(plan.fused(lists).hits(k), hits)
         return hits
 
     async def asearch(
@@ -151,7 +151,7 @@ class FusedRetriever:
                 calls = [member.asearch(plan) for member in plan.members]
                 answers = await asyncio.gather(*calls, return_exceptions=True)
                 lists = [_raised(answer) for answer in answers]
-                plan.place((await asyncio.to_thread(plan.fused, lists)).hits(k), hits)
+                plan.fill((await asyncio.to_thread(plan.fused, lists)).hits(k), hits)
         return hits
 
     def tuned(
@@ -319,8 +319,8 @@ class FusedPlan:
                 report.hits = search.hits(self.k)
         return search
 
-    def place(self, found: Sequence[list[Hit]], hits: list[list[Hit]]) -> None:
-        """Put what was found for the planned queries into its place among all."""
+    def fill(self, found: Sequence[list[Hit]], hits: list[list[Hit]]) -> None:
+        """Set the hits of the planned queries among those of all."""
         for i, some in zip(self.positions, found, strict=True):
             hits[i] = some
 

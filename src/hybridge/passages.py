@@ -20,6 +20,7 @@ __all__ = [
     "point_id",
     "point_number",
     "stored_passage",
+    "trace_to_dict",
     "unique_passages",
 ]
 
@@ -121,6 +122,24 @@ class Hit:
     def stage(self, name: str) -> StageScore | None:
         """Return the passage's rank and score in a stage; None if the stage did not rank it."""
         return next((entry for entry in self.trace if entry.stage == name), None)
+
+
+def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
+    """Return a trace as JSON: each stage's rank, counted from 1, and score.
+
+    A stage that read a corrected query has it as well.
+
+    >>> trace_to_dict([StageScore("bm25", 1, 0.5), StageScore("dense", 2, 0.9, "cats")])
+    {'bm25': {'rank': 1, 'score': 0.5}, 'dense': {'rank': 2, 'score': 0.9, 'query': 'cats'}}
+    """
+    return {
+        entry.stage: {
+            "rank": entry.rank,
+            "score": entry.score,
+            **({} if entry.query is None else {"query": entry.query}),
+        }
+        for entry in trace
+    }
 
 
 def point_id(passage_id: str) -> uuid.UUID:

@@ -101,8 +101,10 @@ class ParsedQuery:
         >>> [condition.matches(Passage("p", text)) for text in ("Seals.", "Seals and valves.")]
         [True, False]
         """
-        required = [TextPhrase(text, analyzer) for text in self.required if analyzer.words(text)]
-        excluded = [TextPhrase(text, analyzer) for text in self.excluded if analyzer.words(text)]
+        required, excluded = (
+            [TextPhrase(text, analyzer) for text in texts if analyzer.phrase(text)]
+            for texts in (self.required, self.excluded)
+        )
         parts: list[Filter] = [*required, *(~phrase for phrase in excluded)]
         if not parts:
             return None

@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .analysis.segments import CJK
+from .analysis.unspaced import UNSPACED
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
+from .passages import Hit
 
-__all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words"]
+__all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words", "corrected_query"]
 
-# Scripts without spaces between words, and Hangul: their terms are pairs of characters.
-_UNSPACED = (
-    "\u0e00-\u0eff\u0f00-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
-    "\u3005-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua9ff\uaa60-\uaa7f\uac00-\ud7ff\uf900-\ufaff"
-    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
-)
-_LETTER = rf"[^\W\d_{_UNSPACED}]"
+# Scripts without spaces between words have no words to correct.
+_LETTER = rf"[^\W\d_{CJK}{UNSPACED}]"
 # Of a corpus's words: not beside a digit or an underscore, which make a code or an identifier.
 _IN_CORPUS = re.compile(rf"(?<!\w){_LETTER}{{3,40}}+(?!\w)").findall
 # Of a query: text between quotes with what adheres to it, or anything between blanks.
@@ -37,7 +36,6 @@ _IN_CHUNK = re.compile(rf"{_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
 _SHORTEST, _MEDIUM, _LONG, _LONGEST = 4, 6, 9, 40
 _SHORTEST_CAPITALS = 8
 _PIECES = 1_000_000
-_BITS = np.array([bin(number).count("1") for number in range(1 << 16)], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,18 @@ class Corrected:
         return self.text if self.changes else None
 
 
+def corrected_query(hits: Iterable[Hit]) -> str | None:
+    """Return the query as a stage read it that found hits, if it was corrected; else None.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("p1", "An elephant")])
+    >>> corrected_query(bm25.search(["elehpant"])[0]), corrected_query(bm25.search(["an"])[0])
+    ('elephant', None)
+    """
+    read = (entry.query for hit in hits for entry in hit.trace if entry.query is not None)
+    return next(read, None)
+
+
 class Words:
     """The words of a corpus, by their lengths. Many threads may add and look up.
 
@@ -102,7 +112,7 @@ class Words:
 
     def add(self, pieces: Iterable[str]) -> None:
         """Add the words in pieces of text, such as those of `Analyzer.words`."""
-        self._pieces.update(pieces)
+        self._pieces.update(set(pieces))  # a set first: repetitions are cheaper in a small one
         if len(self._pieces) > _PIECES:
             self._sort_in()
 
@@ -238,7 +248,7 @@ class _Bucket:
         if new:
             self._letters = np.concatenate([self._letters, _letters(np.array(new, self._dtype))])
         different = self._letters ^ _letters(np.array([word]))
-        counts = _BITS[different & 0xFFFF] + _BITS[different >> 16]
+        counts = _bits()[different & 0xFFFF] + _bits()[different >> 16]
         return [self.words[i] for i in np.flatnonzero(counts <= 2 * distance).tolist()]
 
 
@@ -246,7 +256,14 @@ def _letters(words: NDArray[np.str_]) -> NDArray[np.uint32]:
     """Return the letters of words of one length as bits: shape (words,)."""
     codes = words.view(np.uint32).reshape(len(words), -1)
     bits: NDArray[np.uint32] = np.left_shift(np.uint32(1), codes % np.uint32(32))
-    return np.bitwise_or.reduce(bits, axis=1)
+    letters: NDArray[np.uint32] = np.bitwise_or.reduce(bits, axis=1)
+    return letters
+
+
+@cache
+def _bits() -> NDArray[np.uint8]:
+    """Return how many bits each number below 2**16 has."""
+    return np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
 
 
 Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
@@ -256,11 +273,14 @@ Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
 class Speller:
     """A corrector of queries by the words of a corpus.
 
-    A word is corrected if no passage has it, to the nearest word that some passage has. Up to 7
-    letters one edit is corrected, from 8 letters two, below 4 none. Among the nearest, one of the
-    same letters is preferred, then one of the same first letter, then the most frequent, then the
-    first of the alphabet. Only words of letters alone are corrected: no code, no identifier with
-    capitals inside, no acronym, nothing between quotes or after ``+`` or ``-``.
+    A word that no passage has becomes the nearest that some passage has: by one edit from 4 letters
+    on, by two from 9. But it may be a right word that the corpus merely lacks. So a correction
+    keeps the first letter, and below 6 letters only adds one, unless it keeps the set of letters:
+    two changed places, or one was typed twice. Of several words as near, one of the same letters
+    is preferred, then the most frequent, then the first of the alphabet.
+
+    Only words of letters alone are corrected: no code, no identifier, no acronym, nothing between
+    quotes or after ``+`` or ``-``.
 
     Args:
         words: returns the words of the corpus; called when a query has an unknown word.
@@ -269,8 +289,8 @@ class Speller:
 
     >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
     >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
-    >>> speller.correct('Protien floding of "protien" XR-500').text
-    'Protein folding of "protien" XR-500'
+    >>> speller.correct('protien floding of "protien" XR-500').text
+    'protein folding of "protien" XR-500'
     """
 
     def __init__(self, words: Callable[[], Words], frequencies: Frequencies) -> None:
@@ -293,29 +313,33 @@ class Speller:
             return Corrected(query)
         known = self._frequencies([word for _, word in found])
         changes = [
-            Correction(start, word, _with_capitals(replacement, word))
+            Correction(start, word, replacement)
             for (start, word), frequency in zip(found, known, strict=True)
-            if not frequency and (replacement := self._nearest(word.lower())) is not None
+            if not frequency and (replacement := self._nearest(word)) is not None
         ]
         return Corrected(_replaced(query, changes), tuple(changes))
 
     def _nearest(self, word: str) -> str | None:
-        letters = set(word)
+        plain = word.lower()
         near = [
-            (apart, set(other) != letters, other)
-            for other, apart in self._words().near(word, 1 if len(word) < _LONG else 2)
-            if set(other) == letters or (len(word) >= _MEDIUM and other[0] == word[0])
+            (apart, sorted(other) != sorted(plain), _with_capitals(other, word))
+            for other, apart in self._words().near(plain, 1 if len(plain) < _LONG else 2)
+            if _is_likely(plain, other)
         ]
-        frequencies = self._frequencies([other for *_, other in near])
-        best = min(
-            (
-                (*edit, -frequency, other)
-                for (*edit, other), frequency in zip(near, frequencies, strict=True)
-                if frequency
-            ),
-            default=None,
-        )
-        return None if best is None else best[-1]
+        frequencies = self._frequencies([other for _, _, other in near])
+        found = [
+            (apart, differs, -frequency, other)
+            for (apart, differs, other), frequency in zip(near, frequencies, strict=True)
+            if frequency
+        ]
+        return min(found)[-1] if found else None
+
+
+def _is_likely(word: str, other: str) -> bool:
+    """Return whether a word is likelier a slip of the other than another word."""
+    if set(word) == set(other):
+        return True
+    return word[0] == other[0] and (len(word) >= _MEDIUM or len(other) > len(word))
 
 
 def _words_in(piece: str) -> list[str]:

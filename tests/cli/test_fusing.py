@@ -109,3 +109,15 @@ def test_a_collection_is_not_fused_with_an_index(folders: list[str], tmp_path: P
     result = CliRunner().invoke(hybridge, ["tune", str(tmp_path), "--with", folders[0]])
     assert result.exit_code == 2
     assert "--with is for an index" in result.output
+
+
+@pytest.mark.parametrize("command", ["search", "explain"])
+def test_conditions_hold_for_every_index(folders: list[str], command: str) -> None:
+    notes, mails, _ = folders
+    found = json.loads(run(command, notes, "+trees apples", "--with", mails, "--json").stdout)
+    hits = found if command == "search" else found["hits"]
+    assert len(hits) == 1
+    plain = json.loads(
+        run(command, notes, "+trees apples", "--with", mails, "--plain", "--json").stdout
+    )
+    assert len(plain if command == "search" else plain["hits"]) == 4

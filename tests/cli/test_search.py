@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hybridge import HybridIndex, Passage
+from hybridge import BM25, HybridIndex, Passage
 from hybridge.cli.commands import hybridge
 
 PASSAGES = [
@@ -123,3 +123,51 @@ def test_an_unknown_filter_is_an_error(index: str) -> None:
 def test_no_index_is_an_error_and_makes_none(tmp_path: Path) -> None:
     assert search(str(tmp_path / "idx"), "question").exit_code == 1
     assert not (tmp_path / "idx").exists()
+
+
+@pytest.mark.model
+def test_operators_are_read_unless_text_is_plain(index: str) -> None:
+    query = '"flour and yeast" grow -sun'
+    assert [hit["id"] for hit in json.loads(search(index, query, "--json").stdout)] == ["bread"]
+    plain = json.loads(search(index, query, "--plain", "--json").stdout)
+    assert {hit["id"] for hit in plain} == {passage.id for passage in PASSAGES}
+    result = search(index, "+apples")
+    assert "Apples grow on trees." in result.stdout
+    assert "Bread" not in result.stdout
+
+
+@pytest.mark.model
+def test_a_query_may_begin_with_a_sign_after_two_dashes(index: str) -> None:
+    result = search(index, "--", "-apples bread")
+    assert result.exit_code == 0, result.output
+    assert "Apples" not in result.stdout
+    refused = search(index, "--", "-apples")
+    assert refused.exit_code == 1
+    assert "only excludes" in refused.output
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> str:
+    with HybridIndex.create(tmp_path / "words", stages=[BM25()]) as made:
+        made.add(PASSAGES)
+    return str(tmp_path / "words")
+
+
+def test_a_corrected_query_is_shown(words: str) -> None:
+    result = search(words, "appels on trees", "-k", "1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("Showing results for apples on trees\n")
+    assert "Fruit · fruit" in result.stdout
+    assert "Showing" not in search(words, "apples on trees").stdout
+    [best] = json.loads(search(words, "appels", "--json").stdout)
+    assert [entry.get("query") for entry in best["trace"]] == ["apples", None]
+
+
+def test_spelling_can_be_turned_off(words: str) -> None:
+    assert "Nothing was found." in search(words, "appels", "--no-spelling").stdout
+    assert "Nothing was found." in search(words, "appels", "--no-spelling", "--with", words).stdout
+    assert "fruit" in search(words, "appels", "--with", words).stdout
+    explained = CliRunner().invoke(hybridge, ["explain", words, "appels"])
+    assert "read as: apples" in explained.stdout
+    explained = CliRunner().invoke(hybridge, ["explain", words, "appels", "--no-spelling"])
+    assert "read as" not in explained.stdout

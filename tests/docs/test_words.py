@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tokenize
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ PAGES = sorted(
         *(ROOT / "integrations").glob("*/README.md"),
     ]
 )
+SHOWN = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "benchmarks").glob("*.py")])
 SOURCES = sorted(
     [
         *(ROOT / "src").rglob("*.py"),
@@ -83,6 +85,7 @@ BANNED = [
     ),
     (r"\b(?:unless|until) you (?:say|ask)\b", "English unless you say so", "by default"),
 ]
+STAGE = [banned for banned in BANNED if re.search(r"\bhal(?:f|ves)\b", banned[1])]
 LEGITIMATE = """
 A passage of one stage alone has both scores. The other half of the queries is held out.
 Half of the weight is too much. It scores half of the candidates. It takes half a second.
@@ -107,6 +110,19 @@ def found(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_has_no_banned_phrase(page: Path) -> None:
     assert found(page.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_stage_is_called_so_in_notebooks_and_benchmarks(path: Path) -> None:
+    source = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(source)["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    else:
+        texts = [text for _, text in prose(source) if " " in text]
+    for text in texts:
+        for pattern, _, instead in STAGE:
+            assert not re.search(pattern, text, re.IGNORECASE), f"write {instead!r}: {text}"
 
 
 def test_the_pages_are_found() -> None:

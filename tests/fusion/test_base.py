@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion.base import add_up, check_weights, read_scores
+from hybridge.fusion import _add_up, _read_scores, check_weights
 
 
 def test_weights_become_shares_of_one() -> None:
@@ -38,7 +38,7 @@ def test_weights_whose_sum_overflows_are_refused() -> None:
 
 
 def test_scores_are_read_as_float64() -> None:
-    scores = read_scores({"a": np.float32(0.5), "b": 2})
+    scores = _read_scores({"a": np.float32(0.5), "b": 2})
     assert scores.dtype == np.float64
     assert scores.tolist() == [0.5, 2.0]
 
@@ -46,15 +46,15 @@ def test_scores_are_read_as_float64() -> None:
 @pytest.mark.parametrize("bad", [nan, inf, -inf, 1.7e308])
 def test_the_candidate_with_a_bad_score_is_named(bad: float) -> None:
     with pytest.raises(InvalidInputError, match="'culprit'"):
-        read_scores({"a": -1e308, "culprit": bad, "b": 2.0})
+        _read_scores({"a": -1e308, "culprit": bad, "b": 2.0})
 
 
 def test_add_up_gives_a_lacking_candidate_the_parts_own_value() -> None:
     parts = [(["a", "b"], np.array([1.0, 2.0]), -3.0), (["c"], np.array([4.0]), 0.5)]
-    assert add_up(parts) == {"a": 1.5, "b": 2.5, "c": 1.0}
-    assert add_up([]) == add_up([([], np.array([]), 1.0)]) == {}
+    assert _add_up(parts) == {"a": 1.5, "b": 2.5, "c": 1.0}
+    assert _add_up([]) == _add_up([([], np.array([]), 1.0)]) == {}
 
 
 def test_add_up_gives_the_same_in_any_order() -> None:
     parts = [(["a"], np.array([value]), 0.0) for value in (0.1, 1e16, 0.7, -1e16, 0.3)]
-    assert len({add_up(some)["a"] for some in permutations(parts)}) == 1
+    assert len({_add_up(some)["a"] for some in permutations(parts)}) == 1

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridge.fusion import ConvexCombination
-from hybridge.fusion.normalization import NORMALIZATIONS, Normalization, min_max, standardize
+from hybridge.fusion import (
+    _NORMALIZATIONS,
+    ConvexCombination,
+    _min_max,
+    _Normalization,
+    _standardize,
+)
 
 MIN_MAX = ConvexCombination("min-max", completes=False)
 Z_SCORE = ConvexCombination("z-score", completes=False)
@@ -39,7 +44,7 @@ def test_one_hit_does_not_beat_the_best_of_a_run_that_can_tell() -> None:
 
 def test_min_max_gives_equal_scores_a_half_each() -> None:
     assert MIN_MAX.fuse([{"a": 7.0, "b": 7.0}]) == {"a": 0.5, "b": 0.5}
-    assert min_max(np.zeros(3)).tolist() == [0.5, 0.5, 0.5]
+    assert _min_max(np.zeros(3)).tolist() == [0.5, 0.5, 0.5]
 
 
 def test_a_tiny_spread_is_a_spread() -> None:
@@ -105,31 +110,31 @@ def test_dbsf_does_not_clip_an_outlier() -> None:
 def test_standardize_by_hand() -> None:
     # Mean 5 and squared deviations 9 + 1 + 1 + 9 = 20: population variance 5, sample 20 / 3.
     scores = np.array([2.0, 4.0, 6.0, 8.0])
-    np.testing.assert_allclose(standardize(scores), np.array([-3, -1, 1, 3]) / 5**0.5)
+    np.testing.assert_allclose(_standardize(scores), np.array([-3, -1, 1, 3]) / 5**0.5)
     np.testing.assert_allclose(
-        standardize(scores, sample=True), np.array([-3, -1, 1, 3]) / (20 / 3) ** 0.5
+        _standardize(scores, sample=True), np.array([-3, -1, 1, 3]) / (20 / 3) ** 0.5
     )
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.0])
 def test_equal_scores_do_not_deviate_not_even_by_rounding(value: float) -> None:
     # 0.1 + 0.1 + 0.1 is not 0.3 in floating point: a naive mean would make three equals deviate.
-    assert standardize(np.full(3, value)).tolist() == [0.0, 0.0, 0.0]
+    assert _standardize(np.full(3, value)).tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("unit", [5e-324, 1e-200, 1.0, 1e200, 8e307])
 def test_standardize_in_any_unit(unit: float) -> None:
-    np.testing.assert_allclose(standardize(np.array([0.0, 1.0, 1.0, 2.0]) * unit)[0], -(2**0.5))
+    np.testing.assert_allclose(_standardize(np.array([0.0, 1.0, 1.0, 2.0]) * unit)[0], -(2**0.5))
 
 
 def test_standardize_leaves_its_argument_alone() -> None:
     scores = np.array([3.0, 1.0, 2.0])
-    standardize(scores)
+    _standardize(scores)
     assert scores.tolist() == [3.0, 1.0, 2.0]
 
 
 def test_found_and_absent_are_weighed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    tens = Normalization(lambda scores: scores * 10, lambda normalized: -4.0)
-    monkeypatch.setitem(NORMALIZATIONS, "z-score", tens)
+    tens = _Normalization(lambda scores: scores * 10, lambda normalized: -4.0)
+    monkeypatch.setitem(_NORMALIZATIONS, "z-score", tens)
     fused = Z_SCORE.fuse([{"a": 1.0}, {"b": 2.0}, {}], [1, 2, 1])
     assert fused == {"a": 0.25 * 10 - 0.5 * 4, "b": 0.5 * 20 - 0.25 * 4}

@@ -5,8 +5,7 @@ from math import inf, nan
 import pytest
 
 from hybridge.errors import InvalidInputError
-from hybridge.fusion import RRF
-from hybridge.fusion.rrf import ranked
+from hybridge.fusion import RRF, _ranked
 
 BM25 = {"c": 1.0, "a": 12.0, "b": 8.0}
 DENSE = {"b": 0.9, "d": 0.8}
@@ -27,7 +26,7 @@ def test_ties_rank_by_candidate() -> None:
 
 
 def test_candidates_without_an_order_tie_in_the_runs_order() -> None:
-    assert ranked({"b": 1.0, 2: 1.0, "a": 3.0}) == ["a", "b", 2]
+    assert _ranked({"b": 1.0, 2: 1.0, "a": 3.0}) == ["a", "b", 2]
 
 
 def test_equal_weights_change_nothing() -> None:

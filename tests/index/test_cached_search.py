@@ -78,7 +78,9 @@ def test_any_options_give_what_a_search_gives(
     if index.lexical == "bm25s":
         options["bm25"] = data.draw(constants, "bm25")
     k = data.draw(st.sampled_from([1, 3, 10]), "k")
-    assert seen(cached.search(k, **options)) == seen(index.search(QUERIES, k, **options))
+    found = cached.search(k, **options)
+    assert seen(found) == seen(index.search(QUERIES, k, **options))
+    assert cached.ids(k, **options) == [[hit.passage.id for hit in hits] for hits in found]
 
 
 def test_no_option_gives_what_a_search_gives(index: HybridIndex, cached: CachedSearch) -> None:

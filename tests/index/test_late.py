@@ -18,6 +18,7 @@ from hybridge import (
     Pipeline,
     SentenceTransformerEncoder,
 )
+from hybridge.colbert import MultiVectorTokenEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError
 from hybridge.protocols import Reranker, Vectors
 from hybridge.stages import LateInteraction
@@ -352,6 +353,33 @@ def test_a_model_that_is_an_object_need_not_be_given_twice(minilm: Path, tmp_pat
             [hits], [earlier] = index.search(["thin blood"]), before
             assert [hit.passage.id for hit in hits] == [hit.passage.id for hit in earlier]
             assert hits[0].score == pytest.approx(earlier[0].score, abs=1e-5)
+
+
+def test_a_stage_by_default_opens_with_its_model_once_its_dense_stage_is_gone(
+    minilm: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(minilm), device="cpu")
+    with HybridIndex.create(tmp_path / "i", encoder=model, late_interaction=True) as index:
+        index.add(PASSAGES)
+        index.remove_stage("dense")
+        expected = index.search(["cats sing"], blend=1.0)
+    with pytest.raises(EncoderMismatchError, match="pass it as late_interaction="):
+        HybridIndex.open(tmp_path / "i")
+    stage = LateInteraction(model)
+    for given in (model, SentenceTransformerEncoder(model), stage):
+        with HybridIndex.open(tmp_path / "i", late_interaction=given) as index:
+            assert index.search(["cats sing"], blend=1.0) == expected
+    with HybridIndex.open(tmp_path / "i", stages=[stage]) as index:
+        assert index.search(["cats sing"], blend=1.0) == expected
+    for other in (
+        minilm,
+        MultiVectorTokenEncoder(model),
+        MultiVectorTokenEncoder(model, pool_factor=3),
+    ):
+        with pytest.raises(EncoderMismatchError, match="was made with the encoder"):
+            HybridIndex.open(tmp_path / "i", late_interaction=other)
 
 
 def test_what_is_computed_in_one_pass_is_checked_too(

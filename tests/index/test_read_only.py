@@ -19,6 +19,7 @@ import pytest
 
 from hybridge import Analyzer, CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.errors import (
+    ClosedError,
     CopyError,
     CorruptIndexError,
     EncoderMismatchError,
@@ -91,6 +92,35 @@ class TestBesideAWriter:
                 monkeypatch.setattr("shutil.copyfile", None)
                 reader.refresh()
                 assert len(reader) == 2
+
+    def test_a_copy_that_a_stage_cannot_follow_is_discarded(
+        self, path: Path, words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with HybridIndex.create(path, encoder=words) as writer:
+            writer.add(_tides(1, 2))
+            with HybridIndex.open(path, encoder=words, read_only=True) as reader:
+                storage: Any = reader._storage
+                (first,) = storage._temporary.path.iterdir()
+                writer.add(_tides(3))
+                abandoned = []
+
+                def fail(store: Any) -> Any:
+                    abandoned.append(store)
+                    raise MemoryError
+
+                with monkeypatch.context() as patched:
+                    patched.setattr(reader._stages.opened["dense"], "renewed", fail)
+                    for _ in range(3):
+                        with pytest.raises(MemoryError):
+                            reader.refresh()
+                assert list(storage._temporary.path.iterdir()) == [first]
+                for store in abandoned:
+                    with pytest.raises(ClosedError):
+                        store.count()
+                assert len(reader) == 2
+                assert reader.bm25.search(["tide 1"])[0][0].passage.id == "p1"
+                reader.refresh()
+                assert _answers(reader) == _answers(writer)
 
     def test_late_interaction_and_graphs_are_followed(self, path: Path, encoder: Any) -> None:
         options: dict[str, Any] = {"hnsw": HNSW(), "quantization": "int8"}

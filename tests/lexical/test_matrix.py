@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridge.lexical.matrix import ScoreMatrix
 from hybridge.lexical.parameters import BM25Parameters
-from hybridge.lexical.snapshot import join
+from hybridge.lexical.snapshot import ScoreMatrix, join
 
 METHODS = ["lucene", "robertson", "atire", "bm25l", "bm25+"]
 VOCABULARY = 12

@@ -79,6 +79,22 @@ def test_a_pipeline_is_measured_as_it_is(
     )
 
 
+def test_a_setting_without_rerankers_is_measured_without_traces(
+    make: Make, judged: tuple[Collection, Collection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = cache_of(make(late_interaction=True), judged[0])
+    expected = tried.lists(SETTINGS[-1])
+    traced: list[object] = []
+    monkeypatch.setattr("hybridge.search._traced", lambda *_: traced.append(1) or [])
+    values = [tried.values(setting) for setting in SETTINGS]
+    assert not traced
+    ranked = zip(
+        judged[0].queries, [[h.passage.id for h in hits] for hits in expected], strict=True
+    )
+    judge = Judge(["nDCG@5"], judged[0].qrels, 5)
+    assert list(judge(dict(ranked))["nDCG@5"].values()) == values[-1].tolist()
+
+
 def test_no_setting_is_judged_and_no_pair_asked_twice(
     make: Make, judged: tuple[Collection, Collection]
 ) -> None:

@@ -29,8 +29,8 @@ from hybridge.vectors.attached import AttachedStore
 from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
 from hybridge.vectors.layouts import OWN, text_path
-from hybridge.vectors.payload import passage_of, payload_of
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
+from hybridge.vectors.store import passage_of, payload_of
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
 

@@ -43,6 +43,10 @@ class HybridgeRetriever(CoreRetriever):
         fusion: a method's name or object, instead of the index's own.
         depth: candidates each stage contributes, instead of the index's own.
         late_interaction_weight: late interaction's share in the score, instead of the index's own.
+        spelling: False leaves words of a query that no document has as they are; see
+            `hybridge.spelling`.
+        query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`. Rerankers then read plain text.
         rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
@@ -65,14 +69,25 @@ class HybridgeRetriever(CoreRetriever):
     ('1', 'Cats sleep.')
     """
 
-    _option_names = ("weights", "fusion", "depth", "late_interaction_weight")
+    _option_names = (
+        "weights",
+        "fusion",
+        "depth",
+        "late_interaction_weight",
+        "spelling",
+        "query_syntax",
+    )
 
     weights: dict[str, float] | None = None
     fusion: Any = None
     depth: int | None = Field(default=None, ge=1)
     late_interaction_weight: float | None = Field(default=None, ge=0, le=1)
+    spelling: bool | None = None
+    query_syntax: bool | None = None
 
-    @field_validator("weights", "fusion", "depth", "late_interaction_weight")
+    @field_validator(
+        "weights", "fusion", "depth", "late_interaction_weight", "spelling", "query_syntax"
+    )
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:

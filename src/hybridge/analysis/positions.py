@@ -6,12 +6,10 @@ a part; the term of the whole, ``xr500``, begins at the first and spans them all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from .words import is_unspaced
-
-__all__ = ["NO_TERM", "Position", "Word", "word_reader"]
+__all__ = ["NO_TERM", "Position", "Word", "positions_of"]
 
 Position: TypeAlias = tuple[tuple[str, int], ...]
 """The terms that begin at a position, each with the number of positions it spans."""
@@ -22,21 +20,26 @@ NO_TERM = "\0"
 """Stands before a stop word, which has no term, so that it is no other word's."""
 
 
-def word_reader(terms_of: Callable[[str], Sequence[str]]) -> Callable[[str], Word]:
-    """Return a function from a word of a text to its positions.
+def positions_of(
+    spans: Iterable[tuple[str, range]], terms_of: Callable[[str], Sequence[str]]
+) -> Word:
+    """Return the positions of a word.
 
     Args:
-        terms_of: from a word to its terms.
+        spans: its forms, and the positions of each.
+        terms_of: from a form to its terms.
 
-    >>> read = word_reader({"cats": ["cat"], "the": []}.__getitem__)
-    >>> read("cats"), read("the")
-    (((('cat', 1),),), ((('\\x00the', 1),),))
+    >>> spans = [("XR", range(0, 1)), ("500", range(1, 2)), ("XR500", range(0, 2))]
+    >>> positions_of(spans, lambda form: [form.lower()])
+    ((('xr', 1), ('xr500', 2)), (('500', 1),))
+    >>> positions_of([("The", range(1))], lambda form: [])
+    ((('\\x00the', 1),),)
     """
-
-    def read(word: str) -> Word:
-        if is_unspaced(word) and len(word) > 1:
-            return ()  # a pair of characters that are words themselves
-        terms = terms_of(word) or (NO_TERM + word.casefold(),)
-        return (tuple((term, 1) for term in terms),)
-
-    return read
+    found: dict[int, dict[tuple[str, int], None]] = {}
+    for form, span in spans:
+        terms = terms_of(form)
+        if not terms and len(span) == 1:
+            terms = [NO_TERM + form.casefold()]
+        begins = found.setdefault(span.start, {})
+        begins.update(dict.fromkeys((term, len(span)) for term in terms))
+    return tuple(tuple(found[i]) for i in range(len(found)))

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from .folding import alternative, canonical, versions
-from .segments import fold, normalize, segmenter
-from .words import forms_of, is_unspaced, split_words
+from .segments import fold, is_cjk, normalize, segmenter
+from .unspaced import pairs
+from .words import forms_of, is_unspaced, spans_of, split_words
 
 __all__ = ["FirstRules", "SecondRules", "WordRules"]
 
@@ -28,6 +29,13 @@ class WordRules(Protocol):
 
     def forms(self, word: str) -> Sequence[str]:
         """Return what a word is found by, its parts and wholes, as it writes them."""
+        ...
+
+    def spans(self, word: str) -> Sequence[tuple[str, range]]:
+        """Return the forms of a word with their positions, counted from the word's first.
+
+        Nothing for a pair of characters that are words themselves.
+        """
         ...
 
     def spellings(self, form: str) -> Sequence[str]:
@@ -63,6 +71,10 @@ class FirstRules:
     def forms(self, word: str) -> list[str]:
         """Return the word itself."""
         return [word]
+
+    def spans(self, word: str) -> list[tuple[str, range]]:
+        """Return the word itself."""
+        return [] if is_cjk(word) and len(word) > 1 else [(word, range(1))]
 
     def spellings(self, form: str) -> list[str]:
         """Return the word itself; nothing for a stop word."""
@@ -103,6 +115,11 @@ class SecondRules:
     def forms(self, word: str) -> list[str]:
         """Return the parts of a word and its wholes."""
         return forms_of(word)
+
+    def spans(self, word: str) -> list[tuple[str, range]]:
+        """Return the parts and wholes of a word, with their positions."""
+        is_pair = len(word) > 1 if is_cjk(word) else is_unspaced(word) and len(pairs(word)) > 1
+        return [] if is_pair else spans_of(word)
 
     def spellings(self, form: str) -> list[str]:
         """Return a form folded, and without its marks."""

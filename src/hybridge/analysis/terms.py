@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from ..forking import ForkSafeLock
+from .positions import Position, Word, positions_of
 from .rules import WordRules
 from .words import is_plain
 
@@ -68,6 +69,7 @@ class TermReader:
         self._of_words = WordCache(self._terms_of_word)
         self._of_runs = WordCache(self._terms_of_run)
         self._words = WordCache(rules.words)
+        self._positions = WordCache(self._positions_of_run)
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text in its order."""
@@ -80,6 +82,29 @@ class TermReader:
     def terms_of(self, word: str) -> tuple[str, ...]:
         """Return the terms of one word, each once."""
         return self._of_words[word]
+
+    def positions(self, text: str) -> list[Position]:
+        """Return the positions of a text, and the terms that begin at each."""
+        return list(chain.from_iterable(map(self._positions.__getitem__, text.split())))
+
+    def phrase(self, text: str) -> list[Word]:
+        """Return the positions of each word of a phrase, and the terms to look for at each.
+
+        Of forms in one place it takes the whole alone, as ``.net`` without ``net``.
+        """
+        return list(filter(None, map(self._looked_for, self.words(text))))
+
+    def _positions_of_run(self, run: str) -> Word:
+        return tuple(chain.from_iterable(map(self._positions_of_word, self._words[run])))
+
+    def _positions_of_word(self, word: str) -> Word:
+        if is_plain(word) and (terms := self._of_words[word]):
+            return (tuple((term, 1) for term in terms),)
+        return positions_of(self._rules.spans(word), self._terms_of_form)
+
+    def _looked_for(self, word: str) -> Word:
+        last = {span: form for form, span in self._rules.spans(word)}
+        return positions_of(((form, span) for span, form in last.items()), self._terms_of_form)
 
     def _terms_of_run(self, run: str) -> tuple[str, ...]:
         words = self._rules.words(run)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from .segments import CJK, is_cjk, marks
 from .unspaced import UNSPACED, pairs
 
-__all__ = ["forms_of", "is_plain", "is_unspaced", "split_words", "word_pattern"]
+__all__ = ["forms_of", "is_plain", "is_unspaced", "spans_of", "split_words", "word_pattern"]
 
 _LETTER = r"[^\W\d_]"
 # Normalisation makes the non-breaking hyphen, the last, the one before it.
@@ -107,20 +107,29 @@ def forms_of(word: str) -> list[str]:
     >>> forms_of("C++"), forms_of(".NET"), forms_of("U.S.A"), forms_of("isn't")
     (['C++'], ['NET', '.NET'], ['USA'], ['isn'])
     """
+    return [word] if is_plain(word) else list(dict.fromkeys(form for form, _ in spans_of(word)))
+
+
+def spans_of(word: str) -> list[tuple[str, range]]:
+    """Return the forms of a word, each with the positions of the parts that it is made of.
+
+    >>> spans_of("XR-500")
+    [('XR', range(0, 1)), ('500', range(1, 2)), ('XR500', range(0, 2))]
+    """
     if is_plain(word):
-        return [word]
-    forms: list[str] = []
+        return [(word, range(1))]
+    forms: list[tuple[str, range]] = []
     names = _split_names(word)
     if len(names) == 1:
         _take_apart(word, _JOINTS, forms)
-        return list(dict.fromkeys(forms))
+        return forms
     parts = [name for name in names if not (_is_letter(name) or name.lower() in _CLITICS)]
     for part in parts:
         _take_apart(part, _JOINTS, forms)
     # O'Brien is also written without.
     if names[-1] in parts and names[-2][-1].isupper() and names[-1][0].isupper():
-        forms.append("".join(names))
-    return list(dict.fromkeys(forms))
+        forms.append(("".join(names), range(_end(forms))))
+    return forms
 
 
 def is_plain(word: str) -> bool:
@@ -133,14 +142,17 @@ def is_plain(word: str) -> bool:
 
 
 def _take_apart(
-    word: str, joints: Sequence[tuple[frozenset[str], re.Pattern[str]]], forms: list[str]
+    word: str,
+    joints: Sequence[tuple[frozenset[str], re.Pattern[str]]],
+    forms: list[tuple[str, range]],
 ) -> None:
     """Add the parts of a word to its forms, then the word itself."""
+    start = _end(forms)
     if is_plain(word):
-        forms.append(word)
+        forms.append((word, range(start, start + 1)))
         return
     if "." in word and _ACRONYM.fullmatch(word):
-        forms.append(word.replace(".", ""))
+        forms.append((word.replace(".", ""), range(start, start + 1)))
         return
     for number, (marked_by, joint) in enumerate(joints, start=1):
         if marked_by and marked_by.isdisjoint(word):
@@ -151,10 +163,16 @@ def _take_apart(
                 for part in parts:
                     _take_apart(part, joints[number:], forms)
             break
+    span = range(start, max(_end(forms), start + 1))
     if word[0].isdigit() and _SHORT_NUMBER.fullmatch(word):
-        forms.append(word)
+        forms.append((word, span))
     elif word.strip("_"):
-        forms.append(_INNER_MARKS.sub("", word))
+        forms.append((_INNER_MARKS.sub("", word), span))
+
+
+def _end(forms: Sequence[tuple[str, range]]) -> int:
+    """Return the position after the last part."""
+    return forms[-1][1].stop if forms else 0
 
 
 is_unspaced = re.compile(f"[{CJK}{UNSPACED}]").match

@@ -120,7 +120,7 @@ def _answer(question: str, hits: list[Hit]) -> Section:
 
 def _worth_showing(hits: list[Hit], stages: list[str]) -> list[Hit]:
     """Return the best hits, and each first stage's own first choice where it is another one."""
-    from ..search import FUSION
+    from ..fusion import FUSION
 
     shown = hits[:_ANSWERS]
     for stage in takewhile(lambda stage: stage != FUSION, stages):

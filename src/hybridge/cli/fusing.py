@@ -56,6 +56,21 @@ class Question(Others, Location):
             "--where", callback=parse_json, metavar="JSON", help="Such as '{\"year\": 2019}'."
         ),
     ]
+    plain: Annotated[
+        bool,
+        click.option(
+            "--plain", is_flag=True, help='Take "…", + and - in QUERY for text, not for operators.'
+        ),
+    ]
+
+    spelling: Annotated[
+        bool,
+        click.option(
+            "--spelling/--no-spelling",
+            default=True,
+            help="Correct words of QUERY that no passage has.  [default: on]",
+        ),
+    ]
 
     @property
     def text(self) -> str:
@@ -75,16 +90,31 @@ class Question(Others, Location):
         Rerankers read the texts of several indexes' candidates anew, since token vectors that one
         of them keeps are none of another's passages.
         """
-        folder = self.directory or self.collection
-        with self.open(read_only=True) as index, fused_with(index, folder, self.others) as fused:
-            yield reranking.over(index) if fused is None else reranking.behind(fused)
+        folder, options = self.directory or self.collection, self.options
+        with (
+            self.open(read_only=True) as index,
+            fused_with(index, folder, self.others, **options) as fused,
+        ):
+            yield reranking.over(index, **options) if fused is None else reranking.behind(fused)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of each index's search."""
+        return {"spelling": self.spelling, "query_syntax": not self.plain}
 
 
 @contextmanager
 def fused_with(
-    index: HybridIndex, folder: str, others: Sequence[str]
+    index: HybridIndex, folder: str, others: Sequence[str], **options: Any
 ) -> Iterator[FusedRetriever | None]:
-    """Open further indexes, and fuse them with the one in `folder`; None if there are none."""
+    """Open further indexes, and fuse them with the one in `folder`; None if there are none.
+
+    Args:
+        index: the first one.
+        folder: its folder.
+        others: the folders of the others.
+        options: of the search of each, as for `HybridIndex.tuned`.
+    """
     from ..fused import FusedRetriever
     from ..index import HybridIndex
 
@@ -94,7 +124,10 @@ def fused_with(
     with ExitStack() as stack:
         opened = (stack.enter_context(HybridIndex.open(each, read_only=True)) for each in others)
         names = index_names([folder, *others])
-        yield FusedRetriever(dict(zip(names, [index, *opened], strict=True)))
+        # Operators are read once, for all of them.
+        query_syntax = bool(options.pop("query_syntax", False))
+        members = [each.tuned(**options) if options else each for each in (index, *opened)]
+        yield FusedRetriever(dict(zip(names, members, strict=True)), query_syntax=query_syntax)
 
 
 def index_names(folders: Iterable[str]) -> list[str]:
@@ -103,7 +136,7 @@ def index_names(folders: Iterable[str]) -> list[str]:
     >>> index_names(["/a/notes", "mails", "/b/notes", "fused"])
     ['notes', 'mails', 'notes (2)', 'fused (2)']
     """
-    from ..search import FUSION
+    from ..fusion import FUSION
 
     return distinct((Path(each).resolve().name or "index" for each in folders), FUSION, FUSED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,7 +101,8 @@ def hit_to_json(hit: Hit) -> dict[str, Any]:
         "text": hit.passage.text,
         "metadata": dict(hit.passage.metadata),
         "trace": [
-            {"stage": entry.stage, "rank": entry.rank, "score": entry.score} for entry in hit.trace
+            {name: value for name, value in asdict(entry).items() if value is not None}
+            for entry in hit.trace
         ],
     }
 

@@ -54,25 +54,29 @@ class Reranking:
         models = {COLBERT: self.colbert, CROSS_ENCODER: self.cross_encoder}
         return [*dict.fromkeys([*self.rerank, *(name for name in models if models[name])])]
 
-    def over(self, index: HybridIndex) -> Retriever:
+    def over(self, index: HybridIndex, **options: Any) -> Retriever:
         """Put the rerankers behind an index, in their order.
 
         Token vectors that the index keeps stand for those of the default model.
+
+        Args:
+            index: the index.
+            options: of its search, as for `HybridIndex.tuned`.
         """
         from ..pipeline import Pipeline
 
         if COLBERT not in self.names:
-            return self.behind(index)
+            return self.behind(index.tuned(**options))
         own = index.late_interaction if self.colbert is None else None
         if own is not None and self.names[0] == COLBERT:
             # Within the search it reranks all candidates, not just the best.
             rest = map(self.reranker, self.names[1:])
-            return Pipeline(index.tuned(**self.settings), *rest, **self.settings)
+            return Pipeline(index.tuned(**options, **self.settings), *rest, **self.settings)
         rerankers = [
             own if own is not None and name == COLBERT else self.reranker(name)
             for name in self.names
         ]
-        return Pipeline(index.tuned(blend=0.0), *rerankers, **self.settings)
+        return Pipeline(index.tuned(**options, blend=0.0), *rerankers, **self.settings)
 
     def behind(self, retriever: Retriever) -> Retriever:
         """Put the rerankers behind any retriever; they read its candidates' texts."""

@@ -41,13 +41,19 @@ def search(question: Question, reranking: Reranking, explain: bool, as_json: boo
 
 
 def print_hits(hits: Sequence[Hit], explain: bool) -> None:
-    """Print answers as a table; with `explain`, every stage's rank and score too."""
-    from ..report import Line, Section, Table, number
+    """Print answers as a table; with `explain`, every stage's rank and score too.
+
+    Before them stands the query, if its spelling was corrected.
+    """
+    from ..report import Line, Section, Styled, Table, number
+    from ..spelling import corrected_query
     from .output import body_of, console, label_of, name_of
 
     if not hits:
         console().print("Nothing was found.")
         return
+    if (query := corrected_query(hits)) is not None:
+        console().print(Section(body=[("Showing results for ", Styled(query, "strong"))]))
     rows: list[list[Line]] = []
     for rank, hit in enumerate(hits, start=1):
         scores = number(hit.score)

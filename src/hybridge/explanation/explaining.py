@@ -16,6 +16,7 @@ from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Where
+from ..query_syntax import plain_texts
 from .explainer import Explainer
 from .fused import FusedExplainer
 from .hybrid import IndexExplainer
@@ -122,7 +123,8 @@ def _explainer(
         following = "the next reranker" if retriever.rerankers else next_stage
         first = retriever.first(k)
         inner = _explainer(retriever.retriever, query, first, where, following)
-        return PipelineExplainer(retriever, inner, query, k, next_stage)
+        [text] = plain_texts(retriever, [query])
+        return PipelineExplainer(retriever, inner, text, k, next_stage)
     if isinstance(retriever, FusedRetriever):
         [plan] = retriever._plans([query], k, where)
         [text] = plan.queries
@@ -130,7 +132,7 @@ def _explainer(
             member.name: _explainer(member.retriever, text, member.depth, plan.where, "the fusion")
             for member in plan.members
         }
-        return FusedExplainer(plan, members, next_stage)
+        return FusedExplainer(plan, members, query, next_stage)
     if isinstance(retriever, HybridIndex):
         return IndexExplainer(retriever, {}, query, k, where, next_stage)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..fusion import check_weights, fusion_parts
+from ..fusion import FUSION, check_weights, fusion_parts
 from ..passages import Hit, Passage
-from ..search import FUSION
+from ..query_syntax import spelled
 from .explainer import Explainer
 from .model import Explanation, FusionPart, StagePart
-from .why_not import EXCLUDED, cut_off
+from .why_not import cut_off, excluded_by
 
 if TYPE_CHECKING:
     from ..fused import FusedPlan
@@ -25,16 +25,22 @@ class FusedExplainer:
     Args:
         plan: the search, of one query that is not blank.
         members: the explainer of each member's search, by name.
+        query: as it was asked.
         next_stage: what the hits are passed to; "" for the caller.
     """
 
     def __init__(
-        self, plan: FusedPlan, members: Mapping[str, Explainer], next_stage: str = ""
+        self,
+        plan: FusedPlan,
+        members: Mapping[str, Explainer],
+        query: str,
+        next_stage: str = "",
     ) -> None:
         self._plan = plan
         self._members = members
         self._next_stage = next_stage
-        [self._query] = plan.queries
+        self._query = query
+        [self._text] = plan.queries
         self._where = plan.where
         search = plan.fused([each.named([members[each.name].hits], 1) for each in plan.members])
         self._runs = {name: run[0] for name, run in zip(search.names, search.runs, strict=True)}
@@ -49,7 +55,7 @@ class FusedExplainer:
     def explain(self, passages: Sequence[Passage]) -> list[Explanation]:
         ids = [passage.id for passage in passages]
         exact = {
-            member.name: member.scores([self._query], [ids])[0] | dict(self._runs[member.name])
+            member.name: member.scores([self._text], [ids])[0] | dict(self._runs[member.name])
             for member in self._plan.members
         }
         hits = {hit.passage.id: hit for hit in self.candidates}
@@ -71,6 +77,7 @@ class FusedExplainer:
             fusion=self._fusion(passage.id, hit, exact),
             members=members,
             trace=() if hit is None else hit.trace,
+            conditions=spelled(self._where),
         )
         if hit is not None and rank is not None and rank <= self._plan.k:
             return replace(explanation, rank=rank, score=hit.score)
@@ -120,8 +127,8 @@ class FusedExplainer:
         )
 
     def _missed(self, explanation: Explanation, rank: int | None) -> str:
-        if self._where is not None and not self._where.matches(explanation.passage):
-            return EXCLUDED
+        if (reason := excluded_by(self._where, explanation.passage)) is not None:
+            return reason
         if rank is not None:
             # A k beyond a member's depth raises that depth: other passages become candidates.
             sure = rank <= min(member.depth for member in self._plan.members)

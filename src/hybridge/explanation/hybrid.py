@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ..filters import as_filter
-from ..fusion import ConvexCombination, RunPart, check_weights, fusion_parts
+from ..fusion import FUSION, ConvexCombination, RunPart, check_weights, fusion_parts
 from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
-from ..index.search import FUSION, Rescored
 from ..passages import Hit, Passage
 from ..protocols import Where
+from ..query_syntax import spelled
 from ..reranking import blend_stage
+from ..search import Rescored
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
 from .model import (
@@ -26,7 +27,7 @@ from .model import (
     StagePart,
 )
 from .stages import DEEPEST, max_sim_parts, stage_parts
-from .why_not import missed_by_index
+from .why_not import excluded_by, missed_by_index
 
 __all__ = ["IndexExplainer"]
 
@@ -55,9 +56,16 @@ class IndexExplainer:
         self._index = index
         self._next_stage = next_stage
         self._query = query
-        self._where = as_filter(where)
         self._options = chosen = index._options(k, **options)
-        self._cached = CachedSearch(index, [query], self._where)
+        self._cached = CachedSearch(
+            index,
+            [query],
+            as_filter(where),
+            spelling=chosen.spelling,
+            query_syntax=chosen.query_syntax,
+        )
+        [self._where] = self._cached.wheres
+        [self._read] = self._cached.queries.queries
         self._record = self._cached.record(chosen)
         [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
         self.hits = self.candidates[:k]
@@ -114,13 +122,15 @@ class IndexExplainer:
             late=late,
             blends=tuple(self._blends(point, hit)),
             trace=() if hit is None else hit.trace,
+            conditions=spelled(self._where),
+            read_as=self._read.corrected,
         )
         if returned:
             return explanation
-        allowed = self._where is None or self._where.matches(passage)
+        excluded = excluded_by(self._where, passage)
         enough = None if hit is not None else self._enough(point)
         reason = missed_by_index(
-            explanation, self._options, rank, enough, allowed, self._next_stage
+            explanation, self._options, rank, enough, excluded, self._next_stage
         )
         return replace(explanation, missed=reason)
 
@@ -134,7 +144,7 @@ class IndexExplainer:
         ranks = [
             self._rank(stage.name, point, hit) for point, hit in zip(points, hits, strict=True)
         ]
-        return stage_parts(self._index, self._cached, stage, self._query, passages, ranks)
+        return stage_parts(self._index, self._cached, stage, passages, ranks)
 
     def _rank(self, stage: str, point: int, hit: Hit | None) -> tuple[int | None, int]:
         """Return the rank of a point in a stage, and the depth to which it was sought."""
@@ -197,9 +207,7 @@ class IndexExplainer:
         for stage, _ in self._options.late:
             entries = [None if hit is None else hit.stage(stage.name) for hit in hits]
             ranks = [None if entry is None else entry.rank for entry in entries]
-            parts[stage.name] = max_sim_parts(
-                self._index, self._cached, stage, self._query, passages, ranks
-            )
+            parts[stage.name] = max_sim_parts(self._index, self._cached, stage, passages, ranks)
         return parts
 
     def _blends(self, point: int, hit: Hit | None) -> list[BlendPart]:

@@ -145,7 +145,7 @@ def _(part: RerankPart) -> list[Section]:
 def _(part: Explanation) -> list[Section]:
     found = [section for one in _parts(part) for section in sections(one)]
     for name, member in part.members.items():
-        found.append(Section(f"{name}: {verdict(member)}"))
+        found.append(Section(f"{name}: {verdict(member)}", _reading(member)))
         if any(_parts(member)) or len(member.trace) > 1:
             found += [replace(each, title=f"{name}: {each.title}") for each in sections(member)]
     if found or not part.trace:
@@ -173,7 +173,7 @@ def _(part: Explanation) -> Section:
     spans = () if part.bm25 is None else part.bm25.spans
     text = Section(body=[highlighted(part.passage.text, spans)], html_only=True)
     answer = (Styled(part.passage.id, "strong"), f": {verdict(part)}")
-    return Section(body=[part.query, answer, text, *sections(part)], brief=True)
+    return Section(body=[part.query, *_reading(part), answer, text, *sections(part)], brief=True)
 
 
 @report.register
@@ -182,7 +182,8 @@ def _(part: SearchExplanation) -> Section:
         Section(f"{rank}. {one.passage.id}", report(one).body, html_only=True)
         for rank, one in enumerate(part.explanations, start=1)
     ]
-    body: list[Block] = [Styled(part.query, "strong"), *sections(part), *answers]
+    query = Styled(part.query, "strong")
+    body: list[Block] = [query, *_reading(part), *sections(part), *answers]
     return Section(body=body, brief=True)
 
 
@@ -198,6 +199,13 @@ def _parts(part: Explanation) -> Iterator[object]:
             yield blends.pop(name)
     yield from blends.values()
     yield from part.rerankers
+
+
+def _reading(part: Explanation | SearchExplanation) -> list[Styled]:
+    """Say how the query was read, where that is not as it was asked."""
+    read_as = [] if part.read_as is None else [_note(f"read as: {part.read_as}")]
+    conditions = [_note(f"conditions: {', '.join(part.conditions)}")] if part.conditions else []
+    return [*read_as, *conditions]
 
 
 def _rank(rank: int | None) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..passages import Hit, Passage, StageScore
+from ..spelling import corrected_query
 from .renderable import RenderablePart
 
 if TYPE_CHECKING:
@@ -229,6 +230,9 @@ class Explanation(RenderablePart):
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
+        read_as: the query as the stages read it, where its spelling was corrected; else None.
+        conditions: what the query asks of a passage's text, as in ``+must`` and ``-not``; see
+            `hybridge.query_syntax`.
     """
 
     query: str
@@ -243,6 +247,8 @@ class Explanation(RenderablePart):
     members: Mapping[str, Explanation] = field(default_factory=dict)
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()
+    read_as: str | None = None
+    conditions: tuple[str, ...] = ()
 
     @property
     def bm25(self) -> BM25Part | None:
@@ -281,3 +287,13 @@ class SearchExplanation(RenderablePart):
     hits: Sequence[Hit]
     candidates: Sequence[Hit]
     explanations: Sequence[Explanation] = field(default=())
+
+    @property
+    def read_as(self) -> str | None:
+        """The query as stages read it, where its spelling was corrected; else None."""
+        return corrected_query(self.candidates)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What the query asks of a passage's text, where there are answers."""
+        return self.explanations[0].conditions if self.explanations else ()

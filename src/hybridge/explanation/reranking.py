@@ -61,7 +61,7 @@ class PipelineExplainer:
     Args:
         pipeline: what is searched.
         inner: the explainer of its retriever's search, to the first reranker's depth.
-        query: a question that is not blank.
+        query: as the rerankers read it; not blank.
         k: passages the search returns.
         next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
@@ -172,7 +172,7 @@ def _max_sim(
         index, own = cast(HybridIndex, reranker._index), reranker._stage
         assert isinstance(own, OpenLateInteraction)
         cached = CachedSearch(index, [query])
-        [part] = max_sim_parts(index, cached, own, query, [passage], [rank])
+        [part] = max_sim_parts(index, cached, own, [passage], [rank])
         return part
     if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
         return None

@@ -11,18 +11,19 @@ import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.ragatouille.view import STAGE
-from ..filters import as_filter
+from ..filters import Filter, as_filter
 from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
 from ..index.single_stage import StageRetriever
 from ..lexical import BM25Retriever
 from ..passages import Passage
 from ..protocols import Retriever, Where
+from ..query_syntax import filters_of, spelled
 from ..stages.late_interaction import OpenLateInteraction
 from .model import Explanation, MaxSimPart
 from .stages import DEEPEST, max_sim_parts, stage_parts
 from .terms import bm25_part
-from .why_not import EXCLUDED, NO_TERM, cut_off
+from .why_not import NO_TERM, cut_off, excluded_by
 
 if TYPE_CHECKING:
     from ..colbert.retriever import ColBERTRetriever
@@ -51,13 +52,17 @@ class BlackBoxExplainer:
         self, retriever: Retriever, query: str, k: int, where: Where | None, next_stage: str = ""
     ) -> None:
         self.query = query
-        self.where = as_filter(where)
+        self._retriever = retriever
+        self.where = self._filter(as_filter(where))
         self._k = k
         self._next_stage = next_stage
-        self._retriever = retriever
         [self._ranked] = retriever.search([query], max(k, self._deepest), where=where)
         self.candidates = self._ranked[: max(k, _CANDIDATES)]
         self.hits = self._ranked[:k]
+
+    def _filter(self, where: Filter | None) -> Filter | None:
+        """Return the filter of the query: the given one, and what the query itself asks for."""
+        return where
 
     def get(self, passage_id: str, default: Passage | None) -> Passage | None:
         getter = getattr(self._retriever, "get", None)
@@ -91,6 +96,7 @@ class BlackBoxExplainer:
             rank=None,
             score=None,
             trace=() if hit is None else hit.trace,
+            conditions=spelled(self.where),
             **parts,
         )
         if rank is not None and hit is not None and rank <= self._k:
@@ -98,8 +104,8 @@ class BlackBoxExplainer:
         return replace(explanation, missed=self._missed(explanation, rank))
 
     def _missed(self, explanation: Explanation, rank: int | None) -> str:
-        if self.where is not None and not self.where.matches(explanation.passage):
-            return EXCLUDED
+        if (reason := excluded_by(self.where, explanation.passage)) is not None:
+            return reason
         if rank is not None:
             return cut_off(rank, len(self._ranked), self._k, self._next_stage)
         bm25 = explanation.bm25
@@ -128,13 +134,22 @@ class BM25Explainer(_Deep):
 
     _retriever: BM25Retriever
 
+    def _filter(self, where: Filter | None) -> Filter | None:
+        if not self._retriever.query_syntax:
+            return where
+        return filters_of([self.query], self._retriever.analyzer, where)[0]
+
     def _parts(
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         bm25 = self._retriever
         parts = bm25.parts(self.query, [passage.id for passage in passages])
+        read = bm25.correct(self.query)
         return [
-            {"stages": {"bm25": bm25_part(some, rank, self.query, passage.text, bm25.analyzer)}}
+            {
+                "stages": {"bm25": bm25_part(some, rank, read.text, passage.text, bm25.analyzer)},
+                "read_as": read.corrected,
+            }
             for passage, rank, some in zip(passages, ranks, parts, strict=True)
         ]
 
@@ -163,13 +178,17 @@ class StageExplainer(_Deep):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         stage = self._retriever._stage
+        [read_as] = self._cached.queries.corrected(stage.name)
         if isinstance(stage, OpenLateInteraction):
-            late = max_sim_parts(self._index, self._cached, stage, self.query, passages, ranks)
-            return [{"late": {} if part is None else {stage.name: part}} for part in late]
+            late = max_sim_parts(self._index, self._cached, stage, passages, ranks)
+            return [
+                {"late": {} if part is None else {stage.name: part}, "read_as": read_as}
+                for part in late
+            ]
         depth = max(self._k, DEEPEST)
         sought = [(rank, depth) for rank in ranks]
-        parts = stage_parts(self._index, self._cached, stage, self.query, passages, sought)
-        return [{"stages": {stage.name: part}} for part in parts]
+        parts = stage_parts(self._index, self._cached, stage, passages, sought)
+        return [{"stages": {stage.name: part}, "read_as": read_as} for part in parts]
 
     @property
     def _name(self) -> str:

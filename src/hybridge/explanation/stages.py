@@ -25,7 +25,6 @@ def stage_parts(
     index: HybridIndex,
     cached: CachedSearch,
     stage: OpenStage,
-    query: str,
     passages: Sequence[Passage],
     ranks: Sequence[tuple[int | None, int]],
 ) -> list[BM25Part | ScorePart]:
@@ -33,14 +32,14 @@ def stage_parts(
 
     Args:
         index: the index.
-        cached: its search for the query.
+        cached: its search for one query.
         stage: of the index.
-        query: a question that is not blank.
         passages: any passages of the index.
         ranks: each passage's rank in the stage, and the depth of the list that was looked through.
     """
     points = [index._storage.store.point(passage.id) for passage in passages]
     search = cached.stage(stage)
+    query = cached.queries.queries[0].text
     with index._lock.reading():
         own = search.begin()
         if hasattr(own, "parts"):
@@ -76,7 +75,6 @@ def max_sim_parts(
     index: HybridIndex,
     cached: CachedSearch,
     stage: OpenLateInteraction,
-    query: str,
     passages: Sequence[Passage],
     ranks: Sequence[int | None],
 ) -> list[MaxSimPart | None]:
@@ -87,6 +85,7 @@ def max_sim_parts(
     with index._lock.reading():
         [scores] = search.exact([points])
         matrices = search.begin().similarities(points)
+    query = cached.queries.queries[0].text
     names = token_names(encoder, query, len(matrices[0]) if matrices else 0, is_query=True)
     parts: list[MaxSimPart | None] = []
     for passage, point, rank, matrix in zip(passages, points, ranks, matrices, strict=True):

@@ -58,9 +58,9 @@ def bm25_part(
     ignored = Counter(word.casefold() for word in words.get("", []))
     ignored += Counter(
         word.casefold()
-        for term in words.keys() - read
-        for word in words[term]
-        if fold(word) in analyzer.question_words
+        for term, written in words.items()
+        for word in written
+        if term not in read and fold(word) in analyzer.question_words
     )
     left_out = tuple(
         TermPart(word, (word,), count, 0, 0, 0.0, 0.0, _why_left_out(word, analyzer))

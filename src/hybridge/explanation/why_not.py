@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..index.search import SearchOptions
+from ..filters import Filter
+from ..passages import Passage
+from ..query_syntax import excluding
+from ..search import SearchOptions
 from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
-__all__ = ["EXCLUDED", "NO_TERM", "cut_off", "missed_by_index", "missed_by_rerankers"]
+__all__ = ["NO_TERM", "cut_off", "excluded_by", "missed_by_index", "missed_by_rerankers"]
 
-EXCLUDED = "the filter excludes it"
+_EXCLUDED = "the filter excludes it"
 NO_TERM = "it shares no term with the query"
 
 
@@ -18,7 +21,7 @@ def missed_by_index(
     options: SearchOptions,
     rank: int | None,
     enough: int | None,
-    allowed: bool,
+    excluded: str | None,
     next_stage: str = "",
 ) -> str:
     """Explain why an index's search does not return a passage.
@@ -28,11 +31,11 @@ def missed_by_index(
         options: the options of the search.
         rank: of the passage among the candidates; None if it is none.
         enough: a depth that makes it one; None if unknown.
-        allowed: whether it passes the filter.
+        excluded: why the filter excludes it; None if it does not.
         next_stage: what the hits are passed to, like a reranker; "" for the caller.
     """
-    if not allowed:
-        return EXCLUDED
+    if excluded is not None:
+        return excluded
     fusion = explanation.fusion
     if rank is not None and fusion is not None:
         moved = "".join(_moved(blend, options.k) for blend in explanation.blends)
@@ -40,6 +43,21 @@ def missed_by_index(
         sure = rank <= options.depth
         return moved + cut_off(rank, fusion.candidates, options.k, next_stage, sure=sure)
     return _no_candidate(explanation, options, enough)
+
+
+def excluded_by(where: Filter | None, passage: Passage) -> str | None:
+    """Explain why a filter excludes a passage; None if it does not.
+
+    >>> from hybridge import Analyzer
+    >>> from hybridge.query_syntax import parse
+    >>> where = parse('"shaft seal" -valve').condition(Analyzer("english"))
+    >>> excluded_by(where, Passage("p1", "Seals and valves"))
+    'the query excludes it by "shaft seal" and -valve'
+    """
+    if where is None or where.matches(passage):
+        return None
+    conditions = excluding(where, passage)
+    return f"the query excludes it by {' and '.join(conditions)}" if conditions else _EXCLUDED
 
 
 def _moved(blend: BlendPart, k: int) -> str:

@@ -58,7 +58,7 @@ class TextPhrase(Filter):
             raise InvalidInputError(f"TextPhrase: needs text to look for, not {text!r}")
         check_text(text, "TextPhrase")
         reader = Analyzer.of(analyzer)
-        words = reader.positions(text)
+        words = reader.phrase(text)
         if not words:
             raise InvalidInputError(
                 f"TextPhrase: {reader!r} reads no word in {text!r}: give one, or look for the "
@@ -73,7 +73,7 @@ class TextPhrase(Filter):
 
     def matches(self, passage: Passage) -> bool:
         phrase, first = self._phrase, self._first
-        text = list(chain.from_iterable(self.analyzer.positions(passage.text)))
+        text = self.analyzer.positions(passage.text)
         for start, terms in enumerate(text):
             for term, _ in terms:
                 if term in first and _follows(phrase, 0, text, start):

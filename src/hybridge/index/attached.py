@@ -165,5 +165,8 @@ class Attached:
     def follow(self, store: VectorStore) -> None:
         """Do nothing: every search reads the collection."""
 
+    def discard(self, store: VectorStore) -> None:
+        """Do nothing: every search reads the collection."""
+
     def close(self) -> None:
         self._target.close()

@@ -163,6 +163,9 @@ class Folder:
     def follow(self, store: VectorStore) -> None:
         """Do nothing: the folder has one writer."""
 
+    def discard(self, store: VectorStore) -> None:
+        """Do nothing: the folder has one writer."""
+
     def close(self) -> None:
         try:
             self.store.close()
@@ -182,9 +185,10 @@ def read_manifest(path: Path) -> Manifest:
         IndexNotFoundError: the folder is missing or holds no index.
         CorruptIndexError: it is damaged.
     """
-    if not (path / _MANIFEST).is_file():
+    file = path / _MANIFEST
+    if not file.is_file():
         raise IndexNotFoundError(f"there is no index at {path}: HybridIndex.create makes one")
-    return Manifest.from_config(read_json(path / _MANIFEST), str(path))
+    return Manifest.from_config(read_json(file), str(file))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
+from ..search import ReadQueries, SearchOptions, run_batched, run_search
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
@@ -33,8 +34,7 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .reading import ReadQueries, read_filters, read_queries
-from .search import SearchOptions, run_batched, run_search
+from .reading import read_filters, read_queries
 from .settings import check_stage_weights, chosen_stages, make_manifest
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
@@ -756,27 +756,27 @@ class HybridIndex:
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
         manifest, stages = self._storage.manifest, self._stages
-        given = check_settings(**settings)
-        fusion = given.get("fusion", self._fusion)
+        options = check_settings(**settings)
+        fusion = options.get("fusion", self._fusion)
         weights: Mapping[str, float] = manifest.weights
-        if "weights" in given:
-            weights = check_stage_weights(given["weights"], list(manifest.weights))
+        if "weights" in options:
+            weights = check_stage_weights(options["weights"], list(manifest.weights))
         elif not getattr(fusion, "weighted", True):
             weights = dict.fromkeys(manifest.weights, 1.0)
         taking_part = [stage for stage in stages.finding if weights.get(stage.name, 0.0) > 0]
-        if "bm25" in given:
-            taking_part = [_reweighed(stage, given["bm25"]) for stage in taking_part]
-        blends = self._blends(given.get("blend"))
+        if "bm25" in options:
+            taking_part = [_reweighed(stage, options["bm25"]) for stage in taking_part]
+        blends = self._blends(options.get("blend")) if stages.late or "blend" in options else {}
         k = check_count(k, "k")
         return SearchOptions(
             k=k,
-            depth=max(k, given.get("depth", manifest.depth)),
+            depth=max(k, options.get("depth", manifest.depth)),
             stages=taking_part,
             weights=[weights[stage.name] for stage in taking_part],
             fusion=fusion,
             late=[(stage, blends[stage.name]) for stage in stages.late if blends[stage.name]],
-            spelling=given.get("spelling", True),
-            query_syntax=given.get("query_syntax", False),
+            spelling=options.get("spelling", True),
+            query_syntax=options.get("query_syntax", False),
         )
 
     def _blends(self, blend: float | Mapping[str, float] | None) -> dict[str, float]:
@@ -854,7 +854,11 @@ class HybridIndex:
             store = self._storage.current()
             if store is self._storage.store and not self._storage.is_shared:
                 return
-            renewed = [stage.renewed(store) for stage in self._stages]
+            try:
+                renewed = [stage.renewed(store) for stage in self._stages]
+            except BaseException:
+                self._storage.discard(store)
+                raise
             with self._lock.writing():
                 self._storage.follow(store)
                 for install in renewed:

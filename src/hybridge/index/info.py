@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..passages import JSON
-from ..stages.stage import Stage
+from ..stages.bm25 import OpenBM25
+from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
 from .lock import IndexLock
@@ -37,6 +38,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             name: _vector_options(storage, stage) | _size(storage, stage)
             for name, stage in definitions.items()
         }
+        spelling = {name: _spelling(stage) for name, stage in stages.opened.items()}
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
@@ -44,6 +46,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             "kind": stage.kind,
             **stage.settings,
             **stored[name],
+            **spelling[name],
             **_truncated(stage, texts),
         }
         for name, stage in definitions.items()
@@ -60,6 +63,11 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         "pending": None if manifest.pending is None else manifest.pending.name,
         "format": manifest.format,
     }
+
+
+def _spelling(stage: OpenStage) -> dict[str, JSON]:
+    """Return whether the words of a BM25 stage correct queries."""
+    return {"spelling": stage.speller is not None} if isinstance(stage, OpenBM25) else {}
 
 
 def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:

@@ -17,6 +17,7 @@ from ..passages import JSON
 from ..stages.record import StageRecord
 from ..vectors.options import StoreOptions
 from .format_1 import of_format_1
+from .manifest_check import check_entries, damaged
 
 __all__ = ["FORMAT", "Manifest", "read_json", "write_json"]
 
@@ -110,6 +111,7 @@ class Manifest:
                     f"{location} has format {found!r}; this version of hybridge reads 1 and "
                     f"{FORMAT}: open it with the version that wrote it, or index again"
                 )
+            check_entries(values)
             pending = values["pending"]
             return cls(
                 **{
@@ -120,7 +122,7 @@ class Manifest:
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CorruptIndexError(f"{location} is not an index of hybridge: {error!r}") from error
+            raise damaged(location, error) from error
 
 
 def read_json(path: Path) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
-from ..errors import EncoderMismatchError, InvalidInputError
+from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON
 from ..spelling import Speller
@@ -26,6 +26,7 @@ from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage, VectorStage
 from ..vectors.options import VectorKind
 from .manifest import Manifest
+from .manifest_check import damaged
 from .storage import Storage
 
 __all__ = ["IndexStageStorage", "OpenStages", "record_of", "restored_stages"]
@@ -278,8 +279,9 @@ def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: 
         location: of the index, for messages.
 
     Raises:
+        CorruptIndexError: the manifest does not hold together.
         EncoderMismatchError: a stage was made with another encoder, or needs its encoder passed.
-        InvalidInputError: a name of no stage.
+        InvalidInputError: a name of no stage, or an object that is no part of one.
     """
     names = [record.name for record in manifest.stages]
     if unknown := overrides.keys() - set(names):
@@ -289,7 +291,8 @@ def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: 
     # Stages that only score come last: they may share the encoder of one that finds candidates.
     for record in sorted(manifest.stages, key=lambda record: not classes[record.name].finds):
         before = list(restored.values())
-        stage = classes[record.name].restored(record, overrides.get(record.name), before)
+        override = overrides.get(record.name)
+        stage = _restored(classes[record.name], record, override, before, location)
         if stage.identity != record.identity:
             raise EncoderMismatchError(
                 f"{location} was made with the encoder {record.identity!r}, not "
@@ -297,3 +300,18 @@ def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: 
             )
         restored[record.name] = stage
     return [restored[name] for name in names]
+
+
+def _restored(
+    stage: type[Stage], record: StageRecord, override: Any, before: list[Stage], location: str
+) -> Stage:
+    """Return a stage's definition, from what its own class wrote into the manifest."""
+    try:
+        return stage.restored(record, override, before)
+    except (KeyError, TypeError, ValueError, AttributeError, CorruptIndexError) as error:
+        if override is not None and isinstance(error, InvalidInputError):
+            raise  # about the caller's object
+        found = f"no {error}" if isinstance(error, KeyError) else error
+        raise damaged(
+            f"the manifest of {location}", f"the stage {record.name!r}: {found}"
+        ) from error

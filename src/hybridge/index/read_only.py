@@ -133,7 +133,7 @@ class ReadOnlyFolder:
                 return self.store
         copy = self._copied()
         if not copy.manifest.has_stages_of(self.manifest):
-            self._discard(copy)
+            _remove(copy)
             raise EncoderMismatchError(
                 f"the index {self._path} was made anew, or its stages were changed: close this one "
                 "and open it again"
@@ -149,6 +149,11 @@ class ReadOnlyFolder:
         self.store.become(self._latest.store)
         self.manifest = self._latest.manifest
         shutil.rmtree(old.folder, ignore_errors=True)
+
+    def discard(self, store: VectorStore) -> None:
+        if store is not self.store:
+            _remove(self._latest)
+            self._latest = self._opened
 
     def close(self) -> None:
         try:
@@ -188,9 +193,10 @@ class ReadOnlyFolder:
     def _generation(self) -> str:
         return str(read_json(self._path / GENERATION))
 
-    def _discard(self, copy: _Copy) -> None:
-        copy.store.close()
-        shutil.rmtree(copy.folder, ignore_errors=True)
+
+def _remove(copy: _Copy) -> None:
+    copy.store.close()
+    shutil.rmtree(copy.folder, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:

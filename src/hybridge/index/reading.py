@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ..filters import Filter
 from ..query_syntax import filters_of, parse
@@ -11,33 +11,7 @@ from ..spelling import Corrected
 from .lock import IndexLock
 from .open_stages import OpenStages
 
-__all__ = ["ReadQueries", "read_filters", "read_queries"]
-
-
-@dataclass(frozen=True)
-class ReadQueries:
-    """The queries of a search, as its stages read them.
-
-    Args:
-        queries: the queries.
-        unread: the stages that read none: they got the queries' vectors from the caller.
-
-    >>> read = ReadQueries([Corrected("a cat")], unread={"dense"})
-    >>> len(read), read.corrected("bm25")
-    (1, [None])
-    """
-
-    queries: Sequence[Corrected]
-    unread: Collection[str] = field(default=())
-
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def corrected(self, stage: str) -> list[str | None]:
-        """Return each query as a stage read it, if that is not as it was asked; else None."""
-        if stage in self.unread:
-            return [None] * len(self)
-        return [query.corrected for query in self.queries]
+__all__ = ["read_filters", "read_queries"]
 
 
 def read_queries(

@@ -152,5 +152,8 @@ class Served:
     def follow(self, store: VectorStore) -> None:
         """Do nothing: every search reads the server."""
 
+    def discard(self, store: VectorStore) -> None:
+        """Do nothing: every search reads the server."""
+
     def close(self) -> None:
         self.store.close()

@@ -17,14 +17,14 @@ from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
+from ..search import ReadQueries, run_batched, single_stage_hits
 from ..spelling import Corrected
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
-from .reading import ReadQueries, read_queries
-from .search import run_batched, single_stage_hits
+from .reading import read_queries
 from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]

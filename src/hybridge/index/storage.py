@@ -91,6 +91,10 @@ class Storage(Protocol):
         """Replace the store by the one `current` returned; called with no search running."""
         ...
 
+    def discard(self, store: VectorStore) -> None:
+        """Release the store that `current` returned, which is not followed after all."""
+        ...
+
     def close(self) -> None:
         """Close the store and release its files and connections."""
         ...

@@ -22,8 +22,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
 from ..stages.vector import VectorStage, check_rows
 from ..vectors.options import DenseVectors, SparseVectors, VectorKind
-from ..vectors.payload import passage_of, payload_of
-from ..vectors.store import Rows
+from ..vectors.store import Rows, passage_of, payload_of
 from .truncation import TruncationCount
 
 __all__ = ["Batch", "VectorSource", "WriteBuffer", "fill_buffer"]

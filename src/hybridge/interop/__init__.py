@@ -8,10 +8,10 @@ from ..copying import check_parts
 from ..filters.fields import Path, lookup, parse_field
 from ..forking import ForkSafeLock
 from ..frameworks import SearchConfig, as_retriever, search_config_of
+from ..passages import trace_to_dict
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
 from .indexes import FutureIndex, check_threshold, configured, is_persistent, new_index
-from .results import trace_to_dict
 
 __all__ = [
     "ExternalHit",

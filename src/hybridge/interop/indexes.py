@@ -89,6 +89,8 @@ def configured(
     fusion: Any = None,
     depth: int | None = None,
     late_interaction_weight: float | None = None,
+    spelling: bool | None = None,
+    query_syntax: bool | None = None,
     vectors: ArrayLike | None = None,
 ) -> Pipeline:
     """Return a pipeline of a retriever with its options set, and rerankers.
@@ -102,6 +104,8 @@ def configured(
         fusion: a method's name or object.
         depth: candidates each stage contributes.
         late_interaction_weight: late interaction's share in the score, from 0 to 1.
+        spelling: whether words that no passage has are corrected.
+        query_syntax: whether operators in queries are read.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
 
@@ -122,6 +126,8 @@ def configured(
         "fusion": fusion,
         "depth": depth,
         "late_interaction_weight": late_interaction_weight,
+        "spelling": spelling,
+        "query_syntax": query_syntax,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     if chosen:
@@ -149,6 +155,10 @@ class _VectorSearch:
 
     index: Any
     options: Mapping[str, Any]
+
+    @property
+    def query_syntax(self) -> bool:
+        return bool(self.options.get("query_syntax", False))
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
@@ -185,9 +195,18 @@ class FutureIndex:
         fusion: Any = None,
         depth: int | None = None,
         blend: float | Mapping[str, float] | None = None,
+        spelling: bool | None = None,
+        query_syntax: bool | None = None,
     ) -> FutureIndex:
         """Validate the options of `HybridIndex.tuned`."""
-        check_settings(weights=weights, fusion=fusion, depth=depth, blend=blend)
+        check_settings(
+            weights=weights,
+            fusion=fusion,
+            depth=depth,
+            blend=blend,
+            spelling=spelling,
+            query_syntax=query_syntax,
+        )
         if weights is not None:
             check_stage_weights(weights, self.stages)
         return self

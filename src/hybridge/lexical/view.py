@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,21 +93,18 @@ class View:
             raise InvalidInputError(f"no passage has the id {error.args[0]!r}") from None
 
     def _mask(self, where: Filter) -> NDArray[np.bool_]:
-        if isinstance(where, And):
-            masks = [self._mask(part) for part in where.filters]
-            return np.logical_and.reduce([np.ones(len(self.passages), dtype=np.bool_), *masks])
-        if isinstance(where, Not):
-            return ~self._mask(where.filter)
-        candidates = None
-        if (
-            isinstance(where, TextPhrase)
-            and where.analyzer.identity == self._snapshot.analyzer.identity
-        ):
-            candidates = where.candidates(self._snapshot.having)
-        if candidates is None:
-            candidates = np.ones(len(self.passages), dtype=np.bool_)
-        elif where.is_one_term:
-            return candidates
-        for row in np.flatnonzero(candidates).tolist():
-            candidates[row] = where.matches(self.passages[row])
-        return candidates
+        match where:
+            case And(filters=(first, *others)):
+                return reduce(and_, map(self._mask, others), self._mask(first))
+            case Not():
+                return ~self._mask(where.filter)
+            case TextPhrase() if where.analyzer.identity == self._snapshot.analyzer.identity:
+                candidates = where.candidates(self._snapshot.having)
+                if candidates is not None and where.is_one_term:
+                    return candidates
+            case _:
+                candidates = None
+        mask = np.ones(len(self.passages), dtype=np.bool_) if candidates is None else candidates
+        for row in np.flatnonzero(mask).tolist():
+            mask[row] = where.matches(self.passages[row])
+        return mask

@@ -8,14 +8,14 @@ from copy import copy
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from ..analyzer import Analyzer, AnalyzerLike
-from ..errors import InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON
 from ..vectors.options import SparseVectors
 from .bm25_arrays import OpenBM25Arrays
 from .bm25_following import OpenFollowingBM25
-from .bm25_sparse import OpenBM25Vectors, initial_state
+from .bm25_sparse import OpenBM25Vectors, check_state, initial_state
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
 
@@ -149,6 +149,10 @@ class BM25(Stage):
             analyzer, synonyms = override.analyzer, override.synonyms
         elif isinstance(override, Mapping):
             analyzer, synonyms = override["analyzer"], override["synonyms"]
+        if config["lexical"] not in get_args(Lexical):
+            raise CorruptIndexError(f"'lexical' must be one of {get_args(Lexical)}")
+        if config["lexical"] == "qdrant":
+            check_state(record.state)
         analyzer = Analyzer.from_config(config["analyzer"], analyzer)
         if not analyzer.is_latest:
             logger.info(

@@ -199,7 +199,10 @@ class OpenBM25Arrays(OpenBM25Stage):
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
     ) -> ArraysSearch:
-        return ArraysSearch(self, (self._postings or self._current()).snapshot(parameters), encoded)
+        postings = self._postings
+        if postings is None:
+            postings = self._current()
+        return ArraysSearch(self, postings.snapshot(parameters), encoded)
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         return _Reweighed(self, parameters)

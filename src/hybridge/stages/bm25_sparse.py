@@ -6,11 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import inf
 from statistics import fmean
 from typing import Any
 
 from ..analyzer import Analyzer
-from ..errors import InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError
 from ..filters import Filter, IdIn, TextPhrase
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
@@ -27,7 +28,7 @@ from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
 from .vector import VectorSearch
 
-__all__ = ["OpenBM25Vectors", "WeighedSearch", "average_length", "initial_state"]
+__all__ = ["OpenBM25Vectors", "WeighedSearch", "average_length", "check_state", "initial_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -282,6 +283,22 @@ class OpenBM25Vectors(OpenBM25Stage):
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
     """Return the manifest's state of a new, empty stage."""
     return {"average_length": 1.0, "reweighing": False, "terms": terms_of(analyzer)}
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Check the manifest's state of a stage.
+
+    Raises:
+        CorruptIndexError: it is not what `initial_state` and writes left there.
+    """
+    average, terms = state.get("average_length"), state.get("terms", "")
+    valid = {
+        "average_length": isinstance(average, int | float) and 0 < average < inf,
+        "reweighing": isinstance(state.get("reweighing"), bool),
+        "terms": terms is None or isinstance(terms, dict),
+    }
+    if wrong := [name for name, is_valid in valid.items() if not is_valid]:
+        raise CorruptIndexError(f"its state has no valid {wrong[0]!r}")
 
 
 def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) -> float:

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..encoders import as_encoder
 from ..encoders import from_config as encoder_from_config
-from ..errors import EncoderMismatchError
 from ..passages import JSON
-from ..protocols import Encoder, Vectors
+from ..protocols import Encoder
 from ..vectors.options import DenseVectors, Distance
 from .record import StageRecord
 from .stage import Stage, check_stage_name
-from .vector import VectorStage
+from .vector import EncoderStage, described, nameless
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["DENSE", "Dense", "EncoderLike", "described", "nameless"]
+__all__ = ["DENSE", "Dense", "EncoderLike"]
 
 EncoderLike: TypeAlias = "Encoder | SentenceTransformer | str | Path | None"
 
@@ -27,7 +26,7 @@ DENSE = "dense"
 """The default name of a dense stage."""
 
 
-class Dense(VectorStage):
+class Dense(EncoderStage[Encoder]):
     """A dense stage of an index.
 
     Args:
@@ -58,23 +57,8 @@ class Dense(VectorStage):
         self._distance = DenseVectors(1, distance).distance
 
     @property
-    def encoder(self) -> Encoder:
-        """The encoder of queries and passages."""
-        return self._encoder
-
-    @property
-    def identity(self) -> str:
-        return self._encoder.identity
-
-    @property
     def vectors(self) -> DenseVectors:
         return DenseVectors(self._encoder.dimension, self._distance)  # which may load the model
-
-    def encode_queries(self, queries: Sequence[str]) -> Vectors:
-        return self._encoder.encode_queries(queries)
-
-    def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {"encoder": described(self._encoder), "distance": self._distance}
@@ -89,28 +73,3 @@ class Dense(VectorStage):
                 raise nameless(record, cls)
             encoder = encoder_from_config(record.config["encoder"])
         return cls(encoder, name=record.name, distance=record.config["distance"])
-
-    @property
-    def nameless_part(self) -> object:
-        return self.encoder if described(self.encoder) is None else None
-
-    @property
-    def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity}
-
-
-def described(encoder: object) -> dict[str, JSON] | None:
-    """Return an encoder as JSON; None where it cannot be made again from such."""
-    describe = getattr(encoder, "to_config", None)
-    config = None if describe is None else describe()
-    return None if config is None else dict(config)
-
-
-def nameless(record: StageRecord, stage: type[Stage]) -> EncoderMismatchError:
-    """Return the error of opening a stage whose encoder cannot be loaded by its name."""
-    short = {"dense": "encoder=", "late-interaction": "late_interaction="}.get(record.name)
-    argument = short or f"stages=[{stage.__name__}(..., name={record.name!r})]"
-    return EncoderMismatchError(
-        f"the stage {record.name!r} was made with the encoder {record.identity!r}, which cannot be "
-        f"loaded by name: pass it as {argument}"
-    )

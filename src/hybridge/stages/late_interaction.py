@@ -15,14 +15,15 @@ from ..arguments import check_share
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..forking import cached_property
 from ..passages import JSON
 from ..protocols import Encoder, Vectors
 from ..vectors.options import Datatype, TokenVectors
 from ..vectors.store import VectorQuery
-from .dense import Dense, described, nameless
+from .dense import Dense
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
-from .vector import OpenVectorStage, VectorSearch, VectorStage
+from .vector import EncoderStage, OpenVectorStage, VectorSearch, described, nameless
 
 __all__ = ["LATE", "LateInteraction", "LateSearch", "OpenLateInteraction", "with_blanks"]
 
@@ -32,7 +33,7 @@ LATE = "late-interaction"
 _POOL_FACTOR = 2
 
 
-class LateInteraction(VectorStage):
+class LateInteraction(EncoderStage[TokenEncoder]):
     """A late-interaction stage of an index: it scores the candidates of the other stages.
 
     Args:
@@ -73,7 +74,6 @@ class LateInteraction(VectorStage):
         self.blend = check_share(blend, "blend")
         self.datatype = datatype
         self._source = encoder
-        self._encoder: TokenEncoder | None = None
 
     @classmethod
     def of(cls, value: Any) -> LateInteraction | None:
@@ -104,26 +104,13 @@ class LateInteraction(VectorStage):
         stage._encoder = encoder
         return stage
 
-    @property
-    def encoder(self) -> TokenEncoder:
-        """The encoder of the tokens of queries and passages, in an index."""
-        if self._encoder is None:
-            self._encoder = self.token_encoder(None)
-        return self._encoder
-
-    @property
-    def identity(self) -> str:
-        return self.encoder.identity
+    @cached_property
+    def _encoder(self) -> TokenEncoder:  # type: ignore[override]  # it is writeable too
+        return self.token_encoder(None)
 
     @property
     def vectors(self) -> TokenVectors:
         return TokenVectors(self.encoder.dimension, self.datatype)
-
-    def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
-        return self.encoder.encode_queries(queries)
-
-    def encode_passages(self, texts: Sequence[str]) -> list[Vectors]:
-        return self.encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {
@@ -140,7 +127,14 @@ class LateInteraction(VectorStage):
         stage = cls(None, config["blend"], config["datatype"], name=record.name)
         dense = _first_encoder(stages)
         if (late := LateInteraction.of(override)) is not None:
-            return stage._with(late.token_encoder(dense))
+            encoder = late.token_encoder(dense)
+            source = late._source
+            if source is not None and encoder is not source and encoder.identity != record.identity:
+                # A model, of which a stage by default may have been made.
+                pooled = as_token_encoder(source, pool_factor=_POOL_FACTOR)
+                if pooled.identity == record.identity:
+                    encoder = pooled
+            return stage._with(encoder)
         if config["encoder"] is not None:
             settings = dict(config["encoder"])
             # Made of the index's own bi-encoder, it shares that one's model again.
@@ -157,12 +151,8 @@ class LateInteraction(VectorStage):
         raise nameless(record, cls)
 
     @property
-    def nameless_part(self) -> object:
-        return self.encoder if described(self.encoder) is None else None
-
-    @property
     def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity, "blend": self.blend}
+        return {**super().settings, "blend": self.blend}
 
     def open(self, storage: StageStorage) -> OpenLateInteraction:
         return OpenLateInteraction(storage, self)

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 from ..encoders.sparse import SparseEncoder, as_sparse_encoder, sparse_encoder_from_config
 from ..passages import JSON
 from ..vectors.options import SparseVectors
-from ..vectors.store import Rows
-from .dense import described, nameless
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
-from .vector import OpenVectorStage, VectorSearch, VectorStage
+from .vector import EncoderStage, OpenVectorStage, VectorSearch, described, nameless
 
 if TYPE_CHECKING:
     from sentence_transformers import SparseEncoder as SentenceTransformerModel
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LearnedSparse", "LearnedSparseSearch"]
 
 
-class LearnedSparse(VectorStage):
+class LearnedSparse(EncoderStage[SparseEncoder]):
     """A learned sparse stage of an index: a score is the dot product of two sparse vectors.
 
     Args:
@@ -57,23 +55,8 @@ class LearnedSparse(VectorStage):
         self._encoder = as_sparse_encoder(encoder)
 
     @property
-    def encoder(self) -> SparseEncoder:
-        """The encoder of queries and passages."""
-        return self._encoder
-
-    @property
-    def identity(self) -> str:
-        return self._encoder.identity
-
-    @property
     def vectors(self) -> SparseVectors:
         return SparseVectors()
-
-    def encode_queries(self, queries: Sequence[str]) -> Rows:
-        return self._encoder.encode_queries(queries)
-
-    def encode_passages(self, texts: Sequence[str]) -> Rows:
-        return self._encoder.encode_passages(texts)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {"encoder": described(self._encoder)}
@@ -88,14 +71,6 @@ class LearnedSparse(VectorStage):
                 raise nameless(record, cls)
             encoder = sparse_encoder_from_config(record.config["encoder"])
         return cls(encoder, name=record.name)
-
-    @property
-    def nameless_part(self) -> object:
-        return self._encoder if described(self._encoder) is None else None
-
-    @property
-    def settings(self) -> dict[str, JSON]:
-        return {"encoder": self.identity}
 
     def open(self, storage: StageStorage) -> OpenVectorStage:
         return _OpenLearnedSparse(storage, self)

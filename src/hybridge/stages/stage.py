@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from ..errors import InvalidInputError
 from ..filters import Filter
+from ..fusion import FUSION
 from ..passages import JSON, Passage
-from ..search import FUSION
 from ..spelling import Speller
 from ..vectors.options import VectorKind
 from ..vectors.store import Ranking, Rows, VectorStore

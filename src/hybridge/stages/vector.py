@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
+from ..colbert.tokens import TokenEncoder
+from ..encoders.sparse import SparseEncoder
+from ..errors import EncoderMismatchError
 from ..filters import Filter
+from ..passages import JSON
+from ..protocols import Encoder
 from ..vectors.options import DenseVectors, SparseVectors, VectorKind
 from ..vectors.store import (
     Ranking,
@@ -19,9 +24,21 @@ from ..vectors.store import (
     check_tokens,
     check_vectors,
 )
+from .record import StageRecord
 from .stage import OpenStage, Stage, StageStorage
 
-__all__ = ["OpenVectorStage", "VectorSearch", "VectorStage", "check_rows"]
+__all__ = [
+    "EncoderStage",
+    "OpenVectorStage",
+    "VectorSearch",
+    "VectorStage",
+    "check_rows",
+    "described",
+    "nameless",
+]
+
+
+E = TypeVar("E", bound=Encoder | SparseEncoder | TokenEncoder)
 
 
 class VectorStage(Stage):
@@ -59,6 +76,35 @@ class VectorStage(Stage):
 
     def open(self, storage: StageStorage) -> OpenVectorStage:
         return OpenVectorStage(storage, self)
+
+
+class EncoderStage(VectorStage, Generic[E]):
+    """A `VectorStage` whose vectors an encoder makes of queries and passages."""
+
+    _encoder: E
+
+    @property
+    def encoder(self) -> E:
+        """The encoder of queries and passages."""
+        return self._encoder
+
+    @property
+    def identity(self) -> str:
+        return self._encoder.identity
+
+    def encode_queries(self, queries: Sequence[str]) -> Rows:
+        return self._encoder.encode_queries(queries)
+
+    def encode_passages(self, texts: Sequence[str]) -> Rows:
+        return self._encoder.encode_passages(texts)
+
+    @property
+    def nameless_part(self) -> object:
+        return self._encoder if described(self._encoder) is None else None
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        return {"encoder": self.identity}
 
 
 class OpenVectorStage(OpenStage):
@@ -153,3 +199,20 @@ class VectorSearch:
         ):
             answers[i] = answer
         return answers
+
+
+def described(encoder: object) -> dict[str, JSON] | None:
+    """Return an encoder as JSON; None where it cannot be made again from such."""
+    describe = getattr(encoder, "to_config", None)
+    config = None if describe is None else describe()
+    return None if config is None else dict(config)
+
+
+def nameless(record: StageRecord, stage: type[Stage]) -> EncoderMismatchError:
+    """Return the error of opening a stage whose encoder cannot be loaded by its name."""
+    short = {"dense": "encoder=", "late-interaction": "late_interaction="}.get(record.name)
+    argument = short or f"stages=[{stage.__name__}(..., name={record.name!r})]"
+    return EncoderMismatchError(
+        f"the stage {record.name!r} was made with the encoder {record.identity!r}, which cannot be "
+        f"loaded by name: pass it as {argument}"
+    )

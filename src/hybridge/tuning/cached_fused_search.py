@@ -49,8 +49,12 @@ class CachedFusedSearch:
                     self._lists[key] = member.search(plan)
                 lists.append(self._lists[key])
             members = [self._cached(member) for member in plan.members]
-            plan.place(replace(plan, members=members).fused(lists).hits(k), hits)
+            plan.fill(replace(plan, members=members).fused(lists).hits(k), hits)
         return hits
+
+    def ids(self, k: int = 10, **options: Any) -> list[list[str]]:
+        """Return the ids of what `search` finds; arguments as for it."""
+        return [[hit.passage.id for hit in hits] for hits in self.search(k, **options)]
 
     def _cached(self, member: FusedMember) -> FusedMember:
         if member.name not in self._members:

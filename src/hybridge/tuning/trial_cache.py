@@ -51,11 +51,16 @@ class TrialCache:
     def values(self, setting: Setting) -> Values:
         """Return the measure of a setting's lists, one value a query."""
         if setting not in self.tried:
-            found = zip(self.queries, self.lists(setting), strict=True)
-            ranked = {query: [hit.passage.id for hit in hits] for query, hits in found}
+            ranked = dict(zip(self.queries, self._ids(setting), strict=True))
             (judged,) = self._judge(ranked).values()
             self.tried[setting] = np.array([judged[query] for query in self.queries])
         return self.tried[setting]
+
+    def _ids(self, setting: Setting) -> list[list[str]]:
+        """Return the ids of `lists`, for which the first stages alone need no hits."""
+        if setting.rerank_depths:
+            return [[hit.passage.id for hit in hits] for hits in self.lists(setting)]
+        return self._cached.ids(self.k, **self.target.options(setting))
 
     def lists(self, setting: Setting) -> list[list[Hit]]:
         """Return the hits of a search with a setting, and with as many rerankers as it has.

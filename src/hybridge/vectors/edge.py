@@ -42,8 +42,7 @@ from .edge_config import (
 from .first_passing import first_passing
 from .frequencies import Frequencies
 from .options import DenseVectors, SparseVectors, StoreOptions, VectorKind
-from .payload import passage_of, passages_of, payload_of
-from .store import Ranking, Rows, VectorQuery, passing, ranked
+from .store import Ranking, Rows, VectorQuery, passage_of, passages_of, passing, payload_of, ranked
 
 if TYPE_CHECKING:
     import qdrant_edge as edge

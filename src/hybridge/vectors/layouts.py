@@ -14,8 +14,8 @@ from ..errors import InvalidInputError
 from ..filters.fields import Path
 from ..filters.indexes import payload_path
 from ..passages import JSON, Passage, point_id, stored_passage
-from .payload import passage_of, payload_of
 from .points import name_of, point_named
+from .store import passage_of, payload_of
 
 __all__ = ["OWN", "Layout", "PayloadLayout", "text_path"]
 

@@ -194,7 +194,7 @@ class StoreOptions:
             arguments = dict(kind)
             vectors[name] = _KINDS[arguments.pop("kind")](**arguments)
         hnsw = config["hnsw"]
-        return cls(**{**config, "vectors": vectors, "hnsw": HNSW(**hnsw) if hnsw else None})
+        return cls(**{**config, "vectors": vectors, "hnsw": None if hnsw is None else HNSW(**hnsw)})
 
 
 def _check_dimension(dimension: int) -> None:

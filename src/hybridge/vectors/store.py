@@ -1,4 +1,4 @@
-"""One interface over the engines that store passages and their vectors.
+"""One interface over the engines that store passages and their vectors, and what they share.
 
 A store has points: passages with named vectors, each dense, sparse or one a token. Queries are
 vectors, not texts. It is the truth of an index; everything else can be rebuilt from it.
@@ -6,6 +6,7 @@ vectors, not texts. It is the truth of an index; everything else can be rebuilt 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..filters import Filter, IdIn
-from ..passages import Passage
+from ..filters.floats import is_short, stand_in
+from ..passages import JSON, Passage, stored_passage
 from ..protocols import Vectors
 from .options import StoreOptions, VectorKind
 
@@ -31,7 +33,10 @@ __all__ = [
     "check_sparse",
     "check_tokens",
     "check_vectors",
+    "passage_of",
+    "passages_of",
     "passing",
+    "payload_of",
     "ranked",
 ]
 
@@ -352,3 +357,57 @@ def ranked(
 def passing(where: Filter, passages: Iterable[Passage]) -> IdIn:
     """Return a filter by id for the passages that pass `where`, which an engine cannot decide."""
     return IdIn([passage.id for passage in passages if where.matches(passage)])
+
+
+def payload_of(passage: Passage) -> dict[str, JSON]:
+    """Return the payload of a passage.
+
+    Qdrant changes the last bit of every tenth float of 16 or 17 digits. Metadata with such a float
+    are stored as text too, and get a stand-in that is equal to it for filters.
+
+    >>> payload_of(Passage("p1", "text", {"year": 2019}))
+    {'id': 'p1', 'text': 'text', 'metadata': {'year': 2019}}
+    """
+    metadata = dict(passage.metadata)
+    payload: dict[str, JSON] = {"id": passage.id, "text": passage.text, "metadata": metadata}
+    if _has_long_float(metadata):
+        payload["exact"] = exact = json.dumps(metadata)
+        payload["metadata"] = json.loads(exact, parse_float=lambda text: stand_in(float(text)))
+    return payload
+
+
+def passage_of(payload: Mapping[str, Any]) -> Passage:
+    """Return the passage of a payload by `payload_of`.
+
+    >>> passage = Passage("p1", "text", {"at": 0.1 + 0.2})
+    >>> passage_of(payload_of(passage)) == passage
+    True
+    """
+    exact = payload.get("exact")
+    metadata = payload["metadata"] if exact is None else json.loads(exact)
+    return stored_passage(payload["id"], payload["text"], metadata)
+
+
+def passages_of(records: Iterable[Any]) -> dict[int, Passage]:
+    """Return the passages of an engine's records, by their points."""
+    passages = {}
+    for record in records:
+        payload = record.payload
+        if "exact" in payload:
+            passages[record.id] = passage_of(payload)
+        else:
+            passages[record.id] = stored_passage(
+                payload["id"], payload["text"], payload["metadata"]
+            )
+    return passages
+
+
+def _has_long_float(value: JSON) -> bool:
+    match value:
+        case float():
+            return not is_short(value)
+        case list():
+            return any(map(_has_long_float, value))
+        case dict():
+            return any(map(_has_long_float, value.values()))
+    return False

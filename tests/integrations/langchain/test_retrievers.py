@@ -43,6 +43,7 @@ def scored(hits: list[Hit]) -> list[tuple[str, float]]:
         ("fusion", 3, "3"),
         ("depth", 0, "depth"),
         ("late_interaction_weight", 1.5, "late_interaction_weight"),
+        ("spelling", "perhaps", "spelling"),
         ("alpha", 0.5, "alpha"),
         ("blend", "much", "blend"),
     ],
@@ -55,6 +56,32 @@ def test_a_bad_field_is_an_error_that_names_it(
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
 
 
+def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
+    query = 'blood -aspirin "thin"'
+    retriever = HybridgeRetriever(retriever=index, k=10, include_scores=True, query_syntax=True)
+    [hits] = index.search([query], 10, query_syntax=True)
+    assert listed(retriever.invoke(query)) == scored(hits)
+    assert all("aspirin" not in hit.passage.text.lower() for hit in hits)
+    plain = HybridgeRetriever(retriever=index, k=10).invoke(query)
+    assert any("aspirin" in document.page_content.lower() for document in plain)
+    with pytest.raises(InvalidInputError, match="only excludes"):
+        retriever.invoke("-aspirin")
+
+
+def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
+    query = "does asprin thin blood?"
+    for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):
+        retriever = HybridgeRetriever(
+            retriever=index, k=3, include_scores=True, include_trace=True, spelling=spelling
+        )
+        [hits] = index.search([query], 3, spelling=spelling)
+        documents = retriever.invoke(query)
+        assert listed(documents) == scored(hits)
+        traces = [document.metadata["hybridge"] for document in documents]
+        assert {trace["dense"].get("query") for trace in traces} == {read}
+        assert all("query" not in trace["fusion"] for trace in traces)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -62,6 +89,7 @@ def test_a_bad_field_is_an_error_that_names_it(
         ("fusion", "rrf"),
         ("depth", 5),
         ("late_interaction_weight", 0.5),
+        ("spelling", False),
     ],
 )
 def test_options_of_an_index_need_one(

@@ -36,6 +36,7 @@ BY_MEANING = {"bm25": 0, "dense": 1}
         ({"fusion": "magic"}, InvalidInputError, "magic"),
         ({"depth": 0}, InvalidInputError, "depth"),
         ({"late_interaction_weight": 1.5}, InvalidInputError, "late_interaction_weight"),
+        ({"spelling": "perhaps"}, InvalidInputError, "spelling"),
         ({"alpha": 0.5}, TypeError, "alpha"),
         ({"top_k": 3}, TypeError, "top_k"),
         ({"embed_models": 3}, TypeError, "embed_models"),
@@ -62,6 +63,30 @@ def test_a_bad_option_is_named_before_any_work(
         )
     assert not (tmp_path / "index").exists()
     assert model.asked == []
+
+
+def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
+    query = "blood -aspirin"
+    retriever = HybridgeRetriever(index, similarity_top_k=10, query_syntax=True)
+    [hits] = index.search([query], 10, query_syntax=True)
+    found = retriever.retrieve(query)
+    assert ids(found) == [hit.passage.id for hit in hits]
+    assert all("aspirin" not in each.node.get_content().lower() for each in found)
+    plain = HybridgeRetriever(index, similarity_top_k=10).retrieve(query)
+    assert any("aspirin" in each.node.get_content().lower() for each in plain)
+    with pytest.raises(InvalidInputError, match="only excludes"):
+        retriever.retrieve("-aspirin")
+
+
+def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
+    query = "does asprin thin blood?"
+    for spelling, read in ((None, "does aspirin thin blood?"), (False, None)):
+        retriever = HybridgeRetriever(index, similarity_top_k=3, spelling=spelling)
+        [hits] = index.search([query], 3, spelling=spelling)
+        found = retriever.retrieve(query)
+        assert ids(found) == [hit.passage.id for hit in hits]
+        assert {each.trace["dense"].get("query") for each in found} == {read}
+        assert all("query" not in each.trace["fusion"] for each in found)
 
 
 def test_a_blend_without_token_vectors_says_what_is_missing(index: HybridIndex) -> None:

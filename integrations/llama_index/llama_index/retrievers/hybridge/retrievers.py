@@ -41,6 +41,10 @@ class HybridgeRetriever(CoreRetriever):
         fusion: a method's name or object, instead of the index's own.
         depth: candidates each stage contributes, instead of the index's own.
         late_interaction_weight: late interaction's share in the score, instead of the index's own.
+        spelling: False leaves words of a query that no node has as they are; see
+            `hybridge.spelling`.
+        query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
+            `hybridge.query_syntax`. Rerankers then read plain text.
         settings: those of every retriever here. ``similarity_top_k``, 2 by default: nodes a query
             gets at most. ``filters``: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``,
             or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
@@ -74,6 +78,8 @@ class HybridgeRetriever(CoreRetriever):
         fusion: Any = None,
         depth: int | None = None,
         late_interaction_weight: float | None = None,
+        spelling: bool | None = None,
+        query_syntax: bool | None = None,
         **settings: Any,
     ) -> None:
         self._options = {
@@ -81,6 +87,8 @@ class HybridgeRetriever(CoreRetriever):
             "fusion": fusion,
             "depth": depth,
             "late_interaction_weight": late_interaction_weight,
+            "spelling": spelling,
+            "query_syntax": query_syntax,
         }
         super().__init__(retriever, **settings)
 
