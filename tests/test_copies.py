@@ -58,6 +58,7 @@ from hybridge.plots import Picture, rank_flow
 from hybridge.query_syntax import parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
+from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
 from hybridge.tuning import Space
@@ -166,6 +167,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
     "Comparison": lambda w: w.evaluation.compare()[0],
     "ConvexCombination": lambda w: ConvexCombination(),
+    "Corrected": lambda w: w.bm25.correct("castle caots"),
+    "Correction": lambda w: Correction(3, "caots", "coats"),
     "CrossEncoderReranker": lambda w: CrossEncoderReranker(
         w.untrained, name="mine", sigmoid=True, threshold=1e-9, window=8, batch_size=2
     ),
@@ -248,6 +251,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
+    "Words": lambda w: Words(["cats", "dogs"]),
     "VectorQuery": lambda w: VectorQuery("dense", [0.5], 3, f.Eq("year", 2020), [1, 2]),
     "index.bm25": lambda w: w.index.bm25,
     "index.dense": lambda w: w.index.dense,
@@ -282,11 +286,13 @@ OTHERS = {
     "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "Rescored": "part of a SearchRecord",
+    "ReadQueries": "part of a SearchRecord",
     "RetrieverConformance": "tests",
     "SearchOptions": "of the stages of an open index",
     "SearchRecord": "belongs to one search",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
+    "Speller": "belongs to its index",
     "Stage": "abstract",
     "TemporaryFolder": "belongs to its process",
     "TextReranker": "abstract: Shortest is one",
@@ -324,6 +330,8 @@ def visible(thing: Any) -> object:
             return thing.encode_passages(QUERIES), thing.average_length
         case Postings():
             return len(thing), thing.parameters, thing.snapshot().top("cats", 3)
+        case Words():
+            return list(thing), list(thing.near("cast", 1))
         case Snapshot():
             return thing.top("cats", 3)
         case ForkSafeLock():

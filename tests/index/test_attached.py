@@ -49,7 +49,7 @@ def corpus() -> list[Passage]:
         Passage(
             uuid(number),
             # The number makes all scores differ: who breaks ties how is no matter here.
-            " ".join([*chance.choices(WORDS, k=chance.randrange(4, 12)), f"n{number}"]),
+            " ".join([*chance.choices(WORDS, k=chance.randrange(4, 12)), f"{3_000 + number}"]),
             {
                 "number": number,
                 "topic": chance.choice(["sea", "sky"]),
@@ -62,7 +62,13 @@ def corpus() -> list[Passage]:
 
 
 PASSAGES = corpus()
-QUERIES = ["cold salt water", "the light of stars", "warm bread", "moon n17", "n3 whale rain rain"]
+QUERIES = [
+    "cold salt water",
+    "the light of stars",
+    "warm bread",
+    "moon 3017",
+    "3003 whale rain rain",
+]
 WHERES: list[Any] = [
     {"topic": "sea"},
     {"nested.even": False, "number": {"$gte": 20}},
@@ -303,9 +309,9 @@ def test_every_way_in_works(written: Written, encoder: CallableEncoder) -> None:
         info = index.info()
         assert info["place"] == "collection 'docs', attached"
         assert (info["passages"], index.encoder.identity) == (len(PASSAGES), "words")
-        assert index.bm25.search(["n17"])[0][0].passage == PASSAGES[17]
-        assert index.search(["", "n17"])[0] == []
-        [bm25] = index.bm25.score(["n17"], [[uuid(17), uuid(18)]])
+        assert index.bm25.search(["3017"])[0][0].passage == PASSAGES[17]
+        assert index.search(["", "3017"])[0] == []
+        [bm25] = index.bm25.score(["3017"], [[uuid(17), uuid(18)]])
         assert bm25[0] > bm25[1] == 0.0
         expected = outline(index.search(QUERIES, 5))
         assert scored(asyncio.run(index.asearch(QUERIES, 5))) == expected
@@ -319,7 +325,7 @@ def test_every_way_in_works(written: Written, encoder: CallableEncoder) -> None:
             index.search(QUERIES, blend=0.5)
         index.optimize()
         index.refresh()
-        assert index.bm25.search(["n17"])[0][0].passage == PASSAGES[17]
+        assert index.bm25.search(["3017"])[0][0].passage == PASSAGES[17]
 
 
 # ------------------------------------------------------------------ it leaves things alone
@@ -407,7 +413,9 @@ def test_a_client_of_our_own_is_closed(
 def test_what_others_do_meanwhile(written: Written, encoder: CallableEncoder) -> None:
     with attach(written, encoder) as index:
         # A filter's answer is remembered, and must not outlive what it was true of.
-        assert len(index.bm25.search(["n17 n4"], where={"topic": PASSAGES[17].metadata["topic"]}))
+        assert len(
+            index.bm25.search(["3017 3004"], where={"topic": PASSAGES[17].metadata["topic"]})
+        )
         new = Passage(uuid(1_000), "entirely unheard words", {"topic": "new"})
         written.more([new])
         written.client.delete("docs", [uuid(17)])
@@ -418,13 +426,13 @@ def test_what_others_do_meanwhile(written: Written, encoder: CallableEncoder) ->
         assert index.bm25.score(["unheard"], [[new.id]]) == [[0.0]]
         assert index.bm25.search(["unheard"]) == [[]]
         for where in (None, {"topic": PASSAGES[17].metadata["topic"]}, {"number": 17}):
-            for found in (index.search(["n17"], where=where), index.bm25.search(["n17"], 5)):
+            for found in (index.search(["3017"], where=where), index.bm25.search(["3017"], 5)):
                 assert uuid(17) not in [hit.passage.id for hit in found[0]]
         with pytest.raises(InvalidInputError, match="no passage"):
-            index.bm25.score(["n17"], [[uuid(17)]])
+            index.bm25.score(["3017"], [[uuid(17)]])
         index.refresh()
         assert index.bm25.search(["unheard"])[0][0].passage == new
-        assert index.bm25.search(["n17"]) == [[]]
+        assert index.bm25.search(["3017"]) == [[]]
         assert index.bm25.search(["unheard"], where={"topic": "new"})[0][0].passage == new
 
 
@@ -433,13 +441,13 @@ def test_bm25_returns_nothing_that_a_filter_has_come_to_exclude(
 ) -> None:
     with attach(langchain, encoder) as index:
         where: Mapping[str, JSON] = {"topic": PASSAGES[17].metadata["topic"]}
-        assert index.bm25.search(["n17"], where=where)[0][0].passage == PASSAGES[17]
+        assert index.bm25.search(["3017"], where=where)[0][0].passage == PASSAGES[17]
         langchain.more([Passage(uuid(17), PASSAGES[17].text, {"topic": "secret"})])
-        assert index.bm25.search(["n17"], where=where) == [[]]
+        assert index.bm25.search(["3017"], where=where) == [[]]
         assert uuid(17) not in [
-            hit.passage.id for hit in index.search(["n17"], 150, where=where)[0]
+            hit.passage.id for hit in index.search(["3017"], 150, where=where)[0]
         ]
-        assert index.bm25.search(["n17"])[0][0].passage.metadata == {"topic": "secret"}
+        assert index.bm25.search(["3017"])[0][0].passage.metadata == {"topic": "secret"}
 
 
 def test_a_failing_refresh_changes_nothing(
@@ -450,7 +458,7 @@ def test_a_failing_refresh_changes_nothing(
             broken.setattr(langchain.client, "scroll", None)
             with pytest.raises(StoreError):
                 index.refresh()
-        assert index.bm25.search(["n17"])[0][0].passage == PASSAGES[17]
+        assert index.bm25.search(["3017"])[0][0].passage == PASSAGES[17]
 
 
 def test_refresh_of_an_index_of_ones_own_is_harmless(encoder: CallableEncoder) -> None:
@@ -461,7 +469,7 @@ def test_refresh_of_an_index_of_ones_own_is_harmless(encoder: CallableEncoder) -
             index.refresh()
             assert scored(index.search(QUERIES)) == before
             index.delete([uuid(17)])
-            assert index.bm25.search(["n17"]) == [[]]
+            assert index.bm25.search(["3017"]) == [[]]
 
 
 # ------------------------------------------------------------------ writing when asked
@@ -478,11 +486,11 @@ def test_langchain_reads_what_was_added(
             assert index.add([new, changed]) == 2
             assert index.search(["unheard"])[0][0].passage == new
             assert index.bm25.search(["altogether"])[0][0].passage == changed
-            assert index.bm25.search(["n17"]) == [[]]
+            assert index.bm25.search(["3017"]) == [[]]
             assert index.delete([uuid(3), "p1", uuid(999)]) == 1
             assert index.delete(where={"number": {"$gte": 140}}) == 10
             assert len(index) == len(PASSAGES) - 10
-            assert index.bm25.search(["n3", "n145"]) == [[], []]
+            assert index.bm25.search(["3003", "3145"]) == [[], []]
         store = QdrantVectorStore(made.client, "docs", embedding=embeddings, vector_name=vector)
         [document] = store.get_by_ids([new.id])
         assert document.page_content == new.text
@@ -528,7 +536,7 @@ def test_points_that_only_others_know_can_be_deleted(
         assert index.delete([uuid(1_000)]) == 1
         langchain.client.delete("docs", [uuid(17)])
         assert index.delete([uuid(17)]) == 0
-        assert index.bm25.search(["n17", "n18"])[0] == []
+        assert index.bm25.search(["3017", "3018"])[0] == []
 
 
 @pytest.mark.parametrize("name", ["p1", "007", "-1", str(2**64), uuid(1).upper()])

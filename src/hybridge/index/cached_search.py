@@ -80,11 +80,11 @@ class CachedSearch:
         self._where = where
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
-        asked = [checked[i] for i in self._positions]
-        self.wheres = read_filters(asked, index._stages, where, query_syntax=query_syntax)
+        batch = [checked[i] for i in self._positions]
+        self.wheres = read_filters(batch, index._stages, where, query_syntax=query_syntax)
         self.queries = ReadQueries(
             read_queries(
-                asked, index._stages, index._lock, spelling=spelling, query_syntax=query_syntax
+                batch, index._stages, index._lock, spelling=spelling, query_syntax=query_syntax
             )
         )
         self._encoded: dict[str, Sequence[Any]] = {}

@@ -724,9 +724,9 @@ class HybridIndex:
         stages = [*options.stages, *(stage for stage, _ in options.late)]
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
-            asked = [queries[i] for i in positions]
+            batch = [queries[i] for i in positions]
             read = read_queries(
-                asked,
+                batch,
                 self._stages,
                 self._lock,
                 spelling=options.spelling,
