@@ -198,6 +198,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "In": lambda w: f.In("year", [2020, 2021]),
     "FutureIndex": lambda w: FutureIndex(),
     "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
+    "PlainText": lambda w: parse("+cat food").text,
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
