@@ -23,17 +23,15 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     with HybridIndex.open(path, read_only=True) as index:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
+    latest = Analyzer().version or 0
     for name, stage in facts["stages"].items():
-        if "analyzer" in stage:
-            yield _analyzer(name, stage["analyzer"].get("version"), path)
+        if stage.get("analyzer", {}).get("version") in range(1, latest):
+            yield _earlier(name, stage["analyzer"]["version"], latest, path)
         if "truncated" in stage:
             yield _truncation(name, stage["truncated"])
 
 
-def _analyzer(stage: str, version: int | None, path: str | Path) -> Finding:
-    latest = Analyzer().version
-    if version is None or version == latest:
-        return Finding("index", stage, "ok", "its analyzer is of the latest version")
+def _earlier(stage: str, version: int, latest: int, path: str | Path) -> Finding:
     return Finding(
         "index",
         stage,
