@@ -58,6 +58,7 @@ from hybridge.plots import Picture, rank_flow
 from hybridge.query_syntax import parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
+from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
@@ -95,6 +96,10 @@ def first_lengths(texts: list[str]) -> list[dict[int, float]]:
 
 def halves(text: str) -> list[str]:
     return text.lower().replace(".", "").split()
+
+
+def first_word(passage: Passage) -> str:
+    return passage.text.split()[0]
 
 
 class Letters:
@@ -225,6 +230,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "RunPart": lambda w: RunPart(0.5, {"1": 0.25}),
     "ScoreParts": lambda w: w.bm25.parts("cats", ["1"])[0],
     "Scores": lambda w: w.bm25._postings.snapshot().scores("cats"),
+    "SearchText": lambda w: SearchText("{year}: {text}"),
+    "SearchText of a function": lambda w: SearchText.from_callable(first_word, name="first"),
     "Section": lambda w: Section("text", title="a title", metadata={"page": 3}),
     "SentenceTransformerEncoder": lambda w: SentenceTransformerEncoder(
         w.minilm, query_prompt="query: ", normalize=False, batch_size=2, max_length=9
@@ -327,6 +334,8 @@ def visible(thing: Any) -> object:
             return thing.alt, thing._repr_png_()
         case Analyzer():
             return thing.to_config(), thing.stopwords, thing([p.text for p in PASSAGES])
+        case SearchText():
+            return thing, thing.texts(PASSAGES)
         case SparseBM25():
             return thing.encode_passages(QUERIES), thing.average_length
         case Postings():

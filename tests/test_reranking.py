@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import zscore
 
-from hybridge import Hit, Passage, StageScore
+from hybridge import (
+    BM25Retriever,
+    ColBERTReranker,
+    CrossEncoderReranker,
+    Hit,
+    Passage,
+    Pipeline,
+    StageScore,
+    explain,
+)
 from hybridge.errors import InvalidInputError
 from hybridge.reranking import (
     TextReranker,
@@ -151,3 +162,64 @@ def test_only_what_the_reranker_kept_is_blended() -> None:
     assert order(found) == ["b", "c"]
     assert [hit.score for hit in found] == [1.0, -1.0]
     assert blended(received, [], 0.5) == []
+
+
+class Recalled(TextReranker):
+    """Keeps what it reads, and scores its length."""
+
+    def _score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        self.read = [list(some) for some in texts]
+        return [[float(len(text)) for text in some] for some in texts]
+
+
+def test_what_it_reads_of_a_passage() -> None:
+    hits = [
+        Hit(Passage("a", "Paid at once.", {"title": "Airport"}), 3.0),
+        Hit(Passage("b", "", {"title": "Harbour Regulations"}), 2.0),
+        Hit(Passage("c", "", {}), 1.0),
+    ]
+    reranker = Recalled("lengths", search_text="{title}: {text}")
+    [found] = reranker.rerank(["when?"], [hits])
+    # The passage without any text gets the lowest score; what is returned is what came in.
+    assert reranker.read == [["Airport: Paid at once.", "Harbour Regulations:"]]
+    assert [(hit.passage, hit.score) for hit in found] == [
+        (hits[0].passage, 22.0),
+        (hits[1].passage, 20.0),
+        (hits[2].passage, 20.0),
+    ]
+    assert Recalled("lengths").rerank(["when?"], [hits])[0][1].score == 13.0
+    with pytest.raises(InvalidInputError, match="search_text"):
+        Recalled("lengths", search_text="no field")
+
+
+@pytest.mark.model
+def test_models_read_the_template(minilm: Path, tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    CrossEncoder(str(minilm), num_labels=1, device="cpu").save_pretrained(str(tmp_path))
+    hits = [
+        Hit(Passage("a", "It is paid at once.", {"title": "Airport"}), 3.0),
+        Hit(Passage("b", "It is paid in thirty days.", {"title": "Harbour"}), 2.0),
+    ]
+    written = [
+        Hit(Passage(hit.passage.id, f"{hit.passage.metadata['title']}\n{hit.passage.text}"), 0.0)
+        for hit in hits
+    ]
+    query = ["when do ships pay in the harbour?"]
+    for made in (
+        partial(CrossEncoderReranker, tmp_path, dtype="float32"),
+        partial(CrossEncoderReranker, tmp_path, dtype="float32", window=4),
+        partial(ColBERTReranker, minilm),
+    ):
+        reranker = made(search_text="{title}\n{text}")
+        expected = {hit.passage.id: hit.score for hit in made().rerank(query, [written])[0]}
+        found = {hit.passage.id: hit.score for hit in reranker.rerank(query, [hits])[0]}
+        assert found == pytest.approx(expected)
+        explanation = explain(
+            Pipeline(BM25Retriever([hit.passage for hit in hits]), reranker), "paid", "b"
+        )
+        [part] = explanation.rerankers
+        [score] = reranker.score_texts(["paid"], [[written[1].passage.text]])
+        assert [part.score] == pytest.approx(score, abs=1e-6)
+        if part.max_sim is not None:
+            assert "harbour" in part.max_sim.passage_tokens

@@ -35,7 +35,8 @@ class Passage:
     Args:
         id: any non-empty string; a whole number or `UUID` becomes its text. Adding a passage with
             the same id again replaces it.
-        text: the text to search. Put the title, if any, in front of it.
+        text: the text to return and to search. A title stands in front of it, or among the
+            metadata; see `hybridge.search_text`.
         metadata: values under string keys, for filters and for the caller: JSON, and values that
             `hybridge.metadata` converts to JSON, like dates and paths; nested at most 64 levels
             deep. The passage holds a deep copy.

@@ -12,6 +12,7 @@ from .arguments import check_aligned, check_count, check_queries
 from .errors import InvalidInputError
 from .fusion import ConvexCombination
 from .passages import Hit, StageScore
+from .search_text import TEXT_ALONE, SearchText, SearchTextLike
 
 __all__ = [
     "TextReranker",
@@ -34,6 +35,8 @@ class TextReranker(ABC):
     Args:
         name: the stage's name in traces.
         threshold: drop candidates that score below; None keeps all of them.
+        search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
+            alone.
 
     >>> class Longest(TextReranker):
     ...     def _score(self, queries, texts):
@@ -44,7 +47,11 @@ class TextReranker(ABC):
     [['b', 'a']]
     """
 
-    def __init__(self, name: str, threshold: float | None = None) -> None:
+    search_text: SearchText = TEXT_ALONE
+
+    def __init__(
+        self, name: str, threshold: float | None = None, search_text: SearchTextLike = None
+    ) -> None:
         if not isinstance(name, str) or not name:
             raise InvalidInputError(f"name must be a non-empty string, not {name!r}")
         if threshold is not None and (
@@ -55,6 +62,7 @@ class TextReranker(ABC):
             raise InvalidInputError(f"threshold must be a finite number or None, not {threshold!r}")
         self.name = name
         self.threshold = threshold
+        self.search_text = SearchText.of(search_text)
 
     @abstractmethod
     def _score(
@@ -96,7 +104,8 @@ class TextReranker(ABC):
             InvalidInputError: not one list a query, or something in it that is no hit.
         """
         listed, hits = check_candidates(queries, candidates, k)
-        scores = self._with_blanks(listed, [[hit.passage.text for hit in row] for row in hits])
+        texts = [self.search_text.texts(hit.passage for hit in row) for row in hits]
+        scores = self._with_blanks(listed, texts)
         return [
             reordered(self.name, row, row_scores, k, self.threshold)
             for row, row_scores in zip(hits, scores, strict=True)

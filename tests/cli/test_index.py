@@ -260,3 +260,21 @@ def test_one_place_must_be_given(folder: Path, place: list[str]) -> None:
     result = index("docs", *place)
     assert result.exit_code == 2
     assert "folder or --url" in result.stderr
+
+
+@pytest.mark.model
+def test_a_template_of_a_new_index(folder: Path) -> None:
+    (folder / "a.jsonl").write_text(
+        '{"_id": "a", "text": "Paid.", "metadata": {"place": "Harbour"}}'
+    )
+    assert index("a.jsonl", "--to", "idx", "--search-text", "{place}: {text}").exit_code == 0
+    with HybridIndex.open("idx") as opened:
+        [hit] = opened.bm25.search(["harbour"])[0]
+        assert hit.passage.text == "Paid."
+    assert "1 passages: 0 new" in index("a.jsonl", "--to", "idx").stdout
+    other = index("a.jsonl", "--to", "idx", "--search-text", "{text}!")
+    assert other.exit_code == 1
+    assert "search_text='{place}: {text}'" in other.output
+    wrong = index("a.jsonl", "--to", "new", "--search-text", "{place")
+    assert wrong.exit_code == 1
+    assert "lone '{'" in wrong.output

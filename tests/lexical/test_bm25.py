@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -376,3 +377,86 @@ def test_a_saved_retriever_keeps_the_words_of_its_version(
         again = BM25Retriever.open(tmp_path)
     assert [hits[0].passage.id for hits in again.search(["3", "xr500"])] == ["a", "b"]
     assert not caplog.records
+
+
+# What is searched
+
+
+TITLED = [
+    Passage("h", "It shall be paid.", {"title": "Harbour Regulations"}),
+    Passage("a", "It shall be paid.", {"title": "Airport Regulations"}),
+    Passage("n", "Harbour of harbours.", {}),
+]
+
+
+def of_title(passage: Passage) -> str:
+    return str(passage.metadata.get("title", ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ({"search_text": "{title} {text}"}, "{title} {text}"),
+        ({"fields": {"title": 3, "text": 1}}, "{title} {title} {title} {text}"),
+        ({"fields": {"text": 2}}, "{text} {text}"),
+        ({"search_text": of_title}, "{title}"),
+    ],
+)
+def test_scores_are_those_of_the_text_written_out(options: dict[str, Any], written: str) -> None:
+    texts = [written.format(title=p.metadata.get("title", ""), text=p.text).strip() for p in TITLED]
+    plain = BM25Retriever([Passage(p.id, t) for p, t in zip(TITLED, texts, strict=True)])
+    retriever = BM25Retriever(TITLED, **options)
+    for query in ("harbour", "paid by regulations", "airport harbour"):
+        expected = [(hit.passage.id, hit.score) for hit in plain.search([query])[0]]
+        found = retriever.search([query])[0]
+        assert [(hit.passage.id, hit.score) for hit in found] == expected
+        assert all(hit.passage in TITLED for hit in found)
+        ids = [p.id for p in TITLED]
+        assert retriever.score([query], [ids]) == plain.score([query], [ids])
+
+
+def test_queries_are_corrected_by_what_is_searched(tmp_path: Path) -> None:
+    retriever = BM25Retriever(TITLED, fields={"title": 1, "text": 1})
+    assert retriever.search(["aiprort"])[0][0].passage.id == "a"
+    retriever.save(tmp_path)
+    assert BM25Retriever.open(tmp_path).search(["aiprort"])[0][0].passage.id == "a"
+
+
+def test_a_boost_moves_a_title_up() -> None:
+    long = "Ships cranes quays sheds ropes sails masts decks hulls."
+    passages = [Passage("t", long, {"title": "Harbour"}), Passage("x", "Harbour towns smell.")]
+
+    def scores(boost: int) -> dict[str, float]:
+        [hits] = BM25Retriever(passages, fields={"title": boost, "text": 1}).search(["harbour"])
+        return {hit.passage.id: hit.score / math.log(1 + 0.5 / 2.5) for hit in hits}
+
+    # tf / (tf + 1.2 * (0.25 + 0.75 * length / average)), of 9 terms and the title, and of 3.
+    assert scores(1) == pytest.approx({"x": 0.58297, "t": 0.37241}, abs=1e-4)
+    assert scores(5) == pytest.approx({"t": 0.73724, "x": 0.61821}, abs=1e-4)
+
+
+def test_what_is_searched_is_saved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    retriever = BM25Retriever(TITLED, fields={"title": 2, "text": 1})
+    retriever.save(tmp_path / "titled")
+    with caplog.at_level(logging.WARNING):
+        again = BM25Retriever.open(tmp_path / "titled")
+    assert caplog.text == ""
+    again.add([Passage("b", "New.", {"title": "Bridge"})])
+    assert again.search(["bridge"])[0][0].passage.id == "b"
+    assert again.search_text == retriever.search_text
+    (tmp_path / "titled" / "postings.npz").unlink()
+    for text in (None, "{title}\n{title}\n{text}"):
+        analyzed = BM25Retriever.open(tmp_path / "titled", search_text=text)
+        assert analyzed.search(["harbour paid"]) == retriever.search(["harbour paid"])
+    with pytest.raises(EncoderMismatchError, match="search_text"):
+        BM25Retriever.open(tmp_path / "titled", search_text="{title}")
+    BM25Retriever(TITLED, search_text=of_title).save(tmp_path / "function")
+    with pytest.raises(EncoderMismatchError, match="named 'of_title'"):
+        BM25Retriever.open(tmp_path / "function")
+    opened = BM25Retriever.open(tmp_path / "function", search_text=of_title)
+    assert [hit.passage.id for hit in opened.search(["harbour"])[0]] == ["h"]
+
+
+def test_fields_exclude_a_search_text() -> None:
+    with pytest.raises(InvalidInputError, match="give one of them"):
+        BM25Retriever(fields={"text": 1}, search_text="{text}")

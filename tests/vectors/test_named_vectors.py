@@ -407,3 +407,31 @@ def test_frequencies_of_vectors_that_a_kill_left_are_not_those_of_later_ones(
         store.close()
         store = opened(path)
     store.close()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_dropped_vectors_are_lacking(store: VectorStore, name: str) -> None:
+    dropped = [0, 7, 20]
+    rest = [n for n in range(SIZE) if n not in dropped]
+    store.drop_vectors(name, points(store, dropped))
+    store.drop_vectors(name, points(store, dropped))
+    store.drop_vectors(name, [])
+    assert {p.id for p in lacking(store, name)} == {f"p{n}" for n in dropped}
+    assert found(store, name).keys() == _scored(name, rest)
+    for other in KINDS.keys() - {name}:
+        assert lacking(store, other) == []
+        assert found(store, other) == pytest.approx(expected(other), rel=1e-5, abs=1e-6)
+    if KINDS[name] == SparseVectors(idf=True):
+        lengths = [ROWS[name][n][1][0] for n in rest]
+        assert store.average_length(name) == pytest.approx(sum(lengths) / SIZE)
+    store.set_vectors(name, points(store, dropped), _picked(name, dropped))
+    assert lacking(store, name) == []
+    assert found(store, name) == pytest.approx(expected(name), rel=1e-5, abs=1e-6)
+
+
+def test_a_row_without_tokens_drops_the_vector(store: VectorStore) -> None:
+    none = np.zeros((0, 2), np.float32)
+    store.set_vectors("tokens", points(store, [3, 4]), [none, TOKENS[5]])
+    assert {p.id for p in lacking(store, "tokens")} == {"p3"}
+    assert "p3" not in found(store, "tokens")
+    assert found(store, "tokens")["p4"] == pytest.approx(expected("tokens")["p5"])

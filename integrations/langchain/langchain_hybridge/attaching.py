@@ -9,6 +9,7 @@ from hybridge.errors import InvalidInputError
 
 from .embeddings import encoder_of
 from .layouts import LangChainLayout
+from .searching import search_text_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -29,6 +30,7 @@ def attached(
     metadata_payload_key: str = "metadata",
     vector_name: str | None = None,
     analyzer: Any = None,
+    search_text: Any = None,
     batch_size: int | None = None,
     writable: bool = False,
 ) -> HybridIndex:
@@ -47,6 +49,8 @@ def attached(
         metadata_payload_key: the store's own; "" where the metadata are the keys beside the text's.
         vector_name: the store's own; None for the only dense vector there is.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        search_text: what BM25 searches of a document, and what is embedded of an added one, as for
+            `langchain_hybridge.HybridgeRetriever.from_documents`.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for 128.
         writable: let documents be added and deleted, as the store would.
 
@@ -67,5 +71,6 @@ def attached(
         encoder=encoder_of(embedding, batch_size=batch_size, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
+        search_text=search_text_of(search_text),
         writable=writable,
     )

@@ -20,6 +20,7 @@ from hybridge.passages import stored_passage
 from hybridge.reranking import TextReranker
 
 from .documents import check_documents, copied_metadata, reranked_document
+from .searching import DocumentId, search_text_of
 
 __all__ = ["ColBERTReranker", "CrossEncoderReranker", "HybridgeReranker", "core_reranker"]
 
@@ -104,11 +105,8 @@ class HybridgeReranker(BaseDocumentCompressor):
 
     def _candidates(self, documents: Sequence[Document]) -> list[Hit]:
         if isinstance(self.reranker, TextReranker):
-            # Only the texts count: any ids and metadata will do, and ties keep their order.
-            return [
-                Hit(Passage(f"{i:09}", document.page_content), 0.0)
-                for i, document in enumerate(documents)
-            ]
+            # Only what it reads counts: any ids will do, and ties keep their order.
+            return [Hit(_numbered(i, document), 0.0) for i, document in enumerate(documents)]
         # Not checked again: an index's documents may have got metadata that JSON cannot hold.
         return [
             Hit(
@@ -149,10 +147,11 @@ class _TextReranker(HybridgeReranker, BaseCrossEncoder):
         top_n: int | None = 3,
         include_scores: bool = True,
         include_trace: bool = False,
+        search_text: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(
-            reranker=type(self)._core(model, **options),
+            reranker=type(self)._core(model, search_text=search_text_of(search_text), **options),
             top_n=top_n,
             include_scores=include_scores,
             include_trace=include_trace,
@@ -189,6 +188,8 @@ class CrossEncoderReranker(_TextReranker):
         top_n: documents to return at most; None for all.
         include_scores: put the score into the metadata, as ``relevance_score``.
         include_trace: put rank and score there too, under ``hybridge``.
+        search_text: what it reads of a document: a template such as ``"{title}\\n{page_content}"``
+            or a function from a `Document` to a string; None for the text alone.
         options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
             ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
 
@@ -210,6 +211,8 @@ class ColBERTReranker(_TextReranker):
         top_n: documents to return at most; None for all.
         include_scores: put the score into the metadata, as ``relevance_score``.
         include_trace: put rank and score there too, under ``hybridge``.
+        search_text: what it reads of a document: a template such as ``"{title}\\n{page_content}"``
+            or a function from a `Document` to a string; None for the text alone.
         options: those of `hybridge.colbert.ColBERTReranker`, like ``engine``, ``query_length``,
             ``passage_length``, ``threshold``, ``device``.
 
@@ -250,6 +253,14 @@ def _documents_and_query(arguments: Any) -> tuple[list[Document], str]:
         got = list(arguments) if isinstance(arguments, Mapping) else type(arguments).__name__
         raise InvalidInputError(f"a reranker takes {{'query': ..., 'documents': ...}}, not {got}")
     return arguments["documents"], arguments["query"]
+
+
+def _numbered(number: int, document: Document) -> Passage:
+    """Return a document as a passage whose id sorts by its number."""
+    id_ = DocumentId(f"{number:09}")
+    id_.document = document
+    # A valid text; the metadata are read as far as the reranker reads them.
+    return stored_passage(id_, Passage(id_, document.page_content).text, document.metadata)
 
 
 def _id_of(document: Document) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ from .attaching import attached
 from .base import CoreRetriever
 from .documents import passages_of
 from .embeddings import encoder_of
+from .searching import search_text_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -110,6 +111,7 @@ class HybridgeRetriever(CoreRetriever):
         batch_size: int | None = None,
         analyzer: Any = None,
         late_interaction: Any = None,
+        search_text: Any = None,
         overwrite: bool = False,
         **settings: Any,
     ) -> Self:
@@ -125,6 +127,9 @@ class HybridgeRetriever(CoreRetriever):
                 server that refuses larger requests; None for 128.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             late_interaction: True scores candidates by stored token vectors too, as there.
+            search_text: what is searched of a document, while its ``page_content`` is what is
+                returned: a template such as ``"{title}\\n{page_content}"`` over text and
+                metadata, or a function from a `Document` to a string; None for the text alone.
             overwrite: replace an index that is in the folder.
             settings: the retriever's own fields, like ``k``.
 
@@ -141,6 +146,7 @@ class HybridgeRetriever(CoreRetriever):
             encoder=encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent),
             analyzer=analyzer,
             late_interaction=late_interaction,
+            search_text=search_text_of(search_text),
             overwrite=overwrite,
         )
         return cls(retriever=index, **settings)
@@ -158,6 +164,7 @@ class HybridgeRetriever(CoreRetriever):
         metadata_payload_key: str = "metadata",
         vector_name: str | None = None,
         analyzer: Any = None,
+        search_text: Any = None,
         batch_size: int | None = None,
         **settings: Any,
     ) -> Self:
@@ -174,6 +181,7 @@ class HybridgeRetriever(CoreRetriever):
             metadata_payload_key: the store's own.
             vector_name: the store's own; None for the only dense vector there is.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            search_text: what BM25 searches of a document, as for `from_documents`.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for
                 128.
             settings: the retriever's own fields, like ``k``.
@@ -194,6 +202,7 @@ class HybridgeRetriever(CoreRetriever):
             metadata_payload_key=metadata_payload_key,
             vector_name=vector_name,
             analyzer=analyzer,
+            search_text=search_text,
             batch_size=batch_size,
         )
         return cls(retriever=index, **settings)
@@ -218,6 +227,8 @@ class BM25Retriever(CoreRetriever):
         method: str = "lucene",
         k1: float = 1.2,
         b: float = 0.75,
+        search_text: Any = None,
+        fields: Mapping[str, int] | None = None,
         **settings: Any,
     ) -> Self:
         """Return a retriever over these documents, in memory.
@@ -229,6 +240,10 @@ class BM25Retriever(CoreRetriever):
             method: the variant of BM25, as for `hybridge.BM25Retriever`.
             k1: how slowly a term's further occurrences stop counting.
             b: how much a document's length counts.
+            search_text: what is searched of a document, as for `HybridgeRetriever`.
+            fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
+                ``{"title": 2, "page_content": 1}``: a field of boost 2 counts as if it were
+                written twice.
             settings: the retriever's own fields, like ``k``.
 
         Raises:
@@ -237,7 +252,12 @@ class BM25Retriever(CoreRetriever):
         """
         cls._check_settings(settings)
         bm25 = hybridge.BM25Retriever(
-            passages_of(documents), analyzer=analyzer, method=method, k1=k1, b=b
+            passages_of(documents),
+            analyzer=analyzer,
+            method=method,
+            k1=k1,
+            b=b,
+            search_text=search_text_of(search_text, fields),
         )
         return cls(retriever=bm25, **settings)
 

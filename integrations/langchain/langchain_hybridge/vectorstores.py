@@ -22,6 +22,7 @@ from .documents import document_of, documents_of_hits, documents_of_texts, passa
 from .embeddings import embeddings_of, encoder_of
 from .relevance import RelevanceRetriever, relevance_of
 from .retrievers import HybridgeRetriever
+from .searching import search_text_of
 from .structured_query import register_translator
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class HybridVectorStore(VectorStore):
         path: str | Path | None = None,
         identity: str | None = None,
         batch_size: int | None = None,
+        search_text: Any = None,
         **options: Any,
     ) -> Self:
         """Return a store over a new index.
@@ -82,6 +84,9 @@ class HybridVectorStore(VectorStore):
             identity: names the embeddings and their settings, where they have no such name.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
                 server that refuses larger requests; None for 128.
+            search_text: what is searched of a document, while its ``page_content`` is what is
+                returned: a template such as ``"{title}\\n{page_content}"`` over text and
+                metadata, or a function from a `Document` to a string; None for the text alone.
             options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
 
         Raises:
@@ -90,7 +95,8 @@ class HybridVectorStore(VectorStore):
         """
         persistent = is_persistent(path, options.get("url"))
         encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
-        return cls(HybridIndex.create(path, encoder=encoder, **options))
+        text = search_text_of(search_text)
+        return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
 
     @classmethod
     def open(
@@ -101,6 +107,7 @@ class HybridVectorStore(VectorStore):
         identity: str | None = None,
         batch_size: int | None = None,
         read_only: bool | None = None,
+        search_text: Any = None,
         **options: Any,
     ) -> Self:
         """Return a store over an existing index.
@@ -115,6 +122,7 @@ class HybridVectorStore(VectorStore):
                 `HybridVectorStore.refresh` renews; False opens it for writing, which one process
                 at a time can do. None opens for writing if possible, else for reading only, which
                 is logged; `hybridge.HybridIndex.is_read_only` says which.
+            search_text: as for `create`; None where it was a template, which the index keeps.
             options: those of `hybridge.HybridIndex.open`, like ``url``.
 
         Raises:
@@ -125,7 +133,11 @@ class HybridVectorStore(VectorStore):
         encoder = None
         if any(value is not None for value in (embedding, identity, batch_size)):
             encoder = encoder_of(embedding, identity, batch_size=batch_size)
-        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
+        text = search_text_of(search_text)
+        index = HybridIndex.open(
+            path, encoder=encoder, read_only=read_only, search_text=text, **options
+        )
+        return cls(index)
 
     @classmethod
     def from_qdrant(
@@ -143,8 +155,8 @@ class HybridVectorStore(VectorStore):
             embedding: the store's embeddings, or the same model for Hybridge to load.
             options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
                 ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
-                wrote it, ``api_key``, ``analyzer``, ``batch_size``, and ``writable=True`` to let
-                documents be added and deleted.
+                wrote it, ``api_key``, ``analyzer``, ``search_text``, ``batch_size``, and
+                ``writable=True`` to let documents be added and deleted.
 
         Raises:
             TypeError: an unknown option.

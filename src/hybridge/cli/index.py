@@ -29,6 +29,11 @@ _SHOWN = 10  # skipped files named for each reason
 @takes("location", Location)
 @takes("making", Making)
 @click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
+@click.option(
+    "--search-text",
+    metavar="TEMPLATE",
+    help="Searched instead of the text alone, in a new index: '{title} {text}'.",
+)
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
 @click.option("--prune", is_flag=True, help="Remove what was indexed from files that are gone.")
 @click.option("--strict", is_flag=True, help="Index nothing if a file would be skipped.")
@@ -37,6 +42,7 @@ def index(
     location: Location,
     making: Making,
     late_interaction: bool,
+    search_text: str | None,
     size: int | None,
     prune: bool,
     strict: bool,
@@ -67,7 +73,11 @@ def index(
         skipped.show()
         raise InvalidInputError(f"there is no text to index in {', '.join(map(str, paths))}")
 
-    own = {"encoder": making.encoder, "analyzer": making.analyzer}
+    own = {
+        "encoder": making.encoder,
+        "analyzer": making.analyzer,
+        "search_text": search_text,
+    }
     options = {name: value for name, value in own.items() if value}
     lexical = making.lexical
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ..encoders.loading import Dtype
 from ..iteration import chunked
 from ..reranking import TextReranker
+from ..search_text import SearchTextLike
 from .engines import build_engine
 from .max_sim import max_sim
 
@@ -42,6 +43,8 @@ class ColBERTReranker(TextReranker):
         device: torch's name of a device; None takes the best there is.
         dtype: precision of the arithmetic; None for the engine's default, ``"float32"``.
         threshold: drop candidates that score below; None keeps all of them.
+        search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
+            alone.
 
     Attributes:
         encoder: the engine's token encoder.
@@ -77,8 +80,9 @@ class ColBERTReranker(TextReranker):
         device: str | None = None,
         dtype: Dtype | None = None,
         threshold: float | None = None,
+        search_text: SearchTextLike = None,
     ) -> None:
-        super().__init__(name, threshold)
+        super().__init__(name, threshold, search_text)
         settings: dict[str, object] = {
             "query_length": query_length,
             "passage_length": passage_length,

@@ -21,6 +21,7 @@ from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked, progress_over
 from ..reranking import TextReranker
+from ..search_text import SearchTextLike
 from .loading import check_labels, check_verdict, check_windows, find, load
 from .windows import room_beside, room_for_pair, windows_sharing_half
 
@@ -68,6 +69,8 @@ class CrossEncoderReranker(TextReranker):
             except near ties (a mean Spearman of 0.9993 over BM25's top 30 of 20 of SciFact's
             queries, 0.997 at worst).
         progress: show a bar on standard error; None shows it on a terminal.
+        search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
+            alone.
 
     Attributes:
         source: where the model comes from: ``"path"``, ``"cache"`` (of the hub), ``"hub"`` or
@@ -104,8 +107,9 @@ class CrossEncoderReranker(TextReranker):
         device: str | None = None,
         dtype: Dtype | None = None,
         progress: bool | None = False,
+        search_text: SearchTextLike = None,
     ) -> None:
-        super().__init__(name, threshold)
+        super().__init__(name, threshold, search_text)
         if dtype is not None and dtype not in DTYPES:
             raise InvalidInputError(
                 f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}"

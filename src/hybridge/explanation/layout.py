@@ -170,8 +170,9 @@ def _(part: SearchExplanation) -> list[Section]:
 
 @report.register
 def _(part: Explanation) -> Section:
-    spans = () if part.bm25 is None else part.bm25.spans
-    text = Section(body=[highlighted(part.passage.text, spans)], html_only=True)
+    bm25 = part.bm25
+    read, spans = (part.passage.text, ()) if bm25 is None else (bm25.text, bm25.spans)
+    text = Section(body=[highlighted(read, spans)], html_only=True)
     answer = (Styled(part.passage.id, "strong"), f": {verdict(part)}")
     return Section(body=[part.query, *_reading(part), answer, text, *sections(part)], brief=True)
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.tokens import TokenEncoder
-from ..passages import Passage
 from .model import MaxSimPart
 
 __all__ = ["encoded_max_sim"]
@@ -16,19 +15,17 @@ def encoded_max_sim(
     encoder: TokenEncoder,
     stage: str,
     query: str,
-    passage: Passage,
+    text: str,
     score: float,
     rank: int | None,
 ) -> MaxSimPart:
-    """Compare the tokens of a passage with those of the query, both encoded now."""
+    """Compare the tokens of a passage's text with those of the query, both encoded now."""
     [query_vectors] = encoder.encode_queries([query])
-    [passage_vectors] = encoder.encode_passages([passage.text])
+    [passage_vectors] = encoder.encode_passages([text])
     return MaxSimPart(
         stage=stage,
         query_tokens=tuple(token_names(encoder, query, len(query_vectors), is_query=True)),
-        passage_tokens=tuple(
-            token_names(encoder, passage.text, len(passage_vectors), is_query=False)
-        ),
+        passage_tokens=tuple(token_names(encoder, text, len(passage_vectors), is_query=False)),
         matrix=(query_vectors @ passage_vectors.T).astype(np.float64),
         score=score,
         rank=rank,

@@ -68,7 +68,8 @@ class BM25Part(RenderablePart):
         rank: from 1, among the passages that pass the filter; None if it is far down.
         terms: every term of the query, in its order, stop words included.
         constant: what every passage has for the query, in the variants bm25l and bm25+; else 0.
-        spans: start and end of each matching word in the passage's text.
+        spans: start and end of each matching word in `text`.
+        text: what BM25 searches of the passage: its text, or what `search_text` makes of it.
     """
 
     score: float
@@ -76,6 +77,7 @@ class BM25Part(RenderablePart):
     terms: tuple[TermPart, ...]
     constant: float = 0.0
     spans: tuple[tuple[int, int], ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

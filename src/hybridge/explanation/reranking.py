@@ -154,7 +154,7 @@ def _rerank_part(round_: _Round, query: str, passage: Passage) -> RerankPart:
 def _would_be(reranker: Reranker, query: str, passage: Passage) -> float | None:
     """Return the score of a passage that is no candidate, if it depends on that passage alone."""
     if isinstance(reranker, TextReranker):
-        return reranker.score_texts([query], [[passage.text]])[0][0]
+        return reranker.score_texts([query], [[reranker.search_text(passage)]])[0][0]
     if isinstance(reranker, LateReranker):
         return reranker.score([query], [[passage.id]])[0][0]
     return None
@@ -174,9 +174,12 @@ def _max_sim(
         cached = CachedSearch(index, [query])
         [part] = max_sim_parts(index, cached, own, [passage], [rank])
         return part
-    if not isinstance(reranker, ColBERTReranker) or score is None or not passage.text.strip():
+    if not isinstance(reranker, ColBERTReranker) or score is None:
         return None
-    return encoded_max_sim(reranker.encoder, stage, query, passage, score, rank)
+    text = reranker.search_text(passage)
+    if not text.strip():
+        return None
+    return encoded_max_sim(reranker.encoder, stage, query, text, score, rank)
 
 
 def _ranks(hits: Sequence[Hit]) -> Mapping[str, int]:

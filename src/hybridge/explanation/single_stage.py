@@ -144,13 +144,14 @@ class BM25Explainer(_Deep):
     ) -> Sequence[dict[str, Any]]:
         bm25 = self._retriever
         parts = bm25.parts(self.query, [passage.id for passage in passages])
+        texts = bm25.search_text.texts(passages)
         read = bm25.correct(self.query)
         return [
             {
-                "stages": {"bm25": bm25_part(some, rank, read.text, passage.text, bm25.analyzer)},
+                "stages": {"bm25": bm25_part(some, rank, read.text, text, bm25.analyzer)},
                 "read_as": read.corrected,
             }
-            for passage, rank, some in zip(passages, ranks, parts, strict=True)
+            for text, rank, some in zip(texts, ranks, parts, strict=True)
         ]
 
 

@@ -43,9 +43,10 @@ def stage_parts(
     with index._lock.reading():
         own = search.begin()
         if hasattr(own, "parts"):
+            read = index._stages.definitions[stage.name].search_text
             analyzer = stage.analyzer if hasattr(stage, "analyzer") else index.analyzer
             return [
-                bm25_part(parts, rank, query, passage.text, analyzer)
+                bm25_part(parts, rank, query, read(passage), analyzer)
                 for passage, (rank, _), parts in zip(
                     passages, ranks, own.parts(query, points), strict=True
                 )
@@ -92,7 +93,8 @@ def max_sim_parts(
         if not matrix.size:
             parts.append(None)
             continue
-        columns = token_names(encoder, passage.text, matrix.shape[1], is_query=False)
+        text = stage.stage.search_text(passage)
+        columns = token_names(encoder, text, matrix.shape[1], is_query=False)
         parts.append(
             MaxSimPart(
                 stage=stage.name,

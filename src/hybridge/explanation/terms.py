@@ -27,7 +27,7 @@ def bm25_part(
         parts: the score, term by term.
         rank: of the passage; None if it was not found.
         query: the query.
-        text: of the passage.
+        text: what BM25 searches of the passage.
         analyzer: of the BM25 stage.
     """
     words: dict[str, list[str]] = {}
@@ -68,7 +68,7 @@ def bm25_part(
     )
     matched = {one.term for one in found if one.in_passage}
     spans = tuple(_spans(text, analyzer, matched))
-    return BM25Part(parts.score, rank, found + left_out, parts.constant, spans)
+    return BM25Part(parts.score, rank, found + left_out, parts.constant, spans, text)
 
 
 def _spans(text: str, analyzer: Analyzer, matched: set[str]) -> Iterator[tuple[int, int]]:

@@ -24,6 +24,7 @@ from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..search import ReadQueries, SearchOptions, run_batched, run_search
+from ..search_text import TEXT_ALONE, SearchText, SearchTextLike
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
@@ -35,7 +36,7 @@ from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
 from .reading import read_filters, read_queries
-from .settings import check_stage_weights, chosen_stages, make_manifest
+from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
 from .storage import Storage, create_storage, open_storage
@@ -66,11 +67,13 @@ class HybridIndex:
     ['p1']
     """
 
-    def __init__(self, storage: Storage, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self, storage: Storage, stages: Sequence[Stage], search_text: SearchText = TEXT_ALONE
+    ) -> None:
         """Do not call this: `create`, `open` and `attach` check the arguments."""
         self._storage = storage
         self._lock = IndexLock(storage)
-        self._stages = OpenStages(storage, stages)
+        self._stages = OpenStages(storage, stages, search_text)
         self._writer = IndexWriter(storage, self._lock, self._stages)
         self._fusion = from_config(storage.manifest.fusion)
         # Closes an index that is still open when it is collected or the process ends.
@@ -98,6 +101,7 @@ class HybridIndex:
         quantization: Quantization | None = None,
         filter_fields: Mapping[str, FieldKind] | None = None,
         late_interaction: Any = None,
+        search_text: SearchTextLike = None,
         overwrite: bool = False,
     ) -> Self:
         """Create a new, empty index.
@@ -139,6 +143,10 @@ class HybridIndex:
             late_interaction: True keeps a vector for every second token as well, by which each
                 search then judges its candidates; see `hybridge.stages.LateInteraction` for other
                 models and settings, of which it takes an encoder or the whole.
+            search_text: what is searched of a passage, while its text is what is returned: a
+                template such as ``"{title}\\n{text}"`` over text and metadata, or a function from
+                a `Passage` to a string; see `hybridge.search_text`. None searches the text alone.
+                A stage's own search_text comes before it.
             overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:
@@ -155,6 +163,7 @@ class HybridIndex:
             synonyms=synonyms,
             distance=distance,
             late_interaction=late_interaction,
+            search_text=(text := SearchText.of(search_text)),
             served=url is not None and url != ":memory:",
         )
         manifest = make_manifest(
@@ -165,10 +174,11 @@ class HybridIndex:
             hnsw=hnsw,
             quantization=quantization,
             filter_fields=filter_fields,
+            search_text=text,
         )
         storage = create_storage(path, url, api_key, collection, manifest, overwrite=overwrite)
         with _closed_on_failure(storage):
-            return cls(storage, chosen)
+            return cls(storage, chosen, text)
 
     @classmethod
     def open(
@@ -183,6 +193,7 @@ class HybridIndex:
         analyzer: AnalyzerLike = None,
         synonyms: SynonymsLike = None,
         late_interaction: Any = None,
+        search_text: SearchTextLike = None,
         read_only: bool | None = None,
         reanalyze: bool = False,
     ) -> Self:
@@ -204,6 +215,8 @@ class HybridIndex:
             late_interaction: None loads the encoder of tokens that the index was made with; where
                 that was an object that has no name, it must be given again. Of a `LateInteraction`
                 only its encoder counts.
+            search_text: None for the one the index was made with; a function must be given again,
+                that of one stage with its definition in `stages`.
             read_only: True opens for reading only, False for writing. None tries to open for
                 writing, and where another process has the index open or the folder cannot be
                 written to, opens for reading only and logs it; see `is_read_only`.
@@ -217,20 +230,26 @@ class HybridIndex:
             IndexLockedError: it is open for writing already, and ``read_only=False``.
             ReadOnlyError: the folder cannot be written to, and ``read_only=False``.
             CorruptIndexError: its files are damaged, or no index's.
-            EncoderMismatchError: it was made with another encoder or analyzer, or its terms on a
-                server by another release of what the analyzer depends on.
+            EncoderMismatchError: it was made with another encoder, analyzer or search_text, or its
+                terms on a server by another release of what the analyzer depends on.
         """
         storage = open_storage(path, url, api_key, collection, read_only=read_only)
         with _closed_on_failure(storage):
             words = analyzer if synonyms is None else {"analyzer": analyzer, "synonyms": synonyms}
             overrides = _overrides(storage, stages, encoder, words, late_interaction)
-            restored = restored_stages(storage.manifest, overrides, storage.location)
+            text = SearchText.from_config(storage.manifest.search_text, search_text)
+            texts = {
+                name: stage.own_search_text
+                for name, stage in overrides.items()
+                if isinstance(stage, Stage) and stage.own_search_text is not None
+            }
+            restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
             if reanalyze:
                 storage.validate(())
                 for stage in restored:
                     if isinstance(stage, BM25):
                         stage.reanalyze(IndexStageStorage(storage, stage.name))
-            return cls(storage, restored)
+            return cls(storage, restored, text)
 
     @classmethod
     def attach(
@@ -247,6 +266,7 @@ class HybridIndex:
         fusion: str | Fusion = "convex",
         weights: Mapping[str, float] | None = None,
         depth: int = 100,
+        search_text: SearchTextLike = None,
         writable: bool = False,
     ) -> Self:
         """Return an index over a Qdrant collection that LangChain, LlamaIndex or others wrote.
@@ -263,6 +283,8 @@ class HybridIndex:
             encoder: the one that the collection was written with, as for `create`.
             api_key: the key a protected server asks for, with a url.
             analyzer: as for `create`, as are `bm25`, `synonyms`, `fusion`, `weights` and `depth`.
+            search_text: as for `create`: what BM25 searches of a passage, and what is encoded of
+                an added one. The vectors in the collection stay as they are.
             writable: let `add` and `delete` change the collection, in its own layout. An added
                 passage's id must be a UUID or a whole number, and it has no sparse vector.
 
@@ -287,19 +309,22 @@ class HybridIndex:
         Passage(id='7', text='Green beets', metadata={})
         >>> client.close()
         """
-        words = BM25(analyzer, lexical="bm25s", parameters=bm25, synonyms=synonyms)
+        text = SearchText.of(search_text)
+        own = BM25(analyzer, lexical="bm25s", parameters=bm25, synonyms=synonyms)
+        words = searching(own, text)
         target = find_target(client_or_url, collection, layout, api_key)
         with _closed_on_failure(target):
-            dense = Dense(encoder, distance=target.vector.distance)
+            dense = searching(Dense(encoder, distance=target.vector.distance), text)
             target.check_encoder(dense.encoder)
             manifest = make_manifest(
                 [words, dense],
                 fusion=fusion,
                 weights=weights,
                 depth=depth,
+                search_text=text,
                 vectors={dense.name: target.vector.name},
             )
-            return cls(Attached(target, manifest, writable=writable), [words, dense])
+            return cls(Attached(target, manifest, writable=writable), [words, dense], text)
 
     @property
     def is_temporary(self) -> bool:
@@ -408,8 +433,8 @@ class HybridIndex:
         another. When `add` returns, all survive the process. To keep what a very long run has
         done so far, add in slices.
 
-        A passage that is stored with the same text keeps its vectors: it is not encoded again, and
-        only its metadata are written, if they changed.
+        A stored passage keeps its vectors where the text that is searched of it is the same: it is
+        not encoded again, and only its text and metadata are written, if they changed.
 
         Args:
             passages: any iterable, however long.
@@ -437,7 +462,10 @@ class HybridIndex:
         *,
         replace: bool = False,
     ) -> int:
-        """Change the metadata of passages; their texts and vectors stay. All or nothing.
+        """Change the metadata of passages; their texts stay. All or nothing.
+
+        Their vectors and terms stay too, except in stages that search a field that changed, by
+        their search_text: for these the changed passages are encoded and analyzed again.
 
         Args:
             ids: of the passages.
@@ -918,7 +946,14 @@ class HybridIndex:
                     f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
                     f"{self._storage.elsewhere}"
                 ) from error
-        return _reopened, (type(self), dict(self._storage.address), unnamed)
+        text = self._stages.search_text
+        texts = {name: stage.search_text for name, stage in self._stages.definitions.items()}
+        for each in (text, *texts.values()):
+            try:
+                pickle_nowhere(each)
+            except CopyError as error:
+                raise CopyError(f"{what}: {error}") from error
+        return _reopened, (type(self), dict(self._storage.address), unnamed, text, texts)
 
     def __repr__(self) -> str:
         suffix = ", read only" if self._storage.is_read_only else ""
@@ -971,12 +1006,17 @@ def _overrides(
 
 
 def _reopened(
-    index: type[HybridIndex], address: Mapping[str, Any], overrides: Mapping[str, Any]
+    index: type[HybridIndex],
+    address: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    text: SearchText,
+    texts: Mapping[str, SearchText],
 ) -> HybridIndex:
     arguments = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
     storage = open_storage(**arguments, read_only=True)
     with _closed_on_failure(storage):
-        return index(storage, restored_stages(storage.manifest, overrides, storage.location))
+        restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
+        return index(storage, restored, text)
 
 
 @contextmanager

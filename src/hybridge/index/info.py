@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..passages import JSON
+from ..passages import JSON, Passage
 from ..stages.bm25 import OpenBM25
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
@@ -33,7 +33,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
     with lock.reading():
         manifest, definitions = storage.manifest, stages.definitions
         count = storage.store.count()
-        texts = [passage.text for passage in storage.store.some(_TEXTS)]
+        passages = storage.store.some(_TEXTS)
         stored = {
             name: _vector_options(storage, stage) | _size(storage, stage)
             for name, stage in definitions.items()
@@ -45,9 +45,10 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         name: {
             "kind": stage.kind,
             **stage.settings,
+            **_search_text(stage),
             **stored[name],
             **spelling[name],
-            **_truncated(stage, texts),
+            **_truncated(stage, passages),
         }
         for name, stage in definitions.items()
     }
@@ -65,15 +66,20 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
     }
 
 
+def _search_text(stage: Stage) -> dict[str, JSON]:
+    config = stage.search_text.to_config()
+    return {} if config is None else {"search_text": next(iter(config.values()))}
+
+
 def _spelling(stage: OpenStage) -> dict[str, JSON]:
     """Return whether the words of a BM25 stage correct queries."""
     return {"spelling": stage.speller is not None} if isinstance(stage, OpenBM25) else {}
 
 
-def _truncated(stage: Stage, texts: Sequence[str]) -> dict[str, JSON]:
+def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:
     if not isinstance(stage, VectorStage):
         return {}
-    return {"truncated": truncated_among(stage.encoder, texts)}
+    return {"truncated": truncated_among(stage.encoder, stage.search_text.texts(passages))}
 
 
 def _vector_options(storage: Storage, stage: Stage) -> dict[str, JSON]:

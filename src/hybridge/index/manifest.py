@@ -36,6 +36,7 @@ class Manifest:
         depth: candidates of each of these stages.
         pending: a stage whose addition is not finished; of the name of one of `stages`, it is to
             replace that one.
+        search_text: what stages search of a passage by default; None for the text alone.
     """
 
     stages: Sequence[StageRecord]
@@ -44,6 +45,7 @@ class Manifest:
     weights: Mapping[str, float]
     depth: int
     pending: StageRecord | None = None
+    search_text: Mapping[str, Any] | None = None
     format: int = field(default=FORMAT, init=False)
 
     @property
@@ -65,7 +67,10 @@ class Manifest:
     def has_stages_of(self, other: Manifest) -> bool:
         """Return whether two manifests are of one index with the same stages."""
         own, others = (
-            [(each.name, each.kind, each.identity, each.config) for each in manifest.stages]
+            [
+                (each.name, each.kind, each.identity, each.config, each.search_text)
+                for each in manifest.stages
+            ]
             for manifest in (self, other)
         )
         return own == others and self._settled_store == other._settled_store

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from ..arguments import check_count
 from ..errors import CorruptIndexError, HybridgeError
 from ..fusion import FUSIONS, check_weights, from_config
+from ..search_text import SearchText
 from ..stages.bm25 import BM25
 from ..stages.kinds import stage_class
 from ..stages.stage import Stage
@@ -65,6 +66,8 @@ def check_entries(values: Mapping[str, Any]) -> None:
     for key, record in records.items():
         _check(record, _STAGE, key)
         _check({"state": {}, **record}, {"state": (dict,)}, key)
+        _check_search_text(record.get("search_text"), key)
+    _check_search_text(values.get("search_text"), "")
     names = [record["name"] for record in values["stages"]]  # a pending one may replace another
     if len({*names}) < len(names):
         raise ValueError(f"'stages' has a name twice: {names}")
@@ -79,6 +82,15 @@ def check_entries(values: Mapping[str, Any]) -> None:
     _check(values["fusion"], {"name": (str,)}, "fusion.")
     if values["fusion"]["name"] in FUSIONS:
         from_config(values["fusion"])
+
+
+def _check_search_text(config: Any, key: str) -> None:
+    """Check what is searched of a passage: nothing else than its text, a template or a function."""
+    try:
+        if not SearchText.is_function(config):
+            SearchText.from_config(config)
+    except CorruptIndexError as error:
+        raise ValueError(f"{f'{key}search_text'!r} is {config!r}: {error}") from error
 
 
 def _check_weights(values: Mapping[str, Any], stages: Mapping[str, type[Stage] | None]) -> None:

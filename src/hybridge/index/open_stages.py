@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +16,8 @@ from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
-from ..passages import JSON
+from ..passages import JSON, Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
 from ..stages.dense import Dense
@@ -95,8 +97,10 @@ class OpenStages:
     Args:
         storage: of the index.
         definitions: of the stages, from its manifest.
+        search_text: what stages search of a passage by default.
 
     Attributes:
+        search_text: as above.
         definitions: by name.
         opened: the open stages, by name.
         finding: the stages that find candidates.
@@ -107,8 +111,11 @@ class OpenStages:
             for too, and the encoder of both.
     """
 
-    def __init__(self, storage: Storage, definitions: Sequence[Stage]) -> None:
+    def __init__(
+        self, storage: Storage, definitions: Sequence[Stage], search_text: SearchText
+    ) -> None:
         self._storage = storage
+        self.search_text = search_text
         self.changing = Lock()
         self.version = 0
         self.definitions = {stage.name: stage for stage in definitions}
@@ -151,6 +158,20 @@ class OpenStages:
         """Return the kind of vectors that the store keeps for a stage, without loading a model."""
         manifest = self._storage.manifest
         return manifest.store.vectors[manifest.stage(name).vector]
+
+    def changed(self, old: Passage | None, new: Passage) -> frozenset[str]:
+        """Return the names of the stages that search another text of a passage than before.
+
+        Args:
+            old: the passage before; None if there was none.
+            new: the passage now.
+        """
+        texts = {name: stage.search_text for name, stage in self.definitions.items()}
+        names = {name for name, text in texts.items() if old is None or text(old) != text(new)}
+        pending = self._storage.manifest.pending
+        if pending is not None and (old is None or _searches_anew(pending, old, new)):
+            names.add(pending.name)
+        return frozenset(names)
 
     def first(self, kind: type[K]) -> K:
         """Return the first stage of a kind.
@@ -259,6 +280,14 @@ class OpenStages:
         ]
 
 
+def _searches_anew(record: StageRecord, old: Passage, new: Passage) -> bool:
+    """Return whether a half-added stage searches another text now, or may do so."""
+    if SearchText.is_function(record.search_text):
+        return True  # by a function that this process need not have
+    text = SearchText.from_config(record.search_text)
+    return text(old) != text(new)
+
+
 def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
     """Return the manifest's record of a new stage.
 
@@ -267,16 +296,32 @@ def record_of(stage: Stage, vector: str | None = None) -> StageRecord:
         vector: the name of its vectors in the store; None for the stage's name.
     """
     name = stage.name if vector is None else vector
-    return StageRecord(stage.name, stage.kind, stage.identity, stage.to_config(), name, stage.state)
+    return StageRecord(
+        stage.name,
+        stage.kind,
+        stage.identity,
+        stage.to_config(),
+        name,
+        stage.state,
+        stage.search_text.to_config(),
+    )
 
 
-def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: str) -> list[Stage]:
+def restored_stages(
+    manifest: Manifest,
+    overrides: Mapping[str, Any],
+    location: str,
+    search_text: SearchText = TEXT_ALONE,
+    search_texts: Mapping[str, SearchText] = MappingProxyType({}),
+) -> list[Stage]:
     """Return the definitions of an index's stages.
 
     Args:
         manifest: of the index.
         overrides: the caller's objects by stage: a definition, or a part of it, as its encoder.
         location: of the index, for messages.
+        search_text: what the index's stages search of a passage by default.
+        search_texts: the caller's, by stage.
 
     Raises:
         CorruptIndexError: the manifest does not hold together.
@@ -298,7 +343,11 @@ def restored_stages(manifest: Manifest, overrides: Mapping[str, Any], location: 
                 f"{location} was made with the encoder {record.identity!r}, not "
                 f"{stage.identity!r}: open it with that one, or make a new index with this one"
             )
-        restored[record.name] = stage
+        own = search_texts.get(record.name)
+        if own is None and search_text.to_config() == record.search_text:
+            own = search_text
+        own = SearchText.from_config(record.search_text, own)
+        restored[record.name] = stage.with_search_text(own)
     return [restored[name] for name in names]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ..analyzer import AnalyzerLike
 from ..arguments import check_count
@@ -12,6 +12,7 @@ from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import SynonymsLike
+from ..search_text import TEXT_ALONE, SearchText
 from ..stages.bm25 import BM25, Lexical
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import LateInteraction
@@ -20,7 +21,9 @@ from ..vectors.options import HNSW, Distance, FieldKind, Quantization, StoreOpti
 from .manifest import Manifest
 from .open_stages import record_of
 
-__all__ = ["check_stage_weights", "chosen_stages", "make_manifest"]
+__all__ = ["check_stage_weights", "chosen_stages", "make_manifest", "searching"]
+
+K = TypeVar("K", bound=Stage)
 
 
 def chosen_stages(
@@ -33,6 +36,7 @@ def chosen_stages(
     synonyms: SynonymsLike,
     distance: Distance,
     late_interaction: Any,
+    search_text: SearchText,
     served: bool,
 ) -> list[Stage]:
     """Return the stages of a new index, each complete.
@@ -40,6 +44,7 @@ def chosen_stages(
     Args:
         stages: the caller's stages; None for those of the other arguments, the short form.
         encoder: as for `HybridIndex.create`, as are the others up to `late_interaction`.
+        search_text: what stages without an own one search.
         served: whether the index lives on a server.
 
     Raises:
@@ -81,7 +86,15 @@ def chosen_stages(
             f"an index needs a stage that finds candidates, such as BM25() or Dense(), beside "
             f"{names}"
         )
-    return [stage.within(chosen, served=served) for stage in chosen]
+    complete = [stage.within(chosen, served=served) for stage in chosen]
+    return [searching(stage, search_text) for stage in complete]
+
+
+def searching(stage: K, search_text: SearchText) -> K:
+    """Return a stage that searches this of a passage, unless it has an own search_text."""
+    if stage.own_search_text is not None or stage.search_text == search_text:
+        return stage
+    return stage.with_search_text(search_text)
 
 
 def make_manifest(
@@ -93,6 +106,7 @@ def make_manifest(
     hnsw: HNSW | None = None,
     quantization: Quantization | None = None,
     filter_fields: Mapping[str, FieldKind] | None = None,
+    search_text: SearchText = TEXT_ALONE,
     vectors: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Return the manifest of a new index; arguments as for `HybridIndex.create`, and one more.
@@ -123,6 +137,7 @@ def make_manifest(
         fusion=chosen.to_config(),
         weights=shares,
         depth=check_count(depth, "depth"),
+        search_text=search_text.to_config(),
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import compress
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
 from ..search import ReadQueries, run_batched, single_stage_hits
+from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
@@ -50,6 +50,7 @@ class StageRetriever:
         self._index = index
         self._vector = index._storage.manifest.stage(name).vector
         self._stage = index._stages.opened[name]
+        self._search_text = index._stages.definitions[name].search_text
         self._store = index._storage.store
         self._lock = index._lock
 
@@ -60,6 +61,11 @@ class StageRetriever:
     def name(self) -> str:
         """The stage's name in traces."""
         return self._stage.name
+
+    @property
+    def search_text(self) -> SearchText:
+        """What the stage searches of a passage."""
+        return self._search_text
 
     def search(
         self,
@@ -133,6 +139,15 @@ class StageRetriever:
         Raises:
             InvalidInputError: an id that is not in the index, or not one list of ids a query.
         """
+        return self._scores(queries, ids, lambda search, points: search.exact(points))
+
+    def _scores(
+        self,
+        queries: Sequence[str],
+        ids: Sequence[Sequence[str]],
+        scored: Callable[[Any, Sequence[Sequence[int]]], list[dict[int, float]]],
+    ) -> list[list[float]]:
+        """Return the scores that a search of this stage gives to the points of `ids[i]`."""
         checked = check_queries(queries)
         id_lists = [check_ids(some) for some in ids]
         check_aligned(checked, id_lists, "ids")
@@ -142,7 +157,7 @@ class StageRetriever:
         with self._reading():
             _check_there(points, self._store.existing(list(points.values())))
             searched = self._stage.begin(encoded)
-            scores = searched.exact([[points[id_] for id_ in some] for some in id_lists])
+            scores = scored(searched, [[points[id_] for id_ in some] for some in id_lists])
         return [
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(id_lists, scores, strict=True)
@@ -240,9 +255,11 @@ class LateReranker(StageRetriever):
         indices = [i for i, query in enumerate(checked) if query.strip()]
         scores = [[0.0] * len(hits) for hits in lists]
         ids = [[hit.passage.id for hit in lists[i]] for i in indices]
-        found = self.score([checked[i] for i in indices], ids)
+        found = self._scores(
+            [checked[i] for i in indices], ids, lambda search, points: search.rescored(points)
+        )
         for i, some in zip(indices, found, strict=True):
-            scores[i] = _blanks_last(lists[i], some)
+            scores[i] = some
         return [
             reordered(self.name, hits, some, k) for hits, some in zip(lists, scores, strict=True)
         ]
@@ -255,9 +272,3 @@ class LateReranker(StageRetriever):
     ) -> list[list[Hit]]:
         """Return what `rerank` returns, from a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.rerank, queries, candidates, k)
-
-
-def _blanks_last(hits: Sequence[Hit], scores: Sequence[float]) -> list[float]:
-    filled = [bool(hit.passage.text.strip()) for hit in hits]
-    lowest = min(compress(scores, filled), default=0.0)
-    return [score if is_filled else lowest for score, is_filled in zip(scores, filled, strict=True)]

@@ -27,6 +27,7 @@ from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
 from .open_stages import IndexStageStorage, OpenStages, record_of
+from .settings import searching
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
@@ -67,7 +68,8 @@ def add_stage(
                     "replace that one with replace_stage, or remove it first"
                 )
             others = [*stages.definitions.values(), stage]
-            complete = stage.within(others, served=storage.is_served)
+            within = stage.within(others, served=storage.is_served)
+            complete = searching(within, stages.search_text)
             _start(storage, writer, complete)
         _fill(storage, lock, stages, writer, complete, with_pending, progress)
 
@@ -186,7 +188,7 @@ def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) 
         )
     new = stage.replacing(old)
     others = [new if each.name == name else each for each in stages.definitions.values()]
-    return new.within(others, served=storage.is_served)
+    return searching(new.within(others, served=storage.is_served), stages.search_text)
 
 
 def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord) -> bool:
@@ -327,8 +329,9 @@ class _Filling:
         pending = storage.manifest.pending
         assert pending is not None
         self._stage_storage = IndexStageStorage(storage, stage.name, pending.vector)
-        # The texts of the points that never have a vector, for they have no tokens.
+        # What is searched of the points that never have a vector, for it has no tokens.
         self._blank: dict[int, str] = {}
+        self._text = stage.search_text
 
     def each_in_turn(self, progress: bool | None) -> None:
         """Encode and write page by page, with other writes in between."""
@@ -377,7 +380,7 @@ class _Filling:
                     page = next(pages, None)
                 if page is None:
                     return
-                yield from (p for p in page if self._blank.get(store.point(p.id)) != p.text)
+                yield from (p for p in page if self._blank.get(store.point(p.id)) != self._text(p))
 
         batch: list[Passage] = []
         name = self._stage.name
@@ -390,7 +393,7 @@ class _Filling:
             yield batch
 
     def _write(self, passages: list[Passage], rows: Rows | None) -> None:
-        """Write the vectors of the passages whose stored texts are still the same."""
+        """Write the vectors of the passages of which the stage still searches the same."""
         assert rows is not None
         store = self._storage.store
         points = [store.point(passage.id) for passage in passages]
@@ -399,13 +402,15 @@ class _Filling:
             unchanged = [
                 i
                 for i, (point, passage) in enumerate(zip(points, passages, strict=True))
-                if point in stored and stored[point].text == passage.text
+                if point in stored and self._text(stored[point]) == self._text(passage)
             ]
-            self._blank.update((points[i], passages[i].text) for i in unchanged if not len(rows[i]))
+            self._blank.update(
+                (points[i], self._text(passages[i])) for i in unchanged if not len(rows[i])
+            )
             store.set_vectors(
                 self._stage_storage.vector,
-                [points[i] for i in unchanged],
-                [rows[i] for i in unchanged],
+                [points[i] for i in unchanged if len(rows[i])],
+                [rows[i] for i in unchanged if len(rows[i])],
             )
 
 

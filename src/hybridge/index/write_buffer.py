@@ -7,11 +7,11 @@ all passages are checked and encoded first, and wait in a temporary file.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set, Sized
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,18 @@ from ..vectors.options import DenseVectors, SparseVectors, VectorKind
 from ..vectors.store import Rows, passage_of, payload_of
 from .truncation import TruncationCount
 
-__all__ = ["Batch", "VectorSource", "WriteBuffer", "fill_buffer"]
+__all__ = ["BATCH", "Batch", "Compare", "VectorSource", "WriteBuffer", "fill_buffer"]
 
-# Passages encoded in one go: enough for batches of even length, few enough that a bar moves.
-_CHUNK = 256
+BATCH = 256
+"""Passages encoded in one go: enough for batches of even length, few enough that a bar moves."""
+
 # Numbers written in one go: few enough that a search waits little and a server takes the request.
 _NUMBERS = 1_000_000
 _IN_MEMORY = 64 * 2**20
+
+Compare: TypeAlias = Callable[[Sequence[Passage]], Sequence[frozenset[str] | None]]
+"""For each passage, the stages that search another text of it than of the stored one; None where
+it is stored as it is."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,14 @@ class Batch:
 
     Args:
         passages: the passages.
-        rows: one row a passage for each kind of vectors, by name; None if the stored vectors stay,
-            because only the metadata changed.
+        rows: one row a passage for each kind of vectors, by name.
+        replaces: whether the passages replace the stored ones whole; if not, stored vectors of
+            other names stay, because what is searched for them did not change.
     """
 
     passages: list[Passage]
-    rows: Mapping[str, Rows] | None
+    rows: Mapping[str, Rows]
+    replaces: bool = True
 
 
 class WriteBuffer:
@@ -91,25 +98,22 @@ class WriteBuffer:
         return self._count
 
     def append(self, batch: Batch) -> None:
-        """Add a batch of passages with all of their vectors."""
+        """Add a batch of passages with their vectors."""
         payloads = [payload_of(passage) for passage in batch.passages]
-        line = json.dumps([payloads, batch.rows is not None])
+        line = json.dumps([payloads, list(batch.rows), batch.replaces])
         self._passages.write(line.encode() + b"\n")
-        if batch.rows is not None:
-            for name, kind in self._kinds.items():
-                for array in _packed(kind, batch.rows[name]):
-                    np.save(self._vectors, array, allow_pickle=False)
+        for name, rows in batch.rows.items():
+            for array in _packed(self._kinds[name], rows):
+                np.save(self._vectors, array, allow_pickle=False)
         self._count += len(batch.passages)
 
     def __iter__(self) -> Iterator[Batch]:
         self._passages.seek(0)
         self._vectors.seek(0)
         for line in self._passages:
-            payloads, has_rows = json.loads(line)
-            rows = None
-            if has_rows:
-                rows = {name: _unpacked(kind, self._read) for name, kind in self._kinds.items()}
-            yield Batch([passage_of(payload) for payload in payloads], rows)
+            payloads, names, replaces = json.loads(line)
+            rows = {name: _unpacked(self._kinds[name], self._read) for name in names}
+            yield Batch([passage_of(payload) for payload in payloads], rows, replaces)
 
     def _read(self) -> Any:
         return np.load(self._vectors, allow_pickle=False)
@@ -179,7 +183,7 @@ class VectorSource:
             InvalidInputError: fewer rows than passages.
         """
         if self.vectors is None:
-            texts = [passage.text for passage in chunk]
+            texts = self.stage.search_text.texts(chunk)
             return self.check(self.stage.encode_passages(texts), len(chunk))
         rows: Rows = self.vectors[start : start + len(chunk)]
         if len(rows) < len(chunk):
@@ -203,12 +207,12 @@ def fill_buffer(
     progress: bool | None,
     joint: Mapping[str, tuple[str, JointEncoder]],
     batch_size: int | None = None,
-    stored: Callable[[Sequence[Passage]], Mapping[str, Passage]] | None = None,
+    compare: Compare | None = None,
 ) -> WriteBuffer:
     """Return a buffer of all the passages, checked, with their vectors.
 
-    A passage that is stored with the same text is not encoded: it is buffered without vectors, or
-    not at all if its metadata are the same too.
+    A stored passage is encoded for those stages alone that search another text of it now. If it is
+    the same altogether, it is not buffered.
 
     Args:
         passages: any iterable, however long.
@@ -217,19 +221,27 @@ def fill_buffer(
         joint: encoders of two kinds of vectors in one pass: the name of the first, to the name of
             the second and the encoder.
         batch_size: texts encoded in one call at most; None for the default.
-        stored: looks up the stored passages of the same ids; None to write all passages.
+        compare: compares passages with the stored ones; None to write all passages.
 
     Raises:
         InvalidInputError: a passage or a vector is not valid; the message says which.
     """
     buffer = WriteBuffer({source.name: source.kind for source in sources})
     try:
-        size = _CHUNK if batch_size is None else min(batch_size, _CHUNK)
-        checked = _counted(passages, progress)
-        incoming = checked if stored is None else _to_encode(checked, stored, buffer)
-        for chunk in chunked(incoming, size):
-            for part in _parts(chunk, _encoded(chunk, len(buffer), sources, joint)):
+        size = BATCH if batch_size is None else min(batch_size, BATCH)
+        new = _counted(passages, progress)
+
+        def encode(chunk: list[Passage], names: Container[str] | None = None) -> None:
+            own = [source for source in sources if names is None or source.name in names]
+            rows = _encoded(chunk, len(buffer), own, joint)
+            for part in _parts(chunk, rows, replaces=names is None):
                 buffer.append(part)
+
+        if compare is not None:
+            every = {source.name for source in sources}
+            new = _to_encode(new, compare, buffer, encode, every, size)
+        for chunk in chunked(new, size):
+            encode(chunk)
         for source in sources:
             source.check_end(len(buffer))
     except BaseException:
@@ -245,7 +257,6 @@ def _encoded(
     joint: Mapping[str, tuple[str, JointEncoder]],
 ) -> dict[str, Rows]:
     """Encode the rows of each source, in one pass where one model makes two."""
-    texts = [passage.text for passage in chunk]
     by_name = {source.name: source for source in sources}
     rows: dict[str, Rows] = {}
     seconds = set()
@@ -255,10 +266,11 @@ def _encoded(
         if (
             encoder is None
             or other is None
+            or source.stage.search_text != other.stage.search_text
             or not (source.vectors is None and other.vectors is None)
         ):
             continue
-        made = encoder.encode_passages(texts)
+        made = encoder.encode_passages(source.stage.search_text.texts(chunk))
         for each, some in zip((source, other), made, strict=True):
             rows[each.name] = each.check(some, len(chunk))
         seconds.add(second)
@@ -267,41 +279,41 @@ def _encoded(
             rows[source.name] = source.rows(chunk, start)
         # Afterwards, when the models are loaded. Two in one pass truncate alike.
         if source.vectors is None and source.name not in seconds:
-            source.truncation.add(texts)
+            source.truncation.add(source.stage.search_text.texts(chunk))
     return rows
 
 
 def _to_encode(
     passages: Iterable[Passage],
-    stored: Callable[[Sequence[Passage]], Mapping[str, Passage]],
+    compare: Compare,
     buffer: WriteBuffer,
+    encode: Callable[[list[Passage], Container[str]], None],
+    encoded: Set[str],
+    size: int,
 ) -> Iterator[Passage]:
-    """Yield the passages with a new text, and buffer those with new metadata only."""
-    for chunk in chunked(passages, _CHUNK):
-        found = stored(chunk)
-        same_text = [p for p in chunk if p.id in found and found[p.id].text == p.text]
-        changed = [p for p in same_text if _spelled(found[p.id]) != _spelled(p)]
-        buffer.unchanged += len(same_text) - len(changed)
-        if changed:
-            buffer.append(Batch(changed, None))
-        texts = {passage.id for passage in same_text}
-        yield from (passage for passage in chunk if passage.id not in texts)
+    """Yield the passages to encode for all of these stages, and encode the others for some."""
+    for chunk in chunked(passages, BATCH):
+        changed: dict[frozenset[str], list[Passage]] = {}
+        for passage, names in zip(chunk, compare(chunk), strict=True):
+            if names is None:
+                buffer.unchanged += 1
+            elif names and encoded <= names:
+                yield passage
+            else:
+                changed.setdefault(names, []).append(passage)
+        for names, some in changed.items():
+            for part in chunked(some, size):
+                encode(part, names)
 
 
-def _spelled(passage: Passage) -> str:
-    return json.dumps(
-        dict(passage.metadata)
-    )  # as text, because 1, 1.0 and True are equal in Python
-
-
-def _parts(chunk: list[Passage], rows: Mapping[str, Rows]) -> Iterator[Batch]:
+def _parts(chunk: list[Passage], rows: Mapping[str, Rows], *, replaces: bool) -> Iterator[Batch]:
     """Yield the chunk in parts of a limited size: token vectors are many."""
     start = numbers = 0
     for end in range(1, len(chunk) + 1):
         numbers += sum(np.size(each[end - 1]) for each in rows.values())
         if end == len(chunk) or numbers >= _NUMBERS:
             part = slice(start, end)
-            yield Batch(chunk[part], {name: each[part] for name, each in rows.items()})
+            yield Batch(chunk[part], {name: each[part] for name, each in rows.items()}, replaces)
             start, numbers = end, 0
 
 

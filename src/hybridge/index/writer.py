@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -11,15 +13,17 @@ from numpy.typing import ArrayLike
 from ..arguments import check_count, check_ids
 from ..errors import InvalidInputError
 from ..filters import as_filter
+from ..iteration import chunked
 from ..passages import Passage, unique_passages
 from ..protocols import Where
+from ..stages.stage import Prepared
 from ..stages.vector import VectorStage, check_rows
 from ..vectors.options import VectorKind
 from ..vectors.store import Rows
 from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
-from .write_buffer import Batch, VectorSource, fill_buffer
+from .write_buffer import BATCH, Batch, VectorSource, fill_buffer
 
 __all__ = ["IndexWriter", "encode_now"]
 
@@ -66,9 +70,9 @@ class IndexWriter:
             for stage in self._stages.with_vectors
         ]
         size = None if batch_size is None else check_count(batch_size, "batch_size")
-        stored = None if by_name else self._stored
+        compare = None if by_name else self._compare
         joint = self._stages.joint
-        with fill_buffer(validated, sources, progress, joint, size, stored) as buffer:
+        with fill_buffer(validated, sources, progress, joint, size, compare) as buffer:
             if len(buffer):
                 with self._turn():
                     for stage in self._stages:
@@ -103,10 +107,20 @@ class IndexWriter:
             found = store.get([store.point(passage.id) for passage in passages])
         return {passage.id: passage for passage in found.values()}
 
+    def _compare(self, passages: Sequence[Passage]) -> list[frozenset[str] | None]:
+        """Return the stages that search another text of each passage; None for one as stored."""
+        found = self._stored(passages)
+        return [
+            None
+            if passage.id in found and _spelled(found[passage.id]) == _spelled(passage)
+            else self._stages.changed(found.get(passage.id), passage)
+            for passage in passages
+        ]
+
     def _write(self, batch: Batch, valid: Container[str] = ()) -> None:
         """Write a batch, whose rows hold for the stages of these names."""
-        if batch.rows is None:
-            self._keep_vectors(batch.passages)
+        if not batch.replaces:
+            self._write_changes(batch, valid)
             return
         prepared = {stage.name: stage.prepare(batch.passages) for stage in self._stages}
         rows = self._rows(batch, valid)
@@ -117,28 +131,71 @@ class IndexWriter:
             for stage in self._stages:
                 stage.upsert(batch.passages, prepared[stage.name])
 
-    def _rows(self, batch: Batch, valid: Container[str]) -> dict[str, Rows]:
-        """Return the batch's rows for each stage; encoded now for a stage added meanwhile."""
-        assert batch.rows is not None
+    def _rows(
+        self, batch: Batch, valid: Container[str], names: Container[str] | None = None
+    ) -> dict[str, Rows]:
+        """Return the batch's rows for these stages, or all; encoded now where it has none."""
         return {
             stage.name: batch.rows[stage.name]
-            if stage.name in valid
+            if stage.name in valid and stage.name in batch.rows
             else encode_now(stage, self._stages.kind(stage.name), batch.passages)
             for stage in self._stages.with_vectors
+            if names is None or stage.name in names
         }
 
-    def _keep_vectors(self, passages: Sequence[Passage]) -> None:
-        """Write passages of which only the metadata are new."""
-        found = self._stored(passages)
-        texts = {id_: passage.text for id_, passage in found.items()}
-        same_text = [passage for passage in passages if texts.get(passage.id) == passage.text]
-        with self.changing():
-            self._storage.store.replace_payloads(same_text)
-            for stage in self._stages:
-                stage.update_metadata()
-        # Deleted or changed since the check that their vectors are stored.
-        if changed := [passage for passage in passages if texts.get(passage.id) != passage.text]:
-            self._write(Batch(changed, {}))
+    def _write_changes(self, batch: Batch, valid: Container[str]) -> None:
+        """Write passages of which some stages search what they searched before."""
+        found = self._stored(batch.passages)
+        groups = self._by_change(batch.passages, found)
+        for names, passages in groups.items():
+            # Another thread may have changed some of them since they were compared and encoded.
+            rows = batch.rows if len(groups) == 1 else {}
+            if any(passage.id not in found for passage in passages):
+                self._write(Batch(passages, rows), valid)
+                continue
+            change = self._change(names, Batch(passages, rows), valid)
+            with self.changing():
+                self._apply(change)
+
+    def _by_change(
+        self, passages: Iterable[Passage], stored: Mapping[str, Passage]
+    ) -> dict[frozenset[str], list[Passage]]:
+        """Group passages by the stages that search another text of them than of the stored ones."""
+        groups: dict[frozenset[str], list[Passage]] = {}
+        for passage in passages:
+            names = self._stages.changed(stored.get(passage.id), passage)
+            groups.setdefault(names, []).append(passage)
+        return groups
+
+    def _change(self, names: frozenset[str], batch: Batch, valid: Container[str] = ()) -> _Change:
+        """Prepare a change of stored passages, of which these stages search another text."""
+        rows = self._rows(batch, valid, names)
+        prepared = {
+            stage.name: stage.prepare(batch.passages)
+            for stage in self._stages
+            if stage.name in names
+        }
+        rows |= {name: each.rows for name, each in prepared.items() if each.rows is not None}
+        return _Change(batch.passages, names, rows, prepared)
+
+    def _apply(self, change: _Change) -> None:
+        store, manifest = self._storage.store, self._storage.manifest
+        points = [store.point(passage.id) for passage in change.passages]
+        # The payloads last: what is cut off before them is seen as a change again.
+        for name, rows in change.rows.items():
+            store.set_vectors(manifest.stage(name).vector, points, rows)
+        pending = manifest.pending
+        if (
+            pending is not None
+            and pending.name in change.names
+            and pending.vector in manifest.store.vectors
+        ):
+            store.drop_vectors(pending.vector, points)  # for its addition to make them anew
+        store.replace_payloads(change.passages)
+        for stage in self._stages:
+            stage.update_metadata()
+            if stage.name in change.prepared:
+                stage.upsert(change.passages, change.prepared[stage.name])
 
     def update_metadata(
         self,
@@ -156,8 +213,9 @@ class IndexWriter:
                 "one an id"
             )
         store = self._storage.store
-        with self._turn(), self.changing():
-            found = store.get([store.point(name) for name in names])
+        with self._turn():
+            with self._lock.reading():
+                found = store.get([store.point(name) for name in names])
             stored = {passage.id: passage for passage in found.values()}
             if missing := [name for name in names if name not in stored]:
                 raise InvalidInputError(
@@ -173,10 +231,18 @@ class IndexWriter:
                     for name, new in zip(names, mappings, strict=True)
                 )
             )
-            store.replace_payloads(changed)
-            for stage in self._stages:
-                stage.update_metadata()
-            store.flush()
+            groups = self._by_change(changed, stored)
+            changes = [
+                self._change(stages, Batch(batch, {}))
+                for stages, passages in groups.items()
+                for batch in chunked(passages, BATCH if stages else len(passages))
+            ]
+            with self.changing():
+                for change in changes:
+                    self._apply(change)
+                store.flush()
+            if any(groups):
+                self._refresh()
         return len(changed)
 
     def delete(self, ids: Iterable[str] | None, where: Where | None) -> int:
@@ -231,7 +297,29 @@ class IndexWriter:
                 step = next(steps, end)
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Stored passages that change, with the data of the stages that search another text of them.
+
+    Args:
+        passages: as they become.
+        names: of these stages.
+        rows: their vectors, by stage.
+        prepared: their other data, by stage.
+    """
+
+    passages: list[Passage]
+    names: frozenset[str]
+    rows: Mapping[str, Rows]
+    prepared: Mapping[str, Prepared]
+
+
+def _spelled(passage: Passage) -> tuple[str, str]:
+    # As text, because 1, 1.0 and True are equal in Python.
+    return passage.text, json.dumps(dict(passage.metadata))
+
+
 def encode_now(stage: VectorStage, kind: VectorKind, passages: Sequence[Passage]) -> Rows:
     """Encode the rows of passages while other writes wait."""
-    texts = [passage.text for passage in passages]
+    texts = stage.search_text.texts(passages)
     return check_rows(kind, stage.encode_passages(texts), len(texts))

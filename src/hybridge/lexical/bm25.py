@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from ..observation import observed
 from ..passages import Hit, Passage, unique_passages
 from ..protocols import Where
 from ..query_syntax import filters_of
+from ..search_text import TEXT_ALONE, SearchText, SearchTextLike, chosen_search_text
 from ..spelling import Corrected, Speller, Words
 from .parameters import BM25Parameters
 from .parts import ScoreParts
@@ -56,6 +57,10 @@ class BM25Retriever:
         backend: ``"numpy"``, or ``"numba"`` for scoring by code that is compiled in the background,
             with numpy until then; it pays for many queries over many passages.
         spelling: correct the words of a query that no passage has; see `hybridge.spelling`.
+        search_text: what is searched of a passage, see `hybridge.search_text`; None for the text
+            alone.
+        fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
+            ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
         synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes; None without.
         query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`.
@@ -70,6 +75,10 @@ class BM25Retriever:
     >>> retriever = BM25Retriever([Passage("p1", "A cat sat."), Passage("p2", "Two dogs ran.")])
     >>> [[hit.passage.id for hit in hits] for hits in retriever.search(["dog", "cats", "the"])]
     [['p2'], ['p1'], []]
+    >>> dogs = Passage("p3", "Two of them ran.", {"title": "Dogs"})
+    >>> titled = BM25Retriever([dogs], fields={"title": 2, "text": 1})
+    >>> titled.search(["dog"])[0][0].passage.text
+    'Two of them ran.'
     """
 
     def __init__(
@@ -84,9 +93,12 @@ class BM25Retriever:
         idf_method: str | None = None,
         backend: str = "numpy",
         spelling: bool = True,
+        search_text: SearchTextLike = None,
+        fields: Mapping[str, int] | None = None,
         synonyms: SynonymsLike = None,
         query_syntax: bool = False,
     ) -> None:
+        self._search_text = chosen_search_text(search_text, fields) or TEXT_ALONE
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
@@ -109,6 +121,11 @@ class BM25Retriever:
     def parameters(self) -> BM25Parameters:
         """The variant of BM25 and its constants."""
         return self._postings.parameters
+
+    @property
+    def search_text(self) -> SearchText:
+        """What is searched of a passage."""
+        return self._search_text
 
     @property
     def synonyms(self) -> Synonyms | None:
@@ -152,7 +169,7 @@ class BM25Retriever:
             InvalidInputError: something that is no passage, or an id that comes twice.
         """
         added = list(unique_passages(passages))
-        counts = self._postings.count([p.text for p in added])
+        counts = self._postings.count(self._search_text.texts(added))
         with self._lock:
             self._postings.put([p.id for p in added], counts)
             self._passages.update((p.id, p) for p in added)
@@ -271,6 +288,7 @@ class BM25Retriever:
             "stamp": stamp,
             "analyzer": self.analyzer.to_config(),
             "parameters": self.parameters.to_config(),
+            "search_text": self._search_text.to_config(),
             **({} if self._synonyms is None else {"synonyms": self._synonyms.to_config()}),
         }
         # The passages are the truth. After an end between the two, the stamps differ.
@@ -286,6 +304,7 @@ class BM25Retriever:
         analyzer: AnalyzerLike = None,
         backend: str = "numpy",
         spelling: bool = True,
+        search_text: SearchTextLike = None,
         synonyms: SynonymsLike = None,
         query_syntax: bool = False,
     ) -> Self:
@@ -299,11 +318,12 @@ class BM25Retriever:
             analyzer: required if it is a function; otherwise None, or an equal one.
             backend: ``"numpy"`` or ``"numba"``.
             spelling: as for a new one, as is `query_syntax`.
+            search_text: required if it is a function; otherwise None, or an equal one.
             synonyms: instead of the saved ones; required if these are a function.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
-            EncoderMismatchError: `analyzer` is another one, or one of the two is required and
+            EncoderMismatchError: `analyzer` or `search_text` is another one, or one is required and
                 missing.
             CorruptIndexError: the passages are truncated, not Hybridge's, or of an unknown format.
         """
@@ -322,10 +342,12 @@ class BM25Retriever:
                 folder,
                 analyzer.version,
             )
+        text = SearchText.from_config(header.get("search_text"), search_text)
         retriever = cls(
             analyzer=analyzer,
             backend=backend,
             spelling=spelling,
+            search_text=text,
             synonyms=Synonyms.from_config(header.get("synonyms"), synonyms),
             query_syntax=query_syntax,
             **asdict(parameters),
@@ -358,7 +380,9 @@ class BM25Retriever:
         postings = self._postings
 
         def words() -> Words:
-            return postings.words.completed(postings.analyzer, lambda: (p.text for p in self))
+            return postings.words.completed(
+                postings.analyzer, lambda: self._search_text.texts(self)
+            )
 
         return Speller(words, postings.frequencies).counting(self._read_terms.counting)
 

@@ -12,6 +12,7 @@ from ..errors import CorruptIndexError, InvalidInputError
 from ..lexical.parameters import BM25Parameters, check_bm25
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON
+from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
 from .bm25_arrays import OpenBM25Arrays
 from .bm25_following import OpenFollowingBM25
@@ -38,6 +39,10 @@ class BM25(Stage):
             stays; ``"qdrant"`` keeps it in the store, for one that changes or is shared. None
             chooses ``"qdrant"`` on a server and ``"bm25s"`` elsewhere.
         parameters: variant, k1 and b; None for lucene, 1.2 and 0.75.
+        search_text: what it searches of a passage, see `hybridge.search_text`; None for what its
+            index searches.
+        fields: instead, the fields that it searches, each with a boost from 1 to 100, as in
+            ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
         synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes, for words in
             queries; None without.
 
@@ -57,6 +62,8 @@ class BM25(Stage):
         name: str = "bm25",
         lexical: Lexical | None = None,
         parameters: BM25Parameters | None = None,
+        search_text: SearchTextLike = None,
+        fields: Mapping[str, int] | None = None,
         synonyms: SynonymsLike = None,
     ) -> None:
         self.name = check_stage_name(name)
@@ -71,6 +78,7 @@ class BM25(Stage):
                 "choose lexical='bm25s' for the other variants"
             )
         self.lexical = lexical
+        self.own_search_text = chosen_search_text(search_text, fields)
         self.synonyms = Synonyms.of(synonyms)
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
@@ -85,6 +93,7 @@ class BM25(Stage):
             name=self.name,
             lexical=chosen,
             parameters=self.parameters,
+            search_text=self.own_search_text,
             synonyms=self.synonyms,
         )
 
@@ -179,11 +188,15 @@ class BM25(Stage):
 
     def open(self, storage: StageStorage) -> OpenBM25:
         if self.lexical == "qdrant":
-            return OpenBM25Vectors(storage, self.analyzer, self.parameters, self.synonyms)
+            return OpenBM25Vectors(
+                storage, self.analyzer, self.parameters, self.search_text, self.synonyms
+            )
         kind = OpenFollowingBM25 if storage.is_shared else OpenBM25Arrays
-        return kind(storage, self.analyzer, self.parameters, self.synonyms)
+        return kind(storage, self.analyzer, self.parameters, self.search_text, self.synonyms)
 
     def reanalyze(self, storage: StageStorage) -> None:
         """Write the terms that are kept in the store as this analyzer writes them."""
         if self.lexical == "qdrant":
-            OpenBM25Vectors(storage, self.analyzer, self.parameters, reanalyze=True)
+            OpenBM25Vectors(
+                storage, self.analyzer, self.parameters, self.search_text, reanalyze=True
+            )

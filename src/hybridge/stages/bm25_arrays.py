@@ -21,6 +21,7 @@ from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
 from ..lexical.synonyms import Synonyms
 from ..passages import Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
@@ -50,6 +51,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         storage: of the index, as this stage uses it.
         analyzer: of passages and queries.
         parameters: variant, k1 and b.
+        search_text: what is searched of a passage.
         synonyms: of words in queries; None without.
     """
 
@@ -58,9 +60,11 @@ class OpenBM25Arrays(OpenBM25Stage):
         storage: StageStorage,
         analyzer: Analyzer,
         parameters: BM25Parameters,
+        search_text: SearchText = TEXT_ALONE,
         synonyms: Synonyms | None = None,
     ) -> None:
         super().__init__(storage, analyzer, synonyms)
+        self.search_text = search_text
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._phrases: dict[TextPhrase, Filter] = {}
@@ -94,7 +98,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         keys: dict[int, PointedId] = {}
         for page in self._storage.store.pages():
             named = [self._pointed(passage.id) for passage in page]
-            postings.upsert(named, [passage.text for passage in page])
+            postings.upsert(named, self.search_text.texts(page))
             keys.update((key.point, key) for key in named)
         return postings, keys
 
@@ -126,6 +130,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         current = self._current()
         gone = set(self._keys)
         added: list[Passage] = []
+        read = self.search_text
         for page in store.pages():
             points = [self._storage.store.point(passage.id) for passage in page]
             known = self._storage.store.get([point for point in points if point in gone])
@@ -133,9 +138,9 @@ class OpenBM25Arrays(OpenBM25Stage):
             added += [
                 passage
                 for point, passage in zip(points, page, strict=True)
-                if point not in known or known[point].text != passage.text
+                if point not in known or read(known[point]) != read(passage)
             ]
-        counts = current.count([passage.text for passage in added])
+        counts = current.count(read.texts(added))
 
         def install() -> None:
             self.delete(list(gone))
@@ -154,7 +159,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         self._allowed, self._phrases = {}, {}
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        return Prepared(derived=self._current().count([p.text for p in passages]))
+        return Prepared(derived=self._current().count(self.search_text.texts(passages)))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._forget_filters()
@@ -186,7 +191,7 @@ class OpenBM25Arrays(OpenBM25Stage):
     def _texts(self) -> Iterator[str]:
         for page in self._storage.store.pages():
             for passage in page:
-                yield passage.text
+                yield self.search_text(passage)
 
     @property
     def parameters(self) -> BM25Parameters:

@@ -20,6 +20,7 @@ from ..lexical.query_terms import QueryReader
 from ..lexical.sparse import SparseBM25
 from ..lexical.synonyms import Synonyms
 from ..passages import JSON, Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
 from .bm25_queries import OpenBM25Stage
@@ -56,6 +57,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         storage: of the index, as this stage uses it.
         analyzer: of passages and queries.
         parameters: k1 and b.
+        search_text: what is searched of a passage.
         synonyms: of words in queries; None without.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
             that happens anyway.
@@ -69,11 +71,13 @@ class OpenBM25Vectors(OpenBM25Stage):
         storage: StageStorage,
         analyzer: Analyzer,
         parameters: BM25Parameters,
+        search_text: SearchText = TEXT_ALONE,
         synonyms: Synonyms | None = None,
         *,
         reanalyze: bool = False,
     ) -> None:
         super().__init__(storage, analyzer, synonyms)
+        self.search_text = search_text
         self.parameters = parameters
         self._written = 0
         self._bring_up_to_date(reanalyze=reanalyze)
@@ -99,7 +103,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         if not shared:
             for _ in self._settle():
                 pass
-        self._words = StoredWords(self._storage, self.analyzer, is_shared=shared)
+        self._words = StoredWords(self._storage, self.analyzer, self.search_text, is_shared=shared)
 
     def _make_weigher(self) -> SparseBM25:
         average = self._storage.state["average_length"]
@@ -122,7 +126,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         stored = store.count()
         if count < _FEW * stored:
             return  # they cannot change the average by much, and `refresh` will see if they do
-        expected = average_length(passages, count, self.analyzer)
+        expected = average_length(passages, count, self.analyzer, self.search_text)
         if stored and (known := store.average_length(self._storage.vector)):
             expected = (known * stored + expected * count) / (stored + count)
         if expected and self._drift(expected) > _DRIFT:
@@ -199,9 +203,9 @@ class OpenBM25Vectors(OpenBM25Stage):
             elif vector is not stored:
                 changed[point] = vector
         if strange:  # of a release that did not keep lengths
-            texts = {point: passage.text for point, passage in store.get(strange).items()}
-            vectors = self._weigher.index_passages(list(texts.values()))
-            store.set_vectors(name, list(texts), vectors)
+            passages = store.get(strange)
+            vectors = self._index(list(passages.values()))
+            store.set_vectors(name, list(passages), vectors)
         if changed:
             store.set_vectors(name, list(changed), list(changed.values()), same_terms=True)
 
@@ -211,7 +215,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         storage.mark_derived_stale()
         storage.save_state(terms={})
         for page in storage.store.pages():
-            vectors = self._weigher.index_passages([passage.text for passage in page])
+            vectors = self._index(page)
             points = [storage.store.point(passage.id) for passage in page]
             storage.store.set_vectors(storage.vector, points, vectors)
             yield
@@ -219,8 +223,11 @@ class OpenBM25Vectors(OpenBM25Stage):
         storage.save_state(terms=terms_of(self.analyzer), reweighing=False)
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
-        terms = self._words.terms([passage.text for passage in passages])
+        terms = self._words.terms(self.search_text.texts(passages))
         return Prepared(rows=self._weigher.index_terms(terms))
+
+    def _index(self, passages: Sequence[Passage]) -> list[Sparse]:
+        return self._weigher.index_passages(self.search_text.texts(passages))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
@@ -277,7 +284,14 @@ class OpenBM25Vectors(OpenBM25Stage):
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
         storage = self._storage
-        return WeighedSearch(storage.store, storage.vector, encoded, self.read, self._weigher)
+        return WeighedSearch(
+            storage.store,
+            storage.vector,
+            encoded,
+            self.read,
+            self._weigher,
+            self.search_text,
+        )
 
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
@@ -301,7 +315,12 @@ def check_state(state: Mapping[str, Any]) -> None:
         raise CorruptIndexError(f"its state has no valid {wrong[0]!r}")
 
 
-def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) -> float:
+def average_length(
+    passages: Iterable[Passage],
+    count: int,
+    analyzer: Analyzer,
+    search_text: SearchText = TEXT_ALONE,
+) -> float:
     """Return about how many terms a passage has on average: exactly for few passages.
 
     Of many, a sample is analyzed, for the number of terms a character.
@@ -310,6 +329,7 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
         passages: any iterable.
         count: their number.
         analyzer: of their terms.
+        search_text: what is searched of them.
 
     >>> average_length([Passage("a", "cats"), Passage("b", "cats and dogs")], 2, Analyzer())
     1.5
@@ -318,10 +338,11 @@ def average_length(passages: Iterable[Passage], count: int, analyzer: Analyzer) 
     characters = sampled = 0
     terms: list[int] = []
     for number, passage in enumerate(passages):
-        characters += len(passage.text)
+        text = search_text(passage)
+        characters += len(text)
         if number % step == 0:
-            sampled += len(passage.text)
-            terms += map(len, analyzer([passage.text]))
+            sampled += len(text)
+            terms += map(len, analyzer([text]))
     return fmean(terms) * (characters / (count or 1)) / (sampled / len(terms)) if sampled else 0.0
 
 
@@ -335,10 +356,12 @@ class WeighedSearch(VectorSearch):
         encoded: Sequence[Any],
         read: QueryReader,
         weigher: SparseBM25,
+        search_text: SearchText = TEXT_ALONE,
     ) -> None:
         super().__init__(store, name, encoded)
         self._read = read
         self._weigher = weigher
+        self._search_text = search_text
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
         """Return the scores of points for a query, term by term.
@@ -405,7 +428,7 @@ class WeighedSearch(VectorSearch):
         passages = self._store.get(list(set(best.values())))
         idfs = dict.fromkeys(having, 0.0)
         for term, point in best.items():
-            [weights] = self._weigher.encode_passages([passages[point].text])
+            [weights] = self._weigher.encode_passages([self._search_text(passages[point])])
             [number], _ = self._weigher.encode_counts({term: 1})
             idfs[term] = having[term][point] / dict(zip(*weights, strict=True))[number]
         return idfs

@@ -9,6 +9,7 @@ from ..analyzer import Analyzer
 from ..errors import CorruptIndexError, IndexNotFoundError
 from ..lexical.files import load_arrays, save_arrays
 from ..lexical.sparse import number_of_term
+from ..search_text import SearchText
 from ..spelling import Speller, Words
 from .stage import StageStorage
 
@@ -31,12 +32,21 @@ class StoredWords:
     Args:
         storage: of the index, as its stage uses it.
         analyzer: of passages and queries.
+        search_text: what is searched of a passage.
         is_shared: whether others may write to the store.
     """
 
-    def __init__(self, storage: StageStorage, analyzer: Analyzer, *, is_shared: bool) -> None:
+    def __init__(
+        self,
+        storage: StageStorage,
+        analyzer: Analyzer,
+        search_text: SearchText,
+        *,
+        is_shared: bool,
+    ) -> None:
         self._storage = storage
         self._analyzer = analyzer
+        self._search_text = search_text
         self._is_shared = is_shared
         self._is_off: bool | None = None if is_shared else False
         # Of numbers that some point has; on a server alone, where each question is a request.
@@ -87,7 +97,7 @@ class StoredWords:
         logger.info("reading the words of all texts in %s", self._storage.location)
         for page in self._storage.store.pages():
             for passage in page:
-                yield passage.text
+                yield self._search_text(passage)
 
     def _frequencies(self, words: Sequence[str]) -> list[int]:
         by_word = [list(map(number_of_term, terms)) for terms in self._analyzer(words)]

@@ -10,6 +10,7 @@ from ..encoders import as_encoder
 from ..encoders import from_config as encoder_from_config
 from ..passages import JSON
 from ..protocols import Encoder
+from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import DenseVectors, Distance
 from .record import StageRecord
 from .stage import Stage, check_stage_name
@@ -34,6 +35,8 @@ class Dense(EncoderStage[Encoder]):
             default model.
         name: in traces and weights.
         distance: ``"cosine"``, or ``"dot"`` for models trained with it.
+        search_text: what it searches of a passage, see `hybridge.search_text`; None for what its
+            index searches.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -50,11 +53,17 @@ class Dense(EncoderStage[Encoder]):
     remedy = 'encode them in windows with as_encoder(..., long_passages="window")'
 
     def __init__(
-        self, encoder: EncoderLike = None, *, name: str = DENSE, distance: Distance = "cosine"
+        self,
+        encoder: EncoderLike = None,
+        *,
+        name: str = DENSE,
+        distance: Distance = "cosine",
+        search_text: SearchTextLike = None,
     ) -> None:
         self.name = check_stage_name(name)
         self._encoder = as_encoder(encoder)
         self._distance = DenseVectors(1, distance).distance
+        self.own_search_text = chosen_search_text(search_text)
 
     @property
     def vectors(self) -> DenseVectors:

@@ -18,6 +18,7 @@ from ..encoders import SentenceTransformerEncoder
 from ..forking import cached_property
 from ..passages import JSON
 from ..protocols import Encoder, Vectors
+from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import Datatype, TokenVectors
 from ..vectors.store import VectorQuery
 from .dense import Dense
@@ -48,6 +49,8 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         datatype: of a number in the store: ``"float32"``, ``"float16"``, or Qdrant's
             quantised ``"turbo8"`` and ``"turbo4"``.
         name: in traces.
+        search_text: what it searches of a passage, see `hybridge.search_text`; None for what its
+            index searches.
 
     Raises:
         InvalidInputError: a blend outside 0 to 1, or an unknown datatype.
@@ -68,12 +71,14 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         datatype: Datatype = "float16",
         *,
         name: str = LATE,
+        search_text: SearchTextLike = None,
     ) -> None:
         TokenVectors(1, datatype)
         self.name = check_stage_name(name)
         self.blend = check_share(blend, "blend")
         self.datatype = datatype
         self._source = encoder
+        self.own_search_text = chosen_search_text(search_text)
 
     @classmethod
     def of(cls, value: Any) -> LateInteraction | None:
@@ -100,7 +105,13 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         return as_token_encoder(own, pool_factor=_POOL_FACTOR)
 
     def _with(self, encoder: TokenEncoder) -> Self:
-        stage = type(self)(self._source, self.blend, self.datatype, name=self.name)
+        stage = type(self)(
+            self._source,
+            self.blend,
+            self.datatype,
+            name=self.name,
+            search_text=self.own_search_text,
+        )
         stage._encoder = encoder
         return stage
 

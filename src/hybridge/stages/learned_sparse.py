@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..encoders.sparse import SparseEncoder, as_sparse_encoder, sparse_encoder_from_config
 from ..passages import JSON
+from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
@@ -26,6 +27,8 @@ class LearnedSparse(EncoderStage[SparseEncoder]):
         encoder: a model's name or folder, a `SparseEncoder` of sentence-transformers, or one of
             `hybridge.encoders.sparse`, such as a `CallableSparseEncoder`.
         name: in traces and weights.
+        search_text: what it searches of a passage, see `hybridge.search_text`; None for what its
+            index searches.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -50,9 +53,11 @@ class LearnedSparse(EncoderStage[SparseEncoder]):
         encoder: SparseEncoder | SentenceTransformerModel | str | Path,
         *,
         name: str = "learned-sparse",
+        search_text: SearchTextLike = None,
     ) -> None:
         self.name = check_stage_name(name)
         self._encoder = as_sparse_encoder(encoder)
+        self.own_search_text = chosen_search_text(search_text)
 
     @property
     def vectors(self) -> SparseVectors:

@@ -22,6 +22,7 @@ class StageRecord:
         config: its `to_config`, to restore it.
         vector: the name of its vectors in the store.
         state: data that change with the passages.
+        search_text: what it searches of a passage, as JSON; None for the text alone.
     """
 
     name: str
@@ -30,6 +31,7 @@ class StageRecord:
     config: Mapping[str, Any]
     vector: str
     state: Mapping[str, Any] = field(default_factory=dict)
+    search_text: Mapping[str, Any] | None = None
 
     def to_config(self) -> dict[str, JSON]:
         """Return this record as JSON."""

@@ -8,9 +8,9 @@ search over the state of that moment, under the index's lock.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -20,6 +20,7 @@ from ..errors import InvalidInputError
 from ..filters import Filter
 from ..fusion import FUSION
 from ..passages import JSON, Passage
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..vectors.options import VectorKind
 from ..vectors.store import Ranking, Rows, VectorStore
@@ -198,11 +199,24 @@ class Stage(ABC):
         kind: the name of this kind of stages, in manifests.
         finds: whether it finds candidates; if not, it scores those of the other stages.
         name: in traces and weights, unique in an index.
+        own_search_text: what it searches of a passage; None for what its index searches.
     """
 
     kind: ClassVar[str]
     finds: ClassVar[bool] = True
     name: str
+    own_search_text: SearchText | None = None
+
+    @property
+    def search_text(self) -> SearchText:
+        """What it searches of a passage. A stage that reads passages itself reads them by it."""
+        return TEXT_ALONE if self.own_search_text is None else self.own_search_text
+
+    def with_search_text(self, search_text: SearchText) -> Self:
+        """Return a copy that searches this of a passage."""
+        other = copy.copy(self)
+        other.own_search_text = search_text
+        return other
 
     @property
     @abstractmethod
@@ -253,7 +267,7 @@ class Stage(ABC):
         """Return this definition under the name of a stage that it replaces."""
         if self.name == old.name:
             return self
-        renamed = copy(self)
+        renamed = copy.copy(self)
         renamed.name = old.name
         return renamed
 

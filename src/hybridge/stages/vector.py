@@ -72,7 +72,7 @@ class VectorStage(Stage):
 
     @abstractmethod
     def encode_passages(self, texts: Sequence[str]) -> Rows:
-        """Return one row a text, as `encode_queries` does."""
+        """Return one row a text, as `encode_queries` does; the texts are those it searches."""
 
     def open(self, storage: StageStorage) -> OpenVectorStage:
         return OpenVectorStage(storage, self)

@@ -9,6 +9,7 @@ from ..index.score_memo import ScoreMemo
 from ..passages import Hit
 from ..protocols import Reranker
 from ..reranking import check_candidates, reordered
+from ..search_text import TEXT_ALONE, SearchText
 
 __all__ = ["CachedReranker"]
 
@@ -37,7 +38,8 @@ class CachedReranker:
         """Return each query's candidates, best first; as `Reranker.rerank`."""
         queries, candidates = check_candidates(queries, candidates, k)
         answers: list[list[Hit]] = [[] for _ in queries]
-        blank = [i for i, query in enumerate(queries) if _has_blank(query, candidates[i])]
+        read = getattr(self._reranker, "search_text", TEXT_ALONE)
+        blank = [i for i, query in enumerate(queries) if _has_blank(query, candidates[i], read)]
         if blank:
             uncached = self._reranker.rerank(
                 [queries[i] for i in blank], [candidates[i] for i in blank], k
@@ -83,5 +85,5 @@ class CachedReranker:
         return self._scores.scores(queries, ids, compute)
 
 
-def _has_blank(query: str, hits: Sequence[Hit]) -> bool:
-    return not query.strip() or any(not hit.passage.text.strip() for hit in hits)
+def _has_blank(query: str, hits: Sequence[Hit], read: SearchText) -> bool:
+    return not query.strip() or any(not read(hit.passage).strip() for hit in hits)

@@ -135,11 +135,27 @@ class ClientStore:
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
         spelled = zip(points, _spelled(rows), strict=True)
-        vectors = [(point, vector) for point, vector in spelled if vector is not None]
+        vectors, blank = [], []
+        for point, vector in spelled:
+            if vector is None:
+                blank.append(point)
+            else:
+                vectors.append((point, vector))
+        self.drop_vectors(name, blank)
         for batch in chunked(vectors, _REQUEST):
             self._write_to_present(dict(batch), partial(self._set_vectors, name))
         if name in self._lengths and not same_terms:
             self._lengths[name] = Lengths()  # measured anew
+
+    def drop_vectors(self, name: str, points: Sequence[int]) -> None:
+        for batch in chunked(points, _REQUEST):
+            self._write_to_present(dict.fromkeys(batch), partial(self._drop_vectors, name))
+        if points and name in self._lengths:
+            self._lengths[name] = Lengths()  # measured anew
+
+    def _drop_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
+        with server_errors("drop vectors"):
+            self._client.delete_vectors(self._collection, [name], _ids_of(vectors), wait=True)
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         with server_errors("replace vectors"):

@@ -42,7 +42,17 @@ from .edge_config import (
 from .first_passing import first_passing
 from .frequencies import Frequencies
 from .options import DenseVectors, SparseVectors, StoreOptions, VectorKind
-from .store import Ranking, Rows, VectorQuery, passage_of, passages_of, passing, payload_of, ranked
+from .store import (
+    Ranking,
+    Rows,
+    Sparse,
+    VectorQuery,
+    passage_of,
+    passages_of,
+    passing,
+    payload_of,
+    ranked,
+)
 
 if TYPE_CHECKING:
     import qdrant_edge as edge
@@ -199,9 +209,11 @@ class EdgeStore:
     ) -> None:
         import qdrant_edge as edge
 
+        spelled = dict(zip(points, _spelled(rows), strict=True))
+        self.drop_vectors(name, [point for point, vector in spelled.items() if vector is None])
         vectors = [
             edge.PointVectors(point, {name: vector})
-            for point, vector in zip(points, _spelled(rows), strict=True)
+            for point, vector in spelled.items()
             if vector is not None
         ]
         if not vectors:
@@ -209,6 +221,16 @@ class EdgeStore:
         is_counted = name in self.options.idf_vectors and not same_terms
         with self._replacing_sparse(name, points, rows) if is_counted else nullcontext():
             self._update("replace vectors", edge.UpdateOperation.update_vectors(vectors))
+
+    def drop_vectors(self, name: str, points: Sequence[int]) -> None:
+        import qdrant_edge as edge
+
+        if not points:
+            return
+        is_counted = name in self.options.idf_vectors
+        none: list[Sparse] = [([], [])] * len(points)
+        with self._replacing_sparse(name, points, none) if is_counted else nullcontext():
+            self._update("drop vectors", edge.UpdateOperation.delete_vectors(list(points), [name]))
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
         for records in self._pages(None, with_payload=False, with_vector=[name]):

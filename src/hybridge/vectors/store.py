@@ -115,10 +115,14 @@ class VectorStore(Protocol):
         Args:
             name: of the vectors.
             points: the points.
-            rows: one a point.
+            rows: one a point; one without tokens drops the point's.
             same_terms: whether the rows are sparse, with the numbers of the stored vectors and
                 other weights.
         """
+        ...
+
+    def drop_vectors(self, name: str, points: Sequence[int]) -> None:
+        """Drop the vectors of a name from points that exist, if they have any."""
         ...
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:

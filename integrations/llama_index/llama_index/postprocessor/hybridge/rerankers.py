@@ -12,16 +12,18 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayloa
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
 from hybridge import Hit, Passage, Pipeline
 from hybridge import colbert as core_colbert
 from hybridge import cross_encoder as core_cross_encoder
 from hybridge.errors import InvalidInputError
 from hybridge.interop import FutureIndex, trace_to_dict
+from hybridge.passages import stored_passage
 from hybridge.reranking import TextReranker, blended
 from llama_index.retrievers.hybridge.copying import PickledWhole
 from llama_index.retrievers.hybridge.nodes import TracedNode
+from llama_index.retrievers.hybridge.searching import NodeId, search_text_of
 
 __all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
 
@@ -95,12 +97,9 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
     def _reranked(self, nodes: Sequence[NodeWithScore], query: str) -> list[NodeWithScore]:
         reads_texts = isinstance(self._reranker, TextReranker)
         hits = [
-            # Where only the texts count any ids will do, and so ties keep their order.
             Hit(
-                Passage(
-                    f"{i:09}" if reads_texts else found.node.node_id,
-                    found.node.get_content(metadata_mode=MetadataMode.EMBED),
-                ),
+                # Where only the texts count any ids will do, and so ties keep their order.
+                _passage_of(f"{i:09}" if reads_texts else found.node.node_id, found.node),
                 0.0 if found.score is None else float(found.score),
             )
             for i, found in enumerate(nodes)
@@ -150,10 +149,11 @@ class _TextRerank(HybridgeRerank):
         top_n: int = 2,
         blend: float = 1.0,
         callback_manager: CallbackManager | None = None,
+        search_text: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(
-            type(self)._core(model, **options),
+            type(self)._core(model, search_text=search_text_of(search_text), **options),
             top_n=top_n,
             blend=blend,
             callback_manager=callback_manager,
@@ -169,6 +169,9 @@ class CrossEncoderRerank(_TextRerank):
         top_n: nodes to return at most.
         blend: the cross-encoder's share in the score; the rest is what a node came with.
         callback_manager: as for any postprocessor of LlamaIndex.
+        search_text: what it reads of a node: a template such as ``"{title}\\n{text}"`` over
+            metadata and text, or a function from a node to a string; None for ``{text}`` alone,
+            which is what LlamaIndex embeds.
         options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
             ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
 
@@ -190,6 +193,9 @@ class ColBERTRerank(_TextRerank):
         top_n: nodes to return at most.
         blend: late interaction's share in the score; the rest is what a node came with.
         callback_manager: as for any postprocessor of LlamaIndex.
+        search_text: what it reads of a node: a template such as ``"{title}\\n{text}"`` over
+            metadata and text, or a function from a node to a string; None for ``{text}`` alone,
+            which is what LlamaIndex embeds.
         options: those of `hybridge.colbert.ColBERTReranker`, like ``engine``, ``query_length``,
             ``passage_length``, ``threshold``, ``device``.
 
@@ -207,6 +213,14 @@ class ColBERTRerank(_TextRerank):
     """
 
     _core = core_colbert.ColBERTReranker
+
+
+def _passage_of(name: str, node: BaseNode) -> Passage:
+    id_ = NodeId(name)
+    id_.node = node
+    text = Passage(name, node.get_content(metadata_mode=MetadataMode.EMBED)).text
+    # The metadata are read as far as the reranker reads them.
+    return stored_passage(id_, text, node.metadata)
 
 
 def _check_scored(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:

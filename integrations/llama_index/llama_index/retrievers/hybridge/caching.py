@@ -16,6 +16,7 @@ from llama_index.core.schema import MetadataMode
 from hybridge import HybridIndex, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.interop import ForkSafeLock
+from hybridge.search_text import TEXT_ALONE
 
 from .copying import PickledWhole
 from .nodes import node_of
@@ -138,7 +139,13 @@ class CachedEmbedding(PickledWhole, BaseEmbedding):
 
 
 def keep_vectors(cache: VectorCache, index: HybridIndex, passages: Sequence[Passage]) -> None:
-    """Put the vectors of nodes in an index into a cache, by the texts that were embedded."""
+    """Put the vectors of nodes in an index into a cache, by the texts that were embedded.
+
+    Where the index searches another text of a node than LlamaIndex embeds, its vectors may be of
+    that one, and are not kept.
+    """
+    if index.dense.search_text != TEXT_ALONE:
+        return
     texts = [node_of(each).get_content(metadata_mode=MetadataMode.EMBED) for each in passages]
     with suppress(InvalidInputError):  # another thread deleted some of them meanwhile
         cache.put(texts, index.dense.vectors([each.id for each in passages]).tolist())

@@ -20,6 +20,7 @@ from hybridge.vectors import Layout
 from .embeddings import encoder_of
 from .layouts import NodeLayout
 from .nodes import check_nodes, passages_of
+from .searching import search_text_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -51,6 +52,7 @@ def index_of_nodes(
     path: str | Path | None = None,
     vectors: Sequence[Sequence[float]] | None = None,
     identity: str | None = None,
+    search_text: Any = None,
     **options: Any,
 ) -> HybridIndex:
     """Return a new hybrid index of these nodes.
@@ -61,6 +63,7 @@ def index_of_nodes(
         path: a missing or empty folder; without it, a temporary one.
         vectors: one a node, if known.
         identity: names the embedding model and its settings, where it has no such name.
+        search_text: what is searched of a node, as for `search_text_of`.
         options: those of `hybridge.HybridIndex.create`, like ``analyzer``.
 
     Raises:
@@ -68,7 +71,8 @@ def index_of_nodes(
     """
     passages = passages_of(nodes)
     encoder = encoder_of(embed_model, identity, persistent=is_persistent(path))
-    return new_index(passages, path, encoder=encoder, vectors=vectors, **options)
+    text = search_text_of(search_text)
+    return new_index(passages, path, encoder=encoder, vectors=vectors, search_text=text, **options)
 
 
 def attached(
@@ -79,6 +83,7 @@ def attached(
     layout: Layout | None = None,
     api_key: str | None = None,
     analyzer: Any = None,
+    search_text: Any = None,
     writable: bool = False,
 ) -> HybridIndex:
     """Return an index over a collection of a `QdrantVectorStore`, by default for reading only.
@@ -93,6 +98,8 @@ def attached(
             `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
         api_key: the key a protected server asks for, with a url.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        search_text: what BM25 searches of a node, and what is embedded of an added one that has no
+            embedding, as for `search_text_of`.
         writable: let nodes be added and deleted.
 
     Raises:
@@ -106,6 +113,7 @@ def attached(
         encoder=encoder_of(embed_model, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
+        search_text=search_text_of(search_text),
         writable=writable,
     )
 

@@ -17,6 +17,7 @@ from hybridge.interop import FutureIndex, SearchConfig
 from .base import CoreRetriever
 from .indexes import attached, index_of, index_of_nodes
 from .nodes import passages_of
+from .searching import search_text_of
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -107,6 +108,7 @@ class HybridgeRetriever(CoreRetriever):
         identity: str | None = None,
         analyzer: Any = None,
         late_interaction: Any = None,
+        search_text: Any = None,
         overwrite: bool = False,
         **options: Any,
     ) -> Self:
@@ -120,6 +122,9 @@ class HybridgeRetriever(CoreRetriever):
             identity: names the embedding model and its settings, where it has no such name.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             late_interaction: True scores candidates by stored token vectors too, as there.
+            search_text: what is searched of a node, while the node is what is returned: a template
+                such as ``"{title}\\n{text}"`` over metadata and text, or a function from a node to
+                a string; None for ``{text}`` alone, which is what LlamaIndex embeds.
             overwrite: replace an index that is in the folder.
             options: as for the class.
 
@@ -135,6 +140,7 @@ class HybridgeRetriever(CoreRetriever):
             identity=identity,
             analyzer=analyzer,
             late_interaction=late_interaction,
+            search_text=search_text,
             overwrite=overwrite,
         )
         return cls(index, **options)
@@ -171,6 +177,7 @@ class HybridgeRetriever(CoreRetriever):
         layout: Layout | None = None,
         api_key: str | None = None,
         analyzer: Any = None,
+        search_text: Any = None,
         **options: Any,
     ) -> Self:
         """Return a retriever over a collection of LlamaIndex; nothing is written to it.
@@ -183,6 +190,7 @@ class HybridgeRetriever(CoreRetriever):
                 `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
             api_key: the key a protected server asks for, with a url.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            search_text: what BM25 searches of a node, as for `from_nodes`.
             options: as for the class.
 
         Raises:
@@ -197,6 +205,7 @@ class HybridgeRetriever(CoreRetriever):
             layout=layout,
             api_key=api_key,
             analyzer=analyzer,
+            search_text=search_text,
         )
         return cls(index, **options)
 
@@ -229,6 +238,8 @@ class BM25Retriever(CoreRetriever):
         method: str = "lucene",
         k1: float = 1.2,
         b: float = 0.75,
+        search_text: Any = None,
+        fields: Mapping[str, int] | None = None,
         **options: Any,
     ) -> Self:
         """Return a retriever over these nodes, in memory.
@@ -240,6 +251,10 @@ class BM25Retriever(CoreRetriever):
             method: the variant of BM25, as for `hybridge.BM25Retriever`.
             k1: how slowly a term's further occurrences stop counting.
             b: how much a node's length counts.
+            search_text: what is searched of a node, as for `HybridgeRetriever.from_nodes`.
+            fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
+                ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
+                Keep the title out of the text by the node's ``excluded_embed_metadata_keys``.
             options: as for the class.
 
         Raises:
@@ -248,7 +263,13 @@ class BM25Retriever(CoreRetriever):
         """
         cls._check_options(**options)
         bm25 = hybridge.BM25Retriever(
-            passages_of(nodes), analyzer=analyzer, method=method, k1=k1, b=b
+            passages_of(nodes),
+            analyzer=analyzer,
+            method=method,
+            k1=k1,
+            b=b,
+            search_text=search_text_of(search_text),
+            fields=fields,
         )
         return cls(bm25, **options)
 

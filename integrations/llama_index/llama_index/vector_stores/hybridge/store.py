@@ -29,6 +29,7 @@ from llama_index.retrievers.hybridge.embeddings import embed_model_of, encoder_o
 from llama_index.retrievers.hybridge.filters import AnyFilters, where_of
 from llama_index.retrievers.hybridge.indexes import attached
 from llama_index.retrievers.hybridge.nodes import embeddings_of, node_of, passages_of
+from llama_index.retrievers.hybridge.searching import search_text_of
 
 from .docstore import HybridDocumentStore
 from .indexes import index_over
@@ -86,6 +87,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
         *,
         path: str | Path | None = None,
         identity: str | None = None,
+        search_text: Any = None,
         **options: Any,
     ) -> Self:
         """Return a store over a new index.
@@ -95,6 +97,10 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
                 takes for an encoder.
             path: a missing or empty folder; without it, and a url, a temporary one.
             identity: names the model and its settings, where it has no such name.
+            search_text: what is searched of a node: a template such as ``"{title}\\n{text}"`` over
+                metadata and text, or a function from a node to a string; None for ``{text}``
+                alone, which is what LlamaIndex embeds. A node that comes with an embedding, as from
+                a `VectorStoreIndex`, keeps it.
             options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
 
         Raises:
@@ -103,7 +109,8 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
         """
         persistent = is_persistent(path, options.get("url"))
         encoder = encoder_of(embed_model, identity, persistent=persistent)
-        return cls(HybridIndex.create(path, encoder=encoder, **options))
+        text = search_text_of(search_text)
+        return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
 
     @classmethod
     def open(
@@ -113,6 +120,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
         *,
         read_only: bool | None = None,
         identity: str | None = None,
+        search_text: Any = None,
         **options: Any,
     ) -> Self:
         """Return a store over an existing index.
@@ -125,6 +133,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
                 ``store.index.refresh()`` follows; False opens it for writing; None for writing if
                 possible, else read-only, which is logged.
             identity: as for `create`.
+            search_text: as for `create`; None where it was a template, which the index keeps.
             options: those of `hybridge.HybridIndex.open`, like ``url``.
 
         Raises:
@@ -132,7 +141,11 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
             HybridgeError: there is no index, it is open already, or it was made with another model.
         """
         encoder = None if embed_model is None else encoder_of(embed_model, identity)
-        return cls(HybridIndex.open(path, encoder=encoder, read_only=read_only, **options))
+        text = search_text_of(search_text)
+        index = HybridIndex.open(
+            path, encoder=encoder, read_only=read_only, search_text=text, **options
+        )
+        return cls(index)
 
     @classmethod
     def from_qdrant(
@@ -149,7 +162,8 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
             collection: its name.
             embed_model: the model it was written with.
             options: those of `llama_index.retrievers.hybridge.indexes.attached`: ``layout``,
-                ``api_key``, ``analyzer``, and ``writable=True`` to let nodes be added and deleted.
+                ``api_key``, ``analyzer``, ``search_text``, and ``writable=True`` to let nodes be
+                added and deleted.
 
         Raises:
             TypeError: an unknown option.
