@@ -38,6 +38,7 @@ from .search_text import TEXT_ALONE, SearchText
 
 __all__ = [
     "ParsedQuery",
+    "PlainText",
     "by_filter",
     "excluding",
     "filters_of",
@@ -65,6 +66,14 @@ _OPERATORS = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+class PlainText(str):
+    """The plain text of a query, with the words and phrases in it that stay as they are."""
+
+    __slots__ = ("literal",)
+
+    literal: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,9 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    return ParsedQuery(left, tuple(required), tuple(excluded))
+    text = PlainText(left)
+    text.literal = tuple(required)
+    return ParsedQuery(text, tuple(required), tuple(excluded))
 
 
 def filters_of(

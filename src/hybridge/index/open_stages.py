@@ -41,17 +41,19 @@ class IndexStageStorage:
     Args:
         storage: of the index.
         name: of the stage.
+        vector: the name of its vectors, where another stage has the same name: one of the two is to
+            replace the other.
     """
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    def __init__(self, storage: Storage, name: str, vector: str | None = None) -> None:
         self._storage = storage
         self.name = name
-        self.vector = self._record.vector
+        self.vector = storage.manifest.stage(name, vector).vector
         self.store = storage.store
 
     @property
     def _record(self) -> StageRecord:
-        return self._storage.manifest.stage(self.name)
+        return self._storage.manifest.stage(self.name, self.vector)
 
     @property
     def location(self) -> str:
@@ -68,7 +70,7 @@ class IndexStageStorage:
     @property
     def file(self) -> Path | None:
         folder = self._storage.derived
-        stem = "bm25" if self.name == "bm25" else f"stage-{quote(self.name, safe='')}"
+        stem = "bm25" if self.vector == "bm25" else f"stage-{quote(self.vector, safe='')}"
         return None if folder is None else folder / f"{stem}.npz"
 
     @property
@@ -187,7 +189,7 @@ class OpenStages:
         )
 
     def add(self, stage: Stage, opened: OpenStage) -> None:
-        """Add a stage."""
+        """Add a stage, or put it in the place of the one of its name."""
         self.definitions = {**self.definitions, stage.name: stage}
         self.opened = {**self.opened, stage.name: opened}
         self._arrange()
