@@ -73,7 +73,7 @@ class QueryVectors(dict[str, Vectors]):
         self._encoder = functools.cache(encoder)
 
     def __missing__(self, query: str) -> Vectors:
-        [vector] = self._encoder().encode_queries([query])
+        vector: Vectors = self._encoder().encode_queries([query])[0]
         self[query] = vector
         return vector
 
