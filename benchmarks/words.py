@@ -140,7 +140,11 @@ def quality(encoder: SentenceTransformerEncoder, cache: Path) -> Table:
             )
             with HybridIndex.create(encoder=lookup, analyzer=analyzer) as index:
                 index.add(collection.passages, vectors=rows, progress=False)
-                systems = {"BM25": index.bm25, "hybrid": index}
+                # Vectors are those of the queries as they are, so no word of theirs is corrected.
+                systems = {
+                    "BM25": index.tuned(weights={"bm25": 1, "dense": 0}, spelling=False),
+                    "hybrid": index.tuned(spelling=False),
+                }
                 result = evaluate(systems, collection.queries, collection.qrels, ["nDCG@10"], k=10)
                 for system in systems:
                     means[system].append(f"{result.mean(system, 'nDCG@10'):.4f}")

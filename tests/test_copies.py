@@ -53,7 +53,7 @@ from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
-from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25
+from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
 from hybridge.query_syntax import parse
 from hybridge.report import Heat, Styled, Table
@@ -203,6 +203,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "In": lambda w: f.In("year", [2020, 2021]),
     "FutureIndex": lambda w: FutureIndex(),
     "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
+    "PlainText": lambda w: parse("+cat food").text,
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
@@ -248,6 +249,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "StageScore": lambda w: StageScore("bm25", 1, 0.5),
     "StoreOptions": lambda w: StoreOptions({"dense": DenseVectors(3)}, hnsw=HNSW(m=8)),
     "Styled": lambda w: Styled("text", "strong"),
+    "Synonyms": lambda w: Synonyms([["cat", "tom"]], weight=0.3),
     "Table": lambda w: Table(["stage", "rank"], [["bm25", "1"]], wide=0),
     "TermScore": lambda w: w.bm25.parts("cats", ["1"])[0].terms[0],
     "TextContains": lambda w: f.TextContains("cat", ignore_case=True),

@@ -25,7 +25,7 @@ _LATEST = 2
 # What the options that a version knows are by default.
 _DEFAULTS: dict[int, dict[str, JSON]] = {
     1: {"min_length": 2},
-    2: {"min_length": 1, "fold": True},
+    2: {"min_length": 1, "fold": True, "questions": True},
 }
 # Since single letters are terms, stop words need the pronoun, and not the letters that stand before
 # apostrophes, which are no words anyway: vitamin D is "vitamine D" too.
@@ -53,11 +53,14 @@ class Analyzer(SharedInCopies):
             spaces; None for 1.
         fold: index each word without its accents and the like beside the word itself, so that
             "bronte" finds "Brontë"; None for True.
+        questions: leave question words (what, does, how ...) out of queries, in English; a query of
+            nothing else keeps them. Passages keep them. None for True.
         version: 1 for the words of the first release, which an index from then keeps: runs of at
             least two letters, digits and underscores, without parts, wholes and folding.
 
     Attributes:
         stopwords: the stop words, folded.
+        question_words: the question words, folded.
         version: the version; None for your own tokenizer.
 
     Raises:
@@ -80,13 +83,14 @@ class Analyzer(SharedInCopies):
         lemmatize: bool = False,
         min_length: int | None = None,
         fold: bool | None = None,
+        questions: bool | None = None,
         version: int = _LATEST,
     ) -> None:
         name = None if language is None else languages.resolve_language(language)
         if lemmatize and name is None:
             raise InvalidInputError("lemmatize=True needs a language")
         own = _check_stopwords(stopwords)
-        options = _check_options(version, min_length, fold)
+        options = _check_options(version, min_length, fold, questions)
         self._config: dict[str, JSON] = {
             "language": name,
             "stopwords": "auto" if own is None else [*own],
@@ -95,6 +99,8 @@ class Analyzer(SharedInCopies):
             **options,
         }
         self.version: int | None = version
+        asks = options.pop("questions", False)
+        self.question_words = languages.question_words(name) if asks else frozenset[str]()
         self._rules = _rules(name, own, **options)
         self.stopwords = self._rules.stopwords
         rules: list[Callable[[str], str] | None] = [
@@ -135,7 +141,7 @@ class Analyzer(SharedInCopies):
         analyzer = cls.__new__(cls)
         analyzer._config = {"callable": name}
         analyzer.version = None
-        analyzer.stopwords = frozenset()
+        analyzer.stopwords = analyzer.question_words = frozenset()
         analyzer._analyze = analyzer._words = words
         analyzer._terms_of = lambda word: (word,)
         analyzer._positions = lambda text: [((word, 1),) for word in words(text)]
@@ -205,6 +211,21 @@ class Analyzer(SharedInCopies):
     def is_latest(self) -> bool:
         """Whether a newly made analyzer of the same settings gives the same terms."""
         return self.version in (None, _LATEST)
+
+    def latest(self) -> Analyzer:
+        """Return an analyzer of these settings as it is made today, of the latest version.
+
+        >>> Analyzer("german", version=1).latest()
+        Analyzer('german')
+        """
+        if self.is_latest:
+            return self
+        defaults = {"version": None, **_DEFAULTS[cast(int, self.version)]}
+        own = {name: value for name, value in self._config.items() if name not in defaults}
+        changed = {name: value for name, value in self._config.items() if name in defaults}
+        changed = {name: value for name, value in changed.items() if value != defaults[name]}
+        changed.pop("version", None)
+        return type(self)(**own, **changed)  # type: ignore[arg-type]
 
     def to_config(self) -> dict[str, JSON]:
         """Return the settings for `from_config`, as JSON; the first version has no number there.
@@ -330,7 +351,9 @@ class Analyzer(SharedInCopies):
 AnalyzerLike: TypeAlias = Analyzer | str | Callable[[str], Sequence[str]] | None
 
 
-def _check_options(version: int, min_length: int | None, fold: bool | None) -> dict[str, JSON]:
+def _check_options(
+    version: int, min_length: int | None, fold: bool | None, questions: bool | None
+) -> dict[str, JSON]:
     """Return the options that versions do not share, as an analyzer's configuration has them."""
     if version not in _DEFAULTS or isinstance(version, bool):
         raise InvalidInputError(f"version must be one of {[*_DEFAULTS]}, not {version!r}")
@@ -338,11 +361,14 @@ def _check_options(version: int, min_length: int | None, fold: bool | None) -> d
     if min_length is not None:
         options["min_length"] = check_count(min_length, "min_length")
     if version == 1:  # written without a number then
-        if fold:
-            raise InvalidInputError("version=1 knows no fold=True: leave one of them out")
+        for name, option in {"fold": fold, "questions": questions}.items():
+            if option:
+                raise InvalidInputError(f"version=1 knows no {name}=True: leave one of them out")
         return options
     if fold is not None:
         options["fold"] = bool(fold)
+    if questions is not None:
+        options["questions"] = bool(questions)
     return {**options, "version": version}
 
 

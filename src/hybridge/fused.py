@@ -22,6 +22,7 @@ from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .query_syntax import by_filter, filters_of, plain_texts
 from .search import completed, fused_run, sorted_passages, top_with_ties
+from .search_text import TEXT_ALONE, SearchText
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
 
@@ -53,7 +54,7 @@ class FusedRetriever:
             for all, or one a name.
         query_syntax: read the operators of `hybridge.query_syntax` in queries: members get plain
             text, and its conditions as a filter. Words are those of the first member with an
-            `analyzer`; without one, words without a language.
+            `analyzer`, in its `search_text`; without one, words without a language.
 
     Attributes:
         retrievers: by name; those of other frameworks as `hybridge.frameworks.as_retriever` gives.
@@ -182,10 +183,10 @@ class FusedRetriever:
         return f"FusedRetriever({members}; {self.fusion.name})"
 
     @property
-    def analyzer(self) -> Analyzer:
-        """The analyzer that reads a query's conditions: the first member's that has one."""
-        own = map(_analyzer_of, self.retrievers.values())
-        return next((each for each in own if each is not None), Analyzer(None))
+    def _condition_reader(self) -> tuple[Analyzer, SearchText]:
+        """The analyzer of a query's conditions, and the text of a passage that they are on."""
+        own = map(_condition_reader_of, self.retrievers.values())
+        return next((each for each in own if each is not None), (Analyzer(None), TEXT_ALONE))
 
     def _plans(
         self,
@@ -212,7 +213,8 @@ class FusedRetriever:
         chosen = as_filter(where)
         wheres = [chosen] * len(texts)
         if self.query_syntax:
-            wheres = filters_of(texts, self.analyzer, chosen)
+            analyzer, search_text = self._condition_reader
+            wheres = filters_of(texts, analyzer, chosen, search_text)
             texts = plain_texts(self, texts)
         positions = [i for i, query in enumerate(texts) if query.strip()]
         check_k(k)
@@ -473,16 +475,19 @@ def _raised(answer: T | BaseException) -> T:
     return answer
 
 
-def _analyzer_of(retriever: Any) -> Analyzer | None:
-    """Return the analyzer of a retriever, or of the one inside it."""
+def _condition_reader_of(retriever: Any) -> tuple[Analyzer, SearchText] | None:
+    """Return the analyzer and the search text of a retriever, or of the one inside it."""
     while retriever is not None:
         try:
             analyzer = getattr(retriever, "analyzer", None)
         except InvalidInputError:  # an index without BM25
             return None
         if isinstance(analyzer, Analyzer):
-            return analyzer
-        retriever = getattr(retriever, "retriever", getattr(retriever, "index", None))
+            return analyzer, getattr(retriever, "search_text", TEXT_ALONE)
+        if isinstance(retriever, FusedRetriever):
+            return retriever._condition_reader
+        inner = (getattr(retriever, name, None) for name in ("retriever", "index", "_index"))
+        retriever = next((each for each in inner if each is not None), None)
     return None
 
 

@@ -4,10 +4,10 @@
     +word  +"a phrase"    the passage has this word, or this phrase
     -word  -"a phrase"    the passage has it not
 
-These are conditions on a passage's text, which hold for every stage of a search. What is left of
-the query is plain text, for every stage to read: words of phrases and musts stay in it, excluded
-words do not. What a word is, and when two are the same, an analyzer decides: see
-`hybridge.filters.TextPhrase`.
+These are conditions on what is searched of a passage, which is its text unless there is a
+`search_text`, and hold for every stage of a search. What is left of the query is plain text, for
+every stage to read: words of phrases and musts stay in it, excluded words do not. What a word is,
+and when two are the same, an analyzer decides: see `hybridge.filters.TextPhrase`.
 
 The grammar, in which a query's parts are separated by white space:
 
@@ -34,12 +34,15 @@ from .analyzer import Analyzer
 from .errors import InvalidInputError
 from .filters import And, Filter, Not, TextPhrase
 from .passages import Passage
+from .search_text import TEXT_ALONE, SearchText
 
 __all__ = [
     "ParsedQuery",
+    "PlainText",
     "by_filter",
     "excluding",
     "filters_of",
+    "is_read_by",
     "parse",
     "plain_texts",
     "spelled",
@@ -65,6 +68,14 @@ _OPERATORS = re.compile(
 )
 
 
+class PlainText(str):
+    """The plain text of a query, with the words and phrases in it that stay as they are."""
+
+    __slots__ = ("literal",)
+
+    literal: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ParsedQuery:
     """A query without its operators.
@@ -79,13 +90,14 @@ class ParsedQuery:
     required: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
-    def condition(self, analyzer: Analyzer) -> Filter | None:
+    def condition(self, analyzer: Analyzer, search_text: SearchText = TEXT_ALONE) -> Filter | None:
         """Return the condition on passages; None without one.
 
         A word or phrase in which the analyzer reads no word is no condition.
 
         Args:
             analyzer: reads the words of the query and of the passages.
+            search_text: what is searched of a passage.
 
         >>> condition = parse("pumps +seal -valve").condition(Analyzer("english"))
         >>> from hybridge import Passage
@@ -93,7 +105,11 @@ class ParsedQuery:
         [True, False]
         """
         required, excluded = (
-            [TextPhrase(text, analyzer) for text in texts if analyzer.phrase(text)]
+            [
+                TextPhrase(text, analyzer, _unless_alone(search_text))
+                for text in texts
+                if analyzer.phrase(text)
+            ]
             for texts in (self.required, self.excluded)
         )
         parts: list[Filter] = [*required, *(~phrase for phrase in excluded)]
@@ -132,18 +148,39 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    return ParsedQuery(left, tuple(required), tuple(excluded))
+    text = PlainText(left)
+    text.literal = tuple(required)
+    return ParsedQuery(text, tuple(required), tuple(excluded))
 
 
 def filters_of(
-    queries: Iterable[str], analyzer: Analyzer, where: Filter | None = None
+    queries: Iterable[str],
+    analyzer: Analyzer,
+    where: Filter | None = None,
+    search_text: SearchText = TEXT_ALONE,
 ) -> list[Filter | None]:
     """Return the filter of each query: its condition together with `where`.
+
+    Args:
+        queries: as they were asked.
+        analyzer: reads the words of the queries and of the passages.
+        where: the filter of all.
+        search_text: what is searched of a passage.
 
     Raises:
         InvalidInputError: a query that only excludes.
     """
-    return [_both(where, parse(query).condition(analyzer)) for query in queries]
+    return [_both(where, parse(query).condition(analyzer, search_text)) for query in queries]
+
+
+def is_read_by(phrase: TextPhrase, analyzer: Analyzer, search_text: SearchText) -> bool:
+    """Return whether a phrase is of an analyzer's words, in what is searched of a passage."""
+    own = _unless_alone(search_text)
+    return phrase.analyzer.identity == analyzer.identity and phrase.search_text == own
+
+
+def _unless_alone(search_text: SearchText) -> SearchText | None:
+    return None if search_text == TEXT_ALONE else search_text
 
 
 def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from .analyzer import Analyzer
 from .forking import ForkSafeLock
 from .passages import Hit
 
-__all__ = ["Corrected", "Correction", "Speller", "Words", "corrected_query"]
+__all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words", "corrected_query"]
 
 # Scripts without spaces between words have no words to correct.
 _LETTER = rf"[^\W\d_{CJK}{UNSPACED}]"
@@ -266,6 +266,10 @@ def _bits() -> NDArray[np.uint8]:
     return np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
 
 
+Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
+"""A function from words to how many passages have each."""
+
+
 class Speller:
     """A corrector of queries by the words of a corpus.
 
@@ -289,11 +293,17 @@ class Speller:
     'protein folding of "protien" XR-500'
     """
 
-    def __init__(
-        self, words: Callable[[], Words], frequencies: Callable[[Sequence[str]], Sequence[int]]
-    ) -> None:
+    def __init__(self, words: Callable[[], Words], frequencies: Frequencies) -> None:
         self._words = words
         self._frequencies = frequencies
+
+    def counting(self, counted: Callable[[Frequencies], Frequencies]) -> Speller:
+        """Return this corrector with words counted otherwise.
+
+        Args:
+            counted: returns another function in place of `frequencies`.
+        """
+        return Speller(self._words, counted(self._frequencies))
 
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hybridge import Analyzer, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Eq, IdIn, Not, Or, TextPhrase, as_filter, resolved
+from hybridge.search_text import SearchText
 
 ENGLISH = Analyzer("english")
 
@@ -171,6 +172,19 @@ def test_bad_dicts() -> None:
     own = TextPhrase("pump", Analyzer.from_callable(str.split, name="whitespace"))
     with pytest.raises(InvalidInputError, match="'whitespace': write TextPhrase"):
         as_filter(own.to_dict())
+
+
+def test_of_another_text_of_the_passage() -> None:
+    titled = SearchText("{title}: {text}")
+    phrase = TextPhrase("pumps: seals", search_text=titled)
+    passage = Passage("p", "Seal", {"title": "Pump"})
+    assert phrase.matches(passage)
+    assert not TextPhrase("pump").matches(passage)
+    assert phrase == TextPhrase("pumps: seals", "english", SearchText("{title}: {text}"))
+    assert phrase != TextPhrase("pumps: seals")
+    assert pickle.loads(pickle.dumps(phrase)) == phrase
+    with pytest.raises(InvalidInputError, match="keep the object"):
+        phrase.to_dict()
 
 
 def test_phrases_in_a_filter_are_replaced() -> None:

@@ -24,6 +24,7 @@ from hybridge import (
     LateInteraction,
     Passage,
     Pipeline,
+    explain,
 )
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Eq, Filter, IdIn, TextPhrase
@@ -294,7 +295,7 @@ def test_without_bm25_words_are_those_of_no_language() -> None:
         assert all("pump" in text for text in texts)
         assert len(hits) == sum("pump" in re.findall("[a-z]+", p.text.lower()) for p in PASSAGES)
         assert TextPhrase("pump", None if index is None else "english") != parse("+pump").condition(
-            index._stages.analyzer
+            index._stages.condition_reader[0]
         )
 
 
@@ -398,3 +399,35 @@ def test_late_interaction_alone_holds_to_them() -> None:
         [hits] = index.search(["pump -seal"], 100, query_syntax=True)
         assert set(ids(hits)) <= passing("pump -seal")
         assert hits
+
+
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_conditions_are_on_what_is_searched(arrangement: dict[str, Any]) -> None:
+    titled = [Passage("a", "It leaks.", {"title": "Shaft seal"}), Passage("b", "A shaft, sealed.")]
+    words = CallableEncoder(word_vectors, dimension=DIMENSION, identity="words")
+    template = "{title}\n{text}"
+    with HybridIndex.create(encoder=words, search_text=template, **arrangement) as index:
+        index.add(titled)
+        bm25 = BM25Retriever(titled, search_text=template, query_syntax=True)
+        for retriever in (
+            index.tuned(query_syntax=True),
+            bm25,
+            FusedRetriever({"all": index}, query_syntax=True),
+            FusedRetriever({"words": index.bm25}, query_syntax=True),
+        ):
+            for query, expected in (
+                ('"shaft seal"', ["a", "b"]),
+                ('"shaft seal it"', ["a"]),
+                ("+leak shaft", ["a"]),
+                ("shaft -leak", ["b"]),
+            ):
+                [hits] = retriever.search([query])
+                assert sorted(ids(hits)) == expected
+        # A filter of one's own is on the text, unless it says otherwise.
+        [hits] = index.search(["shaft"], where=TextPhrase("shaft seal"))
+        assert ids(hits) == ["b"]
+        where = TextPhrase("shaft seal", search_text=index.search_text)
+        assert sorted(ids(index.search(["shaft"], where=where)[0])) == ["a", "b"]
+        assert explain(index.tuned(query_syntax=True), "+leaking shaft", "b").missed == (
+            "the query excludes it by +leaking"
+        )

@@ -15,6 +15,7 @@ from tests.index.conftest import word_vectors
 from hybridge import CallableEncoder, HybridIndex, Passage, explain
 from hybridge.encoders.sparse import CallableSparseEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError
+from hybridge.filters import TextPhrase
 from hybridge.protocols import Vectors
 from hybridge.search_text import SearchText
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse
@@ -303,6 +304,30 @@ def test_queries_are_corrected_by_what_is_searched(where: Where, lexical: Any) -
         (where["path"] / "bm25.npz").unlink()
         with HybridIndex.open(**where, encoder=encoder) as index:
             assert first(index, "bm25", "drawbrigde") == "h"
+
+
+@pytest.mark.parametrize("template", ["{title}", TITLED])
+def test_operators_read_what_bm25_searches(where: Where, lexical: Any, template: str) -> None:
+    encoder = CallableEncoder(word_vectors, dimension=32, identity="words")
+    with HybridIndex.create(
+        **where, stages=[BM25(lexical=lexical), Dense(encoder)], search_text=template
+    ) as index:
+        index.add(PASSAGES)
+
+        def found(query: str, **options: Any) -> set[str]:
+            [hits] = index.search([query], query_syntax=True, **options)
+            return {hit.passage.id for hit in hits}
+
+        assert found("money +harbour") == {"h"}
+        assert found("money -harbour") == {"a", "n"}
+        both = template == TITLED
+        assert found('money +"harbour it shall"') == ({"h"} if both else set())
+        assert found("money +paid") == ({"h", "a"} if both else set())
+        # A filter on the text reads the text alone.
+        for analyzer in (index.analyzer, "german"):
+            paid = TextPhrase("paid at once", analyzer)
+            assert found("money", where=paid) == {"a"}
+            assert found("money", where=TextPhrase("harbour", analyzer)) == set()
 
 
 def test_a_title_that_one_stage_alone_searches(where: Where, words: Words, lexical: Any) -> None:

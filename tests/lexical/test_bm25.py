@@ -25,6 +25,7 @@ from hybridge.errors import (
     IndexNotFoundError,
     InvalidInputError,
 )
+from hybridge.filters import TextPhrase
 from hybridge.testing import RetrieverConformance
 
 if TYPE_CHECKING:
@@ -420,6 +421,25 @@ def test_queries_are_corrected_by_what_is_searched(tmp_path: Path) -> None:
     assert retriever.search(["aiprort"])[0][0].passage.id == "a"
     retriever.save(tmp_path)
     assert BM25Retriever.open(tmp_path).search(["aiprort"])[0][0].passage.id == "a"
+
+
+def test_operators_read_what_is_searched() -> None:
+    options: dict[str, Any]
+    for options, others in (
+        ({"search_text": "{title}"}, set()),
+        ({"fields": {"title": 2, "text": 1}}, {"n"}),
+    ):
+        retriever = BM25Retriever(TITLED, query_syntax=True, **options)
+        for query, ids in (
+            ("regulations +harbour", {"h"} | others),
+            ("regulations -harbour", {"a"}),
+            ('regulations "harbour regulations"', {"h"}),
+        ):
+            assert {hit.passage.id for hit in retriever.search([query])[0]} == ids
+        paid = TextPhrase("it shall be paid")
+        assert len(retriever.search(["regulations"], where=paid)[0]) == 2
+        [hits] = retriever.search(["regulations harbour"], where=TextPhrase("harbour"))
+        assert {hit.passage.id for hit in hits} == others
 
 
 def test_a_boost_moves_a_title_up() -> None:

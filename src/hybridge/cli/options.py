@@ -16,7 +16,15 @@ import click
 if TYPE_CHECKING:
     from ..index import HybridIndex
 
-__all__ = ["Command", "Location", "Making", "json_option", "parse_json", "takes"]
+__all__ = [
+    "Command",
+    "Location",
+    "Making",
+    "json_option",
+    "parse_json",
+    "takes",
+    "to_analyzer",
+]
 
 Command: TypeAlias = Callable[..., Any]
 
@@ -68,7 +76,8 @@ def parse_json(_context: click.Context, _option: click.Parameter, value: str | N
         raise click.BadParameter(f"{value!r} is not JSON: {error}") from None
 
 
-def _to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | None) -> Any:
+def to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | None) -> Any:
+    """Return the analyzer of an option's language; "none" is one without."""
     from ..analyzer import Analyzer
 
     return None if language is None else Analyzer(None if language == "none" else language)
@@ -133,7 +142,7 @@ class Making:
         click.option(
             "--language",
             "analyzer",
-            callback=_to_analyzer,
+            callback=to_analyzer,
             help="Of a new index's texts: a name or ISO code, or 'none'.  [default: english]",
         ),
     ]

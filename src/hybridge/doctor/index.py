@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..analyzer import Analyzer
 from .findings import Finding
 
 __all__ = ["examine_index"]
@@ -22,9 +23,23 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     with HybridIndex.open(path, read_only=True) as index:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
+    latest = Analyzer().version or 0
     for name, stage in facts["stages"].items():
+        if stage.get("analyzer", {}).get("version") in range(1, latest):
+            yield _earlier(name, stage["analyzer"]["version"], latest, path)
         if "truncated" in stage:
             yield _truncation(name, stage["truncated"])
+
+
+def _earlier(stage: str, version: int, latest: int, path: str | Path) -> Finding:
+    return Finding(
+        "index",
+        stage,
+        "note",
+        f"its analyzer is of version {version}: it lacks what version {latest} knows of codes, "
+        "compounds, identifiers and accents",
+        f"hybridge reanalyze {path}, which encodes nothing",
+    )
 
 
 def _truncation(stage: str, truncated: dict[str, int] | None) -> Finding:

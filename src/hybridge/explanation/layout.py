@@ -50,7 +50,7 @@ def _(part: BM25Part) -> list[Section]:
     rows = [
         (
             term.term,
-            ", ".join(term.words),
+            f"synonym of {term.words[0]}" if term.is_synonym else ", ".join(term.words),
             str(term.in_query),
             str(term.in_passage),
             str(term.passages_with),
@@ -217,10 +217,15 @@ def _note(text: str) -> Styled:
     return Styled(text, "dim")
 
 
+def _words(term: TermPart) -> str:
+    words = ", ".join(term.words)
+    return f"{term.term}, for {words}" if term.is_synonym else words
+
+
 def _unmatched(terms: Iterable[TermPart]) -> list[Styled]:
     """List the terms that add nothing, a line for each reason."""
     reasons: dict[str, list[str]] = {}
     for term in terms:
         if not term.in_passage:
-            reasons.setdefault(term.note, []).append(", ".join(term.words))
+            reasons.setdefault(term.note, []).append(_words(term))
     return [_note(f"{reason}: {', '.join(words)}") for reason, words in reasons.items()]

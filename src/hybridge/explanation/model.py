@@ -35,15 +35,17 @@ class TermPart:
 
     Args:
         term: as the analyzer returns it.
-        words: the words of the query that became it, as they are written there.
+        words: the words of the query that became it, as they are written there; or, of a synonym,
+            those that it stands for.
         in_query: how often the query has it.
         in_passage: how often the passage has it.
         passages_with: how many passages have it.
         idf: its inverse document frequency, as the variant of BM25 defines it.
         part: its share of the score.
         note: why the part is 0, where the term is no match: ``"not in the passage"``, ``"not in
-            the corpus"``, ``"stop word"``, or ``"no term"`` for what the analyzer leaves out
-            otherwise, such as a single letter.
+            the corpus"``, ``"stop word"``, ``"question word"``, or ``"no term"`` for what the
+            analyzer leaves out otherwise.
+        is_synonym: whether the query has other words, of which this is a synonym.
     """
 
     term: str
@@ -54,6 +56,7 @@ class TermPart:
     idf: float
     part: float
     note: str = ""
+    is_synonym: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,8 @@ class BM25Explainer(_Deep):
     def _filter(self, where: Filter | None) -> Filter | None:
         if not self._retriever.query_syntax:
             return where
-        return filters_of([self.query], self._retriever.analyzer, where)[0]
+        bm25 = self._retriever
+        return filters_of([self.query], bm25.analyzer, where, bm25.search_text)[0]
 
     def _parts(
         self, passages: Sequence[Passage], ranks: Sequence[int | None]

@@ -41,17 +41,27 @@ def bm25_part(
     found = tuple(
         TermPart(
             term=one.term,
-            words=tuple(dict.fromkeys(words.get(one.term, [one.term]))),
+            words=(one.stands_for,)
+            if one.stands_for
+            else tuple(dict.fromkeys(words.get(one.term, [one.term]))),
             in_query=one.in_query,
             in_passage=in_passage[one.term],
             passages_with=one.passages_with,
             idf=one.idf,
             part=one.part,
             note=_note(one.passages_with, in_passage[one.term]),
+            is_synonym=bool(one.stands_for),
         )
         for one in parts.terms
     )
+    read = {one.term for one in parts.terms}
     ignored = Counter(word.casefold() for word in words.get("", []))
+    ignored += Counter(
+        word.casefold()
+        for term, written in words.items()
+        for word in written
+        if term not in read and fold(word) in analyzer.question_words
+    )
     left_out = tuple(
         TermPart(word, (word,), count, 0, 0, 0.0, 0.0, _why_left_out(word, analyzer))
         for word, count in ignored.items()
@@ -106,6 +116,8 @@ def _note(passages_with: int, in_passage: int) -> str:
 
 
 def _why_left_out(word: str, analyzer: Analyzer) -> str:
+    if fold(word) in analyzer.question_words:
+        return "question word"
     return "stop word" if fold(word) in analyzer.stopwords else "no term"
 
 

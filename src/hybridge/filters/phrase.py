@@ -38,6 +38,8 @@ class TextPhrase(Filter):
         analyzer: an `Analyzer`, the name of a language, or a function from a text to its terms;
             None for English. With the analyzer of an index's BM25 stage the passages are found by
             its terms; with another, every passage that passes the rest of the filter is read.
+        search_text: returns the text to look in, such as a `hybridge.search_text.SearchText`; None
+            for the passage's text.
 
     Raises:
         InvalidInputError: the analyzer reads no word in the text.
@@ -49,11 +51,17 @@ class TextPhrase(Filter):
 
     text: str
     analyzer: Analyzer
+    search_text: Callable[[Passage], str] | None
     _words: list[Word] = field(repr=False)
     _phrase: list[Position] = field(repr=False)
     _first: frozenset[str] = field(repr=False)
 
-    def __init__(self, text: str, analyzer: AnalyzerLike = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        analyzer: AnalyzerLike = None,
+        search_text: Callable[[Passage], str] | None = None,
+    ) -> None:
         if not isinstance(text, str):
             raise InvalidInputError(f"TextPhrase: needs text to look for, not {text!r}")
         check_text(text, "TextPhrase")
@@ -66,6 +74,7 @@ class TextPhrase(Filter):
             )
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "analyzer", reader)
+        object.__setattr__(self, "search_text", search_text)
         phrase = list(chain.from_iterable(words))
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_phrase", phrase)
@@ -73,7 +82,8 @@ class TextPhrase(Filter):
 
     def matches(self, passage: Passage) -> bool:
         phrase, first = self._phrase, self._first
-        text = self.analyzer.positions(passage.text)
+        searched = passage.text if self.search_text is None else self.search_text(passage)
+        text = self.analyzer.positions(searched)
         for start, terms in enumerate(text):
             for term, _ in terms:
                 if term in first and _follows(phrase, 0, text, start):
@@ -95,11 +105,16 @@ class TextPhrase(Filter):
         return reduce(and_, found) if found else None
 
     def to_dict(self) -> dict[str, JSON]:
+        if self.search_text is not None:
+            raise InvalidInputError(
+                f"no dict holds a TextPhrase with a search_text, {self.search_text!r}: keep the "
+                "object"
+            )
         phrase: dict[str, JSON] = {"text": self.text, "analyzer": self.analyzer.to_config()}
         return {"$text": {"$phrase": phrase}}
 
     def _identity(self) -> tuple[object, ...]:
-        return (type(self), self.text, self.analyzer.identity)
+        return (type(self), self.text, self.analyzer.identity, self.search_text)
 
 
 def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:

@@ -20,6 +20,7 @@ from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
 from ..fusion import Fusion, from_config
 from ..lexical.parameters import BM25Parameters
+from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..search import ReadQueries, SearchOptions, run_batched, run_search
@@ -37,7 +38,7 @@ from .open_stages import IndexStageStorage, OpenStages, restored_stages
 from .reading import read_filters, read_queries
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
-from .stage_changes import add_stage, remove_stage
+from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
 from .storage import Storage, create_storage, open_storage
 from .tuned import SearchSettings, TunedIndex, check_settings
 from .writer import IndexWriter
@@ -91,6 +92,7 @@ class HybridIndex:
         lexical: Lexical | None = None,
         analyzer: AnalyzerLike = None,
         bm25: BM25Parameters | None = None,
+        synonyms: SynonymsLike = None,
         fusion: str | Fusion = "convex",
         weights: Mapping[str, float] | None = None,
         depth: int = 100,
@@ -122,6 +124,9 @@ class HybridIndex:
             analyzer: an `Analyzer`, a language, or a function from a text to its terms; None
                 stands for English.
             bm25: `hybridge.lexical.BM25Parameters`: variant, k1 and b; None for lucene, 1.2, 0.75.
+            synonyms: of words and phrases in queries, for BM25: `hybridge.lexical.Synonyms`, or one
+                of the forms that it takes, such as a mapping, groups or the path of a JSON file.
+                They are saved with the index, a function by its name; see `set_synonyms`.
             fusion: a method's name or object, see `hybridge.fusion`.
             weights: one weight for each stage that finds candidates; equal ones by default, as in
                 ``{"bm25": 0.5, "dense": 0.5}``.
@@ -155,6 +160,7 @@ class HybridIndex:
             lexical=lexical,
             analyzer=analyzer,
             bm25=bm25,
+            synonyms=synonyms,
             distance=distance,
             late_interaction=late_interaction,
             search_text=(text := SearchText.of(search_text)),
@@ -185,6 +191,7 @@ class HybridIndex:
         stages: Sequence[Stage] = (),
         encoder: EncoderLike = None,
         analyzer: AnalyzerLike = None,
+        synonyms: SynonymsLike = None,
         late_interaction: Any = None,
         search_text: SearchTextLike = None,
         read_only: bool | None = None,
@@ -203,6 +210,8 @@ class HybridIndex:
             encoder: for the first dense stage; None loads the model it was made with; where that
                 was an object that has no name, it must be given again.
             analyzer: None for the one the index was made with; a function must be given again.
+            synonyms: None for those that are saved with the index; others are used in their place
+                and not saved. A function must be given again.
             late_interaction: None loads the encoder of tokens that the index was made with; where
                 that was an object that has no name, it must be given again. Of a `LateInteraction`
                 only its encoder counts.
@@ -226,7 +235,8 @@ class HybridIndex:
         """
         storage = open_storage(path, url, api_key, collection, read_only=read_only)
         with _closed_on_failure(storage):
-            overrides = _overrides(storage, stages, encoder, analyzer, late_interaction)
+            words = analyzer if synonyms is None else {"analyzer": analyzer, "synonyms": synonyms}
+            overrides = _overrides(storage, stages, encoder, words, late_interaction)
             text = SearchText.from_config(storage.manifest.search_text, search_text)
             texts = {
                 name: stage.own_search_text
@@ -252,6 +262,7 @@ class HybridIndex:
         api_key: str | None = None,
         analyzer: AnalyzerLike = None,
         bm25: BM25Parameters | None = None,
+        synonyms: SynonymsLike = None,
         fusion: str | Fusion = "convex",
         weights: Mapping[str, float] | None = None,
         depth: int = 100,
@@ -271,7 +282,7 @@ class HybridIndex:
                 layout, or one of your own.
             encoder: the one that the collection was written with, as for `create`.
             api_key: the key a protected server asks for, with a url.
-            analyzer: as for `create`, as are `bm25`, `fusion`, `weights` and `depth`.
+            analyzer: as for `create`, as are `bm25`, `synonyms`, `fusion`, `weights` and `depth`.
             search_text: as for `create`: what BM25 searches of a passage, and what is encoded of
                 an added one. The vectors in the collection stay as they are.
             writable: let `add` and `delete` change the collection, in its own layout. An added
@@ -299,7 +310,8 @@ class HybridIndex:
         >>> client.close()
         """
         text = SearchText.of(search_text)
-        words = searching(BM25(analyzer, lexical="bm25s", parameters=bm25), text)
+        own = BM25(analyzer, lexical="bm25s", parameters=bm25, synonyms=synonyms)
+        words = searching(own, text)
         target = find_target(client_or_url, collection, layout, api_key)
         with _closed_on_failure(target):
             dense = searching(Dense(encoder, distance=target.vector.distance), text)
@@ -333,6 +345,16 @@ class HybridIndex:
     def analyzer(self) -> Analyzer:
         """What makes terms of queries and passages for the first BM25 stage."""
         return self._stages.first(BM25).analyzer
+
+    @property
+    def search_text(self) -> SearchText:
+        """What the first BM25 stage searches of a passage."""
+        return self._stages.first(BM25).search_text
+
+    @property
+    def synonyms(self) -> Synonyms | None:
+        """The synonyms of the first BM25 stage; None without."""
+        return self._stages.first(BM25).synonyms
 
     @property
     def encoder(self) -> Encoder:
@@ -523,6 +545,63 @@ class HybridIndex:
         add_stage(
             storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
         )
+
+    def replace_stage(self, name: str, stage: Stage, *, progress: bool | None = None) -> None:
+        """Replace a stage by another definition, under the same name and with the same weight.
+
+        Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
+        stay. Another encoder encodes all passages, for this stage alone. Searches and writes go on
+        meanwhile, and searches use the old stage until the new one is whole. If this is
+        interrupted, the index is as it was before, and the same call goes on where it stopped.
+        Another replacement begins anew; the definition that the index has already gives up.
+
+        Args:
+            name: of the stage to replace.
+            stage: the new definition, whole: settings that it does not name are the defaults. It
+                takes the name. ``BM25(...)`` without `lexical` stays where BM25 is.
+            progress: show a bar; None shows it on a terminal.
+
+        Raises:
+            InvalidInputError: no stage, no stage of this name, one of the two finds candidates and
+                the other one scores them, or the change of another stage was interrupted.
+            ReadOnlyError: the index is open for reading only.
+
+        >>> from hybridge import Analyzer, CallableEncoder
+        >>> from hybridge.stages import BM25
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths, analyzer=Analyzer(None)) as index:
+        ...     index.add([Passage("p1", "Banana"), Passage("p2", "Green beets")])
+        ...     before = index.bm25.search(["bananas"])[0]
+        ...     index.replace_stage("bm25", BM25("english"))
+        ...     before, index.bm25.search(["bananas"])[0][0].passage.id
+        2
+        ([], 'p1')
+        """
+        storage, lock = self._storage, self._lock
+        replace_stage(storage, lock, self._stages, self._writer, name, stage, progress=progress)
+
+    def set_synonyms(self, synonyms: SynonymsLike, *, stage: str | None = None) -> None:
+        """Replace the synonyms of a BM25 stage, and save them; no passage is analyzed for it.
+
+        Args:
+            synonyms: as for `create`; None for none.
+            stage: the name of a BM25 stage; None for the first one.
+
+        Raises:
+            InvalidInputError: another form of synonyms, or no such stage.
+            ReadOnlyError: the index is open for reading only.
+
+        >>> from hybridge import CallableEncoder
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     index.add([Passage("p1", "Used automobiles"), Passage("p2", "Green beets")])
+        ...     index.set_synonyms([["car", "automobile"]])
+        ...     [hit.passage.id for hit in index.bm25.search(["cars"])[0]]
+        2
+        ['p1']
+        """
+        name = self._stages.first(BM25).name if stage is None else stage
+        set_synonyms(self._storage, self._lock, self._stages, self._writer, name, synonyms)
 
     def remove_stage(self, name: str) -> None:
         """Remove a stage with all that it keeps; or one that was added half.
@@ -866,7 +945,8 @@ class HybridIndex:
             try:
                 pickle_nowhere(part)
             except Exception as error:  # any error of a user's object
-                role = "analyzer" if isinstance(part, Analyzer) else "encoder"
+                words = self._stages.definitions[name].kind == BM25.kind
+                role = "analyzer" if words else "encoder"
                 raise CopyError(
                     f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
                     f"{self._storage.elsewhere}"
@@ -897,10 +977,10 @@ def _overrides(
     storage: Storage,
     stages: Sequence[Stage],
     encoder: EncoderLike,
-    analyzer: AnalyzerLike,
+    words: Any,
     late_interaction: Any,
 ) -> dict[str, Any]:
-    """Return the caller's definitions, encoders and analyzer by stage."""
+    """Return the caller's definitions, encoders, and analyzer or synonyms by stage."""
     overrides: dict[str, Any] = {}
     for stage in [stages] if isinstance(stages, Stage) else stages:
         if not isinstance(stage, Stage):
@@ -908,7 +988,7 @@ def _overrides(
                 f"stages must be a list of stages, as in [Dense(...)], not with {stage!r}"
             )
         overrides[stage.name] = stage
-    short = {"dense": encoder, "bm25": analyzer, "late-interaction": late_interaction}
+    short = {"dense": encoder, "bm25": words, "late-interaction": late_interaction}
     for kind, value in short.items():
         if value is None or value is False:
             continue

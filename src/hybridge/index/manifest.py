@@ -6,7 +6,7 @@ It is JSON: a file beside an embedded index, the collection's metadata on a serv
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ class Manifest:
         fusion: the fusion's configuration.
         weights: one weight for each stage that finds candidates.
         depth: candidates of each of these stages.
-        pending: a stage whose addition is not finished.
+        pending: a stage whose addition is not finished; of the name of one of `stages`, it is to
+            replace that one.
         search_text: what stages search of a passage by default; None for the text alone.
     """
 
@@ -47,13 +48,21 @@ class Manifest:
     search_text: Mapping[str, Any] | None = None
     format: int = field(default=FORMAT, init=False)
 
-    def stage(self, name: str) -> StageRecord:
-        """Return the record of a stage, or of the pending one."""
-        pending = [] if self.pending is None else [self.pending]
-        for record in [*self.stages, *pending]:
-            if record.name == name:
+    @property
+    def records(self) -> list[StageRecord]:
+        """The records of all stages, the pending one last."""
+        return [*self.stages, *([] if self.pending is None else [self.pending])]
+
+    def stage(self, name: str, vector: str | None = None) -> StageRecord:
+        """Return the record of a stage, or of the pending one; of these vectors, if they are given.
+
+        Raises:
+            InvalidInputError: there is none any more.
+        """
+        for record in self.records:
+            if record.name == name and vector in (None, record.vector):
                 return record
-        raise InvalidInputError(f"the stage {name!r} was removed from this index")
+        raise InvalidInputError(f"the stage {name!r} was removed from this index or replaced")
 
     def has_stages_of(self, other: Manifest) -> bool:
         """Return whether two manifests are of one index with the same stages."""
@@ -75,10 +84,16 @@ class Manifest:
 
     def with_stage(self, record: StageRecord) -> Manifest:
         """Return this manifest with another record of a stage, or of the pending one."""
-        if self.pending is not None and self.pending.name == record.name:
+        key = record.name, record.vector
+        if self.pending is not None and (self.pending.name, self.pending.vector) == key:
             return replace(self, pending=record)
-        stages = [record if each.name == record.name else each for each in self.stages]
+        stages = [record if (each.name, each.vector) == key else each for each in self.stages]
         return replace(self, stages=stages)
+
+    def without_vectors(self, names: Collection[str]) -> Manifest:
+        """Return this manifest, whose store has no vectors of these names."""
+        vectors = {name: kind for name, kind in self.store.vectors.items() if name not in names}
+        return replace(self, store=replace(self.store, vectors=vectors))
 
     def to_config(self) -> dict[str, JSON]:
         """Return this manifest as JSON."""

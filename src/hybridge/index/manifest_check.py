@@ -68,13 +68,13 @@ def check_entries(values: Mapping[str, Any]) -> None:
         _check({"state": {}, **record}, {"state": (dict,)}, key)
         _check_search_text(record.get("search_text"), key)
     _check_search_text(values.get("search_text"), "")
-    names = [record["name"] for record in records.values()]
+    names = [record["name"] for record in values["stages"]]  # a pending one may replace another
     if len({*names}) < len(names):
         raise ValueError(f"'stages' has a name twice: {names}")
-    stages = {record["name"]: _class_of(record) for record in records.values()}
+    stages = {record["name"]: _class_of(record) for record in values["stages"]}
     for record in records.values():
         vector = record["vector"]
-        if _keeps_vectors(record, stages[record["name"]]) and vector not in store["vectors"]:
+        if _keeps_vectors(record, _class_of(record)) and vector not in store["vectors"]:
             # Found before the store opens, which then drops vectors that have no name here.
             raise ValueError(f"'store.vectors' lacks {vector!r} of the stage {record['name']!r}")
     _check_weights(values, stages)

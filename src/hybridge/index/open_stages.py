@@ -17,6 +17,7 @@ from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON, Passage
+from ..query_syntax import is_read_by
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
@@ -40,17 +41,19 @@ class IndexStageStorage:
     Args:
         storage: of the index.
         name: of the stage.
+        vector: the name of its vectors, where another stage has the same name: one of the two is to
+            replace the other.
     """
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    def __init__(self, storage: Storage, name: str, vector: str | None = None) -> None:
         self._storage = storage
         self.name = name
-        self.vector = self._record.vector
+        self.vector = storage.manifest.stage(name, vector).vector
         self.store = storage.store
 
     @property
     def _record(self) -> StageRecord:
-        return self._storage.manifest.stage(self.name)
+        return self._storage.manifest.stage(self.name, self.vector)
 
     @property
     def location(self) -> str:
@@ -67,7 +70,7 @@ class IndexStageStorage:
     @property
     def file(self) -> Path | None:
         folder = self._storage.derived
-        stem = "bm25" if self.name == "bm25" else f"stage-{quote(self.name, safe='')}"
+        stem = "bm25" if self.vector == "bm25" else f"stage-{quote(self.vector, safe='')}"
         return None if folder is None else folder / f"{stem}.npz"
 
     @property
@@ -186,7 +189,7 @@ class OpenStages:
         )
 
     def add(self, stage: Stage, opened: OpenStage) -> None:
-        """Add a stage."""
+        """Add a stage, or put it in the place of the one of its name."""
         self.definitions = {**self.definitions, stage.name: stage}
         self.opened = {**self.opened, stage.name: opened}
         self._arrange()
@@ -198,12 +201,15 @@ class OpenStages:
         self._arrange()
 
     @property
-    def analyzer(self) -> Analyzer:
-        """The analyzer of the first BM25 stage; without one, of words without a language."""
+    def condition_reader(self) -> tuple[Analyzer, SearchText]:
+        """The analyzer of a query's conditions, and the text of a passage that they are on.
+
+        They are those of the first BM25 stage; without one, words have no language.
+        """
         for stage in self.definitions.values():
             if isinstance(stage, BM25):
-                return stage.analyzer
-        return Analyzer(None)
+                return stage.analyzer, stage.search_text
+        return Analyzer(None), self.search_text
 
     def resolved(self, where: Filter | None) -> Filter | None:
         """Return the same filter for the stages, with phrases looked up among BM25's terms.
@@ -214,7 +220,9 @@ class OpenStages:
 
     def _look_up(self, phrase: TextPhrase) -> Filter:
         for stage in self.finding:
-            if isinstance(stage, OpenBM25) and stage.analyzer.identity == phrase.analyzer.identity:
+            if isinstance(stage, OpenBM25) and is_read_by(
+                phrase, stage.analyzer, stage.search_text
+            ):
                 return stage.look_up(phrase)
         return phrase
 

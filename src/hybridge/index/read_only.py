@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -178,7 +179,8 @@ class ReadOnlyFolder:
             try:
                 _copy(self._path / POINTS, folder / POINTS)
                 for file in filter(is_derived, self._path.iterdir()):
-                    shutil.copyfile(file, folder / file.name)
+                    with suppress(FileNotFoundError):  # of a stage that was removed just now
+                        shutil.copyfile(file, folder / file.name)
             except OSError as error:
                 raise StoreError(
                     f"cannot copy {self._path} to {folder} ({error}): a reader needs the right to "

@@ -53,4 +53,7 @@ def read_filters(
         where: the filter of all.
         query_syntax: whether operators are read.
     """
-    return filters_of(queries, stages.analyzer, where) if query_syntax else [where] * len(queries)
+    if not query_syntax:
+        return [where] * len(queries)
+    analyzer, search_text = stages.condition_reader
+    return filters_of(queries, analyzer, where, search_text)

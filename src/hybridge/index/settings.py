@@ -11,6 +11,7 @@ from ..errors import InvalidInputError
 from ..fusion import Fusion, check_weights, get_fusion
 from ..fusion import from_config as fusion_from_config
 from ..lexical.parameters import BM25Parameters
+from ..lexical.synonyms import SynonymsLike
 from ..search_text import TEXT_ALONE, SearchText
 from ..stages.bm25 import BM25, Lexical
 from ..stages.dense import Dense, EncoderLike
@@ -32,6 +33,7 @@ def chosen_stages(
     lexical: Lexical | None,
     analyzer: AnalyzerLike,
     bm25: BM25Parameters | None,
+    synonyms: SynonymsLike,
     distance: Distance,
     late_interaction: Any,
     search_text: SearchText,
@@ -53,13 +55,13 @@ def chosen_stages(
         "lexical": lexical,
         "analyzer": analyzer,
         "bm25": bm25,
+        "synonyms": synonyms,
         "late_interaction": late_interaction,
     }
     if stages is None:
         late = LateInteraction.of(late_interaction)
-        chosen: list[Stage] = [
-            BM25(analyzer, lexical=lexical, parameters=bm25).within([], served=served)
-        ]
+        words = BM25(analyzer, lexical=lexical, parameters=bm25, synonyms=synonyms)
+        chosen: list[Stage] = [words.within([], served=served)]
         chosen += [Dense(encoder, distance=distance), *([] if late is None else [late])]
     else:
         chosen = [stages] if isinstance(stages, Stage) else list(stages)

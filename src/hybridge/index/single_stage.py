@@ -106,7 +106,10 @@ class StageRetriever:
         """Hold the index still, as long as it has this stage."""
         with self._lock.reading(where):
             if self._index._stages.opened.get(self.name) is not self._stage:
-                raise InvalidInputError(f"the stage {self.name!r} was removed from this index")
+                raise InvalidInputError(
+                    f"the stage {self.name!r} was removed from this index or replaced: take it "
+                    "from its stages again"
+                )
             yield
 
     async def asearch(

@@ -1,13 +1,14 @@
-"""Adding a stage to an index that holds passages, and removing one.
+"""Adding a stage to an index that holds passages, replacing one, and removing one.
 
 A new stage is pending in the manifest, with its vectors in the store, from the first step on.
-Searches leave it out until the last step makes it one of the index's stages. So an interrupted
-change leaves the index as it was, and the same call goes on where it stopped.
+Searches leave it out until the last step makes it one of the index's stages, in the place of
+another or beside them. So an interrupted change leaves the index as it was, and the same call goes
+on where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, count
 
@@ -15,7 +16,10 @@ from ..arguments import check_share
 from ..errors import InvalidInputError
 from ..fusion import from_config as fusion_from_config
 from ..iteration import progress_over
+from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import Passage
+from ..stages.bm25 import BM25
+from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
@@ -27,7 +31,7 @@ from .settings import searching
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
-__all__ = ["add_stage", "remove_stage"]
+__all__ = ["add_stage", "remove_stage", "replace_stage", "set_synonyms"]
 
 _BATCH = 256  # passages encoded in one go
 
@@ -46,31 +50,64 @@ def add_stage(
     share = None if weight is None else check_share(weight, "weight")
     _check_weight(storage, stage, share)
     writer.validate(())
+
+    def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
+        weights = manifest.weights
+        if stage.finds:
+            weights = _with_weight(weights, stage.name, share)
+        added = [*manifest.stages, pending]
+        return replace(manifest, stages=added, weights=weights, pending=None)
+
     with stages.changing:
         with lock.turn():
-            complete = _started(storage, stages, writer, stage)
-        fill = _Filling(storage, lock, writer, complete)
-        if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
-            fill.each_in_turn(progress)
-        with lock.turn():
+            _check_own(storage)
             storage.reload_manifest()
-            opened = fill.finish(progress)
-            manifest = storage.manifest
-            if manifest.pending is None or manifest.pending.name != complete.name:
+            if stage.name in stages.definitions:
                 raise InvalidInputError(
-                    f"the stage {complete.name!r} was removed by another client: add it again"
+                    f"there is a stage {stage.name!r} already: give this one another name=, "
+                    "replace that one with replace_stage, or remove it first"
                 )
-            weights = manifest.weights
-            if complete.finds:
-                weights = _with_weight(weights, complete.name, share)
-            storage.store.flush()
-            with lock.writing():
-                added = [*manifest.stages, manifest.pending]
-                changed = replace(manifest, stages=added, weights=weights, pending=None)
-                storage.save_manifest(changed)
-                stages.add(complete, opened)
-            if storage.is_served:  # other clients may have written up to now without the stage
-                fill.rest(opened)
+            others = [*stages.definitions.values(), stage]
+            within = stage.within(others, served=storage.is_served)
+            complete = searching(within, stages.search_text)
+            _start(storage, writer, complete)
+        _fill(storage, lock, stages, writer, complete, with_pending, progress)
+
+
+def replace_stage(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    writer: IndexWriter,
+    name: str,
+    stage: Stage,
+    *,
+    progress: bool | None,
+) -> None:
+    """Replace a stage of an index; arguments as for `HybridIndex.replace_stage`, and its parts."""
+    if not isinstance(stage, Stage):
+        raise InvalidInputError(f"replace_stage takes a stage, such as Dense(...), not {stage!r}")
+    writer.validate(())
+    with stages.changing:
+        with lock.turn():
+            _check_own(storage)
+            storage.reload_manifest()
+            complete = _replacement(storage, stages, name, stage)
+            old = next(each for each in storage.manifest.stages if each.name == name)
+            if _drop_other(storage, writer, complete, old):
+                return
+            _start(storage, writer, complete)
+
+        def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
+            replaced = [pending if each.name == name else each for each in manifest.stages]
+            return replace(manifest, stages=replaced, pending=None).without_vectors({old.vector})
+
+        file = IndexStageStorage(storage, name, old.vector).file
+        _fill(storage, lock, stages, writer, complete, with_pending, progress)
+        with lock.turn():
+            _remove_vectors(storage, writer, old)
+            if file is not None:
+                file.unlink(missing_ok=True)
 
 
 def remove_stage(
@@ -82,11 +119,11 @@ def remove_stage(
         _check_own(storage)
         storage.reload_manifest()
         manifest = storage.manifest
-        record = next((each for each in _all(manifest) if each.name == name), None)
-        if record is None:
+        records = [record for record in manifest.records if record.name == name]
+        if not records:
             raise InvalidInputError(
                 f"there is no stage {name!r} in this index: its stages are "
-                f"{[each.name for each in _all(manifest)]}"
+                f"{[each.name for each in manifest.records]}"
             )
         weights = {other: weight for other, weight in manifest.weights.items() if other != name}
         if not weights:
@@ -95,73 +132,184 @@ def remove_stage(
             )
         if not any(weights.values()):
             weights = dict.fromkeys(weights, 1 / len(weights))
-        if manifest.pending == record:
+        pending = None if manifest.pending in records else manifest.pending
+        if records == [manifest.pending]:
             changed = replace(manifest, pending=None)
         else:
             others = [each for each in manifest.stages if each.name != name]
-            changed = replace(manifest, stages=others, weights=weights)
-        file = IndexStageStorage(storage, name).file
-        with writer.changing():
+            changed = replace(manifest, stages=others, weights=weights, pending=pending)
+        files = [IndexStageStorage(storage, name, each.vector).file for each in records]
+        with lock.writing():
             # First the manifest: on opening, the store drops the vectors that it does not name.
-            vectors = dict(manifest.store.vectors)
-            has_vectors = vectors.pop(record.vector, None) is not None
-            storage.save_manifest(replace(changed, store=replace(manifest.store, vectors=vectors)))
+            storage.save_manifest(changed.without_vectors({each.vector for each in records}))
             stages.remove(name)
-            if has_vectors:
-                storage.store.remove_vectors(record.vector)
+        for record in records:
+            _remove_vectors(storage, writer, record)
+        for file in files:
             if file is not None:
                 file.unlink(missing_ok=True)
-        storage.store.flush()
 
 
-def _started(storage: Storage, stages: OpenStages, writer: IndexWriter, stage: Stage) -> Stage:
-    """Return the completed stage, pending in the manifest and with its vectors in the store."""
-    _check_own(storage)
-    storage.reload_manifest()
-    if stage.name in stages.definitions:
+def set_synonyms(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    writer: IndexWriter,
+    name: str,
+    synonyms: SynonymsLike,
+) -> None:
+    """Replace the synonyms of a BM25 stage, as `HybridIndex.set_synonyms` does."""
+    found = Synonyms.of(synonyms)
+    writer.validate(())
+    with stages.changing, lock.turn():
+        storage.reload_manifest()
+        definition, opened = stages.definitions.get(name), stages.opened.get(name)
+        if not isinstance(definition, BM25) or not isinstance(opened, OpenBM25Stage):
+            names = [each.name for each in stages.definitions.values() if isinstance(each, BM25)]
+            raise InvalidInputError(
+                f"there is no BM25 stage {name!r} in this index: its BM25 stages are {names}"
+            )
+        with lock.writing():
+            opened.set_synonyms(found)
+            stages.add(definition.with_synonyms(found), opened)
+
+
+def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) -> Stage:
+    """Return the completed definition of the stage that is to replace the one of this name."""
+    old = stages.definitions.get(name)
+    if old is None:
         raise InvalidInputError(
-            f"there is a stage {stage.name!r} already: give this one another name=, or remove that "
-            "one first"
+            f"there is no stage {name!r} in this index: its stages are {list(stages.definitions)}"
         )
-    others = [*stages.definitions.values(), stage]
-    complete = searching(stage.within(others, served=storage.is_served), stages.search_text)
+    if stage.finds != old.finds:
+        raise InvalidInputError(
+            f"{name!r} and {stage!r} cannot replace each other, because one of them finds "
+            "candidates and the other one scores them: add the one and remove the other"
+        )
+    new = stage.replacing(old)
+    others = [new if each.name == name else each for each in stages.definitions.values()]
+    return searching(new.within(others, served=storage.is_served), stages.search_text)
+
+
+def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord) -> bool:
+    """Drop what another replacement left; return whether the present stage can stay as it is."""
+    pending = storage.manifest.pending
+    stays = isinstance(complete, VectorStage) and _is_of(old, complete)
+    if (
+        pending is not None
+        and pending.name == old.name
+        and (stays or not _is_of(pending, complete))
+    ):
+        without = replace(storage.manifest, pending=None)
+        storage.save_manifest(without.without_vectors({pending.vector}))
+        _remove_vectors(storage, writer, pending)
+    return stays
+
+
+def _is_of(record: StageRecord, stage: Stage) -> bool:
+    """Return whether a definition says what a record does."""
+    same_synonyms = record.state.get("synonyms") == stage.state.get("synonyms")
+    return same_synonyms and record_of(stage, record.vector) == replace(record, state=stage.state)
+
+
+def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:
+    """Make a completed stage the pending one in the manifest, and its vectors in the store."""
     manifest, store = storage.manifest, storage.store
     pending = manifest.pending
-    record = record_of(complete, _free_name(complete.name, manifest.store.vectors))
-    if pending is not None:
-        record = replace(record, vector=pending.vector)
-        new, unfinished = (replace(each, state={}) for each in (record, pending))
-        if new != unfinished:
-            raise InvalidInputError(
-                f"adding the stage {pending.name!r} was interrupted: add it again as it was, which "
-                "goes on where that stopped, or remove it with "
-                f"remove_stage({pending.name!r})"
-            )
+    if pending is None:
+        taken = {*manifest.store.vectors, *(each.vector for each in manifest.stages)}
+        record = record_of(complete, _free_name(complete.name, taken))
+    elif _is_of(pending, complete):
+        record = pending
+    else:
+        raise _interrupted(pending.name, replaces=pending.name in [s.name for s in manifest.stages])
     kind = complete.vectors
     if kind is None:
         storage.save_manifest(replace(manifest, pending=record))
-        return complete
-    with writer.changing():
-        has_vectors = store.has_vectors(record.vector)
-        if pending is None:
-            if has_vectors:  # of a stage whose removal was interrupted
-                store.remove_vectors(record.vector)
-            vectors = {**manifest.store.vectors, record.vector: kind}
-            options = replace(manifest.store, vectors=vectors)
-            storage.save_manifest(replace(manifest, store=options, pending=record))
-        if pending is None or not has_vectors:
-            try:
-                store.add_vectors(record.vector, kind)
-            except BaseException:
-                storage.save_manifest(manifest)
-                raise
-    return complete
+    else:
+        with writer.changing():
+            has_vectors = store.has_vectors(record.vector)
+            if pending is None:
+                if has_vectors:  # of a stage whose removal was interrupted
+                    store.remove_vectors(record.vector)
+                vectors = {**manifest.store.vectors, record.vector: kind}
+                options = replace(manifest.store, vectors=vectors)
+                storage.save_manifest(replace(manifest, store=options, pending=record))
+            if pending is None or not has_vectors:
+                try:
+                    store.add_vectors(record.vector, kind)
+                except BaseException:
+                    storage.save_manifest(manifest)
+                    raise
+    file = IndexStageStorage(storage, record.name, record.vector).file
+    if file is not None:  # of a stage whose removal was interrupted
+        file.unlink(missing_ok=True)
+
+
+def _interrupted(name: str, *, replaces: bool) -> InvalidInputError:
+    if replaces:
+        return InvalidInputError(
+            f"replacing the stage {name!r} was interrupted: replace it again, which goes on where "
+            "that stopped, or by the definition that the index has, which gives up"
+        )
+    return InvalidInputError(
+        f"adding the stage {name!r} was interrupted: add it again as it was, which goes on where "
+        f"that stopped, or remove it with remove_stage({name!r})"
+    )
 
 
 def _free_name(name: str, vectors: Container[str]) -> str:
     """Return a name for a stage's vectors: its own, unless other vectors have it."""
     numbered = (f"{name}-{number}" for number in count(2))
     return next(each for each in chain([name], numbered) if each not in vectors)
+
+
+def _remove_vectors(storage: Storage, writer: IndexWriter, record: StageRecord) -> None:
+    """Remove the vectors of a stage that the manifest names no more, if it has any."""
+    if record.vector in storage.store.options.vectors:
+        with writer.changing():
+            storage.store.remove_vectors(record.vector)
+        storage.store.flush()
+
+
+def _fill(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    writer: IndexWriter,
+    complete: Stage,
+    with_pending: Callable[[Manifest, StageRecord], Manifest],
+    progress: bool | None,
+) -> None:
+    """Fill the pending stage, and make it one of the index's stages.
+
+    Args:
+        storage: of the index, as are the others up to `writer`.
+        complete: the definition of the pending stage.
+        with_pending: returns the manifest that has the pending stage among the index's.
+        progress: show a bar; None shows it on a terminal.
+    """
+    fill = _Filling(storage, lock, writer, complete)
+    if isinstance(complete, VectorStage):  # encoding takes long: others may write meanwhile
+        fill.each_in_turn(progress)
+    with lock.turn():
+        storage.reload_manifest()
+        opened = fill.finish(progress)
+        manifest = storage.manifest
+        if manifest.pending is None or not _is_of(manifest.pending, complete):
+            raise InvalidInputError(
+                f"the stage {complete.name!r} was removed by another client: add it again"
+            )
+        storage.store.flush()
+        changed = with_pending(manifest, manifest.pending)
+        with lock.writing():
+            try:
+                storage.save_manifest(changed)
+            finally:  # an interruption may come when it is saved
+                if storage.manifest is changed:
+                    stages.add(complete, opened)
+        if storage.is_served:  # other clients may have written up to now without the stage
+            fill.rest(opened)
 
 
 class _Filling:
@@ -178,7 +326,9 @@ class _Filling:
         self._lock = lock
         self._writer = writer
         self._stage = stage
-        self._stage_storage = IndexStageStorage(storage, stage.name)
+        pending = storage.manifest.pending
+        assert pending is not None
+        self._stage_storage = IndexStageStorage(storage, stage.name, pending.vector)
         # What is searched of the points that never have a vector, for it has no tokens.
         self._blank: dict[int, str] = {}
         self._text = stage.search_text
@@ -234,7 +384,7 @@ class _Filling:
 
         batch: list[Passage] = []
         name = self._stage.name
-        for passage in progress_over(passages(), f"Adding {name}", "passage", progress):
+        for passage in progress_over(passages(), f"Filling {name}", "passage", progress):
             batch.append(passage)
             if len(batch) == _BATCH:
                 yield batch
@@ -262,10 +412,6 @@ class _Filling:
                 [points[i] for i in unchanged if len(rows[i])],
                 [rows[i] for i in unchanged if len(rows[i])],
             )
-
-
-def _all(manifest: Manifest) -> list[StageRecord]:
-    return [*manifest.stages, *([] if manifest.pending is None else [manifest.pending])]
 
 
 def _check_own(storage: Storage) -> None:

@@ -8,6 +8,7 @@ from .parts import ScoreParts, TermScore
 from .postings import Postings
 from .snapshot import Scores, Snapshot
 from .sparse import SparseBM25
+from .synonyms import Synonyms
 
 __all__ = [
     "BM25Parameters",
@@ -17,5 +18,6 @@ __all__ = [
     "Scores",
     "Snapshot",
     "SparseBM25",
+    "Synonyms",
     "TermScore",
 ]

@@ -26,6 +26,8 @@ from .parameters import BM25Parameters
 from .parts import ScoreParts
 from .passage_file import check_ours, read_passages, write_passages
 from .postings import Postings
+from .query_terms import QueryReader
+from .synonyms import Synonyms, SynonymsLike
 from .view import STAGE, View
 
 __all__ = ["BM25Retriever"]
@@ -59,6 +61,7 @@ class BM25Retriever:
             alone.
         fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
             ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
+        synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes; None without.
         query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`.
 
@@ -92,12 +95,15 @@ class BM25Retriever:
         spelling: bool = True,
         search_text: SearchTextLike = None,
         fields: Mapping[str, int] | None = None,
+        synonyms: SynonymsLike = None,
         query_syntax: bool = False,
     ) -> None:
         self._search_text = chosen_search_text(search_text, fields) or TEXT_ALONE
         parameters = BM25Parameters(method, k1, b, delta, idf_method)
         self._postings: Postings[str] = Postings(Analyzer.of(analyzer), parameters, backend=backend)
         self._spelling = check_flag(spelling, "spelling")
+        self._synonyms = Synonyms.of(synonyms)
+        self._read_terms = QueryReader(self.analyzer, self._synonyms)
         self.query_syntax = check_flag(query_syntax, "query_syntax")
         self._passages: dict[str, Passage] = {}
         self._latest: View | None = None
@@ -120,6 +126,26 @@ class BM25Retriever:
     def search_text(self) -> SearchText:
         """What is searched of a passage."""
         return self._search_text
+
+    @property
+    def synonyms(self) -> Synonyms | None:
+        """The synonyms of words in queries; None without."""
+        return self._synonyms
+
+    def set_synonyms(self, synonyms: SynonymsLike) -> None:
+        """Replace the synonyms; no passage is analyzed for it. `save` saves them.
+
+        Args:
+            synonyms: as for a new retriever; None for none.
+
+        Raises:
+            InvalidInputError: another form.
+        """
+        found = Synonyms.of(synonyms)
+        with self._lock:
+            self._synonyms = found
+            self._read_terms = QueryReader(self.analyzer, found)
+            self._latest = None
 
     def __len__(self) -> int:
         return len(self._passages)
@@ -202,7 +228,7 @@ class BM25Retriever:
                 self._fields.look(condition, some_of(view.passages))
             wheres = [condition] * len(queries)
             if self.query_syntax:
-                wheres = filters_of(queries, self.analyzer, condition)
+                wheres = filters_of(queries, self.analyzer, condition, self.search_text)
             span.hits = hits = [
                 view.hits(query, k, None if where is None else view.allowed(where))
                 for query, where in zip(queries, wheres, strict=True)
@@ -263,6 +289,7 @@ class BM25Retriever:
             "analyzer": self.analyzer.to_config(),
             "parameters": self.parameters.to_config(),
             "search_text": self._search_text.to_config(),
+            **({} if self._synonyms is None else {"synonyms": self._synonyms.to_config()}),
         }
         # The passages are the truth. After an end between the two, the stamps differ.
         with self._lock:
@@ -278,9 +305,13 @@ class BM25Retriever:
         backend: str = "numpy",
         spelling: bool = True,
         search_text: SearchTextLike = None,
+        synonyms: SynonymsLike = None,
         query_syntax: bool = False,
     ) -> Self:
         """Open a retriever that `save` wrote.
+
+        Another analyzer reads its passages in a new retriever:
+        ``BM25Retriever(BM25Retriever.open(path), analyzer="german")``.
 
         Args:
             path: of the folder.
@@ -288,10 +319,11 @@ class BM25Retriever:
             backend: ``"numpy"`` or ``"numba"``.
             spelling: as for a new one, as is `query_syntax`.
             search_text: required if it is a function; otherwise None, or an equal one.
+            synonyms: instead of the saved ones; required if these are a function.
 
         Raises:
             IndexNotFoundError: the folder holds no retriever.
-            EncoderMismatchError: `analyzer` or `search_text` is another one, or is required and
+            EncoderMismatchError: `analyzer` or `search_text` is another one, or one is required and
                 missing.
             CorruptIndexError: the passages are truncated, not Hybridge's, or of an unknown format.
         """
@@ -306,7 +338,7 @@ class BM25Retriever:
         if not analyzer.is_latest:
             logger.info(
                 "%s keeps the words of version %d of the analyzer, with which it was saved: "
-                "BM25Retriever(passages) takes those of the latest",
+                "BM25Retriever(retriever) takes those of the latest",
                 folder,
                 analyzer.version,
             )
@@ -316,6 +348,7 @@ class BM25Retriever:
             backend=backend,
             spelling=spelling,
             search_text=text,
+            synonyms=Synonyms.from_config(header.get("synonyms"), synonyms),
             query_syntax=query_syntax,
             **asdict(parameters),
         )
@@ -351,7 +384,7 @@ class BM25Retriever:
                 postings.analyzer, lambda: self._search_text.texts(self)
             )
 
-        return Speller(words, postings.frequencies)
+        return Speller(words, postings.frequencies).counting(self._read_terms.counting)
 
     def correct(self, query: str) -> Corrected:
         """Return a query as a search reads it, with the words that were corrected.
@@ -374,6 +407,8 @@ class BM25Retriever:
                         self._postings.snapshot(),
                         self._passages,
                         speller,
+                        self._read_terms,
+                        search_text=self.search_text,
                         query_syntax=self.query_syntax,
                     )
                     self._latest = view

@@ -19,6 +19,7 @@ class TermScore:
         part: the growth of the score by the term, all its occurrences in the query together.
             Engines add in float32: so the parts sum to the score to its last digit, and each is
             the term's weight to float32's precision.
+        stands_for: the words of the query of which it is a synonym; "" for a term of the query.
     """
 
     term: str
@@ -26,6 +27,7 @@ class TermScore:
     passages_with: int
     idf: float
     part: float
+    stands_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -15,6 +15,7 @@ from ..iteration import import_bars
 from .compiled import compiled_scorer
 from .parameters import BM25Parameters
 from .parts import ScoreParts, TermScore
+from .query_terms import QueryReader
 
 __all__ = ["Counts", "Key", "ScoreMatrix", "Scores", "Snapshot", "join"]
 
@@ -69,6 +70,7 @@ class Snapshot(Generic[K]):
         self.keys: list[K] = sorted(counts)
         self.rows: dict[K, int] = {key: row for row, key in enumerate(self.keys)}
         self.analyzer = analyzer
+        self._read = QueryReader(analyzer)
         # Shared with the collection, which adds terms and never changes one.
         self._vocabulary = vocabulary
         self._vocabulary_size = vocabulary_size
@@ -82,13 +84,27 @@ class Snapshot(Generic[K]):
         known = list(self._vocabulary.items())[: self._vocabulary_size]
         return vars(self) | {"_vocabulary": dict(known)}
 
-    def scores(self, query: str) -> Scores:
-        """Return all passages' scores for a query, in one pass over the postings of its terms."""
-        vocabulary, end = self._vocabulary, self._vocabulary_size
-        known = [vocabulary.get(term, end) for term in self.analyzer([query])[0]]
-        values, floor = self._matrix.scores([term for term in known if term < end])
+    def scores(self, query: str, read: QueryReader | None = None) -> Scores:
+        """Return all passages' scores for a query, in one pass over the postings of its terms.
+
+        Args:
+            query: the query.
+            read: reads its terms, with synonyms; None to read it without.
+        """
+        terms = (read or self._read)(query)
+        values, floor = self._matrix.scores(self._numbers(terms.own))
+        if terms.added:
+            more, more_floor = self._matrix.scores(self._numbers(terms.added))
+            values = values + np.float32(terms.weight) * more
+            floor += terms.weight * more_floor
         matched = values > 0
         return Scores(values + np.float32(floor) if floor else values, matched)
+
+    def _numbers(self, terms: Iterable[str]) -> list[int]:
+        """Return the numbers of those terms that some passage has."""
+        vocabulary, end = self._vocabulary, self._vocabulary_size
+        known = [vocabulary.get(term, end) for term in terms]
+        return [number for number in known if number < end]
 
     def having(self, term: str) -> NDArray[np.bool_]:
         """Return the mask of the rows of passages with a term, shape (passages,)."""
@@ -98,30 +114,34 @@ class Snapshot(Generic[K]):
             mask[self._matrix.column(number)[0]] = True
         return mask
 
-    def parts(self, query: str, rows: Sequence[int]) -> list[ScoreParts]:
-        """Return the scores of rows, term by term."""
+    def parts(
+        self, query: str, rows: Sequence[int], read: QueryReader | None = None
+    ) -> list[ScoreParts]:
+        """Return the scores of rows, term by term; arguments as for `scores`."""
         vocabulary, end = self._vocabulary, self._vocabulary_size
-        terms = self.analyzer([query])[0]
-        numbers = {term: n for term in terms if (n := vocabulary.get(term, end)) < end}
-        known = [numbers[term] for term in terms if term in numbers]
-        columns = {number: self._matrix.column(number) for number in known}
-        # As `scores` adds: in float32, in the order of the query.
-        sums = np.zeros(len(rows), dtype=np.float32)
-        parts = {number: np.zeros(len(rows)) for number in columns}
-        for number in known:
-            grown = sums + _values_at(columns[number], rows)
-            parts[number] += grown.astype(np.float64) - sums
-            sums = grown
-        floor = np.float32(self._matrix.scores(known)[1])
-        totals = (sums + floor).astype(np.float64)
+        terms = (read or self._read)(query)
+        own, added = self._numbers(terms.own), self._numbers(terms.added)
+        columns = {number: self._matrix.column(number) for number in [*own, *added]}
+        # As `scores` adds: in float32, in the order of the query, own terms and added ones apart.
+        sums, parts = _summed(own, columns, rows)
+        floor = self._matrix.scores(own)[1]
+        if terms.added:
+            weight = np.float32(terms.weight)
+            more, weighed = _summed(added, columns, rows)
+            sums = sums + weight * more
+            parts |= {number: terms.weight * part for number, part in weighed.items()}
+            floor += terms.weight * self._matrix.scores(added)[1]
+        totals = (sums + np.float32(floor)).astype(np.float64)
+        counts = Counter(terms.own)
         by_row: list[list[TermScore]] = [[] for _ in rows]
-        for term, count in Counter(terms).items():
-            number = numbers.get(term, end)
+        for term in [*counts, *terms.added]:
+            number = vocabulary.get(term, end)
             frequency = len(columns[number][0]) if number < end else 0
             idf = self._matrix.idf(frequency)
+            stands_for = terms.added.get(term, "")
             for row, scores in enumerate(by_row):
                 part = float(parts[number][row]) if number < end else 0.0
-                scores.append(TermScore(term, count, frequency, idf, part))
+                scores.append(TermScore(term, counts[term], frequency, idf, part, stands_for))
         return [
             ScoreParts(float(total), tuple(scores), float(total - terms_only))
             for total, scores, terms_only in zip(totals, by_row, sums, strict=True)
@@ -152,10 +172,29 @@ class Snapshot(Generic[K]):
         ]
 
     def top(
-        self, query: str, depth: int, allowed: NDArray[np.bool_] | None = None
+        self,
+        query: str,
+        depth: int,
+        allowed: NDArray[np.bool_] | None = None,
+        read: QueryReader | None = None,
     ) -> list[tuple[K, float]]:
-        """Return `best` for a query."""
-        return self.best(self.scores(query), depth, allowed)
+        """Return `best` for a query, read as for `scores`."""
+        return self.best(self.scores(query, read), depth, allowed)
+
+
+def _summed(
+    terms: Sequence[int],
+    columns: Mapping[int, tuple[NDArray[np.int32], NDArray[np.float32]]],
+    rows: Sequence[int],
+) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float64]]]:
+    """Return the rows' sums over terms, one after another, and how much each term adds to them."""
+    sums = np.zeros(len(rows), dtype=np.float32)
+    parts = {number: np.zeros(len(rows)) for number in terms}
+    for number in terms:
+        grown = sums + _values_at(columns[number], rows)
+        parts[number] += grown.astype(np.float64) - sums
+        sums = grown
+    return sums, parts
 
 
 def _values_at(

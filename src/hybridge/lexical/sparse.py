@@ -13,6 +13,7 @@ from ..analyzer import Analyzer
 from ..arguments import check_queries
 from ..errors import InvalidInputError
 from .parameters import BM25Parameters
+from .query_terms import QueryReader
 
 __all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector", "number_of_term"]
 
@@ -122,16 +123,15 @@ class SparseBM25:
 
     def encode_queries(self, queries: Sequence[str]) -> list[SparseVector]:
         """Return the terms of each query, as ascending numbers, and their counts."""
-        return [
-            self.encode_counts(Counter(terms)) for terms in self._analyzer(check_queries(queries))
-        ]
+        read = QueryReader(self._analyzer)
+        return [self.encode_counts(read(query).weights) for query in check_queries(queries)]
 
-    def encode_counts(self, counts: Mapping[str, int]) -> SparseVector:
-        """Return a query of these terms, as ascending numbers, and their counts."""
+    def encode_counts(self, counts: Mapping[str, float]) -> SparseVector:
+        """Return a query of these terms, as ascending numbers, and their counts or weights."""
         return _vector(counts)
 
 
-def _vector(counts: Mapping[str, int]) -> SparseVector:
+def _vector(counts: Mapping[str, float]) -> SparseVector:
     summed: dict[int, float] = {}
     for term, count in counts.items():
         number = _NUMBERS[term]

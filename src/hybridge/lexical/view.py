@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
-from ..query_syntax import parse
+from ..query_syntax import is_read_by, parse
+from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
+from .query_terms import QueryReader
 from .snapshot import Snapshot
 
 __all__ = ["STAGE", "View"]
@@ -30,7 +32,9 @@ class View:
     Args:
         snapshot: its keys are the passages' ids.
         passages: by id, with every key of the snapshot.
+        search_text: what is searched of a passage.
         speller: corrects queries; None to take them as they are.
+        read_terms: reads the terms of queries, with synonyms; None to read them without.
         query_syntax: whether operators are taken out of queries.
 
     Attributes:
@@ -44,11 +48,15 @@ class View:
         snapshot: Snapshot[str],
         passages: Mapping[str, Passage],
         speller: Speller | None = None,
+        read_terms: QueryReader | None = None,
         *,
+        search_text: SearchText = TEXT_ALONE,
         query_syntax: bool = False,
     ) -> None:
         self._snapshot = snapshot
+        self._read_terms = read_terms
         self._speller = speller
+        self._search_text = search_text
         self._query_syntax = query_syntax
         self.passages = [passages[key] for key in snapshot.keys]
         # This corpus never changes, so its masks live as long as it does; those of an index's BM25
@@ -63,7 +71,7 @@ class View:
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
         rows, read = self._snapshot.rows, self.read(query)
-        top = self._snapshot.top(read.text, k, allowed)
+        top = self._snapshot.top(read.text, k, allowed, self._read_terms)
         return [
             Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score, read.corrected),))
             for rank, (key, score) in enumerate(top, start=1)
@@ -75,12 +83,12 @@ class View:
         Raises:
             InvalidInputError: an unknown id.
         """
-        scores = self._snapshot.scores(self.read(query).text)
+        scores = self._snapshot.scores(self.read(query).text, self._read_terms)
         return [scores[row] for row in self._rows(ids)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
         """Return `scores`, term by term."""
-        return self._snapshot.parts(self.read(query).text, self._rows(ids))
+        return self._snapshot.parts(self.read(query).text, self._rows(ids), self._read_terms)
 
     def _rows(self, ids: Sequence[str]) -> list[int]:
         try:
@@ -94,7 +102,7 @@ class View:
                 return reduce(and_, map(self._mask, others), self._mask(first))
             case Not():
                 return ~self._mask(where.filter)
-            case TextPhrase() if where.analyzer.identity == self._snapshot.analyzer.identity:
+            case TextPhrase() if is_read_by(where, self._snapshot.analyzer, self._search_text):
                 candidates = where.candidates(self._snapshot.having)
                 if candidates is not None and where.is_one_term:
                     return candidates

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..errors import CorruptIndexError, InvalidInputError
 from ..lexical.parameters import BM25Parameters, check_bm25
+from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON
 from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
@@ -41,6 +43,8 @@ class BM25(Stage):
             index searches.
         fields: instead, the fields that it searches, each with a boost from 1 to 100, as in
             ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
+        synonyms: `hybridge.lexical.Synonyms`, or one of the forms that it takes, for words in
+            queries; None without.
 
     Raises:
         InvalidInputError: an argument is not valid, or excludes another.
@@ -60,6 +64,7 @@ class BM25(Stage):
         parameters: BM25Parameters | None = None,
         search_text: SearchTextLike = None,
         fields: Mapping[str, int] | None = None,
+        synonyms: SynonymsLike = None,
     ) -> None:
         self.name = check_stage_name(name)
         self.analyzer = Analyzer.of(analyzer)
@@ -74,6 +79,7 @@ class BM25(Stage):
             )
         self.lexical = lexical
         self.own_search_text = chosen_search_text(search_text, fields)
+        self.synonyms = Synonyms.of(synonyms)
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
         if served and self.lexical == "bm25s":
@@ -88,7 +94,28 @@ class BM25(Stage):
             lexical=chosen,
             parameters=self.parameters,
             search_text=self.own_search_text,
+            synonyms=self.synonyms,
         )
+
+    def with_analyzer(self, analyzer: AnalyzerLike) -> Self:
+        """Return this definition with another analyzer."""
+        changed = copy(self)
+        changed.analyzer = Analyzer.of(analyzer)
+        return changed
+
+    def with_synonyms(self, synonyms: Synonyms | None) -> Self:
+        """Return this definition with other synonyms."""
+        changed = copy(self)
+        changed.synonyms = synonyms
+        return changed
+
+    def replacing(self, old: Stage) -> BM25:
+        """Return this definition under the name of another; without `lexical`, with that one's."""
+        own = copy(self)
+        own.name = old.name
+        if own.lexical is None and isinstance(old, BM25):
+            own.lexical = old.lexical
+        return own
 
     @property
     def identity(self) -> str:
@@ -100,7 +127,9 @@ class BM25(Stage):
 
     @property
     def state(self) -> dict[str, JSON]:
-        return initial_state(self.analyzer) if self.lexical == "qdrant" else {}
+        state = initial_state(self.analyzer) if self.lexical == "qdrant" else {}
+        # Not in the configuration: other synonyms leave the stage what it is.
+        return state if self.synonyms is None else {**state, "synonyms": self.synonyms.to_config()}
 
     def to_config(self) -> Mapping[str, JSON]:
         return {
@@ -114,14 +143,21 @@ class BM25(Stage):
         analyzer = self.analyzer.to_config()
         if self.analyzer.version is not None:
             analyzer["version"] = self.analyzer.version
-        return {**self.to_config(), "analyzer": analyzer}
+        shown: dict[str, JSON] = {**self.to_config(), "analyzer": analyzer}
+        if self.synonyms is not None:
+            shown["synonyms"] = {"weight": self.synonyms.weight, "entries": len(self.synonyms)}
+        return shown
 
     @classmethod
     def restored(
         cls, record: StageRecord, override: Any = None, stages: Sequence[Stage] = ()
     ) -> Self:
         config = record.config
-        analyzer = override.analyzer if isinstance(override, BM25) else override
+        analyzer, synonyms = override, None
+        if isinstance(override, BM25):
+            analyzer, synonyms = override.analyzer, override.synonyms
+        elif isinstance(override, Mapping):
+            analyzer, synonyms = override["analyzer"], override["synonyms"]
         if config["lexical"] not in get_args(Lexical):
             raise CorruptIndexError(f"'lexical' must be one of {get_args(Lexical)}")
         if config["lexical"] == "qdrant":
@@ -140,17 +176,23 @@ class BM25(Stage):
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
+            synonyms=Synonyms.from_config(record.state.get("synonyms"), synonyms),
         )
 
     @property
     def nameless_part(self) -> object:
-        return self.analyzer if "callable" in self.analyzer.to_config() else None
+        analyzer = self.analyzer if "callable" in self.analyzer.to_config() else None
+        if self.synonyms is None or not self.synonyms.is_callable:
+            return analyzer
+        return {"analyzer": analyzer, "synonyms": self.synonyms}
 
     def open(self, storage: StageStorage) -> OpenBM25:
         if self.lexical == "qdrant":
-            return OpenBM25Vectors(storage, self.analyzer, self.parameters, self.search_text)
+            return OpenBM25Vectors(
+                storage, self.analyzer, self.parameters, self.search_text, self.synonyms
+            )
         kind = OpenFollowingBM25 if storage.is_shared else OpenBM25Arrays
-        return kind(storage, self.analyzer, self.parameters, self.search_text)
+        return kind(storage, self.analyzer, self.parameters, self.search_text, self.synonyms)
 
     def reanalyze(self, storage: StageStorage) -> None:
         """Write the terms that are kept in the store as this analyzer writes them."""

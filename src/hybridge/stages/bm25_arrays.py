@@ -19,11 +19,13 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
 from ..lexical.snapshot import Scores, Snapshot
+from ..lexical.synonyms import Synonyms
 from ..passages import Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
 from ..vectors.store import Ranking, VectorStore
+from .bm25_queries import OpenBM25Stage
 from .stage import OpenStage, Prepared, StageStorage
 
 __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
@@ -42,7 +44,7 @@ class PointedId(str):
     point: int
 
 
-class OpenBM25Arrays(OpenStage):
+class OpenBM25Arrays(OpenBM25Stage):
     """BM25 by bm25s, over arrays in memory that are derived from the store.
 
     Args:
@@ -50,6 +52,7 @@ class OpenBM25Arrays(OpenStage):
         analyzer: of passages and queries.
         parameters: variant, k1 and b.
         search_text: what is searched of a passage.
+        synonyms: of words in queries; None without.
     """
 
     def __init__(
@@ -58,9 +61,9 @@ class OpenBM25Arrays(OpenStage):
         analyzer: Analyzer,
         parameters: BM25Parameters,
         search_text: SearchText = TEXT_ALONE,
+        synonyms: Synonyms | None = None,
     ) -> None:
-        super().__init__(storage)
-        self.analyzer = analyzer
+        super().__init__(storage, analyzer, synonyms)
         self.search_text = search_text
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
@@ -118,6 +121,7 @@ class OpenBM25Arrays(OpenStage):
         def install() -> None:
             self._forget_filters()
             self._postings, self._keys = postings, keys
+            self.follow_synonyms()
 
         return install
 
@@ -141,6 +145,7 @@ class OpenBM25Arrays(OpenStage):
         def install() -> None:
             self.delete(list(gone))
             self.upsert(added, Prepared(derived=counts))
+            self.follow_synonyms()
 
         return install
 
@@ -181,7 +186,7 @@ class OpenBM25Arrays(OpenStage):
         def words() -> Words:
             return postings.words.completed(self.analyzer, self._texts)
 
-        return Speller(words, postings.frequencies)
+        return Speller(words, postings.frequencies).counting(self.read.counting)
 
     def _texts(self) -> Iterator[str]:
         for page in self._storage.store.pages():
@@ -301,7 +306,8 @@ class ArraysSearch:
     ) -> None:
         self._stage = stage
         self._snapshot = snapshot
-        self._scores = [snapshot.scores(query) for query in queries]
+        self._read = stage.read
+        self._scores = [snapshot.scores(query, self._read) for query in queries]
 
     def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         if where is not None and (tops := self._first_passing(depth, where)) is not None:
@@ -332,4 +338,5 @@ class ArraysSearch:
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
         """Return the scores of points for a query, term by term."""
-        return self._snapshot.parts(query, self._stage.rows(points, self._snapshot))
+        rows = self._stage.rows(points, self._snapshot)
+        return self._snapshot.parts(query, rows, self._read)

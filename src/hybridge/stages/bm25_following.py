@@ -72,6 +72,6 @@ class _FollowingSearch(ArraysSearch):
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:
         known = self._following.known(points)
         found = dict(zip(known, super().parts(query, known), strict=True))
-        [nowhere] = self._snapshot.parts(query, [-1])
+        [nowhere] = self._snapshot.parts(query, [-1], self._read)
         unknown = ScoreParts(0.0, nowhere.terms)
         return [found.get(point, unknown) for point in points]

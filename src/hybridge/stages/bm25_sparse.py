@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from math import inf
 from statistics import fmean
@@ -17,11 +16,14 @@ from ..filters import Filter, IdIn, TextPhrase
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
+from ..lexical.query_terms import QueryReader
 from ..lexical.sparse import SparseBM25
+from ..lexical.synonyms import Synonyms
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
+from .bm25_queries import OpenBM25Stage
 from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
@@ -44,7 +46,7 @@ _SAMPLE = 2_000
 _READ = 1_000  # passages at a time
 
 
-class OpenBM25Vectors(OpenStage):
+class OpenBM25Vectors(OpenBM25Stage):
     """BM25 kept in the store as sparse vectors, to which the store applies IDF.
 
     A weight depends on the average length of a passage. The one in use is in the manifest. When
@@ -56,6 +58,7 @@ class OpenBM25Vectors(OpenStage):
         analyzer: of passages and queries.
         parameters: k1 and b.
         search_text: what is searched of a passage.
+        synonyms: of words in queries; None without.
         reanalyze: write the terms of all passages anew if another analyzer wrote them. In a folder
             that happens anyway.
 
@@ -69,11 +72,11 @@ class OpenBM25Vectors(OpenStage):
         analyzer: Analyzer,
         parameters: BM25Parameters,
         search_text: SearchText = TEXT_ALONE,
+        synonyms: Synonyms | None = None,
         *,
         reanalyze: bool = False,
     ) -> None:
-        super().__init__(storage)
-        self.analyzer = analyzer
+        super().__init__(storage, analyzer, synonyms)
         self.search_text = search_text
         self.parameters = parameters
         self._written = 0
@@ -107,8 +110,13 @@ class OpenBM25Vectors(OpenStage):
         return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
-        """Return the function that takes over the average length that the writer uses now."""
-        return partial(self._bring_up_to_date, reanalyze=False)
+        """Return the function that takes over what the writer uses now."""
+
+        def install() -> None:
+            self._bring_up_to_date(reanalyze=False)
+            self.follow_synonyms()
+
+        return install
 
     def learn(self, passages: Iterable[Passage], count: int) -> Iterator[None]:
         state = self._follow()
@@ -158,6 +166,7 @@ class OpenBM25Vectors(OpenStage):
         if self._storage.reload_manifest():
             check_terms(self._storage.state["terms"], self.analyzer, self._storage.location)
             self._weigher = self._make_weigher()
+            self.follow_synonyms()
         return self._storage.state
 
     def _reweigh(self, average: float) -> Iterator[None]:
@@ -233,7 +242,8 @@ class OpenBM25Vectors(OpenStage):
 
     @property
     def speller(self) -> Speller | None:
-        return self._words.speller
+        speller = self._words.speller
+        return None if speller is None else speller.counting(self.read.counting)
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         """Return this stage with other parameters.
@@ -250,7 +260,7 @@ class OpenBM25Vectors(OpenStage):
         )
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        return self._weigher.encode_queries(queries)
+        return [self._weigher.encode_counts(self.read(query).weights) for query in queries]
 
     def look_up(self, phrase: TextPhrase) -> Filter:
         """Return the filter of the passages with a phrase of this analyzer, by their terms.
@@ -278,7 +288,7 @@ class OpenBM25Vectors(OpenStage):
             storage.store,
             storage.vector,
             encoded,
-            self.analyzer,
+            self.read,
             self._weigher,
             self.search_text,
         )
@@ -344,12 +354,12 @@ class WeighedSearch(VectorSearch):
         store: VectorStore,
         name: str,
         encoded: Sequence[Any],
-        analyzer: Analyzer,
+        read: QueryReader,
         weigher: SparseBM25,
         search_text: SearchText = TEXT_ALONE,
     ) -> None:
         super().__init__(store, name, encoded)
-        self._analyzer = analyzer
+        self._read = read
         self._weigher = weigher
         self._search_text = search_text
 
@@ -358,23 +368,31 @@ class WeighedSearch(VectorSearch):
 
         The part of a term is the growth of the engine's score with the term.
         """
-        counts = Counter(self._analyzer([query])[0])
+        terms = self._read(query)
+        counts, weights = Counter(terms.own), terms.weights
         everything = self._store.count()
         found = self._query(
             [
                 VectorQuery(self._name, self._weigher.encode_counts({term: 1}), everything)
-                for term in counts
+                for term in weights
             ]
         )
-        having = dict(zip(counts, found, strict=True))
+        having = dict(zip(weights, found, strict=True))
         idfs = self._idfs(having)
-        grown = self._grown(counts, having, points)
+        grown = self._grown(weights, having, points)
         return [
             ScoreParts(
                 sum(parts.values()),
                 tuple(
-                    TermScore(term, count, len(having[term]), idfs[term], parts.get(term, 0.0))
-                    for term, count in counts.items()
+                    TermScore(
+                        term,
+                        counts[term],
+                        len(having[term]),
+                        idfs[term],
+                        parts.get(term, 0.0),
+                        terms.added.get(term, ""),
+                    )
+                    for term in weights
                 ),
             )
             for parts in grown
@@ -382,7 +400,7 @@ class WeighedSearch(VectorSearch):
 
     def _grown(
         self,
-        counts: Mapping[str, int],
+        counts: Mapping[str, float],
         having: Mapping[str, Mapping[int, float]],
         points: Sequence[int],
     ) -> list[dict[str, float]]:

@@ -263,6 +263,14 @@ class Stage(ABC):
         """
         return self
 
+    def replacing(self, old: Stage) -> Stage:
+        """Return this definition under the name of a stage that it replaces."""
+        if self.name == old.name:
+            return self
+        renamed = copy.copy(self)
+        renamed.name = old.name
+        return renamed
+
     @property
     def nameless_part(self) -> object:
         """The part that `restored` needs again as its override; None without."""
