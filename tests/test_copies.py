@@ -199,7 +199,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Heat": lambda w: Heat(["cat"], ["cats"], [[0.5]], Table(["best"], [["0.5"]])),
     "Hit": lambda w: w.pipeline.search(["cats"])[0][0],
     "HybridIndex": lambda w: w.index,
-    "IdIn": lambda w: f.IdIn(["1", "3"]),
+    "IdIn": lambda w: f.IdIn(["1"]),
     "In": lambda w: f.In("year", [2020, 2021]),
     "FutureIndex": lambda w: FutureIndex(),
     "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),

@@ -93,7 +93,7 @@ from hybridge.tuning import Space
 assert "loud" not in sys.modules
 with HybridIndex.open(folder, stages=[Dense(encoder, name="letters")]) as index:
     [hits] = index.search(["salty wateer"], 3)
-    [alone] = index.stages["trigrams"].search(["salty wateer"], 3)
+    [alone] = index.stages["trigrams"].search(["salty wateer"], 3, spelling=False)
     queries = {query: query for query in QUERIES}
     best = [found[0].passage.id for found in index.bm25.search(QUERIES)]
     labels = {query: {passage: 1} for query, passage in zip(QUERIES, best)}

@@ -81,3 +81,10 @@ def test_importing_it_loads_no_model_library() -> None:
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_an_earlier_name_still_works() -> None:
+    with pytest.warns(DeprecationWarning, match="HybridRetriever is called HybridgeRetriever"):
+        assert langchain_hybridge.HybridRetriever is langchain_hybridge.HybridgeRetriever
+    with pytest.raises(AttributeError, match="has no attribute 'NoSuchName'"):
+        _ = langchain_hybridge.NoSuchName

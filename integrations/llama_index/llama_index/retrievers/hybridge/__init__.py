@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from warnings import warn
 
 from .base import HybridgeQuery
 from .bridged import BridgedRetriever
@@ -25,3 +26,11 @@ __all__ = [
 ]
 
 __version__ = version("llama-index-hybridge")
+
+
+def __getattr__(name: str) -> type[HybridgeRetriever]:
+    """Return the retriever by its earlier name too."""
+    if name == "HybridRetriever":
+        warn("HybridRetriever is called HybridgeRetriever", DeprecationWarning, stacklevel=2)
+        return HybridgeRetriever
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
