@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -97,6 +98,16 @@ def test_corrections_by_hand(asked: str, read: str) -> None:
 )
 def test_left_as_it_was_asked(query: str) -> None:
     assert speller().correct(query) == Corrected(query)
+
+
+@pytest.mark.parametrize("run", ["x{}'t", "é{}'t", "x{} 't", '"{}', "„a {}", "a-{}1", "({}1"])
+def test_long_runs_take_no_time(run: str) -> None:
+    """In 0.1 s; quadratic, the first takes 25 s."""
+    unit = run.partition("{}")[0]
+    query = run.format(unit * (40_000 // len(unit)))
+    start = time.process_time()
+    assert speller().correct(query) == Corrected(query)
+    assert time.process_time() - start < 2
 
 
 def test_changes_say_where() -> None:

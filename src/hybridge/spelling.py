@@ -30,8 +30,9 @@ _CHUNKS = re.compile(r"""[^\s"“„«]*["“„«][^"“”„«»]*["“”»]
 _PLAIN = re.compile(
     rf"[(\[{{<'‘¿¡]*({_LETTER}+(?:[-–—/’']{_LETTER}+)*)[.,;:!?…)\]}}>'’]*"
 ).fullmatch
-# The word before a contraction ("doesn't") is none.
-_IN_CHUNK = re.compile(rf"{_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
+# The word before a contraction ("doesn't") is none. A look behind, so that its letters are not
+# tried one by one.
+_IN_CHUNK = re.compile(rf"(?<!{_LETTER}){_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
 
 _SHORTEST, _MEDIUM, _LONG, _LONGEST = 4, 6, 9, 40
 _SHORTEST_CAPITALS = 8
