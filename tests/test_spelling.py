@@ -110,6 +110,28 @@ def test_long_runs_take_no_time(run: str) -> None:
     assert time.process_time() - start < 2
 
 
+def test_a_query_of_unknown_words_is_no_slip() -> None:
+    others = [f"zzz{a}{b}" for a in "abcdef" for b in "ghijkl"]
+    for count, read in ((31, "protein"), (32, "protien")):
+        words = [*others[:count], "protien", "Protien", *others[:count]]
+        found = speller().correct(" ".join(words))
+        assert found.text.split()[count] == read
+        assert len(found.changes) == (2 if read == "protein" else 0)
+
+
+def test_the_nearest_word_is_looked_for_once() -> None:
+    looked = []
+
+    def words() -> Words:
+        looked.append(1)
+        return Words(CORPUS)
+
+    one = Speller(words, lambda words: [CORPUS.get(word.lower(), 0) for word in words])
+    assert len(one.correct("protien xyzzy protien").changes) == 2
+    assert len(one.correct("xyzzy protien").changes) == 1
+    assert len(looked) == 2
+
+
 def test_changes_say_where() -> None:
     read = speller().correct("a  Protien\tand foldnig ")
     assert read.text == "a  Protein\tand folding "
