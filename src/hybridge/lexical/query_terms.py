@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
+from ..analysis.positions import NO_TERM
 from ..analysis.segments import fold
 from ..analysis.terms import WordCache
 from ..analysis.words import is_unspaced
@@ -71,14 +72,20 @@ class QueryReader:
         self._of_runs = WordCache(self._read_run)
         self._terms_of_runs = WordCache(self._own_terms)
         self._asks = WordCache(lambda word: _bare(word) in analyzer.question_words)
+        self._parts = WordCache(self._read_parts)
         self._table: dict[tuple[str, ...], list[str]] = {}
-        self._unspaced: dict[str, Sequence[str]] = {}
+        # Of scripts without spaces by their positions, each as the table has it first.
+        self._unspaced: dict[tuple[str, ...], tuple[str, list[str]]] = {}
         for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
             if _has_unspaced(phrase):
-                self._unspaced[fold(phrase)] = others
+                if places := self._places(phrase):
+                    self._unspaced.setdefault(places, (phrase, []))[1].extend(others)
             elif words := self._words(phrase):
-                self._table.setdefault(_wholes(words), []).extend(others)
+                parts = chain.from_iterable(self._parts[word] for word, _ in words)
+                for key in {_wholes(words), tuple(parts)}:
+                    self._table.setdefault(key, []).extend(others)
         self._longest = max(map(len, self._table), default=1)
+        self._longest_unspaced = max(map(len, self._unspaced), default=1)
         self._in_table = set(chain.from_iterable(self._table))
 
     def __call__(self, query: str) -> QueryTerms:
@@ -104,7 +111,7 @@ class QueryReader:
         added: dict[str, str] = {}
         for _, words_of_query, others in matches:
             for other in others:
-                for term in _wholes(self._words(other)):
+                for term in chain.from_iterable(terms for _, terms in self._words(other)):
                     added.setdefault(term, words_of_query)
         for term in own:
             added.pop(term, None)
@@ -178,6 +185,19 @@ class QueryReader:
     def __reduce__(self) -> tuple[type[QueryReader], tuple[Analyzer, Synonyms | None]]:
         return type(self), (self._analyzer, self._synonyms)
 
+    def _read_parts(self, word: str) -> tuple[str, ...]:
+        """Return the terms of the parts of a joined word, else the whole of one."""
+        parts = tuple(term for term in self._places(word) if not term.startswith(NO_TERM))
+        return parts if len(parts) > 1 else self._analyzer.terms_of(word)[-1:]
+
+    def _places(self, text: str) -> tuple[str, ...]:
+        """Return the term at each position of a text: of several the one without marks."""
+        return tuple(
+            [term for term, width in place if width == 1][-1]
+            for place in self._analyzer.positions(text)
+            if any(width == 1 for _, width in place)
+        )
+
     def _matches(
         self, query: str, words: Sequence[_Word], names: Set[int]
     ) -> Iterator[tuple[range, str, Sequence[str]]]:
@@ -189,10 +209,17 @@ class QueryReader:
         literal = query.literal if isinstance(query, PlainText) else ()
         told = set(chain.from_iterable(_wholes(self._words(phrase)) for phrase in literal))
         wholes = tuple("" if term in told else term for term in _wholes(words))
+        parts = [
+            self._parts[word] if whole else ("",)
+            for (word, _), whole in zip(words, wholes, strict=True)
+        ]
+        has_joined = any(len(some) > 1 for some in parts)
         i = 0
         while i < len(words):
             for end in range(min(i + self._longest, len(words)), i, -1):
                 entry = self._table.get(wholes[i:end])
+                if entry is None and has_joined:
+                    entry = self._table.get(tuple(chain.from_iterable(parts[i:end])))
                 if entry is not None:
                     yield range(i, end), " ".join(word for word, _ in words[i:end]), entry
                     i = end
@@ -204,11 +231,23 @@ class QueryReader:
                     yield range(i, i + 1), word, others
                 i += 1
         if self._unspaced:
-            folded = fold(query)
-            fixed = fold("\n".join(literal))
-            for phrase, others in self._unspaced.items():
-                if phrase in folded and phrase not in fixed:
+            fixed = {phrase for phrase, _ in self._in_unspaced("\n".join(literal))}
+            for phrase, others in self._in_unspaced(query):
+                if phrase not in fixed:
                     yield range(0), phrase, others
+
+    def _in_unspaced(self, text: str) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield the entries of scripts without spaces in a text, and their synonyms."""
+        places = self._places(text)
+        i = 0
+        while i < len(places):
+            for end in range(min(i + self._longest_unspaced, len(places)), i, -1):
+                if entry := self._unspaced.get(places[i:end]):
+                    yield entry
+                    i = end
+                    break
+            else:
+                i += 1
 
 
 def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:

@@ -26,9 +26,14 @@ class Synonyms:
 
     A table is read on the side of the query alone, so it may change without a new analysis of the
     passages. A word or phrase matches where the query has its terms, one after another: "heart
-    attacks" has those of "heart attack". Where two entries overlap, the longer one counts. Terms
+    attacks" has those of "heart attack", and so have "heart-attack" and, for "wi-fi", "wi fi" and
+    "wifi"; parts of a longer compound match nothing. Where two entries overlap, the longer one
+    counts. What is added has the terms of its words as a query has them, parts and wholes. Terms
     that the query has itself are not added. An entry in which the analyzer reads no term has no
     effect.
+
+    Where words have no spaces between them, an entry matches anywhere, from the left: 京都 also in
+    東京都, unless 東京 or 東京都 is an entry. A tokenizer of your own tells the words apart.
 
     A mapping holds in one direction, from the word in a query to what is added. The words and
     phrases of a group stand for each other. A JSON file has the same form: an object of lists, or
