@@ -243,6 +243,13 @@ def test_files_have_the_same_form(tmp_path: Path) -> None:
         assert Synonyms(file) == Synonyms(table) == Synonyms(str(file))
 
 
+def test_a_file_may_escape_what_no_file_can_store(tmp_path: Path) -> None:
+    file = tmp_path / "synonyms.json"
+    file.write_text(r'{"car": ["\ud800"]}')
+    with pytest.raises(InvalidInputError, match="lone surrogate"):
+        Synonyms(file)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -255,9 +262,12 @@ def test_files_have_the_same_form(tmp_path: Path) -> None:
         ({"car": [3]}, "must be a word or a phrase"),
         ({" ": "car"}, "must be a word or a phrase"),
         ({3: "car"}, "must be a word or a phrase"),
+        ({"a": "\ud800"}, "lone surrogate"),
+        ({"\ud800": "a"}, "lone surrogate"),
+        ([["a", "b\ud800"]], "lone surrogate"),
         ("missing.json", "cannot be read"),
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_other_tables_are_refused(table: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):

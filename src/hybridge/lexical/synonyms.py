@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 
 from ..copying import check_picklable
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
+from ..metadata import check_text
 from ..passages import JSON
 
 __all__ = ["Synonyms", "SynonymsLike"]
@@ -237,7 +238,7 @@ def _check_table(table: Any) -> dict[str, list[str]] | list[list[str]]:
     """Return a table as JSON holds it.
 
     Raises:
-        InvalidInputError: it is neither a mapping nor groups.
+        InvalidInputError: it is neither a mapping nor groups, or UTF-8 cannot store it.
     """
     if isinstance(table, Mapping):
         mapping = {key: [each] if isinstance(each, str) else each for key, each in table.items()}
@@ -261,6 +262,7 @@ def _check_word(word: Any) -> str:
         raise InvalidInputError(
             f"a synonym must be a word or a phrase, not {word!r:.100}: {_FORMS}"
         )
+    check_text(word, f"the synonym {word!r:.100}")
     return word
 
 
