@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge import Analyzer, FusedRetriever, Passage
+from hybridge import Analyzer, FusedRetriever, Passage, explain
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import BM25Retriever
 from hybridge.spelling import Corrected, Correction, Speller, Words, corrected_query
@@ -291,6 +291,20 @@ def test_a_retriever_reads_the_corrected_query() -> None:
     assert plain.search(["the elehpant"]) == [[]]
     assert corrected.score(["elehpant"], [["p3"]]) == plain.score(["elephant"], [["p3"]])
     assert corrected.parts("elehpant", ["p3"]) == plain.parts("elephant", ["p3"])
+
+
+def test_a_corrected_query_keeps_its_operators() -> None:
+    retriever = BM25Retriever(PASSAGES, query_syntax=True)
+    asked, read = 'elehpant "never forgets" +remember -planer', 'elephant "never forgets" +remember'
+    corrected = retriever.correct(asked)
+    assert (corrected.text, corrected.corrected) == (f"{read} -planer", f"{read} -planer")
+    assert corrected.read == "elephant never forgets remember"
+    [[hit]] = retriever.search([asked])
+    assert (hit.passage.id, corrected_query([hit])) == ("p3", f"{read} -planer")
+    [[same]] = BM25Retriever(PASSAGES).search([corrected.read])
+    assert hit.score == same.score
+    assert retriever.search(["elehpant -remember"]) == [[]]
+    assert explain(retriever, asked, hit).read_as == f"{read} -planer"
 
 
 def test_members_of_a_fused_retriever_correct_for_themselves() -> None:

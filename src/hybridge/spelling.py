@@ -64,10 +64,17 @@ class Corrected:
     Args:
         text: the query with the replacements; everything else is as it was asked.
         changes: the corrections, in the order of the text.
+        plain: the text without its operators, where they are read; else None.
     """
 
     text: str
     changes: tuple[Correction, ...] = ()
+    plain: str | None = None
+
+    @property
+    def read(self) -> str:
+        """The text that is searched for: without operators, where they are read."""
+        return self.text if self.plain is None else self.plain
 
     @property
     def corrected(self) -> str | None:
@@ -76,7 +83,7 @@ class Corrected:
 
 
 def corrected_query(hits: Iterable[Hit]) -> str | None:
-    """Return the query as a stage read it that found hits, if it was corrected; else None.
+    """Return the corrected query by which a stage found hits, with its operators; else None.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> bm25 = BM25Retriever([Passage("p1", "An elephant")])
