@@ -45,7 +45,8 @@ class Synonyms:
             path of a JSON file.
         weight: of an added term, above 0, up to 1: a term of the query has 1, so that passages with
             the query's own words come first. With 76 groups written by hand for SciFact, BM25
-            gained on train queries up to 0.5, on test queries at 0.1, and lost above.
+            gained 0.002 of nDCG@10 on train queries from 0.1 to 0.4, lost 0.001 on test queries at
+            0.1, and more above.
 
     Raises:
         InvalidInputError: a table of another form, a file that is no such JSON, or a weight outside
