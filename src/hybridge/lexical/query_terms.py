@@ -101,10 +101,10 @@ class QueryReader:
         words = self._words(query)
         matches = [] if self._synonyms is None else list(self._matches(query, words, names))
         # A phrase of the table is one of names: nothing in it asks.
-        kept = names.union(*(found for found, _, _ in matches))
-        words = [each for i, each in enumerate(words) if i in kept or not self._asks[each[0]]] or (
-            words
-        )
+        stated = names.union(*(found for found, _, _ in matches))
+        words = [
+            each for i, each in enumerate(words) if i in stated or not self._asks[each[0]]
+        ] or (words)
         own = list(chain.from_iterable(terms for _, terms in words))
         if self._synonyms is None:
             return QueryTerms(own)

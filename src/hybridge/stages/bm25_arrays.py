@@ -183,9 +183,9 @@ class OpenBM25Arrays(OpenBM25Stage):
 
     @property
     def speller(self) -> Speller:
-        kept, read = self._speller, self.read
-        if kept is not None and kept[0] is read:
-            return kept[1]
+        latest, read = self._speller, self.read
+        if latest is not None and latest[0] is read:
+            return latest[1]
         postings = self._current()
 
         def words() -> Words:
