@@ -78,8 +78,8 @@ class QueryReader:
         self._unspaced: dict[tuple[str, ...], tuple[str, list[str]]] = {}
         for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
             if _has_unspaced(phrase):
-                if places := self._places(phrase):
-                    self._unspaced.setdefault(places, (phrase, []))[1].extend(others)
+                if positions := self._position_terms(phrase):
+                    self._unspaced.setdefault(positions, (phrase, []))[1].extend(others)
             elif words := self._words(phrase):
                 parts = chain.from_iterable(self._parts[word] for word, _ in words)
                 for key in {_wholes(words), tuple(parts)}:
@@ -104,7 +104,7 @@ class QueryReader:
         stated = names.union(*(found for found, _, _ in matches))
         words = [
             each for i, each in enumerate(words) if i in stated or not self._asks[each[0]]
-        ] or (words)
+        ] or words
         own = list(chain.from_iterable(terms for _, terms in words))
         if self._synonyms is None:
             return QueryTerms(own)
@@ -149,14 +149,14 @@ class QueryReader:
         literal = query.literal if isinstance(query, PlainText) else quoted(query)
         if not literal and not _has_late_capitals(query):
             return frozenset()
-        told = {word for phrase in literal for word in self._analyzer.words(phrase)}
+        literals = {word for phrase in literal for word in self._analyzer.words(phrase)}
         shouted = not any(map(str.islower, query))
         names, begins, number = set(), True, 0
         for run in self._runs(query):
             for word, _ in self._of_runs[run]:
                 bare = _APOSTROPHES(word, maxsplit=1)[0]
                 capital = not begins and bare[:1].isupper()
-                if word in told or (not shouted and (capital or _is_capitals(bare))):
+                if word in literals or (not shouted and (capital or _is_capitals(bare))):
                     names.add(number)
                 number += 1
                 begins = False
@@ -187,15 +187,15 @@ class QueryReader:
 
     def _read_parts(self, word: str) -> tuple[str, ...]:
         """Return the terms of the parts of a joined word, else the whole of one."""
-        parts = tuple(term for term in self._places(word) if not term.startswith(NO_TERM))
+        parts = tuple(term for term in self._position_terms(word) if not term.startswith(NO_TERM))
         return parts if len(parts) > 1 else self._analyzer.terms_of(word)[-1:]
 
-    def _places(self, text: str) -> tuple[str, ...]:
+    def _position_terms(self, text: str) -> tuple[str, ...]:
         """Return the term at each position of a text: of several the one without marks."""
         return tuple(
-            [term for term, width in place if width == 1][-1]
-            for place in self._analyzer.positions(text)
-            if any(width == 1 for _, width in place)
+            [term for term, width in position if width == 1][-1]
+            for position in self._analyzer.positions(text)
+            if any(width == 1 for _, width in position)
         )
 
     def _matches(
@@ -203,12 +203,12 @@ class QueryReader:
     ) -> Iterator[tuple[range, str, Sequence[str]]]:
         """Yield the words of the query that have synonyms: their positions, the words, and these.
 
-        A function is asked for no question word.
+        A function receives no question word.
         """
         assert self._synonyms is not None
         literal = query.literal if isinstance(query, PlainText) else ()
-        told = set(chain.from_iterable(_wholes(self._words(phrase)) for phrase in literal))
-        wholes = tuple("" if term in told else term for term in _wholes(words))
+        literals = set(chain.from_iterable(_wholes(self._words(phrase)) for phrase in literal))
+        wholes = tuple("" if term in literals else term for term in _wholes(words))
         parts = [
             self._parts[word] if whole else ("",)
             for (word, _), whole in zip(words, wholes, strict=True)
@@ -238,11 +238,11 @@ class QueryReader:
 
     def _in_unspaced(self, text: str) -> Iterator[tuple[str, Sequence[str]]]:
         """Yield the entries of scripts without spaces in a text, and their synonyms."""
-        places = self._places(text)
+        positions = self._position_terms(text)
         i = 0
-        while i < len(places):
-            for end in range(min(i + self._longest_unspaced, len(places)), i, -1):
-                if entry := self._unspaced.get(places[i:end]):
+        while i < len(positions):
+            for end in range(min(i + self._longest_unspaced, len(positions)), i, -1):
+                if entry := self._unspaced.get(positions[i:end]):
                     yield entry
                     i = end
                     break
