@@ -766,7 +766,7 @@ class HybridIndex:
                 query_syntax=options.query_syntax,
             )
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
-            texts = [query.text for query in read]
+            texts = [query.read for query in read]
             return [*self._stages.encode(stages, texts, vectors), read]
 
         def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:

@@ -84,7 +84,7 @@ class StageRetriever:
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
             read = self._read([checked[i] for i in positions], spelling=spelling)
-            return [self._stage.encode([query.text for query in read]), read]
+            return [self._stage.encode([query.read for query in read]), read]
 
         def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
             rows, read = encoded
@@ -152,7 +152,7 @@ class StageRetriever:
         id_lists = [check_ids(some) for some in ids]
         check_aligned(checked, id_lists, "ids")
         points = {id_: self._store.point(id_) for some in id_lists for id_ in some}
-        texts = [query.text for query in self._read(checked, spelling=True)]
+        texts = [query.read for query in self._read(checked, spelling=True)]
         encoded = self._stage.encode(texts) if checked else []
         with self._reading():
             _check_there(points, self._store.existing(list(points.values())))
