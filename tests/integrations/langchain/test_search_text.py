@@ -118,6 +118,9 @@ def test_an_attached_collection() -> None:
         retriever = HybridgeRetriever.from_qdrant(client, "docs", embeddings, search_text=text)
         hits = retriever.retriever.bm25.search(["harbour"])[0]
         assert [hit.passage.id for hit in hits] == ids[:1]
+    table = [["soon", "at once"]]
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", embeddings, synonyms=table)
+    assert [hit.passage.id for hit in retriever.retriever.bm25.search(["soon"])[0]] == ids[1:]
     client.close()
 
 
