@@ -126,10 +126,7 @@ class SearchText(SharedInCopies):
             )
         lines: list[str] = []
         for name, boost in fields.items():
-            boosted = f"the boost of the field {name!r}"
-            count = check_count(boost, boosted)
-            if count > _GREATEST_BOOST:
-                raise InvalidInputError(f"{boosted} must be at most {_GREATEST_BOOST}, not {boost}")
+            count = check_count(boost, f"the boost of the field {name!r}", _GREATEST_BOOST)
             is_text = name in (_TEXT, text_name)
             lines += [f"{{{_TEXT}}}" if is_text else _braced(name)] * count
         return cls("\n".join(lines))

@@ -176,6 +176,7 @@ def test_mistakes_change_nothing(place: dict[str, Any]) -> None:
         before = index.search(QUERIES, 5)
         for name, stage, message in (
             ("bm25", BM25(), "no stage 'bm25'.*'english'"),
+            (["english"], BM25(), r"no stage \['english'\].*'english'"),
             ("english", "german", "takes a stage"),
             ("words", LateInteraction(WordTokens()), "cannot replace each other"),
             ("tokens", Dense(words()), "cannot replace each other"),

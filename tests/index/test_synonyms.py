@@ -94,10 +94,11 @@ def test_they_are_replaced_without_an_analysis(
         assert seen(index.search(QUERIES, 6)) == seen(before)
         for stage, table, message in (
             ("letters", GROUPS, "no BM25 stage 'letters'.*'bm25'"),
+            (["bm25"], GROUPS, r"no BM25 stage \['bm25'\]"),
             (None, [["one"]], "too few"),
         ):
             with pytest.raises(InvalidInputError, match=message):
-                index.set_synonyms(table, stage=stage)
+                index.set_synonyms(table, stage=stage)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
