@@ -80,6 +80,7 @@ class BM25(Stage):
         self.lexical = lexical
         self.own_search_text = chosen_search_text(search_text, fields)
         self.synonyms = Synonyms.of(synonyms)
+        self._are_saved = True  # the synonyms, by the index; not those for one process alone
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
         if served and self.lexical == "bm25s":
@@ -107,6 +108,7 @@ class BM25(Stage):
         """Return this definition with other synonyms."""
         changed = copy(self)
         changed.synonyms = synonyms
+        changed._are_saved = True
         return changed
 
     def replacing(self, old: Stage) -> BM25:
@@ -171,18 +173,21 @@ class BM25(Stage):
                 analyzer.version,
                 record.name,
             )
-        return cls(
+        saved = record.state.get("synonyms")
+        made = cls(
             analyzer,
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
-            synonyms=Synonyms.from_config(record.state.get("synonyms"), synonyms),
+            synonyms=Synonyms.from_config(saved, synonyms),
         )
+        made._are_saved = made.synonyms is None or made.synonyms.to_config() == saved
+        return made
 
     @property
     def nameless_part(self) -> object:
         analyzer = self.analyzer if "callable" in self.analyzer.to_config() else None
-        if self.synonyms is None or not self.synonyms.is_callable:
+        if self.synonyms is None or (self._are_saved and not self.synonyms.is_callable):
             return analyzer
         return {"analyzer": analyzer, "synonyms": self.synonyms}
 
