@@ -48,8 +48,7 @@ def reanalyze(location: Location, analyzer: Any, synonyms: Path | None, stage: s
             index.set_synonyms(table, stage=name)
             definition = definition.with_synonyms(table)
         if table is None or analyzer is not None:
-            changed = definition.analyzer.latest() if analyzer is None else analyzer
-            definition = definition.with_analyzer(changed)
+            definition = definition.with_analyzer(analyzer)
             index.replace_stage(name, definition)
         done = f"{location}: {name!r} reads {len(index):,} passages with {definition.analyzer!r}"
     with_synonyms = "" if definition.synonyms is None else f" and {definition.synonyms!r}"

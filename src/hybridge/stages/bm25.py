@@ -98,10 +98,10 @@ class BM25(Stage):
             synonyms=self.synonyms,
         )
 
-    def with_analyzer(self, analyzer: AnalyzerLike) -> Self:
-        """Return this definition with another analyzer."""
+    def with_analyzer(self, analyzer: AnalyzerLike = None) -> Self:
+        """Return this definition with another analyzer; None for the latest version of its own."""
         changed = copy(self)
-        changed.analyzer = Analyzer.of(analyzer)
+        changed.analyzer = self.analyzer.latest() if analyzer is None else Analyzer.of(analyzer)
         return changed
 
     def with_synonyms(self, synonyms: Synonyms | None) -> Self:
@@ -168,10 +168,8 @@ class BM25(Stage):
         if not analyzer.is_latest:
             logger.info(
                 "the stage %r keeps the words of version %d of the analyzer, with which it was "
-                "made: index.replace_stage(%r, BM25(...)) takes those of the latest",
-                record.name,
-                analyzer.version,
-                record.name,
+                "made: `hybridge reanalyze` takes those of the latest, and keeps all else",
+                *(record.name, analyzer.version),
             )
         saved = record.state.get("synonyms")
         made = cls(
