@@ -186,7 +186,8 @@ class SearchText(SharedInCopies):
             name = config["callable"]
             raise EncoderMismatchError(
                 f"the index was made with a function as its search_text, named {name!r}: pass "
-                f"search_text=SearchText.from_callable(your_function, name={name!r})"
+                "that function as search_text=. If it has another name by now, pass "
+                f"SearchText.from_callable(function, name={name!r}), with a function of a Passage"
             )
         try:
             return cls(config["template"])

@@ -92,7 +92,7 @@ def test_a_store_that_is_opened_again(tmp_path: Path, text: Any) -> None:
     ) as store:
         assert store.similarity_search("harbour", 1) == [DOCUMENTS[0]]
     if callable(text):
-        with pytest.raises(EncoderMismatchError, match="'of_document'"):
+        with pytest.raises(EncoderMismatchError, match="'of_document': pass that function as"):
             HybridVectorStore.open(tmp_path / "i", ENCODER)
     given = {"search_text": text} if callable(text) else {}
     with HybridVectorStore.open(tmp_path / "i", ENCODER, **given) as store:
