@@ -124,11 +124,11 @@ class StageRetriever:
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
         return read_queries(queries, self._index._stages, self._lock, spelling=spelling)
 
-    def _following(self, ask: Callable[[OpenStage], T]) -> T:
-        """Return what the stage answers; where it is replaced meanwhile, the new one is asked."""
+    def _following(self, call: Callable[[OpenStage], T]) -> T:
+        """Return what a function makes of the stage; called again where that was replaced."""
         while True:
             try:
-                return ask(self._stage)
+                return call(self._stage)
             except _ReplacedError:
                 continue
 
@@ -186,14 +186,14 @@ class StageRetriever:
         points = {id_: self._store.point(id_) for some in id_lists for id_ in some}
         texts = [query.text for query in self._read(checked, spelling=True)]
 
-        def asked(stage: OpenStage) -> list[dict[int, float]]:
+        def scored_by(stage: OpenStage) -> list[dict[int, float]]:
             encoded = stage.encode(texts) if checked else []
             with self._reading(stage):
                 _check_there(points, self._store.existing(list(points.values())))
                 searched = stage.begin(encoded)
                 return scored(searched, [[points[id_] for id_ in some] for some in id_lists])
 
-        scores = self._following(asked)
+        scores = self._following(scored_by)
         return [
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(id_lists, scores, strict=True)

@@ -99,7 +99,7 @@ class BM25(Stage):
         )
 
     def with_analyzer(self, analyzer: AnalyzerLike = None) -> Self:
-        """Return this definition with another analyzer; None for the latest version of its own."""
+        """Return this definition with another analyzer; None for the latest version."""
         changed = copy(self)
         changed.analyzer = self.analyzer.latest() if analyzer is None else Analyzer.of(analyzer)
         return changed
