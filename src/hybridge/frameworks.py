@@ -20,9 +20,11 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias, TypeGuard
 
 from .errors import InvalidInputError
+from .filters import as_filter
 from .passages import Hit
 from .plugins import load_entry_point
 from .protocols import Retriever, Where
+from .query_syntax import QueryFilter
 
 __all__ = ["GROUP", "SearchConfig", "as_retriever", "is_retriever", "search_config_of"]
 
@@ -108,7 +110,7 @@ class SearchConfig:
         lists = self.retriever.search(
             queries,
             self.k if k is None else k,
-            where=self.where if where is None else where,
+            where=self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
 
@@ -119,9 +121,20 @@ class SearchConfig:
         lists = await self.retriever.asearch(
             queries,
             self.k if k is None else k,
-            where=self.where if where is None else where,
+            where=self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
+
+    def filter_for(self, where: Where | None) -> Where | None:
+        """Return the filter of a search that is given one, which beats the setting.
+
+        The conditions of a query alone beat nothing: they join the setting.
+        """
+        if where is None:
+            return self.where
+        if isinstance(where, QueryFilter) and where.where is None:
+            return QueryFilter(as_filter(self.where), where.conditions)
+        return where
 
     def _above_threshold(self, lists: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
         minimum = self.score_threshold

@@ -27,7 +27,7 @@ without its partner or inside a word (``6" pipe``), and quotes around no word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .analyzer import Analyzer
@@ -39,6 +39,7 @@ from .search_text import TEXT_ALONE, SearchText
 __all__ = [
     "ParsedQuery",
     "PlainText",
+    "QueryFilter",
     "by_filter",
     "excluding",
     "filters_of",
@@ -153,6 +154,29 @@ excluded=('valve',))
     return ParsedQuery(text, tuple(required), tuple(excluded))
 
 
+@dataclass(frozen=True, eq=False, init=False)
+class QueryFilter(And):
+    """The filter of a search and the conditions of its query, told apart; equal to both joined.
+
+    Args:
+        where: the filter of the search; None without one.
+        conditions: of the query.
+    """
+
+    where: Filter | None
+    conditions: tuple[Filter, ...]
+
+    def __init__(self, where: Filter | None, conditions: Sequence[Filter]) -> None:
+        parts = where.filters if isinstance(where, And) else () if where is None else (where,)
+        super().__init__(*parts, *conditions)
+        object.__setattr__(self, "where", where)
+        object.__setattr__(self, "conditions", tuple(conditions))
+
+    def _identity(self) -> tuple[object, ...]:
+        same = self.filters[0] if len(self.filters) == 1 else And(*self.filters)
+        return same._identity()
+
+
 def filters_of(
     queries: Iterable[str],
     analyzer: Analyzer,
@@ -211,34 +235,35 @@ def by_filter(
 def spelled(where: Filter | None) -> tuple[str, ...]:
     """Return the conditions of a query in its filter, as a query spells them.
 
-    >>> spelled(parse('a +seal "of a pump" -valve').condition(Analyzer("english")))
+    >>> [where] = filters_of(['a +seal "of a pump" -valve'], Analyzer("english"))
+    >>> spelled(where)
     ('+seal', '"of a pump"', '-valve')
     """
-    return tuple(spelling for spelling, _ in _conditions(where))
+    return tuple(map(_spelled, _conditions(where)))
 
 
 def excluding(where: Filter | None, passage: Passage) -> tuple[str, ...]:
     """Return the conditions of a query, spelled, that a passage does not meet."""
-    return tuple(spelling for spelling, part in _conditions(where) if not part.matches(passage))
+    return tuple(_spelled(part) for part in _conditions(where) if not part.matches(passage))
 
 
-def _conditions(where: Filter | None) -> Iterator[tuple[str, Filter]]:
-    match where:
-        case And():
-            for part in where.filters:
-                yield from _conditions(part)
-        case TextPhrase():
-            yield _spelled(where.text, "+", ""), where
-        case Not(filter=TextPhrase() as phrase):
-            yield _spelled(phrase.text, "-", "-"), where
+def _conditions(where: Filter | None) -> tuple[Filter, ...]:
+    return where.conditions if isinstance(where, QueryFilter) else ()
 
 
-def _spelled(text: str, word_sign: str, phrase_sign: str) -> str:
-    is_word = text[0].isalpha() and " " not in text
-    return f"{word_sign}{text}" if is_word else f'{phrase_sign}"{text}"'
+def _spelled(condition: Filter) -> str:
+    phrase, word_sign, phrase_sign = condition, "+", ""
+    if isinstance(condition, Not):
+        phrase, word_sign, phrase_sign = condition.filter, "-", "-"
+    assert isinstance(phrase, TextPhrase)
+    is_word = phrase.text[0].isalpha() and " " not in phrase.text
+    return f"{word_sign}{phrase.text}" if is_word else f'{phrase_sign}"{phrase.text}"'
 
 
 def _both(where: Filter | None, condition: Filter | None) -> Filter | None:
-    if where is None or condition is None:
-        return where if condition is None else condition
-    return where & condition
+    if condition is None:
+        return where
+    conditions = condition.filters if isinstance(condition, And) else (condition,)
+    if isinstance(where, QueryFilter):
+        return QueryFilter(where.where, (*where.conditions, *conditions))
+    return QueryFilter(where, conditions)

@@ -49,8 +49,8 @@ def excluded_by(where: Filter | None, passage: Passage) -> str | None:
     """Explain why a filter excludes a passage; None if it does not.
 
     >>> from hybridge import Analyzer
-    >>> from hybridge.query_syntax import parse
-    >>> where = parse('"shaft seal" -valve').condition(Analyzer("english"))
+    >>> from hybridge.query_syntax import filters_of
+    >>> [where] = filters_of(['"shaft seal" -valve'], Analyzer("english"))
     >>> excluded_by(where, Passage("p1", "Seals and valves"))
     'the query excludes it by "shaft seal" and -valve'
     """

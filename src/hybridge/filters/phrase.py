@@ -125,7 +125,8 @@ def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:
         case Not():
             return Not(resolved(where.filter, look_up))
         case And() | Or():
-            return type(where)(*(resolved(part, look_up) for part in where.filters))
+            kind = And if isinstance(where, And) else Or
+            return kind(*(resolved(part, look_up) for part in where.filters))
         case _:
             return where
 
