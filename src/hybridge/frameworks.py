@@ -26,7 +26,14 @@ from .plugins import load_entry_point
 from .protocols import Retriever, Where
 from .query_syntax import QueryFilter
 
-__all__ = ["GROUP", "SearchConfig", "as_retriever", "is_retriever", "search_config_of"]
+__all__ = [
+    "GROUP",
+    "SearchConfig",
+    "as_retriever",
+    "is_retriever",
+    "reads_operators",
+    "search_config_of",
+]
 
 GROUP = "hybridge.retrievers"
 """The group of the entry points."""
@@ -157,6 +164,21 @@ def search_config_of(retriever: Any) -> SearchConfig | None:
             config = retriever.search_config if len(written) == 2 else None
             return config if isinstance(config, SearchConfig) else None
     return None
+
+
+def reads_operators(retriever: Any) -> bool:
+    """Return whether a retriever, or the one that an adapter's searches by, reads operators.
+
+    A retriever does if it has a `query_syntax` that is True; see `hybridge.query_syntax`.
+
+    >>> from hybridge import BM25Retriever
+    >>> [reads_operators(BM25Retriever(query_syntax=reads)) for reads in (True, False)]
+    [True, False]
+    """
+    config = search_config_of(retriever)
+    if config is not None:
+        return reads_operators(config.retriever)
+    return bool(getattr(retriever, "query_syntax", False))
 
 
 def _searches(candidate: object) -> TypeGuard[Retriever]:

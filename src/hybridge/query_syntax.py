@@ -41,6 +41,7 @@ __all__ = [
     "PlainText",
     "QueryFilter",
     "by_filter",
+    "corrected_text",
     "excluding",
     "filters_of",
     "is_read_by",
@@ -70,7 +71,10 @@ _OPERATORS = re.compile(
 
 
 class PlainText(str):
-    """The plain text of a query, with the words and phrases in it that stay as they are."""
+    """The plain text of a query, with the words and phrases in it that stay as they are.
+
+    It is not parsed again: what it has of signs and quotes is text.
+    """
 
     __slots__ = ("literal",)
 
@@ -129,6 +133,8 @@ def parse(query: str) -> ParsedQuery:
     ParsedQuery(text='pump shaft seal leaks e-mail -5 °C', required=('shaft seal', 'leaks'), \
 excluded=('valve',))
     """
+    if isinstance(query, PlainText):
+        return ParsedQuery(query)
     plain: list[str] = []
     required: list[str] = []
     excluded: list[str] = []
@@ -149,9 +155,7 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    text = PlainText(left)
-    text.literal = tuple(required)
-    return ParsedQuery(text, tuple(required), tuple(excluded))
+    return ParsedQuery(_plain(left, required), tuple(required), tuple(excluded))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -197,10 +201,29 @@ def filters_of(
     return [_both(where, parse(query).condition(analyzer, search_text)) for query in queries]
 
 
+def corrected_text(query: str, text: str, *, query_syntax: bool) -> str:
+    """Return the text for a search's stages.
+
+    Args:
+        query: as it was asked.
+        text: the query in its corrected spelling.
+        query_syntax: whether operators are read, and taken out of the text.
+    """
+    if isinstance(query, PlainText):
+        return _plain(text, query.literal)
+    return parse(text).text if query_syntax else text
+
+
 def is_read_by(phrase: TextPhrase, analyzer: Analyzer, search_text: SearchText) -> bool:
     """Return whether a phrase is of an analyzer's words, in what is searched of a passage."""
     own = _unless_alone(search_text)
     return phrase.analyzer.identity == analyzer.identity and phrase.search_text == own
+
+
+def _plain(text: str, literal: Iterable[str]) -> PlainText:
+    plain = PlainText(text)
+    plain.literal = tuple(literal)
+    return plain
 
 
 def _unless_alone(search_text: SearchText) -> SearchText | None:

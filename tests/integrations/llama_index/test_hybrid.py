@@ -15,7 +15,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine, TransformQueryEn
 from llama_index.core.schema import BaseNode, NodeRelationship, QueryBundle
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
-from hybridge import BM25Retriever, FusedRetriever, HybridIndex, Passage
+from hybridge import BM25Retriever, FusedRetriever, HybridIndex, Passage, Pipeline
 from hybridge.errors import IndexExistsError, InvalidInputError
 from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
@@ -90,6 +90,12 @@ def test_conditions_of_a_query_join_the_own_filter_of_a_member() -> None:
         assert sorted(hit.passage.id for hit in hits) == years.split()
     [hits] = fused.search(["shaft -turbine"], 6, where={"year": {"$lt": 2020}})
     assert [hit.passage.id for hit in hits] == ["2018"]
+
+
+def test_a_pipeline_over_it_knows_that_it_reads_operators(index: HybridIndex) -> None:
+    assert Pipeline(HybridgeRetriever(index, query_syntax=True)).query_syntax
+    assert Pipeline(HybridgeRetriever(index.tuned(query_syntax=True))).query_syntax
+    assert not Pipeline(HybridgeRetriever(index)).query_syntax
 
 
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
