@@ -455,3 +455,17 @@ def test_plain_text_stays_plain_when_its_spelling_is_corrected() -> None:
     }
     [alone] = BM25Retriever(passages, query_syntax=True).search(["+how shfat turns"])
     assert [hit.trace[-1].score for hit in alone] == [hit.trace[0].score for hit in wrong]
+
+
+def test_members_that_search_different_texts_are_asked_of_the_text_alone() -> None:
+    titled = BM25Retriever(
+        [Passage("1", "a shaft", {"title": "Pumps"}), Passage("2", "a pump shaft", {"title": "x"})],
+        search_text=lambda passage: f"{passage.metadata['title']} {passage.text}",
+    )
+    untitled = BM25Retriever([Passage("3", "a pump and a shaft"), Passage("4", "a shaft")])
+    both = FusedRetriever({"titled": titled, "untitled": untitled}, query_syntax=True)
+    [hits] = both.search(["shaft +pump"])
+    assert set(ids(hits)) == {"2", "3"}
+    for alike in ({"one": titled}, {"one": titled, "other": titled}):
+        [hits] = FusedRetriever(alike, query_syntax=True).search(["shaft +pump"])
+        assert set(ids(hits)) == {"1", "2"}
