@@ -160,7 +160,7 @@ excluded=('valve',))
 
 @dataclass(frozen=True, eq=False, init=False)
 class QueryFilter(And):
-    """The filter of a search and the conditions of its query, told apart; equal to both joined.
+    """The filter of a search and the conditions of its query apart; equal to the two combined.
 
     Args:
         where: the filter of the search; None without one.

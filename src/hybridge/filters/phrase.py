@@ -54,7 +54,7 @@ class TextPhrase(Filter):
     search_text: Callable[[Passage], str] | None
     _words: list[Word] = field(repr=False)
     _phrase: list[Position] = field(repr=False)
-    _wanted: frozenset[str] = field(repr=False)
+    _terms: frozenset[str] = field(repr=False)
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class TextPhrase(Filter):
         phrase = list(chain.from_iterable(words))
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_phrase", phrase)
-        wanted = frozenset(term for terms in phrase for term, _ in terms)
-        object.__setattr__(self, "_wanted", wanted)
+        own = frozenset(term for terms in phrase for term, _ in terms)
+        object.__setattr__(self, "_terms", own)
 
     def matches(self, passage: Passage) -> bool:
         searched = passage.text if self.search_text is None else self.search_text(passage)
-        return _occurs(self._phrase, self._wanted, self.analyzer.positions(searched))
+        return _occurs(self._phrase, self._terms, self.analyzer.positions(searched))
 
     @property
     def is_one_term(self) -> bool:
@@ -131,7 +131,7 @@ def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:
             return where
 
 
-def _occurs(phrase: Sequence[Position], wanted: Collection[str], text: Sequence[Position]) -> bool:
+def _occurs(phrase: Sequence[Position], own: Collection[str], text: Sequence[Position]) -> bool:
     """Test whether a path through the terms of a phrase is one through a text's.
 
     A set of positions of the text is a number with a bit for each, so that a position of the phrase
@@ -140,7 +140,7 @@ def _occurs(phrase: Sequence[Position], wanted: Collection[str], text: Sequence[
     found: dict[str, dict[int, bytearray]] = {}
     for j, terms in enumerate(text):
         for term, width in terms:
-            if term in wanted:
+            if term in own:
                 widths = found.setdefault(term, {})
                 if width not in widths:
                     widths[width] = bytearray(len(text) // 8 + 1)
