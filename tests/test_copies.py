@@ -55,7 +55,7 @@ from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
-from hybridge.query_syntax import parse
+from hybridge.query_syntax import filters_of, parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
 from hybridge.search_text import SearchText
@@ -218,6 +218,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Not": lambda w: f.Not(f.Eq("year", 2020)),
     "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
     "ParsedQuery": lambda w: parse('+cats -dogs "sleep a lot"'),
+    "QueryFilter": lambda w: filters_of(["cats -dogs"], Analyzer(), f.Eq("year", 2020))[0],
     "Passage": lambda w: PASSAGES[0],
     "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
     "Pipeline": lambda w: w.pipeline,

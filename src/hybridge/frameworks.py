@@ -20,11 +20,20 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias, TypeGuard
 
 from .errors import InvalidInputError
+from .filters import as_filter
 from .passages import Hit
 from .plugins import load_entry_point
 from .protocols import Retriever, Where
+from .query_syntax import QueryFilter
 
-__all__ = ["GROUP", "SearchConfig", "as_retriever", "is_retriever", "search_config_of"]
+__all__ = [
+    "GROUP",
+    "SearchConfig",
+    "as_retriever",
+    "is_retriever",
+    "reads_operators",
+    "search_config_of",
+]
 
 GROUP = "hybridge.retrievers"
 """The group of the entry points."""
@@ -108,7 +117,7 @@ class SearchConfig:
         lists = self.retriever.search(
             queries,
             self.k if k is None else k,
-            where=self.where if where is None else where,
+            where=self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
 
@@ -119,9 +128,20 @@ class SearchConfig:
         lists = await self.retriever.asearch(
             queries,
             self.k if k is None else k,
-            where=self.where if where is None else where,
+            where=self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
+
+    def filter_for(self, where: Where | None) -> Where | None:
+        """Return the filter of a search that is given one, which beats the setting.
+
+        The conditions of a query alone beat nothing: they join the setting.
+        """
+        if where is None:
+            return self.where
+        if isinstance(where, QueryFilter) and where.where is None:
+            return QueryFilter(as_filter(self.where), where.conditions)
+        return where
 
     def _above_threshold(self, lists: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
         minimum = self.score_threshold
@@ -144,6 +164,21 @@ def search_config_of(retriever: Any) -> SearchConfig | None:
             config = retriever.search_config if len(written) == 2 else None
             return config if isinstance(config, SearchConfig) else None
     return None
+
+
+def reads_operators(retriever: Any) -> bool:
+    """Return whether a retriever, or the one that an adapter's searches by, reads operators.
+
+    A retriever does if it has a `query_syntax` that is True; see `hybridge.query_syntax`.
+
+    >>> from hybridge import BM25Retriever
+    >>> [reads_operators(BM25Retriever(query_syntax=reads)) for reads in (True, False)]
+    [True, False]
+    """
+    config = search_config_of(retriever)
+    if config is not None:
+        return reads_operators(config.retriever)
+    return bool(getattr(retriever, "query_syntax", False))
 
 
 def _searches(candidate: object) -> TypeGuard[Retriever]:

@@ -53,8 +53,9 @@ class FusedRetriever:
         depth: candidates that each member contributes, never fewer than a search's `k`: one number
             for all, or one a name.
         query_syntax: read the operators of `hybridge.query_syntax` in queries: members get plain
-            text, and its conditions as a filter. Words are those of the first member with an
-            `analyzer`, in its `search_text`; without one, words without a language.
+            text, and its conditions as a filter, on top of their own. Words are those of the first
+            member with an `analyzer`; without one, words without a language. They are looked for in
+            the members' `search_text` if all have the same, otherwise in the passage's text.
 
     Attributes:
         retrievers: by name; those of other frameworks as `hybridge.frameworks.as_retriever` gives.
@@ -184,9 +185,15 @@ class FusedRetriever:
 
     @property
     def _condition_reader(self) -> tuple[Analyzer, SearchText]:
-        """The analyzer of a query's conditions, and the text of a passage that they are on."""
-        own = map(_condition_reader_of, self.retrievers.values())
-        return next((each for each in own if each is not None), (Analyzer(None), TEXT_ALONE))
+        """The analyzer of a query's conditions, and the text of a passage that they are on.
+
+        They hold for every member's passages, and one member's `search_text` may not fit another's.
+        """
+        own = list(map(_condition_reader_of, self.retrievers.values()))
+        analyzers = (analyzer for analyzer, _ in own if analyzer is not None)
+        search_text = own[0][1]
+        same = all(search_text == other for _, other in own)
+        return next(analyzers, Analyzer(None)), search_text if same else TEXT_ALONE
 
     def _plans(
         self,
@@ -475,20 +482,20 @@ def _raised(answer: T | BaseException) -> T:
     return answer
 
 
-def _condition_reader_of(retriever: Any) -> tuple[Analyzer, SearchText] | None:
+def _condition_reader_of(retriever: Any) -> tuple[Analyzer | None, SearchText]:
     """Return the analyzer and the search text of a retriever, or of the one inside it."""
     while retriever is not None:
         try:
             analyzer = getattr(retriever, "analyzer", None)
         except InvalidInputError:  # an index without BM25
-            return None
+            break
         if isinstance(analyzer, Analyzer):
             return analyzer, getattr(retriever, "search_text", TEXT_ALONE)
         if isinstance(retriever, FusedRetriever):
             return retriever._condition_reader
         inner = (getattr(retriever, name, None) for name in ("retriever", "index", "_index"))
         retriever = next((each for each in inner if each is not None), None)
-    return None
+    return None, TEXT_ALONE
 
 
 def _check_mapping(retrievers: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from .arguments import check_count, check_queries, check_share
 from .errors import InvalidInputError
-from .frameworks import as_retriever
+from .frameworks import as_retriever, reads_operators
 from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
@@ -96,7 +96,7 @@ class Pipeline:
         """
         texts = check_queries(queries)
         hits = self.retriever.search(texts, self.first(k), where=where)
-        texts = plain_texts(self.retriever, texts)
+        texts = plain_texts(self, texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
@@ -109,7 +109,7 @@ class Pipeline:
         """`search` that does not block the event loop: each stage's own async form."""
         texts = check_queries(queries)
         hits = await self.retriever.asearch(texts, self.first(k), where=where)
-        texts = plain_texts(self.retriever, texts)
+        texts = plain_texts(self, texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
@@ -124,7 +124,7 @@ class Pipeline:
     @property
     def query_syntax(self) -> bool:
         """Whether the retriever reads operators in queries; rerankers then get plain text."""
-        return bool(getattr(self.retriever, "query_syntax", False))
+        return reads_operators(self.retriever)
 
     def first(self, k: int) -> int:
         """Return the number of candidates from the retriever."""

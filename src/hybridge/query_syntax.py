@@ -27,7 +27,7 @@ without its partner or inside a word (``6" pipe``), and quotes around no word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .analyzer import Analyzer
@@ -39,6 +39,7 @@ from .search_text import TEXT_ALONE, SearchText
 __all__ = [
     "ParsedQuery",
     "PlainText",
+    "QueryFilter",
     "by_filter",
     "excluding",
     "filters_of",
@@ -46,6 +47,7 @@ __all__ = [
     "parse",
     "plain_texts",
     "quoted",
+    "searched_text",
     "spelled",
 ]
 
@@ -72,7 +74,10 @@ _OPERATORS = re.compile(
 
 
 class PlainText(str):
-    """The plain text of a query, with the words and phrases in it that stay as they are."""
+    """The plain text of a query, with the words and phrases in it that stay as they are.
+
+    It is not parsed again: what it has of signs and quotes is text.
+    """
 
     __slots__ = ("literal",)
 
@@ -131,6 +136,8 @@ def parse(query: str) -> ParsedQuery:
     ParsedQuery(text='pump shaft seal leaks e-mail -5 °C', required=('shaft seal', 'leaks'), \
 excluded=('valve',))
     """
+    if isinstance(query, PlainText):
+        return ParsedQuery(query)
     plain: list[str] = []
     required: list[str] = []
     excluded: list[str] = []
@@ -151,9 +158,30 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    text = PlainText(left)
-    text.literal = tuple(required)
-    return ParsedQuery(text, tuple(required), tuple(excluded))
+    return ParsedQuery(_plain(left, required), tuple(required), tuple(excluded))
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class QueryFilter(And):
+    """The filter of a search and the conditions of its query apart; equal to the two combined.
+
+    Args:
+        where: the filter of the search; None without one.
+        conditions: of the query.
+    """
+
+    where: Filter | None
+    conditions: tuple[Filter, ...]
+
+    def __init__(self, where: Filter | None, conditions: Sequence[Filter]) -> None:
+        parts = where.filters if isinstance(where, And) else () if where is None else (where,)
+        super().__init__(*parts, *conditions)
+        object.__setattr__(self, "where", where)
+        object.__setattr__(self, "conditions", tuple(conditions))
+
+    def _identity(self) -> tuple[object, ...]:
+        same = self.filters[0] if len(self.filters) == 1 else And(*self.filters)
+        return same._identity()
 
 
 def quoted(query: str) -> tuple[str, ...]:
@@ -187,10 +215,29 @@ def filters_of(
     return [_both(where, parse(query).condition(analyzer, search_text)) for query in queries]
 
 
+def searched_text(query: str, text: str, *, query_syntax: bool) -> str | None:
+    """Return the text for a search's stages; None where it is the text as it is.
+
+    Args:
+        query: as it was asked.
+        text: the query in its corrected spelling.
+        query_syntax: whether operators are read, and taken out of the text.
+    """
+    if isinstance(query, PlainText):
+        return _plain(text, query.literal)
+    return parse(text).text if query_syntax else None
+
+
 def is_read_by(phrase: TextPhrase, analyzer: Analyzer, search_text: SearchText) -> bool:
     """Return whether a phrase is of an analyzer's words, in what is searched of a passage."""
     own = _unless_alone(search_text)
     return phrase.analyzer.identity == analyzer.identity and phrase.search_text == own
+
+
+def _plain(text: str, literal: Iterable[str]) -> PlainText:
+    plain = PlainText(text)
+    plain.literal = tuple(literal)
+    return plain
 
 
 def _unless_alone(search_text: SearchText) -> SearchText | None:
@@ -225,34 +272,35 @@ def by_filter(
 def spelled(where: Filter | None) -> tuple[str, ...]:
     """Return the conditions of a query in its filter, as a query spells them.
 
-    >>> spelled(parse('a +seal "of a pump" -valve').condition(Analyzer("english")))
+    >>> [where] = filters_of(['a +seal "of a pump" -valve'], Analyzer("english"))
+    >>> spelled(where)
     ('+seal', '"of a pump"', '-valve')
     """
-    return tuple(spelling for spelling, _ in _conditions(where))
+    return tuple(map(_spelled, _conditions(where)))
 
 
 def excluding(where: Filter | None, passage: Passage) -> tuple[str, ...]:
     """Return the conditions of a query, spelled, that a passage does not meet."""
-    return tuple(spelling for spelling, part in _conditions(where) if not part.matches(passage))
+    return tuple(_spelled(part) for part in _conditions(where) if not part.matches(passage))
 
 
-def _conditions(where: Filter | None) -> Iterator[tuple[str, Filter]]:
-    match where:
-        case And():
-            for part in where.filters:
-                yield from _conditions(part)
-        case TextPhrase():
-            yield _spelled(where.text, "+", ""), where
-        case Not(filter=TextPhrase() as phrase):
-            yield _spelled(phrase.text, "-", "-"), where
+def _conditions(where: Filter | None) -> tuple[Filter, ...]:
+    return where.conditions if isinstance(where, QueryFilter) else ()
 
 
-def _spelled(text: str, word_sign: str, phrase_sign: str) -> str:
-    is_word = text[0].isalpha() and " " not in text
-    return f"{word_sign}{text}" if is_word else f'{phrase_sign}"{text}"'
+def _spelled(condition: Filter) -> str:
+    phrase, word_sign, phrase_sign = condition, "+", ""
+    if isinstance(condition, Not):
+        phrase, word_sign, phrase_sign = condition.filter, "-", "-"
+    assert isinstance(phrase, TextPhrase)
+    is_word = phrase.text[0].isalpha() and " " not in phrase.text
+    return f"{word_sign}{phrase.text}" if is_word else f'{phrase_sign}"{phrase.text}"'
 
 
 def _both(where: Filter | None, condition: Filter | None) -> Filter | None:
-    if where is None or condition is None:
-        return where if condition is None else condition
-    return where & condition
+    if condition is None:
+        return where
+    conditions = condition.filters if isinstance(condition, And) else (condition,)
+    if isinstance(where, QueryFilter):
+        return QueryFilter(where.where, (*where.conditions, *conditions))
+    return QueryFilter(where, conditions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from hybridge import (
     explain,
     explain_search,
 )
-from hybridge.filters import Eq
+from hybridge.filters import Eq, TextPhrase
 
 from ..index.conftest import DIMENSION, word_vectors
 from ..test_pipeline import Ranks
@@ -86,3 +87,38 @@ def test_without_operators_there_is_nothing_to_say(index: HybridIndex) -> None:
     assert one.conditions == ()
     assert one.missed is None
     assert "conditions" not in str(one)
+
+
+def test_a_phrase_of_the_filter_is_no_condition_of_the_query(retriever: Any) -> None:
+    where = TextPhrase("eggs")
+    for query, conditions in (("sleep", ()), ("sleep -hens +night", ("+night", "-hens"))):
+        one = explain(retriever, query, "dogs", where=where)
+        assert one.missed == "the filter excludes it"
+        assert one.conditions == conditions
+    one = explain(retriever, "sleep +lay", "dogs", where=where)
+    assert one.missed == "the query excludes it by +lay"
+
+
+def test_a_fused_search_says_how_its_query_was_read(index: HybridIndex) -> None:
+    fused = FusedRetriever({"words": index.bm25, "all": index}, query_syntax=True)
+    for query, read in (("nihgt +sleep", "night sleep"), ("night +sleep", None)):
+        for id_ in ("dogs", "hens"):
+            one = explain(fused, query, id_)
+            assert one.read_as == read
+            assert (str(one).splitlines()[1].strip() == f"read as: {read}") is (read is not None)
+
+
+def test_a_stage_has_no_rank_for_what_a_condition_excludes(index: HybridIndex) -> None:
+    strict = index.tuned(query_syntax=True)
+    for excluded in (
+        explain(strict, "sleep -dog", "dogs"),
+        explain(index, "sleep", "dogs", where=Eq("legs", 2)),
+        explain(index.dense, "sleep", "dogs", where=Eq("legs", 2)),
+        explain(FusedRetriever({"all": index}, query_syntax=True), "sleep -dog", "dogs"),
+    ):
+        shown = str(excluded)
+        assert "not among the first" not in shown
+        assert re.search(r"dense: cosine \S+, excluded", shown)
+        part = (excluded.members or {"": excluded}).popitem()[1].dense  # type: ignore[attr-defined]
+        assert (part.rank, part.depth) == (None, 0)
+    assert "excluded" not in str(explain(strict, "sleep -dog", "cats"))

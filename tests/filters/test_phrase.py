@@ -193,3 +193,12 @@ def test_phrases_in_a_filter_are_replaced() -> None:
     assert resolved(where, lambda phrase: IdIn([phrase.text])) == (
         other & Or(IdIn(["pump"]), Not(IdIn(["pump"]))) & Not(other)
     )
+
+
+@pytest.mark.parametrize("word", ["seal", "7.3", "getUser", "ab-cd"])
+def test_a_phrase_of_any_length_is_read_in_one_pass(word: str) -> None:
+    words = " ".join([word] * 2_000)
+    phrase = TextPhrase(f"{words} pump")
+    assert phrase.matches(Passage("p", f"{words} {words} pump"))
+    assert not phrase.matches(Passage("p", f"{words} valve {words}"))
+    assert not phrase.matches(Passage("p", f"{words[1:]} pump"))

@@ -431,3 +431,41 @@ def test_conditions_are_on_what_is_searched(arrangement: dict[str, Any]) -> None
         assert explain(index.tuned(query_syntax=True), "+leaking shaft", "b").missed == (
             "the query excludes it by +leaking"
         )
+
+
+def test_plain_text_is_not_read_again(index: HybridIndex) -> None:
+    query = 'shaft "-sealed" valve'  # a sign in quotes is text
+    bm25 = BM25Retriever(PASSAGES, query_syntax=True)
+    members: Mapping[str, Any] = {"index": index.tuned(query_syntax=True), "bm25": bm25}
+    for name, member in members.items():
+        fused = FusedRetriever({name: member}, query_syntax=True)
+        nested = FusedRetriever({"inner": fused}, query_syntax=True)
+        for each in (member, fused, nested, Pipeline(fused)):
+            [hits] = each.search([query], 100)
+            assert set(ids(hits)) == passing('shaft "sealed" valve') != set()
+
+
+def test_plain_text_stays_plain_when_its_spelling_is_corrected() -> None:
+    passages = [Passage("1", "how the shaft turns"), Passage("2", "the shaft"), Passage("3", "how")]
+    bm25 = BM25Retriever(passages)
+    fused = FusedRetriever({"bm25": bm25}, query_syntax=True)
+    right, wrong = (fused.search([f"+how {word} turns"])[0] for word in ("shaft", "shfat"))
+    assert {hit.passage.id: hit.score for hit in wrong} == {
+        hit.passage.id: hit.score for hit in right
+    }
+    [alone] = BM25Retriever(passages, query_syntax=True).search(["+how shfat turns"])
+    assert [hit.trace[-1].score for hit in alone] == [hit.trace[0].score for hit in wrong]
+
+
+def test_members_that_search_different_texts_are_asked_of_the_text_alone() -> None:
+    titled = BM25Retriever(
+        [Passage("1", "a shaft", {"title": "Pumps"}), Passage("2", "a pump shaft", {"title": "x"})],
+        search_text=lambda passage: f"{passage.metadata['title']} {passage.text}",
+    )
+    untitled = BM25Retriever([Passage("3", "a pump and a shaft"), Passage("4", "a shaft")])
+    both = FusedRetriever({"titled": titled, "untitled": untitled}, query_syntax=True)
+    [hits] = both.search(["shaft +pump"])
+    assert set(ids(hits)) == {"2", "3"}
+    for alike in ({"one": titled}, {"one": titled, "other": titled}):
+        [hits] = FusedRetriever(alike, query_syntax=True).search(["shaft +pump"])
+        assert set(ids(hits)) == {"1", "2"}

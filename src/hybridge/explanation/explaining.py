@@ -152,8 +152,7 @@ def _explainer(
 def _inner_explainer(
     config: SearchConfig, query: str, k: int, where: Where | None, next_stage: str
 ) -> Explainer:
-    where = config.where if where is None else where
-    explainer = _explainer(config.retriever, query, k, where, next_stage)
+    explainer = _explainer(config.retriever, query, k, config.filter_for(where), next_stage)
     minimum = config.score_threshold
     return explainer if minimum is None else ThresholdExplainer(explainer, minimum)
 

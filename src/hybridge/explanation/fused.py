@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..fusion import FUSION, check_weights, fusion_parts
 from ..passages import Hit, Passage
 from ..query_syntax import spelled
+from ..spelling import corrected_query
 from .explainer import Explainer
 from .model import Explanation, FusionPart, StagePart
 from .why_not import cut_off, excluded_by
@@ -78,10 +79,16 @@ class FusedExplainer:
             members=members,
             trace=() if hit is None else hit.trace,
             conditions=spelled(self._where),
+            read_as=self._read_as(members),
         )
         if hit is not None and rank is not None and rank <= self._plan.k:
             return replace(explanation, rank=rank, score=hit.score)
         return replace(explanation, missed=self._missed(explanation, rank))
+
+    def _read_as(self, members: Mapping[str, Explanation]) -> str | None:
+        """Return the query as a member corrected it, if one did."""
+        read = (each.read_as for each in members.values() if each.read_as is not None)
+        return next(read, corrected_query(self.candidates))
 
     def _member(self, name: str, explainer: Explainer, passage: Passage) -> Explanation:
         """Explain one member's result for a passage, which the member may not hold."""

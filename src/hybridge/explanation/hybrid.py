@@ -27,7 +27,7 @@ from .model import (
     StagePart,
 )
 from .stages import DEEPEST, max_sim_parts, stage_parts
-from .why_not import excluded_by, missed_by_index
+from .why_not import excluded_by, missed_by_index, passes
 
 __all__ = ["IndexExplainer"]
 
@@ -142,7 +142,8 @@ class IndexExplainer:
         hits: Sequence[Hit | None],
     ) -> list[BM25Part | ScorePart]:
         ranks = [
-            self._rank(stage.name, point, hit) for point, hit in zip(points, hits, strict=True)
+            self._rank(stage.name, point, hit) if passes(self._where, passage) else (None, 0)
+            for passage, point, hit in zip(passages, points, hits, strict=True)
         ]
         return stage_parts(self._index, self._cached, stage, passages, ranks)
 

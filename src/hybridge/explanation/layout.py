@@ -69,7 +69,7 @@ def _(part: BM25Part) -> list[Section]:
 
 @sections.register
 def _(part: ScorePart) -> list[Section]:
-    missed = f"not among the first {part.depth:,}"
+    missed = f"not among the first {part.depth:,}" if part.depth else "excluded"
     rank = _rank(part.rank) if part.rank is not None else missed
     title = f"{part.stage}: {part.unit} {number(part.score)}, {rank}"
     if not part.contributions:

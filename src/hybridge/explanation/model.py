@@ -88,7 +88,7 @@ class ScorePart(RenderablePart):
         stage: its name in traces.
         score: the exact score, whether or not the passage was found.
         rank: from 1, among the passages that pass the filter; None if not in the first `depth`.
-        depth: how deep the rank was sought.
+        depth: how deep the rank was sought; 0 if the filter or the query excludes the passage.
         unit: of the score: ``"cosine"``, ``"dot"``, or ``"score"``.
         contributions: what the score is a sum of, by name, the largest first; None where the stage
             does not take its scores apart.

@@ -23,7 +23,7 @@ from ..stages.late_interaction import OpenLateInteraction
 from .model import Explanation, MaxSimPart
 from .stages import DEEPEST, max_sim_parts, stage_parts
 from .terms import bm25_part
-from .why_not import NO_TERM, cut_off, excluded_by
+from .why_not import NO_TERM, cut_off, excluded_by, passes
 
 if TYPE_CHECKING:
     from ..colbert.retriever import ColBERTRetriever
@@ -188,7 +188,10 @@ class StageExplainer(_Deep):
                 for part in late
             ]
         depth = max(self._k, DEEPEST)
-        sought = [(rank, depth) for rank in ranks]
+        sought = [
+            (rank, depth if passes(self.where, passage) else 0)
+            for passage, rank in zip(passages, ranks, strict=True)
+        ]
         parts = stage_parts(self._index, self._cached, stage, passages, sought)
         return [{"stages": {stage.name: part}, "read_as": read_as} for part in parts]
 

@@ -10,7 +10,7 @@ from ..query_syntax import excluding
 from ..search import SearchOptions
 from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
-__all__ = ["NO_TERM", "cut_off", "excluded_by", "missed_by_index", "missed_by_rerankers"]
+__all__ = ["NO_TERM", "cut_off", "excluded_by", "missed_by_index", "missed_by_rerankers", "passes"]
 
 _EXCLUDED = "the filter excludes it"
 NO_TERM = "it shares no term with the query"
@@ -49,15 +49,20 @@ def excluded_by(where: Filter | None, passage: Passage) -> str | None:
     """Explain why a filter excludes a passage; None if it does not.
 
     >>> from hybridge import Analyzer
-    >>> from hybridge.query_syntax import parse
-    >>> where = parse('"shaft seal" -valve').condition(Analyzer("english"))
+    >>> from hybridge.query_syntax import filters_of
+    >>> [where] = filters_of(['"shaft seal" -valve'], Analyzer("english"))
     >>> excluded_by(where, Passage("p1", "Seals and valves"))
     'the query excludes it by "shaft seal" and -valve'
     """
-    if where is None or where.matches(passage):
+    if passes(where, passage):
         return None
     conditions = excluding(where, passage)
     return f"the query excludes it by {' and '.join(conditions)}" if conditions else _EXCLUDED
+
+
+def passes(where: Filter | None, passage: Passage) -> bool:
+    """Return whether a passage passes a filter, if there is one."""
+    return where is None or where.matches(passage)
 
 
 def _moved(blend: BlendPart, k: int) -> str:

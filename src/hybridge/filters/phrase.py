@@ -6,7 +6,7 @@ them, is one through the text's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import chain
@@ -54,7 +54,7 @@ class TextPhrase(Filter):
     search_text: Callable[[Passage], str] | None
     _words: list[Word] = field(repr=False)
     _phrase: list[Position] = field(repr=False)
-    _first: frozenset[str] = field(repr=False)
+    _terms: frozenset[str] = field(repr=False)
 
     def __init__(
         self,
@@ -78,17 +78,12 @@ class TextPhrase(Filter):
         phrase = list(chain.from_iterable(words))
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_phrase", phrase)
-        object.__setattr__(self, "_first", frozenset(term for term, _ in phrase[0]))
+        own = frozenset(term for terms in phrase for term, _ in terms)
+        object.__setattr__(self, "_terms", own)
 
     def matches(self, passage: Passage) -> bool:
-        phrase, first = self._phrase, self._first
         searched = passage.text if self.search_text is None else self.search_text(passage)
-        text = self.analyzer.positions(searched)
-        for start, terms in enumerate(text):
-            for term, _ in terms:
-                if term in first and _follows(phrase, 0, text, start):
-                    return True
-        return False
+        return _occurs(self._phrase, self._terms, self.analyzer.positions(searched))
 
     @property
     def is_one_term(self) -> bool:
@@ -130,22 +125,37 @@ def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:
         case Not():
             return Not(resolved(where.filter, look_up))
         case And() | Or():
-            return type(where)(*(resolved(part, look_up) for part in where.filters))
+            kind = And if isinstance(where, And) else Or
+            return kind(*(resolved(part, look_up) for part in where.filters))
         case _:
             return where
 
 
-def _follows(phrase: Sequence[Position], i: int, text: Sequence[Position], j: int) -> bool:
-    """Test whether the rest of a phrase, from position `i`, is in a text at position `j`."""
-    if i == len(phrase):
-        return True
-    if j >= len(text):
-        return False
-    return any(
-        term == other and _follows(phrase, i + span, text, j + width)
-        for term, span in phrase[i]
-        for other, width in text[j]
-    )
+def _occurs(phrase: Sequence[Position], own: Collection[str], text: Sequence[Position]) -> bool:
+    """Test whether a path through the terms of a phrase is one through a text's.
+
+    A set of positions of the text is a number with a bit for each, so that a position of the phrase
+    takes one step for all of them.
+    """
+    found: dict[str, dict[int, bytearray]] = {}
+    for j, terms in enumerate(text):
+        for term, width in terms:
+            if term in own:
+                widths = found.setdefault(term, {})
+                if width not in widths:
+                    widths[width] = bytearray(len(text) // 8 + 1)
+                widths[width][j >> 3] |= 1 << (j & 7)
+    begins = {
+        term: [(width, int.from_bytes(bits, "little")) for width, bits in widths.items()]
+        for term, widths in found.items()
+    }
+    reached = [0] * (len(phrase) + 1)  # the ends of what matches up to each position of the phrase
+    reached[0] = -1  # anywhere
+    for i, terms in enumerate(phrase):
+        for term, span in terms:
+            for width, positions in begins.get(term, ()):
+                reached[i + span] |= (reached[i] & positions) << width
+    return reached[-1] != 0
 
 
 def _having_word(word: Word, having: Callable[[str], S]) -> S | None:

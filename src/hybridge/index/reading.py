@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..filters import Filter
-from ..query_syntax import filters_of, parse
+from ..query_syntax import filters_of, searched_text
 from ..spelling import Corrected
 from .lock import IndexLock
 from .open_stages import OpenStages
@@ -39,9 +39,10 @@ def read_queries(
             speller = stages.speller
             if speller is not None:
                 read = list(map(speller.correct, queries))
-    if not query_syntax:
-        return read
-    return [replace(each, plain=parse(each.text).text) for each in read]
+    return [
+        replace(each, plain=searched_text(query, each.text, query_syntax=query_syntax))
+        for query, each in zip(queries, read, strict=True)
+    ]
 
 
 def read_filters(

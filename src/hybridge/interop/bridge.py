@@ -14,7 +14,7 @@ from typing import Any
 
 from ..arguments import check_k, check_queries
 from ..errors import InvalidInputError
-from ..frameworks import is_retriever
+from ..frameworks import is_retriever, reads_operators
 from ..observation import observed, shifted
 from ..passages import JSON, Hit, Passage, StageScore, stored_passage
 from ..protocols import Where
@@ -68,6 +68,11 @@ class FrameworkRetriever(ABC):
         self.id_key = id_key
         self._stage = type(retriever).__name__
         self._warned = False
+
+    @property
+    def query_syntax(self) -> bool:
+        """Whether an adapter's retriever reads operators in queries."""
+        return is_retriever(self.retriever) and reads_operators(self.retriever)
 
     @abstractmethod
     def _fetch(self, queries: Sequence[str]) -> Sequence[Sequence[ExternalHit]]:

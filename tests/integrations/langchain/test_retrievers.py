@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
 import hybridge
-from hybridge import CallableEncoder, Hit, HybridIndex, Passage
+from hybridge import CallableEncoder, FusedRetriever, Hit, HybridIndex, Passage, Pipeline
 from hybridge.colbert import ColBERTRetriever as CoreColBERTRetriever
 from hybridge.errors import IndexExistsError, InvalidInputError
 from hybridge.lexical import Synonyms
-from langchain_hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever
+from hybridge.reranking import TextReranker
+from langchain_hybridge import BM25Retriever, BridgedRetriever, ColBERTRetriever, HybridgeRetriever
 
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
 
@@ -67,6 +70,56 @@ def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
     assert any("aspirin" in document.page_content.lower() for document in plain)
     with pytest.raises(InvalidInputError, match="only excludes"):
         retriever.invoke("-aspirin")
+
+
+@pytest.mark.parametrize("around", ["fused", "nested", "retriever over fused"])
+def test_conditions_of_a_query_join_the_own_filter_of_a_member(around: str) -> None:
+    passages = [
+        Passage(f"{year}", f"a shaft{' and a turbine' * (year % 2)}", {"year": year})
+        for year in range(2018, 2024)
+    ]
+    bm25 = hybridge.BM25Retriever(passages)
+    own = HybridgeRetriever(retriever=bm25, k=6, filter={"year": {"$gte": 2020}})
+    fused: Any = FusedRetriever({"own": own}, query_syntax=True)
+    if around == "nested":
+        fused = FusedRetriever({"inner": FusedRetriever({"own": own})}, query_syntax=True)
+    elif around == "retriever over fused":
+        fused = HybridgeRetriever(retriever=FusedRetriever({"own": own}), query_syntax=True)
+    found = {query: fused.search([query], 6)[0] for query in ("shaft", "shaft -turbine")}
+    assert {q: {hit.passage.id for hit in hits} for q, hits in found.items()} == {
+        "shaft": {"2020", "2021", "2022", "2023"},
+        "shaft -turbine": {"2020", "2022"},
+    }
+    assert asyncio.run(fused.asearch(["shaft -turbine"], 6)) == [found["shaft -turbine"]]
+    for id_, reason in (("2018", "filter"), ("2021", "-turbine")):
+        assert reason in str(hybridge.explain(fused, "shaft -turbine", id_).missed)
+    # A filter of the search itself replaces a member's, with and without conditions.
+    [hits] = fused.search(["shaft -turbine"], 6, where={"year": {"$lt": 2020}})
+    assert {hit.passage.id for hit in hits} == {"2018"}
+
+
+def test_rerankers_behind_it_read_plain_text(index: HybridIndex) -> None:
+    reranker = Asked("asked")
+    tuned = index.tuned(query_syntax=True)
+    within = HybridgeRetriever(retriever=tuned, k=5)
+    of_a_field = HybridgeRetriever(retriever=index, k=5, query_syntax=True)
+    by_id = BridgedRetriever(of_a_field, id_key="year")
+    for retriever in (within, of_a_field, by_id, HybridgeRetriever(retriever=within, k=5)):
+        pipeline = Pipeline(retriever, reranker)
+        assert pipeline.query_syntax
+        pipeline.search(["blood -aspirin"])
+        assert reranker.queries == ["blood"]
+    assert not Pipeline(HybridgeRetriever(retriever=index), reranker).query_syntax
+
+
+class Asked(TextReranker):
+    """Keeps the queries that it is asked, and likes all alike."""
+
+    queries: Sequence[str] = ()
+
+    def _score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        self.queries = list(queries)
+        return [[0.0 for _ in some] for some in texts]
 
 
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:

@@ -15,7 +15,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine, TransformQueryEn
 from llama_index.core.schema import BaseNode, NodeRelationship, QueryBundle
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
-from hybridge import HybridIndex
+from hybridge import BM25Retriever, FusedRetriever, HybridIndex, Passage, Pipeline
 from hybridge.errors import IndexExistsError, InvalidInputError
 from llama_index.retrievers.hybridge import HybridgeRetriever
 from llama_index.vector_stores.hybridge import HybridVectorStore
@@ -76,6 +76,26 @@ def test_operators_are_read_where_asked_for(index: HybridIndex) -> None:
     assert any("aspirin" in each.node.get_content().lower() for each in plain)
     with pytest.raises(InvalidInputError, match="only excludes"):
         retriever.retrieve("-aspirin")
+
+
+def test_conditions_of_a_query_join_the_own_filter_of_a_member() -> None:
+    passages = [
+        Passage(f"{year}", f"a shaft{' and a turbine' * (year % 2)}", {"year": year})
+        for year in range(2018, 2024)
+    ]
+    own = HybridgeRetriever(BM25Retriever(passages), filters={"year": {"$gte": 2020}})
+    fused = FusedRetriever({"own": own}, query_syntax=True)
+    for query, years in (("shaft", "2020 2021 2022 2023"), ("shaft -turbine", "2020 2022")):
+        [hits] = fused.search([query], 6)
+        assert sorted(hit.passage.id for hit in hits) == years.split()
+    [hits] = fused.search(["shaft -turbine"], 6, where={"year": {"$lt": 2020}})
+    assert [hit.passage.id for hit in hits] == ["2018"]
+
+
+def test_a_pipeline_over_it_knows_that_it_reads_operators(index: HybridIndex) -> None:
+    assert Pipeline(HybridgeRetriever(index, query_syntax=True)).query_syntax
+    assert Pipeline(HybridgeRetriever(index.tuned(query_syntax=True))).query_syntax
+    assert not Pipeline(HybridgeRetriever(index)).query_syntax
 
 
 def test_a_corrected_query_is_in_the_trace(index: HybridIndex) -> None:
