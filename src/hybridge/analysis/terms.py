@@ -79,6 +79,10 @@ class TermReader:
         """Return the terms of all words of a text."""
         return list(chain.from_iterable(map(self._of_runs.__getitem__, text.split())))
 
+    def terms_of_run(self, run: str) -> tuple[str, ...]:
+        """Return the terms of what stands between two spaces."""
+        return self._of_runs[run]
+
     def terms_of(self, word: str) -> tuple[str, ...]:
         """Return the terms of one word, each once."""
         return self._of_words[word]
