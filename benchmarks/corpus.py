@@ -11,17 +11,29 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridge import BM25Retriever, Encoder, SentenceTransformerEncoder
 from hybridge.evaluation import Collection, load_beir
 from hybridge.passages import Passage
+from hybridge.spelling import corrected_query
 
-__all__ = ["CACHE", "SCIFACT", "Corpus", "embed_scifact", "group_of", "judged", "load"]
+__all__ = [
+    "CACHE",
+    "SCIFACT",
+    "Corpus",
+    "QueryVectors",
+    "embed_scifact",
+    "group_of",
+    "judged",
+    "load",
+]
 
 Vectors = NDArray[np.float32]
 
@@ -45,7 +57,25 @@ class Corpus:
 
     passages: list[Passage]
     vectors: Vectors
-    query_vectors: dict[str, Vectors]
+    query_vectors: QueryVectors
+
+
+class QueryVectors(dict[str, Vectors]):
+    """Vectors under the queries' texts; another text, such as a corrected query, is encoded once.
+
+    Args:
+        vectors: those known.
+        encoder: makes the encoder, at the first text that is not known.
+    """
+
+    def __init__(self, vectors: Mapping[str, Vectors], encoder: Callable[[], Encoder]) -> None:
+        super().__init__(vectors)
+        self._encoder = functools.cache(encoder)
+
+    def __missing__(self, query: str) -> Vectors:
+        vector: Vectors = self._encoder().encode_queries([query])[0]
+        self[query] = vector
+        return vector
 
 
 def load(size: int, cache: Path) -> Corpus:
@@ -57,6 +87,8 @@ def load(size: int, cache: Path) -> Corpus:
     """
     with np.load(_vectors_file(cache)) as stored:
         vectors, query_vectors = stored["passages"], stored["queries"]
+    with np.load(_corrected_file(cache)) as stored:
+        corrected = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
     abstracts = judged("test").passages
     if size <= SCIFACT:
         ids = [abstract.id for abstract in abstracts]
@@ -71,25 +103,31 @@ def load(size: int, cache: Path) -> Corpus:
             for number, (passage_id, text) in enumerate(zip(ids, texts, strict=True))
         ],
         vectors=vectors,
-        query_vectors=dict(zip(_queries(), query_vectors, strict=True)),
+        query_vectors=QueryVectors(
+            corrected | dict(zip(_queries(), query_vectors, strict=True)),
+            SentenceTransformerEncoder,
+        ),
     )
 
 
 def embed_scifact(cache: Path) -> None:
-    """Encodes SciFact's passages and queries with the default model, unless the cache has them."""
-    file = _vectors_file(cache)
-    if file.exists():
-        return
-    from hybridge import SentenceTransformerEncoder
+    """Encode SciFact with the default model, unless the cache has it.
 
-    print(f"encoding SciFact once, into {file}")
-    encoder = SentenceTransformerEncoder()
-    texts = [abstract.text for abstract in judged("test").passages]
-    vectors = encoder.encode_passages(texts, progress=True)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial.npz")
-    np.savez(partial, passages=vectors, queries=encoder.encode_queries(_queries()))
-    partial.replace(file)
+    Its passages and its queries are encoded, and the queries again as their spelling is corrected,
+    where it is.
+    """
+    if not _vectors_file(cache).exists():
+        print(f"encoding SciFact once, into {_vectors_file(cache)}")
+        encoder = SentenceTransformerEncoder()
+        texts = [abstract.text for abstract in judged("test").passages]
+        vectors = encoder.encode_passages(texts, progress=True)
+        queries = encoder.encode_queries(_queries())
+        _save(_vectors_file(cache), passages=vectors, queries=queries)
+    if not _corrected_file(cache).exists():
+        found = BM25Retriever(judged("test").passages).search(_queries(), 1)
+        texts = [text for hits in found if (text := corrected_query(hits)) is not None]
+        vectors = SentenceTransformerEncoder().encode_queries(texts)
+        _save(_corrected_file(cache), texts=np.array(texts), vectors=vectors)
 
 
 @functools.cache
@@ -110,6 +148,17 @@ def group_of(query: str) -> str:
 
 def _vectors_file(cache: Path) -> Path:
     return cache / "scifact-all-MiniLM-L6-v2.npz"
+
+
+def _corrected_file(cache: Path) -> Path:
+    return cache / "scifact-corrected-all-MiniLM-L6-v2.npz"
+
+
+def _save(file: Path, **arrays: NDArray[Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial.npz")
+    np.savez(partial, **arrays)
+    partial.replace(file)
 
 
 def _queries() -> list[str]:

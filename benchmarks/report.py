@@ -133,10 +133,10 @@ def _bars(ours: str, floor: float) -> list[Bar]:
         return (system, "searches", name, key)
 
     return [
-        Bar(f"SciFact nDCG@10: {ours}, BM25", "5k", search("bm25", "ndcg@10"), low=0.675),
-        Bar(f"SciFact nDCG@10: {ours}, dense", "5k", search("dense", "ndcg@10"), 0.643, 0.647),
-        Bar(f"SciFact nDCG@10: {ours}, hybrid", "5k", search("hybrid", "ndcg@10"), low=0.735),
-        Bar(f"SciFact recall@100: {ours}, hybrid", "5k", search("hybrid", "recall@100"), low=0.94),
+        Bar(f"SciFact nDCG@10: {ours}, BM25", "5k", search("bm25", "ndcg@10"), low=0.700),
+        Bar(f"SciFact nDCG@10: {ours}, dense", "5k", search("dense", "ndcg@10"), 0.647, 0.652),
+        Bar(f"SciFact nDCG@10: {ours}, hybrid", "5k", search("hybrid", "ndcg@10"), low=0.745),
+        Bar(f"SciFact recall@100: {ours}, hybrid", "5k", search("hybrid", "recall@100"), low=0.96),
         *(
             Bar(
                 f"p50 at 5k: {peer} ÷ {ours}",

@@ -73,9 +73,9 @@ class FusedRetriever:
     ...     {"english": BM25Retriever(passages), "german": BM25Retriever(passages, analyzer="de")},
     ...     weights={"english": 1, "german": 3}, fusion="weighted-rrf",
     ... )
-    >>> [hits] = fused.search(["Katze cats"])
+    >>> [hits] = fused.search(["Katzen cats"])
     >>> [(hit.passage.id, [entry.stage for entry in hit.trace]) for hit in hits]
-    [('p2', ['english', 'german', 'fusion']), ('p1', ['german', 'fusion'])]
+    [('p1', ['english', 'german', 'fusion']), ('p2', ['english', 'german', 'fusion'])]
     """
 
     def __init__(

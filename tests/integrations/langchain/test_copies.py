@@ -94,6 +94,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
 OTHERS = {
     "ColBERTRetriever": "a retriever over hybridge.colbert's, which is not pickled",
     "CoreRetriever": "the base of HybridgeRetriever",
+    "DocumentId": "lives as long as a call",
     "StageRuns": "watches one search",
 }
 

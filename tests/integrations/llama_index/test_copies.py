@@ -114,6 +114,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
 OTHERS = {
     "ColBERTRetriever": "a retriever over hybridge.colbert's, which is not pickled",
     "CoreRetriever": "abstract",
+    "NodeId": "lives as long as a call",
     "NodeStore": "a protocol",
     "PickledWhole": "a part of others",
     "StageEvents": "watches one search",
