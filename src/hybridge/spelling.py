@@ -128,7 +128,9 @@ class Words:
             terms = analyzer.words(text)
             self.add(terms)
             return terms
-        runs = self._runs.setdefault(analyzer, _Runs(analyzer.terms_of_run))
+        runs = self._runs.get(analyzer)
+        if runs is None:
+            runs = self._runs.setdefault(analyzer, _Runs(analyzer.terms_of_run))
         terms = list(chain.from_iterable(map(runs.__getitem__, text.split())))
         if len(runs) > _PIECES:
             self._sort_in()
