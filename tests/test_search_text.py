@@ -166,6 +166,13 @@ def test_what_is_no_fields_is_refused(fields: Any) -> None:
         SearchText.from_fields(fields)
 
 
+def test_a_boost_is_from_1_to_100() -> None:
+    assert SearchText.from_fields({"title": 100})
+    for boost in (0, 101, 2**31, 1.5, True):
+        with pytest.raises(InvalidInputError, match=r"'title' must be .* from 1 to 100, not"):
+            SearchText.from_fields({"title": boost})  # type: ignore[dict-item]
+
+
 def test_fields_are_a_template_with_repetition() -> None:
     text = SearchText.from_fields({"title": 2, "author.name": 1, "text": 1})
     assert text == SearchText("{title}\n{title}\n{author.name}\n{text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridge import Analyzer, FusedRetriever, Passage
+from hybridge import Analyzer, FusedRetriever, Passage, explain
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import BM25Retriever
 from hybridge.spelling import Corrected, Correction, Speller, Words, corrected_query
@@ -97,6 +98,38 @@ def test_corrections_by_hand(asked: str, read: str) -> None:
 )
 def test_left_as_it_was_asked(query: str) -> None:
     assert speller().correct(query) == Corrected(query)
+
+
+@pytest.mark.parametrize("run", ["x{}'t", "é{}'t", "x{} 't", '"{}', "„a {}", "a-{}1", "({}1"])
+def test_long_runs_take_no_time(run: str) -> None:
+    """In 0.1 s; quadratic, the first takes 25 s."""
+    unit = run.partition("{}")[0]
+    query = run.format(unit * (40_000 // len(unit)))
+    start = time.process_time()
+    assert speller().correct(query) == Corrected(query)
+    assert time.process_time() - start < 2
+
+
+def test_a_query_of_unknown_words_is_no_slip() -> None:
+    others = [f"zzz{a}{b}" for a in "abcdef" for b in "ghijkl"]
+    for count, read in ((31, "protein"), (32, "protien")):
+        words = [*others[:count], "protien", "Protien", *others[:count]]
+        found = speller().correct(" ".join(words))
+        assert found.text.split()[count] == read
+        assert len(found.changes) == (2 if read == "protein" else 0)
+
+
+def test_the_nearest_word_is_looked_for_once() -> None:
+    looked = []
+
+    def words() -> Words:
+        looked.append(1)
+        return Words(CORPUS)
+
+    one = Speller(words, lambda words: [CORPUS.get(word.lower(), 0) for word in words])
+    assert len(one.correct("protien xyzzy protien").changes) == 2
+    assert len(one.correct("xyzzy protien").changes) == 1
+    assert len(looked) == 2
 
 
 def test_changes_say_where() -> None:
@@ -258,6 +291,20 @@ def test_a_retriever_reads_the_corrected_query() -> None:
     assert plain.search(["the elehpant"]) == [[]]
     assert corrected.score(["elehpant"], [["p3"]]) == plain.score(["elephant"], [["p3"]])
     assert corrected.parts("elehpant", ["p3"]) == plain.parts("elephant", ["p3"])
+
+
+def test_a_corrected_query_keeps_its_operators() -> None:
+    retriever = BM25Retriever(PASSAGES, query_syntax=True)
+    asked, read = 'elehpant "never forgets" +remember -planer', 'elephant "never forgets" +remember'
+    corrected = retriever.correct(asked)
+    assert (corrected.text, corrected.corrected) == (f"{read} -planer", f"{read} -planer")
+    assert corrected.read == "elephant never forgets remember"
+    [[hit]] = retriever.search([asked])
+    assert (hit.passage.id, corrected_query([hit])) == ("p3", f"{read} -planer")
+    [[same]] = BM25Retriever(PASSAGES).search([corrected.read])
+    assert hit.score == same.score
+    assert retriever.search(["elehpant -remember"]) == [[]]
+    assert explain(retriever, asked, hit).read_as == f"{read} -planer"
 
 
 def test_members_of_a_fused_retriever_correct_for_themselves() -> None:

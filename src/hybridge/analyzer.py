@@ -54,7 +54,8 @@ class Analyzer(SharedInCopies):
         fold: index each word without its accents and the like beside the word itself, so that
             "bronte" finds "Brontë"; None for True.
         questions: leave question words (what, does, how ...) out of queries, in English; a query of
-            nothing else keeps them. Passages keep them. None for True.
+            nothing else keeps them. So do names, which are in quotes, in capitals (WHO) or have one
+            in mid-sentence (Doctor Who), entries of the synonyms, and passages. None for True.
         version: 1 for the words of the first release, which an index from then keeps: runs of at
             least two letters, digits and underscores, without parts, wholes and folding.
 

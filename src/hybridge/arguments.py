@@ -120,18 +120,23 @@ def check_k(k: int) -> int:
     return check_count(k, "k")
 
 
-def check_count(value: int, name: str) -> int:
-    """Validate that `value` is a whole number from 1 to 2147483647, and return it.
+def check_count(value: int, name: str, greatest: int = _MAXIMUM) -> int:
+    """Validate that `value` is a whole number from 1 to `greatest`, and return it.
+
+    Args:
+        value: the number.
+        name: what the message calls it.
+        greatest: 2147483647 by default.
 
     Raises:
-        InvalidInputError: anything else; the message calls the value `name`.
+        InvalidInputError: anything else.
 
     >>> check_count(100, "depth")
     100
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAXIMUM:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= greatest:
         raise InvalidInputError(
-            f"{name} must be a whole number from 1 to {_MAXIMUM}, not {value!r}"
+            f"{name} must be a whole number from 1 to {greatest}, not {value!r}"
         )
     return value
 

@@ -93,7 +93,8 @@ class StageScore:
         stage: the stage's name, for example ``"bm25"``, ``"dense"`` or ``"fusion"``.
         rank: the passage's rank in the stage's list, from 1.
         score: the stage's score, in the stage's unit.
-        query: the query as the stage read it, where its spelling was corrected; else None.
+        query: the query with its spelling corrected, as the stage read it but with its operators;
+            None where nothing was corrected.
     """
 
     stage: str

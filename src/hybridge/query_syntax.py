@@ -45,11 +45,14 @@ __all__ = [
     "is_read_by",
     "parse",
     "plain_texts",
+    "quoted",
     "spelled",
 ]
 
 _LETTER = r"[^\W\d_]"
 _QUOTES, _GUILLEMETS = '"“”„‟＂', "«»"
+
+_HAS_QUOTES = re.compile(f"[{_QUOTES}{_GUILLEMETS}]").search
 
 
 def _quoted(quotes: str) -> str:
@@ -151,6 +154,17 @@ excluded=('valve',))
     text = PlainText(left)
     text.literal = tuple(required)
     return ParsedQuery(text, tuple(required), tuple(excluded))
+
+
+def quoted(query: str) -> tuple[str, ...]:
+    """Return what stands between the quotes of a query, without its operators if they are read.
+
+    >>> quoted('episodes of "Doctor Who" and 6" pipes')
+    ('Doctor Who',)
+    """
+    if not _HAS_QUOTES(query):
+        return ()
+    return tuple(found["phrase"][1:-1] for found in _OPERATORS.finditer(query) if found["phrase"])
 
 
 def filters_of(

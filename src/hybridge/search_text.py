@@ -126,10 +126,7 @@ class SearchText(SharedInCopies):
             )
         lines: list[str] = []
         for name, boost in fields.items():
-            boosted = f"the boost of the field {name!r}"
-            count = check_count(boost, boosted)
-            if count > _GREATEST_BOOST:
-                raise InvalidInputError(f"{boosted} must be at most {_GREATEST_BOOST}, not {boost}")
+            count = check_count(boost, f"the boost of the field {name!r}", _GREATEST_BOOST)
             is_text = name in (_TEXT, text_name)
             lines += [f"{{{_TEXT}}}" if is_text else _braced(name)] * count
         return cls("\n".join(lines))
@@ -189,7 +186,8 @@ class SearchText(SharedInCopies):
             name = config["callable"]
             raise EncoderMismatchError(
                 f"the index was made with a function as its search_text, named {name!r}: pass "
-                f"search_text=SearchText.from_callable(your_function, name={name!r})"
+                "that function as search_text=. If it has another name by now, pass "
+                f"SearchText.from_callable(function, name={name!r}), with a function of a Passage"
             )
         try:
             return cls(config["template"])

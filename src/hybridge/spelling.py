@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis.segments import CJK
+from .analysis.terms import WordCache
 from .analysis.unspaced import UNSPACED
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
@@ -30,11 +31,14 @@ _CHUNKS = re.compile(r"""[^\s"“„«]*["“„«][^"“”„«»]*["“”»]
 _PLAIN = re.compile(
     rf"[(\[{{<'‘¿¡]*({_LETTER}+(?:[-–—/’']{_LETTER}+)*)[.,;:!?…)\]}}>'’]*"
 ).fullmatch
-# The word before a contraction ("doesn't") is none.
-_IN_CHUNK = re.compile(rf"{_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
+# The word before a contraction ("doesn't") is none. A look behind, so that its letters are not
+# tried one by one.
+_IN_CHUNK = re.compile(rf"(?<!{_LETTER}){_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
 
 _SHORTEST, _MEDIUM, _LONG, _LONGEST = 4, 6, 9, 40
 _SHORTEST_CAPITALS = 8
+# Of different unknown words: a query with more is of other words than the corpus.
+_MOST_UNKNOWN = 32
 _PIECES = 1_000_000
 
 
@@ -60,10 +64,17 @@ class Corrected:
     Args:
         text: the query with the replacements; everything else is as it was asked.
         changes: the corrections, in the order of the text.
+        plain: the text without its operators, where they are read; else None.
     """
 
     text: str
     changes: tuple[Correction, ...] = ()
+    plain: str | None = None
+
+    @property
+    def read(self) -> str:
+        """The text that is searched for: without operators, where they are read."""
+        return self.text if self.plain is None else self.plain
 
     @property
     def corrected(self) -> str | None:
@@ -72,7 +83,7 @@ class Corrected:
 
 
 def corrected_query(hits: Iterable[Hit]) -> str | None:
-    """Return the query as a stage read it that found hits, if it was corrected; else None.
+    """Return the corrected query by which a stage found hits, with its operators; else None.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> bm25 = BM25Retriever([Passage("p1", "An elephant")])
@@ -307,7 +318,10 @@ class Speller:
     is preferred, then the most frequent, then the first of the alphabet.
 
     Only words of letters alone are corrected: no code, no identifier, no acronym, nothing between
-    quotes or after ``+`` or ``-``.
+    quotes or after ``+`` or ``-``. A query with more than 32 different unknown words is of another
+    language or no text: none of them is.
+
+    The nearest word is looked for once: a corpus that changed needs a new corrector.
 
     Args:
         words: returns the words of the corpus; called when a query has an unknown word.
@@ -323,6 +337,7 @@ class Speller:
     def __init__(self, words: Callable[[], Words], frequencies: Frequencies) -> None:
         self._words = words
         self._frequencies = frequencies
+        self._nearest = WordCache(self._look_up)
 
     def counting(self, counted: Callable[[Frequencies], Frequencies]) -> Speller:
         """Return this corrector with words counted otherwise.
@@ -338,15 +353,19 @@ class Speller:
         found = [each for each in _candidates(query) if _is_word(each[1], shouted=shouted)]
         if not found:
             return Corrected(query)
-        known = self._frequencies([word for _, word in found])
+        counts = self._frequencies([word for _, word in found])
+        unknown = [each for each, count in zip(found, counts, strict=True) if not count]
+        if len({word.lower() for _, word in unknown}) > _MOST_UNKNOWN:
+            return Corrected(query)
         changes = [
             Correction(start, word, replacement)
-            for (start, word), frequency in zip(found, known, strict=True)
-            if not frequency and (replacement := self._nearest(word)) is not None
+            for start, word in unknown
+            if (replacement := self._nearest[word]) is not None
         ]
         return Corrected(_replaced(query, changes), tuple(changes))
 
-    def _nearest(self, word: str) -> str | None:
+    def _look_up(self, word: str) -> str | None:
+        """Return the nearest word that some passage has, if it is likely; else None."""
         plain = word.lower()
         near = [
             (apart, sorted(other) != sorted(plain), _with_capitals(other, word))

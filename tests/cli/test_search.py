@@ -158,6 +158,10 @@ def test_a_corrected_query_is_shown(words: str) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Showing results for apples on trees\n")
     assert "Fruit · fruit" in result.stdout
+    signed = search(words, "appels +trees -bread", "-k", "1")
+    assert signed.stdout.startswith("Showing results for apples +trees -bread\n")
+    plain = search(words, "appels +trees", "--plain", "-k", "1")
+    assert plain.stdout.startswith("Showing results for apples +trees\n")
     assert "Showing" not in search(words, "apples on trees").stdout
     [best] = json.loads(search(words, "appels", "--json").stdout)
     assert [entry.get("query") for entry in best["trace"]] == ["apples", None]

@@ -148,7 +148,7 @@ def test_it_says_that_it_keeps_its_words(
         assert index.bm25.search(["7"]) == [[]]
     [record] = [each for each in caplog.records if each.name == "hybridge.stages.bm25"]
     assert "version 1 of the analyzer" in record.message
-    assert "index.replace_stage('bm25', BM25(...))" in record.message
+    assert "`hybridge reanalyze` takes those of the latest" in record.message
 
 
 def test_it_takes_more_and_is_found_again(name: str, path: Path) -> None:

@@ -15,9 +15,11 @@ import pytest
 from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage
 from hybridge.encoders.sparse import CallableSparseEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
+from hybridge.fused import FusedRetriever
 from hybridge.index import storage
 from hybridge.index.folder import Folder
 from hybridge.index.served import Served
+from hybridge.index.single_stage import DenseRetriever
 from hybridge.lexical import BM25Parameters
 from hybridge.protocols import Vectors
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Stage
@@ -176,6 +178,7 @@ def test_mistakes_change_nothing(place: dict[str, Any]) -> None:
         before = index.search(QUERIES, 5)
         for name, stage, message in (
             ("bm25", BM25(), "no stage 'bm25'.*'english'"),
+            (["english"], BM25(), r"no stage \['english'\].*'english'"),
             ("english", "german", "takes a stage"),
             ("words", LateInteraction(WordTokens()), "cannot replace each other"),
             ("tokens", Dense(words()), "cannot replace each other"),
@@ -415,6 +418,7 @@ def test_searches_and_writes_go_on(
     with HybridIndex.create(stages=stages(lexical)[:3]) as index:
         index.add(PASSAGES[:20])
         failures: list[BaseException] = []
+        held = index.stages[name]
 
         def others() -> None:
             try:
@@ -422,6 +426,7 @@ def test_searches_and_writes_go_on(
                     index.add([passage])
                     assert index.search(QUERIES, 3)[0]
                     assert index.stages[name].search(QUERIES[:1], 3)[0]
+                    assert len(held.score(QUERIES[:1], [["p2"]])[0]) == 1
                 index.add([Passage("p2", "another text of p2")])
                 index.delete(["p4"])
             except BaseException as error:  # noqa: BLE001 - of a thread, shown below
@@ -434,7 +439,7 @@ def test_searches_and_writes_go_on(
             index.replace_stage(name, next(s for s in stages(lexical) if s.name == name))
         index.replace_stage(name, make(lexical))
         writer.join()
-        assert not [error for error in failures if not _is_replaced(error)]
+        assert not failures
         wanted = [make(lexical).replacing(s) if s.name == name else s for s in stages(lexical)[:3]]
         with HybridIndex.create(stages=wanted) as made:
             made.add(index)
@@ -448,18 +453,79 @@ def test_searches_and_writes_go_on(
                 assert scores == [pytest.approx(row, abs=1e-5) for row in expected]
 
 
-def _is_replaced(error: BaseException) -> bool:
-    return isinstance(error, InvalidInputError) and "or replaced" in str(error)
-
-
-def test_a_retriever_of_the_old_stage_says_so(place: dict[str, Any]) -> None:
+def test_a_retriever_of_a_stage_follows_it(place: dict[str, Any]) -> None:
     with created(place, stages(place["lexical"])) as index:
         index.add(PASSAGES)
-        old = index.stages["letters"]
+        ids = [passage.id for passage in PASSAGES[:5]]
+        held = index.stages
+        fused = FusedRetriever({name: held[name] for name in ("english", "letters")})
+        index.replace_stage("english", BM25("german", search_text="{text} katze"))
         index.replace_stage("letters", Dense(words()))
-        with pytest.raises(InvalidInputError, match=r"removed from this index or replaced: take"):
-            old.search(QUERIES)
-        assert index.stages["letters"].search(QUERIES)[0]
+        for name in ("english", "letters"):
+            new = index.stages[name]
+            assert seen(held[name].search(QUERIES, 5)) == seen(new.search(QUERIES, 5))
+            assert held[name].score(QUERIES, [ids] * len(QUERIES)) == new.score(
+                QUERIES, [ids] * len(QUERIES)
+            )
+            assert held[name].search_text == new.search_text
+            assert held[name].get(ids) == new.get(ids)
+        assert seen(fused.search(QUERIES, 5)) == seen(
+            FusedRetriever({n: index.stages[n] for n in ("english", "letters")}).search(QUERIES, 5)
+        )
+        dense, new = held["letters"], index.stages["letters"]
+        assert isinstance(dense, DenseRetriever)
+        assert isinstance(new, DenseRetriever)
+        rows = dense.vectors(ids)
+        assert (rows == new.vectors(ids)).all()
+        assert seen(dense.search_vectors(rows, 3)) == seen(new.search_vectors(rows, 3))
+        index.remove_stage("letters")
+        for ask in (
+            lambda: dense.search(QUERIES),
+            lambda: dense.score(QUERIES[:1], [ids]),
+            lambda: dense.get(ids),
+            lambda: dense.vectors(ids),
+            lambda: dense.search_text,
+        ):
+            with pytest.raises(InvalidInputError, match=r"'letters' was removed.*'english'"):
+                ask()
+
+
+def test_a_search_under_way_asks_the_new_stage() -> None:
+    def encode(texts: Sequence[str]) -> Vectors:
+        if swapping and texts[0] == "trigger":
+            swapping.pop()
+            index.replace_stage("letters", Dense(words()))
+        return letter_vectors(texts)
+
+    swapping = [True, True]
+    with HybridIndex.create(stages=[stages()[0], Dense(letters(encode), name="letters")]) as index:
+        index.add(PASSAGES)
+        held = index.dense
+        found = held.search(["trigger"], 5)
+        assert len(swapping) == 1
+        assert seen(found) == seen(index.dense.search(["trigger"], 5))
+        index.replace_stage("letters", Dense(letters(encode)))
+        scores = held.score(["trigger"], [["p1", "p2"]])
+        assert not swapping
+        assert scores == index.dense.score(["trigger"], [["p1", "p2"]])
+
+
+def test_a_dense_retriever_over_a_stage_of_another_kind_still_searches() -> None:
+    sparse = CallableSparseEncoder(
+        lambda texts: [{len(text) % 7: 1.0} for text in texts], identity="lengths"
+    )
+    with HybridIndex.create(stages=[stages()[0], Dense(words(), name="letters")]) as index:
+        index.add(PASSAGES)
+        held = index.dense
+        index.replace_stage("letters", LearnedSparse(sparse))
+        assert seen(held.search(QUERIES, 5)) == seen(index.stages["letters"].search(QUERIES, 5))
+        for ask in (
+            lambda: held.vectors(["p1"]),
+            lambda: held.search_vectors([[1.0] * 20]),
+            lambda: held.distance,
+        ):
+            with pytest.raises(InvalidInputError, match="replaced by one without dense vectors"):
+                ask()
 
 
 def test_rows_encoded_for_the_old_stage_are_encoded_anew() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage, explain
-from hybridge.errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
+from hybridge.errors import CopyError, EncoderMismatchError, InvalidInputError, ReadOnlyError
 from hybridge.index import storage
 from hybridge.lexical import Synonyms
 from hybridge.lexical.postings import Postings
@@ -94,10 +94,11 @@ def test_they_are_replaced_without_an_analysis(
         assert seen(index.search(QUERIES, 6)) == seen(before)
         for stage, table, message in (
             ("letters", GROUPS, "no BM25 stage 'letters'.*'bm25'"),
+            (["bm25"], GROUPS, r"no BM25 stage \['bm25'\]"),
             (None, [["one"]], "too few"),
         ):
             with pytest.raises(InvalidInputError, match=message):
-                index.set_synonyms(table, stage=stage)
+                index.set_synonyms(table, stage=stage)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
@@ -180,3 +181,74 @@ def test_an_index_with_a_function_travels_with_it(tmp_path: Path) -> None:
 
 def of_texts(texts: Any) -> Any:
     return [[float(len(text)), 1.0] for text in texts]
+
+
+def test_synonyms_of_one_process_travel_with_a_pickle(tmp_path: Path) -> None:
+    def encoder() -> CallableEncoder:
+        return CallableEncoder(of_texts, dimension=2, identity="of texts")
+
+    with HybridIndex.create(tmp_path, encoder=encoder(), synonyms={"cars": "women"}) as index:
+        index.add(PASSAGES)
+    for given in (GROUPS, of_module):
+        with (
+            HybridIndex.open(tmp_path, encoder=encoder(), synonyms=given) as index,
+            pickle.loads(pickle.dumps(index)) as copy,
+            pickle.loads(pickle.dumps(copy)) as another,
+        ):
+            for each in (copy, another):
+                assert each.synonyms == index.synonyms == Synonyms.of(given)
+                assert outline(each.bm25.search(["cars"])) == outline(index.bm25.search(["cars"]))
+    with HybridIndex.open(tmp_path, encoder=encoder(), synonyms=lambda _: []) as index:
+        with pytest.raises(CopyError, match=r"because its synonyms cannot .* stage 'bm25'"):
+            pickle.dumps(index)
+        index.set_synonyms(GROUPS)
+        with pickle.loads(pickle.dumps(index)) as copy:
+            index.set_synonyms({"cars": "women"})
+            copy.refresh()
+            assert copy.synonyms == Synonyms({"cars": "women"})
+
+
+@pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
+def test_a_reader_shows_the_synonyms_that_it_searches_by(
+    tmp_path: Path, lexical: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = CallableEncoder(of_texts, dimension=2, identity="of texts")
+
+    def shown(index: HybridIndex) -> Any:
+        info: Any = index.info()
+        stage = info["stages"]["bm25"]
+        return stage.get("synonyms"), stage.get("missing_synonyms")
+
+    with (
+        HybridIndex.create(tmp_path, encoder=encoder, lexical=lexical) as index,
+        HybridIndex.open(tmp_path, encoder=encoder, read_only=True) as reader,
+    ):
+        index.add(PASSAGES)
+        for table in (GROUPS, None, {"cars": "women"}):
+            index.set_synonyms(table)
+            reader.refresh()
+            assert reader.synonyms == index.synonyms == Synonyms.of(table)
+            assert shown(reader) == shown(index)
+            assert outline(reader.bm25.search(["cars"])) == outline(index.bm25.search(["cars"]))
+        assert not caplog.records
+        before = outline(reader.bm25.search(["cars"]))
+        index.set_synonyms(of_module)
+        for _ in range(2):
+            reader.refresh()
+            assert outline(reader.bm25.search(["cars"])) == before
+            assert reader.synonyms == Synonyms({"cars": "women"})
+            assert shown(reader) == ({"weight": 0.2, "entries": 1}, "of_module")
+        [warned] = [record for record in caplog.records if "synonyms" in record.message]
+        assert "'bm25'" in warned.message
+        assert "the function 'of_module'" in warned.message
+        with pytest.raises(CopyError, match=r"its synonyms.*the function 'of_module'"):
+            pickle.dumps(reader)
+        with HybridIndex.open(
+            tmp_path, encoder=encoder, synonyms=of_module, read_only=True
+        ) as knowing:
+            index.set_synonyms(GROUPS)
+            for each in (reader, knowing):
+                each.refresh()
+                assert each.synonyms == Synonyms(GROUPS)
+                assert shown(each) == ({"weight": 0.2, "entries": 5}, None)
+                assert outline(each.bm25.search(["cars"])) == outline(index.bm25.search(["cars"]))

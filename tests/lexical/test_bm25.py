@@ -372,12 +372,49 @@ def test_a_saved_retriever_keeps_the_words_of_its_version(
     assert again.search(["3", "500"]) == [[], again.search(["500"])[0]]
     [record] = caplog.records
     assert "keeps the words of version 1" in record.message
+    assert "retriever.with_analyzer()" in record.message
     caplog.clear()
     BM25Retriever(passages).save(tmp_path)
     with caplog.at_level(logging.INFO, "hybridge"):
         again = BM25Retriever.open(tmp_path)
     assert [hits[0].passage.id for hits in again.search(["3", "xr500"])] == ["a", "b"]
     assert not caplog.records
+
+
+def test_another_analyzer_keeps_all_else() -> None:
+    passages = [
+        Passage("a", "Die Katzen schlafen", {"title": "Valve T-3"}),
+        Passage("b", "Hunde bellen", {"title": "Katzen"}),
+    ]
+    settings: dict[str, Any] = {
+        "method": "bm25+",
+        "k1": 1.7,
+        "b": 0.3,
+        "delta": 0.9,
+        "idf_method": "lucene",
+        "spelling": False,
+        "search_text": "{title} {text}",
+        "synonyms": [["dog", "hund"]],
+        "query_syntax": True,
+    }
+    queries = ["katze", "dog", "katze -hund", "schalfen", "valves", "T3", "die"]
+    first = BM25Retriever(passages, analyzer=Analyzer("german", version=1, stem=False), **settings)
+    for given, same in (
+        (None, Analyzer("german", stem=False)),
+        ("german", Analyzer("german")),
+        (str.split, str.split),
+    ):
+        made = first.with_analyzer(given)
+        expected = BM25Retriever(passages, analyzer=same, **settings)
+        assert made.search(queries) == expected.search(queries)
+        assert made.analyzer.to_config() == expected.analyzer.to_config()
+        assert made.parameters == first.parameters
+        assert made.synonyms == first.synonyms
+        assert made.search_text == first.search_text
+        assert made.correct("schalfen").text == "schalfen"
+        assert list(made) == list(first)
+    made.delete(["a"])
+    assert len(first) == 2
 
 
 # What is searched

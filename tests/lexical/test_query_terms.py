@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hybridge import Analyzer, BM25Retriever, Passage, explain
-from hybridge.lexical import SparseBM25
+from hybridge.lexical import SparseBM25, Synonyms
 from hybridge.lexical.query_terms import QueryReader
 from hybridge.query_syntax import parse
 from hybridge.stages import BM25
@@ -19,7 +19,7 @@ READ = QueryReader(Analyzer())
     ("query", "expected"),
     [
         ("What does nonlocal do?", ["nonloc"]),
-        ("HOW are closures bound", ["closur", "bound"]),
+        ("HOW ARE CLOSURES BOUND", ["closur", "bound"]),
         ("what's a generator, and who’s its caller?", ["generat", "it", "caller"]),
         ("when why which whose", ["when", "whi", "which", "whose"]),
         ("whatever a doe does", ["whatev", "doe"]),
@@ -45,6 +45,56 @@ def test_question_words_are_left_out(query: str, expected: list[str]) -> None:
 )
 def test_quoted_and_signed_ones_are_read(query: str, expected: list[str]) -> None:
     assert list(READ(parse(query).text).own) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("WHO guidelines", ["who", "guidelin"]),
+        ("what does the (WHO) do", ["who"]),
+        ("the WHO's advice", ["who", "advic"]),
+        ("Doctor Who", ["doctor", "who"]),
+        ("Who is Doctor Who?", ["doctor", "who"]),
+        ("DO levels", ["do", "level"]),
+        ("Who asks? How so: What? (Why?) The When", ["ask", "so", "when"]),
+        ('the episode "doctor who"', ["episod", "doctor", "who"]),
+        ("“how to” cook", ["how", "cook"]),
+        ('6" pipes and how', ["6", "pipe"]),
+        ("- What leaks", ["leak"]),
+        ("WHO GUIDELINES", ["guidelin"]),
+        ("who guidelines", ["guidelin"]),
+        ("Python 3. How fast", ["python", "3", "fast"]),
+    ],
+)
+def test_names_ask_nothing(query: str, expected: list[str]) -> None:
+    assert list(READ(query).own) == expected
+    assert list(QueryReader(Analyzer(), Synonyms({"zebra": "horse"}))(query).own) == expected
+
+
+def test_what_has_synonyms_asks_nothing() -> None:
+    table = {"who": "world health organization", "how come": "reason", "does": "deer"}
+    read = QueryReader(Analyzer(), Synonyms(table))
+    found = read("what did who advise")
+    assert list(found.own) == ["who", "advis"]
+    assert found.added == dict.fromkeys(["world", "health", "organ"], "who")
+    assert list(read("how did it come").own) == ["come"]
+    assert list(read("how come it did").own) == ["how", "come"]
+    assert read("how come").added == {"reason": "how come"}
+    assert list(read("the does").own) == ["doe"]
+
+
+def test_a_function_is_asked_for_no_question_word() -> None:
+    asked: list[str] = []
+
+    def thesaurus(word: str) -> list[str]:
+        asked.append(word)
+        return ["organization"]
+
+    read = QueryReader(Analyzer(), Synonyms.of(thesaurus))
+    assert list(read("what does who advise").own) == ["advis"]
+    assert asked == ["advise"]
+    assert list(read("the WHO and what it did").own) == ["who"]
+    assert asked == ["advise", "WHO"]
 
 
 @pytest.mark.parametrize(

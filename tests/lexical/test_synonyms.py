@@ -78,6 +78,49 @@ def test_scripts_without_spaces_match_within_a_run() -> None:
     assert added("京都", table, None) == {}
 
 
+@pytest.mark.parametrize(
+    ("key", "query", "words"),
+    [
+        ("heart attack", "a heart-attack", "heart-attack"),
+        ("heart attack", "acute Heart-Attacks", "Heart-Attacks"),
+        ("acute heart attack", "acute heart-attack", "acute heart-attack"),
+        ("wi-fi", "wi fi", "wi fi"),
+        ("wi-fi", "the wifi", "wifi"),
+        ("wi fi", "Wi-Fi", "Wi-Fi"),
+        ("getUserName", "get_user_name", "get_user_name"),
+        ("hand over", "hand-and-over", "hand-and-over"),
+        ("café", "cafe", "cafe"),
+        ("heart attack", "heart-attack-like", None),
+        ("Brien", "O'Brien", None),
+        ("wifi", "wi fi", None),
+    ],
+)
+def test_joined_words_match_as_they_are_found(key: str, query: str, words: str | None) -> None:
+    assert added(query, {key: "zebra"}) == ({} if words is None else {"zebra": words})
+
+
+def test_joined_words_are_added_in_parts_too() -> None:
+    table = {"turnover": "hand-over", "cases": ["naïve"]}
+    assert set(added("turnover", table)) == {"hand", "over", "handov"}
+    passages = [Passage("p1", "They hand over"), Passage("p2", "A hand-over"), Passage("p3", "No")]
+    retriever = BM25Retriever(passages, synonyms=table)
+    found = {hit.passage.id for hit in retriever.search(["turnover"])[0]}
+    assert found == {"p1", "p2"}
+
+
+def test_scripts_without_spaces_match_in_the_form_of_the_index() -> None:
+    for query in ("電腦", "电脑", "舊電腦店"):
+        assert added(query, {"电脑": "computer"}, "chinese") == {"computer": "电脑"}
+    assert set(added("電腦", [["電腦", "PC"], ["电脑", "machine"]], "chinese")) == {"pc", "machine"}
+    table = {"東京": "Tokyo", "京都": "Kyoto"}
+    assert added("東京都", table, None) == {"tokyo": "東京"}
+    assert added("京都と東京", table, None) == {"kyoto": "京都", "tokyo": "東京"}
+    assert added("東京都", {"京都": "Kyoto"}, None) == {"kyoto": "京都"}  # no words are told apart
+    words = Analyzer.from_callable(str.split, name="blank")
+    assert added("東京都 京都", {"京都": "Kyoto"}, words) == {"Kyoto": "京都"}
+    assert added("東京都", {"京都": "Kyoto"}, words) == {}
+
+
 def test_quoted_and_signed_words_stay_as_they_are() -> None:
     read = QueryReader(Analyzer(), Synonyms(GROUPS))
     for query in ('"car" parts', "+car parts", '"heart attack" car +car', "women -automobile"):
@@ -200,6 +243,13 @@ def test_files_have_the_same_form(tmp_path: Path) -> None:
         assert Synonyms(file) == Synonyms(table) == Synonyms(str(file))
 
 
+def test_a_file_may_escape_what_no_file_can_store(tmp_path: Path) -> None:
+    file = tmp_path / "synonyms.json"
+    file.write_text(r'{"car": ["\ud800"]}')
+    with pytest.raises(InvalidInputError, match="lone surrogate"):
+        Synonyms(file)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -212,9 +262,12 @@ def test_files_have_the_same_form(tmp_path: Path) -> None:
         ({"car": [3]}, "must be a word or a phrase"),
         ({" ": "car"}, "must be a word or a phrase"),
         ({3: "car"}, "must be a word or a phrase"),
+        ({"a": "\ud800"}, "lone surrogate"),
+        ({"\ud800": "a"}, "lone surrogate"),
+        ([["a", "b\ud800"]], "lone surrogate"),
         ("missing.json", "cannot be read"),
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_other_tables_are_refused(table: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):

@@ -30,6 +30,7 @@ def attached(
     metadata_payload_key: str = "metadata",
     vector_name: str | None = None,
     analyzer: Any = None,
+    synonyms: Any = None,
     search_text: Any = None,
     batch_size: int | None = None,
     writable: bool = False,
@@ -49,6 +50,7 @@ def attached(
         metadata_payload_key: the store's own; "" where the metadata are the keys beside the text's.
         vector_name: the store's own; None for the only dense vector there is.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        synonyms: of words and phrases in queries, for BM25, as there.
         search_text: what BM25 searches of a document, and what is embedded of an added one, as for
             `langchain_hybridge.HybridgeRetriever.from_documents`.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for 128.
@@ -71,6 +73,7 @@ def attached(
         encoder=encoder_of(embedding, batch_size=batch_size, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
+        synonyms=synonyms,
         search_text=search_text_of(search_text),
         writable=writable,
     )

@@ -110,6 +110,7 @@ class HybridgeRetriever(CoreRetriever):
         identity: str | None = None,
         batch_size: int | None = None,
         analyzer: Any = None,
+        synonyms: Any = None,
         late_interaction: Any = None,
         search_text: Any = None,
         overwrite: bool = False,
@@ -126,6 +127,7 @@ class HybridgeRetriever(CoreRetriever):
             batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
                 server that refuses larger requests; None for 128.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            synonyms: of words and phrases in queries, for BM25, as there.
             late_interaction: True scores candidates by stored token vectors too, as there.
             search_text: what is searched of a document, while its ``page_content`` is what is
                 returned: a template such as ``"{title}\\n{page_content}"`` over text and
@@ -145,6 +147,7 @@ class HybridgeRetriever(CoreRetriever):
             path,
             encoder=encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent),
             analyzer=analyzer,
+            synonyms=synonyms,
             late_interaction=late_interaction,
             search_text=search_text_of(search_text),
             overwrite=overwrite,
@@ -164,6 +167,7 @@ class HybridgeRetriever(CoreRetriever):
         metadata_payload_key: str = "metadata",
         vector_name: str | None = None,
         analyzer: Any = None,
+        synonyms: Any = None,
         search_text: Any = None,
         batch_size: int | None = None,
         **settings: Any,
@@ -181,6 +185,7 @@ class HybridgeRetriever(CoreRetriever):
             metadata_payload_key: the store's own.
             vector_name: the store's own; None for the only dense vector there is.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            synonyms: of words and phrases in queries, for BM25, as there.
             search_text: what BM25 searches of a document, as for `from_documents`.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for
                 128.
@@ -202,6 +207,7 @@ class HybridgeRetriever(CoreRetriever):
             metadata_payload_key=metadata_payload_key,
             vector_name=vector_name,
             analyzer=analyzer,
+            synonyms=synonyms,
             search_text=search_text,
             batch_size=batch_size,
         )
@@ -229,6 +235,9 @@ class BM25Retriever(CoreRetriever):
         b: float = 0.75,
         search_text: Any = None,
         fields: Mapping[str, int] | None = None,
+        synonyms: Any = None,
+        spelling: bool = True,
+        query_syntax: bool = False,
         **settings: Any,
     ) -> Self:
         """Return a retriever over these documents, in memory.
@@ -244,6 +253,10 @@ class BM25Retriever(CoreRetriever):
             fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
                 ``{"title": 2, "page_content": 1}``: a field of boost 2 counts as if it were
                 written twice.
+            synonyms: of words and phrases in queries, as for `hybridge.BM25Retriever`.
+            spelling: correct the words of a query that no document has; see `hybridge.spelling`.
+            query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+                `hybridge.query_syntax`. Rerankers then read plain text.
             settings: the retriever's own fields, like ``k``.
 
         Raises:
@@ -258,6 +271,9 @@ class BM25Retriever(CoreRetriever):
             k1=k1,
             b=b,
             search_text=search_text_of(search_text, fields),
+            synonyms=synonyms,
+            spelling=spelling,
+            query_syntax=query_syntax,
         )
         return cls(retriever=bm25, **settings)
 

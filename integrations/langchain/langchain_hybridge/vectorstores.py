@@ -155,8 +155,8 @@ class HybridVectorStore(VectorStore):
             embedding: the store's embeddings, or the same model for Hybridge to load.
             options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
                 ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
-                wrote it, ``api_key``, ``analyzer``, ``search_text``, ``batch_size``, and
-                ``writable=True`` to let documents be added and deleted.
+                wrote it, ``api_key``, ``analyzer``, ``synonyms``, ``search_text``, ``batch_size``,
+                and ``writable=True`` to let documents be added and deleted.
 
         Raises:
             TypeError: an unknown option.

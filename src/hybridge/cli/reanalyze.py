@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -41,15 +41,14 @@ def reanalyze(location: Location, analyzer: Any, synonyms: Path | None, stage: s
     with location.open_without_encoders(read_only=False) as index:
         stages = index._stages
         name = stages.first(BM25).name if stage is None else stage
-        definition = stages.definitions.get(name)
-        if not isinstance(definition, BM25):
+        if not isinstance(stages.definitions.get(name), BM25):
             raise InvalidInputError(f"{location} has no BM25 stage {name!r}")
+        definition = cast(BM25, stages.current(name))
         if table is not None:
             index.set_synonyms(table, stage=name)
             definition = definition.with_synonyms(table)
         if table is None or analyzer is not None:
-            changed = definition.analyzer.latest() if analyzer is None else analyzer
-            definition = definition.with_analyzer(changed)
+            definition = definition.with_analyzer(analyzer)
             index.replace_stage(name, definition)
         done = f"{location}: {name!r} reads {len(index):,} passages with {definition.analyzer!r}"
     with_synonyms = "" if definition.synonyms is None else f" and {definition.synonyms!r}"

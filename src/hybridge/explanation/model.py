@@ -232,7 +232,7 @@ class Explanation(RenderablePart):
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
-        read_as: the query as the stages read it, where its spelling was corrected; else None.
+        read_as: the query with its spelling corrected, and its operators; None where nothing was.
         conditions: what the query asks of a passage's text, as in ``+must`` and ``-not``; see
             `hybridge.query_syntax`.
     """

@@ -149,7 +149,7 @@ class BM25Explainer(_Deep):
         read = bm25.correct(self.query)
         return [
             {
-                "stages": {"bm25": bm25_part(some, rank, read.text, text, bm25.analyzer)},
+                "stages": {"bm25": bm25_part(some, rank, read.read, text, bm25.analyzer)},
                 "read_as": read.corrected,
             }
             for text, rank, some in zip(texts, ranks, parts, strict=True)

@@ -179,7 +179,7 @@ class CachedSearch:
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
-        texts = [query.text for query in self.queries.queries]
+        texts = [query.read for query in self.queries.queries]
         rows = self._index._stages.encode(list(new.values()), texts, {})
         self._encoded.update(zip(new, rows, strict=True))
 

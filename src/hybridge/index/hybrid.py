@@ -372,7 +372,8 @@ class HybridIndex:
     @property
     def synonyms(self) -> Synonyms | None:
         """The synonyms of the first BM25 stage; None without."""
-        return self._stages.first(BM25).synonyms
+        opened = self._stages.opened[self._stages.first(BM25).name]
+        return opened.synonyms if isinstance(opened, OpenBM25) else None
 
     @property
     def encoder(self) -> Encoder:
@@ -406,7 +407,7 @@ class HybridIndex:
         Raises:
             InvalidInputError: there is none.
         """
-        return self._single(self._stages.first(BM25).name)
+        return StageRetriever(self, self._stages.first(BM25).name)
 
     @property
     def dense(self) -> DenseRetriever:
@@ -690,7 +691,8 @@ class HybridIndex:
 
         ``stages`` has the settings of each stage. Where its encoder has a known limit
         (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
-        `max_tokens` that it reads, out of 1,000 where there are more.
+        `max_tokens` that it reads, out of 1,000 where there are more. ``missing_synonyms`` names
+        a function that others gave the index as synonyms, which this process does not have.
         """
         self._lock.check()
         return describe(self._storage, self._lock, self._stages)
@@ -784,7 +786,7 @@ class HybridIndex:
                 query_syntax=options.query_syntax,
             )
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
-            texts = [query.text for query in read]
+            texts = [query.read for query in read]
             return [*self._stages.encode(stages, texts, vectors), read]
 
         def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
@@ -948,27 +950,34 @@ class HybridIndex:
         """Pickle the index as its location, to open there for reading only.
 
         Raises:
-            CopyError: it cannot be opened from elsewhere, or a stage's encoder or analyzer is a
-                function that cannot be pickled.
+            CopyError: it cannot be opened from elsewhere, or a stage's encoder, analyzer or
+                synonyms are a function that cannot be pickled.
         """
         what = f"{self!r} cannot be pickled"
         if self._storage.address is None:
             raise CopyError(f"{what}: {self._storage.elsewhere}")
-        unnamed = {
-            name: part
-            for name, stage in self._stages.definitions.items()
-            if (part := stage.nameless_part) is not None
-        }
-        for name, part in unnamed.items():
-            try:
-                pickle_nowhere(part)
-            except Exception as error:  # any error of a user's object
-                words = self._stages.definitions[name].kind == BM25.kind
-                role = "analyzer" if words else "encoder"
+        stages = {name: self._stages.current(name) for name in self._stages.definitions}
+        unnamed: dict[str, Any] = {}
+        for name, stage in stages.items():
+            opened = self._stages.opened[name]
+            if isinstance(opened, OpenBM25) and opened.missing is not None:
                 raise CopyError(
-                    f"{what}, because its {role} cannot ({error}), that of the stage {name!r}: "
-                    f"{self._storage.elsewhere}"
-                ) from error
+                    f"{what}, because its synonyms, those of the stage {name!r}, are the function "
+                    f"{opened.missing!r} by now, which is not here: open it again with synonyms="
+                )
+            part = stage.nameless_part
+            if part is None:
+                continue
+            unnamed[name] = part
+            only = "analyzer" if stage.kind == BM25.kind else "encoder"
+            for role, each in (part if isinstance(part, Mapping) else {only: part}).items():
+                try:
+                    pickle_nowhere(each)
+                except Exception as error:  # any error of a user's object
+                    raise CopyError(
+                        f"{what}, because its {role} cannot ({error}), that of the stage "
+                        f"{name!r}: {self._storage.elsewhere}"
+                    ) from error
         text = self._stages.search_text
         texts = {name: stage.search_text for name, stage in self._stages.definitions.items()}
         for each in (text, *texts.values()):

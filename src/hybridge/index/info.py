@@ -31,14 +31,15 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         stages: of the index.
     """
     with lock.reading():
-        manifest, definitions = storage.manifest, stages.definitions
+        manifest = storage.manifest
+        definitions = {name: stages.current(name) for name in stages.definitions}
         count = storage.store.count()
         passages = storage.store.some(_TEXTS)
         stored = {
             name: _vector_options(storage, stage) | _size(storage, stage)
             for name, stage in definitions.items()
         }
-        spelling = {name: _spelling(stage) for name, stage in stages.opened.items()}
+        opened = {name: _opened(stage) for name, stage in stages.opened.items()}
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
@@ -47,7 +48,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             **stage.settings,
             **_search_text(stage),
             **stored[name],
-            **spelling[name],
+            **opened[name],
             **_truncated(stage, passages),
         }
         for name, stage in definitions.items()
@@ -71,9 +72,12 @@ def _search_text(stage: Stage) -> dict[str, JSON]:
     return {} if config is None else {"search_text": next(iter(config.values()))}
 
 
-def _spelling(stage: OpenStage) -> dict[str, JSON]:
-    """Return whether the words of a BM25 stage correct queries."""
-    return {"spelling": stage.speller is not None} if isinstance(stage, OpenBM25) else {}
+def _opened(stage: OpenStage) -> dict[str, JSON]:
+    """Return whether words of a BM25 stage correct queries, and the synonyms that it lacks."""
+    if not isinstance(stage, OpenBM25):
+        return {}
+    missing = {} if stage.missing is None else {"missing_synonyms": stage.missing}
+    return {"spelling": stage.speller is not None, **missing}
 
 
 def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:

@@ -21,6 +21,7 @@ from ..query_syntax import is_read_by
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
+from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.dense import Dense
 from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
@@ -140,6 +141,17 @@ class OpenStages:
                     joint[dense.name] = late.name, both
                     break
         self.joint = joint
+
+    def current(self, name: str) -> Stage:
+        """Return the definition of a stage, with the synonyms that its searches use by now."""
+        definition, opened = self.definitions[name], self.opened[name]
+        if (
+            isinstance(definition, BM25)
+            and isinstance(opened, OpenBM25Stage)
+            and opened.synonyms is not definition.synonyms
+        ):
+            return definition.with_synonyms(opened.synonyms)
+        return definition
 
     def __iter__(self) -> Iterator[OpenStage]:
         return iter(self.opened.values())

@@ -39,7 +39,9 @@ def read_queries(
             speller = stages.speller
             if speller is not None:
                 read = list(map(speller.correct, queries))
-    return [replace(each, text=parse(each.text).text) for each in read] if query_syntax else read
+    if not query_syntax:
+        return read
+    return [replace(each, plain=parse(each.text).text) for each in read]
 
 
 def read_filters(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from ..reranking import check_candidates, reordered
 from ..search import ReadQueries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
+from ..stages.stage import OpenStage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
@@ -28,6 +29,9 @@ from .reading import read_queries
 from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
+
+
+T = TypeVar("T")
 
 
 class _Index(Protocol):
@@ -41,6 +45,8 @@ class _Index(Protocol):
 class StageRetriever:
     """The retriever of one stage of an index, as in `HybridIndex.stages` and `HybridIndex.bm25`.
 
+    It follows its stage where that is replaced, and raises `InvalidInputError` once it is removed.
+
     Args:
         index: the index, kept open as long as this is in use.
         name: of one of its stages.
@@ -48,9 +54,7 @@ class StageRetriever:
 
     def __init__(self, index: _Index, name: str) -> None:
         self._index = index
-        self._vector = index._storage.manifest.stage(name).vector
-        self._stage = index._stages.opened[name]
-        self._search_text = index._stages.definitions[name].search_text
+        self._name = name
         self._store = index._storage.store
         self._lock = index._lock
 
@@ -60,12 +64,28 @@ class StageRetriever:
     @property
     def name(self) -> str:
         """The stage's name in traces."""
-        return self._stage.name
+        return self._name
 
     @property
     def search_text(self) -> SearchText:
         """What the stage searches of a passage."""
-        return self._search_text
+        definition = self._index._stages.definitions.get(self.name)
+        if definition is None:
+            raise self._removed()
+        return definition.search_text
+
+    @property
+    def _stage(self) -> OpenStage:
+        stage = self._index._stages.opened.get(self.name)
+        if stage is None:
+            raise self._removed()
+        return stage
+
+    def _removed(self) -> InvalidInputError:
+        return InvalidInputError(
+            f"the stage {self.name!r} was removed from this index: its stages are "
+            f"{list(self._index._stages.definitions)}"
+        )
 
     def search(
         self,
@@ -82,34 +102,42 @@ class StageRetriever:
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
 
-        def encode(positions: list[int]) -> list[Sequence[Any]]:
-            read = self._read([checked[i] for i in positions], spelling=spelling)
-            return [self._stage.encode([query.text for query in read]), read]
+        def searched(stage: OpenStage) -> list[list[Hit]]:
+            def encode(positions: list[int]) -> list[Sequence[Any]]:
+                read = self._read([checked[i] for i in positions], spelling=spelling)
+                return [stage.encode([query.read for query in read]), read]
 
-        def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
-            rows, read = encoded
-            with self._reading(where):
-                found = self._index._stages.resolved(where)
-                return single_stage_hits(
-                    self._stage, rows, self._store, k, depth, found, ReadQueries(read)
-                )
+            def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
+                rows, read = encoded
+                with self._reading(stage, where):
+                    found = self._index._stages.resolved(where)
+                    return single_stage_hits(
+                        stage, rows, self._store, k, depth, found, ReadQueries(read)
+                    )
+
+            return run_batched(checked, encode, answer, [chosen] * len(checked))
 
         self._lock.check()
         checked = check_queries(queries)
-        return run_batched(checked, encode, answer, [chosen] * len(checked))
+        return self._following(searched)
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
         return read_queries(queries, self._index._stages, self._lock, spelling=spelling)
 
+    def _following(self, call: Callable[[OpenStage], T]) -> T:
+        """Return what a function makes of the stage; called again where that was replaced."""
+        while True:
+            try:
+                return call(self._stage)
+            except _ReplacedError:
+                continue
+
     @contextmanager
-    def _reading(self, where: Filter | None = None) -> Iterator[None]:
-        """Hold the index still, as long as it has this stage."""
+    def _reading(self, stage: OpenStage, where: Filter | None = None) -> Iterator[None]:
+        """Hold the index still, as long as this is its stage."""
         with self._lock.reading(where):
-            if self._index._stages.opened.get(self.name) is not self._stage:
-                raise InvalidInputError(
-                    f"the stage {self.name!r} was removed from this index or replaced: take it "
-                    "from its stages again"
-                )
+            if self._stage is not stage:
+                raise _ReplacedError
             yield
 
     async def asearch(
@@ -129,8 +157,12 @@ class StageRetriever:
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids; None for an unknown id."""
         points = [self._store.point(id_) for id_ in check_ids(ids)]
-        with self._reading():
-            found = self._store.get(points)
+
+        def read(stage: OpenStage) -> dict[int, Passage]:
+            with self._reading(stage):
+                return self._store.get(points)
+
+        found = self._following(read)
         return [found.get(point) for point in points]
 
     def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
@@ -152,16 +184,24 @@ class StageRetriever:
         id_lists = [check_ids(some) for some in ids]
         check_aligned(checked, id_lists, "ids")
         points = {id_: self._store.point(id_) for some in id_lists for id_ in some}
-        texts = [query.text for query in self._read(checked, spelling=True)]
-        encoded = self._stage.encode(texts) if checked else []
-        with self._reading():
-            _check_there(points, self._store.existing(list(points.values())))
-            searched = self._stage.begin(encoded)
-            scores = scored(searched, [[points[id_] for id_ in some] for some in id_lists])
+        texts = [query.read for query in self._read(checked, spelling=True)]
+
+        def scored_by(stage: OpenStage) -> list[dict[int, float]]:
+            encoded = stage.encode(texts) if checked else []
+            with self._reading(stage):
+                _check_there(points, self._store.existing(list(points.values())))
+                searched = stage.begin(encoded)
+                return scored(searched, [[points[id_] for id_ in some] for some in id_lists])
+
+        scores = self._following(scored_by)
         return [
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(id_lists, scores, strict=True)
         ]
+
+
+class _ReplacedError(Exception):
+    """The stage was replaced before it answered."""
 
 
 def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
@@ -173,13 +213,17 @@ def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
 class DenseRetriever(StageRetriever):
     """The retriever of a dense stage, with search by vector: `HybridIndex.dense`."""
 
-    _stage: OpenVectorStage
-
     @property
     def _kind(self) -> DenseVectors:
-        kind = self._store.options.vectors[self._vector]
-        assert isinstance(kind, DenseVectors)
-        return kind
+        return self._kind_of(self._stage)
+
+    def _kind_of(self, stage: OpenStage) -> DenseVectors:
+        if isinstance(stage, OpenVectorStage) and isinstance(stage.vector_kind, DenseVectors):
+            return stage.vector_kind
+        raise InvalidInputError(
+            f"the stage {self.name!r} was replaced by one without dense vectors: only search, "
+            "score and get are left"
+        )
 
     @property
     def distance(self) -> Distance:
@@ -201,12 +245,16 @@ class DenseRetriever(StageRetriever):
         """
         matrix = np.asarray(vectors)
         count = len(matrix) if matrix.ndim else 0
-        encoded = self._stage.encoded(matrix, count)
         k, chosen = check_k(k), as_filter(where)
-        with self._reading(chosen):
-            if not count:
-                return []
-            return single_stage_hits(self._stage, encoded, self._store, k, k, chosen)
+
+        def searched(stage: OpenStage) -> list[list[Hit]]:
+            encoded = list(check_vectors(matrix, count, self._kind_of(stage).dimension).tolist())
+            with self._reading(stage, chosen):
+                if not count:
+                    return []
+                return single_stage_hits(stage, encoded, self._store, k, k, chosen)
+
+        return self._following(searched)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """Return the stored vectors of passages: of length 1 if the distance is cosine.
@@ -219,11 +267,16 @@ class DenseRetriever(StageRetriever):
         """
         checked = check_ids(ids)
         points = {id_: self._store.point(id_) for id_ in checked}
-        with self._reading():
-            found = self._store.vectors(self._vector, list(points.values()))
-        _check_there(points, found)
-        rows = [found[points[id_]] for id_ in checked]
-        return check_vectors(rows, len(checked), self._kind.dimension)
+
+        def read(stage: OpenStage) -> Vectors:
+            dimension = self._kind_of(stage).dimension
+            with self._reading(stage):
+                vector = self._index._storage.manifest.stage(self.name).vector
+                found = self._store.vectors(vector, list(points.values()))
+            _check_there(points, found)
+            return check_vectors([found[points[id_]] for id_ in checked], len(checked), dimension)
+
+        return self._following(read)
 
 
 class LateReranker(StageRetriever):

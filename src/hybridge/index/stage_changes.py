@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, count
+from typing import TypeVar
 
 from ..arguments import check_share
 from ..errors import InvalidInputError
@@ -32,6 +33,8 @@ from .storage import Storage
 from .writer import IndexWriter, encode_now
 
 __all__ = ["add_stage", "remove_stage", "replace_stage", "set_synonyms"]
+
+T = TypeVar("T")
 
 _BATCH = 256  # passages encoded in one go
 
@@ -163,7 +166,7 @@ def set_synonyms(
     writer.validate(())
     with stages.changing, lock.turn():
         storage.reload_manifest()
-        definition, opened = stages.definitions.get(name), stages.opened.get(name)
+        definition, opened = _named(stages.definitions, name), _named(stages.opened, name)
         if not isinstance(definition, BM25) or not isinstance(opened, OpenBM25Stage):
             names = [each.name for each in stages.definitions.values() if isinstance(each, BM25)]
             raise InvalidInputError(
@@ -174,9 +177,14 @@ def set_synonyms(
             stages.add(definition.with_synonyms(found), opened)
 
 
+def _named(stages: Mapping[str, T], name: object) -> T | None:
+    """Return the stage of a caller's name; None if there is none, as for what is no string."""
+    return stages.get(name) if isinstance(name, str) else None
+
+
 def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) -> Stage:
     """Return the completed definition of the stage that is to replace the one of this name."""
-    old = stages.definitions.get(name)
+    old = _named(stages.definitions, name)
     if old is None:
         raise InvalidInputError(
             f"there is no stage {name!r} in this index: its stages are {list(stages.definitions)}"

@@ -310,8 +310,7 @@ class BM25Retriever:
     ) -> Self:
         """Open a retriever that `save` wrote.
 
-        Another analyzer reads its passages in a new retriever:
-        ``BM25Retriever(BM25Retriever.open(path), analyzer="german")``.
+        Another analyzer reads its passages in a new retriever, see `with_analyzer`.
 
         Args:
             path: of the folder.
@@ -338,7 +337,7 @@ class BM25Retriever:
         if not analyzer.is_latest:
             logger.info(
                 "%s keeps the words of version %d of the analyzer, with which it was saved: "
-                "BM25Retriever(retriever) takes those of the latest",
+                "retriever.with_analyzer() is one with those of the latest, and all else kept",
                 folder,
                 analyzer.version,
             )
@@ -365,6 +364,28 @@ class BM25Retriever:
             retriever._postings = postings
             retriever._passages = {passage.id: passage for passage in passages}
         return retriever
+
+    def with_analyzer(self, analyzer: AnalyzerLike = None) -> Self:
+        """Return a new retriever of the same passages and settings, with another analyzer.
+
+        Args:
+            analyzer: as for a new retriever; None for the latest version of the one that this has.
+
+        >>> old = BM25Retriever([Passage("p1", "XR-500")], k1=1.5, analyzer=Analyzer(version=1))
+        >>> new = old.with_analyzer()
+        >>> new.analyzer, new.parameters.k1
+        (Analyzer('english'), 1.5)
+        """
+        return type(self)(
+            self,
+            analyzer=self.analyzer.latest() if analyzer is None else analyzer,
+            backend=self._postings.backend,
+            spelling=self._spelling,
+            search_text=self._search_text,
+            synonyms=self._synonyms,
+            query_syntax=self.query_syntax,
+            **asdict(self.parameters),
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:

@@ -39,6 +39,7 @@ class Postings(Generic[K]):
         backend: ``"numpy"`` or ``"numba"``.
 
     Attributes:
+        backend: as above.
         stamp: the text of the last save or load.
         words: of the texts, as they are written; those of deleted texts stay until `save`.
 
@@ -59,7 +60,7 @@ class Postings(Generic[K]):
         self.parameters = parameters if parameters is not None else BM25Parameters()
         self.stamp = ""
         self.words = Words()
-        self._backend = check_backend(backend)
+        self.backend = check_backend(backend)
         self._counts: dict[K, Counts] = {}
         self._vocabulary = _Vocabulary()
         self._frequencies = np.zeros(0, dtype=np.int32)  # of terms, by number
@@ -217,7 +218,7 @@ class Postings(Generic[K]):
         return {
             "analyzer": self.analyzer,
             "parameters": self.parameters,
-            "backend": self._backend,
+            "backend": self.backend,
             "stamp": self.stamp,
             "keys": keys,
             "vocabulary": vocabulary,
@@ -310,7 +311,7 @@ class Postings(Generic[K]):
         with self._writing:
             version, counts, size = self._version, dict(self._counts), len(self._vocabulary)
         return version, Snapshot(
-            self.analyzer, parameters, counts, self._vocabulary, size, self._backend
+            self.analyzer, parameters, counts, self._vocabulary, size, self.backend
         )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
+from ..analysis.positions import NO_TERM
 from ..analysis.segments import fold
 from ..analysis.terms import WordCache
 from ..analysis.words import is_unspaced
 from ..analyzer import Analyzer
-from ..query_syntax import PlainText
+from ..query_syntax import PlainText, quoted
 from ..spelling import Frequencies
 from .synonyms import Synonyms
 
@@ -20,6 +22,11 @@ __all__ = ["QueryReader", "QueryTerms"]
 
 _Word: TypeAlias = tuple[str, tuple[str, ...]]
 """A word and its terms: of a joined one its parts and last the whole, of any last without marks."""
+
+_APOSTROPHES = re.compile("['\u2019]").split
+_CAPITALS = re.compile(r"[^\W\d_]{2,}").fullmatch
+# After these, and what closes brackets and quotes, a capital begins a sentence.
+_ENDS = re.compile(r"[.!?:;…][)\]}>'’\"”»]*$").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +72,46 @@ class QueryReader:
         self._of_runs = WordCache(self._read_run)
         self._terms_of_runs = WordCache(self._own_terms)
         self._asks = WordCache(lambda word: _bare(word) in analyzer.question_words)
+        self._parts = WordCache(self._read_parts)
         self._table: dict[tuple[str, ...], list[str]] = {}
-        self._unspaced: dict[str, Sequence[str]] = {}
+        # Of scripts without spaces by their positions, each as the table has it first.
+        self._unspaced: dict[tuple[str, ...], tuple[str, list[str]]] = {}
         for phrase, others in ({} if synonyms is None else synonyms.of_table).items():
             if _has_unspaced(phrase):
-                self._unspaced[fold(phrase)] = others
+                if positions := self._position_terms(phrase):
+                    self._unspaced.setdefault(positions, (phrase, []))[1].extend(others)
             elif words := self._words(phrase):
-                self._table.setdefault(_wholes(words), []).extend(others)
+                parts = chain.from_iterable(self._parts[word] for word, _ in words)
+                for key in {_wholes(words), tuple(parts)}:
+                    self._table.setdefault(key, []).extend(others)
         self._longest = max(map(len, self._table), default=1)
+        self._longest_unspaced = max(map(len, self._unspaced), default=1)
         self._in_table = set(chain.from_iterable(self._table))
 
     def __call__(self, query: str) -> QueryTerms:
         """Return the terms of a query; one without operators may say what has no synonyms."""
-        if self._synonyms is None and type(query) is str:
+        names = self._names(query)
+        if self._synonyms is None and not names:
             # All at once for what stands between two spaces, as the analyzer does.
             terms = list(
                 chain.from_iterable(map(self._terms_of_runs.__getitem__, self._runs(query)))
             )
             if terms:
                 return QueryTerms(terms)
-        words = self._without_questions(query, self._words(query))
+        words = self._words(query)
+        matches = [] if self._synonyms is None else list(self._matches(query, words, names))
+        # A phrase of the table is one of names: nothing in it asks.
+        stated = names.union(*(found for found, _, _ in matches))
+        words = [
+            each for i, each in enumerate(words) if i in stated or not self._asks[each[0]]
+        ] or words
         own = list(chain.from_iterable(terms for _, terms in words))
         if self._synonyms is None:
             return QueryTerms(own)
-        if isinstance(query, PlainText):
-            literal = set(chain.from_iterable(_wholes(self._words(p)) for p in query.literal))
-            words = [
-                (word, ("",)) if terms[-1] in literal else (word, terms) for word, terms in words
-            ]
         added: dict[str, str] = {}
-        for words_of_query, others in self._matches(query, words):
+        for _, words_of_query, others in matches:
             for other in others:
-                for term in _wholes(self._words(other)):
+                for term in chain.from_iterable(terms for _, terms in self._words(other)):
                     added.setdefault(term, words_of_query)
         for term in own:
             added.pop(term, None)
@@ -124,13 +139,30 @@ class QueryReader:
             for each, terms in self._words(word)
         )
 
-    def _without_questions(self, query: str, words: Sequence[_Word]) -> Sequence[_Word]:
-        """Return the words that are no question words; all of them if there are no others."""
-        asks = self._asks
-        if isinstance(query, PlainText):
-            literal = {word for phrase in query.literal for word in self._analyzer.words(phrase)}
-            return [each for each in words if each[0] in literal or not asks[each[0]]] or words
-        return [each for each in words if not asks[each[0]]] or words
+    def _names(self, query: str) -> frozenset[int]:
+        """Return which words of a query ask nothing, however they read: those written as names.
+
+        They are between quotes, after ``+``, in capitals, or with a capital in mid-sentence.
+        """
+        if not self._analyzer.question_words:
+            return frozenset()
+        literal = query.literal if isinstance(query, PlainText) else quoted(query)
+        if not literal and not _has_late_capitals(query):
+            return frozenset()
+        literals = {word for phrase in literal for word in self._analyzer.words(phrase)}
+        shouted = not any(map(str.islower, query))
+        names, begins, number = set(), True, 0
+        for run in self._runs(query):
+            for word, _ in self._of_runs[run]:
+                bare = _APOSTROPHES(word, maxsplit=1)[0]
+                capital = not begins and bare[:1].isupper()
+                if word in literals or (not shouted and (capital or _is_capitals(bare))):
+                    names.add(number)
+                number += 1
+                begins = False
+            # Words without terms begin a sentence too, and marks alone do not.
+            begins = bool(_ENDS(run)) or (begins and not any(map(str.isalnum, run)))
+        return frozenset(names)
 
     def _words(self, text: str) -> list[_Word]:
         """Return the words of a text that have terms."""
@@ -153,28 +185,69 @@ class QueryReader:
     def __reduce__(self) -> tuple[type[QueryReader], tuple[Analyzer, Synonyms | None]]:
         return type(self), (self._analyzer, self._synonyms)
 
-    def _matches(self, query: str, words: Sequence[_Word]) -> Iterator[tuple[str, Sequence[str]]]:
-        """Yield the words of the query that have synonyms, and these."""
+    def _read_parts(self, word: str) -> tuple[str, ...]:
+        """Return the terms of the parts of a joined word, else the whole of one."""
+        parts = tuple(term for term in self._position_terms(word) if not term.startswith(NO_TERM))
+        return parts if len(parts) > 1 else self._analyzer.terms_of(word)[-1:]
+
+    def _position_terms(self, text: str) -> tuple[str, ...]:
+        """Return the term at each position of a text: of several the one without marks."""
+        return tuple(
+            [term for term, width in position if width == 1][-1]
+            for position in self._analyzer.positions(text)
+            if any(width == 1 for _, width in position)
+        )
+
+    def _matches(
+        self, query: str, words: Sequence[_Word], names: Set[int]
+    ) -> Iterator[tuple[range, str, Sequence[str]]]:
+        """Yield the words of the query that have synonyms: their positions, the words, and these.
+
+        A function receives no question word.
+        """
         assert self._synonyms is not None
+        literal = query.literal if isinstance(query, PlainText) else ()
+        literals = set(chain.from_iterable(_wholes(self._words(phrase)) for phrase in literal))
+        wholes = tuple("" if term in literals else term for term in _wholes(words))
+        parts = [
+            self._parts[word] if whole else ("",)
+            for (word, _), whole in zip(words, wholes, strict=True)
+        ]
+        has_joined = any(len(some) > 1 for some in parts)
         i = 0
         while i < len(words):
             for end in range(min(i + self._longest, len(words)), i, -1):
-                entry = self._table.get(_wholes(words[i:end]))
+                entry = self._table.get(wholes[i:end])
+                if entry is None and has_joined:
+                    entry = self._table.get(tuple(chain.from_iterable(parts[i:end])))
                 if entry is not None:
-                    yield " ".join(word for word, _ in words[i:end]), entry
+                    yield range(i, end), " ".join(word for word, _ in words[i:end]), entry
                     i = end
                     break
             else:
-                word, terms = words[i]
-                if terms[-1] and (others := self._synonyms.of_word(word)):
-                    yield word, others
+                word = words[i][0]
+                asks = self._asks[word] and i not in names
+                if wholes[i] and not asks and (others := self._synonyms.of_word(word)):
+                    yield range(i, i + 1), word, others
                 i += 1
         if self._unspaced:
-            folded = fold(query)
-            literal = fold("\n".join(query.literal)) if isinstance(query, PlainText) else ""
-            for phrase, others in self._unspaced.items():
-                if phrase in folded and phrase not in literal:
-                    yield phrase, others
+            fixed = {phrase for phrase, _ in self._in_unspaced("\n".join(literal))}
+            for phrase, others in self._in_unspaced(query):
+                if phrase not in fixed:
+                    yield range(0), phrase, others
+
+    def _in_unspaced(self, text: str) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield the entries of scripts without spaces in a text, and their synonyms."""
+        positions = self._position_terms(text)
+        i = 0
+        while i < len(positions):
+            for end in range(min(i + self._longest_unspaced, len(positions)), i, -1):
+                if entry := self._unspaced.get(positions[i:end]):
+                    yield entry
+                    i = end
+                    break
+            else:
+                i += 1
 
 
 def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:
@@ -184,7 +257,16 @@ def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:
 
 def _bare(word: str) -> str:
     """Return a word folded, without what an apostrophe joins to it."""
-    return fold(word).partition("'")[0].partition("\u2019")[0]
+    return fold(_APOSTROPHES(word, maxsplit=1)[0])
+
+
+def _is_capitals(word: str) -> bool:
+    return word.isupper() and _CAPITALS(word) is not None
+
+
+def _has_late_capitals(query: str) -> bool:
+    """Return whether there are capitals after the first character: seldom, and fast to see."""
+    return query[1:] != query[1:].lower()
 
 
 def _has_unspaced(phrase: str) -> bool:

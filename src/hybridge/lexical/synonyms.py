@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 
 from ..copying import check_picklable
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
+from ..metadata import check_text
 from ..passages import JSON
 
 __all__ = ["Synonyms", "SynonymsLike"]
@@ -26,9 +27,14 @@ class Synonyms:
 
     A table is read on the side of the query alone, so it may change without a new analysis of the
     passages. A word or phrase matches where the query has its terms, one after another: "heart
-    attacks" has those of "heart attack". Where two entries overlap, the longer one counts. Terms
+    attacks" has those of "heart attack", and so have "heart-attack" and, for "wi-fi", "wi fi" and
+    "wifi"; parts of a longer compound match nothing. Where two entries overlap, the longer one
+    counts. What is added has the terms of its words as a query has them, parts and wholes. Terms
     that the query has itself are not added. An entry in which the analyzer reads no term has no
     effect.
+
+    Where words have no spaces between them, an entry matches anywhere, from the left: 京都 also in
+    東京都, unless 東京 or 東京都 is an entry. A tokenizer of your own tells the words apart.
 
     A mapping holds in one direction, from the word in a query to what is added. The words and
     phrases of a group stand for each other. A JSON file has the same form: an object of lists, or
@@ -39,7 +45,8 @@ class Synonyms:
             path of a JSON file.
         weight: of an added term, above 0, up to 1: a term of the query has 1, so that passages with
             the query's own words come first. With 76 groups written by hand for SciFact, BM25
-            gained on train queries up to 0.5, on test queries at 0.1, and lost above.
+            gained 0.002 of nDCG@10 on train queries from 0.1 to 0.4, lost 0.001 on test queries at
+            0.1, and more above.
 
     Raises:
         InvalidInputError: a table of another form, a file that is no such JSON, or a weight outside
@@ -232,7 +239,7 @@ def _check_table(table: Any) -> dict[str, list[str]] | list[list[str]]:
     """Return a table as JSON holds it.
 
     Raises:
-        InvalidInputError: it is neither a mapping nor groups.
+        InvalidInputError: it is neither a mapping nor groups, or UTF-8 cannot store it.
     """
     if isinstance(table, Mapping):
         mapping = {key: [each] if isinstance(each, str) else each for key, each in table.items()}
@@ -256,6 +263,7 @@ def _check_word(word: Any) -> str:
         raise InvalidInputError(
             f"a synonym must be a word or a phrase, not {word!r:.100}: {_FORMS}"
         )
+    check_text(word, f"the synonym {word!r:.100}")
     return word
 
 

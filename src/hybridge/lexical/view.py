@@ -66,12 +66,12 @@ class View:
     def read(self, query: str) -> Corrected:
         """Return a query as it is searched for."""
         read = Corrected(query) if self._speller is None else self._speller.correct(query)
-        return replace(read, text=parse(read.text).text) if self._query_syntax else read
+        return replace(read, plain=parse(read.text).text) if self._query_syntax else read
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""
         rows, read = self._snapshot.rows, self.read(query)
-        top = self._snapshot.top(read.text, k, allowed, self._read_terms)
+        top = self._snapshot.top(read.read, k, allowed, self._read_terms)
         return [
             Hit(self.passages[rows[key]], score, (StageScore(STAGE, rank, score, read.corrected),))
             for rank, (key, score) in enumerate(top, start=1)
@@ -83,12 +83,12 @@ class View:
         Raises:
             InvalidInputError: an unknown id.
         """
-        scores = self._snapshot.scores(self.read(query).text, self._read_terms)
+        scores = self._snapshot.scores(self.read(query).read, self._read_terms)
         return [scores[row] for row in self._rows(ids)]
 
     def parts(self, query: str, ids: Sequence[str]) -> list[ScoreParts]:
         """Return `scores`, term by term."""
-        return self._snapshot.parts(self.read(query).text, self._rows(ids), self._read_terms)
+        return self._snapshot.parts(self.read(query).read, self._rows(ids), self._read_terms)
 
     def _rows(self, ids: Sequence[str]) -> list[int]:
         try:

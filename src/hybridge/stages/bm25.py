@@ -80,6 +80,7 @@ class BM25(Stage):
         self.lexical = lexical
         self.own_search_text = chosen_search_text(search_text, fields)
         self.synonyms = Synonyms.of(synonyms)
+        self._are_saved = True  # the synonyms, by the index; not those for one process alone
 
     def within(self, stages: Sequence[Stage], *, served: bool) -> BM25:
         if served and self.lexical == "bm25s":
@@ -97,16 +98,17 @@ class BM25(Stage):
             synonyms=self.synonyms,
         )
 
-    def with_analyzer(self, analyzer: AnalyzerLike) -> Self:
-        """Return this definition with another analyzer."""
+    def with_analyzer(self, analyzer: AnalyzerLike = None) -> Self:
+        """Return this definition with another analyzer; None for the latest version."""
         changed = copy(self)
-        changed.analyzer = Analyzer.of(analyzer)
+        changed.analyzer = self.analyzer.latest() if analyzer is None else Analyzer.of(analyzer)
         return changed
 
     def with_synonyms(self, synonyms: Synonyms | None) -> Self:
         """Return this definition with other synonyms."""
         changed = copy(self)
         changed.synonyms = synonyms
+        changed._are_saved = True
         return changed
 
     def replacing(self, old: Stage) -> BM25:
@@ -166,23 +168,24 @@ class BM25(Stage):
         if not analyzer.is_latest:
             logger.info(
                 "the stage %r keeps the words of version %d of the analyzer, with which it was "
-                "made: index.replace_stage(%r, BM25(...)) takes those of the latest",
-                record.name,
-                analyzer.version,
-                record.name,
+                "made: `hybridge reanalyze` takes those of the latest, and keeps all else",
+                *(record.name, analyzer.version),
             )
-        return cls(
+        saved = record.state.get("synonyms")
+        made = cls(
             analyzer,
             name=record.name,
             lexical=config["lexical"],
             parameters=BM25Parameters.from_config(config["parameters"]),
-            synonyms=Synonyms.from_config(record.state.get("synonyms"), synonyms),
+            synonyms=Synonyms.from_config(saved, synonyms),
         )
+        made._are_saved = made.synonyms is None or made.synonyms.to_config() == saved
+        return made
 
     @property
     def nameless_part(self) -> object:
         analyzer = self.analyzer if "callable" in self.analyzer.to_config() else None
-        if self.synonyms is None or not self.synonyms.is_callable:
+        if self.synonyms is None or (self._are_saved and not self.synonyms.is_callable):
             return analyzer
         return {"analyzer": analyzer, "synonyms": self.synonyms}
 

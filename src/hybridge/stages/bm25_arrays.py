@@ -18,6 +18,7 @@ from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
 from ..lexical.postings import Postings
+from ..lexical.query_terms import QueryReader
 from ..lexical.snapshot import Scores, Snapshot
 from ..lexical.synonyms import Synonyms
 from ..passages import Passage
@@ -68,6 +69,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         self._parameters = parameters
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._phrases: dict[TextPhrase, Filter] = {}
+        self._speller: tuple[QueryReader, Speller] | None = None
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
         self._postings: Postings[PointedId] | None = self._load()
@@ -119,7 +121,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         postings.snapshot()  # scored here, outside the lock
 
         def install() -> None:
-            self._forget_filters()
+            self._forget()
             self._postings, self._keys = postings, keys
             self.follow_synonyms()
 
@@ -150,26 +152,26 @@ class OpenBM25Arrays(OpenBM25Stage):
         return install
 
     def invalidate(self) -> None:
-        self._forget_filters()
+        self._forget()
         self._keys = {}
         self._postings = None
 
-    def _forget_filters(self) -> None:
+    def _forget(self) -> None:
         """Clear what a write makes stale."""
-        self._allowed, self._phrases = {}, {}
+        self._allowed, self._phrases, self._speller = {}, {}, None
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(derived=self._current().count(self.search_text.texts(passages)))
 
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
-        self._forget_filters()
+        self._forget()
         self._current().put([self._key(p.id) for p in passages], prepared.derived)
 
     def update_metadata(self) -> None:
-        self._forget_filters()
+        self._forget()
 
     def delete(self, points: Sequence[int]) -> None:
-        self._forget_filters()
+        self._forget()
         self._current().delete([self._keys.pop(point) for point in points])
 
     def save(self) -> None:
@@ -181,12 +183,17 @@ class OpenBM25Arrays(OpenBM25Stage):
 
     @property
     def speller(self) -> Speller:
+        latest, read = self._speller, self.read
+        if latest is not None and latest[0] is read:
+            return latest[1]
         postings = self._current()
 
         def words() -> Words:
             return postings.words.completed(self.analyzer, self._texts)
 
-        return Speller(words, postings.frequencies).counting(self.read.counting)
+        speller = Speller(words, postings.frequencies).counting(read.counting)
+        self._speller = read, speller
+        return speller
 
     def _texts(self) -> Iterator[str]:
         for page in self._storage.store.pages():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ..analyzer import Analyzer
@@ -10,6 +11,8 @@ from ..lexical.synonyms import Synonyms
 from .stage import OpenStage, StageStorage
 
 __all__ = ["OpenBM25Stage"]
+
+logger = logging.getLogger(__name__)
 
 
 class OpenBM25Stage(OpenStage):
@@ -21,7 +24,10 @@ class OpenBM25Stage(OpenStage):
         synonyms: of words in queries; None without.
 
     Attributes:
-        read: reads the terms of a query.
+        synonyms: of words in queries now; None without.
+        read: reads the terms of a query, with these synonyms.
+        missing: the name of a function of synonyms that is saved meanwhile, but that this process
+            does not have; None if there is none.
     """
 
     def __init__(
@@ -30,17 +36,37 @@ class OpenBM25Stage(OpenStage):
         super().__init__(storage)
         self.analyzer = analyzer
         self._saved: Any = storage.state.get("synonyms")
-        self.read = QueryReader(analyzer, synonyms)
+        self._use(synonyms)
+
+    def _use(self, synonyms: Synonyms | None, missing: str | None = None) -> None:
+        self.synonyms = synonyms
+        self.missing = missing
+        self.read = QueryReader(self.analyzer, synonyms)
 
     def set_synonyms(self, synonyms: Synonyms | None) -> None:
         """Replace the synonyms, and save them with the index."""
         self._saved = None if synonyms is None else synonyms.to_config()
         self._storage.save_state(synonyms=self._saved)
-        self.read = QueryReader(self.analyzer, synonyms)
+        self._use(synonyms)
 
     def follow_synonyms(self) -> None:
-        """Take over synonyms that were saved by others meanwhile."""
+        """Take over synonyms that were saved by others meanwhile.
+
+        A function is not saved, but its name: the last synonyms stay, which is logged.
+        """
         saved = self._storage.state.get("synonyms")
-        if saved != self._saved and (saved is None or "table" in saved):
-            self._saved = saved
-            self.read = QueryReader(self.analyzer, Synonyms.from_config(saved))
+        if saved == self._saved:
+            return
+        self._saved = saved
+        if saved is None or "table" in saved:
+            self._use(Synonyms.from_config(saved))
+        elif self.synonyms is None or self.synonyms.to_config() != saved:
+            self._use(self.synonyms, missing=saved["callable"])
+            logger.warning(
+                "the synonyms of the stage %r in %s are now the function %r, which is not stored: "
+                "searches here go on with those from before; open the index again with synonyms= "
+                "for the function",
+                *(self.name, self._storage.location, self.missing),
+            )
+        else:
+            self._use(self.synonyms)

@@ -114,22 +114,25 @@ class OpenVectorStage(OpenStage):
     Args:
         storage: of the index, as this stage uses it.
         stage: the definition.
+
+    Attributes:
+        vector_kind: of the vectors that the store keeps for it.
     """
 
     def __init__(self, storage: StageStorage, stage: VectorStage) -> None:
         super().__init__(storage)
         self.stage = stage
         # By the store, for the stage itself may have to load its model to know it.
-        self._kind = storage.store.options.vectors[storage.vector]
+        self.vector_kind = storage.store.options.vectors[storage.vector]
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self.encoded(self.stage.encode_queries(queries), len(queries))
 
     def encoded(self, rows: Rows | ArrayLike, count: int) -> Sequence[Any]:
         """Return the rows of `count` queries, whatever made them, as this stage compares them."""
-        if isinstance(self._kind, DenseVectors):
-            return list(check_vectors(rows, count, self._kind.dimension).tolist())
-        checked = check_rows(self._kind, rows, count)
+        if isinstance(self.vector_kind, DenseVectors):
+            return list(check_vectors(rows, count, self.vector_kind.dimension).tolist())
+        checked = check_rows(self.vector_kind, rows, count)
         return [row if isinstance(row, tuple) else row.tolist() for row in checked]
 
     def begin(self, encoded: Sequence[Any]) -> VectorSearch:

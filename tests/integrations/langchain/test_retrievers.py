@@ -15,6 +15,7 @@ import hybridge
 from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.colbert import ColBERTRetriever as CoreColBERTRetriever
 from hybridge.errors import IndexExistsError, InvalidInputError
+from hybridge.lexical import Synonyms
 from langchain_hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
@@ -259,3 +260,27 @@ def test_a_typo_costs_colbert_no_index(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="index_name"):
         ColBERTRetriever.from_texts(["x"], path=tmp_path / "plaid", index_name="mine")
     assert not (tmp_path / "plaid").exists()
+
+
+def test_what_bm25_reads_of_a_query() -> None:
+    texts = ["Used automobiles.", "A car that sleeps.", "Elephants sleep."]
+
+    def found(query: str, **options: Any) -> set[str]:
+        retriever = BM25Retriever.from_texts(texts, ids=["a", "b", "c"], **options)
+        return {document.id or "" for document in retriever.invoke(query)}
+
+    assert found("cars") == {"b"}
+    assert found("cars", synonyms=[["car", "automobile"]]) == {"a", "b"}
+    assert found("elehpants") == {"c"}
+    assert found("elehpants", spelling=False) == set()
+    assert found("sleep -car", query_syntax=True) == {"c"}
+    for name, value in (("synonyms", [["one"]]), ("spelling", 1), ("query_syntax", "yes")):
+        with pytest.raises(InvalidInputError):
+            found("cars", **{name: value})
+
+
+def test_synonyms_reach_the_index(documents: list[Document], bag: CallableEncoder) -> None:
+    table = [["aspirin", "acetylsalicylate"]]
+    retriever = HybridgeRetriever.from_documents(documents, bag, synonyms=table)
+    assert retriever.retriever.synonyms == Synonyms(table)
+    assert retriever.retriever.bm25.search(["acetylsalicylate"])[0]

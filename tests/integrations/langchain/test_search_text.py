@@ -92,7 +92,7 @@ def test_a_store_that_is_opened_again(tmp_path: Path, text: Any) -> None:
     ) as store:
         assert store.similarity_search("harbour", 1) == [DOCUMENTS[0]]
     if callable(text):
-        with pytest.raises(EncoderMismatchError, match="'of_document'"):
+        with pytest.raises(EncoderMismatchError, match="'of_document': pass that function as"):
             HybridVectorStore.open(tmp_path / "i", ENCODER)
     given = {"search_text": text} if callable(text) else {}
     with HybridVectorStore.open(tmp_path / "i", ENCODER, **given) as store:
@@ -118,6 +118,9 @@ def test_an_attached_collection() -> None:
         retriever = HybridgeRetriever.from_qdrant(client, "docs", embeddings, search_text=text)
         hits = retriever.retriever.bm25.search(["harbour"])[0]
         assert [hit.passage.id for hit in hits] == ids[:1]
+    table = [["soon", "at once"]]
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", embeddings, synonyms=table)
+    assert [hit.passage.id for hit in retriever.retriever.bm25.search(["soon"])[0]] == ids[1:]
     client.close()
 
 

@@ -158,6 +158,9 @@ async def test_nodes_come_back_whole(
             assert each.get_content(mode) == by_id[each.node.node_id].get_content(mode)
     assert ids(found)[0] == ASPIRIN
     assert set(found[0].trace) == {"bm25", "dense", "fusion"}
+    table = [["physician", "patient"]]
+    retriever = HybridgeRetriever.from_qdrant(client, "docs", model, synonyms=table)
+    assert retriever.retriever.bm25.search(["physician"])[0]
     store = HybridVectorStore.from_qdrant(client, "docs", model)
     assert sorted(store.get_nodes(), key=lambda node: node.node_id) == nodes
 

@@ -14,10 +14,11 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 import hybridge
 from hybridge.colbert import ColBERTRetriever as CoreColBERTRetriever
 from hybridge.errors import InvalidInputError
+from hybridge.lexical import Synonyms
 from llama_index.retrievers.hybridge import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from llama_index.retrievers.hybridge.nodes import passages_of
 
-from .conftest import ASPIRIN, BREAD, YEAST, Call, ids, listed
+from .conftest import ASPIRIN, BREAD, YEAST, Call, WordEmbedding, ids, listed
 
 QUERIES = ["does aspirin thin blood?", "yeast in bread", "the river", "sugar for the heart"]
 
@@ -143,3 +144,26 @@ def test_a_typo_costs_colbert_no_index(nodes: list[BaseNode], tmp_path: Path) ->
     with pytest.raises(TypeError, match="index_name"):
         ColBERTRetriever.from_documents([Document(text="x")], index_name="mine")
     assert not (tmp_path / "plaid").exists()
+
+
+def test_what_bm25_reads_of_a_query() -> None:
+    texts = {"a": "Used automobiles.", "b": "A car that sleeps.", "c": "Elephants sleep."}
+    made = [TextNode(id_=id_, text=text) for id_, text in texts.items()]
+
+    def found(query: str, **options: Any) -> set[str]:
+        return {n.node.node_id for n in BM25Retriever.from_nodes(made, **options).retrieve(query)}
+
+    assert found("cars") == {"b"}
+    assert found("cars", synonyms=[["car", "automobile"]]) == {"a", "b"}
+    assert found("elehpants") == {"c"}
+    assert found("elehpants", spelling=False) == set()
+    assert found("sleep -car", query_syntax=True) == {"c"}
+    for name, value in (("synonyms", [["one"]]), ("spelling", 1), ("query_syntax", "yes")):
+        with pytest.raises(InvalidInputError):
+            found("cars", **{name: value})
+
+
+def test_synonyms_reach_the_index(nodes: list[BaseNode]) -> None:
+    table = [["car", "automobile"]]
+    retriever = HybridgeRetriever.from_nodes(nodes, WordEmbedding(), synonyms=table)
+    assert retriever.retriever.synonyms == Synonyms(table)

@@ -100,7 +100,7 @@ def test_a_store_that_is_opened_again(tmp_path: Path, text: Any) -> None:
         store.add(NODES)
         assert sparse(store, "harbour") == ["h"]
     if callable(text):
-        with pytest.raises(EncoderMismatchError, match="'of_node'"):
+        with pytest.raises(EncoderMismatchError, match="'of_node': pass that function as"):
             HybridVectorStore.open(tmp_path / "i", WordEmbedding())
     given = {"search_text": text} if callable(text) else {}
     model = WordEmbedding()

@@ -83,6 +83,7 @@ def attached(
     layout: Layout | None = None,
     api_key: str | None = None,
     analyzer: Any = None,
+    synonyms: Any = None,
     search_text: Any = None,
     writable: bool = False,
 ) -> HybridIndex:
@@ -98,6 +99,7 @@ def attached(
             `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
         api_key: the key a protected server asks for, with a url.
         analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+        synonyms: of words and phrases in queries, for BM25, as there.
         search_text: what BM25 searches of a node, and what is embedded of an added one that has no
             embedding, as for `search_text_of`.
         writable: let nodes be added and deleted.
@@ -113,6 +115,7 @@ def attached(
         encoder=encoder_of(embed_model, persistent=False),
         api_key=api_key,
         analyzer=analyzer,
+        synonyms=synonyms,
         search_text=search_text_of(search_text),
         writable=writable,
     )

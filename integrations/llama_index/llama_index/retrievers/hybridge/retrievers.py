@@ -107,6 +107,7 @@ class HybridgeRetriever(CoreRetriever):
         path: str | Path | None = None,
         identity: str | None = None,
         analyzer: Any = None,
+        synonyms: Any = None,
         late_interaction: Any = None,
         search_text: Any = None,
         overwrite: bool = False,
@@ -121,6 +122,7 @@ class HybridgeRetriever(CoreRetriever):
             path: a missing or empty folder for the index; without it, a temporary one.
             identity: names the embedding model and its settings, where it has no such name.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            synonyms: of words and phrases in queries, for BM25, as there.
             late_interaction: True scores candidates by stored token vectors too, as there.
             search_text: what is searched of a node, while the node is what is returned: a template
                 such as ``"{title}\\n{text}"`` over metadata and text, or a function from a node to
@@ -139,6 +141,7 @@ class HybridgeRetriever(CoreRetriever):
             path=path,
             identity=identity,
             analyzer=analyzer,
+            synonyms=synonyms,
             late_interaction=late_interaction,
             search_text=search_text,
             overwrite=overwrite,
@@ -177,6 +180,7 @@ class HybridgeRetriever(CoreRetriever):
         layout: Layout | None = None,
         api_key: str | None = None,
         analyzer: Any = None,
+        synonyms: Any = None,
         search_text: Any = None,
         **options: Any,
     ) -> Self:
@@ -190,6 +194,7 @@ class HybridgeRetriever(CoreRetriever):
                 `hybridge.vectors.PayloadLayout("page_content", "metadata")` for LangChain's.
             api_key: the key a protected server asks for, with a url.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
+            synonyms: of words and phrases in queries, for BM25, as there.
             search_text: what BM25 searches of a node, as for `from_nodes`.
             options: as for the class.
 
@@ -205,6 +210,7 @@ class HybridgeRetriever(CoreRetriever):
             layout=layout,
             api_key=api_key,
             analyzer=analyzer,
+            synonyms=synonyms,
             search_text=search_text,
         )
         return cls(index, **options)
@@ -240,6 +246,9 @@ class BM25Retriever(CoreRetriever):
         b: float = 0.75,
         search_text: Any = None,
         fields: Mapping[str, int] | None = None,
+        synonyms: Any = None,
+        spelling: bool = True,
+        query_syntax: bool = False,
         **options: Any,
     ) -> Self:
         """Return a retriever over these nodes, in memory.
@@ -255,6 +264,10 @@ class BM25Retriever(CoreRetriever):
             fields: instead, the fields that are searched, each with a boost from 1 to 100, as in
                 ``{"title": 2, "text": 1}``: a field of boost 2 counts as if it were written twice.
                 Keep the title out of the text by the node's ``excluded_embed_metadata_keys``.
+            synonyms: of words and phrases in queries, as for `hybridge.BM25Retriever`.
+            spelling: correct the words of a query that no node has; see `hybridge.spelling`.
+            query_syntax: read phrases in quotes, ``+must`` and ``-not`` in queries; see
+                `hybridge.query_syntax`. Rerankers then read plain text.
             options: as for the class.
 
         Raises:
@@ -270,6 +283,9 @@ class BM25Retriever(CoreRetriever):
             b=b,
             search_text=search_text_of(search_text),
             fields=fields,
+            synonyms=synonyms,
+            spelling=spelling,
+            query_syntax=query_syntax,
         )
         return cls(bm25, **options)
 

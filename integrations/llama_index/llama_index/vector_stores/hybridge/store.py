@@ -162,8 +162,8 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
             collection: its name.
             embed_model: the model it was written with.
             options: those of `llama_index.retrievers.hybridge.indexes.attached`: ``layout``,
-                ``api_key``, ``analyzer``, ``search_text``, and ``writable=True`` to let nodes be
-                added and deleted.
+                ``api_key``, ``analyzer``, ``synonyms``, ``search_text``, and ``writable=True`` to
+                let nodes be added and deleted.
 
         Raises:
             TypeError: an unknown option.
