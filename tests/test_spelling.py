@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridge import Analyzer, FusedRetriever, Passage, explain
@@ -363,3 +363,16 @@ def test_a_forked_child_corrects() -> None:
         found = retriever.correct("planet elehpant").text == "planet elephant"
         os._exit(0 if found else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@given(texts=st.lists(st.text(st.sampled_from("aZ9é東ก\u0e31-.'/+_ \u00ad\n(C#"), max_size=30)))
+@settings(deadline=None)
+def test_the_words_of_texts_are_those_of_their_pieces(version: int, texts: list[str]) -> None:
+    analyzer = Analyzer("english", version=version)
+    words, pieces = Words(), Words()
+    for text in texts:
+        assert words.terms(analyzer, text) == analyzer([text])[0]
+        pieces.add(analyzer.words(text))
+    assert list(words) == list(pieces)
+    assert words.unsaved == pieces.unsaved

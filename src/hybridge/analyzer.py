@@ -110,6 +110,7 @@ class Analyzer(SharedInCopies):
         ]
         reader = TermReader(self._rules, [rule for rule in rules if rule is not None])
         self._analyze, self._words, self._terms_of = reader.terms, reader.words, reader.terms_of
+        self._terms_of_run: Callable[[str], tuple[str, ...]] | None = reader.terms_of_run
         self._positions: Callable[[str], list[Position]] = reader.positions
         self._phrase: Callable[[str], list[Word]] = reader.phrase
         self._function: Callable[[str], Sequence[str]] | None = None
@@ -145,6 +146,7 @@ class Analyzer(SharedInCopies):
         analyzer.stopwords = analyzer.question_words = frozenset()
         analyzer._analyze = analyzer._words = words
         analyzer._terms_of = lambda word: (word,)
+        analyzer._terms_of_run = None
         analyzer._positions = lambda text: [((word, 1),) for word in words(text)]
         analyzer._phrase = lambda text: [(((word, 1),),) for word in words(text)]
         analyzer._function = function
@@ -307,6 +309,18 @@ class Analyzer(SharedInCopies):
         (('run',), (), ('t', '3', 't3'))
         """
         return self._terms_of(word)
+
+    @property
+    def terms_of_run(self) -> Callable[[str], tuple[str, ...]] | None:
+        """The function from what stands between two blanks of a text to its terms.
+
+        None for your own tokenizer, which need not cut there.
+
+        >>> of_run = Analyzer("english").terms_of_run
+        >>> of_run("(running)/T-3,"), Analyzer.of(str.split).terms_of_run
+        (('run', 't', '3', 't3'), None)
+        """
+        return self._terms_of_run
 
     def positions(self, text: str) -> list[Position]:
         """Return the positions of a text, and the terms that begin at each.

@@ -111,8 +111,9 @@ class Words:
 
     def __init__(self, pieces: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
-        # Of late, words or not: it costs next to nothing to put one here.
+        # Of late, words or not: it costs next to nothing to put one here, or among the runs.
         self._pieces: set[str] = set()
+        self._runs: dict[Analyzer, _Runs] = {}
         self._unsaved = False
         self._by_length: dict[int, _Bucket] = {}
         self._stored: NDArray[np.uint8] | None = None
@@ -134,9 +135,17 @@ class Words:
         >>> words.terms(Analyzer("english"), "The mice are running"), list(words)
         (['mice', 'run'], ['are', 'mice', 'running', 'the'])
         """
-        pieces = analyzer.words(text)
-        self.add(pieces)
-        return list(chain.from_iterable(map(analyzer.terms_of, pieces)))
+        if analyzer.terms_of_run is None:
+            terms = analyzer.words(text)
+            self.add(terms)
+            return terms
+        runs = self._runs.get(analyzer)
+        if runs is None:
+            runs = self._runs.setdefault(analyzer, _Runs(analyzer.terms_of_run))
+        terms = list(chain.from_iterable(map(runs.__getitem__, text.split())))
+        if len(runs) > _PIECES:
+            self._sort_in()
+        return terms
 
     def __iter__(self) -> Iterator[str]:
         self._sort_in()
@@ -212,7 +221,7 @@ class Words:
     @property
     def unsaved(self) -> bool:
         """Whether there are words that were neither loaded nor saved."""
-        if self._pieces:
+        if self._pieces or any(self._runs.values()):
             self._sort_in()
         return self._unsaved
 
@@ -227,11 +236,17 @@ class Words:
                 self._add(set(self._stored.tobytes().decode(errors="replace").split()))
                 self._stored = None
             pieces = self._pieces.copy()  # in one step: other threads add meanwhile
+            late = [(analyzer, runs, runs.copy()) for analyzer, runs in self._runs.copy().items()]
+            read = (analyzer.words(run) for analyzer, _, some in late for run in some)
+            pieces.update(chain.from_iterable(read))
             new = {word for piece in pieces - self._known for word in _words_in(piece)}
             new -= self._known
             self._unsaved = self._unsaved or bool(new)
             self._add(new)
             self._pieces -= pieces
+            for _, runs, some in late:
+                for run in some:
+                    runs.pop(run, None)
 
     def _add(self, words: set[str]) -> None:
         self._known |= words
@@ -240,6 +255,18 @@ class Words:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_array, (self.to_array(),)
+
+
+class _Runs(dict[str, tuple[str, ...]]):
+    """What stood between two blanks of late, with its terms: found here, it is known to be here."""
+
+    def __init__(self, terms_of: Callable[[str], tuple[str, ...]]) -> None:
+        super().__init__()
+        self._terms_of = terms_of
+
+    def __missing__(self, run: str) -> tuple[str, ...]:
+        terms = self[run] = self._terms_of(run)
+        return terms
 
 
 class _Bucket:

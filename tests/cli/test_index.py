@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from hybridge import HybridIndex
 from hybridge.cli.commands import hybridge
+from hybridge.search_text import SearchText
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "Words fill it. " * 20 for number in range(6))
 
@@ -278,3 +279,16 @@ def test_a_template_of_a_new_index(folder: Path) -> None:
     wrong = index("a.jsonl", "--to", "new", "--search-text", "{place")
     assert wrong.exit_code == 1
     assert "lone '{'" in wrong.output
+
+
+@pytest.mark.model
+def test_line_breaks_and_tabs_of_a_template(folder: Path) -> None:
+    (folder / "a.jsonl").write_text('{"_id": "a", "text": "Paid.", "place": "Harbour"}')
+    assert (
+        index("a.jsonl", "--to", "idx", "--search-text", r"{place}\n{text}\t{place}").exit_code == 0
+    )
+    with HybridIndex.open("idx") as opened:
+        assert str(opened.search_text) == str(SearchText("{place}\n{text}\t{place}"))
+        [hit] = opened.bm25.search(["paid"])[0]
+        assert hit.passage.text == "Paid."
+    assert "'{source}\\n{text}'" in index("--help").stdout

@@ -45,6 +45,7 @@ def test_an_encoder_that_no_name_loads_is_told(tmp_path: Path) -> None:
     HybridIndex.create(
         tmp_path / "idx", encoder=CallableEncoder(encode, dimension=2, identity="ours")
     ).close()
-    result = CliRunner().invoke(hybridge, ["info", str(tmp_path / "idx")])
-    assert result.exit_code == 1
-    assert "'ours'" in result.stderr
+    result = CliRunner().invoke(hybridge, ["info", str(tmp_path / "idx"), "--json"])
+    assert result.exit_code == 0, result.output
+    dense = json.loads(result.stdout)["stages"]["dense"]
+    assert (dense["encoder"], dense["dimension"], dense["truncated"]) == ("ours", 2, None)

@@ -123,6 +123,9 @@ def test_a_whole_manifest_is_none(path: Path, stages: list[Stage]) -> None:
         (("stages",), {}, "'stages' must be a list"),
         (("stages", 2, "vector"), "x", r"'store\.vectors' lacks 'x' of the stage 'dense'"),
         (("stages", 2, "kind"), [], r"'stages\[2\]\.kind' must be a string"),
+        (("stages", 2, "kind"), "", r"'stages\[2\]\.kind' is '', which names no kind"),
+        (("stages", 2, "kind"), "=\n", r"'stages\[2\]\.kind' is '=\\n'"),
+        (("stages", 0, "identity"), "x", r"'stages\[0\]\.identity' must be 'bm25', not 'x'"),
         (("stages", 2, "name"), MISSING, r"it lacks 'stages\[2\]\.name'"),
         (("stages", 2, "name"), "bm25", "'stages' has a name twice"),
         (("stages", 2, "config", "distance"), MISSING, "'dense': no 'distance'"),
@@ -166,3 +169,37 @@ def test_damage_is_named_and_harms_nothing(
     with HybridIndex.open(path, stages=stages[2:]) as index:
         assert len(index) == len(PASSAGES)
         assert index.dense.vectors([PASSAGES[0].id]).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [
+        ("manifest.json", "[" * 100_000, "cannot be read"),
+        ("generation.json", "[" * 100_000, "cannot be read"),
+        ("seal.json", "[" * 100_000, "cannot be read"),
+        ("manifest.json", '{"hybridge": null}', "'hybridge' must be a mapping, not None"),
+        ("manifest.json", '{"hybridge": 7}', "'hybridge' must be a mapping, not 7"),
+        ("manifest.json", '{"hybridge": "x"}', "'hybridge' must be a mapping, not 'x'"),
+        ("manifest.json", "{}", "it lacks 'hybridge'"),
+        ("manifest.json", "[]", r"a mapping with 'hybridge', not \[\]"),
+    ],
+)
+def test_a_damaged_file_is_named(
+    path: Path, stages: list[Stage], file: str, text: str, named: str
+) -> None:
+    whole = (path / file).read_text()
+    (path / file).write_text(text)
+    try:
+        for read_only in (False, True):
+            with pytest.raises(CorruptIndexError, match=named) as raised:
+                HybridIndex.open(path, stages=stages[2:], read_only=read_only)
+            assert file in str(raised.value)
+    finally:
+        (path / file).write_text(whole)
+
+
+def test_a_kind_that_no_package_brings_may_be_installed(path: Path, stages: list[Stage]) -> None:
+    config = json.loads((path / "manifest.json").read_text())
+    config["hybridge"]["stages"][2]["kind"] = "soundex"
+    with pytest.raises(InvalidInputError, match="'soundex'"):
+        restored_stages(Manifest.from_config(config, "here"), {}, "here")

@@ -56,6 +56,9 @@ class TermReader:
         rules: from texts to words, and from words to forms.
         stems: applied to each form, one after the other, by one thread at a time.
 
+    Attributes:
+        terms_of_run: returns the terms of what stands between two spaces.
+
     >>> from .rules import FirstRules
     >>> reader = TermReader(FirstRules(None, [], min_length=2), [str.upper])
     >>> reader.words("My cats, mice"), reader.terms("My cats, mice"), reader.terms_of("cats")
@@ -68,6 +71,7 @@ class TermReader:
         self._lock = ForkSafeLock()
         self._of_words = WordCache(self._terms_of_word)
         self._of_runs = WordCache(self._terms_of_run)
+        self.terms_of_run = self._of_runs.__getitem__
         self._words = WordCache(rules.words)
         self._positions = WordCache(self._positions_of_run)
 

@@ -23,6 +23,11 @@ _SLICE = 64  # passages: what a cut loses at most, and a step of the bar
 _SHOWN = 10  # skipped files named for each reason
 
 
+def _to_template(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    # Shells pass both as two characters.
+    return None if value is None else value.replace(r"\n", "\n").replace(r"\t", "\t")
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "directory", metavar="DIR", help="Folder of the index.")
@@ -32,7 +37,9 @@ _SHOWN = 10  # skipped files named for each reason
 @click.option(
     "--search-text",
     metavar="TEMPLATE",
-    help="Searched instead of the text alone, in a new index: '{title} {text}'.",
+    callback=_to_template,
+    help=r"Searched instead of the text alone, in a new index: '{source}\n{text}'. "
+    "Titles are in the text already.",
 )
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
 @click.option("--prune", is_flag=True, help="Remove what was indexed from files that are gone.")

@@ -26,7 +26,7 @@ def info(location: Location, as_json: bool) -> None:
     from ..report import Section, Styled, Table
     from .output import console, print_json
 
-    with location.open(read_only=True) as index:
+    with location.open_without_encoders(read_only=True) as index:
         facts = index.info()
     if as_json:
         print_json(facts)

@@ -109,6 +109,12 @@ class Location:
 
         return HybridIndex.open(**self._target(), **options)
 
+    def open_without_encoders(self, *, read_only: bool) -> HybridIndex:
+        """Open the index that is there, to encode nothing."""
+        from ..index import HybridIndex
+
+        return HybridIndex._open_without_encoders(**self._target(), read_only=read_only)
+
     def create(self, **options: Any) -> HybridIndex:
         """Create an index there."""
         from ..index import HybridIndex

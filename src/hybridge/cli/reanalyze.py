@@ -38,7 +38,7 @@ def reanalyze(location: Location, analyzer: Any, synonyms: Path | None, stage: s
     from .output import console
 
     table = None if synonyms is None else Synonyms(synonyms)
-    with location.open(read_only=False) as index:
+    with location.open_without_encoders(read_only=False) as index:
         stages = index._stages
         name = stages.first(BM25).name if stage is None else stage
         if not isinstance(stages.definitions.get(name), BM25):

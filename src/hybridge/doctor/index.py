@@ -20,7 +20,7 @@ def examine_index(path: str | Path) -> Iterator[Finding]:
     """
     from ..index import HybridIndex
 
-    with HybridIndex.open(path, read_only=True) as index:
+    with HybridIndex._open_without_encoders(path, read_only=True) as index:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
     latest = Analyzer().version or 0
@@ -44,7 +44,9 @@ def _earlier(stage: str, version: int, latest: int, path: str | Path) -> Finding
 
 def _truncation(stage: str, truncated: dict[str, int] | None) -> Finding:
     if truncated is None:
-        return Finding("index", stage, "ok", "no truncation known: its encoder names no limit")
+        return Finding(
+            "index", stage, "ok", "no truncation known: its encoder names no limit, or is not here"
+        )
     detail = (
         f"{truncated['passages']} of {truncated['of']} passages have more than the "
         f"{truncated['max_tokens']} tokens that its encoder reads"

@@ -252,6 +252,24 @@ class HybridIndex:
             return cls(storage, restored, text)
 
     @classmethod
+    def _open_without_encoders(
+        cls,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        read_only: bool | None = None,
+    ) -> Self:
+        """Open an index to encode nothing: an encoder that no name loads need not be passed."""
+        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        with _closed_on_failure(storage):
+            manifest = storage.manifest
+            text = SearchText.from_config(manifest.search_text)
+            restored = restored_stages(manifest, {}, storage.location, text, encodes=False)
+            return cls(storage, restored, text)
+
+    @classmethod
     def attach(
         cls,
         client_or_url: QdrantClient | str,

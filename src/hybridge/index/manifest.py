@@ -17,7 +17,7 @@ from ..passages import JSON
 from ..stages.record import StageRecord
 from ..vectors.options import StoreOptions
 from .format_1 import of_format_1
-from .manifest_check import check_entries, damaged
+from .manifest_check import check_entries, damaged, manifest_of
 
 __all__ = ["FORMAT", "Manifest", "read_json", "write_json"]
 
@@ -107,7 +107,7 @@ class Manifest:
             CorruptIndexError: `config` is no manifest, or of a format this version cannot read.
         """
         try:
-            values = dict(config["hybridge"])
+            values = manifest_of(config)
             found = values.pop("format")
             if found == 1:
                 values = of_format_1(values)
@@ -138,7 +138,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CorruptIndexError(f"{path} cannot be read: {error}") from error
 
 

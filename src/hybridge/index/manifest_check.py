@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, TypeAlias
@@ -15,7 +16,10 @@ from ..stages.kinds import stage_class
 from ..stages.stage import Stage
 from ..stages.vector import VectorStage
 
-__all__ = ["check_entries", "damaged"]
+__all__ = ["check_entries", "damaged", "manifest_of"]
+
+# The name of an entry point.
+_KIND = re.compile(r"[^\s=\[]([^=]*[^\s=])?")
 
 _Types: TypeAlias = tuple[type, ...]
 
@@ -51,6 +55,18 @@ def damaged(manifest: str, error: Exception | str) -> CorruptIndexError:
     )
 
 
+def manifest_of(config: Any) -> dict[str, Any]:
+    """Return the entries of the manifest in a file, of any format.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not isinstance(config, dict):
+        raise ValueError(f"it must be a mapping with 'hybridge', not {config!r:.80}")
+    _check(config, {"hybridge": (dict,)}, "")
+    return {**config["hybridge"]}
+
+
 def check_entries(values: Mapping[str, Any]) -> None:
     """Check the entries of a manifest of the present format, up to those of its stages' own.
 
@@ -67,6 +83,7 @@ def check_entries(values: Mapping[str, Any]) -> None:
         _check(record, _STAGE, key)
         _check({"state": {}, **record}, {"state": (dict,)}, key)
         _check_search_text(record.get("search_text"), key)
+        _check_kind(record, key)
     _check_search_text(values.get("search_text"), "")
     names = [record["name"] for record in values["stages"]]  # a pending one may replace another
     if len({*names}) < len(names):
@@ -82,6 +99,15 @@ def check_entries(values: Mapping[str, Any]) -> None:
     _check(values["fusion"], {"name": (str,)}, "fusion.")
     if values["fusion"]["name"] in FUSIONS:
         from_config(values["fusion"])
+
+
+def _check_kind(record: Mapping[str, Any], key: str) -> None:
+    """Check what is known of a kind: its form, and the identity of BM25, which is no encoder's."""
+    kind, identity = record["kind"], record["identity"]
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"{key + 'kind'!r} is {kind!r}, which names no kind of stages")
+    if kind == BM25.kind and identity != BM25().identity:
+        raise ValueError(f"{key + 'identity'!r} must be {BM25().identity!r}, not {identity!r}")
 
 
 def _check_search_text(config: Any, key: str) -> None:

@@ -27,7 +27,7 @@ from ..stages.kinds import stage_class
 from ..stages.late_interaction import LateInteraction, OpenLateInteraction
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
-from ..stages.vector import OpenVectorStage, VectorStage
+from ..stages.vector import AbsentEncoder, EncoderStage, OpenVectorStage, VectorStage
 from ..vectors.options import VectorKind
 from .manifest import Manifest
 from .manifest_check import damaged
@@ -331,6 +331,8 @@ def restored_stages(
     location: str,
     search_text: SearchText = TEXT_ALONE,
     search_texts: Mapping[str, SearchText] = MappingProxyType({}),
+    *,
+    encodes: bool = True,
 ) -> list[Stage]:
     """Return the definitions of an index's stages.
 
@@ -340,6 +342,7 @@ def restored_stages(
         location: of the index, for messages.
         search_text: what the index's stages search of a passage by default.
         search_texts: the caller's, by stage.
+        encodes: False takes an `AbsentEncoder` for one that would have to be passed.
 
     Raises:
         CorruptIndexError: the manifest does not hold together.
@@ -355,7 +358,15 @@ def restored_stages(
     for record in sorted(manifest.stages, key=lambda record: not classes[record.name].finds):
         before = list(restored.values())
         override = overrides.get(record.name)
-        stage = _restored(classes[record.name], record, override, before, location)
+        kind = classes[record.name]
+        try:
+            stage = _restored(kind, record, override, before, location)
+        except EncoderMismatchError as error:
+            if encodes or not issubclass(kind, EncoderStage):
+                raise
+            vectors = manifest.store.vectors[record.vector]
+            absent = AbsentEncoder(record.identity, vectors, error)
+            stage = _restored(kind, record, absent, before, location)
         if stage.identity != record.identity:
             raise EncoderMismatchError(
                 f"{location} was made with the encoder {record.identity!r}, not "

@@ -25,6 +25,7 @@ _READING_ERRORS = (
     KeyError,
     NotImplementedError,
     OSError,
+    RecursionError,
     RuntimeError,
     SyntaxError,
     TypeError,

@@ -28,6 +28,7 @@ from .record import StageRecord
 from .stage import OpenStage, Stage, StageStorage
 
 __all__ = [
+    "AbsentEncoder",
     "EncoderStage",
     "OpenVectorStage",
     "VectorSearch",
@@ -209,6 +210,32 @@ def described(encoder: object) -> dict[str, JSON] | None:
     describe = getattr(encoder, "to_config", None)
     config = None if describe is None else describe()
     return None if config is None else dict(config)
+
+
+class AbsentEncoder:
+    """The encoder of a stage in an index that was opened without it, to encode nothing.
+
+    Args:
+        identity: of the encoder that the stage was made with.
+        kind: of the vectors in the store.
+        reason: raised when something is to be encoded.
+    """
+
+    def __init__(self, identity: str, kind: VectorKind, reason: EncoderMismatchError) -> None:
+        self.identity = identity
+        self.dimension: int | None = getattr(kind, "dimension", None)
+        self._reason = reason
+
+    def encode_queries(self, queries: Sequence[str]) -> Rows:
+        """Raise that the encoder is missing."""
+        raise self._reason
+
+    def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Rows:
+        """Raise that the encoder is missing."""
+        raise self._reason
+
+    def to_config(self) -> None:
+        """Return None: it cannot be made again."""
 
 
 def nameless(record: StageRecord, stage: type[Stage]) -> EncoderMismatchError:
