@@ -8,6 +8,7 @@ Relevance they have not: quality is measured on SciFact alone.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import re
@@ -29,6 +30,7 @@ __all__ = [
     "SCIFACT",
     "Corpus",
     "QueryVectors",
+    "cache_argument",
     "embed_scifact",
     "group_of",
     "judged",
@@ -43,6 +45,23 @@ GROUPS = 10  # values of the metadata field `group`: a filter on one of them kee
 SEED = 20
 OWN = 0.75  # the share of a resampled passage's sentences that come from one abstract
 NOISE = 0.3  # how far its vector moves away from that abstract's: cosine 0.96
+
+
+def cache_argument(doc: str | None) -> Path:
+    """Read the command line of a benchmark that takes ``--cache`` alone.
+
+    Args:
+        doc: the docstring of the benchmark.
+    """
+    assert doc is not None
+    parser = argparse.ArgumentParser(
+        description=doc.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE, metavar="DIR", help="where SciFact's vectors are kept"
+    )
+    cache: Path = parser.parse_args().cache
+    return cache
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,12 @@ what keeping the words costs when passages are added, and a correction among a m
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import string
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import median
 from unittest import mock
 
@@ -29,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from corpus import CACHE, SCIFACT, embed_scifact, judged, load
+from corpus import SCIFACT, cache_argument, embed_scifact, judged, load
 from hybridge import Analyzer, BM25Retriever, HybridIndex, Passage
 from hybridge.demo import labelled_questions
 from hybridge.encoders import CallableEncoder, SentenceTransformerEncoder
@@ -49,9 +47,9 @@ ANY_WORD = re.compile(r"[^\W\d_]{4,}")
 def main() -> None:
     """Print the tables."""
     console = Console(width=110)
-    arguments = _arguments()
-    embed_scifact(arguments.cache)
-    scifact = load(SCIFACT, arguments.cache)
+    cache = cache_argument(__doc__)
+    embed_scifact(cache)
+    scifact = load(SCIFACT, cache)
     encoder = SentenceTransformerEncoder()
     with HybridIndex.create(encoder=encoder) as index:
         questions = labelled_questions()
@@ -240,17 +238,6 @@ def _timed(call: Callable[[], object], clock: Callable[[], float] = time.perf_co
     start = clock()
     call()
     return clock() - start
-
-
-def _arguments() -> argparse.Namespace:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--cache", type=Path, default=CACHE, metavar="DIR", help="where SciFact's vectors are kept"
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

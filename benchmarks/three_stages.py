@@ -10,11 +10,9 @@ extra, and SciFact under HYBRIDGE_DATASETS.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 import bge_small
-from corpus import CACHE, SCIFACT, Corpus, QueryVectors, embed_scifact, judged, load
+from corpus import SCIFACT, Corpus, QueryVectors, cache_argument, embed_scifact, judged, load
 from hybridge import BM25, CallableEncoder, Dense, HybridIndex
 from hybridge.evaluation import evaluate
 from hybridge.fusion import ConvexCombination, Fusion
@@ -39,9 +37,9 @@ Vectors = NDArray[np.float32]
 
 def main() -> None:
     """Print quality on the train queries, then on the test queries."""
-    arguments = _arguments()
-    embed_scifact(arguments.cache)
-    corpus, bge = load(SCIFACT, arguments.cache), bge_small.embed_scifact(arguments.cache)
+    cache = cache_argument(__doc__)
+    embed_scifact(cache)
+    corpus, bge = load(SCIFACT, cache), bge_small.embed_scifact(cache)
     console = Console(width=100)
     train, test = judged("train"), judged("test")
     with (
@@ -97,17 +95,6 @@ def _lookup(vectors: Vectors, query_vectors: Mapping[str, Vectors]) -> CallableE
         return np.stack([query_vectors[query] for query in queries])
 
     return CallableEncoder(encode_queries, dimension=vectors.shape[1], identity="lookup")
-
-
-def _arguments() -> argparse.Namespace:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--cache", type=Path, default=CACHE, metavar="DIR", help="where SciFact's vectors are kept"
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ Needs the extra `offline` or `bench`, and SciFact under HYBRIDGE_DATASETS.
 
 from __future__ import annotations
 
-import argparse
 import re
 import time
 from collections import defaultdict
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from corpus import CACHE, SCIFACT, embed_scifact, judged, load
+from corpus import SCIFACT, cache_argument, embed_scifact, judged, load
 from hybridge import Analyzer, BM25Retriever, HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.analysis.segments import fold, segmenter
 from hybridge.analysis.terms import WordCache
@@ -50,11 +49,11 @@ Reader = Callable[[str], Sequence[str]]
 
 def main() -> None:
     """Print the tables."""
-    arguments, console = _arguments(), Console(width=100)
-    embed_scifact(arguments.cache)
+    cache, console = cache_argument(__doc__), Console(width=100)
+    embed_scifact(cache)
     encoder = SentenceTransformerEncoder()
     console.print(found(encoder))
-    console.print(quality(encoder, arguments.cache))
+    console.print(quality(encoder, cache))
     console.print(times())
 
 
@@ -208,17 +207,6 @@ def _total(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _analyzers() -> Iterator[Analyzer]:
     return (Analyzer(version=version) for version in VERSIONS)
-
-
-def _arguments() -> argparse.Namespace:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--cache", type=Path, default=CACHE, metavar="DIR", help="where SciFact's vectors are kept"
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
