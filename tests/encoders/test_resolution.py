@@ -253,7 +253,8 @@ class _Hub(BaseHTTPRequestHandler):
         if path.startswith("/api/models/me/page"):
             self._answer(200, b"<html>please log in</html>")
         elif path in ("/api/models/me/mine", "/api/models/me/mine/revision/main"):
-            info = {"id": "me/mine", "sha": COMMIT, "siblings": listed, "tags": []}
+            config = {"model_type": "modernbert"}
+            info = {"id": "me/mine", "sha": COMMIT, "siblings": listed, "config": config}
             self._answer(200, json.dumps(info).encode())
         elif path.startswith(f"/api/models/me/mine/tree/{COMMIT}"):
             self._answer(200, json.dumps(tree).encode())
@@ -312,6 +313,20 @@ print(json.dumps([source.kind, files, again.kind, again.folder == folder]))
         "modules.json",
     ]
     assert (again, same) == ("cache", True)
+
+
+def test_for_onnx_runtime_an_onnx_file_is_downloaded_in_place_of_the_weights(hub: str) -> None:
+    code = """
+import json
+from hybridge.encoders.resolution import resolve
+folder = resolve("me/mine", dtype="int8", onnx=True).fetch()
+files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+kinds = [resolve("me/mine", onnx=onnx).kind for onnx in (True, False)]
+print(json.dumps([files, kinds]))
+"""
+    files, kinds = json.loads(_python(code, HF_ENDPOINT=hub))
+    assert files == ["2_Dense/pytorch_model.bin", "config.json", "modules.json", "onnx/model.onnx"]
+    assert kinds == ["cache", "hub"]  # torch cannot read it
 
 
 def test_a_name_that_the_hub_does_not_know(hub: str) -> None:

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..iteration import import_bars
+from .onnx.files import is_runnable, needed
 from .packages import PACKAGED, find_packaged
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ _PATIENCE = 2.5
 
 # The hub's rule for the names of owners and repositories.
 _NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(?<!\.git)")
-
-# The same weights for other engines, beside the model in a repository.
-_OTHER_ENGINES = {".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pb", ".tflite"}
-_EXPORTS = {"coreml", "onnx", "openvino"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,11 @@ class ModelSource:
 
 
 def resolve(
-    model: str | Path, owner: str = "sentence-transformers", *, dtype: str = "float32"
+    model: str | Path,
+    owner: str = "sentence-transformers",
+    *,
+    dtype: str = "float32",
+    onnx: bool = False,
 ) -> ModelSource:
     """Find a model, without loading it and without torch.
 
@@ -106,6 +107,8 @@ def resolve(
         owner: the owner of a name without one.
         dtype: the precision that it is to have. Weights serve every one; packaged ONNX files serve
             ``"int8"`` and ``"auto"`` alone.
+        onnx: find what ONNX Runtime needs: an ONNX file suffices then
+            (`hybridge.encoders.onnx.files`).
 
     Raises:
         InvalidInputError: `model` is empty or neither a string nor a path.
@@ -124,17 +127,18 @@ def resolve(
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
     name = _hub_name(model, owner)
-    if here := find_here(name, dtype=dtype):
+    if here := find_here(name, dtype=dtype, onnx=onnx):
         return here
-    return ModelSource("hub", name, None, _needed(_ask_hub(name)))
+    return ModelSource("hub", name, None, _needed(_ask_hub(name), dtype, onnx))
 
 
-def find_here(name: str, *, dtype: str = "float32") -> ModelSource | None:
+def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> ModelSource | None:
     """Find a model of the hub on this machine, without the network.
 
     Args:
         name: its name on the hub, owner included.
         dtype: the precision that it is to have, as in `resolve`.
+        onnx: whether an ONNX file suffices, as in `resolve`.
 
     Returns:
         Its location in the hub's cache or an installed package; None if it is in neither.
@@ -142,7 +146,7 @@ def find_here(name: str, *, dtype: str = "float32") -> ModelSource | None:
     >>> find_here("nobody/has-this") is None
     True
     """
-    if folder := _cached(name):
+    if folder := _cached(name, dtype, onnx):
         return ModelSource("cache", name, folder)
     packaged = find_packaged(name)
     if packaged is None or (packaged.dtype not in (None, dtype) and dtype != "auto"):
@@ -183,29 +187,26 @@ def _cache_folder() -> str | None:
     return os.getenv("SENTENCE_TRANSFORMERS_HOME")  # None is the hub's own default, from HF_HOME
 
 
-def _cached(name: str) -> Path | None:
+def _cached(name: str, dtype: str, onnx: bool) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for file in ("modules.json", "config.json"):
         found = try_to_load_from_cache(name, file, cache_dir=_cache_folder())
         if isinstance(found, str):
             folder = Path(found).parent
-            # Other programs fetch single files: a model has weights.
-            if any(next(folder.rglob(weights), None) for weights in ("*.safetensors", "*.bin")):
+            # Other programs fetch single files.
+            names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+            if is_runnable(names, dtype, onnx=onnx):
                 return folder
     return None
 
 
-def _needed(info: ModelInfo) -> tuple[str, ...]:
-    """Return the files to download, without other engines' weights and second formats."""
-    paths = [PurePosixPath(sibling.rfilename) for sibling in info.siblings or ()]
-    with_safetensors = {path.parent for path in paths if path.suffix == ".safetensors"}
-    return tuple(
-        str(path)
-        for path in paths
-        if path.suffix not in _OTHER_ENGINES
-        and path.parts[0] not in _EXPORTS
-        and not (path.suffix == ".bin" and path.parent in with_safetensors)
+def _needed(info: ModelInfo, dtype: str, onnx: bool) -> tuple[str, ...]:
+    return needed(
+        [sibling.rfilename for sibling in info.siblings or ()],
+        onnx=onnx,
+        dtype=dtype,
+        model_type=(info.config or {}).get("model_type"),
     )
 
 
