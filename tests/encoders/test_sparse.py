@@ -330,7 +330,7 @@ def test_what_is_no_list_of_texts_is_refused(
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"dtype": "int8"}, {"batch_size": 0}, {"max_length": True}, {"batch_size": 1.5}]
+    "arguments", [{"dtype": "int4"}, {"batch_size": 0}, {"max_length": True}, {"batch_size": 1.5}]
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], splade: Path) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(arguments))):
