@@ -187,9 +187,8 @@ def test_queries_and_passages_take_their_own_routes(
     assert asymmetric.count_truncated(TEXTS) == 1
 
 
-def test_a_loaded_model_is_taken_as_it_is(
-    splade: Path, encoder: SentenceTransformerSparseEncoder
-) -> None:
+def test_a_loaded_model_is_taken_as_it_is(splade: Path) -> None:
+    encoder = SentenceTransformerSparseEncoder(splade, backend="torch")
     model = Model(str(splade), device="cpu")
     ours = as_sparse_encoder(model)
     assert isinstance(ours, SentenceTransformerSparseEncoder)
