@@ -194,7 +194,7 @@ def test_layers_and_masks_are_those_of_the_modules(
             Dense(8, 6, module_input_name="token_embeddings"),
             MultiVectorMask(["two", "none"], skiplist_tasks=["query", "document"]),
         ],
-        prompts={"query": "six ", "passage": "seven "},
+        prompts={"query": "six ", "document": "seven ", "passage": "eight "},
         device="cpu",
     )
     model.save(str(tmp_path / "saved"), create_model_card=False)
@@ -254,14 +254,16 @@ def test_one_pass_serves_a_bi_encoder_and_its_tokens(
         runs.append(len(rows)),
         original(rows, *args, **named),
     )[1]
-    vectors, matrices = joint.encode_passages(TEXTS)
-    assert runs == [4, 1]  # and the blank one
+    # In eight bits a vector depends on what else is in its batch: so the same texts to all.
+    texts = [text for text in TEXTS if text]
+    vectors, matrices = joint.encode_passages(texts)
+    assert runs == [len(texts)]
     del model.encode_rows  # type: ignore[method-assign]
-    np.testing.assert_allclose(vectors, encoder.encode_passages(TEXTS), atol=1e-5)
-    agree(matrices, tokens.encode_passages(TEXTS))
-    vectors, matrices = joint.encode_queries(TEXTS)
-    np.testing.assert_allclose(vectors, encoder.encode_queries(TEXTS), atol=1e-5)
-    agree(matrices, tokens.encode_queries(TEXTS))
+    np.testing.assert_allclose(vectors, encoder.encode_passages(texts), atol=1e-5)
+    agree(matrices, tokens.encode_passages(texts))
+    vectors, matrices = joint.encode_queries(texts)
+    np.testing.assert_allclose(vectors, encoder.encode_queries(texts), atol=1e-5)
+    agree(matrices, tokens.encode_queries(texts))
 
 
 def test_it_needs_no_torch(minilm: Path, checkpoint: Path) -> None:
@@ -279,9 +281,9 @@ def test_it_needs_no_torch(minilm: Path, checkpoint: Path) -> None:
         "    assert max_sim(query, passages)[0] > 0\n"
         "    assert len(tokens.passage_tokens(['a b c d'])[0]) < 6\n"
         "    assert tokens.count_truncated(['a']) == 0\n"
-        "hits = [Hit(Passage('1', 'Bread needs yeast.'), 1), Hit(Passage('2', 'Blood clots.'), 1)]\n"
-        f"reranked = ColBERTReranker({str(checkpoint)!r}).rerank(['why does blood clot?'], [hits])\n"
-        "assert [hit.passage.id for hit in reranked[0]] == ['2', '1']\n"
+        "hits = [Hit(Passage(text, text), 1.0) for text in ('Bread.', 'Blood clots.')]\n"
+        f"reranked = ColBERTReranker({str(checkpoint)!r}).rerank(['does blood clot?'], [hits])\n"
+        "assert [hit.passage.id for hit in reranked[0]] == ['Blood clots.', 'Bread.']\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

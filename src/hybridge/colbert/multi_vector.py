@@ -227,6 +227,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     @cached_property
     def dimension(self) -> int:
+        if (readers := self._readers) is not None:
+            return readers["document"].dimension
         return int(self.encode_queries(["dimension"])[0].shape[1])
 
     @property
