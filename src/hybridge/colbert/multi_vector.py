@@ -124,8 +124,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
         # A tokenizer's state must not change while another thread reads it.
         self._lock = ForkSafeLock()
         if model is None or isinstance(model, str | Path):
-            name = DEFAULT_MODEL if model is None else model
-            self._origin = resolve(name, dtype=dtype, onnx=backend != "torch")
+            named = DEFAULT_MODEL if model is None else model
+            self._origin = resolve(named, dtype=dtype, onnx=backend != "torch")
         else:
             self._set_object(model)
 

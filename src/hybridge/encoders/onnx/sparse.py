@@ -180,7 +180,7 @@ class _Splade:
     def _rows(self, batch: Batch) -> list[SparseRow]:
         weights = batch.output
         if self._model.output == "logits":
-            weights = np.maximum(weights, 0) * batch.mask[..., None]
+            weights = np.maximum(weights, 0) * batch.mask[..., None].astype(np.float32)
             weights = np.log1p(weights).sum(1) if self._takes_sum else weights.max(1)
         rows = []
         for row in weights:

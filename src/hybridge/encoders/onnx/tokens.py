@@ -134,7 +134,7 @@ class OnnxTokens:
         return [self._tokenizer.id_to_token(number) or str(number) for number in ids.tolist()]
 
     def _is_kept(self, batch: Batch) -> NDArray[np.bool_]:
-        is_kept = batch.mask == 1
+        is_kept: NDArray[np.bool_] = batch.mask == 1
         if self.reading.expansion is not None:
             is_kept[:, : self.reading.expansion.length] = True
         if self.reading.skipped:
