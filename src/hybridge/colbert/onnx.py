@@ -99,7 +99,7 @@ def checkpoint_readers(
 
     query_limit = query_length or model.limit
     queries = Reading(saved.query_prompt, query_limit, skipped("query"), (), expansion)
-    passages = Reading(saved.passage_prompt, passage_limit, skipped("document"), saved.kept)
+    passages = Reading(saved.passage_prompt, passage_limit, skipped("document"), saved.allowed)
     return {
         "query": OnnxTokens(model, queries, saved.steps),
         "document": OnnxTokens(model, passages, saved.steps),

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 # The first token, [CLS], stays as it is.
-_KEPT = 1
+_PROTECTED = 1
 
 
 def clusters(vectors: Vectors, factor: float) -> Numbers:
@@ -40,7 +40,7 @@ def clusters(vectors: Vectors, factor: float) -> Numbers:
     >>> clusters(np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), 1.5).tolist()
     [0, 2, 1, 2]
     """
-    kept, rest = vectors[:_KEPT], vectors[_KEPT:]
+    protected, rest = vectors[:_PROTECTED], vectors[_PROTECTED:]
     count = max(int(len(rest) // factor), 1)
     if count >= len(rest):
         return np.arange(len(vectors))
@@ -49,7 +49,9 @@ def clusters(vectors: Vectors, factor: float) -> Numbers:
     # As many of the nearest merges as leave `count` clusters, and all others at the last one's
     # distance.
     is_within = merges[:, 2] <= merges[len(rest) - count - 1, 2]
-    found: Numbers = np.concatenate([np.arange(len(kept)), len(kept) + _cut(merges, is_within)])
+    found: Numbers = np.concatenate(
+        [np.arange(len(protected)), len(protected) + _cut(merges, is_within)]
+    )
     return found
 
 

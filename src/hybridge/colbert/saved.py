@@ -49,7 +49,7 @@ class SavedModel:
         lengths: `query_length`, `document_length` and `query_expansion`, as in
             sentence-transformers, where they are set.
         skipped: tokens that get no vector, by task.
-        kept: numbers of the only tokens of passages that get one; empty for all.
+        allowed: numbers of the only tokens of passages that get one; empty for all.
         steps: what is done to the vectors of tokens.
     """
 
@@ -57,7 +57,7 @@ class SavedModel:
     markers: Sequence[str]
     lengths: Mapping[str, Any]
     skipped: Mapping[str, Sequence[str]]
-    kept: Sequence[int]
+    allowed: Sequence[int]
     steps: Sequence[Step]
 
     @property
@@ -111,7 +111,7 @@ def _read_stanford(folder: Path) -> SavedModel:
         markers=list(markers.values()),
         lengths=lengths,
         skipped={"document": list(skipped)},
-        kept=(),
+        allowed=(),
         steps=[_stanford_projection(folder), unit_length],
     )
 
@@ -230,5 +230,5 @@ def _read_mask(folder: Path) -> dict[str, Any]:
     words, tasks = config.get("skiplist_words") or [], config.get("skiplist_tasks") or ["document"]
     return {
         "skipped": dict.fromkeys([tasks] if isinstance(tasks, str) else tasks, words),
-        "kept": config.get("keep_only_token_ids") or (),
+        "allowed": config.get("keep_only_token_ids") or (),
     }

@@ -201,7 +201,7 @@ _HEADS: Mapping[tuple[str, str], tuple[Head, int]] = {
 
 
 class _Static:
-    """The words of a text, each with a weight of its own: no transformer runs."""
+    """The words of a text, each with its own weight: no transformer runs."""
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = load_tokenizer(folder)
@@ -231,5 +231,5 @@ def _largest(row: SparseRow, most: int) -> SparseRow:
     words, weights = row
     if len(words) <= most:
         return row
-    kept = np.sort(np.argpartition(np.abs(weights), -most)[-most:])
-    return words[kept], weights[kept]
+    largest = np.sort(np.argpartition(np.abs(weights), -most)[-most:])
+    return words[largest], weights[largest]

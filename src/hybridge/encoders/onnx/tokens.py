@@ -42,14 +42,14 @@ class Reading:
         prompt: what stands before every text.
         limit: tokens that are read of a text, prompt and special ones included; None for all.
         skipped: the numbers of tokens that get no vector.
-        kept: the numbers of the only tokens that get one; empty for all.
+        allowed: the numbers of the only tokens that get one; empty for all.
         expansion: None for none.
     """
 
     prompt: str = ""
     limit: int | None = None
     skipped: Sequence[int] = ()
-    kept: Sequence[int] = ()
+    allowed: Sequence[int] = ()
     expansion: Expansion | None = None
 
 
@@ -121,27 +121,27 @@ class OnnxTokens:
 
     def of_batch(self, batch: Batch) -> list[Tokens]:
         """Return the tokens of each text of a batch with their vectors."""
-        is_kept = self._is_kept(batch)
-        vectors = batch.output[is_kept]
+        has_vector = self._has_vector(batch)
+        vectors = batch.output[has_vector]
         for step in self._steps:
             vectors = step(vectors)
-        ends = is_kept.sum(1).cumsum()[:-1]
-        pairs = zip(np.split(batch.ids[is_kept], ends), np.split(vectors, ends), strict=True)
+        ends = has_vector.sum(1).cumsum()[:-1]
+        pairs = zip(np.split(batch.ids[has_vector], ends), np.split(vectors, ends), strict=True)
         return [Tokens(ids, rows) for ids, rows in pairs]
 
     def names(self, ids: NDArray[np.int64]) -> list[str]:
         """Return tokens as the tokenizer writes them."""
         return [self._tokenizer.id_to_token(number) or str(number) for number in ids.tolist()]
 
-    def _is_kept(self, batch: Batch) -> NDArray[np.bool_]:
-        is_kept: NDArray[np.bool_] = batch.mask == 1
+    def _has_vector(self, batch: Batch) -> NDArray[np.bool_]:
+        has_vector: NDArray[np.bool_] = batch.mask == 1
         if self.reading.expansion is not None:
-            is_kept[:, : self.reading.expansion.length] = True
+            has_vector[:, : self.reading.expansion.length] = True
         if self.reading.skipped:
-            is_kept &= ~np.isin(batch.ids, self.reading.skipped)
-        if self.reading.kept:
-            is_kept &= np.isin(batch.ids, self.reading.kept)
-        return is_kept
+            has_vector &= ~np.isin(batch.ids, self.reading.skipped)
+        if self.reading.allowed:
+            has_vector &= np.isin(batch.ids, self.reading.allowed)
+        return has_vector
 
     def _checked_dimension(self) -> int:
         ids, mask = np.zeros((1, 2), np.int64), np.ones((1, 2), np.int64)
