@@ -96,7 +96,8 @@ class Pipeline:
         """
         texts = check_queries(queries)
         hits = self.retriever.search(texts, self.first(k), where=where)
-        texts = plain_texts(self, texts)
+        if self.query_syntax:
+            texts = plain_texts(texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
@@ -109,7 +110,8 @@ class Pipeline:
         """`search` that does not block the event loop: each stage's own async form."""
         texts = check_queries(queries)
         hits = await self.retriever.asearch(texts, self.first(k), where=where)
-        texts = plain_texts(self, texts)
+        if self.query_syntax:
+            texts = plain_texts(texts)
         for reranker, keep, blend in self.rounds(k):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)

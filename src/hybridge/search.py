@@ -1,4 +1,4 @@
-"""The one search: candidates from every stage, completed, fused and scored again.
+"""The one search: queries read and encoded, candidates from every stage, completed and fused.
 
 `run_search` searches the stages of an index by its `SearchOptions`, and returns a `SearchRecord`,
 which hits, explanations and tuning read. In an index, integer points stand for passages; in a
@@ -8,7 +8,8 @@ which hits, explanations and tuning read. In an index, integer points stand for 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from itertools import filterfalse
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from .errors import InvalidInputError
 from .filters import Filter
 from .fusion import FUSION, ConvexCombination, Fusion
-from .iteration import chunked
 from .observation import ENCODING, observed, shifted
 from .passages import Hit, Passage, StageScore
-from .query_syntax import by_filter
+from .query_syntax import parse
 from .reranking import blend_stage
 from .spelling import Corrected
 
 if TYPE_CHECKING:  # a `FusedRetriever` has no stages
+    from .colbert.joint import JointEncoder
     from .stages.late_interaction import LateSearch, OpenLateInteraction
     from .stages.stage import OpenStage, StageSearch
     from .vectors.store import Ranking, VectorStore
@@ -36,8 +37,11 @@ __all__ = [
     "Scoring",
     "SearchOptions",
     "SearchRecord",
+    "by_filter",
     "completed",
+    "encoded",
     "fused_run",
+    "read_queries",
     "run_batched",
     "run_search",
     "single_stage_hits",
@@ -91,21 +95,17 @@ class ReadQueries:
         unread: the stages that read none: they got the queries' vectors from the caller.
 
     >>> read = ReadQueries([Corrected("a cat")], unread={"dense"})
-    >>> len(read), read.corrected("bm25")
-    (1, [None])
+    >>> read.corrected(["bm25", "dense"])
+    {'bm25': [None], 'dense': [None]}
     """
 
     queries: Sequence[Corrected]
     unread: Collection[str] = field(default=())
 
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def corrected(self, stage: str) -> list[str | None]:
-        """Return each query as a stage read it, if that is not as it was asked; else None."""
-        if stage in self.unread:
-            return [None] * len(self)
-        return [query.corrected for query in self.queries]
+    def corrected(self, stages: Iterable[str]) -> dict[str, list[str | None]]:
+        """Return each query as each stage read it, if that is not as it was asked; else None."""
+        read, unread = [query.corrected for query in self.queries], [None] * len(self.queries)
+        return {stage: [*unread] if stage in self.unread else read for stage in stages}
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,9 @@ class SearchRecord:
             names += [last, each.stage]
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
-        stages = {*self.names, *(each.stage for each in self.rescored)}
-        unread = [None] * len(self.queries)
-        read = [self.queries.corrected(name) if name in stages else unread for name in names]
+        corrected = self.queries.corrected([*self.names, *(each.stage for each in self.rescored)])
+        fused = [None] * len(found)
+        read = [corrected.get(name, fused) for name in names]
         return [
             _traced(best, list(zip(names, *both, strict=True)), last)
             for best, *both in zip(
@@ -239,6 +239,77 @@ def fused_run(
     return fused
 
 
+def read_queries(
+    queries: Sequence[str],
+    stages: Iterable[OpenStage],
+    reading: Callable[[], AbstractContextManager[None]],
+    *,
+    spelling: bool,
+    query_syntax: bool = False,
+) -> list[Corrected]:
+    """Return each query as all stages read it.
+
+    Its spelling is corrected first, which leaves phrases and words with a sign as they are.
+
+    Args:
+        queries: as they were asked.
+        stages: of the index; the first one that has words corrects.
+        reading: returns a context in which the index does not change.
+        spelling: whether words that no passage has are corrected.
+        query_syntax: whether operators are read, and taken out of the text.
+    """
+    read = list(map(Corrected, queries))
+    if spelling and queries:
+        with reading():
+            spellers = (stage.speller for stage in stages)
+            speller = next((one for one in spellers if one is not None), None)
+            if speller is not None:
+                read = list(map(speller.correct, queries))
+    if query_syntax:
+        read = [replace(each, plain=parse(each.text).text) for each in read]
+    return read
+
+
+def encoded(
+    stages: Sequence[OpenStage],
+    queries: list[str],
+    known: Mapping[str, Sequence[Any]],
+    joint: Mapping[str, tuple[str, JointEncoder]],
+) -> list[Sequence[Any]]:
+    """Encode the queries for each stage, in one pass where two stages share a model.
+
+    Args:
+        stages: stages of the index, or BM25 with other parameters.
+        queries: none of them blank.
+        known: the encoded queries of some stages, by name.
+        joint: the encoders of two stages: the name of the first, to the name of the second one
+            and the encoder.
+    """
+    made = dict(known)
+    by_name: dict[str, Any] = {stage.name: stage for stage in stages}
+    for first, (second, encoder) in joint.items():
+        pair = {first, second}
+        if pair <= by_name.keys() and not pair & made.keys():
+            rows = encoder.encode_queries(queries)
+            for name, some in zip((first, second), rows, strict=True):
+                made[name] = by_name[name].encoded(some, len(queries))
+    return [made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages]
+
+
+def by_filter(
+    positions: Iterable[int], wheres: Sequence[Filter | None]
+) -> dict[Filter | None, list[int]]:
+    """Return the positions of queries by the filter of each.
+
+    >>> by_filter([0, 2], [None, None, None])
+    {None: [0, 2]}
+    """
+    found: dict[Filter | None, list[int]] = {}
+    for i in positions:
+        found.setdefault(wheres[i], []).append(i)
+    return found
+
+
 def run_batched(
     queries: Sequence[str],
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
@@ -260,7 +331,8 @@ def run_batched(
             encoded = encode(indices)
         groups = by_filter(range(len(indices)), [wheres[i] for i in indices])
         for where, rows in groups.items():
-            for some in chunked(rows, BATCH):
+            for start in range(0, len(rows), BATCH):
+                some = rows[start : start + BATCH]
                 batch = [indices[row] for row in some]
                 with shifted(batch):
                     found = answer([[each[row] for row in some] for each in encoded], where)
@@ -303,7 +375,7 @@ def run_search(
         where: only passages that pass this filter.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k, count = options.k, len(queries)
+    k, count = options.k, len(queries.queries)
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
@@ -375,7 +447,7 @@ def _hits_of(
     queries: ReadQueries | None = None,
 ) -> list[list[Hit]]:
     """Return the best `k` of each run as hits of one stage, which read these queries."""
-    read = [None] * len(runs) if queries is None else queries.corrected(stage)
+    read = [None] * len(runs) if queries is None else queries.corrected([stage])[stage]
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score, query),))

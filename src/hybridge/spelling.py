@@ -18,6 +18,7 @@ from .analysis.unspaced import UNSPACED
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
 from .passages import Hit
+from .query_syntax import PlainText
 
 __all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words", "corrected_query"]
 
@@ -81,7 +82,7 @@ class Corrected:
     @property
     def corrected(self) -> str | None:
         """The text, if it is not as it was asked; else None."""
-        return self.text if self.changes else None
+        return str(self.text) if self.changes else None
 
 
 def corrected_query(hits: Iterable[Hit]) -> str | None:
@@ -439,4 +440,5 @@ def _replaced(query: str, changes: Iterable[Correction]) -> str:
     for change in changes:
         parts += [query[end : change.start], change.replacement]
         end = change.start + len(change.word)
-    return "".join([*parts, query[end:]])
+    text = "".join([*parts, query[end:]])
+    return PlainText.of(text, query.literal) if isinstance(query, PlainText) else text

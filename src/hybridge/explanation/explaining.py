@@ -123,7 +123,7 @@ def _explainer(
         following = "the next reranker" if retriever.rerankers else next_stage
         first = retriever.first(k)
         inner = _explainer(retriever.retriever, query, first, where, following)
-        [text] = plain_texts(retriever, [query])
+        [text] = plain_texts([query]) if retriever.query_syntax else [query]
         return PipelineExplainer(retriever, inner, text, k, next_stage)
     if isinstance(retriever, FusedRetriever):
         [plan] = retriever._plans([query], k, where)

@@ -16,12 +16,20 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit, Passage
-from ..query_syntax import by_filter
-from ..search import BATCH, ReadQueries, SearchOptions, SearchRecord, completed, run_search
+from ..search import (
+    BATCH,
+    ReadQueries,
+    SearchOptions,
+    SearchRecord,
+    by_filter,
+    completed,
+    encoded,
+    read_queries,
+    run_search,
+)
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
-from .reading import read_filters, read_queries
 from .score_memo import ScoreMemo
 
 if TYPE_CHECKING:
@@ -81,10 +89,16 @@ class CachedSearch:
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         batch = [checked[i] for i in self._positions]
-        self.wheres = read_filters(batch, index._stages, where, query_syntax=query_syntax)
+        self.wheres = [where] * len(batch)
+        if query_syntax:
+            self.wheres = index._stages.filters(batch, where)
         self.queries = ReadQueries(
             read_queries(
-                batch, index._stages, index._lock, spelling=spelling, query_syntax=query_syntax
+                batch,
+                index._stages,
+                index._lock.reading,
+                spelling=spelling,
+                query_syntax=query_syntax,
             )
         )
         self._encoded: dict[str, Sequence[Any]] = {}
@@ -175,12 +189,13 @@ class CachedSearch:
         return self._begun[stage]
 
     def _filters(self) -> list[Filter | None]:
-        return list(map(self._index._stages.resolved, self.wheres))
+        resolved = self._index._stages.resolved
+        return [None if where is None else resolved(where) for where in self.wheres]
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
         texts = [query.read for query in self.queries.queries]
-        rows = self._index._stages.encode(list(new.values()), texts, {})
+        rows = encoded(list(new.values()), texts, {}, self._index._stages.joint)
         self._encoded.update(zip(new, rows, strict=True))
 
     def _get(self, points: Sequence[int]) -> dict[int, Passage]:

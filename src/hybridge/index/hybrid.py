@@ -23,7 +23,14 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
-from ..search import ReadQueries, SearchOptions, run_batched, run_search
+from ..search import (
+    ReadQueries,
+    SearchOptions,
+    encoded,
+    read_queries,
+    run_batched,
+    run_search,
+)
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
@@ -35,7 +42,6 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .reading import read_filters, read_queries
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
@@ -756,10 +762,10 @@ class HybridIndex:
             known: dict[str, Sequence[Any]] = {}
             if vectors is not None:
                 known = self._stages.encoded_vectors(vectors, len(checked))
+            wheres = [chosen] * len(checked)
+            if options.query_syntax:
+                wheres = self._stages.filters(checked, chosen)
             try:
-                wheres = read_filters(
-                    checked, self._stages, chosen, query_syntax=options.query_syntax
-                )
                 return self._answers(options, checked, known, wheres, version)
             except _StagesChangedError:
                 continue  # while the queries were encoded
@@ -781,16 +787,16 @@ class HybridIndex:
             read = read_queries(
                 batch,
                 self._stages,
-                self._lock,
+                self._lock.reading,
                 spelling=options.spelling,
                 query_syntax=options.query_syntax,
             )
             vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
             texts = [query.read for query in read]
-            return [*self._stages.encode(stages, texts, vectors), read]
+            return [*encoded(stages, texts, vectors, self._stages.joint), read]
 
-        def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
-            *rows, read = encoded
+        def answer(rows: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
+            *rows, read = rows
             by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
             with self._lock.reading(where):
                 if version != self._stages.version:
@@ -800,7 +806,7 @@ class HybridIndex:
                     lambda stage: stage.begin(by_name[stage.name]),
                     ReadQueries(read, unread=known),
                     store,
-                    self._stages.resolved(where),
+                    None if where is None else self._stages.resolved(where),
                 )
                 return record.hits(store.get, options.k)
 
