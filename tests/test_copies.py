@@ -299,6 +299,7 @@ OTHERS = {
     "RetrieverConformance": "tests",
     "SearchOptions": "of the stages of an open index",
     "SearchRecord": "belongs to one search",
+    "SearchSettings": "a dict with known keys",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
     "Speller": "belongs to its index",

@@ -26,6 +26,8 @@ from ..protocols import Encoder, Where
 from ..search import (
     ReadQueries,
     SearchOptions,
+    SearchSettings,
+    check_settings,
     encoded,
     read_queries,
     run_batched,
@@ -46,7 +48,7 @@ from .settings import check_stage_weights, chosen_stages, make_manifest, searchi
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
 from .storage import Storage, create_storage, open_storage
-from .tuned import SearchSettings, TunedIndex, check_settings
+from .tuned import TunedIndex
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
