@@ -42,6 +42,7 @@ __all__ = [
     "QueryFilter",
     "excluding",
     "filters_of",
+    "has_quotes",
     "is_read_by",
     "parse",
     "plain_texts",
@@ -52,7 +53,8 @@ __all__ = [
 _LETTER = r"[^\W\d_]"
 _QUOTES, _GUILLEMETS = '"“”„‟＂', "«»"
 
-_HAS_QUOTES = re.compile(f"[{_QUOTES}{_GUILLEMETS}]").search
+has_quotes = re.compile(f"[{_QUOTES}{_GUILLEMETS}]").search
+"""Whether a query has any quote; seldom, and fast to see."""
 
 
 def _quoted(quotes: str) -> str:
@@ -195,8 +197,6 @@ def quoted(query: str) -> tuple[str, ...]:
     >>> quoted('episodes of "Doctor Who" and 6" pipes')
     ('Doctor Who',)
     """
-    if not _HAS_QUOTES(query):
-        return ()
     return tuple(found["phrase"][1:-1] for found in _OPERATORS.finditer(query) if found["phrase"])
 
 

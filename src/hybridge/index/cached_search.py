@@ -95,7 +95,7 @@ class CachedSearch:
         self.queries = ReadQueries(
             read_queries(
                 batch,
-                index._stages,
+                index._stages.opened.values(),
                 index._lock.reading,
                 spelling=spelling,
                 query_syntax=query_syntax,

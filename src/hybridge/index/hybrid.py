@@ -788,7 +788,7 @@ class HybridIndex:
             batch = [queries[i] for i in positions]
             read = read_queries(
                 batch,
-                self._stages,
+                self._stages.opened.values(),
                 self._lock.reading,
                 spelling=options.spelling,
                 query_syntax=options.query_syntax,
