@@ -295,7 +295,6 @@ OTHERS = {
     "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "Rescored": "part of a SearchRecord",
-    "ReadQueries": "part of a SearchRecord",
     "RetrieverConformance": "tests",
     "SearchOptions": "of the stages of an open index",
     "SearchRecord": "belongs to one search",

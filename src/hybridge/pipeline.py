@@ -104,10 +104,11 @@ class Pipeline:
             InvalidInputError: an argument is not valid.
         """
         texts = check_queries(queries)
-        hits = self.retriever.search(texts, self.first(k), where=where)
-        if self.query_syntax:
+        first, *keeps = self.keeps(k)
+        hits = self.retriever.search(texts, first, where=where)
+        if reads_operators(self.retriever):
             texts = plain_texts(texts)
-        for reranker, keep, blend in self.rounds(k):
+        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
                 report.hits = hits = combined(hits, answer, blend, keep)
@@ -118,10 +119,11 @@ class Pipeline:
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop: each stage's own async form."""
         texts = check_queries(queries)
-        hits = await self.retriever.asearch(texts, self.first(k), where=where)
-        if self.query_syntax:
+        first, *keeps = self.keeps(k)
+        hits = await self.retriever.asearch(texts, first, where=where)
+        if reads_operators(self.retriever):
             texts = plain_texts(texts)
-        for reranker, keep, blend in self.rounds(k):
+        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
                 hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
@@ -137,15 +139,10 @@ class Pipeline:
         """Whether the retriever reads operators in queries; rerankers then get plain text."""
         return reads_operators(self.retriever)
 
-    def first(self, k: int) -> int:
-        """Return the number of candidates from the retriever."""
+    def keeps(self, k: int) -> list[int]:
+        """Return how many hits to keep of the retriever and of each reranker."""
         check_count(k, "k")
-        return max(k, self.depths[0]) if self.depths else k
-
-    def rounds(self, k: int) -> list[tuple[Reranker, int, float]]:
-        """Return each reranker, how many of its hits to keep, and its blend."""
-        keeps = [*(max(k, depth) for depth in self.depths[1:]), k]
-        return list(zip(self.rerankers, keeps, self.blends, strict=False))
+        return [*(max(k, depth) for depth in self.depths), k]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import filterfalse
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # a `FusedRetriever` has no stages
 
 __all__ = [
     "BATCH",
-    "ReadQueries",
     "Rescored",
     "Scores",
     "Scoring",
@@ -57,6 +56,7 @@ K = TypeVar("K", bound=Hashable)
 
 # Candidates and their scores, in no order.
 Scores: TypeAlias = Mapping[int, float]
+Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
 _Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
@@ -148,28 +148,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True)
-class ReadQueries:
-    """The queries of a search, as its stages read them.
-
-    Args:
-        queries: the queries.
-        unread: the stages that read none: they got the queries' vectors from the caller.
-
-    >>> read = ReadQueries([Corrected("a cat")], unread={"dense"})
-    >>> read.corrected(["bm25", "dense"])
-    {'bm25': [None], 'dense': [None]}
-    """
-
-    queries: Sequence[Corrected]
-    unread: Collection[str] = field(default=())
-
-    def corrected(self, stages: Iterable[str]) -> dict[str, list[str | None]]:
-        """Return each query as each stage read it, if that is not as it was asked; else None."""
-        read, unread = [query.corrected for query in self.queries], [None] * len(self.queries)
-        return {stage: [*unread] if stage in self.unread else read for stage in stages}
-
-
-@dataclass(frozen=True)
 class Rescored:
     """The candidates' scores before and after a stage that scores them again.
 
@@ -198,7 +176,8 @@ class SearchRecord:
         runs: each stage's scores as they were fused: completed if the fusion completes.
         fused: each candidate's fused score.
         rescored: by the late-interaction stages, in order.
-        queries: as the stages read them.
+        corrected: the queries as each stage read them, None for one as it was asked; nothing of a
+            stage that read none, because it got the queries' vectors from the caller.
     """
 
     names: Sequence[str]
@@ -206,7 +185,7 @@ class SearchRecord:
     runs: Sequence[Sequence[Scores]]
     fused: Sequence[dict[int, float]]
     rescored: Sequence[Rescored]
-    queries: ReadQueries
+    corrected: Corrections
 
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
@@ -223,9 +202,8 @@ class SearchRecord:
             names += [last, each.stage]
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
-        corrected = self.queries.corrected([*self.names, *(each.stage for each in self.rescored)])
-        fused = [None] * len(found)
-        read = [corrected.get(name, fused) for name in names]
+        unread = [None] * len(found)
+        read = [self.corrected.get(name, unread) for name in names]
         return [
             _traced(best, list(zip(names, *both, strict=True)), last)
             for best, *both in zip(
@@ -375,7 +353,7 @@ def run_batched(
     queries: Sequence[str],
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]], Filter | None], list[list[Hit]]],
-    wheres: Sequence[Filter | None],
+    groups: Mapping[Filter | None, Sequence[int]],
 ) -> list[list[Hit]]:
     """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
 
@@ -383,20 +361,20 @@ def run_batched(
         queries: all queries.
         encode: encodes the queries in these positions: one list for each stage.
         answer: returns the hits of a batch, from its part of each list, by its filter.
-        wheres: the filter of each query; a batch has one.
+        groups: the positions of the queries of each filter; a batch has one.
     """
     indices = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if indices:
         with shifted(indices), observed(ENCODING, len(indices)):
             encoded = encode(indices)
-        groups = by_filter(range(len(indices)), [wheres[i] for i in indices])
-        for where, rows in groups.items():
-            for start in range(0, len(rows), BATCH):
-                some = rows[start : start + BATCH]
-                batch = [indices[row] for row in some]
+        rows = {i: row for row, i in enumerate(indices)}
+        for where, positions in groups.items():
+            readable = [i for i in positions if i in rows]
+            for start in range(0, len(readable), BATCH):
+                batch = readable[start : start + BATCH]
                 with shifted(batch):
-                    found = answer([[each[row] for row in some] for each in encoded], where)
+                    found = answer([[each[rows[i]] for i in batch] for each in encoded], where)
                 for i, list_ in zip(batch, found, strict=True):
                     hits[i] = list_
     return hits
@@ -409,21 +387,22 @@ def single_stage_hits(
     k: int,
     depth: int,
     where: Filter | None,
-    queries: ReadQueries | None = None,
+    corrected: Sequence[str | None] | None = None,
 ) -> list[list[Hit]]:
     """Return the hits of one stage alone, ties by id."""
     with observed(stage.name, len(encoded)) as report:
         tops = stage.begin(encoded).top(depth, where)
-        report.hits = hits = _hits_of(stage.name, tops, store, k, queries)
+        report.hits = hits = _hits_of(stage.name, tops, store, k, corrected)
     return hits
 
 
 def run_search(
     options: SearchOptions,
     begin: Callable[[OpenStage], Any],
-    queries: ReadQueries,
+    count: int,
     store: VectorStore,
     where: Filter | None,
+    corrected: Corrections,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
 ) -> SearchRecord:
     """Run a search: candidates from every stage, completed, fused, and scored again.
@@ -431,12 +410,13 @@ def run_search(
     Args:
         options: of the search.
         begin: returns a stage's search.
-        queries: as the stages read them.
+        count: of the queries.
         store: of the passages.
         where: only passages that pass this filter.
+        corrected: the queries as each stage read them, see `SearchRecord`.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k, count = options.k, len(queries.queries)
+    k = options.k
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
@@ -444,7 +424,7 @@ def run_search(
             searches.append(begin(stage))
             tops.append(searches[-1].top(options.depth, where))
             if report.watched:
-                report.hits = _hits_of(stage.name, tops[-1], store, k, queries)
+                report.hits = _hits_of(stage.name, tops[-1], store, k, corrected.get(stage.name))
     with observed(FUSION, count) as report:
         runs = complete(searches, tops) if options.fusion.completes else tops
         fused = [
@@ -459,7 +439,7 @@ def run_search(
             search: LateSearch = begin(late)
             scores = search.rescored([list(run) for run in before])
             if report.watched:
-                report.hits = _hits_of(late.name, scores, store, k, queries)
+                report.hits = _hits_of(late.name, scores, store, k, corrected.get(late.name))
         with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
@@ -468,7 +448,7 @@ def run_search(
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
-    return SearchRecord(names, tops, runs, fused, rescored, queries)
+    return SearchRecord(names, tops, runs, fused, rescored, corrected)
 
 
 def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
@@ -505,10 +485,10 @@ def _hits_of(
     runs: Sequence[Scores],
     store: VectorStore,
     k: int,
-    queries: ReadQueries | None = None,
+    corrected: Sequence[str | None] | None = None,
 ) -> list[list[Hit]]:
-    """Return the best `k` of each run as hits of one stage, which read these queries."""
-    read = [None] * len(runs) if queries is None else queries.corrected([stage])[stage]
+    """Return the best `k` of each run as hits of one stage, which read the queries so."""
+    read = [None] * len(runs) if corrected is None else corrected
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score, query),))

@@ -121,7 +121,7 @@ def _explainer(
 ) -> Explainer:
     if isinstance(retriever, Pipeline):
         following = "the next reranker" if retriever.rerankers else next_stage
-        first = retriever.first(k)
+        first = retriever.keeps(k)[0]
         inner = _explainer(retriever.retriever, query, first, where, following)
         [text] = plain_texts([query]) if retriever.query_syntax else [query]
         return PipelineExplainer(retriever, inner, text, k, next_stage)

@@ -18,7 +18,6 @@ from ..observation import unobserved
 from ..passages import Hit, Passage
 from ..search import (
     BATCH,
-    ReadQueries,
     SearchOptions,
     SearchRecord,
     by_filter,
@@ -92,14 +91,12 @@ class CachedSearch:
         self.wheres = [where] * len(batch)
         if query_syntax:
             self.wheres = index._stages.filters(batch, where)
-        self.queries = ReadQueries(
-            read_queries(
-                batch,
-                index._stages.opened.values(),
-                index._lock.reading,
-                spelling=spelling,
-                query_syntax=query_syntax,
-            )
+        self.queries = read_queries(
+            batch,
+            index._stages.opened.values(),
+            index._lock.reading,
+            spelling=spelling,
+            query_syntax=query_syntax,
         )
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
@@ -155,13 +152,15 @@ class CachedSearch:
         for unused in self._begun.keys() - own - {*options.stages}:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
         self._encode([*stages, *options.stages])
+        corrected = [query.corrected for query in self.queries]
         with self._index._lock.reading(self._where), unobserved():
             return run_search(
                 options,
                 self.stage,
-                self.queries,
+                len(self.queries),
                 self._store,
                 None,  # each query's own
+                {stage.name: corrected for stage in (*options.stages, *stages)},
                 self._completed,
             )
 
@@ -194,7 +193,7 @@ class CachedSearch:
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
-        texts = [query.read for query in self.queries.queries]
+        texts = [query.read for query in self.queries]
         rows = encoded(list(new.values()), texts, {}, self._index._stages.joint)
         self._encoded.update(zip(new, rows, strict=True))
 

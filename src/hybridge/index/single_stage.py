@@ -16,7 +16,7 @@ from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
-from ..search import ReadQueries, read_queries, run_batched, single_stage_hits
+from ..search import read_queries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.stage import OpenStage
@@ -110,11 +110,10 @@ class StageRetriever:
                 rows, read = encoded
                 with self._reading(stage, where):
                     found = None if where is None else self._index._stages.resolved(where)
-                    return single_stage_hits(
-                        stage, rows, self._store, k, depth, found, ReadQueries(read)
-                    )
+                    corrected = [query.corrected for query in read]
+                    return single_stage_hits(stage, rows, self._store, k, depth, found, corrected)
 
-            return run_batched(checked, encode, answer, [chosen] * len(checked))
+            return run_batched(checked, encode, answer, {chosen: range(len(checked))})
 
         self._lock.check()
         checked = check_queries(queries)
