@@ -4,6 +4,7 @@
     ├── InvalidInputError      an argument, passage, vector or filter is not valid
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
+    ├── ModelCacheError        what is made of models cannot be kept on disk
     ├── CollectionNotFoundError  a test collection is neither on disk nor reachable
     ├── CopyError              an object cannot be pickled or copied
     └── StoreError             the engine of the store refused or failed
@@ -38,6 +39,7 @@ __all__ = [
     "IndexNotFoundError",
     "InvalidInputError",
     "MissingExtraError",
+    "ModelCacheError",
     "ModelNotFoundError",
     "ReadOnlyError",
     "StoreError",
@@ -92,6 +94,10 @@ def needs_extra(extra: str) -> Iterator[None]:
 
 class ModelNotFoundError(HybridgeError):
     """An error of a model neither on disk nor reachable; the message has the remedy."""
+
+
+class ModelCacheError(HybridgeError):
+    """An error in writing to the cache of models and vectors; nothing is half-written."""
 
 
 class CollectionNotFoundError(HybridgeError):

