@@ -181,9 +181,7 @@ def _open(graph: Path) -> InferenceSession:
     options.log_severity_level = 3
     logger.debug("opening %s", graph)
     try:
-        return onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common base but Exception
         raise UnsupportedModelError(
             f"ONNX Runtime {onnxruntime.__version__} cannot run the graph in {str(graph)!r}: "
