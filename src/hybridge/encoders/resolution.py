@@ -25,7 +25,7 @@ from .packages import PACKAGED, find_packaged
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
-__all__ = ["DEFAULT_MODEL", "ModelSource", "find_here", "resolve"]
+__all__ = ["DEFAULT_MODEL", "ModelSource", "find_here", "for_torch", "resolve"]
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +160,15 @@ def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> Model
         pooling=packaged.pooling,
         num_labels=packaged.num_labels,
     )
+
+
+def for_torch(source: ModelSource) -> ModelSource:
+    """Return where the files for torch are of a model that was found for ONNX Runtime.
+
+    Raises:
+        ModelNotFoundError: they are neither on this machine nor on a hub that answers.
+    """
+    return source if source.kind in ("path", "package") else resolve(str(source.name))
 
 
 def _checked(path: Path) -> Path:
