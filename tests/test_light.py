@@ -80,6 +80,65 @@ def test_the_adapters_load_no_model_library(code: str) -> None:
     assert run(code, absent=(*ABSENT, *MODELS))[-1] == "['sun']"
 
 
+@pytest.mark.engine
+@pytest.mark.model
+def test_an_index_with_the_default_encoder(tmp_path: Path) -> None:
+    made, measured, *searched = run(
+        """
+from hybridge import HybridIndex, Passage
+from hybridge.evaluation import evaluate
+
+passages = [
+    Passage("aspirin", "Aspirin thins the blood."),
+    Passage("bread", "Bread needs yeast, flour, water and time."),
+    Passage("sun", "The sun is a star."),
+]
+with HybridIndex.create(sys.argv[1]) as index:
+    index.add(passages)
+    print([hit.passage.id for [hit] in index.search(["an anticoagulant", "baking"], k=1)])
+with HybridIndex.open(sys.argv[1]) as index:
+    queries, qrels = {"q": "an anticoagulant"}, {"q": {"aspirin": 1}}
+    print(evaluate({"hybrid": index}, queries, qrels, measures=["RR"]).values["hybrid"]["RR"])
+
+sys.argv = ["hybridge", "search", sys.argv[1], "an anticoagulant", "-k", "1"]
+from hybridge.cli import main
+main()
+""",
+        tmp_path / "index",
+    )
+    assert made == "['aspirin', 'bread']"
+    assert measured == "{'q': 1.0}"
+    assert "Aspirin thins the blood." in "\n".join(searched)
+
+
+@pytest.mark.engine
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "code",
+    [
+        """
+from langchain_core.documents import Document
+from langchain_hybridge import HybridgeRetriever
+
+documents = [Document("Aspirin thins the blood.", id="aspirin"), Document("Bread.", id="bread")]
+retriever = HybridgeRetriever.from_documents(documents, k=1)
+print([document.id for document in retriever.invoke("an anticoagulant")])
+""",
+        """
+from llama_index.core.schema import TextNode
+from llama_index.retrievers.hybridge import HybridgeRetriever
+
+nodes = [TextNode(text="Aspirin thins the blood.", id_="aspirin"), TextNode(text="Bread.")]
+retriever = HybridgeRetriever.from_nodes(nodes, similarity_top_k=1)
+print([found.node.node_id for found in retriever.retrieve("an anticoagulant")])
+""",
+    ],
+    ids=["langchain", "llama_index"],
+)
+def test_the_adapters_with_the_default_encoder(code: str) -> None:
+    assert run(code)[-1] == "['aspirin']"
+
+
 @pytest.mark.parametrize(
     ("code", "extra"),
     [
