@@ -43,14 +43,14 @@ def test_cached_models_with_their_kind_and_size(cache: Path) -> None:
     put_in_cache(cache, "me/graph", {"config.json": "{", "onnx/model.onnx": "12"})
     found = {model.name: model for model in models_here()}
     judge = found["me/judge"]
-    assert (judge.kind, judge.place, judge.dtype) == ("cross-encoder", "cache", None)
+    assert (judge.kind, judge.source, judge.dtype) == ("cross-encoder", "cache", None)
     assert (judge.folder, judge.size) == (folder, len(config) + 4)
     assert "me/half" not in found
     assert (found["me/graph"].kind, found["me/graph"].size) == (None, 3)
 
 
 def test_packaged_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {model.name: (model.kind, model.place, model.dtype) for model in models_here()}
+    found = {model.name: (model.kind, model.source, model.dtype) for model in models_here()}
     assert found == {
         "sentence-transformers/all-MiniLM-L6-v2": ("bi-encoder", "package", None),
         "BAAI/bge-small-en-v1.5": ("bi-encoder", "package", "int8"),
@@ -65,7 +65,7 @@ def test_a_cached_model_hides_its_packaged_copy(cache: Path) -> None:
     name = "BAAI/bge-small-en-v1.5"
     put_in_cache(cache, name, {"config.json": "{}", "model.safetensors": ""})
     [found] = [model for model in models_here() if model.name == name]
-    assert (found.place, found.dtype) == ("cache", None)
+    assert (found.source, found.dtype) == ("cache", None)
 
 
 def test_bytes_of_a_folder(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def models(
 ) -> None:
     """List models: on this machine, on the hub; and recommend one of each kind.
 
-    No model is loaded, and nothing is asked of the network.
+    No model is loaded, and the network is not used.
     """
     from ..encoders.local import models_here
     from .output import console, print_json
@@ -89,8 +89,8 @@ def _to_json(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> JSON:
         "here": local,
         "known": known,
         "recommended": [
-            {"kind": model.kind, "name": model.name, "place": place, "usage": model.usage}
-            for model, place in _recommended(here, fitting)
+            {"kind": model.kind, "name": model.name, "source": source, "usage": model.usage}
+            for model, source in _recommended(here, fitting)
         ],
         "caches": {str(folder): size for folder, size in _caches()},
     }
@@ -128,8 +128,8 @@ def _to_section(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> Se
         if rows:
             sections += [Section(f"On the hub: {kind}s", [Table(columns, rows, wide=0)]), ""]
     recommended = [
-        Section((f"{model.kind}: {model.name} ", Styled(f"({place})", "dim")), [model.usage])
-        for model, place in _recommended(here, fitting)
+        Section((f"{model.kind}: {model.name} ", Styled(f"({source})", "dim")), [model.usage])
+        for model, source in _recommended(here, fitting)
     ]
     sections += [Section("Recommended", recommended) if recommended else "No known model fits.", ""]
     rows = [[str(folder), f"{size / _MEGABYTE:,.1f} MB"] for folder, size in _caches()]

@@ -24,7 +24,7 @@ class LocalModel:
     Args:
         name: its name on the hub.
         kind: its kind, from its files; None where they cannot be read.
-        place: ``"cache"`` (of the hub) or ``"package"``.
+        source: ``"cache"`` (of the hub) or ``"package"``.
         dtype: the one precision that the files are in; None for weights, which serve every one.
         folder: the folder with the files.
         size: their bytes.
@@ -32,7 +32,7 @@ class LocalModel:
 
     name: str
     kind: Kind | None
-    place: Literal["cache", "package"]
+    source: Literal["cache", "package"]
     dtype: Literal["int8"] | None
     folder: Path
     size: int
@@ -45,7 +45,7 @@ def models_here() -> list[LocalModel]:
     in folders of your own are not looked for.
 
     >>> from hybridge.encoders.packages import PACKAGED
-    >>> all(model.place == "cache" or model.name in PACKAGED for model in models_here())
+    >>> all(model.source == "cache" or model.name in PACKAGED for model in models_here())
     True
     """
     names = sorted({*_cached_names(), *PACKAGED}, key=str.lower)
