@@ -4,6 +4,7 @@
     ├── InvalidInputError      an argument, passage, vector or filter is not valid
     ├── MissingExtraError      an optional dependency is not installed
     ├── ModelNotFoundError     a model is neither on disk nor reachable
+    ├── ModelCacheError        what is made of models cannot be kept on disk
     ├── CollectionNotFoundError  a test collection is neither on disk nor reachable
     ├── CopyError              an object cannot be pickled or copied
     └── StoreError             the engine of the store refused or failed
@@ -22,6 +23,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "ClosedError",
     "CollectionNotFoundError",
@@ -35,9 +39,11 @@ __all__ = [
     "IndexNotFoundError",
     "InvalidInputError",
     "MissingExtraError",
+    "ModelCacheError",
     "ModelNotFoundError",
     "ReadOnlyError",
     "StoreError",
+    "needs_extra",
 ]
 
 
@@ -63,8 +69,35 @@ class MissingExtraError(HybridgeError, ImportError):
         return type(self), self._arguments  # a process pool pickles its workers' errors
 
 
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Name the extra to install where a package that the block imports is missing.
+
+    Args:
+        extra: the extra that brings it.
+
+    Raises:
+        MissingExtraError: a package is not installed; the message names both.
+
+    >>> with needs_extra("cli"):  # doctest: +ELLIPSIS
+    ...     import absent
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.MissingExtraError: 'absent' is not installed. Install it with: ...
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise MissingExtraError(package, extra) from error
+
+
 class ModelNotFoundError(HybridgeError):
     """An error of a model neither on disk nor reachable; the message has the remedy."""
+
+
+class ModelCacheError(HybridgeError):
+    """An error in writing to the cache of models and vectors; nothing is half-written."""
 
 
 class CollectionNotFoundError(HybridgeError):

@@ -196,9 +196,10 @@ def _recommended(
 
 def _caches() -> list[tuple[Path, int]]:
     """Return the hub's cache and the parts of our own, with their bytes."""
-    from ..encoders.local import folder_bytes, user_cache
-    from ..encoders.resolution import cache_folder
+    from ..encoders.local import folder_bytes
+    from ..encoders.onnx.export import cache_folder
+    from ..encoders.resolution import cache_folder as hub_cache
 
-    own = user_cache()
+    own = cache_folder()
     parts = sorted(own.iterdir()) if own.is_dir() else []
-    return [(folder, folder_bytes(folder, links=False)) for folder in (cache_folder(), *parts)]
+    return [(folder, folder_bytes(folder, links=False)) for folder in (hub_cache(), *parts)]

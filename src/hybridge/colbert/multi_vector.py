@@ -25,7 +25,7 @@ from ..encoders.loading import DTYPES, LOADING, Dtype, load_as, settle_threads
 from ..encoders.prompts import PASSAGE_PROMPTS
 from ..encoders.resolution import ModelSource, resolve
 from ..encoders.tokens import TokenCounter
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
 from ..protocols import Vectors
@@ -117,7 +117,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
             self._set_object(model)
 
     def _set_object(self, model: object) -> None:
-        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+        with needs_extra("torch"):
+            from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
         settings: dict[str, object] = {
             "device": self._device,
@@ -341,7 +342,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
         )
 
     def _load(self) -> MultiVectorEncoder:
-        from sentence_transformers import MultiVectorEncoder
+        with needs_extra("torch"):
+            from sentence_transformers import MultiVectorEncoder
 
         if (encoder := self._bi_encoder) is not None:
             model = training_free(encoder)

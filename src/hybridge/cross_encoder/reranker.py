@@ -17,7 +17,7 @@ from ..encoders.loading import DTYPES, LOADING, Dtype, settle_threads
 from ..encoders.padding import lacks_padding
 from ..encoders.resolution import ModelSource
 from ..encoders.tokens import TokenCounter
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 from ..forking import ForkSafeLock
 from ..iteration import chunked, progress_over
 from ..reranking import TextReranker
@@ -263,7 +263,8 @@ class CrossEncoderReranker(TextReranker):
         return model, TokenCounter(model.tokenizer)
 
     def _checked_object(self, model: object) -> CrossEncoder:
-        from sentence_transformers import CrossEncoder
+        with needs_extra("torch"):
+            from sentence_transformers import CrossEncoder
 
         if not isinstance(model, CrossEncoder):
             remedy = where_it_belongs(model) or "for other models derive from TextReranker"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from .kinds import Kind, kind_of
 from .packages import PACKAGED
 from .resolution import ModelSource, cache_folder, find_here
 
-__all__ = ["LocalModel", "folder_bytes", "models_here", "user_cache"]
+__all__ = ["LocalModel", "folder_bytes", "models_here"]
 
 _PREFIX = "models--"
 
@@ -71,15 +70,6 @@ def folder_bytes(folder: Path, *, links: bool = True) -> int:
         except OSError:  # removed meanwhile
             continue
     return total
-
-
-def user_cache() -> Path:
-    """Return the folder of what can be made again: ``HYBRIDGE_CACHE``, else the platform's."""
-    if named := os.environ.get("HYBRIDGE_CACHE"):
-        return Path(named).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("hybridge", appauthor=False)
 
 
 def _cached_names() -> list[str]:

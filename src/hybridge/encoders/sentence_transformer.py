@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length
 from ..passages import JSON
@@ -334,7 +334,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         return self._model
 
     def _checked_object(self, model: object) -> SentenceTransformer:
-        from sentence_transformers import SentenceTransformer
+        with needs_extra("torch"):
+            from sentence_transformers import SentenceTransformer
 
         if not isinstance(model, SentenceTransformer):
             remedy = where_it_belongs(model) or "for other encoders there is CallableEncoder"

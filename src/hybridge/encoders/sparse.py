@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
-from ..errors import CorruptIndexError, InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length, chunked
 from ..passages import JSON
@@ -285,7 +285,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         assert self._origin is not None
         folder = self._origin.fetch()
         check_sparse_encoder(folder)
-        from sentence_transformers import SparseEncoder as Model
+        with needs_extra("torch"):
+            from sentence_transformers import SparseEncoder as Model
 
         source = replace(self._origin, folder=folder)
         model = load_as(Model, source, device=self._device, dtype=self._dtype)
@@ -303,7 +304,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         return model
 
     def _checked_object(self, model: object) -> SentenceTransformerModel:
-        from sentence_transformers import SparseEncoder as Model
+        with needs_extra("torch"):
+            from sentence_transformers import SparseEncoder as Model
 
         if not isinstance(model, Model):
             remedy = where_it_belongs(model) or "for other encoders there is CallableSparseEncoder"

@@ -1,0 +1,217 @@
+"""A transformer in ONNX Runtime: texts or pairs of texts in, an array for each batch out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelNotFoundError
+from ..batches import encode_batches
+from ..files import read_object
+from .threads import in_parallel
+from .unsupported import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Encoding, Tokenizer
+
+__all__ = ["Batch", "OnnxModel", "Text", "load_tokenizer", "padding_of"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Text: TypeAlias = str | tuple[str, str]
+"""A text, or a query with a passage."""
+
+# How many tokens one of the texts in a full batch has: short texts share a batch with more others.
+_TOKENS_A_TEXT = 256
+_OUTPUTS = ("last_hidden_state", "token_embeddings", "logits", "weights", "sentence_embedding")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model made of a few texts.
+
+    Args:
+        ids: the tokens, shape (texts, tokens), with padding on the right.
+        mask: 1 for a token, 0 for padding, in the same shape.
+        output: the graph's first output; its first axis is that of the texts.
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    output: NDArray[np.float32]
+
+
+class OnnxModel:
+    """A graph with its tokenizer; safe in threads and in forked processes.
+
+    A graph computes a batch on one core, and several batches on as many cores as there are
+    (`hybridge.encoders.onnx.threads`).
+
+    Args:
+        graph: the ONNX file.
+        tokenizer: cuts texts into tokens; it is changed.
+        limit: tokens that are read of a text or a pair, special ones included; None for all.
+        padding: the number of the token that fills short texts up.
+
+    Raises:
+        UnsupportedModelError: ONNX Runtime cannot run the graph, or it asks for other inputs than
+            a tokenizer gives.
+    """
+
+    def __init__(
+        self, graph: Path, tokenizer: Tokenizer, *, limit: int | None = None, padding: int = 0
+    ) -> None:
+        self.graph = graph
+        self.tokenizer = tokenizer
+        self.limit = limit
+        self._padding = padding
+        tokenizer.no_padding()
+        if limit is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(limit, strategy="longest_first")
+        self._session = _open(graph)
+        names = {each.name for each in self._session.get_inputs()}
+        if strange := names - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}:
+            raise UnsupportedModelError(
+                f"the graph in {str(graph)!r} asks for {', '.join(sorted(strange))}, which no "
+                "tokenizer gives"
+            )
+        self._inputs = names
+        self.output = _output_of(self._session, graph)
+
+    def encode(
+        self,
+        texts: Sequence[Text],
+        finish: Callable[[Batch], Sequence[T]],
+        *,
+        batch_size: int = 16,
+        progress: bool = False,
+    ) -> list[T]:
+        """Return what `finish` makes of each text, in their order.
+
+        Args:
+            texts: any number of texts, or of pairs.
+            finish: takes a batch's output and returns one result a text; it may run in several
+                threads.
+            batch_size: so many texts of 256 tokens are read at a time, or more shorter ones.
+            progress: show a bar of texts.
+        """
+        # One text, above all a query, is worth no sorting.
+        rows = self.tokenizer.encode_batch_fast(list(texts))
+        batches = list(_batches([len(row) for row in rows], batch_size))
+
+        def run(batch: list[int]) -> Sequence[T]:
+            return finish(self._run([rows[index] for index in batch]))
+
+        if len(batches) == 1 and not progress:
+            results: Any = iter([run(batches[0])])
+        else:
+            results = in_parallel(run, batches)
+        found = encode_batches(batches, lambda _: next(results), progress=progress)
+        return [found[index] for index in range(len(rows))]
+
+    def _run(self, rows: Sequence[Encoding]) -> Batch:
+        length = max(map(len, rows))
+        ids = np.full((len(rows), length), self._padding, np.int64)
+        mask = np.zeros_like(ids)
+        types = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row.ids
+            mask[number, : len(row)] = 1
+            types[number, : len(row)] = row.type_ids
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        if "position_ids" in self._inputs:
+            inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
+        fed = {name: array for name, array in inputs.items() if name in self._inputs}
+        [output] = self._session.run([self.output], fed)
+        return Batch(ids, mask, output.astype(np.float32, copy=False))
+
+
+def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
+    """Return the tokenizer of a saved transformer.
+
+    Args:
+        folder: the folder of the transformer.
+        lower: write texts in lower case first.
+
+    Raises:
+        UnsupportedModelError: there is no ``tokenizer.json``.
+        ModelNotFoundError: it cannot be read.
+    """
+    from tokenizers import Tokenizer, normalizers
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise UnsupportedModelError(
+            f"there is no tokenizer.json in {str(folder)!r}, which ONNX Runtime's models need: save "
+            "the model again with a recent transformers, or take backend='torch'"
+        )
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ModelNotFoundError(f"{str(path)!r} is no tokenizer: {error}") from error
+    if lower:
+        before = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *before])
+    return tokenizer
+
+
+def padding_of(folder: Path) -> int:
+    """Return the number of a saved transformer's padding token; 0 where it names none."""
+    found = read_object(folder / "config.json", optional=True).get("pad_token_id")
+    return found if isinstance(found, int) else 0
+
+
+def _open(graph: Path) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # A pool of its own would spin, grow with every model, and hang in a forked child.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    logger.debug("opening %s", graph)
+    try:
+        return onnxruntime.InferenceSession(
+            str(graph), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its errors have no common base but Exception
+        raise UnsupportedModelError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot run the graph in {str(graph)!r}: "
+            f"{str(error).strip()}"
+        ) from error
+
+
+def _output_of(session: InferenceSession, graph: Path) -> str:
+    names = [each.name for each in session.get_outputs()]
+    found = next((name for name in _OUTPUTS if name in names), None)
+    if found is None:
+        raise UnsupportedModelError(
+            f"the graph in {str(graph)!r} gives {', '.join(names)} and none of "
+            f"{', '.join(_OUTPUTS)}"
+        )
+    return found
+
+
+def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Yield the indices of texts of similar length, the longest first, by their tokens."""
+    room = size * _TOKENS_A_TEXT
+    batch: list[int] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        longest = longest or max(lengths[index], 1)
+        if batch and (len(batch) + 1) * longest > room:
+            yield batch
+            batch, longest = [], max(lengths[index], 1)
+        batch.append(index)
+    if batch:
+        yield batch
