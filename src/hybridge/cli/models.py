@@ -198,7 +198,7 @@ def _caches() -> list[tuple[Path, int]]:
     """Return the hub's cache and the parts of our own, with their bytes."""
     from ..encoders.local import folder_bytes
     from ..encoders.onnx.export import cache_folder
-    from ..encoders.resolution import cache_folder as hub_cache
+    from ..encoders.resolution import hub_cache
 
     own = cache_folder()
     parts = sorted(own.iterdir()) if own.is_dir() else []

@@ -10,7 +10,7 @@ from .files import read_modules, read_object
 from .positions import readable_tokens
 from .tokens import TokenCounter
 
-__all__ = ["least_limit", "saved_counter", "saved_limit"]
+__all__ = ["least_limit", "saved_counter", "saved_limit", "transformer_folder"]
 
 # Tokenizers without a limit have an astronomic one.
 _BEYOND_ALL = 10**9
@@ -42,7 +42,7 @@ def saved_limit(folder: Path) -> int | None:
     Raises:
         ModelNotFoundError: a configuration file cannot be read.
     """
-    first = _transformer(folder)
+    first = transformer_folder(folder)
     if first is None:
         return None
     config = read_object(first / "config.json", optional=True)
@@ -71,7 +71,7 @@ def saved_counter(folder: Path) -> TokenCounter | None:
     """
     from tokenizers import Tokenizer
 
-    first = _transformer(folder)
+    first = transformer_folder(folder)
     path = None if first is None else first / "tokenizer.json"
     if path is None or not path.is_file():
         return None
@@ -81,7 +81,7 @@ def saved_counter(folder: Path) -> TokenCounter | None:
         raise ModelNotFoundError(f"{str(path)!r} is no tokenizer: {error}") from error
 
 
-def _transformer(folder: Path) -> Path | None:
+def transformer_folder(folder: Path) -> Path | None:
     """Return the folder of a model's first module; None where it is no transformer."""
     modules = read_modules(folder)
     if not modules:

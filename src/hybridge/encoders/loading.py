@@ -34,8 +34,8 @@ Model = TypeVar("Model")
 
 logger = logging.getLogger(__name__)
 
-Dtype: TypeAlias = Literal["float32", "bfloat16", "float16", "auto"]
-DTYPES = ("float32", "bfloat16", "float16", "auto")
+Dtype: TypeAlias = Literal["float32", "int8", "bfloat16", "float16", "auto"]
+DTYPES = ("float32", "int8", "bfloat16", "float16", "auto")
 
 # One for the process: while it loads, transformers changes torch's default dtype, and we its bars.
 # A child forked meanwhile would inherit both, and wait for ever for a module half imported.

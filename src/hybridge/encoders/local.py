@@ -9,7 +9,7 @@ from typing import Literal
 from ..errors import ModelNotFoundError
 from .kinds import Kind, kind_of
 from .packages import PACKAGED
-from .resolution import ModelSource, cache_folder, find_here
+from .resolution import ModelSource, find_here, hub_cache
 
 __all__ = ["LocalModel", "folder_bytes", "models_here"]
 
@@ -73,7 +73,7 @@ def folder_bytes(folder: Path, *, links: bool = True) -> int:
 
 
 def _cached_names() -> list[str]:
-    root = cache_folder()
+    root = hub_cache()
     if not root.is_dir():
         return []
     found = (path.name.removeprefix(_PREFIX) for path in root.glob(f"{_PREFIX}*--*"))

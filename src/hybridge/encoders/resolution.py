@@ -25,7 +25,7 @@ from .packages import packaged_as
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
-__all__ = ["DEFAULT_MODEL", "ModelSource", "cache_folder", "find_here", "resolve"]
+__all__ = ["DEFAULT_MODEL", "ModelSource", "find_here", "for_torch", "hub_cache", "resolve"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class ModelSource:
         logger.info("downloading %s", self.name)
         try:
             folder = snapshot_download(
-                str(self.name), allow_patterns=list(self.files), cache_dir=cache_folder()
+                str(self.name), allow_patterns=list(self.files), cache_dir=hub_cache()
             )
         except _hub_errors() as error:
             raise ModelNotFoundError(
@@ -162,6 +162,15 @@ def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> Model
     )
 
 
+def for_torch(source: ModelSource) -> ModelSource:
+    """Return where the files for torch are of a model that was found for ONNX Runtime.
+
+    Raises:
+        ModelNotFoundError: they are neither on this machine nor on a hub that answers.
+    """
+    return source if source.kind in ("path", "package") else resolve(str(source.name))
+
+
 def _checked(path: Path) -> Path:
     if any((path / file).is_file() for file in ("modules.json", "config.json")):
         return path.resolve()
@@ -183,7 +192,7 @@ def _hub_name(model: str | Path, owner: str) -> str:
     return name if len(parts) == 2 else f"{owner}/{name}"
 
 
-def cache_folder() -> Path:
+def hub_cache() -> Path:
     """Return the folder of the hub's cache: ``SENTENCE_TRANSFORMERS_HOME``, else the hub's own."""
     from huggingface_hub import constants
 
@@ -192,7 +201,7 @@ def cache_folder() -> Path:
 
 def _cached(name: str, dtype: str, onnx: bool) -> Path | None:
     # The hub's library does the same, but imports its HTTP client first: 0.1 s of a short search.
-    home = cache_folder() / f"models--{name.replace('/', '--')}"
+    home = hub_cache() / f"models--{name.replace('/', '--')}"
     try:
         folder = home / "snapshots" / (home / "refs" / "main").read_text("utf-8")
     except FileNotFoundError:

@@ -212,13 +212,11 @@ class _Graph:
     def finished(self, output: str) -> ModelProto:
         from onnx import TensorProto, helper
 
+        batch = ["texts", "tokens"]
         names = ["input_ids", "attention_mask", *(["token_type_ids"] if self._has_types else [])]
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
-            for name in names
-        ]
-        shape = {
-            "last_hidden_state": ["texts", "tokens", self._width],
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, batch) for name in names]
+        shape: list[str | int | None] = {
+            "last_hidden_state": [*batch, self._width],
             "logits": ["texts", "scores"],
             "weights": ["texts", "vocabulary"],
         }[output]

@@ -18,7 +18,7 @@ from .threads import in_parallel
 from .unsupported import UnsupportedModelError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
     from tokenizers import Encoding, Tokenizer
 
 __all__ = ["Batch", "OnnxModel", "Text", "load_tokenizer", "padding_of"]
@@ -41,11 +41,14 @@ class Batch:
     Args:
         ids: the tokens, shape (texts, tokens), with padding on the right.
         mask: 1 for a token, 0 for padding, in the same shape.
-        output: the graph's first output; its first axis is that of the texts.
+        types: 1 for a token of a pair's second text, in the same shape; None where the graph does
+            not ask.
+        output: the graph's output; its first axis is that of the texts.
     """
 
     ids: NDArray[np.int64]
     mask: NDArray[np.int64]
+    types: NDArray[np.int64] | None
     output: NDArray[np.float32]
 
 
@@ -119,21 +122,33 @@ class OnnxModel:
         found = encode_batches(batches, lambda _: next(results), progress=progress)
         return [found[index] for index in range(len(rows))]
 
+    def run(
+        self,
+        ids: NDArray[np.int64],
+        mask: NDArray[np.int64],
+        types: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the graph's output for tokens, each argument of shape (texts, tokens)."""
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in self._inputs:
+            inputs["token_type_ids"] = np.zeros_like(ids) if types is None else types
+        if "position_ids" in self._inputs:
+            inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
+        [output] = self._session.run([self.output], inputs)
+        floats: NDArray[np.float32] = output.astype(np.float32, copy=False)
+        return floats
+
     def _run(self, rows: Sequence[Encoding]) -> Batch:
         length = max(map(len, rows))
         ids = np.full((len(rows), length), self._padding, np.int64)
         mask = np.zeros_like(ids)
-        types = np.zeros_like(ids)
+        types = np.zeros_like(ids) if "token_type_ids" in self._inputs else None
         for number, row in enumerate(rows):
             ids[number, : len(row)] = row.ids
             mask[number, : len(row)] = 1
-            types[number, : len(row)] = row.type_ids
-        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-        if "position_ids" in self._inputs:
-            inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
-        fed = {name: array for name, array in inputs.items() if name in self._inputs}
-        [output] = self._session.run([self.output], fed)
-        return Batch(ids, mask, output.astype(np.float32, copy=False))
+            if types is not None:
+                types[number, : len(row)] = row.type_ids
+        return Batch(ids, mask, types, self.run(ids, mask, types))
 
 
 def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
@@ -181,9 +196,7 @@ def _open(graph: Path) -> InferenceSession:
     options.log_severity_level = 3
     logger.debug("opening %s", graph)
     try:
-        return onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common base but Exception
         raise UnsupportedModelError(
             f"ONNX Runtime {onnxruntime.__version__} cannot run the graph in {str(graph)!r}: "

@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, Floats]:
 
     try:
         with path.open("rb") as file:
-            entries = deserialize(file.read())
+            entries = deserialize(file.read())  # type: ignore[no-untyped-call]
         return {name: _array(entry) for name, entry in entries}
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise ModelNotFoundError(

@@ -1,0 +1,53 @@
+"""Bi-encoders in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...protocols import Vectors
+from ..checks import unit_length
+from ..resolution import ModelSource
+from .export import Precision
+from .load import load_model
+from .model import Batch
+from .modules import Step, pooling, read_pipeline
+
+__all__ = ["OnnxBiEncoder"]
+
+
+class OnnxBiEncoder:
+    """A bi-encoder whose transformer ONNX Runtime runs.
+
+    Args:
+        source: where the model is; it is downloaded first if it is on the hub.
+        dtype: the precision.
+        max_length: tokens of a text that are read; None takes the model's own.
+
+    Raises:
+        UnsupportedModelError: ONNX Runtime cannot run it here.
+        InvalidInputError: the model cannot read `max_length` tokens.
+        ModelNotFoundError: a file is missing or damaged.
+    """
+
+    def __init__(self, source: ModelSource, dtype: Precision, max_length: int | None) -> None:
+        folder = source.fetch()
+        if source.pooling is None:
+            self._pool, self._steps = read_pipeline(folder)
+        else:
+            steps: list[Step] = [unit_length]
+            self._pool, self._steps = pooling([source.pooling]), steps
+        self._model = load_model(source, "tokens", dtype, max_length)
+
+    def encode(self, texts: Sequence[str], *, batch_size: int, progress: bool) -> list[Vectors]:
+        """Return one vector a text; the prompt is part of a text."""
+        return self._model.encode(texts, self._pooled, batch_size=batch_size, progress=progress)
+
+    def _pooled(self, batch: Batch) -> Sequence[Vectors]:
+        if self._model.output == "sentence_embedding":
+            return list(batch.output)
+        vectors = self._pool(batch.output, batch.mask)
+        for step in self._steps:
+            vectors = step(vectors)
+        return list(np.ascontiguousarray(vectors))

@@ -1,0 +1,137 @@
+"""The agreement of a graph with what it was made of, on a few texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Head
+from .model import Batch, OnnxModel, load_tokenizer, padding_of
+from .unsupported import UnsupportedModelError
+
+__all__ = ["agreement", "verify_float32", "verify_int8"]
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+
+# Short and long, questions and statements, code, numbers, and other scripts.
+_TEXTS = (
+    "what thins the blood?",
+    "Aspirin thins the blood, as warfarin does; bread needs yeast.",
+    "How do I read a file line by line in Python 3.12?",
+    "def area(radius): return 3.14159 * radius ** 2",
+    "Der Fluss tritt im Frühjahr über die Ufer. Le fleuve déborde au printemps.",
+    "春になると川があふれる。",
+    "0-dimensional biomaterials show inductive properties. " * 6,
+    "a",
+)
+# The least cosine of vectors, or correlation of scores, of a graph that counts as the same model:
+# for float32 all but rounding, for int8 what costs a list of results nothing that shows.
+_FLOAT32, _INT8 = 0.99999, 0.97
+
+
+def verify_float32(graph: Path, folder: Path, head: Head) -> dict[str, Any]:
+    """Compare a new graph with torch, where that is installed.
+
+    Returns:
+        What it was compared with, and the agreement; None for both without torch.
+
+    Raises:
+        UnsupportedModelError: they disagree.
+    """
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return {"against": None, "agreement": None}
+    measured = _compared(graph, folder, head, _by_torch(folder, head))
+    _check(measured, _FLOAT32, graph, "torch")
+    return {"against": "torch", "agreement": measured}
+
+
+def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str, Any]:
+    """Compare a quantised graph with the one in float32 that it was made of.
+
+    Raises:
+        UnsupportedModelError: they disagree.
+    """
+    reference = OnnxModel(plain, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+
+    def by_float32(batch: Batch) -> Floats:
+        return reference.run(batch.ids, batch.mask)
+
+    measured = _compared(graph, folder, head, by_float32)
+    _check(measured, _INT8, graph, "float32")
+    return {"against": "float32", "agreement": measured}
+
+
+def agreement(ours: Floats, theirs: Floats) -> float:
+    """Return the least cosine of two lists of vectors; of two lists of scores, the correlation.
+
+    >>> agreement(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]])).__round__(3)
+    0.707
+    """
+    if ours.shape[1] == 1:
+        ours, theirs = (each.T - each.mean() for each in (ours, theirs))
+    products = (ours * theirs).sum(1)
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    return float((products / np.maximum(lengths, 1e-12)).min())
+
+
+def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
+    model = OnnxModel(graph, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+
+    def both(batch: Batch) -> list[tuple[Floats, Floats]]:
+        pair = batch.output, other(batch)
+        if head == "tokens":
+            pair = tuple((each * batch.mask[..., None]).sum(1) for each in pair)
+        return list(zip(*pair, strict=True))
+
+    texts = [(_TEXTS[0], text) for text in _TEXTS] if head == "score" else list(_TEXTS)
+    found = model.encode(texts, both, batch_size=1)
+    ours, theirs = (np.stack(each).astype(np.float64) for each in zip(*found, strict=True))
+    return agreement(ours, theirs)
+
+
+def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
+    import torch
+    import transformers
+
+    from ..loading import LOADING, no_bars
+
+    kind = {
+        "tokens": transformers.AutoModel,
+        "score": transformers.AutoModelForSequenceClassification,
+    }.get(head, transformers.AutoModelForMaskedLM)
+    with LOADING, no_bars():
+        model: Any = kind.from_pretrained(
+            str(folder), dtype=torch.float32, local_files_only=True, trust_remote_code=False
+        ).eval()
+
+    def run(batch: Batch) -> Floats:
+        ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if batch.types is not None:
+            inputs["token_type_ids"] = torch.from_numpy(batch.types)
+        with torch.inference_mode():
+            found = model(**inputs)
+        if head == "tokens":
+            output = found.last_hidden_state
+        elif head == "score":
+            output = found.logits
+        else:
+            words = torch.relu(found.logits) * mask[..., None]
+            output = words.amax(1) if head == "max_words" else torch.log1p(words).sum(1)
+        array: Floats = output.numpy()
+        return array
+
+    return run
+
+
+def _check(measured: float, least: float, graph: Path, other: str) -> None:
+    if not measured >= least:
+        raise UnsupportedModelError(
+            f"the graph in {str(graph)!r} was not taken: it agrees with {other} to {measured:.5f} "
+            f"on sample texts, less than {least}"
+        )
