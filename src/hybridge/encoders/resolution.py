@@ -268,7 +268,7 @@ def _hub_errors() -> tuple[type[Exception], ...]:
 def _not_found(name: str, reason: str, remedy: str) -> ModelNotFoundError:
     packaged = packaged_as(name)
     if packaged is not None and packaged.folder is not None:
-        remedy = f'set dtype="{packaged.dtype}", the precision of the packaged copy, or {remedy}'
+        remedy = f'set dtype="{packaged.dtype}" for the packaged copy, which is here, or {remedy}'
     elif packaged is not None:
         precision = f' and set dtype="{packaged.dtype}"' if packaged.dtype else ""
         remedy = (
