@@ -178,7 +178,7 @@ def test_another_precision_than_the_packaged_one_names_it(
 ) -> None:
     assert find_here(name) is None
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelNotFoundError, match='set dtype="int8", the precision of the packaged'):
+    with pytest.raises(ModelNotFoundError, match='set dtype="int8" for the packaged copy'):
         resolve(name, dtype="float32")
 
 
