@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...errors import InvalidInputError
 from ..files import read_object
 from ..limits import saved_limit, transformer_folder
@@ -16,7 +18,12 @@ __all__ = ["load_model"]
 
 
 def load_model(
-    source: ModelSource, head: Head, dtype: Precision, max_length: int | None = None
+    source: ModelSource,
+    head: Head,
+    dtype: Precision,
+    max_length: int | None = None,
+    *,
+    part: Path | None = None,
 ) -> OnnxModel:
     """Return a model that ONNX Runtime runs.
 
@@ -25,6 +32,7 @@ def load_model(
         head: what its graph ends with.
         dtype: the precision of its weights.
         max_length: tokens that are read of a text or a pair; None takes the model's own.
+        part: the folder of its transformer, where that is not the model's first module.
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here.
@@ -32,7 +40,7 @@ def load_model(
         ModelNotFoundError: a file is missing or damaged.
         ModelCacheError: its graph cannot be stored.
     """
-    folder = source.fetch()
+    folder = part or source.fetch()
     transformer = transformer_folder(folder)
     if transformer is None:
         raise UnsupportedModelError(f"the model in {str(folder)!r} begins with no transformer")

@@ -10,6 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_object
+from ..limits import least_limit
+from ..positions import readable_tokens
 from .graph import Head
 from .model import Batch, OnnxModel, load_tokenizer, padding_of
 from .unsupported import UnsupportedModelError
@@ -29,6 +32,7 @@ _TEXTS = (
     "0-dimensional biomaterials show inductive properties. " * 6,
     "a",
 )
+_TOKENS = 128
 # The least cosine of vectors, or correlation of scores, of a graph that counts as the same model:
 # for float32 all but rounding, for int8 what costs a list of results nothing that shows.
 _FLOAT32, _INT8 = 0.99999, 0.97
@@ -56,7 +60,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     Raises:
         UnsupportedModelError: they disagree.
     """
-    reference = OnnxModel(plain, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    reference = _model(plain, folder)
 
     def by_float32(batch: Batch) -> Floats:
         return reference.run(batch.ids, batch.mask)
@@ -79,8 +83,14 @@ def agreement(ours: Floats, theirs: Floats) -> float:
     return float((products / np.maximum(lengths, 1e-12)).min())
 
 
+def _model(graph: Path, folder: Path) -> OnnxModel:
+    readable = readable_tokens(read_object(folder / "config.json", optional=True))
+    limit = least_limit([_TOKENS, readable])
+    return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
+
+
 def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
-    model = OnnxModel(graph, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    model = _model(graph, folder)
 
     def both(batch: Batch) -> list[tuple[Floats, Floats]]:
         pair = batch.output, other(batch)
