@@ -113,6 +113,28 @@ main()
 
 @pytest.mark.engine
 @pytest.mark.model
+def test_late_interaction_and_a_cross_encoder() -> None:
+    lines = run(
+        """
+from hybridge import ColBERTReranker, CrossEncoderReranker, HybridIndex, Passage
+
+rerankers = [
+    ColBERTReranker(), CrossEncoderReranker("cross-encoder/ms-marco-MiniLM-L12-v2", dtype="int8")
+]
+with HybridIndex.create(late_interaction=True) as index:
+    index.add([Passage("aspirin", "Aspirin thins the blood."), Passage("bread", "Bread rises.")])
+    queries = ["what thins blood?"]
+    found = index.search(queries)
+print({entry.stage for entry in found[0][0].trace} >= {"bm25", "dense", "late-interaction"})
+for hits in (found, *(reranker.rerank(queries, found) for reranker in rerankers)):
+    print(hits[0][0].passage.id)
+"""
+    )
+    assert lines == ["True", *["aspirin"] * 3]
+
+
+@pytest.mark.engine
+@pytest.mark.model
 @pytest.mark.parametrize(
     "code",
     [
@@ -154,7 +176,7 @@ Evaluation(values).compare("b")
         (
             """
 from hybridge import SentenceTransformerEncoder
-SentenceTransformerEncoder(device="cuda").encode_queries(["sun"])
+SentenceTransformerEncoder(backend="torch").encode_queries(["sun"])
 """,
             "torch",
         ),
