@@ -282,7 +282,7 @@ MADE: dict[str, Callable[[Any], object]] = {
 ERRORS = {
     name: (error("numba", "numba") if error is MissingExtraError else error(f"{name} it is"))
     for name in errors.__all__
-    if issubclass(error := getattr(errors, name), HybridgeError)
+    if inspect.isclass(error := getattr(errors, name)) and issubclass(error, HybridgeError)
 }
 
 # Public classes of which there is nothing to copy, and why.
