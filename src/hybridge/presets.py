@@ -1,4 +1,4 @@
-"""Presets: stages and rerankers that go together, from models of the extra ``offline``.
+"""Presets: stages and rerankers that go together, from models that packages bring.
 
 | preset | first stages | rerankers |
 |---|---|---|
@@ -65,8 +65,8 @@ def preset(name: PresetName) -> Preset:
 
     Raises:
         InvalidInputError: an unknown name.
-        ModelNotFoundError: a model is neither on this machine nor on a hub that answers; the extra
-            ``offline`` brings all of them.
+        ModelNotFoundError: a model is neither on this machine nor on a hub that answers; the
+            message names the package that has it.
 
     >>> from hybridge import HybridIndex, Passage
     >>> small = preset("small")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from importlib.util import find_spec
 from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -68,7 +69,9 @@ def _build(screen: Console, directory: str | None) -> HybridIndex:
 def _new(directory: str | None) -> HybridIndex:
     from ..index import HybridIndex
 
-    return HybridIndex.create(directory, late_interaction=True)
+    # Token vectors are made by torch.
+    has_torch = find_spec("sentence_transformers") is not None
+    return HybridIndex.create(directory, late_interaction=has_torch)
 
 
 def _with_cross_encoder(screen: Console, index: HybridIndex) -> Retriever:

