@@ -282,7 +282,7 @@ MADE: dict[str, Callable[[Any], object]] = {
 ERRORS = {
     name: (error("numba", "numba") if error is MissingExtraError else error(f"{name} it is"))
     for name in errors.__all__
-    if issubclass(error := getattr(errors, name), HybridgeError)
+    if inspect.isclass(error := getattr(errors, name)) and issubclass(error, HybridgeError)
 }
 
 # Public classes of which there is nothing to copy, and why.
@@ -361,6 +361,9 @@ def visible(thing: Any) -> object:
             return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
+        case Preset():
+            parts = [visible(part) for part in (*thing.stages, *thing.rerankers)]
+            return thing.name, thing.depth, thing.blend, parts
     if hasattr(thing, "encode_queries"):
         made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
         return thing.identity, *map(Near, made)
