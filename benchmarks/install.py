@@ -79,6 +79,8 @@ def main() -> None:
     _console.print(_table(measured))
     if arguments.json:
         arguments.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
+    if any(measured[each.name]["heavy"] for each in INSTALLATIONS):
+        raise SystemExit(f"none of {', '.join(HEAVY)} belongs to a light installation")
 
 
 def measure(installation: Installation) -> dict[str, object]:
