@@ -304,7 +304,10 @@ def test_a_bi_encoder_object_brings_its_device_and_precision(minilm: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int4"}, "dtype must be one of float32, int8, bfloat16, float16, auto, not 'int4'"),
+        (
+            {"dtype": "int4"},
+            "dtype must be one of float32, int8, bfloat16, float16, auto, not 'int4'",
+        ),
         ({"batch_size": 0}, "batch_size must be"),
         ({"query_length": 0}, "query_length must be"),
         ({"passage_length": 2.5}, "passage_length must be"),

@@ -124,8 +124,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
         # A tokenizer's state must not change while another thread reads it.
         self._lock = ForkSafeLock()
         if model is None or isinstance(model, str | Path):
-            name = DEFAULT_MODEL if model is None else model
-            self._origin = resolve(name, dtype=dtype, onnx=backend != "torch")
+            named = DEFAULT_MODEL if model is None else model
+            self._origin = resolve(named, dtype=dtype, onnx=backend != "torch")
         else:
             self._set_object(model)
 
@@ -227,6 +227,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     @cached_property
     def dimension(self) -> int:
+        if (readers := self._readers) is not None:
+            return readers["document"].dimension
         return int(self.encode_queries(["dimension"])[0].shape[1])
 
     @property

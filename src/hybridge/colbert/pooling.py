@@ -60,10 +60,10 @@ def means(vectors: Vectors, labels: Numbers) -> Vectors:
     [[0.0, 2.0], [1.0, 0.0]]
     """
     counts = np.bincount(labels)
-    sums = np.zeros((len(counts), vectors.shape[1]), np.float32)
+    sums: Vectors = np.zeros((len(counts), vectors.shape[1]), np.float32)
     np.add.at(sums, labels, vectors)
-    found: Vectors = sums / counts[:, None].astype(np.float32)
-    return found
+    sums /= counts[:, None].astype(np.float32)
+    return sums
 
 
 def _linkage(distances: Floats) -> NDArray[Any]:

@@ -19,7 +19,6 @@ from ..encoders.checks import unit_length
 from ..encoders.files import read_modules, read_object
 from ..encoders.onnx.modules import Step, read_dense
 from ..encoders.onnx.unsupported import UnsupportedModelError
-from ..encoders.prompts import PASSAGE_PROMPTS
 from ..errors import ModelNotFoundError
 from ..protocols import Vectors
 
@@ -67,7 +66,7 @@ class SavedModel:
 
     @property
     def passage_prompt(self) -> str:
-        return next((self.prompts[name] for name in PASSAGE_PROMPTS if name in self.prompts), "")
+        return self.prompts.get("document") or ""
 
 
 def read_saved(folder: Path) -> SavedModel:
@@ -147,8 +146,6 @@ def _stanford_projection(folder: Path) -> Step:
 
 def _read_modules(folder: Path, *, is_stanford: bool) -> SavedModel:
     config = read_object(folder / "config_sentence_transformers.json", optional=True)
-    if config.get("default_prompt_name") is not None:
-        raise UnsupportedModelError(f"the model in {str(folder)!r} has a default prompt")
     prompts = {name: prompt for name, prompt in (config.get("prompts") or {}).items() if prompt}
     markers = []
     for prefix, name in (("query_prefix", "query"), ("document_prefix", "document")):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_modules, read_object
-from ..limits import saved_limit
+from ..limits import least_limit
 from ..resolution import ModelSource
 from .export import Precision
 from .graph import Head
@@ -180,7 +180,7 @@ class _Splade:
     def _rows(self, batch: Batch) -> list[SparseRow]:
         weights = batch.output
         if self._model.output == "logits":
-            weights = np.maximum(weights, 0) * batch.mask[..., None]
+            weights = np.maximum(weights, 0) * batch.mask[..., None].astype(np.float32)
             weights = np.log1p(weights).sum(1) if self._takes_sum else weights.max(1)
         rows = []
         for row in weights:
@@ -205,7 +205,8 @@ class _Static:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = load_tokenizer(folder)
-        self.limit = saved_limit(folder)
+        settings = read_object(folder / "tokenizer_config.json", optional=True)
+        self.limit = least_limit([settings.get("model_max_length")])
         self.tokenizer.no_padding()
         if self.limit is None:
             self.tokenizer.no_truncation()

@@ -74,6 +74,9 @@ class OnnxTokens:
         reading: how texts are read.
         steps: what is done to the vectors, in this order.
 
+    Attributes:
+        dimension: the length of a vector.
+
     Raises:
         UnsupportedModelError: its graph gives no vectors of tokens, or none that fit the steps.
     """
@@ -89,7 +92,7 @@ class OnnxTokens:
                 self._tokenizer.no_truncation()
             else:
                 self._tokenizer.enable_truncation(reading.limit)
-        self._check()
+        self.dimension = self._checked_dimension()
 
     @property
     def tokenizer(self) -> Any:
@@ -131,7 +134,7 @@ class OnnxTokens:
         return [self._tokenizer.id_to_token(number) or str(number) for number in ids.tolist()]
 
     def _is_kept(self, batch: Batch) -> NDArray[np.bool_]:
-        is_kept = batch.mask == 1
+        is_kept: NDArray[np.bool_] = batch.mask == 1
         if self.reading.expansion is not None:
             is_kept[:, : self.reading.expansion.length] = True
         if self.reading.skipped:
@@ -140,7 +143,7 @@ class OnnxTokens:
             is_kept &= np.isin(batch.ids, self.reading.kept)
         return is_kept
 
-    def _check(self) -> None:
+    def _checked_dimension(self) -> int:
         ids, mask = np.zeros((1, 2), np.int64), np.ones((1, 2), np.int64)
         output = self.model.run(ids, mask)
         if output.ndim != 3 or output.shape[1] != 2:
@@ -148,12 +151,13 @@ class OnnxTokens:
                 f"the graph in {str(self.model.graph)!r} gives no vectors of tokens"
             )
         try:
-            self.of_batch(Batch(ids, mask, None, output))
+            [tokens] = self.of_batch(Batch(ids, mask, None, output))
         except ValueError as error:
             raise UnsupportedModelError(
                 f"the graph in {str(self.model.graph)!r} gives vectors of {output.shape[2]} "
                 f"numbers, which the layers of this model do not fit: {error}"
             ) from error
+        return int(tokens.vectors.shape[1])
 
 
 @dataclass(frozen=True)
