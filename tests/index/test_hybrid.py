@@ -24,8 +24,8 @@ from hybridge import (
 from hybridge.errors import ClosedError, InvalidInputError
 from hybridge.fusion import RRF, ConvexCombination
 from hybridge.index.cached_search import CachedSearch
-from hybridge.index.tuned import SearchSettings
 from hybridge.protocols import Retriever, Scorer
+from hybridge.search import SearchSettings
 from hybridge.testing import PASSAGES, QUERIES, RetrieverConformance
 
 ARRANGEMENTS = {
