@@ -3,8 +3,8 @@
 | preset | first stages | rerankers |
 |---|---|---|
 | ``"small"`` | BM25, all-MiniLM-L6-v2 in int8 | none |
-| ``"balanced"`` | BM25, all-MiniLM-L6-v2 | ms-marco-MiniLM-L12-v2 in int8 |
-| ``"best"`` | BM25, all-MiniLM-L6-v2, bge-small-en-v1.5 in int8 | ms-marco-MiniLM-L12-v2 in int8 |
+| ``"balanced"`` | BM25, bge-small-en-v1.5 in int8 | none |
+| ``"best"`` | BM25, bge-small-en-v1.5 in int8, all-MiniLM-L6-v2 | ms-marco-MiniLM-L12-v2 in int8 |
 
 All of them read English. The guide on models has their figures.
 """
@@ -88,16 +88,18 @@ def _small() -> Preset:
 
 
 def _balanced() -> Preset:
-    return Preset("balanced", (BM25(), Dense(DEFAULT_MODEL)), (_cross_encoder(),))
+    # On SciFact's train queries it orders better than all-MiniLM with the cross-encoder behind it,
+    # which takes a hundred times as long.
+    return Preset("balanced", (BM25(), Dense(_bge_small())))
 
 
 def _best() -> Preset:
-    bge = Dense(SentenceTransformerEncoder(_BGE_SMALL, dtype="int8"), name="bge-small")
-    return Preset("best", (BM25(), Dense(DEFAULT_MODEL), bge), (_cross_encoder(),))
+    stages = (BM25(), Dense(_bge_small()), Dense(DEFAULT_MODEL, name="all-minilm"))
+    return Preset("best", stages, (CrossEncoderReranker(_CROSS_ENCODER, dtype="int8"),))
 
 
-def _cross_encoder() -> CrossEncoderReranker:
-    return CrossEncoderReranker(_CROSS_ENCODER, dtype="int8")
+def _bge_small() -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(_BGE_SMALL, dtype="int8")
 
 
 _PRESETS: Mapping[str, Callable[[], Preset]] = {
