@@ -128,7 +128,7 @@ def _write_float32(model: ModelProto, folder: Path, head: Head, part: Path) -> N
 def _write_int8(plain: Path, folder: Path, head: Head, part: Path) -> None:
     """Write a graph with 8-bit weights, whose activations are quantised while it runs."""
     import onnx
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+    from onnxruntime.quantization import (
         QuantType,
         quantize_dynamic,
     )
