@@ -125,15 +125,14 @@ class Judged(Others, Making):
             with HybridIndex.open(str(self.directory), read_only=True) as index:
                 yield index, self._own(index)
             return
-        from ..encoders import SentenceTransformerEncoder
+        from ..encoders import CachedEncoder, SentenceTransformerEncoder
         from ..evaluation import load_beir
-        from .cache import cached_vectors
-        from .output import console, progress
+        from .output import console
 
         collection = load_beir(self.directory, self.split or "test")
-        encoder = SentenceTransformerEncoder(self.encoder)
-        terminal = console(stderr=True).is_terminal
-        vectors = cached_vectors(encoder, collection.passages, self.cache, progress=terminal)
+        encoder: Any = SentenceTransformerEncoder(self.encoder)
+        if self.cache is not None:
+            encoder = CachedEncoder(encoder, self.cache)
         options: dict[str, Any] = {
             "analyzer": self.analyzer,
             "lexical": self.lexical,
@@ -141,9 +140,7 @@ class Judged(Others, Making):
         }
         options = {name: value for name, value in options.items() if value is not None}
         with HybridIndex.create(encoder=encoder, **options) as index:
-            with progress() as bar:
-                bar.add_task("Indexing", total=None)
-                index.add(collection.passages, vectors=vectors, progress=False)
+            index.add(collection.passages, progress=console(stderr=True).is_terminal)
             yield index, collection
 
     def facts(

@@ -165,6 +165,9 @@ def is_sparse_encoder(encoder: object) -> bool:
     >>> is_sparse_encoder("splade")
     False
     """
+    from .passage_cache import uncached
+
+    encoder = uncached(encoder)
     methods = ("encode_queries", "encode_passages")
     return (
         all(callable(getattr(encoder, method, None)) for method in methods)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
+from ..encoders.caching import query_cache
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON, Passage
@@ -288,7 +289,7 @@ class OpenStages:
         names = {stage.name for stage in stages}
         for dense, (late, encoder) in self.joint.items():
             if {dense, late} <= names and not {dense, late} & made.keys():
-                rows = encoder.encode_queries(queries)
+                rows = query_cache.encode_jointly(encoder.encoders, queries, encoder.encode_queries)
                 for name, some in ((dense, rows[0]), (late, rows[1])):
                     opened = next(stage for stage in stages if stage.name == name)
                     assert isinstance(opened, OpenVectorStage)

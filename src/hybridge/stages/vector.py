@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from numpy.typing import ArrayLike
 
 from ..colbert.tokens import TokenEncoder
+from ..encoders.caching import query_cache
 from ..encoders.sparse import SparseEncoder
 from ..errors import EncoderMismatchError
 from ..filters import Filter
@@ -94,7 +95,8 @@ class EncoderStage(VectorStage, Generic[E]):
         return self._encoder.identity
 
     def encode_queries(self, queries: Sequence[str]) -> Rows:
-        return self._encoder.encode_queries(queries)
+        rows: Rows = query_cache.encode(self._encoder, queries)
+        return rows
 
     def encode_passages(self, texts: Sequence[str]) -> Rows:
         return self._encoder.encode_passages(texts)
