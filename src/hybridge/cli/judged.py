@@ -60,7 +60,9 @@ class Judged(Others, Making):
     cache: Annotated[
         Path | None,
         click.option(
-            "--cache", type=click.Path(path_type=Path), help="Keeps its vectors: a folder."
+            "--cache",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Keeps the passages' vectors: a folder.",
         ),
     ]
 
@@ -125,21 +127,19 @@ class Judged(Others, Making):
             with HybridIndex.open(str(self.directory), read_only=True) as index:
                 yield index, self._own(index)
             return
-        from ..encoders import CachedEncoder, SentenceTransformerEncoder
         from ..evaluation import load_beir
         from .output import console
 
         collection = load_beir(self.directory, self.split or "test")
-        encoder: Any = SentenceTransformerEncoder(self.encoder)
-        if self.cache is not None:
-            encoder = CachedEncoder(encoder, self.cache)
         options: dict[str, Any] = {
+            "encoder": self.encoder,
             "analyzer": self.analyzer,
             "lexical": self.lexical,
             "late_interaction": late_interaction,
+            "passage_cache": self.cache,
         }
         options = {name: value for name, value in options.items() if value is not None}
-        with HybridIndex.create(encoder=encoder, **options) as index:
+        with HybridIndex.create(**options) as index:
             index.add(collection.passages, progress=console(stderr=True).is_terminal)
             yield index, collection
 

@@ -34,7 +34,7 @@ from contextvars import ContextVar
 from itertools import count
 from threading import RLock
 from types import MethodType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ from .passage_cache import uncached
 from .rows import copied_rows, returned_rows
 
 __all__ = ["QueryCache", "QueryEncoder", "query_cache"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +250,7 @@ class _Keys:
 
     def _made(self, encoder: Any) -> Hashable:
         try:
-            key = None
+            key: Hashable = None
             if getattr(encoder, "deterministic", True):
                 plain = uncached(encoder)
                 key = type(plain), plain.identity, self._source(plain)
@@ -280,7 +282,7 @@ class _Keys:
         self._lock = RLock()
 
 
-def _remember(kept: dict[int, tuple[weakref.ref[Any], Any]], item: object, value: Any) -> Any:
+def _remember(kept: dict[int, tuple[weakref.ref[Any], T]], item: object, value: T) -> T:
     """Keep a value for an object, as long as the object lives."""
     place = id(item)
 

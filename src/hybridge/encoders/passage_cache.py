@@ -178,7 +178,8 @@ class CachedEncoder(SharedInCopies):
     def _key(self, text: str) -> bytes:
         digest = self._digest.copy()
         digest.update(text.encode(errors="surrogatepass"))
-        return digest.digest()
+        key: bytes = digest.digest()
+        return key
 
     @property
     def _digest(self) -> Any:
@@ -235,7 +236,8 @@ def _packed(row: Any) -> bytes:
         return _HEADER.pack(b"s", b"d", len(row.indices)) + numbers
     kind = b"d" if row.ndim == 1 else b"t"
     little = row.astype(row.dtype.newbyteorder("<"), copy=False)
-    return _HEADER.pack(kind, row.dtype.char.encode(), row.shape[-1]) + little.tobytes()
+    header = _HEADER.pack(kind, row.dtype.char.encode(), row.shape[-1])
+    return header + bytes(little.tobytes())
 
 
 def _unpacked(data: bytes) -> Any:
