@@ -33,7 +33,8 @@ from hybridge.encoders import (
     query_cache,
 )
 from hybridge.encoders.kinds import is_sparse_encoder
-from hybridge.encoders.passage_cache import uncached, user_cache
+from hybridge.encoders.passage_cache import user_cache
+from hybridge.encoders.wrapping import unwrapped
 from hybridge.errors import InvalidInputError
 from hybridge.stages import Dense, LateInteraction, LearnedSparse
 
@@ -51,7 +52,7 @@ class Encoder(QueriesAlone):
 TEXTS = st.text("abcé \ud800", max_size=3)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     batches=st.lists(st.lists(TEXTS, max_size=5), max_size=5),
     kind=st.sampled_from(["dense", "sparse", "tokens"]),
@@ -111,7 +112,7 @@ def test_it_is_the_encoder_for_everything_else(tmp_path: Path) -> None:
     assert copy.deepcopy(cached) is cached
     again = pickle.loads(pickle.dumps(cached))
     assert (again.identity, again.info()) == (cached.identity, cached.info())
-    assert uncached(CachedEncoder(cached, tmp_path)) is cached.encoder
+    assert unwrapped(CachedEncoder(cached, tmp_path)) is cached.encoder
     sparse = CachedEncoder(CallableSparseEncoder(lambda texts: [], identity="s"), tmp_path)
     assert is_sparse_encoder(sparse)
     assert not is_sparse_encoder(cached)
@@ -121,7 +122,7 @@ def test_it_is_the_encoder_for_everything_else(tmp_path: Path) -> None:
             CachedEncoder(wrong, tmp_path)
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(InvalidInputError, match=r"folder .*file' is a file: name a folder"):
+    with pytest.raises(InvalidInputError, match=r"cache .*file' must be a folder, not a file"):
         CachedEncoder(None, file)
     with pytest.raises(InvalidInputError, match="max_bytes must be a whole number"):
         CachedEncoder(None, tmp_path, max_bytes=0)

@@ -11,7 +11,7 @@ from ..arguments import check_queries
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import as_vectors, check_texts, unit_length
-from ..encoders.passage_cache import uncached
+from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..protocols import Encoder, Vectors
 from .multi_vector import MultiVectorTokenEncoder
@@ -40,7 +40,7 @@ def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder
     >>> joint_encoder(encoder, as_token_encoder()) is None
     True
     """
-    plain, plain_tokens = uncached(encoder), uncached(tokens)
+    plain, plain_tokens = unwrapped(encoder), unwrapped(tokens)
     if (
         isinstance(plain, SentenceTransformerEncoder)
         and isinstance(plain_tokens, MultiVectorTokenEncoder)

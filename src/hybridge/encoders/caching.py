@@ -41,8 +41,8 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..forking import renew_in_children
 from ..passages import JSON
-from .passage_cache import uncached
 from .rows import copied_rows, returned_rows
+from .wrapping import unwrapped
 
 __all__ = ["QueryCache", "QueryEncoder", "query_cache"]
 
@@ -230,9 +230,9 @@ class QueryCache:
 class _Keys:
     """What stands for an encoder: two that have one key give equal vectors.
 
-    An encoder that can be made again of its settings is told by its identity and these, another
-    one is itself: two functions may have been given one identity by mistake. Keys are made once an
-    encoder, for an identity may take a digest of all weights, and keep no encoder alive.
+    An encoder that can be made again of its settings has its identity and these as its key, another
+    one its identity and itself: two functions may have one identity by mistake. Keys are made once
+    an encoder, for an identity may take a digest of all weights, and keep no encoder alive.
     """
 
     def __init__(self) -> None:
@@ -252,7 +252,7 @@ class _Keys:
         try:
             key: Hashable = None
             if getattr(encoder, "deterministic", True):
-                plain = uncached(encoder)
+                plain = unwrapped(encoder)
                 key = type(plain), plain.identity, self._source(plain)
             with self._lock:
                 return _remember(self._keys, encoder, key)
@@ -282,15 +282,15 @@ class _Keys:
         self._lock = RLock()
 
 
-def _remember(kept: dict[int, tuple[weakref.ref[Any], T]], item: object, value: T) -> T:
-    """Keep a value for an object, as long as the object lives."""
-    place = id(item)
+def _remember(values: dict[int, tuple[weakref.ref[Any], T]], item: object, value: T) -> T:
+    """Store the value of an object, as long as the object lives."""
+    number = id(item)
 
     def forget(reference: weakref.ref[Any]) -> None:
-        if (found := kept.get(place)) is not None and found[0] is reference:
-            del kept[place]
+        if (found := values.get(number)) is not None and found[0] is reference:
+            del values[number]
 
-    kept[place] = weakref.ref(item, forget), value
+    values[number] = weakref.ref(item, forget), value
     return value
 
 

@@ -16,23 +16,24 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_count
-from ..copying import SharedInCopies
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked
 from ..passages import JSON
 from .blob_file import BlobFile
 from .rows import copied_rows, returned_rows
+from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
+from .wrapping import WrappedEncoder, unwrapped
 
-__all__ = ["CachedEncoder", "uncached", "user_cache"]
+__all__ = ["CachedEncoder", "user_cache"]
 
 _BYTES = 4 * 2**30
 _AT_A_TIME = 4_096  # texts that are encoded before they are stored
 _HEADER = struct.Struct("<ccI")  # the kind, the type of its numbers, and the length of a vector
 
 
-class CachedEncoder(SharedInCopies):
+class CachedEncoder(WrappedEncoder):
     """An encoder that keeps the vectors of passages in a folder, and encodes new texts alone.
 
     It has the identity and everything else of the encoder, and takes its place wherever one is
@@ -45,8 +46,8 @@ class CachedEncoder(SharedInCopies):
     its model and all its settings.
 
     Args:
-        encoder: dense, sparse or of tokens; or what `hybridge.encoders.as_encoder` takes, such as
-            a model's name; None for the default model.
+        encoder: dense, sparse or of tokens; or what `SentenceTransformerEncoder` takes, such as a
+            model's name; None for the default model.
         folder: where the vectors are kept, those of any number of encoders; None for ``passages``
             in the user's cache: the folder in ``HYBRIDGE_CACHE``, else the platform's.
         max_bytes: of the folder; the vectors that were written first are dropped first.
@@ -76,33 +77,15 @@ class CachedEncoder(SharedInCopies):
     def __init__(
         self, encoder: Any = None, folder: str | Path | None = None, *, max_bytes: int = _BYTES
     ) -> None:
-        self.encoder = encoder if _is_encoder(encoder) else _as_encoder(encoder)
-        place = user_cache() / "passages" if folder is None else Path(folder).expanduser()
-        if place.exists() and not place.is_dir():
-            raise InvalidInputError(f"the cache's folder {str(place)!r} is a file: name a folder")
-        self._file = BlobFile(
-            place / "vectors.sqlite", check_count(max_bytes, "max_bytes", 2**63 - 1)
-        )
+        super().__init__(encoder if _is_encoder(encoder) else SentenceTransformerEncoder(encoder))
+        location = user_cache() / "passages" if folder is None else Path(folder).expanduser()
+        if location.exists() and not location.is_dir():
+            raise InvalidInputError(f"the cache {str(location)!r} must be a folder, not a file")
+        greatest = check_count(max_bytes, "max_bytes", 2**63 - 1)
+        self._file = BlobFile(location / "vectors.sqlite", greatest)
         self._counting = ForkSafeLock()
         self._hits = self._misses = 0
         self._begun: Any = None  # a digest of the identity, made once
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "encoder":  # of a copy that is not yet filled
-            raise AttributeError(name)
-        return getattr(self.encoder, name)
-
-    @property
-    def identity(self) -> str:
-        return str(self.encoder.identity)
-
-    @property
-    def dimension(self) -> int:
-        return self.encoder.dimension  # type: ignore[no-any-return]
-
-    def encode_queries(self, queries: Sequence[str]) -> Any:
-        """Return what the encoder's `encode_queries` returns: one row a query."""
-        return self.encoder.encode_queries(queries)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Any:
         """Return what the encoder's `encode_passages` returns; only new texts are encoded.
@@ -185,20 +168,9 @@ class CachedEncoder(SharedInCopies):
     def _digest(self) -> Any:
         if self._begun is None:
             # The class tells dense from sparse, where both have one identity.
-            name = f"{type(uncached(self.encoder)).__qualname__} {self.identity}".encode()
+            name = f"{type(unwrapped(self.encoder)).__qualname__} {self.identity}".encode()
             self._begun = blake2b(len(name).to_bytes(8, "big") + name, digest_size=20)
         return self._begun
-
-
-def uncached(encoder: Any) -> Any:
-    """Return the encoder in a `CachedEncoder`, and any other one as it is.
-
-    >>> uncached("all-MiniLM-L6-v2")
-    'all-MiniLM-L6-v2'
-    """
-    while isinstance(encoder, CachedEncoder):
-        encoder = encoder.encoder
-    return encoder
 
 
 def user_cache() -> Path:
@@ -216,12 +188,6 @@ def _is_encoder(value: object) -> bool:
     return not isinstance(value, type) and all(
         callable(getattr(value, name, None)) for name in methods
     )
-
-
-def _as_encoder(value: Any) -> Any:
-    from . import as_encoder
-
-    return as_encoder(value)
 
 
 def _forms(rows: Sequence[Any]) -> int:
