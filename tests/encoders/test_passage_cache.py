@@ -185,6 +185,49 @@ def test_a_second_index_encodes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
+def test_the_short_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDGE_CACHE", str(tmp_path / "mine"))
+    asked: list[str] = []
+
+    def letters(texts: list[str]) -> list[list[float]]:
+        asked.extend(texts)
+        return [dense_row(text) for text in texts]
+
+    encoder = CallableEncoder(letters, identity="letters", dimension=DIMENSION)
+    for cache in (tmp_path / "vectors", str(tmp_path / "vectors"), True, False):
+        with HybridIndex.create(
+            tmp_path / f"{cache!r:.3}", encoder=encoder, passage_cache=cache, overwrite=True
+        ) as index:
+            index.add([Passage("1", "abba")])
+        asked.append("|")
+    assert "".join(asked) == "abba||abba|abba|"
+    asked.clear()
+    with HybridIndex.open(tmp_path / "Fal", encoder=encoder, passage_cache=True) as index:
+        index.add([Passage("2", "abba"), Passage("3", "c")])
+        assert index.info()["stages"]["dense"]["passage_cache"]["hits"] == 1  # type: ignore[index,call-overload]
+    assert asked == ["c"]
+    for wrong in (3, b"x"):
+        with pytest.raises(
+            InvalidInputError, match="passage_cache must be a folder, True or False"
+        ):
+            HybridIndex.create(encoder=encoder, passage_cache=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.engine
+@pytest.mark.model
+def test_token_vectors_of_the_short_form(tmp_path: Path) -> None:
+    held = []
+    for _ in range(2):
+        with HybridIndex.create(late_interaction=True, passage_cache=tmp_path) as index:
+            index.add([Passage("1", "Aspirin thins the blood."), Passage("2", "")])
+            stages: Any = index.info()["stages"]
+            held.append(
+                [stages[name]["passage_cache"]["hits"] for name in ("dense", "late-interaction")]
+            )
+    assert held == [[0, 0], [2, 2]]
+
+
+@pytest.mark.engine
 @pytest.mark.model
 def test_one_pass_for_both_kinds_stays_equal(tmp_path: Path) -> None:
     passages = [Passage("1", "Aspirin thins the blood."), Passage("2", "Bread needs yeast.")]
