@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..encoders import CachedEncoder, query_cache
+from ..encoders import CachedEncoder
 from ..passages import JSON, Passage
 from ..stages.bm25 import OpenBM25
 from ..stages.stage import OpenStage, Stage
@@ -66,7 +66,6 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         **store,
         "pending": None if manifest.pending is None else manifest.pending.name,
         "format": manifest.format,
-        "query_cache": query_cache.info(),
     }
 
 
