@@ -7,6 +7,7 @@ functions, frameworks' embeddings and other objects share them as long as it is 
 
 An encoder whose vectors of one text differ from call to call has an attribute ``deterministic``
 that is False, as with ``CallableEncoder(..., deterministic=False)``; its queries are not cached.
+Call ``query_cache.clear()`` when the weights of a model object were changed, by training say.
 
 >>> from hybridge.encoders import CallableEncoder, query_cache
 >>> def lengths(texts):

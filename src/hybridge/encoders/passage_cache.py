@@ -177,7 +177,7 @@ def user_cache() -> Path:
     """Return the folder of what can be made again: ``HYBRIDGE_CACHE``, else the platform's."""
     named = os.environ.get("HYBRIDGE_CACHE")
     if named:
-        return Path(named).expanduser()
+        return Path(named).expanduser().absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("hybridge", appauthor=False)
