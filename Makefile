@@ -32,11 +32,11 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 check: lint ## lint, and run the tests that need no engine and no model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --unmarked
 
-# Two at a time, each on one core: models that share cores wait for each other. Then the notebooks,
-# whose time is told, by themselves.
+# Two at a time, each on one core: models that share cores wait for each other. The notebooks come
+# first, for they take longest, and their time is told.
 test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/notebooks
-	$(BIN)/python -m pytest tests/notebooks --durations=6
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		--durations=6
 
 lint: $(VENV)/.dev-installed ## check style, format, types and the layers of imports
 	$(BIN)/ruff check

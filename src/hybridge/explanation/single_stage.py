@@ -181,7 +181,7 @@ class StageExplainer(_Deep):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         stage = self._retriever._stage
-        [read_as] = self._cached.queries.corrected(stage.name)
+        read_as = self._cached.queries[0].corrected
         if isinstance(stage, OpenLateInteraction):
             late = max_sim_parts(self._index, self._cached, stage, passages, ranks)
             return [
