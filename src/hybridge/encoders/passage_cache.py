@@ -20,7 +20,6 @@ from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked
 from ..passages import JSON
-from .blob_file import BlobFile
 from .rows import copied_rows, returned_rows
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
@@ -77,6 +76,8 @@ class CachedEncoder(WrappedEncoder):
     def __init__(
         self, encoder: Any = None, folder: str | Path | None = None, *, max_bytes: int = _BYTES
     ) -> None:
+        from .blob_file import BlobFile  # of SQLite, which not every Python has
+
         super().__init__(encoder if _is_encoder(encoder) else SentenceTransformerEncoder(encoder))
         location = user_cache() / "passages" if folder is None else Path(folder).expanduser()
         if location.exists() and not location.is_dir():
