@@ -47,7 +47,7 @@ from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
-from hybridge.encoders import CallableSparseEncoder, SparseVector
+from hybridge.encoders import CachedEncoder, CallableSparseEncoder, SparseVector
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.forking import ForkSafeLock
@@ -164,6 +164,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "BM25": lambda w: BM25("de", name="words", lexical="bm25s", parameters=BM25Parameters("bm25+")),
     "BM25Parameters": lambda w: BM25Parameters("bm25l", k1=2.0, delta=0.25),
     "BM25Retriever": lambda w: w.bm25,
+    "CachedEncoder": lambda w: CachedEncoder(w.minilm, w.folder / "vectors", max_bytes=10**6),
     "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
     "CallableEncoder of LangChain": lambda w: CallableEncoder.from_langchain(Letters()),
     "CallableEncoder of LlamaIndex": lambda w: CallableEncoder.from_llama_index(Letters()),
