@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_object
+from ..positions import readable_tokens
 from .graph import Head
 from .model import Batch, OnnxModel, load_tokenizer, padding_of
 from .unsupported import UnsupportedModelError
@@ -29,6 +31,8 @@ _TEXTS = (
     "0-dimensional biomaterials show inductive properties. " * 6,
     "a",
 )
+# The most tokens of a text that are compared.
+_TOKENS = 128
 # The least cosine of vectors, or correlation of scores, of a graph that counts as the same model:
 # for float32 all but rounding, for int8 what costs a list of results nothing that shows.
 _FLOAT32, _INT8 = 0.99999, 0.97
@@ -56,7 +60,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     Raises:
         UnsupportedModelError: they disagree.
     """
-    reference = OnnxModel(plain, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    reference = _opened(plain, folder)
 
     def by_float32(batch: Batch) -> Floats:
         return reference.run(batch.ids, batch.mask)
@@ -80,7 +84,7 @@ def agreement(ours: Floats, theirs: Floats) -> float:
 
 
 def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
-    model = OnnxModel(graph, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    model = _opened(graph, folder)
 
     def both(batch: Batch) -> list[tuple[Floats, Floats]]:
         pair = batch.output, other(batch)
@@ -92,6 +96,12 @@ def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Fl
     found = model.encode(texts, both, batch_size=1)
     ours, theirs = (np.stack(each).astype(np.float64) for each in zip(*found, strict=True))
     return agreement(ours, theirs)
+
+
+def _opened(graph: Path, folder: Path) -> OnnxModel:
+    config = read_object(folder / "config.json", optional=True)
+    limit = min(_TOKENS, readable_tokens(config) or _TOKENS)
+    return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
 
 
 def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
