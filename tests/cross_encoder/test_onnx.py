@@ -21,7 +21,6 @@ from transformers import (
     DistilBertConfig,
     GPT2Config,
     LlamaConfig,
-    MPNetConfig,
     PretrainedConfig,
     RobertaConfig,
     XLMRobertaConfig,
@@ -54,9 +53,7 @@ def _by_sentence_transformers(folder: Path, query: str, texts: list[str]) -> lis
     return scores
 
 
-@pytest.mark.parametrize(
-    "kind", [None, DistilBertConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig]
-)
+@pytest.mark.parametrize("kind", [None, DistilBertConfig, RobertaConfig, XLMRobertaConfig])
 def test_every_architecture_scores_as_in_sentence_transformers(
     make_tiny: Make, kind: Callable[..., PretrainedConfig] | None
 ) -> None:
@@ -162,7 +159,7 @@ def test_what_torch_reads_otherwise_is_left_to_it(
 def test_decoders_run_in_torch(make_tiny: Make, kind: Any, build: Any) -> None:
     folder = make_tiny(kind=kind, **({} if build is None else {"build": build}))
     assert CrossEncoderReranker(folder).backend == "torch"
-    with pytest.raises(UnsupportedModelError, match="is for torch|have no graph"):
+    with pytest.raises(UnsupportedModelError, match=r"is for torch|have no graph"):
         _ = CrossEncoderReranker(folder, backend="onnx").backend
 
 
@@ -189,7 +186,7 @@ def test_the_packaged_model_has_one_precision_and_512_tokens() -> None:
         with pytest.raises(ModelNotFoundError, match='dtype="int8"'):
             CrossEncoderReranker(PACKAGED, **options)  # type: ignore[arg-type]
     reranker = CrossEncoderReranker(PACKAGED, max_length=513)
-    with pytest.raises(InvalidInputError, match="must be from 5 to 512 .* not 513"):
+    with pytest.raises(InvalidInputError, match=r"must be from 5 to 512 .* not 513"):
         reranker.score_texts([BERLIN], [["Berlin"]])
     long = CrossEncoderReranker(PACKAGED, window=100)
     [[found, missed]] = long.score_texts(
@@ -230,4 +227,4 @@ def test_int8_ranks_as_float32_does(scifact: Any, folder: Path) -> None:
         for dtype in ("float32", "int8")
     )
     taus = [kendalltau(*pair).statistic for pair in zip(exact, rounded, strict=True)]
-    assert np.mean(taus) >= 0.95
+    assert np.mean(taus) >= 0.97
