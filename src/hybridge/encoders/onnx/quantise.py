@@ -142,19 +142,39 @@ def _smooth(model: ModelProto, largest: Mapping[str, Floats]) -> None:
 
 def _with_blocks(model: ModelProto) -> ModelProto:
     """Return the graph with blocks of int8 in the products behind the activation function."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import (  # type: ignore[import-untyped]
-        MatMulNBitsQuantizer,
-    )
+    from onnx import helper, numpy_helper
 
-    others = [node.name for node in model.graph.node if not node.name.endswith(".down")]
-    quantiser = MatMulNBitsQuantizer(
-        model,
-        bits=8,
-        block_size=_BLOCK,
-        is_symmetric=True,
-        accuracy_level=4,  # multiply in int8
-        nodes_to_exclude=others,
-    )
-    quantiser.process()
-    made: ModelProto = quantiser.model.model
-    return made
+    constants = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if not node.name.endswith(".down"):
+            continue
+        constant = constants[node.input[1]]
+        weights = numpy_helper.to_array(constant)
+        width, outputs = weights.shape
+        if width % _BLOCK:
+            continue
+        blocks = weights.T.reshape(outputs, width // _BLOCK, _BLOCK)
+        scale = np.maximum(np.abs(blocks).max(2), 1e-12) / 127
+        # The operator takes 128 from what is stored.
+        stored = (np.rint(blocks / scale[..., None]) + 128).astype(np.uint8)
+        names = [f"{constant.name}.blocks", f"{constant.name}.scales"]
+        model.graph.initializer.remove(constant)
+        model.graph.initializer.extend(
+            numpy_helper.from_array(array, name)
+            for array, name in zip((stored, scale.astype(np.float32)), names, strict=True)
+        )
+        node.CopyFrom(
+            helper.make_node(
+                "MatMulNBits",
+                [node.input[0], *names],
+                list(node.output),
+                name=node.name,
+                domain="com.microsoft",
+                K=width,
+                N=outputs,
+                bits=8,
+                block_size=_BLOCK,
+                accuracy_level=4,  # multiply in int8
+            )
+        )
+    return model
