@@ -171,13 +171,14 @@ import os, signal, sys, threading, time
 import numpy as np
 from hybridge import SentenceTransformerEncoder
 
-encoder = SentenceTransformerEncoder(sys.argv[1])
+encoder = SentenceTransformerEncoder(sys.argv[1], backend=sys.argv[3])
 texts = [f"Aspirin thins the blood, they say, and that is claim {n} of many" for n in range(16)]
 found = []
 thread = threading.Thread(target=lambda: found.append(encoder.encode_passages(texts)))
 thread.start()
 if sys.argv[2] == "while loading":
-    while "transformers" not in sys.modules:
+    library = {"torch": "transformers", "onnx": "onnxruntime"}[sys.argv[3]]
+    while library not in sys.modules:
         time.sleep(0.01)
 else:
     thread.join()
@@ -198,10 +199,11 @@ assert np.allclose(vectors, found[0].ravel(), atol=1e-6)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
 @pytest.mark.parametrize("when", ["while loading", "after use"])
-def test_a_forked_child_encodes_as_its_parent(minilm: Path, when: str) -> None:
+def test_a_forked_child_encodes_as_its_parent(minilm: Path, when: str, backend: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(minilm), when],
+        [sys.executable, "-c", FORKED, str(minilm), when, backend],
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,

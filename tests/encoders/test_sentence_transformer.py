@@ -18,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from hybridge.encoders import SentenceTransformerEncoder
+from hybridge.encoders.backends import Backend
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 from hybridge.protocols import Encoder
 
@@ -167,7 +168,16 @@ def test_an_object_is_used_as_it_is_and_not_changed(asymmetric: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"device": "cpu"}, {"dtype": "bfloat16"}, {"max_length": 8}], ids=str
+    "options",
+    [
+        {"device": "cpu"},
+        {"dtype": "bfloat16"},
+        {"dtype": "int8"},
+        {"query_dtype": "int8"},
+        {"backend": "onnx"},
+        {"max_length": 8},
+    ],
+    ids=str,
 )
 def test_an_object_has_its_device_precision_and_length(
     reference: SentenceTransformer, options: dict[str, Any]
@@ -176,14 +186,21 @@ def test_an_object_has_its_device_precision_and_length(
         SentenceTransformerEncoder(reference, **options)
 
 
-def test_many_threads_load_the_model_once(caplog: pytest.LogCaptureFixture) -> None:
-    encoder = SentenceTransformerEncoder(get_model_path())
+@pytest.mark.parametrize(
+    ("backend", "module", "message"),
+    [("torch", "loading", "loading"), ("onnx", "onnx.model", "opening")],
+)
+def test_many_threads_load_the_model_once(
+    backend: Backend, module: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    SentenceTransformerEncoder(get_model_path(), backend=backend).encode_queries(["one"])
+    encoder = SentenceTransformerEncoder(get_model_path(), backend=backend)
     with (
-        caplog.at_level(logging.INFO, logger="hybridge.encoders.loading"),
+        caplog.at_level(logging.DEBUG, logger=f"hybridge.encoders.{module}"),
         ThreadPoolExecutor(8) as pool,
     ):
         vectors = list(pool.map(encoder.encode_queries, [[text] for text in TEXTS[:4] * 2]))
-    assert len([r for r in caplog.records if r.getMessage().startswith("loading")]) == 1
+    assert len([r for r in caplog.records if r.getMessage().startswith(message)]) == 1
     for first, second in zip(vectors[:4], vectors[4:], strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
@@ -259,7 +276,17 @@ def test_objects_are_known_by_their_content(asymmetric: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16, auto, not 'int8'"),
+        (
+            {"dtype": "int4"},
+            "dtype must be one of float32, int8, bfloat16, float16, auto, not 'int4'",
+        ),
+        ({"query_dtype": "int4"}, "query_dtype must be one of float32, int8"),
+        ({"backend": "tensorflow"}, "backend must be one of auto, onnx, torch, not 'tensorflow'"),
+        ({"backend": "torch", "dtype": "int8"}, "set backend='onnx' or 'auto'"),
+        ({"backend": "torch", "query_dtype": "int8"}, "set backend='onnx' or 'auto'"),
+        ({"backend": "onnx", "dtype": "bfloat16"}, "float32 or int8 here, not in 'bfloat16'"),
+        ({"backend": "onnx", "device": "mps"}, "not on 'mps'"),
+        ({"dtype": "int8", "device": "cuda"}, "on the processor here, not on 'cuda'"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"max_length": 0}, "max_length must be"),
         ({"query_prompt": 5}, "query_prompt must be a string or None, not 5"),

@@ -24,21 +24,32 @@ class OnnxBiEncoder:
         source: where the model is; it is downloaded first if it is on the hub.
         dtype: the precision.
         max_length: tokens of a text that are read; None takes the model's own.
+        device: as for `load_model`.
+        export: as for `load_model`.
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here.
+        MissingExtraError: what an export needs is not installed.
         InvalidInputError: the model cannot read `max_length` tokens.
         ModelNotFoundError: a file is missing or damaged.
     """
 
-    def __init__(self, source: ModelSource, dtype: Precision, max_length: int | None) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        dtype: Precision,
+        max_length: int | None,
+        *,
+        device: str | None = None,
+        export: bool = False,
+    ) -> None:
         folder = source.fetch()
         if source.pooling is None:
             self._pool, self._steps = read_pipeline(folder)
         else:
             steps: list[Step] = [unit_length]
             self._pool, self._steps = pooling([source.pooling]), steps
-        self._model = load_model(source, "tokens", dtype, max_length)
+        self._model = load_model(source, "tokens", dtype, max_length, device=device, export=export)
 
     def encode(self, texts: Sequence[str], *, batch_size: int, progress: bool) -> list[Vectors]:
         """Return one vector a text; the prompt is part of a text."""

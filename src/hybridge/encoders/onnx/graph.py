@@ -25,10 +25,18 @@ from .weights import Weights, read_weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["Head", "build_graph"]
+__all__ = ["OUTPUTS", "Head", "build_graph"]
 
 Head: TypeAlias = Literal["tokens", "score", "max_words", "sum_words"]
 """The end of a graph: the vectors of tokens, a score of a pair, or the weights of a vocabulary."""
+
+OUTPUTS: Mapping[Head, str] = {
+    "tokens": "last_hidden_state",
+    "score": "logits",
+    "max_words": "weights",
+    "sum_words": "weights",
+}
+"""The names of the outputs of heads."""
 
 _OPSET, _IR = 17, 9
 _MICROSOFT = "com.microsoft"
@@ -134,13 +142,17 @@ def build_graph(folder: Path, head: Head) -> ModelProto:
     if weights is None:
         raise UnsupportedModelError(f"there is no model.safetensors in {str(folder)!r}")
     weights = _without_prefix(weights)
-    graph = _Graph(config, family, weights)
     try:
+        graph = _Graph(config, family, weights)
         hidden = graph.encoder()
         output = graph.head(head, hidden)
     except KeyError as error:
         raise UnsupportedModelError(
-            f"the weights in {str(folder)!r} lack {error} of a {config['model_type']}"
+            f"the weights or settings in {str(folder)!r} lack {error} of a {config['model_type']}"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"the weights in {str(folder)!r} do not fit its config.json: {error}"
         ) from error
     strange = [name for name in weights.unread if name.startswith(("encoder.", "transformer."))]
     if strange:
@@ -215,16 +227,16 @@ class _Graph:
         batch = ["texts", "tokens"]
         names = ["input_ids", "attention_mask", *(["token_type_ids"] if self._has_types else [])]
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, batch) for name in names]
-        shape: list[str | int | None] = {
+        shapes: dict[str, list[str | int | None]] = {
             "last_hidden_state": [*batch, self._width],
             "logits": ["texts", "scores"],
             "weights": ["texts", "vocabulary"],
-        }[output]
+        }
         graph = helper.make_graph(
             self._nodes,
             self._kind,
             inputs,
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shapes[output])],
             self._constants,
         )
         versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]

@@ -10,6 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_object
+from ..positions import readable_tokens
+from .from_torch import load_in_torch
 from .graph import Head
 from .model import Batch, OnnxModel, load_tokenizer, padding_of
 from .unsupported import UnsupportedModelError
@@ -32,6 +35,8 @@ _TEXTS = (
 # The least cosine of vectors, or correlation of scores, of a graph that counts as the same model:
 # for float32 all but rounding, for int8 what costs a list of results nothing that shows.
 _FLOAT32, _INT8 = 0.99999, 0.97
+# Tokens of a text that are compared.
+_LENGTH = 128
 
 
 def verify_float32(graph: Path, folder: Path, head: Head) -> dict[str, Any]:
@@ -45,6 +50,7 @@ def verify_float32(graph: Path, folder: Path, head: Head) -> dict[str, Any]:
     """
     if find_spec("torch") is None or find_spec("transformers") is None:
         return {"against": None, "agreement": None}
+    _check_tokens(folder)
     measured = _compared(graph, folder, head, _by_torch(folder, head))
     _check(measured, _FLOAT32, graph, "torch")
     return {"against": "torch", "agreement": measured}
@@ -56,7 +62,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     Raises:
         UnsupportedModelError: they disagree.
     """
-    reference = OnnxModel(plain, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    reference = _opened(plain, folder)
 
     def by_float32(batch: Batch) -> Floats:
         return reference.run(batch.ids, batch.mask)
@@ -80,7 +86,7 @@ def agreement(ours: Floats, theirs: Floats) -> float:
 
 
 def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
-    model = OnnxModel(graph, load_tokenizer(folder), limit=128, padding=padding_of(folder))
+    model = _opened(graph, folder)
 
     def both(batch: Batch) -> list[tuple[Floats, Floats]]:
         pair = batch.output, other(batch)
@@ -94,36 +100,38 @@ def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Fl
     return agreement(ours, theirs)
 
 
+def _opened(graph: Path, folder: Path) -> OnnxModel:
+    config = read_object(folder / "config.json", optional=True)
+    limit = min(_LENGTH, readable_tokens(config) or _LENGTH)
+    return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
+
+
+def _check_tokens(folder: Path) -> None:
+    """Raise unless transformers cuts the sample texts into the same tokens."""
+    from transformers import AutoTokenizer
+
+    theirs: Any = AutoTokenizer.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
+    ours = load_tokenizer(folder)
+    ours.no_padding()
+    ours.no_truncation()
+    for text in _TEXTS:
+        if theirs(text)["input_ids"] != ours.encode(text).ids:
+            raise UnsupportedModelError(
+                f"the tokenizer in {str(folder)!r} reads {text!r} otherwise in transformers"
+            )
+
+
 def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
     import torch
-    import transformers
 
-    from ..loading import LOADING, no_bars
-
-    kind = {
-        "tokens": transformers.AutoModel,
-        "score": transformers.AutoModelForSequenceClassification,
-    }.get(head, transformers.AutoModelForMaskedLM)
-    with LOADING, no_bars():
-        model: Any = kind.from_pretrained(
-            str(folder), dtype=torch.float32, local_files_only=True, trust_remote_code=False
-        ).eval()
+    model = load_in_torch(folder, head)
 
     def run(batch: Batch) -> Floats:
-        ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if batch.types is not None:
-            inputs["token_type_ids"] = torch.from_numpy(batch.types)
+        inputs = [batch.ids, batch.mask, *([] if batch.types is None else [batch.types])]
         with torch.inference_mode():
-            found = model(**inputs)
-        if head == "tokens":
-            output = found.last_hidden_state
-        elif head == "score":
-            output = found.logits
-        else:
-            words = torch.relu(found.logits) * mask[..., None]
-            output = words.amax(1) if head == "max_words" else torch.log1p(words).sum(1)
-        array: Floats = output.numpy()
+            array: Floats = model(*map(torch.from_numpy, inputs)).numpy()
         return array
 
     return run
