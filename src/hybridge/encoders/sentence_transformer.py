@@ -68,7 +68,7 @@ class SentenceTransformerEncoder(SharedInCopies):
             processor where it can (`hybridge.encoders.onnx`), and torch elsewhere. In float32 both
             make the same vectors but for rounding. Of an architecture that only torch knows,
             ``"onnx"`` exports a graph once, with ``pip install 'hybridge[export]'``; ``"auto"``
-            leaves such a model to torch.
+            leaves such a model to torch until then.
         max_length: tokens of a text that are read; the rest is truncated. None takes the model's
             own.
         long_passages: how longer passages are read: ``"truncate"`` reads the beginning alone,
