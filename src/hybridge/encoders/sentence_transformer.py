@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -352,9 +353,11 @@ class SentenceTransformerEncoder(SharedInCopies):
         precision: Precision = "int8" if dtype == "int8" else "float32"
 
         def load_it() -> OnnxBiEncoder:
-            check_bi_encoder(origin.fetch())
+            here = replace(origin, folder=origin.fetch())
+            check_bi_encoder(here.fetch())
+            self._origin = here  # from now on, its files give the limit
             return OnnxBiEncoder(
-                origin,
+                here,
                 precision,
                 self._max_length,
                 device=self._device,

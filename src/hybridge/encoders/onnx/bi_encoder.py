@@ -13,6 +13,7 @@ from .export import Precision
 from .load import load_model
 from .model import Batch
 from .modules import Step, pooling, read_pipeline
+from .unsupported import UnsupportedModelError
 
 __all__ = ["OnnxBiEncoder"]
 
@@ -50,6 +51,7 @@ class OnnxBiEncoder:
             steps: list[Step] = [unit_length]
             self._pool, self._steps = pooling([source.pooling]), steps
         self._model = load_model(source, "tokens", dtype, max_length, device=device, export=export)
+        self._check()
 
     def encode(self, texts: Sequence[str], *, batch_size: int, progress: bool) -> list[Vectors]:
         """Return one vector a text; the prompt is part of a text."""
@@ -62,3 +64,17 @@ class OnnxBiEncoder:
         for step in self._steps:
             vectors = step(vectors)
         return list(np.ascontiguousarray(vectors))
+
+    def _check(self) -> None:
+        """Raise unless the graph's output is what the modules after it take."""
+        try:
+            [vector] = self.encode(["text"], batch_size=1, progress=False)
+        except (ValueError, IndexError) as error:
+            raise UnsupportedModelError(
+                f"the graph in {str(self._model.graph)!r} gives an output that the modules of this "
+                f"model do not fit: {error}"
+            ) from error
+        if vector.ndim != 1:
+            raise UnsupportedModelError(
+                f"the graph in {str(self._model.graph)!r} gives no vectors of tokens"
+            )
