@@ -351,6 +351,6 @@ def test_a_tokenizer_that_transformers_reads_otherwise_is_not_taken(
 
     lower = Lower()
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: lower)
-    with pytest.raises(UnsupportedModelError, match="reads 'Aspirin thins.* otherwise in trans"):
+    with pytest.raises(UnsupportedModelError, match=r"reads 'Aspirin thins.* otherwise in trans"):
         _graph(bert)
     assert _files(cache) == ["graphs"]
