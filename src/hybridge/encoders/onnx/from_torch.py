@@ -133,7 +133,7 @@ def export_from_torch(folder: Path, head: Head, path: Path) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Hide what the exporter says of libraries that are not here, and of its own future."""
+    """Hide warnings of the exporter, about missing libraries and its next versions."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)

@@ -382,12 +382,12 @@ class _Graph:
             "Unsqueeze", ["words.real", self._constant("words.last", np.array([2]))], "words.mask"
         )
         positive = self._node("Relu", [scores], "words.positive")
-        kept = self._node("Mul", [positive, real], "words.kept")
+        masked = self._node("Mul", [positive, real], "words.masked")
         if head == "max_words":  # the logarithm grows with its argument: it can wait
-            return self._node("ReduceMax", [kept], "weights", axes=[1], keepdims=0)
+            return self._node("ReduceMax", [masked], "weights", axes=[1], keepdims=0)
         one = self._constant("words.one", np.array(1, np.float32))
         logarithms = self._node(
-            "Log", [self._node("Add", [kept, one], "words.plus_one")], "words.logarithms"
+            "Log", [self._node("Add", [masked, one], "words.plus_one")], "words.logarithms"
         )
         axes = self._constant("words.axes", np.array([1]))
         return self._node("ReduceSum", [logarithms, axes], "weights", keepdims=0)
@@ -455,9 +455,9 @@ class _Graph:
 def _distance_buckets(size: int, count: int) -> NDArray[np.int64]:
     """Return T5's bucket of every pair of positions, shape (size, size).
 
-    Half of the buckets are for tokens behind; of each half, half is for one distance each, the
-    rest for distances that grow logarithmically up to 128 (C. Raffel et al., JMLR 2020, arXiv
-    1910.10683).
+    Later tokens have one half of the buckets, earlier ones the other. In both, the first buckets
+    are for one distance, the others for distances that grow logarithmically up to 128 (C. Raffel
+    et al., JMLR 2020, arXiv 1910.10683).
     """
     distance = np.arange(size)[None, :] - np.arange(size)[:, None]
     half = count // 2

@@ -208,7 +208,7 @@ def _open(graph: Path, device: str | None) -> InferenceSession:
     on = providers(device)
 
     options = onnxruntime.SessionOptions()
-    # A pool of its own would spin, grow with every model, and hang in a forked child.
+    # Its own pool would spin, grow with every model, and hang in a forked child.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

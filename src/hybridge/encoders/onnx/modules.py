@@ -1,7 +1,7 @@
 """What a bi-encoder does after its transformer: pooling, dense layers and normalisation.
 
-sentence-transformers lists these modules in ``modules.json``, each with a configuration of its own;
-here they are arithmetic on arrays.
+sentence-transformers lists these modules in ``modules.json``, each with its own configuration; here
+they are arithmetic on arrays.
 """
 
 from __future__ import annotations

@@ -137,9 +137,9 @@ def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
     return run
 
 
-def _check(measured: float, least: float, graph: Path, other: str) -> None:
-    if not measured >= least:
+def _check(measured: float, minimum: float, graph: Path, other: str) -> None:
+    if not measured >= minimum:
         raise UnsupportedModelError(
             f"the graph in {str(graph)!r} was not taken: it agrees with {other} to {measured:.5f} "
-            f"on sample texts, less than {least}"
+            f"on sample texts, less than {minimum}"
         )

@@ -44,7 +44,7 @@ class Weights(Mapping[str, Floats]):
 
     @property
     def unread(self) -> list[str]:
-        """The names of the tensors that nobody asked for."""
+        """The names of the tensors that were not read."""
         return sorted(set(self._tensors) - self._read)
 
 
