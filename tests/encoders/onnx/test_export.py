@@ -199,7 +199,7 @@ def test_a_graph_larger_than_a_file_can_be_is_kept_beside_it(
 ) -> None:
     whole = SentenceTransformerEncoder(bert, backend="onnx").encode_passages(TEXTS)
     remove_prepared()
-    monkeypatch.setattr(export, "_WHOLE", 1_000)
+    monkeypatch.setattr("hybridge.encoders.onnx.saving._WHOLE", 1_000)
     for dtype in ("float32", "int8"):
         encoder = SentenceTransformerEncoder(bert, dtype=dtype)
         np.testing.assert_allclose(

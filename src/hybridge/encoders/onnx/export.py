@@ -21,6 +21,8 @@ from .files import choose
 from .from_torch import export_from_torch
 from .graph import Head, build_graph
 from .processor import this_processor
+from .quantise import quantise
+from .saving import save_graph
 from .unsupported import UnsupportedModelError
 from .verify import verify_float32, verify_int8
 
@@ -35,9 +37,7 @@ Precision: TypeAlias = Literal["float32", "int8"]
 Record: TypeAlias = dict[str, Any]
 
 # Counts the changes of what is written, so that an older file in a cache is not read.
-_FORMAT = 2
-# What a file holds at most: the format of ONNX files ends at 2 GB. More is put beside it.
-_WHOLE = 1_500_000_000
+_FORMAT = 3
 GRAPH = "model.onnx"
 _VERIFIED = "verified.json"
 
@@ -98,7 +98,7 @@ def graph_for(
             plain = graph_for(source, folder, head, "float32", export=True)
         return _stored(home, partial(_write_int8, plain, folder, head, record))
     try:
-        write = partial(_save, build_graph(folder, head))
+        write = partial(save_graph, build_graph(folder, head))
     except UnsupportedModelError:
         if (found := _file_beside(folder, dtype)) is not None:
             return found
@@ -143,32 +143,9 @@ def _write_float32(
     _record(part, record | verify_float32(part / GRAPH, folder, head))
 
 
-def _save(model: ModelProto, path: Path) -> None:
-    import onnx
-
-    size = sum(len(constant.raw_data) for constant in model.graph.initializer)
-    onnx.save(model, str(path), save_as_external_data=size > _WHOLE, location=f"{path.name}_data")
-
-
 def _write_int8(plain: Path, folder: Path, head: Head, record: Record, part: Path) -> None:
-    """Write a graph with 8-bit weights, whose activations are quantised while it runs."""
-    import onnx
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
-        QuantType,
-        quantize_dynamic,
-    )
-
-    size = sum(file.stat().st_size for file in plain.parent.glob(f"{plain.name}*"))
     with _without_advice():
-        quantize_dynamic(
-            str(plain),
-            str(part / GRAPH),
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            reduce_range=not this_processor().multiplies_int8,
-            use_external_data_format=size > _WHOLE,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+        quantise(plain, folder, head, part / GRAPH)
     _record(part, record | verify_int8(part / GRAPH, plain, folder, head))
 
 
