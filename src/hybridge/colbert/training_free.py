@@ -10,9 +10,9 @@ English abstracts.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def training_free(
     # Or a limit set here would truncate the bi-encoder's texts too.
     transformer = with_own_settings(first)
     prompts = {"query": encoder._prompts.query, "document": encoder._prompts.passage}
-    mask = MultiVectorMask(punctuation(transformer.tokenizer))
+    mask = MultiVectorMask(punctuation(transformer.tokenizer.get_vocab()))
     parts = [transformer, mask, Normalize(module_input_name="token_embeddings")]
     full = MultiVectorEncoder(modules=parts, prompts=prompts, device=str(loaded.device))
     if dimension is None or sample is None:
@@ -98,14 +98,10 @@ def training_free(
     return MultiVectorEncoder(modules=modules, prompts=prompts, device=str(loaded.device))
 
 
-def punctuation(tokenizer: Any) -> list[str]:
+def punctuation(vocabulary: Container[str]) -> list[str]:
     """Return ASCII's punctuation marks that are tokens.
 
-    >>> class Tokenizer:
-    ...     def get_vocab(self):
-    ...         return {"one": 0, ",": 1, ".": 2}
-    >>> punctuation(Tokenizer())
+    >>> punctuation({"one": 0, ",": 1, ".": 2})
     [',', '.']
     """
-    vocabulary = tokenizer.get_vocab()
     return [mark for mark in string.punctuation if mark in vocabulary]

@@ -50,15 +50,16 @@ class OnnxBiEncoder:
         else:
             steps: list[Step] = [unit_length]
             self._pool, self._steps = pooling([source.pooling]), steps
-        self._model = load_model(source, "tokens", dtype, max_length, device=device, export=export)
+        self.model = load_model(source, "tokens", dtype, max_length, device=device, export=export)
         self._check()
 
     def encode(self, texts: Sequence[str], *, batch_size: int, progress: bool) -> list[Vectors]:
         """Return one vector a text; the prompt is part of a text."""
-        return self._model.encode(texts, self._pooled, batch_size=batch_size, progress=progress)
+        return self.model.encode(texts, self.pooled, batch_size=batch_size, progress=progress)
 
-    def _pooled(self, batch: Batch) -> Sequence[Vectors]:
-        if self._model.output == "sentence_embedding":
+    def pooled(self, batch: Batch) -> list[Vectors]:
+        """Return one vector a text of a batch."""
+        if self.model.output == "sentence_embedding":
             return list(batch.output)
         vectors = self._pool(batch.output, batch.mask)
         for step in self._steps:
@@ -71,10 +72,10 @@ class OnnxBiEncoder:
             [vector] = self.encode(["text"], batch_size=1, progress=False)
         except (ValueError, IndexError) as error:
             raise UnsupportedModelError(
-                f"the graph in {str(self._model.graph)!r} gives an output that the modules of this "
+                f"the graph in {str(self.model.graph)!r} gives an output that the modules of this "
                 f"model do not fit: {error}"
             ) from error
         if vector.ndim != 1:
             raise UnsupportedModelError(
-                f"the graph in {str(self._model.graph)!r} gives no vectors of tokens"
+                f"the graph in {str(self.model.graph)!r} gives no vectors of tokens"
             )

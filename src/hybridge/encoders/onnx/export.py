@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
 from ...errors import ModelCacheError
@@ -25,9 +25,6 @@ from .quantise import quantise
 from .saving import save_graph
 from .unsupported import UnsupportedModelError
 from .verify import verify_float32, verify_int8
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 __all__ = ["GRAPH", "Precision", "cache_folder", "graph_for", "graphs_folder", "verified"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...errors import InvalidInputError
 from ..files import read_object
 from ..limits import saved_limit, transformer_folder
@@ -21,6 +23,7 @@ def load_model(
     dtype: Precision,
     max_length: int | None = None,
     *,
+    part: Path | None = None,
     device: str | None = None,
     export: bool = False,
 ) -> OnnxModel:
@@ -31,6 +34,7 @@ def load_model(
         head: what its graph ends with.
         dtype: the precision of its weights.
         max_length: tokens that are read of a text or a pair; None takes the model's own.
+        part: the folder of its transformer, where that is not the model's first module.
         device: where it is computed in float32 (`hybridge.encoders.onnx.providers`); int8 is always
             computed by the processor.
         export: let torch export the graph where there is none
@@ -44,7 +48,7 @@ def load_model(
         ModelNotFoundError: a file is missing or damaged.
         ModelCacheError: its graph cannot be stored.
     """
-    folder = source.fetch()
+    folder = part or source.fetch()
     transformer = transformer_folder(folder)
     if transformer is None:
         raise UnsupportedModelError(f"the model in {str(folder)!r} begins with no transformer")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,9 @@ from .unsupported import UnsupportedModelError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
-__all__ = ["Batch", "OnnxModel", "Text", "load_tokenizer", "padding_of"]
+__all__ = ["Batch", "OnnxModel", "Row", "Text", "load_tokenizer", "padding_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,21 @@ Text: TypeAlias = str | tuple[str, str]
 # How many tokens one of the texts in a full batch has: short texts share a batch with more others.
 _TOKENS_A_TEXT = 256
 _OUTPUTS = ("last_hidden_state", "token_embeddings", "logits", "weights", "sentence_embedding")
+
+
+class Row(Protocol):
+    """The tokens of a text, as an `Encoding` of tokenizers has them."""
+
+    @property
+    def ids(self) -> Sequence[int]: ...
+
+    @property
+    def attention_mask(self) -> Sequence[int]: ...
+
+    @property
+    def type_ids(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -117,13 +132,24 @@ class OnnxModel:
             batch_size: so many texts of 256 tokens are read at a time, or more shorter ones.
             progress: show a bar of texts.
         """
-        # One text, above all a query, is worth no sorting.
         rows = self.tokenizer.encode_batch_fast(list(texts))
+        return self.encode_rows(rows, finish, batch_size=batch_size, progress=progress)
+
+    def encode_rows(
+        self,
+        rows: Sequence[Row],
+        finish: Callable[[Batch], Sequence[T]],
+        *,
+        batch_size: int = 16,
+        progress: bool = False,
+    ) -> list[T]:
+        """Return what `finish` makes of each text, given as its tokens; else as `encode`."""
         batches = list(_batches([len(row) for row in rows], batch_size))
 
         def run(batch: list[int]) -> Sequence[T]:
             return finish(self._run([rows[index] for index in batch]))
 
+        # One text, above all a query, is worth no threads.
         if len(batches) == 1 and not progress:
             results: Any = iter([run(batches[0])])
         else:
@@ -154,14 +180,14 @@ class OnnxModel:
         floats: NDArray[np.float32] = output.astype(np.float32, copy=False)
         return floats
 
-    def _run(self, rows: Sequence[Encoding]) -> Batch:
+    def _run(self, rows: Sequence[Row]) -> Batch:
         length = max(map(len, rows))
         ids = np.full((len(rows), length), self._padding, np.int64)
         mask = np.zeros_like(ids)
         types = np.zeros_like(ids) if "token_type_ids" in self._inputs else None
         for number, row in enumerate(rows):
             ids[number, : len(row)] = row.ids
-            mask[number, : len(row)] = 1
+            mask[number, : len(row)] = row.attention_mask
             if types is not None:
                 types[number, : len(row)] = row.type_ids
         return Batch(ids, mask, types, self.run(ids, mask, types))

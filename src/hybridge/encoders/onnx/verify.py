@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_object
+from ..limits import least_limit
 from ..positions import readable_tokens
 from .from_torch import load_in_torch
 from .graph import Head
@@ -107,7 +108,7 @@ def samples(head: Head) -> Sequence[Text]:
 def opened(graph: Path, folder: Path) -> OnnxModel:
     """Return a graph that reads sample texts."""
     config = read_object(folder / "config.json", optional=True)
-    limit = min(_TOKENS, readable_tokens(config) or _TOKENS)
+    limit = least_limit([_TOKENS, readable_tokens(config)])
     return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
 
 
