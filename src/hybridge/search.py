@@ -57,7 +57,7 @@ K = TypeVar("K", bound=Hashable)
 
 # Candidates and their scores, in no order.
 Scores: TypeAlias = Mapping[int, float]
-Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
+_Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
 _Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
@@ -186,7 +186,7 @@ class SearchRecord:
     runs: Sequence[Sequence[Scores]]
     fused: Sequence[dict[int, float]]
     rescored: Sequence[Rescored]
-    corrected: Corrections
+    corrected: _Corrections
 
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
@@ -403,7 +403,7 @@ def run_search(
     count: int,
     store: VectorStore,
     where: Filter | None,
-    corrected: Corrections,
+    corrected: _Corrections,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
 ) -> SearchRecord:
     """Run a search: candidates from every stage, completed, fused, and scored again.

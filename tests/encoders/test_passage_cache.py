@@ -33,7 +33,7 @@ from hybridge.encoders import (
     query_cache,
 )
 from hybridge.encoders.kinds import is_sparse_encoder
-from hybridge.encoders.passage_cache import user_cache
+from hybridge.encoders.user_cache import user_cache
 from hybridge.encoders.wrapping import unwrapped
 from hybridge.errors import InvalidInputError
 from hybridge.stages import Dense, LateInteraction, LearnedSparse

@@ -197,9 +197,9 @@ def _recommended(
 def _caches() -> list[tuple[Path, int]]:
     """Return the hub's cache and the parts of our own, with their bytes."""
     from ..encoders.local import folder_bytes
-    from ..encoders.onnx.export import cache_folder
     from ..encoders.resolution import hub_cache
+    from ..encoders.user_cache import user_cache
 
-    own = cache_folder()
+    own = user_cache()
     parts = sorted(own.iterdir()) if own.is_dir() else []
     return [(folder, folder_bytes(folder, links=False)) for folder in (hub_cache(), *parts)]

@@ -20,14 +20,14 @@ from ..protocols import Vectors
 
 __all__ = ["clusters", "means", "ward"]
 
-Floats = NDArray[np.float64]
-Numbers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Numbers = NDArray[np.int64]
 
 # The first token, [CLS], stays as it is.
 _PROTECTED = 1
 
 
-def clusters(vectors: Vectors, factor: float) -> Numbers:
+def clusters(vectors: Vectors, factor: float) -> _Numbers:
     """Return the number of each vector's cluster; the first vector is one by itself.
 
     Args:
@@ -49,13 +49,13 @@ def clusters(vectors: Vectors, factor: float) -> Numbers:
     # As many of the nearest merges as leave `count` clusters, and all others at the last one's
     # distance.
     is_within = merges[:, 2] <= merges[len(rest) - count - 1, 2]
-    found: Numbers = np.concatenate(
+    found: _Numbers = np.concatenate(
         [np.arange(len(protected)), len(protected) + _cut(merges, is_within)]
     )
     return found
 
 
-def means(vectors: Vectors, labels: Numbers) -> Vectors:
+def means(vectors: Vectors, labels: _Numbers) -> Vectors:
     """Return the mean of each cluster's vectors.
 
     >>> means(np.array([[1, 0], [0, 1], [0, 3]], dtype=np.float32), np.array([1, 0, 0])).tolist()
@@ -68,7 +68,7 @@ def means(vectors: Vectors, labels: Numbers) -> Vectors:
     return sums
 
 
-def _linkage(distances: Floats) -> NDArray[Any]:
+def _linkage(distances: _Floats) -> NDArray[Any]:
     if find_spec("scipy") is None:
         return ward(distances)
     from scipy.cluster.hierarchy import linkage  # type: ignore[import-untyped]
@@ -78,7 +78,7 @@ def _linkage(distances: Floats) -> NDArray[Any]:
     return found
 
 
-def ward(distances: Floats) -> Floats:
+def ward(distances: _Floats) -> _Floats:
     """Return the merges of Ward's clustering, the nearest first, as scipy's `linkage` does.
 
     Args:
@@ -127,7 +127,7 @@ def ward(distances: Floats) -> Floats:
     return _numbered(merges[np.argsort(merges[:, 2], kind="stable")])
 
 
-def _numbered(merges: Floats) -> Floats:
+def _numbered(merges: _Floats) -> _Floats:
     """Return merges of items as merges of clusters, which are numbered in their order."""
     count = len(merges) + 1
     parents = list(range(2 * count - 1))
@@ -148,7 +148,7 @@ def _numbered(merges: Floats) -> Floats:
     return rows
 
 
-def _cut(merges: NDArray[Any], is_within: NDArray[np.bool_]) -> Numbers:
+def _cut(merges: NDArray[Any], is_within: NDArray[np.bool_]) -> _Numbers:
     """Return the cluster of each item, numbered as scipy's `fcluster` does, but from 0.
 
     Args:

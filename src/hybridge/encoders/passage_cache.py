@@ -6,7 +6,6 @@ or index the text is in.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -23,9 +22,10 @@ from ..passages import JSON
 from .rows import copied_rows, returned_rows
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
+from .user_cache import user_cache
 from .wrapping import WrappedEncoder, unwrapped
 
-__all__ = ["CachedEncoder", "user_cache"]
+__all__ = ["CachedEncoder"]
 
 _BYTES = 4 * 2**30
 _AT_A_TIME = 4_096  # texts that are encoded before they are stored
@@ -172,16 +172,6 @@ class CachedEncoder(WrappedEncoder):
             name = f"{type(unwrapped(self.encoder)).__qualname__} {self.identity}".encode()
             self._begun = blake2b(len(name).to_bytes(8, "big") + name, digest_size=20)
         return self._begun
-
-
-def user_cache() -> Path:
-    """Return the folder of what can be made again: ``HYBRIDGE_CACHE``, else the platform's."""
-    named = os.environ.get("HYBRIDGE_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("hybridge", appauthor=False)
 
 
 def _is_encoder(value: object) -> bool:

@@ -73,7 +73,7 @@ _ENGINE_CONFIG = "edge_config.json"
 _ID_AND_SCORE = attrgetter("id", "score")
 
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 T = TypeVar("T")
 
 _Changing: TypeAlias = Callable[[], AbstractContextManager[None]]
@@ -672,7 +672,7 @@ def _kind(schema: edge.PayloadSchemaType) -> str:
     return str(schema).rpartition(".")[2].lower()
 
 
-def _call(action: str, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+def _call(action: str, function: Callable[_P, T], *arguments: _P.args, **options: _P.kwargs) -> T:
     """Call the engine; raise its error as a `StoreError` or `ClosedError`."""
     try:
         return function(*arguments, **options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from uuid import uuid4
 from ...errors import ModelCacheError
 from ..files import read_object
 from ..resolution import ModelSource
+from ..user_cache import user_cache
 from .files import choose
 from .from_torch import export_from_torch
 from .graph import Head, build_graph
@@ -26,12 +26,12 @@ from .saving import save_graph
 from .unsupported import UnsupportedModelError
 from .verify import verify_float32, verify_int8
 
-__all__ = ["GRAPH", "Precision", "cache_folder", "graph_for", "graphs_folder", "verified"]
+__all__ = ["GRAPH", "Precision", "graph_for", "graphs_folder", "verified"]
 
 logger = logging.getLogger(__name__)
 
 Precision: TypeAlias = Literal["float32", "int8"]
-Record: TypeAlias = dict[str, Any]
+_Record: TypeAlias = dict[str, Any]
 
 # Counts the changes of what is written, so that an older file in a cache is not read.
 _FORMAT = 3
@@ -39,22 +39,9 @@ GRAPH = "model.onnx"
 _VERIFIED = "verified.json"
 
 
-def cache_folder() -> Path:
-    """Return the folder of what is made of models: ``HYBRIDGE_CACHE``, or the user's cache.
-
-    >>> cache_folder().is_absolute()
-    True
-    """
-    if named := os.environ.get("HYBRIDGE_CACHE"):
-        return Path(named).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("hybridge", appauthor=False)
-
-
 def graphs_folder() -> Path:
     """Return the folder of graphs in the cache; it may not exist."""
-    return cache_folder() / "graphs"
+    return user_cache() / "graphs"
 
 
 def graph_for(
@@ -134,23 +121,23 @@ def _key(folder: Path, head: Head, dtype: Precision) -> str:
 
 
 def _write_float32(
-    write: Callable[[Path], None], folder: Path, head: Head, record: Record, part: Path
+    write: Callable[[Path], None], folder: Path, head: Head, record: _Record, part: Path
 ) -> None:
     write(part / GRAPH)
     _record(part, record | verify_float32(part / GRAPH, folder, head))
 
 
-def _write_int8(plain: Path, folder: Path, head: Head, record: Record, part: Path) -> None:
+def _write_int8(plain: Path, folder: Path, head: Head, record: _Record, part: Path) -> None:
     with _without_advice():
         quantise(plain, folder, head, part / GRAPH)
     _record(part, record | verify_int8(part / GRAPH, plain, folder, head))
 
 
-def _record(part: Path, record: Record) -> None:
+def _record(part: Path, record: _Record) -> None:
     (part / _VERIFIED).write_text(json.dumps(record), encoding="utf-8")
 
 
-def verified(graph: Path) -> Record:
+def verified(graph: Path) -> _Record:
     """Return the record of a graph that was made here; empty for a file found.
 
     It names the model, head and precision, what the graph was compared with, and how far they

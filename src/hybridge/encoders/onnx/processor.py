@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Processor", "this_processor"]
+__all__ = ["Processor", "parse_cpuinfo", "parse_sysctl", "this_processor"]
 
 _ARM = ("aarch64", "arm64")
 _X86 = ("x86_64", "amd64")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["quantise"]
 
-Floats = NDArray[np.float32]
+_Floats = NDArray[np.float32]
 
 # The share of an input's range that moves into the weights, and activations with one scale.
 _SHARE, _BLOCK = 0.5, 64
@@ -44,7 +44,7 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
         quantised: the file to write; its folder takes files of the work too.
     """
     import onnx
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+    from onnxruntime.quantization import (
         QuantType,
         quantize_dynamic,
     )
@@ -84,10 +84,10 @@ def _products(model: ModelProto) -> list[Any]:
     ]
 
 
-def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, Floats]:
+def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, _Floats]:
     """Return the largest magnitude in each column of the products' inputs, over sample texts."""
     import onnx
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     model = onnx.load(plain)
     names = list(dict.fromkeys(node.input[0] for node in _products(model)))
@@ -96,15 +96,15 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     )
     save_graph(model, work)
     session = onnxruntime.InferenceSession(str(work), providers=["CPUExecutionProvider"])
-    inputs = {each.name for each in session.get_inputs()}
+    names_of_inputs = {each.name for each in session.get_inputs()}
 
-    def columns(batch: Batch) -> list[tuple[Floats, ...]]:
-        given = {
+    def columns(batch: Batch) -> list[tuple[_Floats, ...]]:
+        inputs = {
             "input_ids": batch.ids,
             "attention_mask": batch.mask,
             "token_type_ids": batch.types,
         }
-        found = session.run(names, {name: given[name] for name in inputs})
+        found = session.run(names, {name: inputs[name] for name in names_of_inputs})
         real = batch.mask[..., None]
         return list(zip(*((np.abs(each) * real).max(1) for each in found), strict=True))
 
@@ -112,7 +112,7 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     return {name: np.max(each, axis=0) for name, *each in zip(names, *rows, strict=True)}
 
 
-def _smooth(model: ModelProto, largest: Mapping[str, Floats]) -> None:
+def _smooth(model: ModelProto, largest: Mapping[str, _Floats]) -> None:
     """Move half of the products' ranges, on a logarithmic scale, from their inputs to weights."""
     from onnx import helper, numpy_helper
 

@@ -20,7 +20,7 @@ from .unsupported import UnsupportedModelError
 
 __all__ = ["agreement", "opened", "samples", "verify_float32", "verify_int8"]
 
-Floats: TypeAlias = NDArray[np.floating[Any]]
+_Floats: TypeAlias = NDArray[np.floating[Any]]
 
 # Short and long, questions and statements, code, numbers, and other scripts.
 _TEXTS = (
@@ -65,7 +65,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     """
     reference = opened(plain, folder)
 
-    def by_float32(batch: Batch) -> Floats:
+    def by_float32(batch: Batch) -> _Floats:
         return reference.run(batch.ids, batch.mask)
 
     measured = _compared(graph, folder, head, by_float32)
@@ -73,7 +73,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     return {"against": "float32", "agreement": measured}
 
 
-def agreement(ours: Floats, theirs: Floats) -> float:
+def agreement(ours: _Floats, theirs: _Floats) -> float:
     """Return the least cosine of two lists of vectors; of two lists of scores, the correlation.
 
     >>> agreement(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]])).__round__(3)
@@ -86,10 +86,10 @@ def agreement(ours: Floats, theirs: Floats) -> float:
     return float((products / np.maximum(lengths, 1e-12)).min())
 
 
-def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
+def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], _Floats]) -> float:
     model = opened(graph, folder)
 
-    def both(batch: Batch) -> list[tuple[Floats, Floats]]:
+    def both(batch: Batch) -> list[tuple[_Floats, _Floats]]:
         pair = batch.output, other(batch)
         if head == "tokens":
             pair = tuple((each * batch.mask[..., None]).sum(1) for each in pair)
@@ -129,15 +129,15 @@ def _check_tokens(folder: Path) -> None:
             )
 
 
-def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
+def _by_torch(folder: Path, head: Head) -> Callable[[Batch], _Floats]:
     import torch
 
     model = load_in_torch(folder, head)
 
-    def run(batch: Batch) -> Floats:
+    def run(batch: Batch) -> _Floats:
         inputs = [batch.ids, batch.mask, *([] if batch.types is None else [batch.types])]
         with torch.inference_mode():
-            array: Floats = model(*map(torch.from_numpy, inputs)).numpy()
+            array: _Floats = model(*map(torch.from_numpy, inputs)).numpy()
         return array
 
     return run

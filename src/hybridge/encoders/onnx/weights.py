@@ -14,25 +14,25 @@ from .unsupported import UnsupportedModelError
 
 __all__ = ["Weights", "read_weights"]
 
-Floats = NDArray[np.float32]
+_Floats = NDArray[np.float32]
 
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "BF16": "<u2"}
 # Names of the same tensors in checkpoints older than PyTorch's own.
 _RENAMED = {"gamma": "weight", "beta": "bias"}
 
 
-class Weights(Mapping[str, Floats]):
+class Weights(Mapping[str, _Floats]):
     """A model's tensors by their names; it records which of them were read.
 
     Args:
         tensors: the tensors, by their names in the file.
     """
 
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
+    def __init__(self, tensors: Mapping[str, _Floats]) -> None:
         self._tensors = {_renamed(name): tensor for name, tensor in tensors.items()}
         self._read: set[str] = set()
 
-    def __getitem__(self, name: str) -> Floats:
+    def __getitem__(self, name: str) -> _Floats:
         self._read.add(name)
         return self._tensors[name]
 
@@ -65,7 +65,7 @@ def read_weights(folder: Path) -> Weights | None:
         files = _shards(index)
     else:
         return None
-    tensors: dict[str, Floats] = {}
+    tensors: dict[str, _Floats] = {}
     for file in files:
         tensors.update(_read(folder / file))
     return Weights(tensors)
@@ -79,7 +79,7 @@ def _shards(index: Path) -> list[str]:
     return sorted({Path(str(name)).name for name in names.values()})
 
 
-def _read(path: Path) -> dict[str, Floats]:
+def _read(path: Path) -> dict[str, _Floats]:
     from safetensors import SafetensorError, deserialize
 
     try:
@@ -96,12 +96,12 @@ def _read(path: Path) -> dict[str, Floats]:
         ) from error
 
 
-def _array(entry: Mapping[str, object]) -> Floats:
+def _array(entry: Mapping[str, object]) -> _Floats:
     dtype = str(entry["dtype"])
     flat = np.frombuffer(entry["data"], _DTYPES[dtype])  # type: ignore[call-overload]
     if dtype == "BF16":  # the upper half of a float32
         flat = (flat.astype(np.uint32) << 16).view(np.float32)
-    array: Floats = flat.astype(np.float32, copy=False).reshape(entry["shape"])
+    array: _Floats = flat.astype(np.float32, copy=False).reshape(entry["shape"])
     return array
 
 
