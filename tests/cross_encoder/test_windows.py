@@ -21,8 +21,8 @@ def test_the_room_is_what_the_query_and_three_marks_leave(
     model: CrossEncoder, query: str, room: int
 ) -> None:
     counter = TokenCounter(model.tokenizer)
-    assert room_for_pair(model, counter) == 29
-    assert room_beside(model, counter, query) == room  # half of 29 where the query leaves less
+    assert room_for_pair(model.max_seq_length, counter) == 29
+    assert room_beside(32, counter, query) == room  # half of 29 where the query leaves less
 
 
 def test_windows_share_half_and_the_last_ends_with_the_text(model: CrossEncoder) -> None:

@@ -43,8 +43,11 @@ def as_token_encoder(
     >>> as_token_encoder().dimension
     384
     """
+    from ..encoders.wrapping import unwrapped
     from .multi_vector import MultiVectorTokenEncoder
 
+    if not _is_token_encoder(unwrapped(value)):
+        value = unwrapped(value)  # a bi-encoder, whose model alone is taken
     if _is_token_encoder(value):
         if settings:
             raise InvalidInputError(

@@ -12,6 +12,7 @@ from ..encoders import SentenceTransformerEncoder
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import as_vectors, check_texts, unit_length
 from ..encoders.onnx.model import Batch
+from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..protocols import Encoder, Vectors
 from .multi_vector import MultiVectorTokenEncoder
@@ -41,12 +42,14 @@ def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder
     >>> joint_encoder(encoder, as_token_encoder()) is None
     True
     """
+    plain, plain_tokens = unwrapped(encoder), unwrapped(tokens)
     if (
-        isinstance(encoder, SentenceTransformerEncoder)
-        and isinstance(tokens, MultiVectorTokenEncoder)
-        and tokens.reads_with(encoder)
+        isinstance(plain, SentenceTransformerEncoder)
+        and isinstance(plain_tokens, MultiVectorTokenEncoder)
+        and plain_tokens.reads_with(plain)
     ):
-        return JointEncoder(encoder, tokens)
+        is_cached = plain is not encoder or plain_tokens is not tokens
+        return JointEncoder(plain, plain_tokens, (encoder, tokens) if is_cached else None)
     return None
 
 
@@ -56,13 +59,24 @@ class JointEncoder:
     Args:
         encoder: the bi-encoder.
         tokens: a token encoder made of it.
+        cached: the two with a cache of their passages' vectors, which they look up one by one;
+            None without.
     """
 
     def __init__(
-        self, encoder: SentenceTransformerEncoder, tokens: MultiVectorTokenEncoder
+        self,
+        encoder: SentenceTransformerEncoder,
+        tokens: MultiVectorTokenEncoder,
+        cached: tuple[Any, Any] | None = None,
     ) -> None:
         self._encoder = encoder
         self._tokens = tokens
+        self._cached = cached
+
+    @property
+    def encoders(self) -> tuple[Encoder, TokenEncoder]:
+        """The two encoders."""
+        return self._encoder, self._tokens
 
     def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """Return what `encode_queries` of the bi-encoder and of the token encoder return."""
@@ -75,6 +89,9 @@ class JointEncoder:
     def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """Return what `encode_passages` of the bi-encoder and of the token encoder return."""
         texts = check_texts(texts)
+        if self._cached is not None:
+            encoder, cached_tokens = self._cached
+            return encoder.encode_passages(texts), cached_tokens.encode_passages(texts)
         # The vector of a passage in windows needs further passes.
         in_windows = self._encoder._long_passages == "window"
         both = (

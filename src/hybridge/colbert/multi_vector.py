@@ -28,7 +28,7 @@ from ..encoders.onnx.export import Precision
 from ..encoders.prompts import PASSAGE_PROMPTS
 from ..encoders.resolution import ModelSource, for_torch, resolve
 from ..encoders.tokens import TokenCounter
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
 from ..protocols import Vectors
@@ -427,7 +427,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
         )
 
     def _load(self) -> MultiVectorEncoder:
-        from sentence_transformers import MultiVectorEncoder
+        with needs_extra("torch"):
+            from sentence_transformers import MultiVectorEncoder
 
         if (encoder := self._bi_encoder) is not None:
             model = training_free(encoder)

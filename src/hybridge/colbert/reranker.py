@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..encoders.backends import Backend
+from ..encoders.caching import query_cache
 from ..encoders.loading import Dtype
 from ..iteration import chunked
 from ..reranking import TextReranker
@@ -106,7 +107,7 @@ class ColBERTReranker(TextReranker):
         for row, candidates in enumerate(texts):
             for text in candidates:
                 rows[text].add(row)
-        encoded = self.encoder.encode_queries(queries)
+        encoded = query_cache.encode(self.encoder, queries)
         scores: dict[tuple[int, str], float] = {}
         # Each text once, whatever the number of its queries, and neighbours in length together.
         for chunk in chunked(sorted(rows, key=len, reverse=True), _PASSAGES_AT_A_TIME):

@@ -19,7 +19,7 @@ import numpy as np
 from ..arguments import check_count
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.checks import check_texts
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 from .limits import with_own_settings
 from .projection import linear, principal_axes
 
@@ -57,9 +57,10 @@ def training_free(
     >>> [tuple(vectors.shape) for vectors in model.encode_document(["Aspirin thins blood."])]
     [(8, 384)]
     """
-    from sentence_transformers import MultiVectorEncoder
-    from sentence_transformers.base.modules import Normalize, Transformer
-    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+    with needs_extra("torch"):
+        from sentence_transformers import MultiVectorEncoder
+        from sentence_transformers.base.modules import Normalize, Transformer
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
     if (dimension is None) != (sample is None):
         raise InvalidInputError(

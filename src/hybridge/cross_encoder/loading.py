@@ -11,13 +11,24 @@ from ..encoders.loading import Dtype, load_as
 from ..encoders.padding import set_padding
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from .hardware import has_native_bfloat16
+from .labels import check_label_count
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-__all__ = ["DEFAULT_MODEL", "check_labels", "check_verdict", "check_windows", "find", "load"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "check_kind",
+    "check_labels",
+    "check_length",
+    "check_verdict",
+    "check_windows",
+    "default_length",
+    "find",
+    "load",
+]
 
 DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
@@ -27,12 +38,14 @@ _LONGEST = 512
 _GENERATING = ("text-generation", "any-to-any")
 
 
-def find(model: str | Path | None) -> ModelSource:
+def find(model: str | Path | None, *, dtype: str = "float32", onnx: bool = False) -> ModelSource:
     """Find a cross-encoder, without loading it.
 
     Args:
         model: a folder, a name on the hub (without an owner, one of ``cross-encoder``'s), or None
             for the default.
+        dtype: the precision that it is to have, as in `hybridge.encoders.resolution.resolve`.
+        onnx: whether an ONNX file suffices.
 
     Raises:
         InvalidInputError: `model` is neither a string nor a path.
@@ -44,16 +57,17 @@ def find(model: str | Path | None) -> ModelSource:
     ...
     hybridge.errors.ModelNotFoundError: there is no folder '/no/such/folder', and it is no name ...
     """
-    source = resolve(DEFAULT_MODEL if model is None else model, owner="cross-encoder")
+    name = DEFAULT_MODEL if model is None else model
+    source = resolve(name, owner="cross-encoder", dtype=dtype, onnx=onnx)
     if source.folder is not None:
-        _check_kind(source.folder)
+        check_kind(source, source.folder)
     return source
 
 
 def load(
     source: ModelSource, *, device: str | None, dtype: Dtype | None, max_length: int | None
 ) -> CrossEncoder:
-    """Load a cross-encoder. Call it with `hybridge.encoders.loading.LOADING` held.
+    """Load a cross-encoder into torch. Call it with `hybridge.encoders.loading.LOADING` held.
 
     Args:
         source: where the model is; it is downloaded first if it is on the hub.
@@ -68,9 +82,10 @@ def load(
         ModelNotFoundError: the download failed, or the files are not those of a cross-encoder.
     """
     folder = source.fetch()
-    _check_kind(folder)
-    from sentence_transformers import CrossEncoder
-    from sentence_transformers.util import get_device_name
+    check_kind(source, folder)
+    with needs_extra("torch"):
+        from sentence_transformers import CrossEncoder
+        from sentence_transformers.util import get_device_name
 
     device = get_device_name() if device is None else device
     if dtype is None:
@@ -79,13 +94,42 @@ def load(
         CrossEncoder, replace(source, folder=folder), device=device, dtype=dtype
     )
     if max_length is None:
-        own = (model.max_seq_length, readable_tokens(model.config), _LONGEST)
-        model.max_seq_length = min(length for length in own if length is not None)
+        model.max_seq_length = default_length(model.max_seq_length, readable_tokens(model.config))
     else:
-        model.max_seq_length = _checked_length(model, max_length)
+        specials = model.tokenizer.num_special_tokens_to_add(pair=True)
+        check_length(max_length, specials, readable_tokens(model.config))
+        model.max_seq_length = max_length
     set_padding(model)
     check_labels(model)
     return model
+
+
+def default_length(*limits: int | None) -> int:
+    """Return how many tokens of a pair are read by default.
+
+    >>> default_length(None, 8192), default_length(128)
+    (512, 128)
+    """
+    return min(limit for limit in (*limits, _LONGEST) if limit is not None)
+
+
+def check_length(max_length: int, specials: int, maximum: int | None) -> None:
+    """Raise unless a model can read so many tokens of a pair.
+
+    Args:
+        max_length: the tokens.
+        specials: special tokens around a pair.
+        maximum: tokens that the model can read; None for any number.
+
+    Raises:
+        InvalidInputError: it cannot, or they leave no room for a query and a passage.
+    """
+    minimum = specials + 2  # a query and a passage of one token each
+    maximum = max_length if maximum is None else maximum
+    if not minimum <= max_length <= maximum:
+        raise InvalidInputError(
+            f"max_length must be from {minimum} to {maximum} for this model, not {max_length}"
+        )
 
 
 def check_labels(model: CrossEncoder) -> None:
@@ -94,13 +138,7 @@ def check_labels(model: CrossEncoder) -> None:
     Raises:
         InvalidInputError: it gives several, as models that classify pairs do.
     """
-    if model.num_labels != 1:
-        names = getattr(model.config, "id2label", None) or {}
-        raise InvalidInputError(
-            f"the model gives {model.num_labels} scores a pair "
-            f"({', '.join(map(str, names.values()))}), and a reranker needs one: "
-            "give a cross-encoder that was trained to rank, with num_labels=1"
-        )
+    check_label_count(model.num_labels, (getattr(model.config, "id2label", None) or {}).values())
 
 
 def check_verdict(model: CrossEncoder) -> None:
@@ -142,19 +180,18 @@ def check_windows(model: CrossEncoder) -> None:
         )
 
 
-def _checked_length(model: CrossEncoder, max_length: int) -> int:
-    # A query and a passage of one token each, and the special tokens around them.
-    minimum = 2 + model.tokenizer.num_special_tokens_to_add(pair=True)
-    maximum = readable_tokens(model.config) or max_length
-    if not minimum <= max_length <= maximum:
-        raise InvalidInputError(
-            f"max_length must be from {minimum} to {maximum} for this model, not {max_length}"
-        )
-    return max_length
+def check_kind(source: ModelSource, folder: Path) -> None:
+    """Raise unless a model has a head: transformers would add a random one, and only log it.
 
+    Args:
+        source: where the model is from; a packaged one may be known to score pairs.
+        folder: its files.
 
-def _check_kind(folder: Path) -> None:
-    """Raise unless a model has a head: transformers would add a random one, and only log it."""
+    Raises:
+        ModelNotFoundError: it has none.
+    """
+    if source.num_labels is not None:
+        return
     found = kind_of(folder)
     if found.kind not in ("cross-encoder", "language model"):
         raise ModelNotFoundError(

@@ -5,43 +5,44 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from ..arguments import check_count
 from ..copying import check_picklable
+from ..encoders.backends import Backend, check_backend, on_onnx
 from ..encoders.checks import check_texts
 from ..encoders.kinds import where_it_belongs
 from ..encoders.loading import DTYPES, LOADING, Dtype, settle_threads
-from ..encoders.padding import lacks_padding
-from ..encoders.resolution import ModelSource
-from ..encoders.tokens import TokenCounter
+from ..encoders.resolution import ModelSource, for_torch
 from ..errors import InvalidInputError
-from ..forking import ForkSafeLock
 from ..iteration import chunked, progress_over
 from ..reranking import TextReranker
 from ..search_text import SearchTextLike
 from .loading import check_labels, check_verdict, check_windows, find, load
+from .onnx import load_scorer
+from .scoring import Pair, PairScorer, TorchScorer
 from .windows import room_beside, room_for_pair, windows_sharing_half
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
+    from ..encoders.onnx.export import Precision
+
 __all__ = ["CrossEncoderReranker"]
 
 logger = logging.getLogger(__name__)
 
-_Pair: TypeAlias = tuple[str, str]
-
 
 class CrossEncoderReranker(TextReranker):
-    """A reranker by the scores of a cross-encoder of sentence-transformers.
+    """A reranker by the scores of a cross-encoder, which ONNX Runtime or torch runs.
 
     The model is found now and loaded at the first use, once for all threads. A model's own code is
-    never executed. A pair is read once a call, in batches of similar length across all queries;
-    threads take turns, a batch each, for one batch keeps a processor busy. A pair that is longer
-    than the model reads is truncated, the longer text first, unless `window` is set.
+    never executed. A pair is read once a call, in batches of similar length across all queries. A
+    pair that is longer than the model reads is truncated, the longer text first, unless `window`
+    is set.
 
     Args:
         model: a name on the Hugging Face hub (without an owner, one of ``cross-encoder``'s), the
@@ -57,17 +58,19 @@ class CrossEncoderReranker(TextReranker):
             1905.09217. Windows are shortened to the room beside the query. None reads the
             beginning alone. Models that generate text or read a chat, and tokenizers in Python,
             have no windows.
-        batch_size: pairs that the model reads at a time. On a CPU 8 are faster than 32, with less
-            padding and more cache hits; a GPU is fastest with more.
+        batch_size: pairs of 256 tokens that the model reads at a time. On a CPU 8 are faster than
+            32, with less padding and more cache hits; a GPU is fastest with more.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
-        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``,
-            ``"auto"`` for that of the checkpoint, or None for bfloat16 where the device has it
-            natively and else float32. In bfloat16 a raw score has some 8
-            significant bits, the last of which depend on the batch: the order is that of float32
-            except near ties (a mean Spearman of 0.9993 over BM25's top 30 of 20 of SciFact's
-            queries, 0.997 at worst).
+        dtype: precision of the arithmetic: in ONNX Runtime ``"float32"`` or ``"int8"``; in torch
+            ``"float32"``, ``"bfloat16"``, ``"float16"``, or ``"auto"`` for that of the checkpoint.
+            None takes, in ONNX Runtime, int8 where the processor multiplies it exactly and the
+            model was compared with float32, else float32; in torch bfloat16 where the device has
+            it natively, else float32. PLACEHOLDER
+        backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
+            processor where it can (`hybridge.encoders.onnx`), and torch elsewhere: for language
+            models, on a GPU, in half precision, and for a `CrossEncoder`.
         progress: show a bar on standard error; None shows it on a terminal.
         search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
             alone.
@@ -82,6 +85,7 @@ class CrossEncoderReranker(TextReranker):
             read windows (raised at the first use where it is loaded then).
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or it
             is no cross-encoder.
+        MissingExtraError: the model needs torch, which is not installed (at the first use).
 
     >>> from hybridge import Hit, Passage
     >>> from hybridge.encoders.resolution import DEFAULT_MODEL, resolve
@@ -106,6 +110,7 @@ class CrossEncoderReranker(TextReranker):
         max_length: int | None = None,
         device: str | None = None,
         dtype: Dtype | None = None,
+        backend: Backend = "auto",
         progress: bool | None = False,
         search_text: SearchTextLike = None,
     ) -> None:
@@ -114,85 +119,81 @@ class CrossEncoderReranker(TextReranker):
             raise InvalidInputError(
                 f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}"
             )
+        check_backend(backend, dtype, device)
         self._sigmoid = sigmoid
         self._window = None if window is None else check_count(window, "window")
         self._batch_size = check_count(batch_size, "batch_size")
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
         self._device = device
         self._dtype = dtype
+        self._backend = backend
         self._progress = progress
-        self._turn = ForkSafeLock()
         self._has_warned = False
-        self._ready: tuple[CrossEncoder, TokenCounter] | None = None
+        self._scorer: PairScorer | None = None
         self._origin: ModelSource | None = None
         if model is None or isinstance(model, str | Path):
-            self._origin = find(model)
+            self._origin = self._found(model)
         else:
-            self._ready = self._with_counter(self._checked_object(model))
+            self._scorer = self._by_torch(self._checked_object(model))
 
     @property
     def source(self) -> str:
         return self._origin.kind if self._origin else "object"
 
+    @property
+    def backend(self) -> Literal["onnx", "torch"]:
+        """What runs the model; it is decided, and the model loaded, at the first use."""
+        return self._loaded().backend
+
+    @property
+    def dtype(self) -> str:
+        """The precision of the arithmetic; it is decided, and the model loaded, at the first use.
+
+        >>> CrossEncoderReranker("cross-encoder/ms-marco-MiniLM-L12-v2").dtype
+        'int8'
+        """
+        return self._loaded().dtype
+
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:
-        model, counter = self._loaded()
+        scorer = self._loaded()
         windows: list[dict[str, list[str]]] = []
         for query, candidates in zip(check_texts(queries), texts, strict=True):
-            windows.append(self._windows(model, counter, query, check_texts(candidates)))
+            windows.append(self._windows(scorer, query, check_texts(candidates)))
         pairs = [
             (query, window)
             for query, by_text in zip(queries, windows, strict=True)
             for of_text in by_text.values()
             for window in of_text
         ]
-        scores = self._pair_scores(model, counter, pairs)
+        scores = self._pair_scores(scorer, pairs)
         return [
             [max(scores[query, window] for window in by_text[text]) for text in candidates]
             for query, candidates, by_text in zip(queries, texts, windows, strict=True)
         ]
 
     def _windows(
-        self, model: CrossEncoder, counter: TokenCounter, query: str, texts: Sequence[str]
+        self, scorer: PairScorer, query: str, texts: Sequence[str]
     ) -> dict[str, list[str]]:
         """Return the windows to read of each text, or the text alone."""
         if self._window is None:
             return {text: [text] for text in texts}
-        size = min(self._window, room_beside(model, counter, query))
+        counter = scorer.counter
+        size = min(self._window, room_beside(scorer.limit, counter, query))
         return {text: windows_sharing_half(counter, text, size) for text in dict.fromkeys(texts)}
 
-    def _pair_scores(
-        self, model: CrossEncoder, counter: TokenCounter, pairs: Sequence[_Pair]
-    ) -> dict[_Pair, float]:
+    def _pair_scores(self, scorer: PairScorer, pairs: Sequence[Pair]) -> dict[Pair, float]:
         """Score each pair, the longest first: a lack of memory shows at the start."""
-        from torch.nn import Identity
-
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        counts = dict(zip(texts, counter.counts(texts), strict=True))
+        counts = dict(zip(texts, scorer.counter.counts(texts), strict=True))
         lengths = {pair: counts[pair[0]] + counts[pair[1]] for pair in pairs}
-        self._warn_of_truncation(model, counter, lengths.values())
+        self._warn_of_truncation(scorer, lengths.values())
         ordered = sorted(lengths, key=lambda pair: -lengths[pair])
-        batches = list(chunked(ordered, self._batch_size))
-        scores: dict[_Pair, float] = {}
+        batches = list(chunked(ordered, self._batch_size * scorer.at_a_time))
+        scores: dict[Pair, float] = {}
         for batch in progress_over(batches, "Reranking", "batch", self._progress):
-            try:
-                with self._turn:
-                    logits = model.predict(
-                        batch,
-                        batch_size=len(batch),
-                        show_progress_bar=False,
-                        activation_fn=Identity(),
-                    )
-            except ValueError as error:
-                if not lacks_padding(model):
-                    raise
-                raise InvalidInputError(
-                    f"the CrossEncoder object cannot read several pairs at once: {error} "
-                    "Give its folder or name instead, which sets one; or set a padding token "
-                    "yourself, in model.tokenizer.pad_token and in model.config.pad_token_id"
-                ) from error
-            scores.update(zip(batch, logits.tolist(), strict=True))
+            scores.update(zip(batch, scorer.scores(batch, self._batch_size), strict=True))
         for (query, text), score in scores.items():
             if not math.isfinite(score):
                 raise InvalidInputError(
@@ -204,10 +205,8 @@ class CrossEncoderReranker(TextReranker):
         # Here and not in the model, where good passages would be rounded to 1.0.
         return {pair: _sigmoid(score) for pair, score in scores.items()}
 
-    def _warn_of_truncation(
-        self, model: CrossEncoder, counter: TokenCounter, lengths: Collection[int]
-    ) -> None:
-        room = room_for_pair(model, counter)
+    def _warn_of_truncation(self, scorer: PairScorer, lengths: Collection[int]) -> None:
+        room = room_for_pair(scorer.limit, scorer.counter)
         truncated = sum(length > room for length in lengths)
         if truncated and not self._has_warned:
             self._has_warned = True
@@ -217,32 +216,59 @@ class CrossEncoderReranker(TextReranker):
                 self.name,
                 truncated,
                 len(lengths),
-                model.max_seq_length,
+                scorer.limit,
                 "split the passages, or read them in windows with window=..."
                 if self._window is None
                 else "the queries are too long",
             )
 
-    def _loaded(self) -> tuple[CrossEncoder, TokenCounter]:
+    def _found(self, model: str | Path | None) -> ModelSource:
+        if self._backend == "torch" or self._device not in (None, "cpu"):
+            return find(model)
+        # A packaged ONNX file serves its own precision, and whoever leaves the choice open.
+        return find(model, dtype=self._dtype or "auto", onnx=True)
+
+    def _loaded(self) -> PairScorer:
         settle_threads()
-        if self._ready is None:
+        if self._scorer is None:
             with LOADING:
-                if self._ready is None:
+                if self._scorer is None:
                     assert self._origin is not None
-                    model = load(
-                        self._origin,
-                        device=self._device,
-                        dtype=self._dtype,
-                        max_length=self._max_length,
-                    )
-                    self._ready = self._with_counter(model)
-        return self._ready
+                    self._scorer = self._load(self._origin)
+        return self._scorer
+
+    def _load(self, origin: ModelSource) -> PairScorer:
+        dtype = self._dtype if origin.dtype is None else origin.dtype
+
+        def by_onnx() -> PairScorer:
+            # Those that torch alone computes in never come here.
+            return load_scorer(origin, cast("Precision | None", dtype), self._max_length)
+
+        model = origin.name or str(origin.folder)
+        scorer = on_onnx(self._backend, dtype, self._device, model, by_onnx)
+        if scorer is None:
+            scorer = self._by_torch(
+                load(
+                    for_torch(origin),
+                    device=self._device,
+                    dtype=self._dtype,
+                    max_length=self._max_length,
+                )
+            )
+        logger.info("%s: %s computes in %s", self.name, model, scorer.dtype)
+        return scorer
+
+    def _by_torch(self, model: CrossEncoder) -> PairScorer:
+        if self._window is not None:
+            check_windows(model)
+        check_verdict(model)
+        return TorchScorer(model)
 
     def __getstate__(self) -> dict[str, Any]:
         if self._origin is not None:
-            return vars(self) | {"_ready": None}
+            return vars(self) | {"_scorer": None}
         check_picklable(
-            self._ready,
+            self._scorer,
             f"the reranker {self.name!r}",
             "make it of the model's name or folder, or make it in the process that needs it",
         )
@@ -250,30 +276,25 @@ class CrossEncoderReranker(TextReranker):
 
     def __copy__(self) -> Self:
         other = type(self).__new__(type(self))
-        vars(other).update(vars(self))  # the model stays with its lock
+        vars(other).update(vars(self))
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy.copy(self)
 
-    def _with_counter(self, model: CrossEncoder) -> tuple[CrossEncoder, TokenCounter]:
-        if self._window is not None:
-            check_windows(model)
-        check_verdict(model)
-        return model, TokenCounter(model.tokenizer)
-
     def _checked_object(self, model: object) -> CrossEncoder:
-        from sentence_transformers import CrossEncoder
-
-        if not isinstance(model, CrossEncoder):
+        library = sys.modules.get("sentence_transformers")  # which is not imported for this
+        if library is None or not isinstance(model, library.CrossEncoder):
             remedy = where_it_belongs(model) or "for other models derive from TextReranker"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a CrossEncoder, not "
                 f"{type(model).__name__}: {remedy}"
             )
-        if (self._device, self._dtype, self._max_length) != (None, None, None):
+        if (self._device, self._dtype, self._max_length) != (None, None, None) or (
+            self._backend == "onnx"
+        ):
             raise InvalidInputError(
-                "device, dtype and max_length belong to the CrossEncoder object: set them "
+                "device, dtype, backend and max_length belong to the CrossEncoder object: set them "
                 "there (model.to(...), model.max_seq_length = ...)"
             )
         check_labels(model)

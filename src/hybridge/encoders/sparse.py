@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
-from ..errors import CorruptIndexError, InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length, chunked
 from ..passages import JSON
@@ -352,7 +352,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         source = for_torch(self._origin)
         source = replace(source, folder=source.fetch())
         check_sparse_encoder(source.fetch())
-        from sentence_transformers import SparseEncoder as Model
+        with needs_extra("torch"):
+            from sentence_transformers import SparseEncoder as Model
 
         model = load_as(Model, source, device=self._device, dtype=self._dtype)
         transformer = model.transformers_model

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.ragatouille.view import STAGE
+from ..encoders.caching import query_cache
 from ..filters import Filter, as_filter
 from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
@@ -209,7 +210,7 @@ class PlaidExplainer(BlackBoxExplainer):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         encoder = self._retriever.encoder
-        [query] = encoder.encode_queries([self.query])
+        [query] = query_cache.encode(encoder, [self.query])
         names = token_names(encoder, self.query, len(query), is_query=True)
         ids = [passage.id for passage in passages]
         [scores] = self._retriever.score([self.query], [ids])

@@ -38,6 +38,7 @@ from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
+from ..stages.vector import with_passage_cache
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from .attached import Attached, Target, find_target
@@ -110,6 +111,7 @@ class HybridIndex:
         filter_fields: Mapping[str, FieldKind] | None = None,
         late_interaction: Any = None,
         search_text: SearchTextLike = None,
+        passage_cache: str | Path | bool = False,
         overwrite: bool = False,
     ) -> Self:
         """Create a new, empty index.
@@ -155,6 +157,10 @@ class HybridIndex:
                 template such as ``"{title}\\n{text}"`` over text and metadata, or a function from
                 a `Passage` to a string; see `hybridge.search_text`. None searches the text alone.
                 A stage's own search_text comes before it.
+            passage_cache: a folder to keep the passages' vectors in, or True for one in the user's
+                cache: another index of the same encoders and texts then encodes nothing, see
+                `hybridge.encoders.CachedEncoder`. It is not part of the index: give it to `open`
+                as well.
             overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:
@@ -174,6 +180,7 @@ class HybridIndex:
             search_text=(text := SearchText.of(search_text)),
             served=url is not None and url != ":memory:",
         )
+        chosen = with_passage_cache(chosen, passage_cache)
         manifest = make_manifest(
             chosen,
             fusion=fusion,
@@ -202,6 +209,7 @@ class HybridIndex:
         synonyms: SynonymsLike = None,
         late_interaction: Any = None,
         search_text: SearchTextLike = None,
+        passage_cache: str | Path | bool = False,
         read_only: bool | None = None,
         reanalyze: bool = False,
     ) -> Self:
@@ -252,6 +260,7 @@ class HybridIndex:
                 if isinstance(stage, Stage) and stage.own_search_text is not None
             }
             restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
+            restored = with_passage_cache(restored, passage_cache)
             if reanalyze:
                 storage.validate(())
                 for stage in restored:

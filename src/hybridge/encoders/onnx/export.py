@@ -20,6 +20,7 @@ from ..resolution import ModelSource
 from .files import choose
 from .graph import Head, build_graph
 from .processor import this_processor
+from .quantise import quantise
 from .unsupported import UnsupportedModelError
 from .verify import verify_float32, verify_int8
 
@@ -126,22 +127,8 @@ def _write_float32(model: ModelProto, folder: Path, head: Head, part: Path) -> N
 
 
 def _write_int8(plain: Path, folder: Path, head: Head, part: Path) -> None:
-    """Write a graph with 8-bit weights, whose activations are quantised while it runs."""
-    import onnx
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
-        QuantType,
-        quantize_dynamic,
-    )
-
     with _without_advice():
-        quantize_dynamic(
-            str(plain),
-            str(part / _GRAPH),
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            reduce_range=not this_processor().multiplies_int8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+        quantise(plain, folder, head, part / _GRAPH)
     _record(part, verify_int8(part / _GRAPH, plain, folder, head))
 
 
@@ -160,10 +147,10 @@ def verified(graph: Path) -> dict[str, Any]:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Hide what the quantiser says to the root logger: that a graph should be preprocessed."""
+    """Hide what the quantiser says to the root logger, like advice to preprocess a graph."""
 
     def keep(record: logging.LogRecord) -> bool:
-        return "pre-processing" not in record.getMessage()
+        return "quantization" not in record.pathname
 
     root = logging.getLogger()
     root.addFilter(keep)

@@ -238,6 +238,7 @@ class _Graph:
         if self._kind in _AFTER_PADDING:
             # Padding is on the right, so that the first token always has the first position.
             positions = positions[int(self._config.get("pad_token_id", 1)) + 1 :]
+        norm = "embeddings.LayerNorm"
         self._node("Cast", ["input_ids"], "ids", to=6)
         types = ["", ""]
         if self._has_types:
@@ -254,8 +255,9 @@ class _Graph:
                 self._constant("word_embeddings", words),
                 self._constant("position_embeddings", positions),
                 types[1],
-                self._constant("embeddings_scale", self._weights["embeddings.LayerNorm.weight"]),
-                self._constant("embeddings_shift", self._weights["embeddings.LayerNorm.bias"]),
+                # Not embeddings_scale: the quantiser names a scale of its own so.
+                self._constant(f"{norm}.weight", self._weights[f"{norm}.weight"]),
+                self._constant(f"{norm}.bias", self._weights[f"{norm}.bias"]),
             ],
             "embeddings",
             _MICROSOFT,

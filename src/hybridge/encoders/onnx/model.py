@@ -18,7 +18,7 @@ from .threads import in_parallel
 from .unsupported import UnsupportedModelError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
+    from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
 __all__ = ["Batch", "OnnxModel", "Row", "Text", "load_tokenizer", "padding_of"]

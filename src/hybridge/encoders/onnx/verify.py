@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_object
-from ..limits import least_limit
 from ..positions import readable_tokens
 from .graph import Head
-from .model import Batch, OnnxModel, load_tokenizer, padding_of
+from .model import Batch, OnnxModel, Text, load_tokenizer, padding_of
 from .unsupported import UnsupportedModelError
 
-__all__ = ["agreement", "verify_float32", "verify_int8"]
+__all__ = ["agreement", "opened", "samples", "verify_float32", "verify_int8"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -32,6 +31,7 @@ _TEXTS = (
     "0-dimensional biomaterials show inductive properties. " * 6,
     "a",
 )
+# The most tokens of a text that are compared.
 _TOKENS = 128
 # The least cosine of vectors, or correlation of scores, of a graph that counts as the same model:
 # for float32 all but rounding, for int8 what costs a list of results nothing that shows.
@@ -60,7 +60,7 @@ def verify_int8(graph: Path, plain: Path, folder: Path, head: Head) -> dict[str,
     Raises:
         UnsupportedModelError: they disagree.
     """
-    reference = _model(plain, folder)
+    reference = opened(plain, folder)
 
     def by_float32(batch: Batch) -> Floats:
         return reference.run(batch.ids, batch.mask)
@@ -83,14 +83,8 @@ def agreement(ours: Floats, theirs: Floats) -> float:
     return float((products / np.maximum(lengths, 1e-12)).min())
 
 
-def _model(graph: Path, folder: Path) -> OnnxModel:
-    readable = readable_tokens(read_object(folder / "config.json", optional=True))
-    limit = least_limit([_TOKENS, readable])
-    return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
-
-
 def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Floats]) -> float:
-    model = _model(graph, folder)
+    model = opened(graph, folder)
 
     def both(batch: Batch) -> list[tuple[Floats, Floats]]:
         pair = batch.output, other(batch)
@@ -98,10 +92,21 @@ def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], Fl
             pair = tuple((each * batch.mask[..., None]).sum(1) for each in pair)
         return list(zip(*pair, strict=True))
 
-    texts = [(_TEXTS[0], text) for text in _TEXTS] if head == "score" else list(_TEXTS)
-    found = model.encode(texts, both, batch_size=1)
+    found = model.encode(samples(head), both, batch_size=1)
     ours, theirs = (np.stack(each).astype(np.float64) for each in zip(*found, strict=True))
     return agreement(ours, theirs)
+
+
+def samples(head: Head) -> Sequence[Text]:
+    """Return texts on which graphs are compared; pairs for one that gives a score."""
+    return [(_TEXTS[0], text) for text in _TEXTS] if head == "score" else _TEXTS
+
+
+def opened(graph: Path, folder: Path) -> OnnxModel:
+    """Return a graph that reads sample texts."""
+    config = read_object(folder / "config.json", optional=True)
+    limit = min(_TOKENS, readable_tokens(config) or _TOKENS)
+    return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
 
 
 def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
