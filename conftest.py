@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -20,6 +21,10 @@ import pytest
 # Before anything imports a model library: no test waits for a model hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Graphs of models are made once a run, in a folder that its workers share: never in the user's.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["HYBRIDGE_CACHE"] = tempfile.mkdtemp(prefix="hybridge-tests-")
+    atexit.register(shutil.rmtree, os.environ["HYBRIDGE_CACHE"], ignore_errors=True)
 
 
 def _may_hold_folders(memory: Path) -> bool:

@@ -14,12 +14,12 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import get_args
 
+from hybridge.cli.cache import cached_vectors
 from rich.console import Console
 from rich.table import Table
 
 from corpus import cache_argument, judged
 from hybridge import Dense, Encoder, HybridIndex, Passage, preset
-from hybridge.cli.cache import cached_vectors
 from hybridge.evaluation import Collection, evaluate
 from hybridge.presets import Preset, PresetName
 from measure import DEPTH

@@ -171,7 +171,7 @@ import os, signal, sys, threading, time
 import numpy as np
 from hybridge import SentenceTransformerEncoder
 
-encoder = SentenceTransformerEncoder(sys.argv[1])
+encoder = SentenceTransformerEncoder(sys.argv[1], backend=sys.argv[2])
 texts = [f"Aspirin thins the blood, they say, and that is claim {n} of many" for n in range(16)]
 
 def encoded_by_a_child():
@@ -190,7 +190,8 @@ def encoded_by_a_child():
 found = []
 thread = threading.Thread(target=lambda: found.append(encoder.encode_passages(texts)))
 thread.start()
-while "transformers" not in sys.modules:
+library = {"torch": "transformers", "onnx": "onnxruntime"}[sys.argv[2]]
+while library not in sys.modules:
     time.sleep(0.01)
 while_loading = encoded_by_a_child()
 thread.join()
@@ -202,9 +203,12 @@ for vectors in (while_loading, after_use):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_forked_children_encode_as_their_parent_while_it_loads_and_after(minilm: Path) -> None:
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_forked_children_encode_as_their_parent_while_it_loads_and_after(
+    minilm: Path, backend: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(minilm)],
+        [sys.executable, "-c", FORKED, str(minilm), backend],
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,

@@ -24,6 +24,8 @@ def load_model(
     max_length: int | None = None,
     *,
     part: Path | None = None,
+    device: str | None = None,
+    export: bool = False,
 ) -> OnnxModel:
     """Return a model that ONNX Runtime runs.
 
@@ -33,10 +35,16 @@ def load_model(
         dtype: the precision of its weights.
         max_length: tokens that are read of a text or a pair; None takes the model's own.
         part: the folder of its transformer, where that is not the model's first module.
+        device: where it is computed in float32 (`hybridge.encoders.onnx.providers`); int8 is always
+            computed by the processor.
+        export: let torch export the graph where there is none
+            (`hybridge.encoders.onnx.from_torch`).
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here.
-        InvalidInputError: the model cannot read `max_length` tokens.
+        MissingExtraError: what an export needs is not installed.
+        InvalidInputError: the model cannot read `max_length` tokens, or ONNX Runtime has no such
+            device.
         ModelNotFoundError: a file is missing or damaged.
         ModelCacheError: its graph cannot be stored.
     """
@@ -53,8 +61,9 @@ def load_model(
     settings = read_object(transformer / "sentence_bert_config.json", optional=True)
     tokenizer = load_tokenizer(transformer, lower=bool(settings.get("do_lower_case")))
     return OnnxModel(
-        graph_for(source, transformer, head, dtype),
+        graph_for(source, transformer, head, dtype, export=export),
         tokenizer,
         limit=saved_limit(folder) if max_length is None else max_length,
         padding=padding_of(transformer),
+        device=device if dtype == "float32" else "cpu",
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...errors import ModelNotFoundError
 from ..batches import encode_batches
 from ..files import read_object
+from .providers import providers
 from .threads import in_parallel
 from .unsupported import UnsupportedModelError
 
@@ -78,14 +79,22 @@ class OnnxModel:
         tokenizer: cuts texts into tokens; it is changed.
         limit: tokens that are read of a text or a pair, special ones included; None for all.
         padding: the number of the token that fills short texts up.
+        device: where it is computed (`hybridge.encoders.onnx.providers`).
 
     Raises:
+        InvalidInputError: ONNX Runtime has no such device here.
         UnsupportedModelError: ONNX Runtime cannot run the graph, or it asks for other inputs than
             a tokenizer gives.
     """
 
     def __init__(
-        self, graph: Path, tokenizer: Tokenizer, *, limit: int | None = None, padding: int = 0
+        self,
+        graph: Path,
+        tokenizer: Tokenizer,
+        *,
+        limit: int | None = None,
+        padding: int = 0,
+        device: str | None = "cpu",
     ) -> None:
         self.graph = graph
         self.tokenizer = tokenizer
@@ -96,7 +105,7 @@ class OnnxModel:
             tokenizer.no_truncation()
         else:
             tokenizer.enable_truncation(limit, strategy="longest_first")
-        self._session = _open(graph)
+        self._session = _open(graph, device)
         names = {each.name for each in self._session.get_inputs()}
         if strange := names - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}:
             raise UnsupportedModelError(
@@ -154,13 +163,20 @@ class OnnxModel:
         mask: NDArray[np.int64],
         types: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
-        """Return the graph's output for tokens, each argument of shape (texts, tokens)."""
+        """Return the graph's output for tokens, each argument of shape (texts, tokens).
+
+        Raises:
+            UnsupportedModelError: ONNX Runtime fails in it.
+        """
         inputs = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             inputs["token_type_ids"] = np.zeros_like(ids) if types is None else types
         if "position_ids" in self._inputs:
             inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
-        [output] = self._session.run([self.output], inputs)
+        try:
+            [output] = self._session.run([self.output], inputs)
+        except Exception as error:  # its errors have no common base but Exception
+            raise UnsupportedModelError(_failure("compute", self.graph, error)) from error
         floats: NDArray[np.float32] = output.astype(np.float32, copy=False)
         return floats
 
@@ -193,8 +209,8 @@ def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise UnsupportedModelError(
-            f"there is no tokenizer.json in {str(folder)!r}, which ONNX Runtime's models need: save "
-            "the model again with a recent transformers, or take backend='torch'"
+            f"there is no tokenizer.json in {str(folder)!r}, which ONNX Runtime's models need: "
+            "save the model again with a recent transformers, or take backend='torch'"
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -212,22 +228,30 @@ def padding_of(folder: Path) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _open(graph: Path) -> InferenceSession:
+def _open(graph: Path, device: str | None) -> InferenceSession:
     import onnxruntime
 
+    on = providers(device)
+
     options = onnxruntime.SessionOptions()
-    # A pool of its own would spin, grow with every model, and hang in a forked child.
+    # Its own pool would spin, grow with every model, and hang in a forked child.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     logger.debug("opening %s", graph)
     try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(graph), options, providers=on)
     except Exception as error:  # its errors have no common base but Exception
-        raise UnsupportedModelError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot run the graph in {str(graph)!r}: "
-            f"{str(error).strip()}"
-        ) from error
+        raise UnsupportedModelError(_failure("open", graph, error)) from error
+
+
+def _failure(verb: str, graph: Path, error: Exception) -> str:
+    import onnxruntime
+
+    return (
+        f"ONNX Runtime {onnxruntime.__version__} cannot {verb} the graph in {str(graph)!r}: "
+        f"{str(error).strip()}. Take backend='torch', or another copy of the model"
+    )
 
 
 def _output_of(session: InferenceSession, graph: Path) -> str:

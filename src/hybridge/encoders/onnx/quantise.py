@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .graph import Head
 from .model import Batch
 from .processor import this_processor
+from .saving import is_large, remove_graph, save_graph
 from .verify import opened, samples
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
             f"{node.name}_MatMul" for node in model.graph.node if node.op_type == "Gemm"
         ]
         _smooth(model, _largest(plain, folder, head, work))
-        onnx.save(_with_blocks(model), work)
+        save_graph(_with_blocks(model), work)
         source = work
     quantize_dynamic(
         str(source),
@@ -67,10 +68,11 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=not this_processor().multiplies_int8,
+        use_external_data_format=is_large(source),
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         **settings,
     )
-    work.unlink(missing_ok=True)
+    remove_graph(work)
 
 
 def _products(model: ModelProto) -> list[Any]:
@@ -92,7 +94,7 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     model.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
     )
-    onnx.save(model, work)
+    save_graph(model, work)
     session = onnxruntime.InferenceSession(str(work), providers=["CPUExecutionProvider"])
     inputs = {each.name for each in session.get_inputs()}
 
