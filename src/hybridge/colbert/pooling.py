@@ -38,7 +38,7 @@ def clusters(vectors: Vectors, factor: float) -> _Numbers:
         Shape (tokens,): whole numbers from 0, each taken.
 
     >>> clusters(np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), 1.5).tolist()
-    [0, 2, 1, 2]
+    [0, 1, 2, 1]
     """
     protected, rest = vectors[:_PROTECTED], vectors[_PROTECTED:]
     count = max(int(len(rest) // factor), 1)
