@@ -59,7 +59,8 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
             f"{node.name}_MatMul" for node in model.graph.node if node.op_type == "Gemm"
         ]
         _smooth(model, _largest(plain, folder, head, work))
-        onnx.save(_with_blocks(model), work)
+        _divide(model)
+        onnx.save(model, work)
         source = work
     quantize_dynamic(
         str(source),
@@ -140,21 +141,34 @@ def _smooth(model: ModelProto, largest: Mapping[str, Floats]) -> None:
     model.graph.node.extend(nodes)
 
 
-def _with_blocks(model: ModelProto) -> ModelProto:
-    """Return the graph with blocks of int8 in the products behind the activation function."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import (  # type: ignore[import-untyped]
-        MatMulNBitsQuantizer,
-    )
+def _divide(model: ModelProto) -> None:
+    """Put the products behind the activation function into int8 by blocks of their rows."""
+    from onnx import helper, numpy_helper
 
-    others = [node.name for node in model.graph.node if not node.name.endswith(".down")]
-    quantiser = MatMulNBitsQuantizer(
-        model,
-        bits=8,
-        block_size=_BLOCK,
-        is_symmetric=True,
-        accuracy_level=4,  # multiply in int8
-        nodes_to_exclude=others,
-    )
-    quantiser.process()
-    made: ModelProto = quantiser.model.model
-    return made
+    constants = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if not node.name.endswith(".down"):
+            continue
+        constant = constants[node.input[1]]
+        weights = numpy_helper.to_array(constant).T
+        count, size = weights.shape
+        blocks = np.pad(weights, ((0, 0), (0, -size % _BLOCK))).reshape(count, -1, _BLOCK)
+        scales = np.maximum(np.abs(blocks).max(2), 1e-10) / 127
+        digits = np.rint(blocks / scales[..., None]) + 128  # unsigned, with 128 for zero
+        constant.CopyFrom(numpy_helper.from_array(digits.astype(np.uint8), constant.name))
+        name = f"{constant.name}.scales"
+        model.graph.initializer.append(numpy_helper.from_array(scales.astype(np.float32), name))
+        node.CopyFrom(
+            helper.make_node(
+                "MatMulNBits",
+                [*node.input, name],
+                node.output,
+                name=node.name,
+                domain="com.microsoft",
+                K=size,
+                N=count,
+                bits=8,
+                block_size=_BLOCK,
+                accuracy_level=4,  # multiply in int8
+            )
+        )
