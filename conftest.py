@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from functools import cache
 from importlib.abc import Loader, MetaPathFinder
@@ -18,6 +21,26 @@ import pytest
 # Before anything imports a model library: no test waits for a model hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Graphs of models are made once a run, in a folder that its workers share: never in the user's.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["HYBRIDGE_CACHE"] = tempfile.mkdtemp(prefix="hybridge-tests-")
+    atexit.register(shutil.rmtree, os.environ["HYBRIDGE_CACHE"], ignore_errors=True)
+
+
+def _may_hold_folders(memory: Path) -> bool:
+    """Whether a file system has room, and runs what is put there."""
+    try:
+        runs = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+        return runs and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30
+    except (AttributeError, OSError):
+        return False
+
+
+# Small indexes wait for a disk longer than they compute; a killed process leaves as much in memory.
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
+if "TMPDIR" not in os.environ and _may_hold_folders(MEMORY):
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None
 
 # What tests with a mark use: by themselves, or by their fixtures and helpers.
 MODULES = {

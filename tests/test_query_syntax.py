@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hybridge import Analyzer, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import And, Eq, Not, TextPhrase
-from hybridge.query_syntax import ParsedQuery, by_filter, excluding, filters_of, parse, spelled
+from hybridge.query_syntax import ParsedQuery, excluding, filters_of, parse, spelled
+from hybridge.search import by_filter
 
 ENGLISH = Analyzer("english")
 

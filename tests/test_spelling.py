@@ -132,6 +132,24 @@ def test_the_nearest_word_is_looked_for_once() -> None:
     assert len(looked) == 2
 
 
+def test_a_word_is_counted_once() -> None:
+    counts = {"protein": 9, "folding": 2}
+    asked: list[str] = []
+
+    def frequencies(words: Sequence[str]) -> list[int]:
+        asked.extend(words)
+        return [counts.get(word, 0) for word in words]
+
+    speller = Speller(lambda: Words(counts), frequencies)
+    assert speller.correct("protein folding elsewhere").changes == ()
+    assert (
+        speller.correct("protein elsewhere, and protien").text == "protein elsewhere, and protein"
+    )
+    assert sorted(asked) == ["elsewhere", "folding", "protein", "protein", "protien"]
+    assert speller.correct("protien folding").text == "protein folding"
+    assert len(asked) == 5  # the second protein as a correction
+
+
 def test_changes_say_where() -> None:
     read = speller().correct("a  Protien\tand foldnig ")
     assert read.text == "a  Protein\tand folding "

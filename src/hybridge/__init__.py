@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .passages import Passage as Passage
     from .passages import StageScore as StageScore
     from .pipeline import Pipeline as Pipeline
+    from .presets import preset as preset
     from .protocols import Encoder as Encoder
     from .protocols import Reranker as Reranker
     from .protocols import Retriever as Retriever
@@ -70,6 +71,7 @@ _NAMES = {
     "lexical": "BM25Parameters BM25Retriever",
     "passages": "Hit Passage StageScore",
     "pipeline": "Pipeline",
+    "presets": "preset",
     "protocols": "Encoder Reranker Retriever Scorer",
     "readers": "read_passages",
     "stages": "BM25 Dense LateInteraction LearnedSparse",

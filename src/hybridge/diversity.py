@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import check_count, check_k, check_queries, check_share
+from .encoders.caching import query_cache
 from .errors import InvalidInputError
 from .observation import observed, shifted
 from .passages import Hit, StageScore
@@ -78,7 +79,7 @@ class DiverseRetriever:
             return lists
         texts = [listed[i] for i in positions]
         with shifted(positions):
-            vectors = self.index.encoder.encode_queries(texts)
+            vectors = query_cache.encode(self.index.encoder, texts)
             found = self.index.search(texts, fetch_k, where=where, vectors=vectors)
             with observed(MMR, len(texts)) as report:
                 report.hits = chosen = [

@@ -23,6 +23,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "ClosedError",
     "CollectionNotFoundError",
@@ -40,6 +43,7 @@ __all__ = [
     "ModelNotFoundError",
     "ReadOnlyError",
     "StoreError",
+    "needs_extra",
 ]
 
 
@@ -63,6 +67,29 @@ class MissingExtraError(HybridgeError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return type(self), self._arguments  # a process pool pickles its workers' errors
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Name the extra to install where a package that the block imports is missing.
+
+    Args:
+        extra: the extra that brings it.
+
+    Raises:
+        MissingExtraError: a package is not installed; the message names both.
+
+    >>> with needs_extra("cli"):  # doctest: +ELLIPSIS
+    ...     import absent
+    Traceback (most recent call last):
+    ...
+    hybridge.errors.MissingExtraError: 'absent' is not installed. Install it with: ...
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise MissingExtraError(package, extra) from error
 
 
 class ModelNotFoundError(HybridgeError):

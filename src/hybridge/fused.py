@@ -20,8 +20,8 @@ from .fusion import FUSION, Fusion, check_weights, get_fusion
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
-from .query_syntax import by_filter, filters_of, plain_texts
-from .search import completed, fused_run, sorted_passages, top_with_ties
+from .query_syntax import filters_of, plain_texts
+from .search import by_filter, completed, fused_run, sorted_passages, top_with_ties
 from .search_text import TEXT_ALONE, SearchText
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
@@ -222,7 +222,7 @@ class FusedRetriever:
         if self.query_syntax:
             analyzer, search_text = self._condition_reader
             wheres = filters_of(texts, analyzer, chosen, search_text)
-            texts = plain_texts(self, texts)
+            texts = plain_texts(texts)
         positions = [i for i, query in enumerate(texts) if query.strip()]
         check_k(k)
         depths = self._depths(self.depth if depth is None else depth)

@@ -242,12 +242,12 @@ class ConvexCombination:
             return {}
         first = filled[0][0]
         if all(run.keys() == first.keys() for run, _ in filled):  # nothing is absent
-            rows = np.array([_read_scores(run, first) for run, _ in filled])
+            rows = _read_scores([run for run, _ in filled], first)
             added = normalization.scale(rows) * [[share] for _, share in filled]
             return dict(zip(first, _sum_in_order(added), strict=True))
         parts = []
         for run, share in filled:
-            scores = normalization.scale(_read_scores(run))
+            scores = normalization.scale(_read_scores([run], run)[0])
             parts.append((run, share * scores, share * normalization.absent(scores)))
         return _add_up(parts)
 
@@ -339,7 +339,7 @@ def _ranked(run: Mapping[K, float]) -> list[K]:
     >>> _ranked({"b": 2.0, "c": 3.0, "a": 2.0})
     ['c', 'a', 'b']
     """
-    _read_scores(run)
+    _read_scores([run], run)
     try:
         candidates = sorted(run)  # type: ignore[type-var]
     except TypeError:
@@ -444,25 +444,26 @@ def _weight(weight: object) -> float:
     return number
 
 
-def _read_scores(run: Mapping[K, float], candidates: Collection[K] | None = None) -> _Scores:
-    """Return the scores of a run that has candidates as float64; raise if one is not finite.
+def _read_scores(runs: Sequence[Mapping[K, float]], candidates: Collection[K]) -> _Scores:
+    """Return the scores of runs as float64, shape (runs, candidates); raise if one is not finite.
 
     Args:
-        run: a score for each candidate.
-        candidates: all of the run's, in the order in which to read them; None takes the run's own.
+        runs: a score for each candidate.
+        candidates: all of each run's, at least one, in the order in which to read them.
 
     Raises:
-        InvalidInputError: a score, or the distance of two, is not finite.
+        InvalidInputError: a score, or the distance of two of a run, is not finite.
     """
-    values = run.values() if candidates is None else map(run.__getitem__, candidates)
-    scores = np.fromiter(values, np.float64, len(run))
-    if not isfinite(float(scores.max()) - float(scores.min())):
-        worst = max(run, key=lambda candidate: _size(run[candidate]))
-        raise InvalidInputError(
-            f"candidate {worst!r} has the score {float(run[worst])}: scores must be finite, and so "
-            "must their distances"
-        )
-    return scores
+    values = chain.from_iterable(map(run.__getitem__, candidates) for run in runs)
+    rows = np.fromiter(values, np.float64, len(runs) * len(candidates)).reshape(len(runs), -1)
+    for run, scores in zip(runs, rows, strict=True):
+        if not isfinite(float(scores.max()) - float(scores.min())):
+            worst = max(run, key=lambda candidate: _size(run[candidate]))
+            raise InvalidInputError(
+                f"candidate {worst!r} has the score {float(run[worst])}: scores must be finite, "
+                "and so must their distances"
+            )
+    return rows
 
 
 def _add_up(parts: Sequence[tuple[Collection[K], _Scores, float]]) -> dict[K, float]:

@@ -1,21 +1,30 @@
-"""`Pipeline`: a retriever and any rerankers behind it, together a retriever again."""
+"""Retrievers around a retriever: `Pipeline`, with rerankers, and `SearchConfig`, with settings."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .arguments import check_count, check_queries, check_share
 from .errors import InvalidInputError
-from .frameworks import as_retriever, reads_operators
+from .filters import as_filter
+from .frameworks import as_retriever
 from .observation import observed
 from .passages import Hit
 from .protocols import Reranker, Retriever, Where
-from .query_syntax import plain_texts
+from .query_syntax import QueryFilter, plain_texts
 from .reranking import blended
 
-__all__ = ["Pipeline", "combined", "name_of"]
+__all__ = [
+    "Pipeline",
+    "SearchConfig",
+    "combined",
+    "name_of",
+    "reads_operators",
+    "search_config_of",
+]
 
 T = TypeVar("T", int, float)
 
@@ -95,9 +104,11 @@ class Pipeline:
             InvalidInputError: an argument is not valid.
         """
         texts = check_queries(queries)
-        hits = self.retriever.search(texts, self.first(k), where=where)
-        texts = plain_texts(self, texts)
-        for reranker, keep, blend in self.rounds(k):
+        first, *keeps = self.keeps(k)
+        hits = self.retriever.search(texts, first, where=where)
+        if reads_operators(self.retriever):
+            texts = plain_texts(texts)
+        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
                 report.hits = hits = combined(hits, answer, blend, keep)
@@ -108,9 +119,11 @@ class Pipeline:
     ) -> list[list[Hit]]:
         """`search` that does not block the event loop: each stage's own async form."""
         texts = check_queries(queries)
-        hits = await self.retriever.asearch(texts, self.first(k), where=where)
-        texts = plain_texts(self, texts)
-        for reranker, keep, blend in self.rounds(k):
+        first, *keeps = self.keeps(k)
+        hits = await self.retriever.asearch(texts, first, where=where)
+        if reads_operators(self.retriever):
+            texts = plain_texts(texts)
+        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
             with observed(name_of(reranker), len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
                 hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
@@ -126,15 +139,105 @@ class Pipeline:
         """Whether the retriever reads operators in queries; rerankers then get plain text."""
         return reads_operators(self.retriever)
 
-    def first(self, k: int) -> int:
-        """Return the number of candidates from the retriever."""
+    def keeps(self, k: int) -> list[int]:
+        """Return how many hits to keep of the retriever and of each reranker."""
         check_count(k, "k")
-        return max(k, self.depths[0]) if self.depths else k
+        return [*(max(k, depth) for depth in self.depths), k]
 
-    def rounds(self, k: int) -> list[tuple[Reranker, int, float]]:
-        """Return each reranker, how many of its hits to keep, and its blend."""
-        keeps = [*(max(k, depth) for depth in self.depths[1:]), k]
-        return list(zip(self.rerankers, keeps, self.blends, strict=False))
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A retriever with the settings of a framework's retriever around it.
+
+    An adapter's retriever searches by it, and `hybridge.explain` reads it.
+
+    Args:
+        retriever: the retriever of Hybridge, rerankers and all.
+        k: results a query gets at most, unless a search says otherwise.
+        where: the filter unless a search says otherwise; None for everything.
+        score_threshold: results that score below are dropped; None drops none.
+
+    >>> from hybridge import BM25Retriever, Passage
+    >>> bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])
+    >>> config = SearchConfig(bm25, k=1)
+    >>> [len(config.search(["cats"], k)[0]) for k in (None, 2)]
+    [1, 2]
+    """
+
+    retriever: Retriever
+    k: int
+    where: Where | None = None
+    score_threshold: float | None = None
+
+    def search(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return the best passages for each query; an argument beats the setting."""
+        lists = self.retriever.search(
+            queries,
+            self.k if k is None else k,
+            where=self.filter_for(where),
+        )
+        return lists if self.score_threshold is None else self._above_threshold(lists)
+
+    async def asearch(
+        self, queries: Sequence[str], k: int | None = None, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return what `search` returns, without blocking the event loop."""
+        lists = await self.retriever.asearch(
+            queries,
+            self.k if k is None else k,
+            where=self.filter_for(where),
+        )
+        return lists if self.score_threshold is None else self._above_threshold(lists)
+
+    def filter_for(self, where: Where | None) -> Where | None:
+        """Return the filter of a search that is given one, which beats the setting.
+
+        The conditions of a query alone beat nothing: they join the setting.
+        """
+        if where is None:
+            return self.where
+        if isinstance(where, QueryFilter) and where.where is None:
+            return QueryFilter(as_filter(self.where), where.conditions)
+        return where
+
+    def _above_threshold(self, lists: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+        minimum = self.score_threshold
+        return [[hit for hit in hits if minimum is None or hit.score >= minimum] for hits in lists]
+
+
+def search_config_of(retriever: Any) -> SearchConfig | None:
+    """Return what an adapter's retriever searches by, its ``search_config``; None for others.
+
+    It describes the ``search`` that is written beside it: a class that overrides one alone, or an
+    object that only forwards, searches in its own way.
+
+    >>> from hybridge import BM25Retriever
+    >>> search_config_of(BM25Retriever()) is None
+    True
+    """
+    for cls in type(retriever).__mro__:
+        written = {"search_config", "search"} & vars(cls).keys()
+        if written:
+            config = retriever.search_config if len(written) == 2 else None
+            return config if isinstance(config, SearchConfig) else None
+    return None
+
+
+def reads_operators(retriever: Any) -> bool:
+    """Return whether a retriever, or the one that an adapter's searches by, reads operators.
+
+    A retriever does if it has a `query_syntax` that is True; see `hybridge.query_syntax`.
+
+    >>> from hybridge import BM25Retriever
+    >>> [reads_operators(BM25Retriever(query_syntax=reads)) for reads in (True, False)]
+    [True, False]
+    """
+    config = search_config_of(retriever)
+    if config is not None:
+        return reads_operators(config.retriever)
+    return bool(getattr(retriever, "query_syntax", False))
 
 
 def name_of(reranker: Reranker) -> str:

@@ -40,21 +40,21 @@ __all__ = [
     "ParsedQuery",
     "PlainText",
     "QueryFilter",
-    "by_filter",
     "excluding",
     "filters_of",
+    "has_quotes",
     "is_read_by",
     "parse",
     "plain_texts",
     "quoted",
-    "searched_text",
     "spelled",
 ]
 
 _LETTER = r"[^\W\d_]"
 _QUOTES, _GUILLEMETS = '"“”„‟＂', "«»"
 
-_HAS_QUOTES = re.compile(f"[{_QUOTES}{_GUILLEMETS}]").search
+has_quotes = re.compile(f"[{_QUOTES}{_GUILLEMETS}]").search
+"""Whether a query has any quote; seldom, and fast to see."""
 
 
 def _quoted(quotes: str) -> str:
@@ -82,6 +82,13 @@ class PlainText(str):
     __slots__ = ("literal",)
 
     literal: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str, literal: Iterable[str]) -> PlainText:
+        """Return a text with the words and phrases in it that stay as they are."""
+        plain = cls(text)
+        plain.literal = tuple(literal)
+        return plain
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ excluded=('valve',))
         raise InvalidInputError(
             f"the query {query!r} only excludes: add what to look for, as in 'pump {query.strip()}'"
         )
-    return ParsedQuery(_plain(left, required), tuple(required), tuple(excluded))
+    return ParsedQuery(PlainText.of(left, required), tuple(required), tuple(excluded))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -190,8 +197,6 @@ def quoted(query: str) -> tuple[str, ...]:
     >>> quoted('episodes of "Doctor Who" and 6" pipes')
     ('Doctor Who',)
     """
-    if not _HAS_QUOTES(query):
-        return ()
     return tuple(found["phrase"][1:-1] for found in _OPERATORS.finditer(query) if found["phrase"])
 
 
@@ -215,58 +220,19 @@ def filters_of(
     return [_both(where, parse(query).condition(analyzer, search_text)) for query in queries]
 
 
-def searched_text(query: str, text: str, *, query_syntax: bool) -> str | None:
-    """Return the text for a search's stages; None where it is the text as it is.
-
-    Args:
-        query: as it was asked.
-        text: the query in its corrected spelling.
-        query_syntax: whether operators are read, and taken out of the text.
-    """
-    if isinstance(query, PlainText):
-        return _plain(text, query.literal)
-    return parse(text).text if query_syntax else None
-
-
 def is_read_by(phrase: TextPhrase, analyzer: Analyzer, search_text: SearchText) -> bool:
     """Return whether a phrase is of an analyzer's words, in what is searched of a passage."""
     own = _unless_alone(search_text)
     return phrase.analyzer.identity == analyzer.identity and phrase.search_text == own
 
 
-def _plain(text: str, literal: Iterable[str]) -> PlainText:
-    plain = PlainText(text)
-    plain.literal = tuple(literal)
-    return plain
-
-
 def _unless_alone(search_text: SearchText) -> SearchText | None:
     return None if search_text == TEXT_ALONE else search_text
 
 
-def plain_texts(retriever: object, queries: Sequence[str]) -> list[str]:
-    """Return queries as what comes after a retriever reads them: without operators it reads.
-
-    Args:
-        retriever: it reads operators if it has a `query_syntax` that is True.
-        queries: as they were asked.
-    """
-    reads = getattr(retriever, "query_syntax", False)
-    return [parse(query).text for query in queries] if reads else list(queries)
-
-
-def by_filter(
-    positions: Iterable[int], wheres: Sequence[Filter | None]
-) -> dict[Filter | None, list[int]]:
-    """Return the positions of queries by the filter of each.
-
-    >>> by_filter([0, 2], [None, None, None])
-    {None: [0, 2]}
-    """
-    found: dict[Filter | None, list[int]] = {}
-    for i in positions:
-        found.setdefault(wheres[i], []).append(i)
-    return found
+def plain_texts(queries: Iterable[str]) -> list[str]:
+    """Return queries without their operators, as what comes after a retriever that reads them."""
+    return [parse(query).text for query in queries]
 
 
 def spelled(where: Filter | None) -> tuple[str, ...]:

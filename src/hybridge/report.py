@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .errors import MissingExtraError
+from .errors import needs_extra
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -284,10 +284,8 @@ def to_rich(section: Section) -> RenderableType:
     Raises:
         MissingExtraError: rich is not installed.
     """
-    try:
+    with needs_extra("cli"):
         from rich.console import Group
-    except ImportError as error:
-        raise MissingExtraError("rich", "cli") from error
     return Group(*_rich_blocks(section, section.brief))
 
 

@@ -104,7 +104,8 @@ class TextReranker(ABC):
             InvalidInputError: not one list a query, or something in it that is no hit.
         """
         listed, hits = check_candidates(queries, candidates, k)
-        texts = [self.search_text.texts(hit.passage for hit in row) for row in hits]
+        read = self.search_text.read
+        texts = [[read(hit.passage) for hit in row] for row in hits]
         scores = self._with_blanks(listed, texts)
         return [
             reordered(self.name, row, row_scores, k, self.threshold)

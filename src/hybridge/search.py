@@ -1,4 +1,4 @@
-"""The one search: candidates from every stage, completed, fused and scored again.
+"""The one search: queries read and encoded, candidates from every stage, completed and fused.
 
 `run_search` searches the stages of an index by its `SearchOptions`, and returns a `SearchRecord`,
 which hits, explanations and tuning read. In an index, integer points stand for passages; in a
@@ -8,36 +8,44 @@ which hits, explanations and tuning read. In an index, integer points stand for 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from itertools import filterfalse
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
+from .arguments import check_count, check_flag, check_share
+from .encoders.caching import query_cache
 from .errors import InvalidInputError
 from .filters import Filter
-from .fusion import FUSION, ConvexCombination, Fusion
-from .iteration import chunked
+from .fusion import FUSION, ConvexCombination, Fusion, check_weights, get_fusion
+from .lexical.parameters import BM25Parameters, check_bm25
 from .observation import ENCODING, observed, shifted
 from .passages import Hit, Passage, StageScore
-from .query_syntax import by_filter
+from .query_syntax import parse
 from .reranking import blend_stage
 from .spelling import Corrected
 
 if TYPE_CHECKING:  # a `FusedRetriever` has no stages
+    from .colbert.joint import JointEncoder
     from .stages.late_interaction import LateSearch, OpenLateInteraction
     from .stages.stage import OpenStage, StageSearch
     from .vectors.store import Ranking, VectorStore
 
 __all__ = [
     "BATCH",
-    "ReadQueries",
     "Rescored",
     "Scores",
     "Scoring",
     "SearchOptions",
     "SearchRecord",
+    "SearchSettings",
+    "by_filter",
+    "check_settings",
     "completed",
+    "encoded",
     "fused_run",
+    "read_queries",
     "run_batched",
     "run_search",
     "single_stage_hits",
@@ -49,6 +57,7 @@ K = TypeVar("K", bound=Hashable)
 
 # Candidates and their scores, in no order.
 Scores: TypeAlias = Mapping[int, float]
+Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
 _Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
@@ -82,30 +91,61 @@ class SearchOptions:
     query_syntax: bool = False
 
 
-@dataclass(frozen=True)
-class ReadQueries:
-    """The queries of a search, as its stages read them.
+class SearchSettings(TypedDict, total=False):
+    """The options of `HybridIndex.search` that a retriever can be set to; None stands for none.
 
-    Args:
-        queries: the queries.
-        unread: the stages that read none: they got the queries' vectors from the caller.
-
-    >>> read = ReadQueries([Corrected("a cat")], unread={"dense"})
-    >>> len(read), read.corrected("bm25")
-    (1, [None])
+    Each has a check in this module and is a keyword of `search` and `tuned`.
     """
 
-    queries: Sequence[Corrected]
-    unread: Collection[str] = field(default=())
+    depth: int | None
+    weights: Mapping[str, float] | None
+    fusion: str | Fusion | None
+    blend: float | Mapping[str, float] | None
+    bm25: BM25Parameters | None
+    spelling: bool | None
+    query_syntax: bool | None
 
-    def __len__(self) -> int:
-        return len(self.queries)
 
-    def corrected(self, stage: str) -> list[str | None]:
-        """Return each query as a stage read it, if that is not as it was asked; else None."""
-        if stage in self.unread:
-            return [None] * len(self)
-        return [query.corrected for query in self.queries]
+def check_settings(**settings: Unpack[SearchSettings]) -> dict[str, Any]:
+    """Return the options of `HybridIndex.search` that are not None, checked without an index.
+
+    Raises:
+        InvalidInputError: a value that is valid for no index.
+        TypeError: an unknown option.
+
+    >>> check_settings(weights={"bm25": 1, "dense": 0}, depth=50, fusion=None)
+    {'weights': {'bm25': 1, 'dense': 0}, 'depth': 50}
+    """
+    if unknown := settings.keys() - _CHECKS.keys():
+        raise TypeError(f"a search has no option {min(unknown)!r}")
+    return {name: _CHECKS[name](value) for name, value in settings.items() if value is not None}
+
+
+def _checked_weights(weights: Any) -> dict[str, float]:
+    if not isinstance(weights, Mapping):
+        raise InvalidInputError(
+            f"weights must be a mapping, stage to weight, as in {{'bm25': 1, 'dense': 2}}, not "
+            f"{weights!r}"
+        )
+    check_weights(list(weights.values()), len(weights))
+    return dict(weights)
+
+
+def _checked_blend(blend: Any) -> float | dict[str, float]:
+    if isinstance(blend, Mapping):
+        return {name: check_share(share, "blend") for name, share in blend.items()}
+    return check_share(blend, "blend")
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "depth": lambda depth: check_count(depth, "depth"),
+    "weights": _checked_weights,
+    "fusion": get_fusion,
+    "blend": _checked_blend,
+    "bm25": check_bm25,
+    "spelling": lambda spelling: check_flag(spelling, "spelling"),
+    "query_syntax": lambda query_syntax: check_flag(query_syntax, "query_syntax"),
+}
 
 
 @dataclass(frozen=True)
@@ -137,7 +177,8 @@ class SearchRecord:
         runs: each stage's scores as they were fused: completed if the fusion completes.
         fused: each candidate's fused score.
         rescored: by the late-interaction stages, in order.
-        queries: as the stages read them.
+        corrected: the queries as each stage read them, None for one as it was asked; nothing of a
+            stage that read none, because it got the queries' vectors from the caller.
     """
 
     names: Sequence[str]
@@ -145,7 +186,7 @@ class SearchRecord:
     runs: Sequence[Sequence[Scores]]
     fused: Sequence[dict[int, float]]
     rescored: Sequence[Rescored]
-    queries: ReadQueries
+    corrected: Corrections
 
     def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id.
@@ -162,9 +203,8 @@ class SearchRecord:
             names += [last, each.stage]
             tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
             last = blend_stage(each.stage)
-        stages = {*self.names, *(each.stage for each in self.rescored)}
-        unread = [None] * len(self.queries)
-        read = [self.queries.corrected(name) if name in stages else unread for name in names]
+        unread = [None] * len(found)
+        read = [self.corrected.get(name, unread) for name in names]
         return [
             _traced(best, list(zip(names, *both, strict=True)), last)
             for best, *both in zip(
@@ -239,11 +279,82 @@ def fused_run(
     return fused
 
 
+def read_queries(
+    queries: Sequence[str],
+    stages: Iterable[OpenStage],
+    reading: Callable[[], AbstractContextManager[None]],
+    *,
+    spelling: bool,
+    query_syntax: bool = False,
+) -> list[Corrected]:
+    """Return each query as all stages read it.
+
+    Its spelling is corrected first, which leaves phrases and words with a sign as they are.
+
+    Args:
+        queries: as they were asked.
+        stages: of the index; the first one that has words corrects.
+        reading: returns a context in which the index does not change.
+        spelling: whether words that no passage has are corrected.
+        query_syntax: whether operators are read, and taken out of the text.
+    """
+    read = list(map(Corrected, queries))
+    if spelling and queries:
+        with reading():
+            spellers = (stage.speller for stage in stages)
+            speller = next((one for one in spellers if one is not None), None)
+            if speller is not None:
+                read = list(map(speller.correct, queries))
+    if query_syntax:
+        read = [replace(each, plain=parse(each.text).text) for each in read]
+    return read
+
+
+def encoded(
+    stages: Sequence[OpenStage],
+    queries: list[str],
+    known: Mapping[str, Sequence[Any]],
+    joint: Mapping[str, tuple[str, JointEncoder]],
+) -> list[Sequence[Any]]:
+    """Encode the queries for each stage, in one pass where two stages share a model.
+
+    Args:
+        stages: stages of the index, or BM25 with other parameters.
+        queries: none of them blank.
+        known: the encoded queries of some stages, by name.
+        joint: the encoders of two stages: the name of the first, to the name of the second one
+            and the encoder.
+    """
+    made = dict(known)
+    by_name: dict[str, Any] = {stage.name: stage for stage in stages}
+    for first, (second, encoder) in joint.items():
+        pair = {first, second}
+        if pair <= by_name.keys() and not pair & made.keys():
+            rows = query_cache.encode_jointly(encoder.encoders, queries, encoder.encode_queries)
+            for name, some in zip((first, second), rows, strict=True):
+                made[name] = by_name[name].encoded(some, len(queries))
+    return [made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages]
+
+
+def by_filter(
+    positions: Iterable[int], wheres: Sequence[Filter | None]
+) -> dict[Filter | None, list[int]]:
+    """Return the positions of queries by the filter of each.
+
+    >>> by_filter([0, 2], [None, None, None])
+    {None: [0, 2]}
+    """
+    found: dict[Filter | None, list[int]] = {}
+    for i in positions:
+        found.setdefault(wheres[i], []).append(i)
+    return found
+
+
 def run_batched(
     queries: Sequence[str],
     encode: Callable[[list[int]], Sequence[Sequence[Any]]],
     answer: Callable[[Sequence[Sequence[Any]], Filter | None], list[list[Hit]]],
-    wheres: Sequence[Filter | None],
+    groups: Mapping[Filter | None, Sequence[int]],
 ) -> list[list[Hit]]:
     """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
 
@@ -251,19 +362,20 @@ def run_batched(
         queries: all queries.
         encode: encodes the queries in these positions: one list for each stage.
         answer: returns the hits of a batch, from its part of each list, by its filter.
-        wheres: the filter of each query; a batch has one.
+        groups: the positions of the queries of each filter; a batch has one.
     """
     indices = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if indices:
         with shifted(indices), observed(ENCODING, len(indices)):
             encoded = encode(indices)
-        groups = by_filter(range(len(indices)), [wheres[i] for i in indices])
-        for where, rows in groups.items():
-            for some in chunked(rows, BATCH):
-                batch = [indices[row] for row in some]
+        rows = {i: row for row, i in enumerate(indices)}
+        for where, positions in groups.items():
+            readable = [i for i in positions if i in rows]
+            for start in range(0, len(readable), BATCH):
+                batch = readable[start : start + BATCH]
                 with shifted(batch):
-                    found = answer([[each[row] for row in some] for each in encoded], where)
+                    found = answer([[each[rows[i]] for i in batch] for each in encoded], where)
                 for i, list_ in zip(batch, found, strict=True):
                     hits[i] = list_
     return hits
@@ -276,21 +388,22 @@ def single_stage_hits(
     k: int,
     depth: int,
     where: Filter | None,
-    queries: ReadQueries | None = None,
+    corrected: Sequence[str | None] | None = None,
 ) -> list[list[Hit]]:
     """Return the hits of one stage alone, ties by id."""
     with observed(stage.name, len(encoded)) as report:
         tops = stage.begin(encoded).top(depth, where)
-        report.hits = hits = _hits_of(stage.name, tops, store, k, queries)
+        report.hits = hits = _hits_of(stage.name, tops, store, k, corrected)
     return hits
 
 
 def run_search(
     options: SearchOptions,
     begin: Callable[[OpenStage], Any],
-    queries: ReadQueries,
+    count: int,
     store: VectorStore,
     where: Filter | None,
+    corrected: Corrections,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
 ) -> SearchRecord:
     """Run a search: candidates from every stage, completed, fused, and scored again.
@@ -298,12 +411,13 @@ def run_search(
     Args:
         options: of the search.
         begin: returns a stage's search.
-        queries: as the stages read them.
+        count: of the queries.
         store: of the passages.
         where: only passages that pass this filter.
+        corrected: the queries as each stage read them, see `SearchRecord`.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k, count = options.k, len(queries)
+    k = options.k
     searches: list[StageSearch] = []
     tops: list[Sequence[Ranking]] = []
     for stage in options.stages:
@@ -311,7 +425,7 @@ def run_search(
             searches.append(begin(stage))
             tops.append(searches[-1].top(options.depth, where))
             if report.watched:
-                report.hits = _hits_of(stage.name, tops[-1], store, k, queries)
+                report.hits = _hits_of(stage.name, tops[-1], store, k, corrected.get(stage.name))
     with observed(FUSION, count) as report:
         runs = complete(searches, tops) if options.fusion.completes else tops
         fused = [
@@ -326,7 +440,7 @@ def run_search(
             search: LateSearch = begin(late)
             scores = search.rescored([list(run) for run in before])
             if report.watched:
-                report.hits = _hits_of(late.name, scores, store, k, queries)
+                report.hits = _hits_of(late.name, scores, store, k, corrected.get(late.name))
         with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
@@ -335,7 +449,7 @@ def run_search(
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
-    return SearchRecord(names, tops, runs, fused, rescored, queries)
+    return SearchRecord(names, tops, runs, fused, rescored, corrected)
 
 
 def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
@@ -372,10 +486,10 @@ def _hits_of(
     runs: Sequence[Scores],
     store: VectorStore,
     k: int,
-    queries: ReadQueries | None = None,
+    corrected: Sequence[str | None] | None = None,
 ) -> list[list[Hit]]:
-    """Return the best `k` of each run as hits of one stage, which read these queries."""
-    read = [None] * len(runs) if queries is None else queries.corrected(stage)
+    """Return the best `k` of each run as hits of one stage, which read the queries so."""
+    read = [None] * len(runs) if corrected is None else corrected
     return [
         [
             Hit(passage, score, (StageScore(stage, rank, score, query),))

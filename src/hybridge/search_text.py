@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 from .arguments import check_count
@@ -41,6 +42,9 @@ class SearchText(SharedInCopies):
         template: of the passage's text and metadata, as this module describes.
         text_name: another name for ``{text}``, such as a framework's own.
 
+    Attributes:
+        read: the function itself, the fastest to call: of a passage to the text that is searched.
+
     Raises:
         InvalidInputError: the template is no string, names no field, or is not valid.
 
@@ -69,6 +73,9 @@ class SearchText(SharedInCopies):
         self._config = {"template": _joined(self._literals, spelled)}
         self._is_text = self._config["template"] == "{text}"
         self._function: Callable[[Passage], str] | None = None
+        self.read: Callable[[Passage], str] = (
+            attrgetter("text") if self._is_text else self._rendered
+        )
 
     @classmethod
     def from_callable(cls, function: Callable[[Passage], str], *, name: str) -> Self:
@@ -96,6 +103,7 @@ class SearchText(SharedInCopies):
         made._config = {"callable": name}
         made._is_text = False
         made._function = function
+        made.read = partial(made._called, function)
         return made
 
     @classmethod
@@ -222,15 +230,11 @@ class SearchText(SharedInCopies):
         Raises:
             InvalidInputError: your function returned something that is no text.
         """
-        if self._is_text:
-            return passage.text
-        if self._function is not None:
-            return self._called(self._function, passage)
-        return self._rendered(passage)
+        return self.read(passage)
 
     def texts(self, passages: Iterable[Passage]) -> list[str]:
         """Return the text that is searched of each passage."""
-        return [self(passage) for passage in passages]
+        return list(map(self.read, passages))
 
     def _called(self, function: Callable[[Passage], str], passage: Passage) -> str:
         text = function(passage)

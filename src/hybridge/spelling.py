@@ -18,6 +18,7 @@ from .analysis.unspaced import UNSPACED
 from .analyzer import Analyzer
 from .forking import ForkSafeLock
 from .passages import Hit
+from .query_syntax import PlainText
 
 __all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words", "corrected_query"]
 
@@ -31,15 +32,17 @@ _CHUNKS = re.compile(r"""[^\s"“„«]*["“„«][^"“”„«»]*["“”»]
 _PLAIN = re.compile(
     rf"[(\[{{<'‘¿¡]*({_LETTER}+(?:[-–—/’']{_LETTER}+)*)[.,;:!?…)\]}}>'’]*"
 ).fullmatch
-# The word before a contraction ("doesn't") is none. A look behind, so that its letters are not
-# tried one by one.
-_IN_CHUNK = re.compile(rf"(?<!{_LETTER}){_LETTER}++(?!['’](?!s\b)\w{{1,2}}\b)").finditer
-
 _SHORTEST, _MEDIUM, _LONG, _LONGEST = 4, 6, 9, 40
 _SHORTEST_CAPITALS = 8
+# Of these lengths. The word before a contraction ("doesn't") is none. A look behind, so that its
+# letters are not tried one by one.
+_IN_CHUNK = re.compile(
+    rf"(?<!{_LETTER}){_LETTER}{{{_SHORTEST},{_LONGEST}}}+(?!{_LETTER}|['’](?!s\b)\w{{1,2}}\b)"
+).finditer
 # Of different unknown words: a query with more is of other words than the corpus.
 _MOST_UNKNOWN = 32
 _PIECES = 1_000_000
+_REMEMBERED = 100_000  # words of queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Corrected:
     @property
     def corrected(self) -> str | None:
         """The text, if it is not as it was asked; else None."""
-        return self.text if self.changes else None
+        return str(self.text) if self.changes else None
 
 
 def corrected_query(hits: Iterable[Hit]) -> str | None:
@@ -321,7 +324,7 @@ class Speller:
     quotes or after ``+`` or ``-``. A query with more than 32 different unknown words is of another
     language or no text: none of them is.
 
-    The nearest word is looked for once: a corpus that changed needs a new corrector.
+    A word is counted and its nearest looked for once: a corpus that changed needs a new corrector.
 
     Args:
         words: returns the words of the corpus; called when a query has an unknown word.
@@ -338,6 +341,7 @@ class Speller:
         self._words = words
         self._frequencies = frequencies
         self._nearest = WordCache(self._look_up)
+        self._counts: dict[str, int] = {}  # of words of queries
 
     def counting(self, counted: Callable[[Frequencies], Frequencies]) -> Speller:
         """Return this corrector with words counted otherwise.
@@ -350,11 +354,17 @@ class Speller:
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""
         shouted = not any(map(str.islower, query))
-        found = [each for each in _candidates(query) if _is_word(each[1], shouted=shouted)]
-        if not found:
-            return Corrected(query)
-        counts = self._frequencies([word for _, word in found])
-        unknown = [each for each, count in zip(found, counts, strict=True) if not count]
+        if len(self._counts) > _REMEMBERED:
+            self._counts = {}
+        counts = self._counts
+        found = [
+            (start, word)
+            for start, word in _candidates(query)
+            if not counts.get(word) and (word.islower() or _is_word(word, shouted=shouted))
+        ]
+        if new := [word for _, word in found if word not in counts]:
+            counts.update(zip(new, self._frequencies(new), strict=True))
+        unknown = [(start, word) for start, word in found if not counts[word]]
         if len({word.lower() for _, word in unknown}) > _MOST_UNKNOWN:
             return Corrected(query)
         changes = [
@@ -362,7 +372,7 @@ class Speller:
             for start, word in unknown
             if (replacement := self._nearest[word]) is not None
         ]
-        return Corrected(_replaced(query, changes), tuple(changes))
+        return Corrected(_replaced(query, changes), tuple(changes)) if changes else Corrected(query)
 
     def _look_up(self, word: str) -> str | None:
         """Return the nearest word that some passage has, if it is likely; else None."""
@@ -397,24 +407,23 @@ def _has_plain_case(word: str) -> bool:
     return word.islower() or word[1:].islower() or word.isupper() or word == word.lower()
 
 
-def _candidates(query: str) -> Iterator[tuple[int, str]]:
-    """Yield the position and text of each word that may be corrected, by what is around it."""
+def _candidates(query: str) -> list[tuple[int, str]]:
+    """Return the position and text of each word that may be corrected, by what is around it."""
+    candidates = []
     for chunk in _CHUNKS(query):
         if plain := _PLAIN(chunk[0]):
             offset = chunk.start() + plain.start(1)
-            for found in _IN_CHUNK(plain[1]):
-                yield offset + found.start(), found[0]
+            candidates += [(offset + found.start(), found[0]) for found in _IN_CHUNK(plain[1])]
+    return candidates
 
 
 def _is_word(word: str, *, shouted: bool) -> bool:
-    """Return whether a word is long enough, and is written like no identifier or acronym.
+    """Return whether a word is written like no identifier or acronym, as one in lower case is.
 
     Args:
         word: letters.
         shouted: whether all of the query is in capitals.
     """
-    if not _SHORTEST <= len(word) <= _LONGEST:
-        return False
     if not (_has_plain_case(word) or (word[1].isupper() and _has_plain_case(word[0] + word[2:]))):
         return False
     return not word.isupper() or (shouted and len(word) >= _SHORTEST_CAPITALS)
@@ -431,4 +440,5 @@ def _replaced(query: str, changes: Iterable[Correction]) -> str:
     for change in changes:
         parts += [query[end : change.start], change.replacement]
         end = change.start + len(change.word)
-    return "".join([*parts, query[end:]])
+    text = "".join([*parts, query[end:]])
+    return PlainText.of(text, query.literal) if isinstance(query, PlainText) else text

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .arguments import check_count
-from .errors import InvalidInputError, MissingExtraError
+from .errors import InvalidInputError, needs_extra
 from .passages import JSON, Passage
 
 if TYPE_CHECKING:
@@ -209,10 +209,8 @@ def _title(match: re.Match[str]) -> str | None:
 
 
 def _splitter(markup: Markup, size: Size) -> MarkdownSplitter | TextSplitter:
-    try:
+    with needs_extra("cli"):
         from semantic_text_splitter import MarkdownSplitter, TextSplitter
-    except ImportError as error:
-        raise MissingExtraError("semantic-text-splitter", "cli") from error
     if markup == "markdown":
         return MarkdownSplitter(size)
     return TextSplitter(size, trim=markup != "code")

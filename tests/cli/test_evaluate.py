@@ -7,13 +7,14 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from hybridge import HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
 from hybridge.cli.evaluate import _names
+from hybridge.encoders import CachedEncoder
+from hybridge.evaluation import load_beir
 from hybridge.stages import BM25, Dense
 
 CORPUS = {
@@ -105,12 +106,18 @@ def test_json_is_the_whole_of_stdout(beir: Path) -> None:
 def test_cached_vectors_are_used(beir: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     before = evaluate(beir, "--json", "--cache", cache)
-    [file] = cache.iterdir()
-    vectors = np.load(file)
+    encoder = SentenceTransformerEncoder()
+    texts = [passage.text for passage in load_beir(beir).passages]
+    cached = CachedEncoder(encoder, cache)
+    vectors = cached.encode_passages(texts)
     assert vectors.shape == (4, 384)
+    assert cached.info()["hits"] == 4
     again = json.loads(evaluate(beir, "--json", "--cache", cache).stdout)
     assert again["results"] == json.loads(before.stdout)["results"]
-    np.save(file, vectors[::-1])  # as if the passages had each other's vectors
+    cached.clear()
+    with pytest.MonkeyPatch.context() as patch:  # as if the passages had each other's vectors
+        patch.setattr(encoder, "encode_passages", lambda texts: vectors[::-1])
+        cached.encode_passages(texts)
     changed = json.loads(evaluate(beir, "--json", "--cache", cache).stdout)
     assert changed["results"]["dense"]["MRR@10"] < 1
 

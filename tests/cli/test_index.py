@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hybridge import HybridIndex
+from hybridge import HybridIndex, SentenceTransformerEncoder
 from hybridge.cli.commands import hybridge
+from hybridge.encoders import CachedEncoder
 from hybridge.search_text import SearchText
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "Words fill it. " * 20 for number in range(6))
@@ -51,6 +52,19 @@ def test_what_is_unchanged_is_left_alone_and_what_is_gone_goes(folder: Path) -> 
     result = index("docs", "--to", "idx")
     assert "Read 3 passages: 2 new or changed, 2 removed" in result.stdout
     assert ids("idx") == ["docs/fruit.md#0", "docs/long.txt#0", "docs/more.md#0"]
+
+
+@pytest.mark.model
+def test_vectors_are_kept_for_another_index(folder: Path) -> None:
+    for name in ("one", "two"):
+        result = index("docs", "--to", name, "--cache", "vectors")
+        assert result.exit_code == 0, result.output
+    cached = CachedEncoder(SentenceTransformerEncoder(), "vectors")
+    with HybridIndex.open("two") as opened:
+        texts = [passage.text for passage in opened]
+    cached.encode_passages(texts)
+    assert [cached.info()[name] for name in ("vectors", "hits", "misses")] == [4, 4, 0]
+    assert "is a file" in index("docs", "--to", "three", "--cache", "docs/fruit.md").output
 
 
 @pytest.mark.model

@@ -8,7 +8,7 @@ import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -304,7 +304,10 @@ def test_a_bi_encoder_object_brings_its_device_and_precision(minilm: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16, auto, not 'int8'"),
+        (
+            {"dtype": "int4"},
+            "dtype must be one of float32, int8, bfloat16, float16, auto, not 'int4'",
+        ),
         ({"batch_size": 0}, "batch_size must be"),
         ({"query_length": 0}, "query_length must be"),
         ({"passage_length": 2.5}, "passage_length must be"),
@@ -325,20 +328,28 @@ def test_bad_texts_are_named(token_encoder: MultiVectorTokenEncoder, texts: Any)
             encode(texts)
 
 
+@pytest.mark.parametrize(
+    ("backend", "logger", "message"),
+    [
+        ("onnx", "hybridge.encoders.onnx.model", "opening"),
+        ("torch", "hybridge.encoders.loading", "loading"),
+    ],
+)
 def test_many_threads_load_once_and_get_what_one_gets(
-    saved: Path, caplog: pytest.LogCaptureFixture
+    saved: Path,
+    caplog: pytest.LogCaptureFixture,
+    backend: Literal["onnx", "torch"],
+    logger: str,
+    message: str,
 ) -> None:
     texts = ["one, two.", LONG, "three"]
-    alone = MultiVectorTokenEncoder(saved)
+    alone = MultiVectorTokenEncoder(saved, backend=backend)
     expected = [alone.encode_queries(texts), alone.encode_passages(texts)]
-    encoder = MultiVectorTokenEncoder(saved)
-    with (
-        caplog.at_level(logging.INFO, "hybridge.encoders.loading"),
-        ThreadPoolExecutor(8) as pool,
-    ):
+    encoder = MultiVectorTokenEncoder(saved, backend=backend)
+    with caplog.at_level(logging.DEBUG, logger), ThreadPoolExecutor(8) as pool:
         # Queries and passages are cut at different lengths, by one tokenizer.
         calls = [encoder.encode_queries, encoder.encode_passages] * 20
         results = list(pool.map(lambda call: call(texts), calls))
     for place, found in enumerate(results):
         _agree(found, expected[place % 2])
-    assert sum(record.message.startswith("loading") for record in caplog.records) == 1
+    assert sum(record.message.startswith(message) for record in caplog.records) == 1

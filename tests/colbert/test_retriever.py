@@ -7,8 +7,6 @@ import json
 import logging
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -39,20 +37,6 @@ from hybridge.protocols import Retriever, Scorer, Vectors
 from hybridge.testing import RetrieverConformance
 
 # Everything, in a process that nothing was imported in.
-PROGRAM = """
-import sys
-from hybridge import Passage
-from hybridge.colbert import ColBERTRetriever
-passages = [Passage("a", "one two", {"no": 2})]
-with ColBERTRetriever.create("index", passages, model=sys.argv[1]) as retriever:
-    assert len(retriever.search(["one"])[0]) == 1
-    retriever.add([Passage("b", "three")])
-    assert retriever.score(["one"], [["b"]])[0][0] > 0
-with ColBERTRetriever.open("index") as retriever:
-    assert len(retriever.search(["one"], where={"no": 1})[0]) == 0
-    assert len(retriever.search(["one"])[0]) == 2
-"""
-
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 QUERIES = ["one two three", "seven", "ten nine eight one", "four four five"]
 
@@ -827,20 +811,3 @@ def test_nothing_is_printed(tiny: Path, tmp_path: Path, capfd: pytest.CaptureFix
         assert capfd.readouterr() == ("", "")
         retriever.add([passage(4)], progress=True)
         assert "Encoding: 100%" in capfd.readouterr().err
-
-
-def test_a_fresh_process_warns_of_nothing(tiny: Path, tmp_path: Path) -> None:
-    # A CUDA compiler on a machine without a GPU, which torch would mention.
-    compiler = tmp_path / "bin" / "nvcc"
-    compiler.parent.mkdir()
-    compiler.touch(mode=0o755)
-    path = os.pathsep.join([str(compiler.parent), os.environ["PATH"]])
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", PROGRAM, str(tiny)],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -41,7 +41,8 @@ def test_a_check_that_fails_is_a_finding_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("module", "area"), [("torch", "core"), ("packaging", "core"), ("huggingface_hub", "models")]
+    ("module", "area"),
+    [("onnxruntime", "core"), ("packaging", "core"), ("huggingface_hub", "models")],
 )
 def test_without_a_module_it_still_reports(module: str, area: str) -> None:
     code = (

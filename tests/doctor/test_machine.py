@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
 
 from hybridge import __version__
-from hybridge.doctor import machine
+from hybridge.doctor import Finding, machine
+from hybridge.encoders.onnx.processor import Processor
 
 
 def test_hybridge_python_and_the_system() -> None:
@@ -49,7 +52,7 @@ def test_with_compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_threads_beside_cores(
     monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, state: str
 ) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("hybridge.encoders.onnx.threads.thread_count", lambda: threads)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)), raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     [finding] = machine.examine_threads()
@@ -64,12 +67,16 @@ def test_cores_where_the_system_does_not_tell_ours(monkeypatch: pytest.MonkeyPat
     assert machine._cores() == 1
 
 
+def _precision() -> dict[str, Finding]:
+    return {finding.name: finding for finding in machine.examine_precision()}
+
+
 @pytest.mark.parametrize("native", [True, False])
 def test_bfloat16(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
     monkeypatch.setattr(
         "hybridge.cross_encoder.hardware.has_native_bfloat16", lambda device: native
     )
-    found = {finding.name: finding for finding in machine.examine_precision()}
+    found = _precision()
     assert found["bfloat16"].state == ("ok" if native else "note")
     assert bool(found["bfloat16"].remedy) is not native
 
@@ -77,6 +84,31 @@ def test_bfloat16(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
 def test_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    assert next(machine.examine_precision()).detail == "a GPU"
+    assert _precision()["cuda"].detail == "a GPU"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "none" in next(machine.examine_precision()).detail
+    assert "none" in _precision()["cuda"].detail
+
+
+def test_onnxruntime_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = _precision()
+    assert found.keys() == {"onnxruntime", "int8", "cuda"}
+    assert found["onnxruntime"].detail.startswith(f"{version('onnxruntime')}: ")
+    assert "CPUExecutionProvider" in found["onnxruntime"].detail
+    assert "torch is not installed" in found["cuda"].detail
+    assert {found["onnxruntime"].state, found["cuda"].state} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("processor", "state"),
+    [
+        (Processor("x86_64", frozenset({"avx512_vnni"})), "ok"),
+        (Processor("arm64"), "ok"),
+        (Processor("x86_64", frozenset({"avx2"})), "note"),
+    ],
+)
+def test_int8(monkeypatch: pytest.MonkeyPatch, processor: Processor, state: str) -> None:
+    monkeypatch.setattr("hybridge.encoders.onnx.processor.this_processor", lambda: processor)
+    found = _precision()["int8"]
+    assert found.state == state
+    assert bool(found.remedy) is (state == "note")

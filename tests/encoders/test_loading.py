@@ -171,37 +171,44 @@ import os, signal, sys, threading, time
 import numpy as np
 from hybridge import SentenceTransformerEncoder
 
-encoder = SentenceTransformerEncoder(sys.argv[1])
+encoder = SentenceTransformerEncoder(sys.argv[1], backend=sys.argv[2])
 texts = [f"Aspirin thins the blood, they say, and that is claim {n} of many" for n in range(16)]
+
+def encoded_by_a_child():
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(100)
+        os.write(writer, encoder.encode_passages(texts).tobytes())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        vectors = np.frombuffer(file.read(), np.float32)
+    assert os.waitpid(child, 0)[1] == 0
+    return vectors
+
 found = []
 thread = threading.Thread(target=lambda: found.append(encoder.encode_passages(texts)))
 thread.start()
-if sys.argv[2] == "while loading":
-    while "transformers" not in sys.modules:
-        time.sleep(0.01)
-else:
-    thread.join()
-    found.append(encoder.encode_passages(texts))  # by the thread that forks, too
-reader, writer = os.pipe()
-child = os.fork()
-if child == 0:
-    signal.alarm(100)
-    os.write(writer, encoder.encode_passages(texts).tobytes())
-    os._exit(0)
-os.close(writer)
-with os.fdopen(reader, "rb") as file:
-    vectors = np.frombuffer(file.read(), np.float32)
-assert os.waitpid(child, 0)[1] == 0
+library = {"torch": "transformers", "onnx": "onnxruntime"}[sys.argv[2]]
+while library not in sys.modules:
+    time.sleep(0.01)
+while_loading = encoded_by_a_child()
 thread.join()
-assert np.allclose(vectors, found[0].ravel(), atol=1e-6)
+found.append(encoder.encode_passages(texts))  # by the thread that forks, too
+after_use = encoded_by_a_child()
+for vectors in (while_loading, after_use):
+    assert np.allclose(vectors, found[0].ravel(), atol=1e-6)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.parametrize("when", ["while loading", "after use"])
-def test_a_forked_child_encodes_as_its_parent(minilm: Path, when: str) -> None:
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_forked_children_encode_as_their_parent_while_it_loads_and_after(
+    minilm: Path, backend: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(minilm), when],
+        [sys.executable, "-c", FORKED, str(minilm), backend],
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,

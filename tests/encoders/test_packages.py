@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridge.encoders.packages import PACKAGED, PackagedModel, find_packaged
+from hybridge.encoders.packages import PACKAGED, PackagedModel, packaged_as
 from hybridge.errors import ModelNotFoundError
 
 BGE = "BAAI/bge-small-en-v1.5"
@@ -52,8 +52,7 @@ def test_another_file_than_the_known_one_is_refused(
 
 @pytest.mark.parametrize("name", [BGE, RERANKER])
 def test_the_packaged_files_are_the_known_ones(name: str) -> None:
-    packaged = find_packaged(name)
-    assert packaged is not None
+    packaged = PACKAGED[name]
     packaged.verify()
     for file in ("model.onnx", "tokenizer.json", "tokenizer_config.json"):
         assert (packaged.folder / file).is_file()  # type: ignore[operator]
@@ -61,4 +60,4 @@ def test_the_packaged_files_are_the_known_ones(name: str) -> None:
 
 
 def test_the_hub_s_former_name_is_the_same_model() -> None:
-    assert PACKAGED["cross-encoder/ms-marco-MiniLM-L-12-v2"] is PACKAGED[RERANKER]
+    assert packaged_as("cross-encoder/ms-marco-MiniLM-L-12-v2") is PACKAGED[RERANKER]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from hybridge.encoders import SentenceTransformerEncoder
+from hybridge.encoders.backends import Backend
+from hybridge.encoders.loading import Dtype
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 from hybridge.protocols import Encoder
 
@@ -82,11 +85,75 @@ def test_the_vectors_are_those_of_sentence_transformers(
         assert vectors.flags.c_contiguous
 
 
-def test_batches_by_length_keep_the_order() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"normalize": False, "batch_size": 1},
+        {"query_prompt": "query: ", "passage_prompt": " Passage: 😀 "},
+        {"max_length": 12},
+        {"max_length": 40, "long_passages": "window", "passage_prompt": "text: "},
+    ],
+    ids=str,
+)
+def test_onnx_runtime_and_torch_make_the_same_vectors(options: dict[str, Any]) -> None:
+    rng = random.Random(5)
+    alphabet = [
+        "one",
+        " ",
+        "\n",
+        "\t",
+        "\u00a0",
+        "\u2028",
+        "é",
+        "e\u0301",
+        "ﬁ",
+        "漢",
+        "字",
+        "کتاب",
+        "😀",
+    ]
+    alphabet += ["[SEP]", "[MASK]", "[PAD]", "##s", "don't", "U.S.A.", "\x00", "\ufeff", "x" * 150]
+    mixed = ["".join(rng.choices(alphabet, k=rng.randint(0, 60))) for _ in range(30)]
+    texts = [*TEXTS, *mixed, " ", "\n\n", " one  two ", "harbour " * 600]
+    onnx, torch_ = (
+        SentenceTransformerEncoder(backend=backend, device="cpu", **options)
+        for backend in ("onnx", "torch")
+    )
+    np.testing.assert_allclose(onnx.encode_queries(texts), torch_.encode_queries(texts), atol=2e-5)
+    np.testing.assert_allclose(
+        onnx.encode_passages(texts), torch_.encode_passages(texts), atol=2e-5
+    )
+    assert (onnx.backend, torch_.backend) == ("onnx", "torch")
+    assert onnx.identity == torch_.identity
+    assert onnx.max_tokens == torch_.max_tokens
+    assert onnx.count_truncated(texts) == torch_.count_truncated(texts)
+
+
+@pytest.mark.slow
+def test_int8_is_nearly_the_same(encoder: SentenceTransformerEncoder) -> None:
+    small = SentenceTransformerEncoder(dtype="int8")
+    cosines = (small.encode_passages(TEXTS) * encoder.encode_passages(TEXTS)).sum(1)
+    assert 0.97 < cosines.min() < 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_a_copy_loads_again(asymmetric: Path, dtype: Dtype) -> None:
+    encoder = SentenceTransformerEncoder(asymmetric, backend="onnx", dtype=dtype)
+    expected = encoder.encode_queries(["one two"])
+    copied = pickle.loads(pickle.dumps(encoder))
+    assert copied._on_onnx == {}
+    np.testing.assert_array_equal(copied.encode_queries(["one two"]), expected)
+    assert copied.identity == encoder.identity
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_batches_by_length_keep_the_order(backend: Backend) -> None:
     rng = random.Random(7)
     words = ["one", "two", "three", "four"]
     texts = [" ".join(rng.choices(words, k=rng.randint(1, 40))) for _ in range(23)]
-    encoder = SentenceTransformerEncoder(get_model_path(), batch_size=4)
+    encoder = SentenceTransformerEncoder(get_model_path(), batch_size=4, backend=backend)
     one_by_one = np.concatenate([encoder.encode_passages([text]) for text in texts])
     np.testing.assert_allclose(encoder.encode_passages(texts), one_by_one, atol=1e-5)
 
@@ -98,8 +165,9 @@ def test_nothing_in_nothing_out(encoder: SentenceTransformerEncoder) -> None:
     assert encoder.dimension == 384
 
 
-def test_the_models_own_prompts_are_used(asymmetric: Path) -> None:
-    encoder = SentenceTransformerEncoder(asymmetric, normalize=False)
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_the_models_own_prompts_are_used(asymmetric: Path, backend: Backend) -> None:
+    encoder = SentenceTransformerEncoder(asymmetric, normalize=False, backend=backend)
     model = SentenceTransformer(str(asymmetric), device="cpu")
     np.testing.assert_allclose(
         encoder.encode_queries(["one two"]), model.encode(["ask: one two"]), atol=1e-6
@@ -109,9 +177,10 @@ def test_the_models_own_prompts_are_used(asymmetric: Path) -> None:
     )
 
 
-def test_an_argument_beats_the_models_own_prompt(asymmetric: Path) -> None:
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_an_argument_beats_the_models_own_prompt(asymmetric: Path, backend: Backend) -> None:
     encoder = SentenceTransformerEncoder(
-        asymmetric, query_prompt="", passage_prompt="two: ", normalize=False
+        asymmetric, query_prompt="", passage_prompt="two: ", normalize=False, backend=backend
     )
     model = SentenceTransformer(str(asymmetric), device="cpu")
     np.testing.assert_allclose(encoder.encode_queries(["one"]), model.encode(["one"]), atol=1e-6)
@@ -149,8 +218,11 @@ def test_half_precision_inside_float32_outside(reference: SentenceTransformer) -
     assert 0.999 < cosine < 1
 
 
-def test_longer_texts_are_truncated_at_max_length(reference: SentenceTransformer) -> None:
-    encoder = SentenceTransformerEncoder(get_model_path(), max_length=8)
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_longer_texts_are_truncated_at_max_length(
+    reference: SentenceTransformer, backend: Backend
+) -> None:
+    encoder = SentenceTransformerEncoder(get_model_path(), max_length=8, backend=backend)
     cut = encoder.encode_passages(["one two three four five six seven eight nine ten"])
     # Eight tokens are six words between the two marks.
     whole = reference.encode(["one two three four five six"])
@@ -167,7 +239,16 @@ def test_an_object_is_used_as_it_is_and_not_changed(asymmetric: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"device": "cpu"}, {"dtype": "bfloat16"}, {"max_length": 8}], ids=str
+    "options",
+    [
+        {"device": "cpu"},
+        {"dtype": "bfloat16"},
+        {"dtype": "int8"},
+        {"query_dtype": "int8"},
+        {"backend": "onnx"},
+        {"max_length": 8},
+    ],
+    ids=str,
 )
 def test_an_object_has_its_device_precision_and_length(
     reference: SentenceTransformer, options: dict[str, Any]
@@ -176,14 +257,21 @@ def test_an_object_has_its_device_precision_and_length(
         SentenceTransformerEncoder(reference, **options)
 
 
-def test_many_threads_load_the_model_once(caplog: pytest.LogCaptureFixture) -> None:
-    encoder = SentenceTransformerEncoder(get_model_path())
+@pytest.mark.parametrize(
+    ("backend", "module", "message"),
+    [("torch", "loading", "loading"), ("onnx", "onnx.model", "opening")],
+)
+def test_many_threads_load_the_model_once(
+    backend: Backend, module: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    SentenceTransformerEncoder(get_model_path(), backend=backend).encode_queries(["one"])
+    encoder = SentenceTransformerEncoder(get_model_path(), backend=backend)
     with (
-        caplog.at_level(logging.INFO, logger="hybridge.encoders.loading"),
+        caplog.at_level(logging.DEBUG, logger=f"hybridge.encoders.{module}"),
         ThreadPoolExecutor(8) as pool,
     ):
         vectors = list(pool.map(encoder.encode_queries, [[text] for text in TEXTS[:4] * 2]))
-    assert len([r for r in caplog.records if r.getMessage().startswith("loading")]) == 1
+    assert len([r for r in caplog.records if r.getMessage().startswith(message)]) == 1
     for first, second in zip(vectors[:4], vectors[4:], strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
@@ -259,7 +347,17 @@ def test_objects_are_known_by_their_content(asymmetric: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16, auto, not 'int8'"),
+        (
+            {"dtype": "int4"},
+            "dtype must be one of float32, int8, bfloat16, float16, auto, not 'int4'",
+        ),
+        ({"query_dtype": "int4"}, "query_dtype must be one of float32, int8"),
+        ({"backend": "tensorflow"}, "backend must be one of auto, onnx, torch, not 'tensorflow'"),
+        ({"backend": "torch", "dtype": "int8"}, "set backend='onnx' or 'auto'"),
+        ({"backend": "torch", "query_dtype": "int8"}, "set backend='onnx' or 'auto'"),
+        ({"backend": "onnx", "dtype": "bfloat16"}, "float32 or int8 here, not in 'bfloat16'"),
+        ({"backend": "onnx", "device": "mps"}, "not on 'mps'"),
+        ({"dtype": "int8", "device": "cuda"}, "on the processor here, not on 'cuda'"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"max_length": 0}, "max_length must be"),
         ({"query_prompt": 5}, "query_prompt must be a string or None, not 5"),

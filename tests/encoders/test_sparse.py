@@ -187,9 +187,8 @@ def test_queries_and_passages_take_their_own_routes(
     assert asymmetric.count_truncated(TEXTS) == 1
 
 
-def test_a_loaded_model_is_taken_as_it_is(
-    splade: Path, encoder: SentenceTransformerSparseEncoder
-) -> None:
+def test_a_loaded_model_is_taken_as_it_is(splade: Path) -> None:
+    encoder = SentenceTransformerSparseEncoder(splade, backend="torch")
     model = Model(str(splade), device="cpu")
     ours = as_sparse_encoder(model)
     assert isinstance(ours, SentenceTransformerSparseEncoder)
@@ -330,7 +329,7 @@ def test_what_is_no_list_of_texts_is_refused(
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"dtype": "int8"}, {"batch_size": 0}, {"max_length": True}, {"batch_size": 1.5}]
+    "arguments", [{"dtype": "int4"}, {"batch_size": 0}, {"max_length": True}, {"batch_size": 1.5}]
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], splade: Path) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(arguments))):

@@ -38,15 +38,15 @@ def test_weights_whose_sum_overflows_are_refused() -> None:
 
 
 def test_scores_are_read_as_float64() -> None:
-    scores = _read_scores({"a": np.float32(0.5), "b": 2})
+    scores = _read_scores([{"a": np.float32(0.5), "b": 2}, {"b": 1, "a": 3.5}], ["a", "b"])
     assert scores.dtype == np.float64
-    assert scores.tolist() == [0.5, 2.0]
+    assert scores.tolist() == [[0.5, 2.0], [3.5, 1.0]]
 
 
 @pytest.mark.parametrize("bad", [nan, inf, -inf, 1.7e308])
 def test_the_candidate_with_a_bad_score_is_named(bad: float) -> None:
     with pytest.raises(InvalidInputError, match="'culprit'"):
-        _read_scores({"a": -1e308, "culprit": bad, "b": 2.0})
+        _read_scores([{"a": -1e308, "culprit": bad, "b": 2.0}], ["a", "culprit", "b"])
 
 
 def test_add_up_gives_a_lacking_candidate_the_parts_own_value() -> None:

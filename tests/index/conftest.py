@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,10 +21,15 @@ def word_vectors(texts: Sequence[str]) -> Vectors:
     for text in texts:
         row = np.full(DIMENSION, 1e-3)
         for word in text.lower().split():
-            seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), "big")
-            row += np.random.default_rng(seed).normal(size=DIMENSION)
+            row += _direction(word)
         rows.append(row)
     return np.array(rows, dtype=np.float32).reshape(len(texts), DIMENSION)
+
+
+@cache
+def _direction(word: str) -> Vectors:
+    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), "big")
+    return np.random.default_rng(seed).normal(size=DIMENSION)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from hybridge.errors import EncoderMismatchError
 from hybridge.lexical import BM25Parameters
 from hybridge.stages import BM25
 
+from .archives import unpacked
 from .test_formats import DIMENSION, ENCODER, FORMAT_1, QUERIES, SUBJECTS
 from .test_stages import outline
 
@@ -52,12 +52,6 @@ def lexical(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def unpacked(folder: Path, name: str, tmp_path: Path) -> Path:
-    with tarfile.open(folder / f"{name}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / name
-
-
 def check(found: Sequence[Sequence[Hit]], expected: list[list[tuple[str, float]]]) -> None:
     for hits, before in zip(found, expected, strict=True):
         assert {h.passage.id: h.score for h in hits} == pytest.approx(dict(before), abs=1e-5)
@@ -72,7 +66,7 @@ def version(index: HybridIndex) -> Any:
 def test_an_index_answers_as_before_and_says_so(
     lexical: Any, read_only: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = unpacked(FORMAT_2, lexical, tmp_path)
+    path = unpacked(FORMAT_2 / f"{lexical}.tar.xz", tmp_path)
     for _ in range(2):
         with (
             caplog.at_level(logging.INFO, "hybridge.stages"),
@@ -98,7 +92,7 @@ def test_an_index_answers_as_before_and_says_so(
 
 
 def test_what_it_takes_later_has_the_words_of_before(lexical: Any, tmp_path: Path) -> None:
-    path = unpacked(FORMAT_2, lexical, tmp_path)
+    path = unpacked(FORMAT_2 / f"{lexical}.tar.xz", tmp_path)
     with HybridIndex.open(path, encoder=ENCODER) as index:
         index.add([Passage("new", "setUserName and T-4")])
         assert not index.tuned(spelling=False, weights={"bm25": 1, "dense": 0}).search(["name"])[0]
@@ -110,7 +104,7 @@ def test_what_it_takes_later_has_the_words_of_before(lexical: Any, tmp_path: Pat
 def test_an_index_moves_on(
     folder: Path, lexical: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = unpacked(folder, lexical, tmp_path)
+    path = unpacked(folder / f"{lexical}.tar.xz", tmp_path)
 
     def refuse(_: object) -> Any:
         raise AssertionError("a text was encoded")
@@ -144,7 +138,7 @@ def test_an_index_moves_on(
 
 
 def test_a_retriever_answers_as_before_and_moves_on(tmp_path: Path) -> None:
-    path = unpacked(FORMAT_2, "retriever", tmp_path)
+    path = unpacked(FORMAT_2 / "retriever.tar.xz", tmp_path)
     before = BM25Retriever.open(path, spelling=False)
     check(before.search(ASKED), ANSWERS["retriever"]["bm25"])
     assert before.analyzer.version == 1
@@ -160,7 +154,7 @@ def test_a_retriever_answers_as_before_and_moves_on(tmp_path: Path) -> None:
 def test_the_command_line_and_the_doctor(
     lexical: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = unpacked(FORMAT_2, lexical, tmp_path)
+    path = unpacked(FORMAT_2 / f"{lexical}.tar.xz", tmp_path)
     opened = HybridIndex.open
     monkeypatch.setattr(
         HybridIndex, "open", lambda *args, **settings: opened(*args, encoder=ENCODER, **settings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ import pytest
 from hybridge import Analyzer, CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.protocols import Vectors
 from hybridge.stages import Dense, LateInteraction
+
+from .archives import unpacked
 
 FORMAT_1 = Path(__file__).with_name("format_1")
 NAMES = ["bm25s", "qdrant", "graph", "late", "killed"]
@@ -81,9 +82,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def path(name: str, tmp_path: Path) -> Path:
-    with tarfile.open(FORMAT_1 / f"{name}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / name
+    return unpacked(FORMAT_1 / f"{name}.tar.xz", tmp_path)
 
 
 def _options(name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hybridge import Hit, StageScore
+from hybridge.encoders import query_cache
 from hybridge.errors import InvalidInputError
 from hybridge.interop import check_queries
 from hybridge.protocols import Vectors, Where
@@ -104,7 +105,7 @@ class RelevanceRetriever:
         lists: list[list[Hit]] = [[] for _ in queries]
         if not positions:
             return lists
-        vectors = self.index.encoder.encode_queries([queries[i] for i in positions])
+        vectors = query_cache.encode(self.index.encoder, [queries[i] for i in positions])
         _check_unit(vectors, "a query")
         found = dense.search_vectors(vectors, k, where=where)
         ids = list(dict.fromkeys(hit.passage.id for hits in found for hit in hits))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 
-from ..errors import InvalidInputError, MissingExtraError
+from ..errors import InvalidInputError, needs_extra
 from ..iteration import import_bars
 
 __all__ = [
@@ -187,10 +187,8 @@ def lemmatizer(language: str) -> Callable[[str], str]:
     >>> lemmatizer("english")("mice")
     'mouse'
     """
-    try:
+    with needs_extra("lemmas"):
         import simplemma
-    except ImportError:
-        raise MissingExtraError("simplemma", "lemmas") from None
     code = _CODES[language]
     code = _SIMPLEMMA_CODES.get(code, code)
 

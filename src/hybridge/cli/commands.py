@@ -12,6 +12,7 @@ from .evaluate import evaluate
 from .explain import explain
 from .index import index
 from .info import info
+from .models import models
 from .reanalyze import reanalyze
 from .search import search
 from .tune import tune
@@ -40,5 +41,5 @@ def hybridge(debug: bool) -> None:
     """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's rank and score in view."""
 
 
-for command in (index, search, explain, evaluate, tune, reanalyze, info, demo, doctor):
+for command in (index, search, explain, evaluate, tune, reanalyze, info, models, demo, doctor):
     hybridge.add_command(command)

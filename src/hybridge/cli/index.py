@@ -41,6 +41,11 @@ def _to_template(_ctx: click.Context, _option: click.Parameter, value: str | Non
     help=r"Searched instead of the text alone, in a new index: '{source}\n{text}'. "
     "Titles are in the text already.",
 )
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keeps the passages' vectors for other indexes: a folder.",
+)
 @click.option("--size", type=click.IntRange(min=1), help="Greatest characters a passage.")
 @click.option("--prune", is_flag=True, help="Remove what was indexed from files that are gone.")
 @click.option("--strict", is_flag=True, help="Index nothing if a file would be skipped.")
@@ -50,6 +55,7 @@ def index(
     making: Making,
     late_interaction: bool,
     search_text: str | None,
+    cache: Path | None,
     size: int | None,
     prune: bool,
     strict: bool,
@@ -84,6 +90,7 @@ def index(
         "encoder": making.encoder,
         "analyzer": making.analyzer,
         "search_text": search_text,
+        "passage_cache": cache,
     }
     options = {name: value for name, value in own.items() if value}
     lexical = making.lexical

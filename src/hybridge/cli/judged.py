@@ -60,7 +60,9 @@ class Judged(Others, Making):
     cache: Annotated[
         Path | None,
         click.option(
-            "--cache", type=click.Path(path_type=Path), help="Keeps its vectors: a folder."
+            "--cache",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Keeps the passages' vectors: a folder.",
         ),
     ]
 
@@ -125,25 +127,20 @@ class Judged(Others, Making):
             with HybridIndex.open(str(self.directory), read_only=True) as index:
                 yield index, self._own(index)
             return
-        from ..encoders import SentenceTransformerEncoder
         from ..evaluation import load_beir
-        from .cache import cached_vectors
-        from .output import console, progress
+        from .output import console
 
         collection = load_beir(self.directory, self.split or "test")
-        encoder = SentenceTransformerEncoder(self.encoder)
-        terminal = console(stderr=True).is_terminal
-        vectors = cached_vectors(encoder, collection.passages, self.cache, progress=terminal)
         options: dict[str, Any] = {
+            "encoder": self.encoder,
             "analyzer": self.analyzer,
             "lexical": self.lexical,
             "late_interaction": late_interaction,
+            "passage_cache": self.cache,
         }
         options = {name: value for name, value in options.items() if value is not None}
-        with HybridIndex.create(encoder=encoder, **options) as index:
-            with progress() as bar:
-                bar.add_task("Indexing", total=None)
-                index.add(collection.passages, vectors=vectors, progress=False)
+        with HybridIndex.create(**options) as index:
+            index.add(collection.passages, progress=console(stderr=True).is_terminal)
             yield index, collection
 
     def facts(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import MissingExtraError
+from ..errors import needs_extra
 from ..report import Line, Styled, number, one_line
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ def console(*, stderr: bool = False) -> Console:
     Raises:
         MissingExtraError: the extra `cli` is not installed.
     """
-    try:
+    with needs_extra("cli"):
         from rich.console import Console
-    except ImportError as error:
-        raise MissingExtraError("rich", "cli") from error
     return Console(stderr=stderr, highlight=False)
 
 

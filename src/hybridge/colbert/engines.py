@@ -43,8 +43,11 @@ def as_token_encoder(
     >>> as_token_encoder().dimension
     384
     """
+    from ..encoders.wrapping import unwrapped
     from .multi_vector import MultiVectorTokenEncoder
 
+    if not _is_token_encoder(unwrapped(value)):
+        value = unwrapped(value)  # a bi-encoder, whose model alone is taken
     if _is_token_encoder(value):
         if settings:
             raise InvalidInputError(
@@ -55,7 +58,9 @@ def as_token_encoder(
     return MultiVectorTokenEncoder(value, **settings)  # type: ignore[arg-type]
 
 
-def _ragatouille(model: Any, *, dtype: str = "float32", **settings: Any) -> TokenEncoder:
+def _ragatouille(
+    model: Any, *, dtype: str = "float32", backend: str = "torch", **settings: Any
+) -> TokenEncoder:
     from .ragatouille import RAGatouilleTokenEncoder
 
     if model is None:
@@ -65,6 +70,8 @@ def _ragatouille(model: Any, *, dtype: str = "float32", **settings: Any) -> Toke
         )
     if dtype != "float32":
         raise InvalidInputError(f"the engine 'ragatouille' runs in float32, not in {dtype!r}")
+    if backend not in ("auto", "torch"):
+        raise InvalidInputError(f"the engine 'ragatouille' runs by torch, not by {backend!r}")
     return RAGatouilleTokenEncoder(model, **settings)
 
 
@@ -80,8 +87,8 @@ def build_engine(engine: str, model: Any, **settings: Any) -> TokenEncoder:
     Args:
         engine: one of the names in `ENGINES`.
         model: a model of that engine.
-        settings: ``query_length``, ``passage_length``, ``batch_size``, ``device`` and ``dtype``,
-            those of `MultiVectorTokenEncoder`.
+        settings: ``query_length``, ``passage_length``, ``batch_size``, ``device``, ``dtype`` and
+            ``backend``, those of `MultiVectorTokenEncoder`.
 
     Raises:
         InvalidInputError: there is no such engine, or it does not take these arguments.

@@ -76,7 +76,7 @@ def export_checkpoint(
             )
     if not isinstance(encoder, MultiVectorTokenEncoder):
         encoder = MultiVectorTokenEncoder(encoder)
-    if encoder._pooling is not None:
+    if encoder._pool_factor != 1:
         raise _inexpressible("token pooling")
     model, settings = _rewritten(encoder._loaded(), query_length, passage_length)
     with _store_errors(target), _staged(target) as staged:
@@ -132,7 +132,7 @@ def _rewritten(
     elif expansion["token"] is not None:
         tokenizer.mask_token = expansion["token"]
     set_limits(transformer, query_length, passage_length)
-    mask = MultiVectorMask(punctuation(tokenizer) if skips else None)
+    mask = MultiVectorMask(punctuation(tokenizer.get_vocab()) if skips else None)
     rewritten = MultiVectorEncoder(
         modules=[
             transformer,
@@ -183,7 +183,7 @@ def _taken_apart(model: MultiVectorEncoder) -> tuple[Any, Tensor, bool]:
         elif not isinstance(module, Normalize):
             raise _inexpressible(type(module).__name__)
     known = transformer.tokenizer.get_vocab()
-    if skipped and skipped & known.keys() != set(punctuation(transformer.tokenizer)):
+    if skipped and skipped & known.keys() != set(punctuation(known)):
         raise _inexpressible(f"a list of skipped words like {sorted(skipped)[:5]}")
     return transformer, projection, bool(skipped)
 

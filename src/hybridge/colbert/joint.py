@@ -11,10 +11,13 @@ from ..arguments import check_queries
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import as_vectors, check_texts, unit_length
+from ..encoders.onnx.model import Batch
+from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..protocols import Encoder, Vectors
 from .multi_vector import MultiVectorTokenEncoder
-from .tokens import TokenEncoder, sound_tokens
+from .onnx import Task
+from .tokens import TokenEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
@@ -39,12 +42,14 @@ def joint_encoder(encoder: Encoder, tokens: TokenEncoder | None) -> JointEncoder
     >>> joint_encoder(encoder, as_token_encoder()) is None
     True
     """
+    plain, plain_tokens = unwrapped(encoder), unwrapped(tokens)
     if (
-        isinstance(encoder, SentenceTransformerEncoder)
-        and isinstance(tokens, MultiVectorTokenEncoder)
-        and tokens.reads_with(encoder)
+        isinstance(plain, SentenceTransformerEncoder)
+        and isinstance(plain_tokens, MultiVectorTokenEncoder)
+        and plain_tokens.reads_with(plain)
     ):
-        return JointEncoder(encoder, tokens)
+        is_cached = plain is not encoder or plain_tokens is not tokens
+        return JointEncoder(plain, plain_tokens, (encoder, tokens) if is_cached else None)
     return None
 
 
@@ -54,35 +59,91 @@ class JointEncoder:
     Args:
         encoder: the bi-encoder.
         tokens: a token encoder made of it.
+        cached: the two with a cache of their passages' vectors, which they look up one by one;
+            None without.
     """
 
     def __init__(
-        self, encoder: SentenceTransformerEncoder, tokens: MultiVectorTokenEncoder
+        self,
+        encoder: SentenceTransformerEncoder,
+        tokens: MultiVectorTokenEncoder,
+        cached: tuple[Any, Any] | None = None,
     ) -> None:
         self._encoder = encoder
         self._tokens = tokens
+        self._cached = cached
+
+    @property
+    def encoders(self) -> tuple[Encoder, TokenEncoder]:
+        """The two encoders."""
+        return self._encoder, self._tokens
 
     def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """Return what `encode_queries` of the bi-encoder and of the token encoder return."""
         texts = check_texts(check_queries(queries))
-        if not texts or not self._is_one_pass:
-            return self._encoder.encode_queries(texts), self._tokens.encode_queries(texts)
-        return self._encode(self._model.encode_query, self._encoder.encode_queries, texts)
+        return self._encode("query", self._encoder.encode_queries, texts) or (
+            self._encoder.encode_queries(texts),
+            self._tokens.encode_queries(texts),
+        )
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """Return what `encode_passages` of the bi-encoder and of the token encoder return."""
         texts = check_texts(texts)
+        if self._cached is not None:
+            encoder, cached_tokens = self._cached
+            return encoder.encode_passages(texts), cached_tokens.encode_passages(texts)
         # The vector of a passage in windows needs further passes.
-        if not texts or not self._is_one_pass or self._encoder._long_passages == "window":
-            return self._encoder.encode_passages(texts), self._tokens.encode_passages(texts)
-        return self._encode(self._model.encode_document, self._encoder.encode_passages, texts)
+        in_windows = self._encoder._long_passages == "window"
+        both = (
+            None if in_windows else self._encode("document", self._encoder.encode_passages, texts)
+        )
+        return both or (self._encoder.encode_passages(texts), self._tokens.encode_passages(texts))
 
     def _encode(
-        self,
-        encode: Callable[..., Any],
-        encode_blank: Callable[[Sequence[str]], Vectors],
-        texts: list[str],
-    ) -> tuple[Vectors, list[Vectors]]:
+        self, task: Task, encode_blank: Callable[[Sequence[str]], Vectors], texts: list[str]
+    ) -> tuple[Vectors, list[Vectors]] | None:
+        """Return both encoders' vectors by one pass; None where one pass does not give both."""
+        blank = [index for index, text in enumerate(texts) if not text.strip()]
+        if len(blank) == len(texts):
+            return None
+        both = self._by_onnx(task, texts) or self._by_torch(task, texts)
+        if both is None:
+            return None
+        # A blank text has no tokens, and the bi-encoder's vector.
+        if blank:
+            nothing = np.empty((0, self._tokens.dimension), np.float32)
+            for index, vector in zip(blank, encode_blank([texts[i] for i in blank]), strict=True):
+                both[index] = vector, nothing
+        dense, tokens = zip(*(both[index] for index in range(len(texts))), strict=True)
+        vectors = as_vectors(dense, texts)
+        return (unit_length(vectors) if self._encoder._normalize else vectors), list(tokens)
+
+    def _by_onnx(self, task: Task, texts: list[str]) -> dict[int, tuple[Vectors, Vectors]] | None:
+        encoder, readers = self._encoder, self._tokens._readers
+        model = encoder._in_onnx(encoder._query_dtype if task == "query" else encoder._dtype)
+        if readers is None or model is None or readers[task].model is not model.model:
+            return None
+        reader = readers[task]
+        nonblank = [index for index, text in enumerate(texts) if text.strip()]
+
+        def of_batch(batch: Batch) -> list[tuple[Vectors, Vectors]]:
+            pairs = zip(model.pooled(batch), reader.of_batch(batch), strict=True)
+            return [(vector, tokens.vectors) for vector, tokens in pairs]
+
+        rows = reader.encode_with(
+            [texts[index] for index in nonblank], of_batch, batch_size=self._tokens._batch_size
+        )
+        return {
+            index: (vector, self._tokens.finished(task, tokens, texts[index]))
+            for index, (vector, tokens) in zip(nonblank, rows, strict=True)
+        }
+
+    def _by_torch(self, task: Task, texts: list[str]) -> dict[int, tuple[Vectors, Vectors]] | None:
+        if self._tokens.backend == "onnx" or self._encoder.backend == "onnx":
+            return None
+        if not self._is_one_pass:
+            return None
+        encode: Any = self._model.encode_query if task == "query" else self._model.encode_document
         # sentence-transformers cuts the vectors of a bi-encoder alone, and this runs as the other.
         length = self._encoder._loaded().truncate_dim
 
@@ -93,25 +154,15 @@ class JointEncoder:
                     batch_size=len(batch),
                     show_progress_bar=False,
                     output_value=None,
-                    token_pooling=self._tokens._pooling,
                 )
             for index, item in zip(batch, items, strict=True):
                 tokens = item["token_embeddings"][item["attention_mask"].bool()]
                 yield (
                     item["sentence_embedding"][:length].float().cpu().numpy(),
-                    sound_tokens(tokens.float().cpu().numpy(), texts[index]),
+                    self._tokens.finished(task, tokens.float().cpu().numpy(), texts[index]),
                 )
 
-        batches = nonblank_batches(texts, self._tokens._batch_size)
-        both = encode_batches(batches, encode_batch)
-        # A blank text has no tokens, and the bi-encoder's vector.
-        if blank := [index for index in range(len(texts)) if index not in both]:
-            nothing = np.empty((0, self._tokens.dimension), np.float32)
-            for index, vector in zip(blank, encode_blank([texts[i] for i in blank]), strict=True):
-                both[index] = vector, nothing
-        dense, tokens = zip(*(both[index] for index in range(len(texts))), strict=True)
-        vectors = as_vectors(dense, texts)
-        return (unit_length(vectors) if self._encoder._normalize else vectors), list(tokens)
+        return encode_batches(nonblank_batches(texts, self._tokens._batch_size), encode_batch)
 
     @cached_property
     def _is_one_pass(self) -> bool:

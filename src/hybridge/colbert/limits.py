@@ -9,7 +9,7 @@ from ..arguments import check_count
 from ..encoders.positions import readable_tokens
 from ..errors import InvalidInputError
 
-__all__ = ["set_limits", "with_own_settings"]
+__all__ = ["check_lengths", "set_limits", "with_own_settings"]
 
 
 def with_own_settings(transformer: Any) -> Any:
@@ -39,19 +39,9 @@ def set_limits(transformer: Any, query_length: int | None, passage_length: int |
     Raises:
         InvalidInputError: the model cannot read as many, or nothing of the text would be left.
     """
-    tokenizer = transformer.tokenizer
-    # Two special tokens around the text, a marker in front of it, and one of its tokens.
-    minimum = tokenizer.num_special_tokens_to_add() + 2
     maximum = readable_tokens(transformer.config)
-    for name, length in (("query_length", query_length), ("passage_length", passage_length)):
-        if length is not None and check_count(length, name) < minimum:
-            raise InvalidInputError(
-                f"{name} must be at least {minimum} for this model, not {length}"
-            )
-        if length is not None and maximum is not None and length > maximum:
-            raise InvalidInputError(
-                f"{name} {length} is more than the {maximum} tokens that this model can read"
-            )
+    special = transformer.tokenizer.num_special_tokens_to_add()
+    check_lengths(query_length, passage_length, special, maximum)
     # Where the tokenizer names no limit, sentence-transformers takes every position for usable.
     if maximum is not None and (transformer.max_seq_length or 0) > maximum:
         transformer.max_seq_length = maximum
@@ -63,3 +53,30 @@ def set_limits(transformer: Any, query_length: int | None, passage_length: int |
         transformer.query_expansion = {**expansion, "strategy": "fixed", "length": query_length}
     if passage_length is not None:
         transformer.document_length = passage_length
+
+
+def check_lengths(
+    query_length: int | None, passage_length: int | None, special: int, maximum: int | None
+) -> None:
+    """Raise unless a model can read so many tokens, and more than its own ones.
+
+    Args:
+        query_length: tokens of a query; None for the model's own length.
+        passage_length: tokens of a passage; None for the model's own length.
+        special: the special tokens around a text.
+        maximum: the most tokens that the model can read; None for any number.
+
+    Raises:
+        InvalidInputError: it cannot read as many, or nothing of the text would be left.
+    """
+    # The special ones, a marker in front of the text, and one of its tokens.
+    minimum = special + 2
+    for name, length in (("query_length", query_length), ("passage_length", passage_length)):
+        if length is not None and check_count(length, name) < minimum:
+            raise InvalidInputError(
+                f"{name} must be at least {minimum} for this model, not {length}"
+            )
+        if length is not None and maximum is not None and length > maximum:
+            raise InvalidInputError(
+                f"{name} {length} is more than the {maximum} tokens that this model can read"
+            )

@@ -1,10 +1,11 @@
-"""Token vectors by sentence-transformers: ColBERT checkpoints as they are, others training-free."""
+"""Token vectors by a model: ColBERT checkpoints as they are, others training-free."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from numbers import Real
@@ -16,33 +17,36 @@ import numpy as np
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
+from ..encoders.backends import Backend, check_backend, on_onnx
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import check_texts
 from ..encoders.identity import folder_digest, model_digest
 from ..encoders.kinds import kind_of
 from ..encoders.limits import least_limit
 from ..encoders.loading import DTYPES, LOADING, Dtype, load_as, settle_threads
+from ..encoders.onnx.export import Precision
 from ..encoders.prompts import PASSAGE_PROMPTS
-from ..encoders.resolution import ModelSource, resolve
+from ..encoders.resolution import ModelSource, for_torch, resolve
 from ..encoders.tokens import TokenCounter
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from ..forking import ForkSafeLock, cached_property
 from ..passages import JSON
 from ..protocols import Vectors
 from .limits import set_limits
 from .naming import pooled_names, readable
-from .tokens import sound_tokens
+from .onnx import Readers, Task, checkpoint_readers, training_free_readers
+from .pooling import clusters, means
+from .tokens import check_finite, sound_tokens
 from .training_free import training_free
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-    from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
 
 __all__ = ["MultiVectorTokenEncoder"]
 
 
 class MultiVectorTokenEncoder(SharedInCopies):
-    """A token encoder that sentence-transformers runs.
+    """A token encoder of a late-interaction model or a bi-encoder, in ONNX Runtime or torch.
 
     A ColBERT checkpoint, in Stanford's, PyLate's or sentence-transformers' own format, runs as it
     was trained: with its markers, its query expansion and its skipped punctuation. Any other model
@@ -59,17 +63,21 @@ class MultiVectorTokenEncoder(SharedInCopies):
             truncates after 32 tokens, in the middle of one in six of SciFact's queries.
         passage_length: tokens of a passage that are read, markers included; the rest is truncated.
             None takes the model's own.
-        pool_factor: keep about one in so many of a passage's vectors, by clustering them
-            (`HierarchicalTokenPooling`); 1 keeps all of them.
+        pool_factor: keep about one in so many of a passage's vectors, the means of clusters
+            (`hybridge.colbert.pooling`); 1 keeps all of them.
         batch_size: texts that the model reads at a time; on a CPU, few are faster than many, with
             less padding.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
-        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
-            ``"auto"`` for that of the checkpoint. Vectors are float32 always.
+        dtype: precision of the arithmetic: ``"float32"``, or ``"int8"`` in ONNX Runtime, which is
+            faster on a processor and part of the identity; in torch ``"bfloat16"``, ``"float16"``,
+            or ``"auto"`` for that of the checkpoint. Vectors are float32 always.
+        backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
+            processor where it can, and torch elsewhere. In float32 both make the same vectors but
+            for rounding.
 
     Raises:
         InvalidInputError: an argument is not valid, or is a setting of the object: an object has
-            its own device and dtype, a `MultiVectorEncoder` its own lengths.
+            its own device, dtype and backend, a `MultiVectorEncoder` its own lengths.
         ModelNotFoundError: the model is neither on this machine nor on a hub that answers.
 
     >>> encoder = MultiVectorTokenEncoder()
@@ -92,9 +100,11 @@ class MultiVectorTokenEncoder(SharedInCopies):
         batch_size: int = 8,
         device: str | None = None,
         dtype: Dtype = "float32",
+        backend: Backend = "auto",
     ) -> None:
         if dtype not in DTYPES:
             raise InvalidInputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        check_backend(backend, dtype, device)
         for name, length in (("query_length", query_length), ("passage_length", passage_length)):
             if length is not None:
                 check_count(length, name)
@@ -104,31 +114,33 @@ class MultiVectorTokenEncoder(SharedInCopies):
         self._batch_size = check_count(batch_size, "batch_size")
         self._device = device
         self._dtype = dtype
+        self._backend = backend
         # One of the three is set: where the model is, a bi-encoder, or the model itself.
         self._origin: ModelSource | None = None
         self._encoder: SentenceTransformerEncoder | None = None
         self._model: MultiVectorEncoder | None = None
+        self._on_onnx: Readers | Literal["undecided"] | None = "undecided"
         self._loading = ForkSafeLock()
         # A tokenizer's state must not change while another thread reads it.
         self._lock = ForkSafeLock()
         if model is None or isinstance(model, str | Path):
-            self._origin = resolve(DEFAULT_MODEL if model is None else model)
+            named = DEFAULT_MODEL if model is None else model
+            self._origin = resolve(named, dtype=dtype, onnx=backend != "torch")
         else:
             self._set_object(model)
 
     def _set_object(self, model: object) -> None:
-        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-
         settings: dict[str, object] = {
             "device": self._device,
             "dtype": None if self._dtype == "float32" else self._dtype,
+            "backend": None if self._backend == "auto" else self._backend,
         }
-        if isinstance(model, SentenceTransformer):
-            self._encoder = SentenceTransformerEncoder(model)
-        elif isinstance(model, SentenceTransformerEncoder):
+        if isinstance(model, SentenceTransformerEncoder):
             self._encoder = model
-        elif isinstance(model, MultiVectorEncoder):
-            self._model = model
+        elif _is_of_library(model, "SentenceTransformer"):
+            self._encoder = SentenceTransformerEncoder(model)  # type: ignore[arg-type]
+        elif _is_of_library(model, "MultiVectorEncoder"):
+            self._model = model  # type: ignore[assignment]
             settings |= {"query_length": self._query_length, "passage_length": self._passage_length}
         else:
             raise InvalidInputError(
@@ -141,12 +153,21 @@ class MultiVectorTokenEncoder(SharedInCopies):
                 "there"
             )
 
+    @property
+    def backend(self) -> Literal["onnx", "torch"]:
+        """What runs the model; it is decided, and the model loaded, at the first use.
+
+        >>> MultiVectorTokenEncoder(backend="torch").backend
+        'torch'
+        """
+        return "torch" if self._readers is None else "onnx"
+
     @cached_property
     def identity(self) -> str:
         """Identify the model and the settings that shape its vectors.
 
-        The model is its name on the hub, or a digest of a folder or object. Device and dtype are
-        not part of it: they change the last digits of a vector alone.
+        The model is its name on the hub, or a digest of a folder or object. Device, backend and
+        precisions of floats are not part of it: they change the last digits of a vector alone.
 
         >>> MultiVectorTokenEncoder("all-MiniLM-L6-v2").identity.split()[:2]
         ['training-free', 'sentence-transformers/all-MiniLM-L6-v2']
@@ -159,11 +180,13 @@ class MultiVectorTokenEncoder(SharedInCopies):
             view: Any = copy.copy(self._loaded())  # shares the weights with the caller's object
             view.truncate_dim = None
             model = f"object:{model_digest(view)} {json.dumps(view.prompts, ensure_ascii=False)}"
-        settings = {
+        settings: dict[str, object] = {
             "query_length": self._query_length,
             "passage_length": self._passage_length,
             "pool_factor": self._pool_factor,
         }
+        if self._dtype == "int8" and self._bi_encoder is None:  # whose identity has it
+            settings["dtype"] = self._dtype
         return f"{model} {json.dumps(settings)}"
 
     def reads_with(self, encoder: object) -> bool:
@@ -174,7 +197,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
     def to_config(self) -> dict[str, JSON] | None:
         """Return the settings for `token_encoder_from_config`, as JSON; None for an object.
 
-        The device is left out, for another machine may have another.
+        Device and backend are left out, for another machine may have others.
         """
         model: JSON = None
         if self._origin is not None:
@@ -194,7 +217,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     def __getstate__(self) -> dict[str, Any]:
         if self._origin is not None or self._encoder is not None:
-            return settings_of(self) | {"_model": None}
+            return settings_of(self) | {"_model": None, "_on_onnx": "undecided"}
         check_picklable(
             self._model,
             "a token encoder",
@@ -204,11 +227,15 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     @cached_property
     def dimension(self) -> int:
+        if (readers := self._readers) is not None:
+            return readers["document"].dimension
         return int(self.encode_queries(["dimension"])[0].shape[1])
 
     @property
     def max_tokens(self) -> int | None:
         """Tokens of a passage that are read, markers included; None for all. It loads the model."""
+        if (readers := self._readers) is not None:
+            return readers["document"].reading.limit
         transformer: Any = self._loaded()[0]
         return least_limit([transformer.document_length, transformer.max_seq_length])
 
@@ -221,14 +248,21 @@ class MultiVectorTokenEncoder(SharedInCopies):
         texts, limit, counter = check_texts(texts), self.max_tokens, self._counter
         if limit is None or counter is None:
             return 0
-        prompts = self._loaded().prompts
-        prompt = next((found for name in PASSAGE_PROMPTS if (found := prompts.get(name))), "")
-        room = limit - counter.specials()
+        room, prompt = limit - counter.specials(), self._passage_prompt
         return sum(count > room for count in counter.counts([prompt + text for text in texts]))
 
     @cached_property
     def _counter(self) -> TokenCounter | None:
-        return TokenCounter.of(self._loaded().tokenizer)
+        readers = self._readers
+        tokenizer = self._loaded().tokenizer if readers is None else readers["document"].tokenizer
+        return TokenCounter.of(tokenizer)
+
+    @property
+    def _passage_prompt(self) -> str:
+        if (readers := self._readers) is not None:
+            return readers["document"].reading.prompt
+        prompts = self._loaded().prompts
+        return next((found for name in PASSAGE_PROMPTS if (found := prompts.get(name))), "")
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
         """Return an array a query, one vector of length 1 a token.
@@ -262,9 +296,27 @@ class MultiVectorTokenEncoder(SharedInCopies):
         """
         return self._encode("document", check_texts(texts), progress=progress)
 
-    def _encode(
-        self, task: Literal["query", "document"], texts: list[str], *, progress: bool
-    ) -> list[Vectors]:
+    def _encode(self, task: Task, texts: list[str], *, progress: bool) -> list[Vectors]:
+        readers = self._readers
+        encode = self._by_torch if readers is None else self._by_onnx
+        found = encode(task, texts, progress=progress)
+        return [
+            found[index] if index in found else np.empty((0, self.dimension), np.float32)
+            for index in range(len(texts))
+        ]
+
+    def _by_onnx(self, task: Task, texts: list[str], *, progress: bool) -> dict[int, Vectors]:
+        assert self._readers is not None
+        nonblank = [index for index, text in enumerate(texts) if text.strip()]
+        rows = self._readers[task].encode(
+            [texts[index] for index in nonblank], batch_size=self._batch_size, progress=progress
+        )
+        return {
+            index: self.finished(task, row.vectors, texts[index])
+            for index, row in zip(nonblank, rows, strict=True)
+        }
+
+    def _by_torch(self, task: Task, texts: list[str], *, progress: bool) -> dict[int, Vectors]:
         model = self._loaded()
         encode = model.encode_query if task == "query" else model.encode_document
 
@@ -275,50 +327,81 @@ class MultiVectorTokenEncoder(SharedInCopies):
                     batch_size=len(batch),
                     show_progress_bar=False,
                     convert_to_numpy=True,
-                    token_pooling=self._pooling,
                 )
             for index, row in zip(batch, rows, strict=True):
-                yield sound_tokens(row, texts[index])
+                yield self.finished(task, row, texts[index])
 
         batches = nonblank_batches(texts, self._batch_size)
-        found = encode_batches(batches, encode_batch, progress=progress)
-        return [
-            found[index] if index in found else np.empty((0, self.dimension), np.float32)
-            for index in range(len(texts))
-        ]
+        return encode_batches(batches, encode_batch, progress=progress)
+
+    def finished(self, task: Task, vectors: Vectors, text: str) -> Vectors:
+        """Return the vectors that a model made of a text, pooled and of length 1."""
+        if task == "document" and self._pool_factor != 1:
+            vectors = check_finite(vectors.astype(np.float32), text)
+            vectors = means(vectors, clusters(vectors, self._pool_factor))
+        return sound_tokens(vectors, text)
 
     def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
         """Return the token of each vector of `encode_queries`; [] for a blank query."""
-        return [self._tokens("query", query) for query in check_texts(check_queries(queries))]
+        return [self._names("query", query) for query in check_texts(check_queries(queries))]
 
     def passage_tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the token of each vector of `encode_passages`; pooled ones joined by ``+``."""
-        return [self._tokens("document", text) for text in check_texts(texts)]
+        return [self._names("document", text) for text in check_texts(texts)]
 
-    def _tokens(self, task: Literal["query", "document"], text: str) -> list[str]:
+    def _names(self, task: Task, text: str) -> list[str]:
         if not text.strip():
             return []
+        readers = self._readers
+        if readers is None:
+            found = self._torch_tokens(task, text)
+        else:
+            [tokens] = readers[task].encode([text], batch_size=1, progress=False)
+            found = readers[task].names(tokens.ids), tokens.vectors
+        if found is None:
+            return []
+        names, vectors = readable(found[0]), found[1]
+        if task == "query" or self._pool_factor == 1:
+            return names
+        return pooled_names(names, clusters(vectors, self._pool_factor).tolist())
+
+    def _torch_tokens(self, task: Task, text: str) -> tuple[list[str], Vectors] | None:
+        """Return a text's tokens and their vectors; None where the model itself pools."""
         model = self._loaded()
         encode: Any = model.encode_query if task == "query" else model.encode_document
         with self._lock:
             [item] = encode([text], show_progress_bar=False, output_value=None)
-            names = readable(model.tokenizer.convert_ids_to_tokens(item["input_ids"].tolist()))
-        mask = item["attention_mask"].bool().tolist()
-        if len(mask) != len(names):  # the model itself pools
-            return []
-        tokens = list(compress(names, mask))
-        if task == "query" or self._pooling is None:
-            return tokens
-        vectors = item["token_embeddings"][item["attention_mask"].bool()].float().cpu()
-        return pooled_names(tokens, vectors, self._pooling)
-
-    @cached_property
-    def _pooling(self) -> HierarchicalTokenPooling | None:
-        if self._pool_factor == 1:
+            names = model.tokenizer.convert_ids_to_tokens(item["input_ids"].tolist())
+        mask = item["attention_mask"].bool()
+        if len(mask) != len(names):
             return None
-        from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
+        vectors: Vectors = item["token_embeddings"][mask].float().cpu().numpy()
+        return list(compress(names, mask.tolist())), vectors
 
-        return HierarchicalTokenPooling(self._pool_factor)
+    @property
+    def _readers(self) -> Readers | None:
+        """How the model reads texts in ONNX Runtime; None where torch runs it."""
+        if self._on_onnx == "undecided":
+            with self._loading:
+                if self._on_onnx == "undecided":
+                    self._on_onnx = self._load_onnx()
+        return self._on_onnx
+
+    def _load_onnx(self) -> Readers | None:
+        lengths = self._query_length, self._passage_length
+        if (encoder := self._bi_encoder) is not None:
+            return _bi_encoder_readers(encoder, *lengths)
+        if (origin := self._origin) is None:
+            return None
+        precision: Precision = "int8" if self._dtype == "int8" else "float32"
+        with LOADING:
+            return on_onnx(
+                self._backend,
+                self._dtype,
+                self._device,
+                origin.name or str(origin.folder),
+                lambda: checkpoint_readers(origin, precision, *lengths),
+            )
 
     def _loaded(self) -> MultiVectorEncoder:
         settle_threads()
@@ -337,11 +420,15 @@ class MultiVectorTokenEncoder(SharedInCopies):
         if kind_of(folder).kind == "late-interaction model":
             return None
         return SentenceTransformerEncoder(
-            self._origin.name or folder, device=self._device, dtype=self._dtype
+            self._origin.name or folder,
+            device=self._device,
+            dtype=self._dtype,
+            backend=self._backend,
         )
 
     def _load(self) -> MultiVectorEncoder:
-        from sentence_transformers import MultiVectorEncoder
+        with needs_extra("torch"):
+            from sentence_transformers import MultiVectorEncoder
 
         if (encoder := self._bi_encoder) is not None:
             model = training_free(encoder)
@@ -350,7 +437,10 @@ class MultiVectorTokenEncoder(SharedInCopies):
             try:
                 with LOADING:
                     model = load_as(
-                        MultiVectorEncoder, self._origin, device=self._device, dtype=self._dtype
+                        MultiVectorEncoder,
+                        for_torch(self._origin),
+                        device=self._device,
+                        dtype=self._dtype,
                     )
             except ModelNotFoundError as error:
                 if not isinstance(error.__cause__, KeyError):
@@ -361,6 +451,36 @@ class MultiVectorTokenEncoder(SharedInCopies):
                 ) from error
         set_limits(model[0], self._query_length, self._passage_length)
         return model
+
+
+def _bi_encoder_readers(
+    encoder: SentenceTransformerEncoder, query_length: int | None, passage_length: int | None
+) -> Readers | None:
+    """Return how a bi-encoder's model reads texts in ONNX Runtime, sharing what it has loaded."""
+    queries, passages = map(encoder._in_onnx, (encoder._query_dtype, encoder._dtype))
+    origin = encoder._origin
+    if queries is None or passages is None or origin is None:
+        return None
+    return on_onnx(
+        encoder._backend,
+        encoder._dtype,
+        encoder._device,
+        origin.name or str(origin.folder),
+        lambda: training_free_readers(
+            queries.model,
+            passages.model,
+            origin.fetch(),
+            encoder._prompts,
+            query_length,
+            passage_length,
+        ),
+    )
+
+
+def _is_of_library(model: object, kind: str) -> bool:
+    """Return whether an object is of a class of sentence-transformers, which is not imported."""
+    library = sys.modules.get("sentence_transformers")
+    return library is not None and isinstance(model, getattr(library, kind))
 
 
 def _checked_factor(value: float) -> float:

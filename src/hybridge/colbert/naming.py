@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from .tokens import TokenEncoder
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["pooled_names", "readable", "token_names"]
 
 # Tokenizers' marks of a token that begins a word.
 _WORD_STARTS = ("Ġ", "▁")
-# So small beside vectors of length 1 that it moves no token into another cluster.
-_MARK = 1e-3
 
 
 def token_names(encoder: TokenEncoder, text: str, count: int, *, is_query: bool) -> list[str]:
@@ -51,21 +45,17 @@ def readable(tokens: Sequence[str]) -> list[str]:
     ]
 
 
-def pooled_names(tokens: Sequence[str], vectors: torch.Tensor, pooling: Any) -> list[str]:
+def pooled_names(tokens: Sequence[str], labels: Sequence[int]) -> list[str]:
     """Return the different tokens of each pooled vector, joined by ``+``.
 
     Args:
         tokens: one a vector.
-        vectors: those before the pooling, shape (tokens, dimension).
-        pooling: sentence-transformers' pooling of tokens.
-    """
-    import torch
+        labels: the number of each vector's cluster, from 0.
 
-    # Each vector carries its mark through the pooling, at a right angle to all others.
-    marked = torch.cat([vectors, _MARK * torch.eye(len(vectors), dtype=vectors.dtype)], dim=1)
-    pooled = pooling.pool_one(marked)[:, vectors.shape[1] :]
-    groups = [
-        dict.fromkeys(token for token, mark in zip(tokens, row, strict=True) if mark > 0)
-        for row in pooled.tolist()
-    ]
+    >>> pooled_names(["[CLS]", "thin", "blood", "thin"], [0, 1, 2, 1])
+    ['[CLS]', 'thin', 'blood']
+    """
+    groups: list[dict[str, None]] = [{} for _ in range(max(labels, default=-1) + 1)]
+    for token, label in zip(tokens, labels, strict=True):
+        groups[label][token] = None
     return ["+".join(group) for group in groups]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..encoders.backends import Backend
+from ..encoders.caching import query_cache
 from ..encoders.loading import Dtype
 from ..iteration import chunked
 from ..reranking import TextReranker
@@ -41,7 +43,10 @@ class ColBERTReranker(TextReranker):
         passage_length: tokens of a passage that are read; None for the model's own limit.
         batch_size: texts that the model reads at a time; None for the engine's default.
         device: torch's name of a device; None takes the best there is.
-        dtype: precision of the arithmetic; None for the engine's default, ``"float32"``.
+        dtype: precision of the arithmetic, see `MultiVectorTokenEncoder`; None for the engine's
+            default, ``"float32"``.
+        backend: what runs the model of the engine ``"sentence-transformers"``, see
+            `MultiVectorTokenEncoder`; None for the engine's default.
         threshold: drop candidates that score below; None keeps all of them.
         search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
             alone.
@@ -79,6 +84,7 @@ class ColBERTReranker(TextReranker):
         batch_size: int | None = None,
         device: str | None = None,
         dtype: Dtype | None = None,
+        backend: Backend | None = None,
         threshold: float | None = None,
         search_text: SearchTextLike = None,
     ) -> None:
@@ -89,6 +95,7 @@ class ColBERTReranker(TextReranker):
             "batch_size": batch_size,
             "device": device,
             "dtype": dtype,
+            "backend": backend,
         }
         settings = {setting: value for setting, value in settings.items() if value is not None}
         self.encoder = build_engine(engine, model, **settings)
@@ -100,7 +107,7 @@ class ColBERTReranker(TextReranker):
         for row, candidates in enumerate(texts):
             for text in candidates:
                 rows[text].add(row)
-        encoded = self.encoder.encode_queries(queries)
+        encoded = query_cache.encode(self.encoder, queries)
         scores: dict[tuple[int, str], float] = {}
         # Each text once, whatever the number of its queries, and neighbours in length together.
         for chunk in chunked(sorted(rows, key=len, reverse=True), _PASSAGES_AT_A_TIME):

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Self
 
 from ..arguments import check_ids, check_k, check_queries
 from ..copying import SharedInCopies
+from ..encoders.caching import query_cache
 from ..errors import (
     ClosedError,
     CopyError,
@@ -260,7 +261,7 @@ class ColBERTRetriever(SharedInCopies):
                 self._fields.look(condition, some_of(self._passages.values()))
             candidates = view.candidates(condition)
             if candidates.passages:
-                vectors = self._encoder.encode_queries(queries)
+                vectors = query_cache.encode(self._encoder, queries)
                 hits = [view.hits(query, k, candidates) for query in vectors]
             else:
                 hits = [[] for _ in queries]
@@ -289,7 +290,7 @@ class ColBERTRetriever(SharedInCopies):
                 f"{len(names)} lists of ids for {len(queries)} queries: give one to each"
             )
         view = self._view()
-        vectors = self._encoder.encode_queries(queries)
+        vectors = query_cache.encode(self._encoder, queries)
         return [view.scores(query, row) for query, row in zip(vectors, names, strict=True)]
 
     def vectors(self, id_: str) -> Vectors | None:

@@ -10,16 +10,16 @@ English abstracts.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arguments import check_count
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.checks import check_texts
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 from .limits import with_own_settings
 from .projection import linear, principal_axes
 
@@ -57,9 +57,10 @@ def training_free(
     >>> [tuple(vectors.shape) for vectors in model.encode_document(["Aspirin thins blood."])]
     [(8, 384)]
     """
-    from sentence_transformers import MultiVectorEncoder
-    from sentence_transformers.base.modules import Normalize, Transformer
-    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+    with needs_extra("torch"):
+        from sentence_transformers import MultiVectorEncoder
+        from sentence_transformers.base.modules import Normalize, Transformer
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
     if (dimension is None) != (sample is None):
         raise InvalidInputError(
@@ -81,7 +82,7 @@ def training_free(
     # Or a limit set here would truncate the bi-encoder's texts too.
     transformer = with_own_settings(first)
     prompts = {"query": encoder._prompts.query, "document": encoder._prompts.passage}
-    mask = MultiVectorMask(punctuation(transformer.tokenizer))
+    mask = MultiVectorMask(punctuation(transformer.tokenizer.get_vocab()))
     parts = [transformer, mask, Normalize(module_input_name="token_embeddings")]
     full = MultiVectorEncoder(modules=parts, prompts=prompts, device=str(loaded.device))
     if dimension is None or sample is None:
@@ -98,14 +99,10 @@ def training_free(
     return MultiVectorEncoder(modules=modules, prompts=prompts, device=str(loaded.device))
 
 
-def punctuation(tokenizer: Any) -> list[str]:
+def punctuation(vocabulary: Container[str]) -> list[str]:
     """Return ASCII's punctuation marks that are tokens.
 
-    >>> class Tokenizer:
-    ...     def get_vocab(self):
-    ...         return {"one": 0, ",": 1, ".": 2}
-    >>> punctuation(Tokenizer())
+    >>> punctuation({"one": 0, ",": 1, ".": 2})
     [',', '.']
     """
-    vocabulary = tokenizer.get_vocab()
     return [mark for mark in string.punctuation if mark in vocabulary]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 
 __all__ = ["has_native_bfloat16"]
 
@@ -27,7 +27,8 @@ def has_native_bfloat16(device: str = "cpu") -> bool:
     >>> has_native_bfloat16("cpu") in (True, False)
     True
     """
-    import torch
+    with needs_extra("torch"):
+        import torch
 
     try:
         kind = torch.device(device).type

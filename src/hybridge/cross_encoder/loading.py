@@ -11,7 +11,7 @@ from ..encoders.loading import Dtype, load_as
 from ..encoders.padding import set_padding
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource, resolve
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from .hardware import has_native_bfloat16
 from .labels import check_label_count
 
@@ -83,8 +83,9 @@ def load(
     """
     folder = source.fetch()
     check_kind(source, folder)
-    from sentence_transformers import CrossEncoder
-    from sentence_transformers.util import get_device_name
+    with needs_extra("torch"):
+        from sentence_transformers import CrossEncoder
+        from sentence_transformers.util import get_device_name
 
     device = get_device_name() if device is None else device
     if dtype is None:

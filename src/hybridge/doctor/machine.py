@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from .findings import Finding
 
@@ -41,24 +42,52 @@ def examine_compilers() -> Iterator[Finding]:
 
 
 def examine_threads() -> Iterator[Finding]:
-    """Compare the threads that torch computes with to the cores."""
-    import torch
+    """Compare the threads that models compute with to the cores."""
+    from ..encoders.onnx.threads import thread_count
 
-    threads, cores = torch.get_num_threads(), _cores()
+    threads, cores = thread_count(), _cores()
     setting = os.environ.get("OMP_NUM_THREADS")
     detail = f"{threads} for {cores} cores; OMP_NUM_THREADS is {setting or 'not set'}"
     if threads > cores:
         detail += ": threads wait for each other"
-        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
+        yield Finding("threads", "models", "note", detail, f"export OMP_NUM_THREADS={cores}")
     elif threads < cores // 2:
         detail += ": encoding could be faster"
-        yield Finding("threads", "torch", "note", detail, f"export OMP_NUM_THREADS={cores}")
+        yield Finding("threads", "models", "note", detail, f"export OMP_NUM_THREADS={cores}")
     else:
-        yield Finding("threads", "torch", "ok", detail)
+        yield Finding("threads", "models", "ok", detail)
 
 
 def examine_precision() -> Iterator[Finding]:
-    """Look for a GPU and for fast bfloat16."""
+    """Look at what models compute with: ONNX Runtime, fast int8, a GPU and fast bfloat16."""
+    from ..encoders.onnx.processor import this_processor
+
+    yield from _onnxruntime()
+    if this_processor().multiplies_int8:
+        yield Finding("precision", "int8", "ok", "exact on this processor")
+    else:
+        yield Finding(
+            "precision",
+            "int8",
+            "note",
+            "not known to be exact on this processor: quantised models may rank a little worse",
+            "leave dtype at float32, or measure with hybridge evaluate",
+        )
+    if find_spec("torch") is None:
+        detail = "torch is not installed: models run on the processor, by ONNX Runtime"
+        yield Finding("precision", "cuda", "ok", detail)
+    else:
+        yield from _torch()
+
+
+def _onnxruntime() -> Iterator[Finding]:
+    import onnxruntime
+
+    providers = ", ".join(onnxruntime.get_available_providers())
+    yield Finding("precision", "onnxruntime", "ok", f"{onnxruntime.__version__}: {providers}")
+
+
+def _torch() -> Iterator[Finding]:
     import torch
 
     from ..cross_encoder.hardware import has_native_bfloat16

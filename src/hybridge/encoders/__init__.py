@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CorruptIndexError, InvalidInputError
 from ..passages import JSON
 from ..protocols import Encoder
+from .caching import query_cache
 from .callables import CallableEncoder
 from .kinds import is_sparse_encoder, where_it_belongs
+from .passage_cache import CachedEncoder
 from .resolution import DEFAULT_MODEL
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import (
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MODEL",
+    "CachedEncoder",
     "CallableEncoder",
     "CallableSparseEncoder",
     "SentenceTransformerEncoder",
@@ -41,6 +44,7 @@ __all__ = [
     "as_encoder",
     "as_sparse_encoder",
     "from_config",
+    "query_cache",
     "sparse_encoder_from_config",
 ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from ..errors import InvalidInputError, MissingExtraError
+from .onnx.providers import check_onnx_device
 from .onnx.unsupported import UnsupportedModelError
 
 __all__ = ["Backend", "check_backend", "has_torch_gpu", "on_onnx"]
@@ -39,7 +40,7 @@ def check_backend(backend: str, dtype: str | None, device: str | None) -> None:
     >>> check_backend("torch", "int8", None)
     Traceback (most recent call last):
     ...
-    hybridge.errors.InvalidInputError: dtype 'int8' is computed by ONNX Runtime alone: set backend=...
+    hybridge.errors.InvalidInputError: dtype 'int8' is computed by ONNX Runtime alone: set ...
     """
     if backend not in get_args(Backend):
         raise InvalidInputError(
@@ -54,10 +55,12 @@ def check_backend(backend: str, dtype: str | None, device: str | None) -> None:
             f"ONNX Runtime computes in {' or '.join(_ON_ONNX)} here, not in {dtype!r}: set dtype, "
             "or backend='torch'"
         )
-    if device not in (None, "cpu") and (backend == "onnx" or dtype == "int8"):
+    if backend == "onnx":
+        check_onnx_device(device)
+    if dtype == "int8" and device not in (None, "cpu"):
         raise InvalidInputError(
-            f"ONNX Runtime runs models on the processor here, not on {device!r}: leave device out, "
-            "or set backend='torch' and a precision of torch's"
+            f"dtype 'int8' is computed on the processor here, not on {device!r}: leave device out, "
+            "or set another dtype"
         )
 
 
@@ -77,10 +80,12 @@ def on_onnx(
         UnsupportedModelError: it cannot be run by ONNX Runtime, which was asked for.
         MissingExtraError: it needs torch, which is not installed.
     """
-    if backend == "torch" or dtype not in (None, *_ON_ONNX) or device not in (None, "cpu"):
+    if backend == "torch" or dtype not in (None, *_ON_ONNX):
         return None
     if backend == "onnx" or dtype == "int8":
         return load()
+    if device not in (None, "cpu"):
+        return None
     if device is None and has_torch_gpu():
         logger.info("%s runs on a GPU by torch", model)
         return None

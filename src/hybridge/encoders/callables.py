@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from ..arguments import check_count, check_queries
+from ..arguments import check_count, check_flag, check_queries
 from ..copying import SharedInCopies, check_picklable
 from ..errors import InvalidInputError
 from ..forking import cached_property
@@ -50,6 +50,8 @@ class CallableEncoder(SharedInCopies):
         normalize: scale vectors to length 1, so that the dot product is the cosine.
         batch_size: the most texts for one call of a function, for servers that refuse larger
             requests.
+        deterministic: False for functions whose vectors of one text differ from call to call: a
+            repeated query is encoded again, see `hybridge.encoders.query_cache`.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -73,6 +75,7 @@ class CallableEncoder(SharedInCopies):
         identity: str,
         normalize: bool = False,
         batch_size: int = _BATCH,
+        deterministic: bool = True,
     ) -> None:
         for name, function in (
             ("encode_queries", encode_queries),
@@ -88,6 +91,7 @@ class CallableEncoder(SharedInCopies):
         self._identity = identity
         self._normalize = normalize
         self._batch_size = check_count(batch_size, "batch_size")
+        self.deterministic = check_flag(deterministic, "deterministic")
 
     @classmethod
     def from_langchain(
@@ -180,6 +184,12 @@ class CallableEncoder(SharedInCopies):
     @property
     def identity(self) -> str:
         return f"{self._identity} (normalized)" if self._normalize else self._identity
+
+    @property
+    def query_source(self) -> object:
+        """The function or the embeddings that its queries' vectors come from."""
+        encode = self._encode_queries
+        return encode.embeddings if isinstance(encode, _Method) else encode
 
     @cached_property
     def dimension(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..errors import ModelNotFoundError
 from .files import read_modules, read_object
+from .wrapping import unwrapped
 
 __all__ = [
     "Kind",
@@ -165,6 +166,7 @@ def is_sparse_encoder(encoder: object) -> bool:
     >>> is_sparse_encoder("splade")
     False
     """
+    encoder = unwrapped(encoder)
     methods = ("encode_queries", "encode_passages")
     return (
         all(callable(getattr(encoder, method, None)) for method in methods)

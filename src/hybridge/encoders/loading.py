@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from ..errors import InvalidInputError, ModelNotFoundError
+from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
 from ..forking import ForkSafeLock, renew_in_children
 from .kinds import check_bi_encoder
 from .padding import set_padding
@@ -62,7 +62,8 @@ def load(
     """
     folder = source.fetch()
     check_bi_encoder(folder)
-    from sentence_transformers import SentenceTransformer
+    with needs_extra("torch"):
+        from sentence_transformers import SentenceTransformer
 
     model = load_as(SentenceTransformer, replace(source, folder=folder), device=device, dtype=dtype)
     if source.name in _INSTRUCTOR:
@@ -108,7 +109,8 @@ def load_as(
     """
     folder = source.fetch()
     check_device(device)
-    import torch
+    with needs_extra("torch"):
+        import torch
 
     logger.info("loading %s from %s", source.name or "a model", folder)
     try:
@@ -136,7 +138,8 @@ def check_device(device: str | None) -> None:
     Raises:
         InvalidInputError: it cannot; the message gives torch's reason.
     """
-    import torch
+    with needs_extra("torch"):
+        import torch
 
     try:
         torch.empty(0, device=device)

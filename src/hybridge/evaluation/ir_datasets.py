@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import CollectionNotFoundError, InvalidInputError, MissingExtraError
+from ..errors import CollectionNotFoundError, InvalidInputError, needs_extra
 from ..passages import Passage
 from .collection import Collection
 
@@ -31,10 +31,8 @@ def load_ir_dataset(name: str) -> Collection:
         CollectionNotFoundError: its files are not on disk and cannot be downloaded.
         MissingExtraError: the extra `collections` is not installed.
     """
-    try:
+    with needs_extra("collections"):
         import ir_datasets
-    except ImportError as error:
-        raise MissingExtraError("ir-datasets", "collections") from error
     names = list(ir_datasets.registry)
     try:
         dataset = ir_datasets.load(name)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..arguments import check_count
-from ..errors import InvalidInputError, MissingExtraError
+from ..errors import InvalidInputError, needs_extra
 from .collection import Qrels
 
 __all__ = ["MEASURES", "Judge", "default_measures"]
@@ -52,10 +52,8 @@ class Judge:
     """
 
     def __init__(self, measures: Sequence[str], qrels: Qrels, k: int | None = None) -> None:
-        try:
+        with needs_extra("evaluation"):
             import ir_measures
-        except ImportError as error:
-            raise MissingExtraError("ir-measures", "evaluation") from error
         is_list = isinstance(measures, Iterable) and not isinstance(measures, str)
         self._measures = {label: _parsed(label) for label in measures} if is_list else {}
         if not self._measures:

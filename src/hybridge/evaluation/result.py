@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InvalidInputError, MissingExtraError
+from ..errors import InvalidInputError, needs_extra
 from ..report import Renderable, Section, Styled, Table, number
 from .collection import Qrels
 from .significance import SIGNIFICANT, Comparison, Correction, Test, compare
@@ -135,6 +135,7 @@ class Evaluation(Renderable):
         Raises:
             InvalidInputError: an unknown name, no baseline, fewer than two queries, or, for "t",
                 differences that are all the same.
+            MissingExtraError: the extra `evaluation` is not installed.
 
         >>> values = {"a": {"RR": {"q1": 1.0, "q2": 0.5}}, "b": {"RR": {"q1": 0.5, "q2": 0.5}}}
         >>> [found] = Evaluation(values).compare("b")
@@ -232,10 +233,8 @@ def _check(name: str | None, names: Sequence[str], kind: str) -> None:
 
 
 def _frame(rows: Mapping[str, Mapping[str, float]], index: str) -> DataFrame:
-    try:
+    with needs_extra("evaluation"):
         import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "evaluation") from error
     frame = pandas.DataFrame(list(rows.values()), index=list(rows))
     frame.index.name = index
     return frame

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import check_seed
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, needs_extra
 
 __all__ = ["SIGNIFICANT", "Comparison", "Correction", "Test", "compare"]
 
@@ -96,10 +96,11 @@ def compare(
     rows = np.array(
         [_differences(values[name][m], values[baseline][m], name, baseline) for m, name in pairs]
     )
-    p = _p_values(rows, test, seed)
-    lows, highs = _intervals(rows, seed)
-    groups = p.reshape(len(measures), len(others))
-    corrected = np.concatenate([_corrected(group, correction) for group in groups])
+    with needs_extra("evaluation"):
+        p = _p_values(rows, test, seed)
+        lows, highs = _intervals(rows, seed)
+        groups = p.reshape(len(measures), len(others))
+        corrected = np.concatenate([_corrected(group, correction) for group in groups])
     return [
         Comparison(
             retriever=name,

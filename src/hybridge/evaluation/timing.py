@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
+from ..encoders import query_cache
 from ..forking import ForkSafeLock
 from ..observation import observing
 from ..passages import Hit
@@ -68,9 +69,12 @@ class StageClock:
 def timed_search(
     retriever: Retriever, query: str, k: int
 ) -> tuple[list[list[Hit]], float, dict[str, float]]:
-    """Time one query's search: return its answer, its seconds, and stage → its own seconds."""
+    """Time one query's search: return its answer, its seconds, and stage → its own seconds.
+
+    The query is encoded, whether its vectors are cached or not.
+    """
     clock = StageClock()
-    with observing(clock):
+    with observing(clock), query_cache.ignored():
         start = perf_counter()
         answer = retriever.search([query], k)
         seconds = perf_counter() - start

@@ -7,14 +7,14 @@ from typing import Any
 from ..arguments import check_k
 from ..errors import InvalidInputError
 from ..filters import as_filter
-from ..frameworks import SearchConfig, as_retriever, search_config_of
+from ..frameworks import as_retriever
 from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..index.single_stage import StageRetriever
 from ..index.tuned import TunedIndex
 from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
-from ..pipeline import Pipeline
+from ..pipeline import Pipeline, SearchConfig, search_config_of
 from ..protocols import Where
 from ..query_syntax import plain_texts
 from .explainer import Explainer
@@ -121,9 +121,9 @@ def _explainer(
 ) -> Explainer:
     if isinstance(retriever, Pipeline):
         following = "the next reranker" if retriever.rerankers else next_stage
-        first = retriever.first(k)
+        first = retriever.keeps(k)[0]
         inner = _explainer(retriever.retriever, query, first, where, following)
-        [text] = plain_texts(retriever, [query])
+        [text] = plain_texts([query]) if retriever.query_syntax else [query]
         return PipelineExplainer(retriever, inner, text, k, next_stage)
     if isinstance(retriever, FusedRetriever):
         [plan] = retriever._plans([query], k, where)

@@ -65,7 +65,7 @@ class IndexExplainer:
             query_syntax=chosen.query_syntax,
         )
         [self._where] = self._cached.wheres
-        [self._read] = self._cached.queries.queries
+        [self._read] = self._cached.queries
         self._record = self._cached.record(chosen)
         [self.candidates] = self._cached.hits(self._record, max(len(self._record.fused[0]), 1))
         self.hits = self.candidates[:k]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.tokens import TokenEncoder
+from ..encoders.caching import query_cache
 from .model import MaxSimPart
 
 __all__ = ["encoded_max_sim"]
@@ -20,7 +21,7 @@ def encoded_max_sim(
     rank: int | None,
 ) -> MaxSimPart:
     """Compare the tokens of a passage's text with those of the query, both encoded now."""
-    [query_vectors] = encoder.encode_queries([query])
+    [query_vectors] = query_cache.encode(encoder, [query])
     [passage_vectors] = encoder.encode_passages([text])
     return MaxSimPart(
         stage=stage,

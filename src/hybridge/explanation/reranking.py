@@ -75,7 +75,8 @@ class PipelineExplainer:
         self._next_stage = next_stage
         self._rounds: list[_Round] = []
         hits, leftover = inner.hits, inner.candidates
-        for reranker, keep, blend in pipeline.rounds(k):
+        keeps = pipeline.keeps(k)[1:]
+        for reranker, keep, blend in zip(pipeline.rerankers, keeps, pipeline.blends, strict=True):
             self._rounds.append(_run(reranker, query, hits, blend))
             leftover = _followed(self._rounds[-1].after, leftover)
             hits = self._rounds[-1].after[:keep]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..colbert.naming import token_names
 from ..colbert.ragatouille.view import STAGE
+from ..encoders.caching import query_cache
 from ..filters import Filter, as_filter
 from ..index import HybridIndex
 from ..index.cached_search import CachedSearch
@@ -180,7 +181,7 @@ class StageExplainer(_Deep):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         stage = self._retriever._stage
-        [read_as] = self._cached.queries.corrected(stage.name)
+        read_as = self._cached.queries[0].corrected
         if isinstance(stage, OpenLateInteraction):
             late = max_sim_parts(self._index, self._cached, stage, passages, ranks)
             return [
@@ -209,7 +210,7 @@ class PlaidExplainer(BlackBoxExplainer):
         self, passages: Sequence[Passage], ranks: Sequence[int | None]
     ) -> Sequence[dict[str, Any]]:
         encoder = self._retriever.encoder
-        [query] = encoder.encode_queries([self.query])
+        [query] = query_cache.encode(encoder, [self.query])
         names = token_names(encoder, self.query, len(query), is_query=True)
         ids = [passage.id for passage in passages]
         [scores] = self._retriever.score([self.query], [ids])

@@ -39,7 +39,7 @@ def stage_parts(
     """
     points = [index._storage.store.point(passage.id) for passage in passages]
     search = cached.stage(stage)
-    query = cached.queries.queries[0].read
+    query = cached.queries[0].read
     with index._lock.reading():
         own = search.begin()
         if hasattr(own, "parts"):
@@ -86,7 +86,7 @@ def max_sim_parts(
     with index._lock.reading():
         [scores] = search.exact([points])
         matrices = search.begin().similarities(points)
-    query = cached.queries.queries[0].read
+    query = cached.queries[0].read
     names = token_names(encoder, query, len(matrices[0]) if matrices else 0, is_query=True)
     parts: list[MaxSimPart | None] = []
     for passage, point, rank, matrix in zip(passages, points, ranks, matrices, strict=True):

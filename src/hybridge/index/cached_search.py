@@ -16,12 +16,19 @@ from ..filters import Filter
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit, Passage
-from ..query_syntax import by_filter
-from ..search import BATCH, ReadQueries, SearchOptions, SearchRecord, completed, run_search
+from ..search import (
+    BATCH,
+    SearchOptions,
+    SearchRecord,
+    by_filter,
+    completed,
+    encoded,
+    read_queries,
+    run_search,
+)
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
 from ..vectors.store import Ranking
-from .reading import read_filters, read_queries
 from .score_memo import ScoreMemo
 
 if TYPE_CHECKING:
@@ -81,11 +88,15 @@ class CachedSearch:
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         batch = [checked[i] for i in self._positions]
-        self.wheres = read_filters(batch, index._stages, where, query_syntax=query_syntax)
-        self.queries = ReadQueries(
-            read_queries(
-                batch, index._stages, index._lock, spelling=spelling, query_syntax=query_syntax
-            )
+        self.wheres = [where] * len(batch)
+        if query_syntax:
+            self.wheres = index._stages.filters(batch, where)
+        self.queries = read_queries(
+            batch,
+            index._stages.opened.values(),
+            index._lock.reading,
+            spelling=spelling,
+            query_syntax=query_syntax,
         )
         self._encoded: dict[str, Sequence[Any]] = {}
         self._begun: dict[OpenStage, _CachedStage] = {}
@@ -141,13 +152,15 @@ class CachedSearch:
         for unused in self._begun.keys() - own - {*options.stages}:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
         self._encode([*stages, *options.stages])
+        corrected = [query.corrected for query in self.queries]
         with self._index._lock.reading(self._where), unobserved():
             return run_search(
                 options,
                 self.stage,
-                self.queries,
+                len(self.queries),
                 self._store,
                 None,  # each query's own
+                {stage.name: corrected for stage in (*options.stages, *stages)},
                 self._completed,
             )
 
@@ -175,12 +188,13 @@ class CachedSearch:
         return self._begun[stage]
 
     def _filters(self) -> list[Filter | None]:
-        return list(map(self._index._stages.resolved, self.wheres))
+        resolved = self._index._stages.resolved
+        return [None if where is None else resolved(where) for where in self.wheres]
 
     def _encode(self, stages: Sequence[OpenStage]) -> None:
         new = {stage.name: stage for stage in stages if stage.name not in self._encoded}
-        texts = [query.read for query in self.queries.queries]
-        rows = self._index._stages.encode(list(new.values()), texts, {})
+        texts = [query.read for query in self.queries]
+        rows = encoded(list(new.values()), texts, {}, self._index._stages.joint)
         self._encoded.update(zip(new, rows, strict=True))
 
     def _get(self, points: Sequence[int]) -> dict[int, Passage]:

@@ -23,24 +23,33 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
-from ..search import ReadQueries, SearchOptions, run_batched, run_search
+from ..search import (
+    SearchOptions,
+    SearchSettings,
+    by_filter,
+    check_settings,
+    encoded,
+    read_queries,
+    run_batched,
+    run_search,
+)
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike
 from ..stages.bm25 import BM25, Lexical, OpenBM25
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
+from ..stages.vector import with_passage_cache
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
-from .reading import read_filters, read_queries
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
 from .storage import Storage, create_storage, open_storage
-from .tuned import SearchSettings, TunedIndex, check_settings
+from .tuned import TunedIndex
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
@@ -102,6 +111,7 @@ class HybridIndex:
         filter_fields: Mapping[str, FieldKind] | None = None,
         late_interaction: Any = None,
         search_text: SearchTextLike = None,
+        passage_cache: str | Path | bool = False,
         overwrite: bool = False,
     ) -> Self:
         """Create a new, empty index.
@@ -147,6 +157,10 @@ class HybridIndex:
                 template such as ``"{title}\\n{text}"`` over text and metadata, or a function from
                 a `Passage` to a string; see `hybridge.search_text`. None searches the text alone.
                 A stage's own search_text comes before it.
+            passage_cache: a folder to keep the passages' vectors in, or True for one in the user's
+                cache: another index of the same encoders and texts then encodes nothing, see
+                `hybridge.encoders.CachedEncoder`. It is not part of the index: give it to `open`
+                as well.
             overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:
@@ -166,6 +180,7 @@ class HybridIndex:
             search_text=(text := SearchText.of(search_text)),
             served=url is not None and url != ":memory:",
         )
+        chosen = with_passage_cache(chosen, passage_cache)
         manifest = make_manifest(
             chosen,
             fusion=fusion,
@@ -194,6 +209,7 @@ class HybridIndex:
         synonyms: SynonymsLike = None,
         late_interaction: Any = None,
         search_text: SearchTextLike = None,
+        passage_cache: str | Path | bool = False,
         read_only: bool | None = None,
         reanalyze: bool = False,
     ) -> Self:
@@ -244,6 +260,7 @@ class HybridIndex:
                 if isinstance(stage, Stage) and stage.own_search_text is not None
             }
             restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
+            restored = with_passage_cache(restored, passage_cache)
             if reanalyze:
                 storage.validate(())
                 for stage in restored:
@@ -750,47 +767,29 @@ class HybridIndex:
         chosen = None if where is None else as_filter(where)
         self._lock.check()
         checked = check_queries(queries)
-        while True:
-            version = self._stages.version
-            options = self._options(k, **settings)
-            known: dict[str, Sequence[Any]] = {}
-            if vectors is not None:
-                known = self._stages.encoded_vectors(vectors, len(checked))
-            try:
-                wheres = read_filters(
-                    checked, self._stages, chosen, query_syntax=options.query_syntax
-                )
-                return self._answers(options, checked, known, wheres, version)
-            except _StagesChangedError:
-                continue  # while the queries were encoded
-
-    def _answers(
-        self,
-        options: SearchOptions,
-        queries: Sequence[str],
-        known: Mapping[str, Sequence[Any]],
-        wheres: Sequence[Filter | None],
-        version: int,
-    ) -> list[list[Hit]]:
-        """Return the answers, as long as the stages are of this version."""
-        store = self._storage.store
+        store, version = self._storage.store, self._stages.version
+        options = self._options(k, **settings)
         stages = [*options.stages, *(stage for stage, _ in options.late)]
+        known = {} if vectors is None else self._stages.encoded_vectors(vectors, len(checked))
+        groups: Mapping[Filter | None, Sequence[int]] = {chosen: range(len(checked))}
+        if options.query_syntax:
+            groups = by_filter(range(len(checked)), self._stages.filters(checked, chosen))
 
         def encode(positions: list[int]) -> list[Sequence[Any]]:
-            batch = [queries[i] for i in positions]
             read = read_queries(
-                batch,
-                self._stages,
-                self._lock,
+                [checked[i] for i in positions],
+                self._stages.opened.values(),
+                self._lock.reading,
                 spelling=options.spelling,
                 query_syntax=options.query_syntax,
             )
-            vectors = {name: [rows[i] for i in positions] for name, rows in known.items()}
+            made = {name: [rows[i] for i in positions] for name, rows in known.items()}
             texts = [query.read for query in read]
-            return [*self._stages.encode(stages, texts, vectors), read]
+            return [*encoded(stages, texts, made, self._stages.joint), read]
 
-        def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
-            *rows, read = encoded
+        def answer(rows: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
+            *rows, read = rows
+            corrected = [query.corrected for query in read]
             by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
             with self._lock.reading(where):
                 if version != self._stages.version:
@@ -798,13 +797,17 @@ class HybridIndex:
                 record = run_search(
                     options,
                     lambda stage: stage.begin(by_name[stage.name]),
-                    ReadQueries(read, unread=known),
+                    len(read),
                     store,
-                    self._stages.resolved(where),
+                    None if where is None else self._stages.resolved(where),
+                    {name: corrected for name in by_name if name not in known},
                 )
                 return record.hits(store.get, options.k)
 
-        return run_batched(queries, encode, answer, wheres)
+        try:
+            return run_batched(checked, encode, answer, groups)
+        except _StagesChangedError:  # while the queries were encoded
+            return self.search(checked, k, where=chosen, vectors=vectors, **settings)
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""

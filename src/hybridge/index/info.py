@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..encoders import CachedEncoder
 from ..passages import JSON, Passage
 from ..stages.bm25 import OpenBM25
 from ..stages.stage import OpenStage, Stage
@@ -50,6 +51,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             **stored[name],
             **opened[name],
             **_truncated(stage, passages),
+            **_passage_cache(stage),
         }
         for name, stage in definitions.items()
     }
@@ -84,6 +86,11 @@ def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:
     if not isinstance(stage, VectorStage):
         return {}
     return {"truncated": truncated_among(stage.encoder, stage.search_text.texts(passages))}
+
+
+def _passage_cache(stage: Stage) -> dict[str, JSON]:
+    encoder = stage.encoder if isinstance(stage, VectorStage) else None
+    return {"passage_cache": encoder.info()} if isinstance(encoder, CachedEncoder) else {}
 
 
 def _vector_options(storage: Storage, stage: Stage) -> dict[str, JSON]:

@@ -72,7 +72,8 @@ class IndexLock:
             with self.writing():
                 store.prepare(where)
         with self._lock.read():
-            self.check()
+            if self.closed:
+                self.check()
             if where is not None:
                 self.fields.look(where, store.some)
             yield

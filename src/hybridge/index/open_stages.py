@@ -1,4 +1,4 @@
-"""The open stages of an index, and the joint encoding of queries for them."""
+"""The open stages of an index."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
 from ..passages import JSON, Passage
-from ..query_syntax import is_read_by
+from ..query_syntax import filters_of, is_read_by
 from ..search_text import TEXT_ALONE, SearchText
-from ..spelling import Speller
 from ..stages.bm25 import BM25, OpenBM25
 from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.dense import Dense
@@ -157,12 +156,6 @@ class OpenStages:
         return iter(self.opened.values())
 
     @property
-    def speller(self) -> Speller | None:
-        """The corrector of queries by the words of the first stage that has some."""
-        spellers = (stage.speller for stage in self.opened.values())
-        return next((speller for speller in spellers if speller is not None), None)
-
-    @property
     def with_vectors(self) -> list[VectorStage]:
         """The definitions of the stages whose vectors are encoded before a write."""
         return [stage for stage in self.definitions.values() if isinstance(stage, VectorStage)]
@@ -223,12 +216,17 @@ class OpenStages:
                 return stage.analyzer, stage.search_text
         return Analyzer(None), self.search_text
 
-    def resolved(self, where: Filter | None) -> Filter | None:
+    def filters(self, queries: Sequence[str], where: Filter | None) -> list[Filter | None]:
+        """Return the filter of each query: the conditions of its operators, and `where`."""
+        analyzer, search_text = self.condition_reader
+        return filters_of(queries, analyzer, where, search_text)
+
+    def resolved(self, where: Filter) -> Filter:
         """Return the same filter for the stages, with phrases looked up among BM25's terms.
 
         A phrase of an analyzer that no BM25 stage has stays as it is: the store reads texts.
         """
-        return None if where is None else resolved(where, self._look_up)
+        return resolved(where, self._look_up)
 
     def _look_up(self, phrase: TextPhrase) -> Filter:
         for stage in self.finding:
@@ -273,29 +271,6 @@ class OpenStages:
                 f"{names}"
             )
         return dict(vectors)
-
-    def encode(
-        self, stages: Sequence[OpenStage], queries: list[str], known: Mapping[str, Sequence[Any]]
-    ) -> list[Sequence[Any]]:
-        """Encode the queries for each stage, in one pass where two stages share a model.
-
-        Args:
-            stages: stages of the index, or BM25 with other parameters.
-            queries: none of them blank.
-            known: the encoded queries of some stages, by name.
-        """
-        made = dict(known)
-        names = {stage.name for stage in stages}
-        for dense, (late, encoder) in self.joint.items():
-            if {dense, late} <= names and not {dense, late} & made.keys():
-                rows = encoder.encode_queries(queries)
-                for name, some in ((dense, rows[0]), (late, rows[1])):
-                    opened = next(stage for stage in stages if stage.name == name)
-                    assert isinstance(opened, OpenVectorStage)
-                    made[name] = opened.encoded(some, len(queries))
-        return [
-            made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages
-        ]
 
 
 def _searches_anew(record: StageRecord, old: Passage, new: Passage) -> bool:

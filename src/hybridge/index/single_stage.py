@@ -16,7 +16,7 @@ from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
-from ..search import ReadQueries, run_batched, single_stage_hits
+from ..search import read_queries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.stage import OpenStage
@@ -25,7 +25,6 @@ from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
-from .reading import read_queries
 from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
@@ -110,19 +109,19 @@ class StageRetriever:
             def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
                 rows, read = encoded
                 with self._reading(stage, where):
-                    found = self._index._stages.resolved(where)
-                    return single_stage_hits(
-                        stage, rows, self._store, k, depth, found, ReadQueries(read)
-                    )
+                    found = None if where is None else self._index._stages.resolved(where)
+                    corrected = [query.corrected for query in read]
+                    return single_stage_hits(stage, rows, self._store, k, depth, found, corrected)
 
-            return run_batched(checked, encode, answer, [chosen] * len(checked))
+            return run_batched(checked, encode, answer, {chosen: range(len(checked))})
 
         self._lock.check()
         checked = check_queries(queries)
         return self._following(searched)
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
-        return read_queries(queries, self._index._stages, self._lock, spelling=spelling)
+        stages = self._index._stages.opened.values()
+        return read_queries(queries, stages, self._lock.reading, spelling=spelling)
 
     def _following(self, call: Callable[[OpenStage], T]) -> T:
         """Return what a function makes of the stage; called again where that was replaced."""

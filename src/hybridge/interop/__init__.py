@@ -7,8 +7,9 @@ from ..arguments import as_id, check_count, check_queries, check_share
 from ..copying import check_parts
 from ..filters.fields import Path, lookup, parse_field
 from ..forking import ForkSafeLock
-from ..frameworks import SearchConfig, as_retriever, search_config_of
+from ..frameworks import as_retriever
 from ..passages import trace_to_dict
+from ..pipeline import SearchConfig, search_config_of
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
 from .indexes import FutureIndex, check_threshold, configured, is_persistent, new_index

@@ -14,9 +14,10 @@ from typing import Any
 
 from ..arguments import check_k, check_queries
 from ..errors import InvalidInputError
-from ..frameworks import is_retriever, reads_operators
+from ..frameworks import is_retriever
 from ..observation import observed, shifted
 from ..passages import JSON, Hit, Passage, StageScore, stored_passage
+from ..pipeline import reads_operators
 from ..protocols import Where
 
 __all__ = ["ExternalHit", "FrameworkRetriever", "as_json", "decreasing_scores"]

@@ -17,10 +17,10 @@ from ..errors import InvalidInputError
 from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.settings import check_stage_weights
-from ..index.tuned import check_settings
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
+from ..search import check_settings
 
 __all__ = ["FutureIndex", "check_threshold", "configured", "is_persistent", "new_index"]
 

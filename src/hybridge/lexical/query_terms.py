@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from ..analysis.segments import fold
 from ..analysis.terms import WordCache
 from ..analysis.words import is_unspaced
 from ..analyzer import Analyzer
-from ..query_syntax import PlainText, quoted
+from ..query_syntax import PlainText, has_quotes, quoted
 from ..spelling import Frequencies
 from .synonyms import Synonyms
 
@@ -69,6 +69,8 @@ class QueryReader:
     def __init__(self, analyzer: Analyzer, synonyms: Synonyms | None = None) -> None:
         self._analyzer = analyzer
         self._synonyms = synonyms
+        # A tokenizer of the caller's may read words across spaces.
+        self._runs: Callable[[str], list[str]] = _whole if analyzer.version is None else str.split
         self._of_runs = WordCache(self._read_run)
         self._terms_of_runs = WordCache(self._own_terms)
         self._asks = WordCache(lambda word: _bare(word) in analyzer.question_words)
@@ -90,7 +92,14 @@ class QueryReader:
 
     def __call__(self, query: str) -> QueryTerms:
         """Return the terms of a query; one without operators may say what has no synonyms."""
-        names = self._names(query)
+        literal: Sequence[str] = ()
+        if isinstance(query, PlainText):
+            literal = query.literal
+        elif has_quotes(query):
+            literal = quoted(query)
+        names = frozenset[int]()
+        if literal or query[1:] != query[1:].lower():  # late capitals: seldom, and fast to see
+            names = self._names(query, literal)
         if self._synonyms is None and not names:
             # All at once for what stands between two spaces, as the analyzer does.
             terms = list(
@@ -139,15 +148,16 @@ class QueryReader:
             for each, terms in self._words(word)
         )
 
-    def _names(self, query: str) -> frozenset[int]:
+    def _names(self, query: str, literal: Iterable[str]) -> frozenset[int]:
         """Return which words of a query ask nothing, however they read: those written as names.
 
         They are between quotes, after ``+``, in capitals, or with a capital in mid-sentence.
+
+        Args:
+            query: the query.
+            literal: what is between its quotes and after ``+``.
         """
         if not self._analyzer.question_words:
-            return frozenset()
-        literal = query.literal if isinstance(query, PlainText) else quoted(query)
-        if not literal and not _has_late_capitals(query):
             return frozenset()
         literals = {word for phrase in literal for word in self._analyzer.words(phrase)}
         shouted = not any(map(str.islower, query))
@@ -167,10 +177,6 @@ class QueryReader:
     def _words(self, text: str) -> list[_Word]:
         """Return the words of a text that have terms."""
         return list(chain.from_iterable(map(self._of_runs.__getitem__, self._runs(text))))
-
-    def _runs(self, text: str) -> list[str]:
-        # A tokenizer of the caller's may read words across spaces.
-        return [text] if self._analyzer.version is None else text.split()
 
     def _own_terms(self, run: str) -> list[str]:
         """Return the terms of the words that are no question words."""
@@ -250,6 +256,10 @@ class QueryReader:
                 i += 1
 
 
+def _whole(text: str) -> list[str]:
+    return [text]
+
+
 def _wholes(words: Iterable[_Word]) -> tuple[str, ...]:
     """Return the last term of each word, by which it is known however it is joined or marked."""
     return tuple(terms[-1] for _, terms in words)
@@ -262,11 +272,6 @@ def _bare(word: str) -> str:
 
 def _is_capitals(word: str) -> bool:
     return word.isupper() and _CAPITALS(word) is not None
-
-
-def _has_late_capitals(query: str) -> bool:
-    """Return whether there are capitals after the first character: seldom, and fast to see."""
-    return query[1:] != query[1:].lower()
 
 
 def _has_unspaced(phrase: str) -> bool:

@@ -291,7 +291,6 @@ def _build(
 ) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
     """Return bm25s's scores, as `build_index_from_ids` does, and its array of non-occurrences."""
     from bm25s.scoring import _select_tfc_scorer
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
     terms, occurrences = counts
     passages = len(widths)
@@ -313,16 +312,28 @@ def _build(
         nonoccurrence = (idf * absent).astype(np.float32)
         data -= nonoccurrence[terms]
 
-    by_term = csr_matrix(
-        (data.astype(np.float32), terms, starts), shape=(passages, vocabulary_size)
-    ).tocsc()
+    order = _by_term(terms)
     scores = {
-        "data": by_term.data,
-        "indices": by_term.indices.astype(np.int32, copy=False),
-        "indptr": by_term.indptr.astype(np.int64, copy=False),
+        "data": data.astype(np.float32).take(order),
+        "indices": np.repeat(np.arange(passages, dtype=np.int32), widths).take(order),
+        "indptr": np.concatenate(([0], np.cumsum(frequencies))),
         "num_docs": passages,
     }
     return scores, nonoccurrence
+
+
+def _by_term(terms: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the positions of pairs in the order of their terms, those of a term ascending.
+
+    Numbers of term and position are sorted several times faster than a stable argsort.
+    """
+    bits = len(terms).bit_length()
+    keys = terms.astype(np.int64)
+    keys <<= bits
+    keys += np.arange(len(terms))
+    keys.sort()
+    keys &= (1 << bits) - 1
+    return keys
 
 
 def _inverse_document_frequencies(

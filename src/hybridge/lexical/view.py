@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..filters import And, Filter, Not, TextPhrase
 from ..passages import Hit, Passage, StageScore
-from ..query_syntax import is_read_by, searched_text
+from ..query_syntax import is_read_by, parse
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Corrected, Speller
 from .parts import ScoreParts
@@ -66,8 +66,7 @@ class View:
     def read(self, query: str) -> Corrected:
         """Return a query as it is searched for."""
         read = Corrected(query) if self._speller is None else self._speller.correct(query)
-        plain = searched_text(query, read.text, query_syntax=self._query_syntax)
-        return replace(read, plain=plain)
+        return replace(read, plain=parse(read.text).text) if self._query_syntax else read
 
     def hits(self, query: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hit]:
         """Return the best `k` passages for a query, of those in allowed rows."""

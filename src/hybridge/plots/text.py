@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..errors import MissingExtraError
+from ..errors import needs_extra
 
 if TYPE_CHECKING:
     from ..passages import Passage
@@ -40,10 +40,8 @@ def fonts() -> list[str]:
     Raises:
         MissingExtraError: the extra `evaluation` is not installed.
     """
-    try:
+    with needs_extra("evaluation"):
         from matplotlib.font_manager import fontManager
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "evaluation") from error
     installed = set(fontManager.get_font_names())
     return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in installed)]
 

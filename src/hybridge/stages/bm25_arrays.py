@@ -70,6 +70,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._phrases: dict[TextPhrase, Filter] = {}
         self._speller: tuple[QueryReader, Speller] | None = None
+        self._snapshot: Snapshot[PointedId] | None = None
         self._keys: dict[int, PointedId] = {}
         self._building = Lock()
         self._postings: Postings[PointedId] | None = self._load()
@@ -158,7 +159,7 @@ class OpenBM25Arrays(OpenBM25Stage):
 
     def _forget(self) -> None:
         """Clear what a write makes stale."""
-        self._allowed, self._phrases, self._speller = {}, {}, None
+        self._allowed, self._phrases, self._speller, self._snapshot = {}, {}, None, None
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(derived=self._current().count(self.search_text.texts(passages)))
@@ -211,22 +212,18 @@ class OpenBM25Arrays(OpenBM25Stage):
     def begin(
         self, encoded: Sequence[Any], parameters: BM25Parameters | None = None
     ) -> ArraysSearch:
-        postings = self._postings
-        if postings is None:
-            postings = self._current()
-        return ArraysSearch(self, postings.snapshot(parameters), encoded)
+        snapshot = self._snapshot if parameters is None else self._current().snapshot(parameters)
+        if snapshot is None:
+            self._snapshot = snapshot = self._current().snapshot()
+        return ArraysSearch(self, snapshot, encoded)
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         return _Reweighed(self, parameters)
 
-    def row_in(self, snapshot: Snapshot[PointedId]) -> Callable[[int], int]:
-        """Return a function from a point to its row."""
-        rows, keys = snapshot.rows, self._keys
-        return lambda point: rows[keys[point]]
-
-    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+    def rows(self, points: Collection[int], snapshot: Snapshot[PointedId]) -> list[int]:
         """Return the rows of points."""
-        return list(map(self.row_in(snapshot), points))
+        rows, keys = snapshot.rows, self._keys
+        return [rows[keys[point]] for point in points]
 
     def reads_payloads(self, where: Filter) -> bool:
         """Return whether to evaluate the filter is to read every payload of a large store."""
@@ -337,10 +334,10 @@ class ArraysSearch:
         return {key.point: score for key, score in self._snapshot.best(scores, count)}
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
-        row = self._stage.row_in(self._snapshot)
+        rows = [self._stage.rows(some, self._snapshot) for some in points]
         return [
-            dict(zip(some, scores.values[list(map(row, some))].tolist(), strict=True))
-            for scores, some in zip(self._scores, points, strict=True)
+            dict(zip(some, scores.values[own].tolist(), strict=True))
+            for scores, some, own in zip(self._scores, points, rows, strict=True)
         ]
 
     def parts(self, query: str, points: Sequence[int]) -> list[ScoreParts]:

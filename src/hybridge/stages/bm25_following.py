@@ -30,7 +30,7 @@ class OpenFollowingBM25(OpenBM25Arrays):
     ) -> ArraysSearch:
         return _FollowingSearch(self, self._current().snapshot(parameters), encoded)
 
-    def rows(self, points: Sequence[int], snapshot: Snapshot[PointedId]) -> list[int]:
+    def rows(self, points: Collection[int], snapshot: Snapshot[PointedId]) -> list[int]:
         return super().rows(self.known(points), snapshot)
 
     def known(self, points: Collection[int]) -> list[int]:

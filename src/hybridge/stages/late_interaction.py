@@ -15,6 +15,7 @@ from ..arguments import check_share
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..passages import JSON
 from ..protocols import Encoder, Vectors
@@ -101,7 +102,8 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         """
         if self._source is not None:
             return as_token_encoder(self._source)
-        own = encoder if isinstance(encoder, SentenceTransformerEncoder) else None
+        plain = unwrapped(encoder)
+        own = plain if isinstance(plain, SentenceTransformerEncoder) else None
         return as_token_encoder(own, pool_factor=_POOL_FACTOR)
 
     def _with(self, encoder: TokenEncoder) -> Self:
@@ -136,7 +138,7 @@ class LateInteraction(EncoderStage[TokenEncoder]):
     ) -> Self:
         config = record.config
         stage = cls(None, config["blend"], config["datatype"], name=record.name)
-        dense = _first_encoder(stages)
+        dense = unwrapped(_first_encoder(stages))
         if (late := LateInteraction.of(override)) is not None:
             encoder = late.token_encoder(dense)
             source = late._source

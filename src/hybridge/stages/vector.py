@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
 from ..colbert.tokens import TokenEncoder
+from ..encoders.caching import query_cache
+from ..encoders.passage_cache import CachedEncoder
 from ..encoders.sparse import SparseEncoder
-from ..errors import EncoderMismatchError
+from ..errors import EncoderMismatchError, InvalidInputError
 from ..filters import Filter
 from ..passages import JSON
 from ..protocols import Encoder
@@ -36,6 +40,7 @@ __all__ = [
     "check_rows",
     "described",
     "nameless",
+    "with_passage_cache",
 ]
 
 
@@ -94,7 +99,8 @@ class EncoderStage(VectorStage, Generic[E]):
         return self._encoder.identity
 
     def encode_queries(self, queries: Sequence[str]) -> Rows:
-        return self._encoder.encode_queries(queries)
+        rows: Rows = query_cache.encode(self._encoder, queries)
+        return rows
 
     def encode_passages(self, texts: Sequence[str]) -> Rows:
         return self._encoder.encode_passages(texts)
@@ -106,6 +112,27 @@ class EncoderStage(VectorStage, Generic[E]):
     @property
     def settings(self) -> dict[str, JSON]:
         return {"encoder": self.identity}
+
+
+def with_passage_cache(stages: Sequence[Stage], folder: str | Path | bool) -> list[Stage]:
+    """Return the stages with encoders that keep the vectors of passages.
+
+    Args:
+        stages: the definitions.
+        folder: where; True for the user's cache, False for nowhere.
+
+    Raises:
+        InvalidInputError: something else, or a file.
+    """
+    if not isinstance(folder, str | Path | bool):
+        raise InvalidInputError(f"passage_cache must be a folder, True or False, not {folder!r}")
+    found = list(stages)
+    for i, stage in enumerate(found):
+        if folder and isinstance(stage, EncoderStage):
+            cached = copy.copy(stage)
+            cached._encoder = CachedEncoder(stage.encoder, None if folder is True else folder)
+            found[i] = cached
+    return found
 
 
 class OpenVectorStage(OpenStage):

@@ -8,7 +8,7 @@ from operator import itemgetter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInputError, MissingExtraError
+from ..errors import InvalidInputError, needs_extra
 from ..evaluation.significance import SIGNIFICANT
 from ..protocols import Retriever
 from ..report import Renderable, Section, Table, number
@@ -150,10 +150,8 @@ class Tuning(Renderable):
         Raises:
             MissingExtraError: the extra `evaluation` is not installed.
         """
-        try:
+        with needs_extra("evaluation"):
             import pandas
-        except ImportError as error:
-            raise MissingExtraError("pandas", "evaluation") from error
         columns = {
             name: [trial.setting.value(name) for trial in self.trials] for name in PARAMETERS
         }

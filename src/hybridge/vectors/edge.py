@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -29,7 +29,7 @@ from ..errors import (
 from ..filters import Filter, index_fields, to_edge
 from ..forking import renew_in_children
 from ..lexical.files import remove_file
-from ..passages import Passage, point_number
+from ..passages import Passage, point_number, stored_passages
 from .awaited import read_awaited, write_awaited
 from .edge_config import (
     NO_VECTORS,
@@ -47,8 +47,6 @@ from .store import (
     Rows,
     Sparse,
     VectorQuery,
-    passage_of,
-    passages_of,
     passing,
     payload_of,
     ranked,
@@ -74,6 +72,9 @@ _BM25 = "bm25"
 _ENGINE_CONFIG = "edge_config.json"
 _ID_AND_SCORE = attrgetter("id", "score")
 
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _Changing: TypeAlias = Callable[[], AbstractContextManager[None]]
 
@@ -132,8 +133,9 @@ class EdgeStore:
         import qdrant_edge as edge
 
         path.mkdir(parents=True, exist_ok=True)
-        with _engine(f"create a store at {path}"):
-            store = cls(path, edge.EdgeShard.create(str(path), shard_config(options)), options)
+        action = f"create a store at {path}"
+        shard = _call(action, edge.EdgeShard.create, str(path), shard_config(options))
+        store = _call(action, cls, path, shard, options)
         for field, kind in options.payload_indexes.items():
             store._index(field, kind)
         return store
@@ -241,7 +243,7 @@ class EdgeStore:
 
         chosen = edge.Filter(must_not=[edge.HasVectorCondition(name)])
         for records in self._pages(chosen, with_payload=True):
-            yield [passage_of(record.payload) for record in records]
+            yield stored_passages(record.payload for record in records)
 
     def average_length(self, name: str) -> float:
         return self._known_frequencies(name).average_length
@@ -301,9 +303,10 @@ class EdgeStore:
         self._frequencies[name] = frequencies
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
-        with _READING:
-            records: list[Any] = self._shard.retrieve(list(points), True, False)
-        return passages_of(records)
+        # Records as Any: our ids are numbers and our points have payloads, unlike in the stubs.
+        records: list[Any] = _call("read passages", self._shard.retrieve, list(points), True, False)
+        passages = stored_passages(record.payload for record in records)
+        return {record.id: passage for record, passage in zip(records, passages, strict=True)}
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         return self._named(name, self._retrieve(points, with_payload=False, with_vector=[name]))
@@ -344,9 +347,7 @@ class EdgeStore:
     def reads_payloads(self, where: Filter) -> bool:
         if where in self._matches or not index_fields(where, self._indexes):
             return False
-        with _engine("count"):
-            count: int = self._shard.info().points_count
-        return count > _INDEXED_AT_ONCE
+        return _call("count", self._shard.info).points_count > _INDEXED_AT_ONCE
 
     def _cached_matches(self, where: Filter) -> tuple[list[int], edge.HasIdCondition]:
         """Return the matches of a filter without indexes, read from every payload only once.
@@ -377,7 +378,7 @@ class EdgeStore:
 
     def pages(self) -> Iterator[list[Passage]]:
         for records in self._pages(None, with_payload=True):
-            yield [passage_of(record.payload) for record in records]
+            yield stored_passages(record.payload for record in records)
 
     def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
         import qdrant_edge as edge
@@ -388,9 +389,8 @@ class EdgeStore:
             with_payload=True,
             with_vector=False,
         )
-        with _READING:
-            records: list[Any] = self._shard.scroll(request)[0]
-        return [passage_of(record.payload) for record in records]
+        records: list[Any] = _call("read passages", self._shard.scroll, request)[0]
+        return stored_passages(record.payload for record in records)
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         import qdrant_edge as edge
@@ -402,11 +402,11 @@ class EdgeStore:
             if None not in checked:
                 return [answer for answer in checked if answer is not None]
         requests = [self._request(query) for query in queries]
-        with _SEARCHING:
-            if len(requests) == 1:
-                answers: list[Any] = [self._shard.query(requests[0])]
-            else:
-                answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        if len(requests) == 1:
+            answers: list[Any] = [_call("search", self._shard.query, requests[0])]
+        else:
+            batch = edge.QueryBatchRequest(requests)
+            answers = _call("search", self._shard.query_batch, batch)
         return [
             ranked(dict(map(_ID_AND_SCORE, answer)), query, self._ids)
             for query, answer in zip(queries, answers, strict=True)
@@ -421,8 +421,7 @@ class EdgeStore:
         def best(count: int) -> Ranking:
             unfiltered = replace(query, where=None, limit=count)
             request = self._request(unfiltered, exact=True)
-            with _SEARCHING:
-                answer: list[Any] = self._shard.query(request)
+            answer: list[Any] = _call("search", self._shard.query, request)
             return ranked(dict(map(_ID_AND_SCORE, answer)), unfiltered, self._ids)
 
         return first_passing(best, query.limit, where, self.get)
@@ -432,9 +431,7 @@ class EdgeStore:
 
     def prepare(self, where: Filter) -> None:
         missing = self._missing(where)
-        with _engine("count"):
-            count = self._shard.info().points_count
-        if count <= _INDEXED_AT_ONCE:
+        if _call("count", self._shard.info).points_count <= _INDEXED_AT_ONCE:
             self._index_present(missing)
         elif missing:
             logger.warning(
@@ -478,31 +475,29 @@ class EdgeStore:
     def _count(self, chosen: edge.Filter | None) -> int:
         import qdrant_edge as edge
 
-        with _engine("count"):
-            return self._shard.count(edge.CountRequest(exact=True, filter=chosen))
+        return _call("count", self._shard.count, edge.CountRequest(exact=True, filter=chosen))
 
     def token_counts(self, name: str, limit: int) -> list[int]:
         import qdrant_edge as edge
 
         request = edge.ScrollRequest(limit=limit, with_payload=False, with_vector=[name])
-        with _engine("read token vectors"):
-            records: list[Any] = self._shard.scroll(request)[0]
+        records: list[Any] = _call("read token vectors", self._shard.scroll, request)[0]
         return [len((record.vector or {}).get(name, ())) for record in records]
 
     def flush(self) -> None:
-        with self._changing(), _engine("flush"):
-            self._shard.flush()
+        with self._changing():
+            _call("flush", self._shard.flush)
 
     def optimize(self) -> None:
         if self._awaited:
             self._index_present(self._awaited)
             self._await({})
-        with self._changing(), _engine("optimize"):
-            self._shard.optimize()
+        with self._changing():
+            _call("optimize", self._shard.optimize)
 
     def close(self) -> None:
-        with self._changing(), _engine("close"):
-            self._shard.close()
+        with self._changing():
+            _call("close", self._shard.close)
         for name, frequencies in self._frequencies.items():
             file = _frequency_file(self._path, name)
             if not file.exists():
@@ -510,10 +505,8 @@ class EdgeStore:
                     frequencies.save(file)
 
     def _update(self, action: str, operation: edge.UpdateOperation) -> None:
-        with self._changing(), _engine(action):
-            self._shard.update(operation)
-
-    # Records as Any: our ids are numbers and our points have payloads, unlike in the stubs.
+        with self._changing():
+            _call(action, self._shard.update, operation)
 
     def _retrieve(
         self,
@@ -522,8 +515,10 @@ class EdgeStore:
         with_payload: bool | list[str],
         with_vector: bool | list[str] = False,
     ) -> list[Any]:
-        with _READING:
-            return self._shard.retrieve(list(points), with_payload, with_vector)
+        records: list[Any] = _call(
+            "read passages", self._shard.retrieve, list(points), with_payload, with_vector
+        )
+        return records
 
     def _pages(
         self,
@@ -543,8 +538,7 @@ class EdgeStore:
                 with_payload=with_payload,
                 with_vector=with_vector,
             )
-            with _READING:
-                records, offset = self._shard.scroll(request)
+            records, offset = _call("read passages", self._shard.scroll, request)
             yield records
             if offset is None:
                 return
@@ -585,9 +579,10 @@ class EdgeStore:
 
         if query.where is None or index_fields(query.where, self._indexes):
             return False
-        with _SEARCHING:
-            matches = self._shard.count(edge.CountRequest(exact=False, filter=chosen))
-            return matches > max(_COMPARED, _COMPARED_SHARE * self._shard.info().points_count)
+        request = edge.CountRequest(exact=False, filter=chosen)
+        matches = _call("search", self._shard.count, request)
+        count = _call("search", self._shard.info).points_count
+        return matches > max(_COMPARED, _COMPARED_SHARE * count)
 
     def _filter(
         self, where: Filter | None, ids: Collection[int] | None = None
@@ -609,7 +604,8 @@ class EdgeStore:
         if pushed.exact:
             return pushed.filter
         pages = self._pages(pushed.filter, with_payload=True)
-        candidates = (passage_of(record.payload) for records in pages for record in records)
+        payloads = (record.payload for records in pages for record in records)
+        candidates = stored_passages(payloads)
         return to_edge(passing(where, candidates)).filter
 
 
@@ -676,27 +672,14 @@ def _kind(schema: edge.PayloadSchemaType) -> str:
     return str(schema).rpartition(".")[2].lower()
 
 
-class _engine:  # noqa: N801 - a context manager, and a class because a search enters five
-    """Turn an error of the engine inside the block into a `StoreError` or `ClosedError`."""
-
-    def __init__(self, action: str) -> None:
-        self._action = action
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception):
-            return
+def _call(action: str, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Call the engine; raise its error as a `StoreError` or `ClosedError`."""
+    try:
+        return function(*arguments, **options)
+    except Exception as error:
         if "not initialized" in str(error):
-            raise ClosedError(
-                f"cannot {self._action}: the index was closed; open it again"
-            ) from error
-        raise StoreError(f"Qdrant Edge could not {self._action}: {error}") from error
-
-
-# Those that a search enters are made once.
-_SEARCHING, _READING = _engine("search"), _engine("read passages")
+            raise ClosedError(f"cannot {action}: the index was closed; open it again") from error
+        raise StoreError(f"Qdrant Edge could not {action}: {error}") from error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from ..errors import InvalidInputError
 from ..filters import Filter, IdIn
 from ..filters.floats import is_short, stand_in
-from ..passages import JSON, Passage, stored_passage
+from ..passages import JSON, Passage, stored_passages
 from ..protocols import Vectors
 from .options import StoreOptions, VectorKind
 
@@ -34,7 +34,6 @@ __all__ = [
     "check_tokens",
     "check_vectors",
     "passage_of",
-    "passages_of",
     "passing",
     "payload_of",
     "ranked",
@@ -387,23 +386,7 @@ def passage_of(payload: Mapping[str, Any]) -> Passage:
     >>> passage_of(payload_of(passage)) == passage
     True
     """
-    exact = payload.get("exact")
-    metadata = payload["metadata"] if exact is None else json.loads(exact)
-    return stored_passage(payload["id"], payload["text"], metadata)
-
-
-def passages_of(records: Iterable[Any]) -> dict[int, Passage]:
-    """Return the passages of an engine's records, by their points."""
-    passages = {}
-    for record in records:
-        payload = record.payload
-        if "exact" in payload:
-            passages[record.id] = passage_of(payload)
-        else:
-            passages[record.id] = stored_passage(
-                payload["id"], payload["text"], payload["metadata"]
-            )
-    return passages
+    return stored_passages([payload])[0]
 
 
 def _has_long_float(value: JSON) -> bool:

@@ -55,10 +55,15 @@ assert "ragatouille" not in sys.modules
 ragatouille()
 assert "ragatouille" in sys.modules
 compare(before, picture())
-with ColBERTRetriever.create(model=sys.argv[1]) as retriever:
-    retriever.add([Passage("1", "Aspirin thins the blood."), Passage("2", "Bread needs yeast.")])
+first = Passage("1", "Aspirin thins the blood.")
+with ColBERTRetriever.create("../index", [first], model=sys.argv[1]) as retriever:
+    retriever.add([Passage("2", "Bread needs yeast.", {"no": 2})])
     [[best, _]] = retriever.search(["what does a baker need?"])
+    assert retriever.score(["baker"], [["2"]])[0][0] > 0
 assert best.passage.id == "2"
+with ColBERTRetriever.open("../index") as retriever:
+    assert len(retriever.search(["baker"], where={"no": 1})[0]) == 0
+    assert len(retriever.search(["baker"])[0]) == 2
 # The first bar that anybody draws with tqdm settles that the default is what it is.
 before["start method"] = multiprocessing.get_all_start_methods()[0]
 compare(before, picture())
@@ -91,7 +96,7 @@ with ColBERTRetriever.create(None, map(Passage, texts, texts.values()), model=sy
 
 def run(program: str, checkpoint: Path, folder: Path, **environment: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program, str(checkpoint)],
+        [sys.executable, "-W", "error::UserWarning", "-c", program, str(checkpoint)],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
@@ -99,11 +104,18 @@ def run(program: str, checkpoint: Path, folder: Path, **environment: str) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "", "RAGatouille is silent"
+    assert (done.stdout, done.stderr) == ("", ""), "RAGatouille is silent"
 
 
-def test_the_process_is_as_it_was(checkpoint: Path, tmp_path: Path) -> None:
-    run(AS_IT_WAS, checkpoint, tmp_path)
+def test_the_process_is_as_it_was_and_warns_of_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    # A CUDA compiler on a machine without a GPU, which torch would mention.
+    compiler = tmp_path / "bin" / "nvcc"
+    compiler.parent.mkdir()
+    compiler.touch(mode=0o755)
+    path = os.pathsep.join([str(compiler.parent), os.environ["PATH"]])
+    run(AS_IT_WAS, checkpoint, folder, PATH=path)
 
 
 def test_langchain_git_and_a_compiler_are_not_needed(checkpoint: Path, tmp_path: Path) -> None:

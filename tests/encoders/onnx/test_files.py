@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from hybridge.encoders.onnx.files import choose, needed
+from hybridge.encoders.onnx.files import MODEL_TYPES, choose, needed
+from hybridge.encoders.onnx.graph import _FAMILIES
 from hybridge.encoders.onnx.processor import Processor
 
 VNNI = Processor("x86_64", frozenset({"avx2", "avx512f", "avx512_vnni"}))
@@ -113,6 +114,10 @@ def test_another_architecture_comes_as_an_onnx_file_and_without_its_weights() ->
     assert {"onnx/model.onnx", "onnx/model.onnx_data", "onnx/Constant_7_attr__value"} <= set(
         fetched
     )
+
+
+def test_weights_are_downloaded_for_the_architectures_whose_graph_is_built() -> None:
+    assert set(_FAMILIES) == MODEL_TYPES
 
 
 def test_a_dense_layer_s_weights_stay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from hybridge import HybridIndex, Passage
 
 INTEGRATIONS = Path(__file__).parents[3] / "integrations"
 EXAMPLES = INTEGRATIONS / "llama_index" / "examples"
+CHAIN = INTEGRATIONS / "langchain" / "examples" / "chain.py"
 # What LlamaIndex itself does wrong: it imports LangChain's community package where it is installed,
 # and its workflows look at every attribute of an agent.
 IGNORED = [
@@ -35,12 +37,22 @@ socket.getaddrinfo = unresolved
 """
 
 
-@pytest.fixture
-def offline(tmp_path: Path) -> Path:
+# One process runs several examples, since most of their time is that of imports.
+ONE_BY_ONE = """
+import json, runpy, sys
+for example, *arguments in json.loads(sys.argv[1]):
+    sys.argv = [example, *arguments]
+    runpy.run_path(example, run_name="__main__")
+    print("\\f")
+"""
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that keeps whoever has it on their path from the network."""
-    folder = tmp_path / "offline"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("offline")
     (folder / "sitecustomize.py").write_text(OFFLINE)
+    (folder / "one_by_one.py").write_text(ONE_BY_ONE)
     return folder
 
 
@@ -59,6 +71,45 @@ def run(example: Path, *arguments: str, path: Path, **environment: str) -> str:
     assert done.returncode == 0, done.stderr
     assert "network" not in done.stderr
     return done.stdout
+
+
+def run_each(offline: Path, *commands: tuple[Path | str, ...], **environment: str) -> list[str]:
+    """What each example prints, given its file and arguments."""
+    given = [[str(part) for part in command] for command in commands]
+    folders = {str(command[0].parent): None for command in commands}
+    path = [str(offline), *folders, *filter(None, [environment.pop("PYTHONPATH", "")])]
+    *parts, rest = run(
+        offline / "one_by_one.py",
+        json.dumps(given),
+        path=offline,
+        PYTHONPATH=os.pathsep.join(path),
+        **environment,
+    ).split("\f\n")
+    assert (len(parts), rest) == (len(commands), "")
+    return parts
+
+
+@pytest.fixture(scope="module")
+def printed(offline: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the examples print, `query_engine.py` and LangChain's `chain.py` for one question."""
+    index = tmp_path_factory.mktemp("own") / "index"
+    with HybridIndex.create(index, late_interaction=True) as made:
+        made.add(
+            [
+                Passage("p1", "Apple trees are pruned in winter.", {"title": "Pruning"}),
+                Passage("p2", "Tulips are planted in autumn."),
+                Passage("p3", "Pear trees are pruned when their leaves are gone."),
+                Passage("p4", "A lawn is mown every week of summer."),
+            ]
+        )
+    asked = ("When are apple trees pruned?", "--index", str(index))
+    alone = ("chat_engine.py", "workflow_step.py", "agent_tool.py", "ingestion.py")
+    commands = [
+        *((example, *asked) for example in (EXAMPLES / "query_engine.py", CHAIN)),
+        *((EXAMPLES / name,) for name in alone),
+    ]
+    parts = run_each(offline, *commands)
+    return {command[0].name: part for command, part in zip(commands, parts, strict=True)}
 
 
 def test_the_guard_against_the_network_guards(offline: Path, tmp_path: Path) -> None:
@@ -81,31 +132,20 @@ def test_the_query_engine_shows_what_it_was_given_and_answers_from_it(offline: P
 
 
 def test_both_frameworks_find_the_same_in_one_index_as_the_demo_shows(
-    offline: Path, tmp_path: Path
+    printed: dict[str, str],
 ) -> None:
-    with HybridIndex.create(tmp_path / "index", late_interaction=True) as index:
-        index.add(
-            [
-                Passage("p1", "Apple trees are pruned in winter.", {"title": "Pruning"}),
-                Passage("p2", "Tulips are planted in autumn."),
-                Passage("p3", "Pear trees are pruned when their leaves are gone."),
-                Passage("p4", "A lawn is mown every week of summer."),
-            ]
-        )
-    asked = ("When are apple trees pruned?", "--index", str(tmp_path / "index"))
-    ours = run(EXAMPLES / "query_engine.py", *asked, path=offline)
-    theirs = run(INTEGRATIONS / "langchain" / "examples" / "chain.py", *asked, path=offline)
+    ours, theirs = printed["query_engine.py"], printed["chain.py"]
     assert "  p1: Pruning\n    bm25 #1, dense #1, fusion #1, late-interaction #1," in ours
     assert re.findall(r"^ {2}.*$", ours, re.MULTILINE) == re.findall(
         r"^ {2}.*$", theirs, re.MULTILINE
     )
     assert len(re.findall(r"^ {2}p\d: ", ours, re.MULTILINE)) == 3
-    answers = {printed.splitlines()[-1] for printed in (ours, theirs)}
+    answers = {each.splitlines()[-1] for each in (ours, theirs)}
     assert answers == {"“Apple trees are pruned in winter.”"}
 
 
-def test_the_chat_engine_looks_each_message_up(offline: Path) -> None:
-    assert run(EXAMPLES / "chat_engine.py", path=offline).splitlines() == [
+def test_the_chat_engine_looks_each_message_up(printed: dict[str, str]) -> None:
+    assert printed["chat_engine.py"].splitlines() == [
         "You: Why does my dishwasher smell?",
         "It, by smell: “A bad smell goes away with the filter cleaned and one run at 70 °C.”",
         "You: Which lamp asks for salt?",
@@ -114,21 +154,23 @@ def test_the_chat_engine_looks_each_message_up(offline: Path) -> None:
     ]
 
 
-def test_the_workflow_says_what_it_found_and_then_answers(offline: Path) -> None:
-    found, answer = run(EXAMPLES / "workflow_step.py", path=offline).splitlines()
+def test_the_workflow_says_what_it_found_and_then_answers(printed: dict[str, str]) -> None:
+    found, answer = printed["workflow_step.py"].splitlines()
     assert found.startswith("Found: eco, ")
     assert answer == "“The Eco programme takes four hours and ten litres of water.”"
 
 
-def test_the_agent_looks_up_and_then_answers(offline: Path) -> None:
-    call, told, _, answer = run(EXAMPLES / "agent_tool.py", path=offline).strip().split("\n\n")
+def test_the_agent_looks_up_and_then_answers(printed: dict[str, str]) -> None:
+    call, told, _, answer = printed["agent_tool.py"].strip().split("\n\n")
     assert call == "It calls search_manual('Why are my glasses cloudy?')"
     assert told.startswith("It was told: Glasses turn cloudy")
     assert answer == "“Glasses turn cloudy when the dose of rinse aid is too low.”"
 
 
-def test_the_retriever_sees_what_the_pipeline_writes_changes_and_deletes(offline: Path) -> None:
-    assert run(EXAMPLES / "ingestion.py", path=offline).splitlines() == [
+def test_the_retriever_sees_what_the_pipeline_writes_changes_and_deletes(
+    printed: dict[str, str],
+) -> None:
+    assert printed["ingestion.py"].splitlines() == [
         "The manual: 6 written, 6 there",
         "  Error E15: there is water in the base. Close the tap and call us.",
         "The same again: 0 written, 6 there",
@@ -156,32 +198,20 @@ __all__ = ["Real"]
 """
 
 
-def test_one_variable_asks_a_real_model(offline: Path) -> None:
-    """The provider's package is imported by its name, and its model is asked.
-
-    One process runs all examples, since most of their time is that of imports.
-    """
-    names = ("query_engine.py", "chat_engine.py", "workflow_step.py", "agent_tool.py")
-    (offline / "one_by_one.py").write_text(
-        "import runpy\n"
-        f"for example in {[str(EXAMPLES / name) for name in names]}:\n"
-        "    runpy.run_path(example, run_name='__main__')\n"
-        "    print('\\f')\n"
-    )
-    package = offline / "llama_index" / "llms" / "provider"
+def test_one_variable_asks_a_real_model(offline: Path, tmp_path: Path) -> None:
+    """The provider's package is imported by its name, and its model is asked."""
+    package = tmp_path / "llama_index" / "llms" / "provider"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(STUB)
-    printed = run(
-        offline / "one_by_one.py",
-        "What does error E15 mean?",
-        path=offline,
+    question = "What does error E15 mean?"
+    names = ("query_engine.py", "chat_engine.py", "workflow_step.py", "agent_tool.py")
+    for part in run_each(
+        offline,
+        *((EXAMPLES / name, question) for name in names),
         HYBRIDGE_CHAT_MODEL="provider:model-5:mini",
-        PYTHONPATH=os.pathsep.join([str(offline), str(EXAMPLES)]),
-    )
-    *parts, rest = printed.split("\f\n")
-    assert (len(parts), rest) == (len(names), "")
-    for part in parts:
-        assert "model-5:mini was asked: What does error E15 mean?" in part
+        PYTHONPATH=str(tmp_path),
+    ):
+        assert f"model-5:mini was asked: {question}" in part
         assert "stand-in" not in part
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError
+from ...errors import needs_extra
 from .compat import ragatouille
 from .runtime import contained
 
@@ -125,10 +125,8 @@ def nearest(vectors: Tensor, centroids: Tensor) -> Tensor:
 
 
 def _faiss() -> Any:
-    try:
+    with needs_extra("colbert"):
         import faiss
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("faiss-cpu", "colbert") from error
     return faiss
 
 

@@ -7,35 +7,35 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+from uuid import uuid4
 
 from ...errors import ModelCacheError
 from ..files import read_object
 from ..resolution import ModelSource
 from .files import choose
+from .from_torch import export_from_torch
 from .graph import Head, build_graph
 from .processor import this_processor
 from .quantise import quantise
+from .saving import save_graph
 from .unsupported import UnsupportedModelError
 from .verify import verify_float32, verify_int8
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
-__all__ = ["Precision", "cache_folder", "graph_for", "verified"]
+__all__ = ["GRAPH", "Precision", "cache_folder", "graph_for", "graphs_folder", "verified"]
 
 logger = logging.getLogger(__name__)
 
 Precision: TypeAlias = Literal["float32", "int8"]
+Record: TypeAlias = dict[str, Any]
 
 # Counts the changes of what is written, so that an older file in a cache is not read.
-_FORMAT = 1
-_GRAPH = "model.onnx"
+_FORMAT = 3
+GRAPH = "model.onnx"
 _VERIFIED = "verified.json"
 
 
@@ -52,43 +52,57 @@ def cache_folder() -> Path:
     return user_cache_path("hybridge", appauthor=False)
 
 
-def graph_for(source: ModelSource, folder: Path, head: Head, dtype: Precision) -> Path:
+def graphs_folder() -> Path:
+    """Return the folder of graphs in the cache; it may not exist."""
+    return cache_folder() / "graphs"
+
+
+def graph_for(
+    source: ModelSource, folder: Path, head: Head, dtype: Precision, *, export: bool = False
+) -> Path:
     """Return the file with a model's graph, made now if it is nowhere yet.
 
     A graph that is written here from the weights is the fastest, and comes first; then an ONNX
-    file beside the model.
+    file beside the model; then an export by torch.
 
     Args:
         source: where the model is.
         folder: the folder of its transformer.
         head: what the graph ends with.
         dtype: the precision of its weights.
+        export: let torch export a graph where there is none.
 
     Raises:
         UnsupportedModelError: the model has no graph here.
+        MissingExtraError: what an export needs is not installed.
         ModelNotFoundError: a file of the model cannot be read.
         ModelCacheError: the cache cannot be written.
     """
     if source.dtype is not None:
         return _only_file(source, folder, dtype)
-    home = cache_folder() / "graphs" / _key(folder, head, dtype)
-    if (home / _GRAPH).is_file():
-        return home / _GRAPH
+    home = graphs_folder() / _key(folder, head, dtype)
+    if (home / GRAPH).is_file():
+        return home / GRAPH
+    record = {"model": source.name or str(source.folder), "head": head, "dtype": dtype}
     if dtype == "int8":
         try:
             plain = graph_for(source, folder, head, "float32")
         except UnsupportedModelError:
-            if (found := _file_beside(folder, dtype)) is None:
+            if (found := _file_beside(folder, dtype)) is not None:
+                return found
+            if not export:
                 raise
-            return found
-        return _stored(home, partial(_write_int8, plain, folder, head))
+            plain = graph_for(source, folder, head, "float32", export=True)
+        return _stored(home, partial(_write_int8, plain, folder, head, record))
     try:
-        model = build_graph(folder, head)
+        write = partial(save_graph, build_graph(folder, head))
     except UnsupportedModelError:
-        if (found := _file_beside(folder, dtype)) is None:
+        if (found := _file_beside(folder, dtype)) is not None:
+            return found
+        if not export:
             raise
-        return found
-    return _stored(home, partial(_write_float32, model, folder, head))
+        write = partial(export_from_torch, folder, head)
+    return _stored(home, partial(_write_float32, write, folder, head, record))
 
 
 def _only_file(source: ModelSource, folder: Path, dtype: Precision) -> Path:
@@ -97,7 +111,7 @@ def _only_file(source: ModelSource, folder: Path, dtype: Precision) -> Path:
         raise UnsupportedModelError(
             f"{source.name!r} is here in {source.dtype} alone: set dtype={source.dtype!r}"
         )
-    return folder / _GRAPH
+    return folder / GRAPH
 
 
 def _file_beside(folder: Path, dtype: Precision) -> Path | None:
@@ -119,25 +133,28 @@ def _key(folder: Path, head: Head, dtype: Precision) -> str:
     return f"{digest.hexdigest()}-{head}-{dtype}-{_FORMAT}"
 
 
-def _write_float32(model: ModelProto, folder: Path, head: Head, part: Path) -> None:
-    import onnx
+def _write_float32(
+    write: Callable[[Path], None], folder: Path, head: Head, record: Record, part: Path
+) -> None:
+    write(part / GRAPH)
+    _record(part, record | verify_float32(part / GRAPH, folder, head))
 
-    onnx.save(model, str(part / _GRAPH))
-    _record(part, verify_float32(part / _GRAPH, folder, head))
 
-
-def _write_int8(plain: Path, folder: Path, head: Head, part: Path) -> None:
+def _write_int8(plain: Path, folder: Path, head: Head, record: Record, part: Path) -> None:
     with _without_advice():
-        quantise(plain, folder, head, part / _GRAPH)
-    _record(part, verify_int8(part / _GRAPH, plain, folder, head))
+        quantise(plain, folder, head, part / GRAPH)
+    _record(part, record | verify_int8(part / GRAPH, plain, folder, head))
 
 
-def _record(part: Path, verified: dict[str, Any]) -> None:
-    (part / _VERIFIED).write_text(json.dumps(verified), encoding="utf-8")
+def _record(part: Path, record: Record) -> None:
+    (part / _VERIFIED).write_text(json.dumps(record), encoding="utf-8")
 
 
-def verified(graph: Path) -> dict[str, Any]:
-    """Return what a graph was compared with, and how far they agree; empty for a file found.
+def verified(graph: Path) -> Record:
+    """Return the record of a graph that was made here; empty for a file found.
+
+    It names the model, head and precision, what the graph was compared with, and how far they
+    agree.
 
     >>> verified(Path("/no/such/model.onnx"))
     {}
@@ -147,10 +164,10 @@ def verified(graph: Path) -> dict[str, Any]:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Hide what the quantiser says to the root logger, like advice to preprocess a graph."""
+    """Hide what the quantiser says to the root logger: advice, and a line for every tensor."""
 
     def keep(record: logging.LogRecord) -> bool:
-        return "quantization" not in record.pathname
+        return "onnxruntime" not in Path(record.pathname).parts
 
     root = logging.getLogger()
     root.addFilter(keep)
@@ -165,13 +182,14 @@ def _stored(home: Path, write: Callable[[Path], None]) -> Path:
     logger.info("preparing a graph for ONNX Runtime in %s", home)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=home.parent))
+        part = home.with_name(f".part-{uuid4().hex}")
+        part.mkdir()  # for whom the umask lets: users may share a cache
         try:
             write(part)
             try:
                 part.rename(home)
             except OSError:
-                if not (home / _GRAPH).is_file():  # or another process was faster
+                if not (home / GRAPH).is_file():  # or another process was faster
                     raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -181,4 +199,4 @@ def _stored(home: Path, write: Callable[[Path], None]) -> Path:
             f"{error}. Give it room there, set HYBRIDGE_CACHE to another folder, or take "
             "backend='torch'"
         ) from error
-    return home / _GRAPH
+    return home / GRAPH

@@ -32,7 +32,7 @@ _OTHER_ENGINES = {".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pb", ".tflite"}
 _EXPORTS = {"coreml", "onnx", "openvino"}
 _WEIGHTS = {".safetensors", ".bin"}
 _LATER_MODULE = re.compile(r"[1-9][0-9]*_[^/]*/")
-# Exports with every tensor in a file of its own name them so.
+# The names of the files of exports that write each tensor separately.
 _TENSORS = ("Constant_", "onnx__")
 
 

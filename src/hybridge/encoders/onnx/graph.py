@@ -25,10 +25,18 @@ from .weights import Weights, read_weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["Head", "build_graph"]
+__all__ = ["OUTPUTS", "Head", "build_graph"]
 
 Head: TypeAlias = Literal["tokens", "score", "max_words", "sum_words"]
 """The end of a graph: the vectors of tokens, a score of a pair, or the weights of a vocabulary."""
+
+OUTPUTS: Mapping[Head, str] = {
+    "tokens": "last_hidden_state",
+    "score": "logits",
+    "max_words": "weights",
+    "sum_words": "weights",
+}
+"""The names of the outputs of heads."""
 
 _OPSET, _IR = 17, 9
 _MICROSOFT = "com.microsoft"
@@ -134,13 +142,17 @@ def build_graph(folder: Path, head: Head) -> ModelProto:
     if weights is None:
         raise UnsupportedModelError(f"there is no model.safetensors in {str(folder)!r}")
     weights = _without_prefix(weights)
-    graph = _Graph(config, family, weights)
     try:
+        graph = _Graph(config, family, weights)
         hidden = graph.encoder()
         output = graph.head(head, hidden)
     except KeyError as error:
         raise UnsupportedModelError(
-            f"the weights in {str(folder)!r} lack {error} of a {config['model_type']}"
+            f"the weights or settings in {str(folder)!r} lack {error} of a {config['model_type']}"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"the weights in {str(folder)!r} do not fit its config.json: {error}"
         ) from error
     strange = [name for name in weights.unread if name.startswith(("encoder.", "transformer."))]
     if strange:
@@ -215,16 +227,16 @@ class _Graph:
         batch = ["texts", "tokens"]
         names = ["input_ids", "attention_mask", *(["token_type_ids"] if self._has_types else [])]
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, batch) for name in names]
-        shape: list[str | int | None] = {
+        shapes: dict[str, list[str | int | None]] = {
             "last_hidden_state": [*batch, self._width],
             "logits": ["texts", "scores"],
             "weights": ["texts", "vocabulary"],
-        }[output]
+        }
         graph = helper.make_graph(
             self._nodes,
             self._kind,
             inputs,
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shapes[output])],
             self._constants,
         )
         versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]
@@ -372,12 +384,12 @@ class _Graph:
             "Unsqueeze", ["words.real", self._constant("words.last", np.array([2]))], "words.mask"
         )
         positive = self._node("Relu", [scores], "words.positive")
-        kept = self._node("Mul", [positive, real], "words.kept")
+        masked = self._node("Mul", [positive, real], "words.masked")
         if head == "max_words":  # the logarithm grows with its argument: it can wait
-            return self._node("ReduceMax", [kept], "weights", axes=[1], keepdims=0)
+            return self._node("ReduceMax", [masked], "weights", axes=[1], keepdims=0)
         one = self._constant("words.one", np.array(1, np.float32))
         logarithms = self._node(
-            "Log", [self._node("Add", [kept, one], "words.plus_one")], "words.logarithms"
+            "Log", [self._node("Add", [masked, one], "words.plus_one")], "words.logarithms"
         )
         axes = self._constant("words.axes", np.array([1]))
         return self._node("ReduceSum", [logarithms, axes], "weights", keepdims=0)
@@ -445,9 +457,9 @@ class _Graph:
 def _distance_buckets(size: int, count: int) -> NDArray[np.int64]:
     """Return T5's bucket of every pair of positions, shape (size, size).
 
-    Half of the buckets are for tokens behind; of each half, half is for one distance each, the
-    rest for distances that grow logarithmically up to 128 (C. Raffel et al., JMLR 2020, arXiv
-    1910.10683).
+    Later tokens have one half of the buckets, earlier ones the other. In both, the first buckets
+    are for one distance, the others for distances that grow logarithmically up to 128 (C. Raffel
+    et al., JMLR 2020, arXiv 1910.10683).
     """
     distance = np.arange(size)[None, :] - np.arange(size)[:, None]
     half = count // 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...errors import InvalidInputError
 from ..files import read_object
 from ..limits import saved_limit, transformer_folder
@@ -16,7 +18,14 @@ __all__ = ["load_model"]
 
 
 def load_model(
-    source: ModelSource, head: Head, dtype: Precision, max_length: int | None = None
+    source: ModelSource,
+    head: Head,
+    dtype: Precision,
+    max_length: int | None = None,
+    *,
+    part: Path | None = None,
+    device: str | None = None,
+    export: bool = False,
 ) -> OnnxModel:
     """Return a model that ONNX Runtime runs.
 
@@ -25,14 +34,21 @@ def load_model(
         head: what its graph ends with.
         dtype: the precision of its weights.
         max_length: tokens that are read of a text or a pair; None takes the model's own.
+        part: the folder of its transformer, where that is not the model's first module.
+        device: where it is computed in float32 (`hybridge.encoders.onnx.providers`); int8 is always
+            computed by the processor.
+        export: let torch export the graph where there is none
+            (`hybridge.encoders.onnx.from_torch`).
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here.
-        InvalidInputError: the model cannot read `max_length` tokens.
+        MissingExtraError: what an export needs is not installed.
+        InvalidInputError: the model cannot read `max_length` tokens, or ONNX Runtime has no such
+            device.
         ModelNotFoundError: a file is missing or damaged.
         ModelCacheError: its graph cannot be stored.
     """
-    folder = source.fetch()
+    folder = part or source.fetch()
     transformer = transformer_folder(folder)
     if transformer is None:
         raise UnsupportedModelError(f"the model in {str(folder)!r} begins with no transformer")
@@ -45,8 +61,9 @@ def load_model(
     settings = read_object(transformer / "sentence_bert_config.json", optional=True)
     tokenizer = load_tokenizer(transformer, lower=bool(settings.get("do_lower_case")))
     return OnnxModel(
-        graph_for(source, transformer, head, dtype),
+        graph_for(source, transformer, head, dtype, export=export),
         tokenizer,
         limit=saved_limit(folder) if max_length is None else max_length,
         padding=padding_of(transformer),
+        device=device if dtype == "float32" else "cpu",
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from ...errors import ModelNotFoundError
 from ..batches import encode_batches
 from ..files import read_object
+from .providers import providers
 from .threads import in_parallel
 from .unsupported import UnsupportedModelError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
-    from tokenizers import Encoding, Tokenizer
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
 
-__all__ = ["Batch", "OnnxModel", "Text", "load_tokenizer", "padding_of"]
+__all__ = ["Batch", "OnnxModel", "Row", "Text", "load_tokenizer", "padding_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,21 @@ Text: TypeAlias = str | tuple[str, str]
 # How many tokens one of the texts in a full batch has: short texts share a batch with more others.
 _TOKENS_A_TEXT = 256
 _OUTPUTS = ("last_hidden_state", "token_embeddings", "logits", "weights", "sentence_embedding")
+
+
+class Row(Protocol):
+    """The tokens of a text, as an `Encoding` of tokenizers has them."""
+
+    @property
+    def ids(self) -> Sequence[int]: ...
+
+    @property
+    def attention_mask(self) -> Sequence[int]: ...
+
+    @property
+    def type_ids(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -63,14 +79,22 @@ class OnnxModel:
         tokenizer: cuts texts into tokens; it is changed.
         limit: tokens that are read of a text or a pair, special ones included; None for all.
         padding: the number of the token that fills short texts up.
+        device: where it is computed (`hybridge.encoders.onnx.providers`).
 
     Raises:
+        InvalidInputError: ONNX Runtime has no such device here.
         UnsupportedModelError: ONNX Runtime cannot run the graph, or it asks for other inputs than
             a tokenizer gives.
     """
 
     def __init__(
-        self, graph: Path, tokenizer: Tokenizer, *, limit: int | None = None, padding: int = 0
+        self,
+        graph: Path,
+        tokenizer: Tokenizer,
+        *,
+        limit: int | None = None,
+        padding: int = 0,
+        device: str | None = "cpu",
     ) -> None:
         self.graph = graph
         self.tokenizer = tokenizer
@@ -81,7 +105,7 @@ class OnnxModel:
             tokenizer.no_truncation()
         else:
             tokenizer.enable_truncation(limit, strategy="longest_first")
-        self._session = _open(graph)
+        self._session = _open(graph, device)
         names = {each.name for each in self._session.get_inputs()}
         if strange := names - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}:
             raise UnsupportedModelError(
@@ -108,13 +132,24 @@ class OnnxModel:
             batch_size: so many texts of 256 tokens are read at a time, or more shorter ones.
             progress: show a bar of texts.
         """
-        # One text, above all a query, is worth no sorting.
         rows = self.tokenizer.encode_batch_fast(list(texts))
+        return self.encode_rows(rows, finish, batch_size=batch_size, progress=progress)
+
+    def encode_rows(
+        self,
+        rows: Sequence[Row],
+        finish: Callable[[Batch], Sequence[T]],
+        *,
+        batch_size: int = 16,
+        progress: bool = False,
+    ) -> list[T]:
+        """Return what `finish` makes of each text, given as its tokens; else as `encode`."""
         batches = list(_batches([len(row) for row in rows], batch_size))
 
         def run(batch: list[int]) -> Sequence[T]:
             return finish(self._run([rows[index] for index in batch]))
 
+        # One text, above all a query, is worth no threads.
         if len(batches) == 1 and not progress:
             results: Any = iter([run(batches[0])])
         else:
@@ -128,24 +163,31 @@ class OnnxModel:
         mask: NDArray[np.int64],
         types: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
-        """Return the graph's output for tokens, each argument of shape (texts, tokens)."""
+        """Return the graph's output for tokens, each argument of shape (texts, tokens).
+
+        Raises:
+            UnsupportedModelError: ONNX Runtime fails in it.
+        """
         inputs = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             inputs["token_type_ids"] = np.zeros_like(ids) if types is None else types
         if "position_ids" in self._inputs:
             inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
-        [output] = self._session.run([self.output], inputs)
+        try:
+            [output] = self._session.run([self.output], inputs)
+        except Exception as error:  # its errors have no common base but Exception
+            raise UnsupportedModelError(_failure("compute", self.graph, error)) from error
         floats: NDArray[np.float32] = output.astype(np.float32, copy=False)
         return floats
 
-    def _run(self, rows: Sequence[Encoding]) -> Batch:
+    def _run(self, rows: Sequence[Row]) -> Batch:
         length = max(map(len, rows))
         ids = np.full((len(rows), length), self._padding, np.int64)
         mask = np.zeros_like(ids)
         types = np.zeros_like(ids) if "token_type_ids" in self._inputs else None
         for number, row in enumerate(rows):
             ids[number, : len(row)] = row.ids
-            mask[number, : len(row)] = 1
+            mask[number, : len(row)] = row.attention_mask
             if types is not None:
                 types[number, : len(row)] = row.type_ids
         return Batch(ids, mask, types, self.run(ids, mask, types))
@@ -167,8 +209,8 @@ def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise UnsupportedModelError(
-            f"there is no tokenizer.json in {str(folder)!r}, which ONNX Runtime's models need: save "
-            "the model again with a recent transformers, or take backend='torch'"
+            f"there is no tokenizer.json in {str(folder)!r}, which ONNX Runtime's models need: "
+            "save the model again with a recent transformers, or take backend='torch'"
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -186,22 +228,30 @@ def padding_of(folder: Path) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _open(graph: Path) -> InferenceSession:
+def _open(graph: Path, device: str | None) -> InferenceSession:
     import onnxruntime
 
+    on = providers(device)
+
     options = onnxruntime.SessionOptions()
-    # A pool of its own would spin, grow with every model, and hang in a forked child.
+    # Its own pool would spin, grow with every model, and hang in a forked child.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     logger.debug("opening %s", graph)
     try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(graph), options, providers=on)
     except Exception as error:  # its errors have no common base but Exception
-        raise UnsupportedModelError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot run the graph in {str(graph)!r}: "
-            f"{str(error).strip()}"
-        ) from error
+        raise UnsupportedModelError(_failure("open", graph, error)) from error
+
+
+def _failure(verb: str, graph: Path, error: Exception) -> str:
+    import onnxruntime
+
+    return (
+        f"ONNX Runtime {onnxruntime.__version__} cannot {verb} the graph in {str(graph)!r}: "
+        f"{str(error).strip()}. Take backend='torch', or another copy of the model"
+    )
 
 
 def _output_of(session: InferenceSession, graph: Path) -> str:

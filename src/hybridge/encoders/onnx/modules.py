@@ -1,7 +1,7 @@
 """What a bi-encoder does after its transformer: pooling, dense layers and normalisation.
 
-sentence-transformers lists these modules in ``modules.json``, each with a configuration of its own;
-here they are arithmetic on arrays.
+sentence-transformers lists these modules in ``modules.json``, each with its own configuration; here
+they are arithmetic on arrays.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelNotFoundError
 from ...protocols import Vectors
 from ..checks import unit_length
 from ..files import read_modules, read_object
@@ -58,17 +59,18 @@ def read_pipeline(folder: Path) -> tuple[Pool, list[Step]]:
         kind = str(module.get("type")).rpartition(".")[2]
         path = folder / str(module.get("path") or "")
         if number == 0 and kind == "Transformer":
+            _check_transformer(path)
             continue
         if kind == "Pooling" and pool is None:
             pool = _read_pooling(path)
-        elif kind == "Normalize" and pool is not None:
+        elif kind == "Normalize" and pool is not None and _is_of_texts(path):
             steps.append(unit_length)
-        elif kind == "Dense" and pool is not None:
+        elif kind == "Dense" and pool is not None and _is_of_texts(path):
             steps.append(read_dense(path))
         else:
             raise UnsupportedModelError(
-                f"module {number} of the model in {str(folder)!r} is a {kind}, which is not run "
-                "by ONNX Runtime here"
+                f"module {number} of the model in {str(folder)!r}, a {kind}, is not run by ONNX "
+                "Runtime here"
             )
     if pool is None:
         raise UnsupportedModelError(f"the model in {str(folder)!r} does not pool its tokens")
@@ -112,6 +114,8 @@ def read_dense(folder: Path) -> Step:
             f"the dense layer in {str(folder)!r} has the activation {name}, a residual, or weights "
             "that are not in safetensors, and is not run by ONNX Runtime here"
         )
+    if "linear.weight" not in weights:
+        raise ModelNotFoundError(f"the dense layer in {str(folder)!r} has no 'linear.weight'")
     matrix = np.ascontiguousarray(weights["linear.weight"].T)
     bias = weights.get("linear.bias")
 
@@ -120,6 +124,33 @@ def read_dense(folder: Path) -> Step:
         return activation(product if bias is None else product + bias)
 
     return dense
+
+
+def _check_transformer(folder: Path) -> None:
+    """Raise unless a transformer reads texts as they are and gives its last layer."""
+    settings = read_object(folder / "sentence_bert_config.json", optional=True)
+    modalities = settings.get("modality_config") or {}
+    text = modalities.get("text") or {}
+    reason = None
+    if settings.get("transformer_task", "feature-extraction") != "feature-extraction":
+        reason = f"its task is {settings['transformer_task']!r}"
+    elif "message" in modalities:
+        reason = "it reads texts in a chat"
+    elif text.get("method_output_name", "last_hidden_state") != "last_hidden_state":
+        reason = f"its output is {text['method_output_name']!r}"
+    elif settings.get("processing_kwargs"):
+        reason = "it has settings for its tokenizer"
+    if reason is not None:
+        raise UnsupportedModelError(
+            f"the transformer in {str(folder)!r} is not run by ONNX Runtime here: {reason}"
+        )
+
+
+def _is_of_texts(folder: Path) -> bool:
+    """Return whether a module reads and writes the vectors of texts, and not those of tokens."""
+    config = read_object(folder / "config.json", optional=True)
+    names = (config.get("module_input_name"), config.get("module_output_name"))
+    return {*names} <= {None, "sentence_embedding"}
 
 
 def _read_pooling(folder: Path) -> Pool:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .graph import Head
 from .model import Batch
 from .processor import this_processor
+from .saving import is_large, remove_graph, save_graph
 from .verify import opened, samples
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
             f"{node.name}_MatMul" for node in model.graph.node if node.op_type == "Gemm"
         ]
         _smooth(model, _largest(plain, folder, head, work))
-        _divide(model)
-        onnx.save(model, work)
+        save_graph(_with_blocks(model), work)
         source = work
     quantize_dynamic(
         str(source),
@@ -68,10 +68,11 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=not this_processor().multiplies_int8,
+        use_external_data_format=is_large(source),
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         **settings,
     )
-    work.unlink(missing_ok=True)
+    remove_graph(work)
 
 
 def _products(model: ModelProto) -> list[Any]:
@@ -93,7 +94,7 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     model.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
     )
-    onnx.save(model, work)
+    save_graph(model, work)
     session = onnxruntime.InferenceSession(str(work), providers=["CPUExecutionProvider"])
     inputs = {each.name for each in session.get_inputs()}
 
@@ -141,8 +142,8 @@ def _smooth(model: ModelProto, largest: Mapping[str, Floats]) -> None:
     model.graph.node.extend(nodes)
 
 
-def _divide(model: ModelProto) -> None:
-    """Put the products behind the activation function into int8 by blocks of their rows."""
+def _with_blocks(model: ModelProto) -> ModelProto:
+    """Return the graph with blocks of int8 in the products behind the activation function."""
     from onnx import helper, numpy_helper
 
     constants = {each.name: each for each in model.graph.initializer}
@@ -150,25 +151,32 @@ def _divide(model: ModelProto) -> None:
         if not node.name.endswith(".down"):
             continue
         constant = constants[node.input[1]]
-        weights = numpy_helper.to_array(constant).T
-        count, size = weights.shape
-        blocks = np.pad(weights, ((0, 0), (0, -size % _BLOCK))).reshape(count, -1, _BLOCK)
-        scales = np.maximum(np.abs(blocks).max(2), 1e-10) / 127
-        digits = np.rint(blocks / scales[..., None]) + 128  # unsigned, with 128 for zero
-        constant.CopyFrom(numpy_helper.from_array(digits.astype(np.uint8), constant.name))
-        name = f"{constant.name}.scales"
-        model.graph.initializer.append(numpy_helper.from_array(scales.astype(np.float32), name))
+        weights = numpy_helper.to_array(constant)
+        width, outputs = weights.shape
+        if width % _BLOCK:
+            continue
+        blocks = weights.T.reshape(outputs, width // _BLOCK, _BLOCK)
+        scale = np.maximum(np.abs(blocks).max(2), 1e-12) / 127
+        # The operator takes 128 from what is stored.
+        stored = (np.rint(blocks / scale[..., None]) + 128).astype(np.uint8)
+        names = [f"{constant.name}.blocks", f"{constant.name}.scales"]
+        model.graph.initializer.remove(constant)
+        model.graph.initializer.extend(
+            numpy_helper.from_array(array, name)
+            for array, name in zip((stored, scale.astype(np.float32)), names, strict=True)
+        )
         node.CopyFrom(
             helper.make_node(
                 "MatMulNBits",
-                [*node.input, name],
-                node.output,
+                [node.input[0], *names],
+                list(node.output),
                 name=node.name,
                 domain="com.microsoft",
-                K=size,
-                N=count,
+                K=width,
+                N=outputs,
                 bits=8,
                 block_size=_BLOCK,
                 accuracy_level=4,  # multiply in int8
             )
         )
+    return model

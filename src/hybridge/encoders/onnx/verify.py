@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_object
+from ..limits import least_limit
 from ..positions import readable_tokens
+from .from_torch import load_in_torch
 from .graph import Head
 from .model import Batch, OnnxModel, Text, load_tokenizer, padding_of
 from .unsupported import UnsupportedModelError
@@ -49,6 +51,7 @@ def verify_float32(graph: Path, folder: Path, head: Head) -> dict[str, Any]:
     """
     if find_spec("torch") is None or find_spec("transformers") is None:
         return {"against": None, "agreement": None}
+    _check_tokens(folder)
     measured = _compared(graph, folder, head, _by_torch(folder, head))
     _check(measured, _FLOAT32, graph, "torch")
     return {"against": "torch", "agreement": measured}
@@ -105,48 +108,44 @@ def samples(head: Head) -> Sequence[Text]:
 def opened(graph: Path, folder: Path) -> OnnxModel:
     """Return a graph that reads sample texts."""
     config = read_object(folder / "config.json", optional=True)
-    limit = min(_TOKENS, readable_tokens(config) or _TOKENS)
+    limit = least_limit([_TOKENS, readable_tokens(config)])
     return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
+
+
+def _check_tokens(folder: Path) -> None:
+    """Raise unless transformers cuts the sample texts into the same tokens."""
+    from transformers import AutoTokenizer
+
+    theirs: Any = AutoTokenizer.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
+    ours = load_tokenizer(folder)
+    ours.no_padding()
+    ours.no_truncation()
+    for text in _TEXTS:
+        if theirs(text)["input_ids"] != ours.encode(text).ids:
+            raise UnsupportedModelError(
+                f"the tokenizer in {str(folder)!r} reads {text!r} otherwise in transformers"
+            )
 
 
 def _by_torch(folder: Path, head: Head) -> Callable[[Batch], Floats]:
     import torch
-    import transformers
 
-    from ..loading import LOADING, no_bars
-
-    kind = {
-        "tokens": transformers.AutoModel,
-        "score": transformers.AutoModelForSequenceClassification,
-    }.get(head, transformers.AutoModelForMaskedLM)
-    with LOADING, no_bars():
-        model: Any = kind.from_pretrained(
-            str(folder), dtype=torch.float32, local_files_only=True, trust_remote_code=False
-        ).eval()
+    model = load_in_torch(folder, head)
 
     def run(batch: Batch) -> Floats:
-        ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if batch.types is not None:
-            inputs["token_type_ids"] = torch.from_numpy(batch.types)
+        inputs = [batch.ids, batch.mask, *([] if batch.types is None else [batch.types])]
         with torch.inference_mode():
-            found = model(**inputs)
-        if head == "tokens":
-            output = found.last_hidden_state
-        elif head == "score":
-            output = found.logits
-        else:
-            words = torch.relu(found.logits) * mask[..., None]
-            output = words.amax(1) if head == "max_words" else torch.log1p(words).sum(1)
-        array: Floats = output.numpy()
+            array: Floats = model(*map(torch.from_numpy, inputs)).numpy()
         return array
 
     return run
 
 
-def _check(measured: float, least: float, graph: Path, other: str) -> None:
-    if not measured >= least:
+def _check(measured: float, minimum: float, graph: Path, other: str) -> None:
+    if not measured >= minimum:
         raise UnsupportedModelError(
             f"the graph in {str(graph)!r} was not taken: it agrees with {other} to {measured:.5f} "
-            f"on sample texts, less than {least}"
+            f"on sample texts, less than {minimum}"
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelNotFoundError
 from ..files import read_object
+from .unsupported import UnsupportedModelError
 
 __all__ = ["Weights", "read_weights"]
 
@@ -43,7 +44,7 @@ class Weights(Mapping[str, Floats]):
 
     @property
     def unread(self) -> list[str]:
-        """The names of the tensors that nobody asked for."""
+        """The names of the tensors that were not read."""
         return sorted(set(self._tensors) - self._read)
 
 
@@ -54,19 +55,28 @@ def read_weights(folder: Path) -> Weights | None:
         folder: the folder of the transformer.
 
     Raises:
+        UnsupportedModelError: a tensor is of a type that has no arrays, as 8-bit floats.
         ModelNotFoundError: a file cannot be read, or is damaged.
     """
     index = folder / "model.safetensors.index.json"
     if (folder / "model.safetensors").is_file():
         files = ["model.safetensors"]
     elif index.is_file():
-        files = sorted(set(read_object(index).get("weight_map", {}).values()))
+        files = _shards(index)
     else:
         return None
     tensors: dict[str, Floats] = {}
     for file in files:
         tensors.update(_read(folder / file))
     return Weights(tensors)
+
+
+def _shards(index: Path) -> list[str]:
+    """Return the files that hold the tensors, in the index's own folder."""
+    names = read_object(index).get("weight_map")
+    if not isinstance(names, dict):
+        raise ModelNotFoundError(f"{str(index)!r} has no 'weight_map' of tensors to files")
+    return sorted({Path(str(name)).name for name in names.values()})
 
 
 def _read(path: Path) -> dict[str, Floats]:
@@ -76,7 +86,11 @@ def _read(path: Path) -> dict[str, Floats]:
         with path.open("rb") as file:
             entries = deserialize(file.read())  # type: ignore[no-untyped-call]
         return {name: _array(entry) for name, entry in entries}
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise UnsupportedModelError(
+            f"the weights in {str(path)!r} are of the type {error.args[0]}, which is not read here"
+        ) from error
+    except (OSError, SafetensorError, ValueError) as error:
         raise ModelNotFoundError(
             f"the weights in {str(path)!r} cannot be read: {type(error).__name__}: {error}"
         ) from error

@@ -12,6 +12,7 @@ from llama_index.core.schema import BaseNode, QueryBundle
 
 import hybridge
 from hybridge import HybridIndex
+from hybridge.encoders import query_cache
 from hybridge.interop import FutureIndex, SearchConfig
 
 from .base import CoreRetriever
@@ -219,7 +220,7 @@ class HybridgeRetriever(CoreRetriever):
         if not query.custom_embedding_strs or not isinstance(self._retriever, HybridIndex):
             return self._config
         # As LlamaIndex does for hypothetical answers: the mean of their vectors is searched.
-        encoded = self._retriever.encoder.encode_queries(query.embedding_strs)
+        encoded = query_cache.encode(self._retriever.encoder, query.embedding_strs)
         vectors = encoded.mean(axis=0, keepdims=True)
         return replace(self._config, retriever=self._configured(vectors=vectors))
 
