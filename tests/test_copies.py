@@ -467,8 +467,7 @@ def test_copies_in_one_process_share_the_model_and_not_the_settings(world: Simpl
     copied = copy.deepcopy(original)
     copied.name = "yours"
     assert original.name == "mine"
-    assert copied._loaded() is original._loaded()
-    assert copied._turn is original._turn
+    assert copied._loaded() is original._loaded()  # with its lock
     assert copy.deepcopy(world.encoder) is world.encoder
     assert copy.deepcopy(world.token_encoder) is world.token_encoder
 

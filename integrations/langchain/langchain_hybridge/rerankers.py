@@ -191,7 +191,8 @@ class CrossEncoderReranker(_TextReranker):
         search_text: what it reads of a document: a template such as ``"{title}\\n{page_content}"``
             or a function from a `Document` to a string; None for the text alone.
         options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
-            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
+            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``, ``dtype``,
+            ``backend``.
 
     Raises:
         TypeError: an unknown option.

@@ -58,16 +58,19 @@ class CrossEncoderReranker(TextReranker):
             1905.09217. Windows are shortened to the room beside the query. None reads the
             beginning alone. Models that generate text or read a chat, and tokenizers in Python,
             have no windows.
-        batch_size: pairs of 256 tokens that the model reads at a time. On a CPU 8 are faster than
-            32, with less padding and more cache hits; a GPU is fastest with more.
+        batch_size: pairs of 256 tokens that the model reads at a time. None takes 2 in ONNX Runtime
+            and 8 in torch: on a CPU few are fastest, with less padding and more cache hits; a GPU
+            is fastest with many.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
-        dtype: precision of the arithmetic: in ONNX Runtime ``"float32"`` or ``"int8"``; in torch
-            ``"float32"``, ``"bfloat16"``, ``"float16"``, or ``"auto"`` for that of the checkpoint.
-            None takes, in ONNX Runtime, int8 where the processor multiplies it exactly and the
-            model was compared with float32, else float32; in torch bfloat16 where the device has
-            it natively, else float32. PLACEHOLDER
+        dtype: precision of the arithmetic: ``"float32"``, ``"int8"`` (in ONNX Runtime),
+            ``"bfloat16"`` or ``"float16"`` (in torch), ``"auto"`` for that of the checkpoint, or
+            None: in ONNX Runtime int8 where the processor multiplies it exactly and the model was
+            compared with float32, else float32; in torch bfloat16 where the device has it
+            natively, else float32. The order is that of float32 except near ties: over BM25's top
+            30 of 100 of SciFact's queries a mean Spearman of 0.995 in int8, at a third of the time
+            of float32 in torch; in bfloat16 of 0.9993, over 20 of them.
         backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
             processor where it can (`hybridge.encoders.onnx`), and torch elsewhere: for language
             models, on a GPU, in half precision, and for a `CrossEncoder`.
@@ -106,7 +109,7 @@ class CrossEncoderReranker(TextReranker):
         sigmoid: bool = False,
         threshold: float | None = None,
         window: int | None = None,
-        batch_size: int = 8,
+        batch_size: int | None = None,
         max_length: int | None = None,
         device: str | None = None,
         dtype: Dtype | None = None,
@@ -122,7 +125,7 @@ class CrossEncoderReranker(TextReranker):
         check_backend(backend, dtype, device)
         self._sigmoid = sigmoid
         self._window = None if window is None else check_count(window, "window")
-        self._batch_size = check_count(batch_size, "batch_size")
+        self._batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
         self._device = device
         self._dtype = dtype
@@ -190,10 +193,11 @@ class CrossEncoderReranker(TextReranker):
         lengths = {pair: counts[pair[0]] + counts[pair[1]] for pair in pairs}
         self._warn_of_truncation(scorer, lengths.values())
         ordered = sorted(lengths, key=lambda pair: -lengths[pair])
-        batches = list(chunked(ordered, self._batch_size * scorer.at_a_time))
+        size = self._batch_size or scorer.batch_size
+        batches = list(chunked(ordered, size * scorer.at_a_time))
         scores: dict[Pair, float] = {}
         for batch in progress_over(batches, "Reranking", "batch", self._progress):
-            scores.update(zip(batch, scorer.scores(batch, self._batch_size), strict=True))
+            scores.update(zip(batch, scorer.scores(batch, size), strict=True))
         for (query, text), score in scores.items():
             if not math.isfinite(score):
                 raise InvalidInputError(

@@ -24,7 +24,7 @@ Pair: TypeAlias = tuple[str, str]
 """A query and a text."""
 
 # Enough that no core waits long for the last of them, and few enough for little memory.
-_BATCHES_A_CORE = 8
+_BATCHES_A_CORE = 32
 
 
 class PairScorer(Protocol):
@@ -43,6 +43,10 @@ class PairScorer(Protocol):
     @property
     def counter(self) -> TokenCounter:
         """A counter of its tokens."""
+
+    @property
+    def batch_size(self) -> int:
+        """The size of batches that is fastest on a processor."""
 
     @property
     def at_a_time(self) -> int:
@@ -66,6 +70,7 @@ class OnnxScorer:
     """
 
     backend: Literal["onnx", "torch"] = "onnx"
+    batch_size = 2
 
     def __init__(self, model: OnnxModel, dtype: Precision) -> None:
         self.dtype: str = dtype
@@ -89,6 +94,7 @@ class TorchScorer:
     """
 
     backend: Literal["onnx", "torch"] = "torch"
+    batch_size = 8
     at_a_time = 1
 
     def __init__(self, model: CrossEncoder) -> None:

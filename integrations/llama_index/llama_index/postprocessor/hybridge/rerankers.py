@@ -173,7 +173,8 @@ class CrossEncoderRerank(_TextRerank):
             metadata and text, or a function from a node to a string; None for ``{text}`` alone,
             which is what LlamaIndex embeds.
         options: those of `hybridge.cross_encoder.CrossEncoderReranker`, like ``sigmoid``,
-            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``.
+            ``threshold``, ``window``, ``max_length``, ``batch_size``, ``device``, ``dtype``,
+            ``backend``.
 
     Raises:
         TypeError: an unknown option.
