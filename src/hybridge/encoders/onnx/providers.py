@@ -42,7 +42,7 @@ def providers(device: str | None) -> list[Any]:
     check_onnx_device(device)
     if device == "cpu":
         return [_CPU]
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     if _CUDA in onnxruntime.get_available_providers():
         number = int((device or "cuda").partition(":")[2] or 0)

@@ -44,7 +44,7 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
         quantised: the file to write; its folder takes files of the work too.
     """
     import onnx
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+    from onnxruntime.quantization import (
         QuantType,
         quantize_dynamic,
     )
@@ -87,7 +87,7 @@ def _products(model: ModelProto) -> list[Any]:
 def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, Floats]:
     """Return the largest magnitude in each column of the products' inputs, over sample texts."""
     import onnx
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     model = onnx.load(plain)
     names = list(dict.fromkeys(node.input[0] for node in _products(model)))
@@ -99,12 +99,12 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     inputs = {each.name for each in session.get_inputs()}
 
     def columns(batch: Batch) -> list[tuple[Floats, ...]]:
-        given = {
+        feeds = {
             "input_ids": batch.ids,
             "attention_mask": batch.mask,
             "token_type_ids": batch.types,
         }
-        found = session.run(names, {name: given[name] for name in inputs})
+        found = session.run(names, {name: feeds[name] for name in inputs})
         real = batch.mask[..., None]
         return list(zip(*((np.abs(each) * real).max(1) for each in found), strict=True))
 
