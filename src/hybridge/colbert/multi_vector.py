@@ -400,7 +400,13 @@ class MultiVectorTokenEncoder(SharedInCopies):
                 self._dtype,
                 self._device,
                 origin.name or str(origin.folder),
-                lambda: checkpoint_readers(origin, precision, *lengths),
+                lambda: checkpoint_readers(
+                    origin,
+                    precision,
+                    *lengths,
+                    device=self._device,
+                    export=self._backend == "onnx",
+                ),
             )
 
     def _loaded(self) -> MultiVectorEncoder:

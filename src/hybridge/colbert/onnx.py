@@ -71,6 +71,9 @@ def checkpoint_readers(
     dtype: Precision,
     query_length: int | None,
     passage_length: int | None,
+    *,
+    device: str | None = None,
+    export: bool = False,
 ) -> Readers:
     """Return how a late-interaction model reads texts.
 
@@ -79,6 +82,8 @@ def checkpoint_readers(
         dtype: the precision.
         query_length: as for `MultiVectorTokenEncoder`.
         passage_length: as for `MultiVectorTokenEncoder`.
+        device: as for `load_model`.
+        export: as for `load_model`.
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here.
@@ -87,7 +92,7 @@ def checkpoint_readers(
     """
     folder = source.fetch()
     saved = read_saved(folder)
-    model = load_model(source, "tokens", dtype)
+    model = load_model(source, "tokens", dtype, device=device, export=export)
     _keep_whole(model.tokenizer, saved.markers)
     _check_lengths(model.tokenizer, folder, query_length, passage_length)
     expansion = _expansion(saved, model.tokenizer, folder, query_length)

@@ -15,6 +15,7 @@ from ..encoders.onnx.files import MODEL_TYPES
 from ..encoders.onnx.load import load_model
 from ..encoders.onnx.model import OnnxModel, load_tokenizer
 from ..encoders.onnx.processor import this_processor
+from ..encoders.onnx.providers import providers
 from ..encoders.onnx.unsupported import UnsupportedModelError
 from ..encoders.positions import readable_tokens
 from ..encoders.resolution import ModelSource
@@ -27,18 +28,28 @@ __all__ = ["load_scorer"]
 logger = logging.getLogger(__name__)
 
 
-def load_scorer(source: ModelSource, dtype: Precision | None, max_length: int | None) -> OnnxScorer:
+def load_scorer(
+    source: ModelSource,
+    dtype: Precision | None,
+    max_length: int | None,
+    *,
+    device: str | None = None,
+    export: bool = False,
+) -> OnnxScorer:
     """Load a cross-encoder into ONNX Runtime.
 
     Args:
         source: where the model is; it is downloaded first if it is on the hub.
-        dtype: the precision; None takes int8 where this processor multiplies it exactly and the
+        dtype: the precision; None takes int8 where the processor multiplies it exactly and the
             graph was compared with the one in float32, else float32.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
+        device: where it is computed in float32 (`hybridge.encoders.onnx.providers`).
+        export: let torch export a graph where there is none.
 
     Raises:
         UnsupportedModelError: ONNX Runtime cannot run it here as torch would.
+        MissingExtraError: what an export needs is not installed.
         InvalidInputError: the model cannot read `max_length` tokens, or gives more than one score
             a pair.
         ModelNotFoundError: a file is missing or damaged, or the model is no cross-encoder.
@@ -64,10 +75,15 @@ def load_scorer(source: ModelSource, dtype: Precision | None, max_length: int | 
         limit = max_length
     if source.dtype is not None or dtype is not None:
         precision: Precision = dtype or source.dtype or "float32"
-        return OnnxScorer(load_model(source, "score", precision, limit), precision)
-    if (model := _in_int8(source, limit)) is not None:
+        return OnnxScorer(
+            load_model(source, "score", precision, limit, device=device, export=export), precision
+        )
+    on_processor = providers(device) == providers("cpu")
+    if on_processor and (model := _in_int8(source, limit)) is not None:
         return OnnxScorer(model, "int8")
-    return OnnxScorer(load_model(source, "score", "float32", limit), "float32")
+    return OnnxScorer(
+        load_model(source, "score", "float32", limit, device=device, export=export), "float32"
+    )
 
 
 def _in_int8(source: ModelSource, limit: int) -> OnnxModel | None:

@@ -227,9 +227,10 @@ class CrossEncoderReranker(TextReranker):
             )
 
     def _found(self, model: str | Path | None) -> ModelSource:
-        if self._backend == "torch" or self._device not in (None, "cpu"):
+        on_gpu = self._device not in (None, "cpu")
+        if self._backend == "torch" or (self._backend == "auto" and on_gpu):
             return find(model)
-        # A packaged ONNX file serves its precision, and callers that leave the choice open.
+        # A packaged ONNX file serves its own precision, and None.
         return find(model, dtype=self._dtype or "auto", onnx=True)
 
     def _loaded(self) -> PairScorer:
@@ -246,7 +247,13 @@ class CrossEncoderReranker(TextReranker):
 
         def by_onnx() -> PairScorer:
             # Those that torch alone computes in never come here.
-            return load_scorer(origin, cast("Precision | None", dtype), self._max_length)
+            return load_scorer(
+                origin,
+                cast("Precision | None", dtype),
+                self._max_length,
+                device=self._device,
+                export=self._backend == "onnx",
+            )
 
         model = origin.name or str(origin.folder)
         scorer = on_onnx(self._backend, dtype, self._device, model, by_onnx)

@@ -324,7 +324,13 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
 
         def load_it() -> OnnxSparseEncoder:
             check_sparse_encoder(origin.fetch())
-            return OnnxSparseEncoder(origin, precision, self._max_length)
+            return OnnxSparseEncoder(
+                origin,
+                precision,
+                self._max_length,
+                device=self._device,
+                export=self._backend == "onnx",
+            )
 
         model = origin.name or str(origin.folder)
         return on_onnx(self._backend, self._dtype, self._device, model, load_it)

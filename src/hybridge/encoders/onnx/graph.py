@@ -267,7 +267,7 @@ class _Graph:
                 self._constant("word_embeddings", words),
                 self._constant("position_embeddings", positions),
                 types[1],
-                # Not embeddings_scale: the quantiser gives that name to its scale.
+                # Not embeddings_scale: the quantiser names its own scale so.
                 self._constant(f"{norm}.weight", self._weights[f"{norm}.weight"]),
                 self._constant(f"{norm}.bias", self._weights[f"{norm}.bias"]),
             ],

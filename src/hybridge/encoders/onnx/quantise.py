@@ -96,15 +96,15 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     )
     save_graph(model, work)
     session = onnxruntime.InferenceSession(str(work), providers=["CPUExecutionProvider"])
-    names_of_inputs = {each.name for each in session.get_inputs()}
+    inputs = {each.name for each in session.get_inputs()}
 
     def columns(batch: Batch) -> list[tuple[_Floats, ...]]:
-        inputs = {
+        feeds = {
             "input_ids": batch.ids,
             "attention_mask": batch.mask,
             "token_type_ids": batch.types,
         }
-        found = session.run(names, {name: inputs[name] for name in names_of_inputs})
+        found = session.run(names, {name: feeds[name] for name in inputs})
         real = batch.mask[..., None]
         return list(zip(*((np.abs(each) * real).max(1) for each in found), strict=True))
 

@@ -5,7 +5,8 @@ sentence-transformers' `SpladePooling` and `SparseStaticEmbedding` are arithmeti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -18,7 +19,7 @@ from ..resolution import ModelSource
 from .export import Precision
 from .graph import Head
 from .load import load_model
-from .model import Batch, load_tokenizer
+from .model import Batch, OnnxModel, load_tokenizer
 from .unsupported import UnsupportedModelError
 from .weights import read_weights
 
@@ -63,6 +64,8 @@ class OnnxSparseEncoder:
         source: where the model is; it is downloaded first if it is on the hub.
         dtype: the precision.
         max_length: tokens of a text that are read; None takes the model's own.
+        device: as for `load_model`.
+        export: as for `load_model`.
 
     Attributes:
         routes: the way of queries, and that of passages.
@@ -73,14 +76,25 @@ class OnnxSparseEncoder:
         ModelNotFoundError: a file is missing or damaged.
     """
 
-    def __init__(self, source: ModelSource, dtype: Precision, max_length: int | None) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        dtype: Precision,
+        max_length: int | None,
+        *,
+        device: str | None = None,
+        export: bool = False,
+    ) -> None:
         folder = source.fetch()
         modules = read_sparse(folder)
+        load = partial(
+            load_model, source, dtype=dtype, max_length=max_length, device=device, export=export
+        )
         made: dict[Path, SparseRoute] = {}
         for each in modules.values():
             first = each[0][1]
             if first not in made:
-                made[first] = _route(source, each, dtype, max_length)
+                made[first] = _route(load, each)
         self.routes: Mapping[str, SparseRoute] = {
             task: made[each[0][1]] for task, each in modules.items()
         }
@@ -125,14 +139,12 @@ def read_sparse(folder: Path) -> Mapping[str, list[_Module]]:
     }
 
 
-def _route(
-    source: ModelSource, modules: Sequence[_Module], dtype: Precision, max_length: int | None
-) -> SparseRoute:
+def _route(load: Callable[..., OnnxModel], modules: Sequence[_Module]) -> SparseRoute:
     kinds = [kind for kind, _ in modules]
     if kinds == ["SparseStaticEmbedding"]:
         return _Static(modules[0][1])
     if len(kinds) == 2 and kinds[0] in _TRANSFORMERS and kinds[1] == "SpladePooling":
-        return _Splade(source, modules[0][1], modules[1][1], dtype, max_length)
+        return _Splade(load, modules[0][1], modules[1][1])
     raise UnsupportedModelError(
         f"a sparse encoder of {' and '.join(kinds)} is not run by ONNX Runtime here"
     )
@@ -141,14 +153,7 @@ def _route(
 class _Splade:
     """The weights of all words, from a masked language model."""
 
-    def __init__(
-        self,
-        source: ModelSource,
-        transformer: Path,
-        pooling: Path,
-        dtype: Precision,
-        max_length: int | None,
-    ) -> None:
+    def __init__(self, load: Callable[..., OnnxModel], transformer: Path, pooling: Path) -> None:
         # Without modules, its folder is the transformer's, whose configuration says nothing of it.
         config = read_object(pooling / "config.json") if pooling != transformer else {}
         strategy = config.get("pooling_strategy", "max")
@@ -159,7 +164,7 @@ class _Splade:
             )
         head, self._logarithms = _HEADS[strategy, activation]
         self._takes_sum = strategy == "sum"
-        self._model = load_model(source, head, dtype, max_length, part=transformer)
+        self._model = load(head, part=transformer)
         if self._model.output not in ("logits", "weights"):
             raise UnsupportedModelError(
                 f"the graph in {str(self._model.graph)!r} gives no weights of words"
