@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
 
 from hybridge.colbert import pooling
-from hybridge.colbert.pooling import Numbers, clusters, means, ward
+from hybridge.colbert.pooling import clusters, means, ward
 from hybridge.encoders.checks import unit_length
 from hybridge.protocols import Vectors
 
@@ -32,7 +33,7 @@ SAMPLES = {
 }
 
 
-def found(rows: Vectors, factor: float, *, scipy: bool) -> Numbers:
+def found(rows: Vectors, factor: float, *, scipy: bool) -> NDArray[np.int64]:
     with pytest.MonkeyPatch.context() as patch:
         if not scipy:
             patch.setattr(pooling, "find_spec", lambda name: None)
