@@ -336,7 +336,7 @@ def test_a_text_that_the_model_makes_nan_of_is_named(tiny: Path) -> None:
         ({"backend": "tensorflow"}, "backend must be one of .* not 'tensorflow'"),
         ({"backend": "torch", "dtype": "int8"}, "'int8' is computed by ONNX Runtime alone"),
         ({"backend": "onnx", "dtype": "bfloat16"}, "not in 'bfloat16'"),
-        ({"backend": "onnx", "device": "cuda"}, "not on 'cuda'"),
+        ({"dtype": "int8", "device": "cuda"}, "not on 'cuda'"),
         ({"batch_size": 0}, "batch_size must be .* not 0"),
         ({"max_length": -1}, "max_length must be .* not -1"),
         ({"window": 0}, "window must be .* not 0"),

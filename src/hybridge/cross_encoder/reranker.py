@@ -229,7 +229,7 @@ class CrossEncoderReranker(TextReranker):
     def _found(self, model: str | Path | None) -> ModelSource:
         if self._backend == "torch" or self._device not in (None, "cpu"):
             return find(model)
-        # A packaged ONNX file serves its own precision, and whoever leaves the choice open.
+        # A packaged ONNX file serves its own precision, and a choice left open.
         return find(model, dtype=self._dtype or "auto", onnx=True)
 
     def _loaded(self) -> PairScorer:

@@ -267,7 +267,7 @@ class _Graph:
                 self._constant("word_embeddings", words),
                 self._constant("position_embeddings", positions),
                 types[1],
-                # Not embeddings_scale: the quantiser names a scale of its own so.
+                # Not embeddings_scale: the quantiser gives a scale this name.
                 self._constant(f"{norm}.weight", self._weights[f"{norm}.weight"]),
                 self._constant(f"{norm}.bias", self._weights[f"{norm}.bias"]),
             ],

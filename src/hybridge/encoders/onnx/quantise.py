@@ -99,12 +99,12 @@ def _largest(plain: Path, folder: Path, head: Head, work: Path) -> Mapping[str, 
     inputs = {each.name for each in session.get_inputs()}
 
     def columns(batch: Batch) -> list[tuple[Floats, ...]]:
-        given = {
+        arrays = {
             "input_ids": batch.ids,
             "attention_mask": batch.mask,
             "token_type_ids": batch.types,
         }
-        found = session.run(names, {name: given[name] for name in inputs})
+        found = session.run(names, {name: arrays[name] for name in inputs})
         real = batch.mask[..., None]
         return list(zip(*((np.abs(each) * real).max(1) for each in found), strict=True))
 
