@@ -110,6 +110,7 @@ def test_it_is_the_encoder_for_everything_else(tmp_path: Path) -> None:
     assert not hasattr(cached, "tokens")
     assert as_encoder(cached) is cached  # type: ignore[arg-type]
     assert copy.deepcopy(cached) is cached
+    cached.encode_passages(["a"])
     again = pickle.loads(pickle.dumps(cached))
     assert (again.identity, again.info()) == (cached.identity, cached.info())
     assert unwrapped(CachedEncoder(cached, tmp_path)) is cached.encoder
