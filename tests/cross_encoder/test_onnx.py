@@ -26,7 +26,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from hybridge import BM25Retriever
+from hybridge import BM25Retriever, Hit, Passage
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.encoders.onnx.processor import Processor
 from hybridge.encoders.onnx.unsupported import UnsupportedModelError
