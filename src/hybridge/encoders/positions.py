@@ -41,6 +41,8 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
 
     >>> readable_tokens({"model_type": "bert", "max_position_embeddings": 512})
     512
+    >>> readable_tokens({"model_type": "gpt2", "n_positions": 1024})
+    1024
     >>> readable_tokens(
     ...     {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}
     ... )
@@ -50,7 +52,7 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
     def setting(name: str) -> Any:
         return config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
 
-    positions = setting("max_position_embeddings")
+    positions = setting("max_position_embeddings") or setting("n_positions")  # as GPT-2 names it
     if not isinstance(positions, int) or positions < 1:  # XLNet has -1
         return None
     if setting("model_type") not in _COUNTED_FROM_PADDING:
