@@ -80,7 +80,13 @@ class CachedEncoder(WrappedEncoder):
 
         super().__init__(encoder if _is_encoder(encoder) else SentenceTransformerEncoder(encoder))
         location = user_cache() / "passages" if folder is None else Path(folder).expanduser()
-        if location.exists() and not location.is_dir():
+        try:
+            is_file = location.exists() and not location.is_dir()
+        except OSError as error:
+            raise InvalidInputError(
+                f"the cache {str(location)!r} cannot be read: {error}"
+            ) from error
+        if is_file:
             raise InvalidInputError(f"the cache {str(location)!r} must be a folder, not a file")
         greatest = check_count(max_bytes, "max_bytes", 2**63 - 1)
         self._file = BlobFile(location / "vectors.sqlite", greatest)
