@@ -162,7 +162,7 @@ def test_a_language_model_runs_in_torch(make_tiny: Make) -> None:
 
 def test_a_decoder_with_a_head_is_exported_where_asked(make_tiny: Make) -> None:
     folder = make_tiny(kind=GPT2Config)
-    by_torch = CrossEncoderReranker(folder)
+    by_torch = CrossEncoderReranker(folder, dtype="float32")
     assert by_torch.backend == "torch"
     hits = [Hit(Passage(text, text), 0.0) for text in ("one", "two three four", "one " * 9)]
     [expected] = by_torch.rerank(["one two"], [hits])

@@ -22,6 +22,8 @@ from hybridge.errors import ModelNotFoundError
 
 from .tiny import CONFIGS, save
 
+pytestmark = pytest.mark.model
+
 TEXTS = ["one", "", "two three four one two . ?", "one two", "zebra", "one", " ".join(["two"] * 60)]
 
 

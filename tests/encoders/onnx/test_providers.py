@@ -14,6 +14,8 @@ from hybridge.errors import InvalidInputError
 
 from .tiny import CONFIGS, save
 
+pytestmark = pytest.mark.model
+
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
