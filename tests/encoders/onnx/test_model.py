@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch  # noqa: F401 - the tiny models need it, so these tests are marked
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
