@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -239,9 +240,11 @@ class HybridVectorStore(VectorStore):
         self.close()
 
     @property
-    def embeddings(self) -> Embeddings:
-        """The index's encoder, as LangChain's embeddings."""
-        return embeddings_of(self.index.encoder)
+    def embeddings(self) -> Embeddings | None:
+        """The index's encoder, as LangChain's embeddings; None without a dense stage."""
+        with suppress(InvalidInputError):
+            return embeddings_of(self.index.encoder)
+        return None
 
     def add_documents(  # type: ignore[override]  # no other keywords, so that a typo is an error
         self,

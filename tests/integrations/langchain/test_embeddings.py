@@ -173,3 +173,6 @@ def test_an_index_of_words_alone() -> None:
     documents = [Document("Cats sleep.", id="1")]
     retriever = HybridgeRetriever.from_documents(documents, stages=[BM25()])
     assert [document.id for document in retriever.invoke("cats")] == ["1"]
+    store = HybridVectorStore.from_documents(documents, stages=[BM25()])
+    assert store.embeddings is None
+    assert [document.id for document in store.as_retriever().invoke("cats")] == ["1"]
