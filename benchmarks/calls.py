@@ -9,8 +9,9 @@ and generator expressions are not counted, and a generator counts each time it i
 are those that the calls are defined in.
 
 The query is the second of its process, so that nothing is counted that is loaded or remembered
-once; its vector is forgotten, so that it is encoded again. It asks an embedded index of four passages for all of them, without a filter; encoder and
-reranker are a few lines of this file, so that models and the number of candidates add little.
+once; its vector is forgotten, so that it is encoded again. It asks an embedded index of four
+passages for all of them, without a filter; encoder and reranker are a few lines of this file, so
+that models and the number of candidates add little.
 """
 
 from __future__ import annotations
