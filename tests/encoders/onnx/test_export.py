@@ -17,13 +17,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from transformers import AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.encoders.onnx import export
 from hybridge.encoders.onnx.export import Precision, graph_for, graphs_folder, verified
 from hybridge.encoders.onnx.graph import build_graph
 from hybridge.encoders.onnx.prepared import prepared, remove_prepared
+from hybridge.encoders.onnx.processor import Processor
 from hybridge.encoders.onnx.unsupported import UnsupportedModelError
 from hybridge.encoders.resolution import ModelSource
 from hybridge.errors import HybridgeError, ModelCacheError, ModelNotFoundError
@@ -81,6 +82,33 @@ def test_a_changed_model_has_a_new_graph(bert: Path) -> None:
     by_torch = SentenceTransformerEncoder(bert, backend="torch").encode_passages(TEXTS)
     np.testing.assert_allclose(after, by_torch, atol=1e-5)
     assert np.abs(after - before).max() > 0.01
+
+
+def test_a_changed_onnx_file_has_a_new_graph(tmp_path: Path) -> None:
+    folder = save(tmp_path / "qwen3", EXPORTED["qwen3"])
+    for value in (1.0, 2.0):
+        _foreign(folder / "onnx" / "model.onnx", value=value)
+        encoder = SentenceTransformerEncoder(folder, dtype="int8", normalize=False)
+        np.testing.assert_allclose(encoder.encode_queries(["one two"])[0], np.full(32, 4 * value))
+
+
+def test_eight_bits_are_other_ones_where_their_products_may_overflow(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = []
+    for flags in ({"avx512_vnni"}, {"avx2"}):
+        monkeypatch.setattr(
+            export, "this_processor", lambda flags=flags: Processor("x86_64", frozenset(flags))
+        )
+        graphs.append(_graph(bert, "int8"))
+    assert graphs[0] != graphs[1]
+
+
+def test_of_an_unknown_architecture_the_extra_is_named(tmp_path: Path) -> None:
+    folder = save(tmp_path / "qwen3", EXPORTED["qwen3"])
+    for dtype in ("float32", "int8"):
+        with pytest.raises(UnsupportedModelError, match=r"pip install 'hybridge\[export\]'"):
+            _graph(folder, dtype)  # type: ignore[arg-type]
 
 
 def test_heads_and_precisions_are_graphs_apart(bert: Path) -> None:
@@ -233,7 +261,7 @@ def test_what_is_prepared_is_listed_and_removed(bert: Path, tmp_path: Path, cach
     assert SentenceTransformerEncoder(bert, backend="onnx").encode_queries(["one"]).shape == (1, 32)
 
 
-def _foreign(path: Path, dimension: int = 32) -> None:
+def _foreign(path: Path, dimension: int = 32, value: float = 1.0) -> None:
     """An ONNX file that gives every token the same vector."""
     graph = helper.make_graph(
         [
@@ -249,7 +277,7 @@ def _foreign(path: Path, dimension: int = 32) -> None:
         [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, None)],
         [
             helper.make_tensor("axis", TensorProto.INT64, [1], [2]),
-            helper.make_tensor("row", TensorProto.FLOAT, [dimension], [1.0] * dimension),
+            helper.make_tensor("row", TensorProto.FLOAT, [dimension], [value] * dimension),
         ],
     )
     path.parent.mkdir(exist_ok=True)
@@ -338,8 +366,10 @@ def test_a_graph_that_is_not_the_model_is_not_taken(
 
 
 def test_a_tokenizer_that_transformers_reads_otherwise_is_not_taken(
-    bert: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cross = save(tmp_path / "cross", CONFIGS["bert"], AutoModelForSequenceClassification)
+
     class Lower:
         """Writes texts in lower case first, as some tokenizers do in their Python code."""
 
@@ -349,8 +379,18 @@ def test_a_tokenizer_that_transformers_reads_otherwise_is_not_taken(
         def __call__(self, text: str) -> Any:
             return self.real(text.lower().replace("bread", "one"))
 
-    lower = Lower()
+    class Alike(Lower):
+        """Gives both texts of a pair one type."""
+
+        def __call__(self, *texts: str) -> Any:
+            read = self.real(*texts)
+            return read | {"token_type_ids": [0] * len(read["input_ids"])}
+
+    lower, alike = Lower(), Alike()
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: lower)
     with pytest.raises(UnsupportedModelError, match=r"reads 'Aspirin thins.* otherwise in trans"):
         _graph(bert)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: alike)
+    with pytest.raises(UnsupportedModelError, match=r"reads \('what thins.* otherwise in trans"):
+        graph_for(ModelSource("path", None, cross), cross, "score", "float32")
     assert _files(cache) == ["graphs"]
