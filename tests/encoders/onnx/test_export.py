@@ -182,6 +182,40 @@ def test_of_a_graph_that_cannot_be_written_nothing_is_left(
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize(
+    ("damage", "kind", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-900]), ModelCacheError, "to its end"),
+        (Path.unlink, ModelCacheError, "No such file"),
+        (lambda path: path.write_bytes(b""), UnsupportedModelError, "cannot be quantised"),
+    ],
+    ids=["half", "missing", "empty"],
+)
+def test_the_work_of_the_quantiser_is_beside_its_result(
+    damage: Callable[[Path], None],
+    kind: type[HybridgeError],
+    message: str,
+    bert: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = _graph(bert).parent
+    before = _files(cache)
+    written: list[Path] = []
+    infer = onnx.shape_inference.infer_shapes_path
+
+    def cut_short(source: str, target: str) -> None:
+        infer(source, target)
+        written.append(Path(target))
+        damage(Path(target))
+
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes_path", cut_short)
+    with pytest.raises(kind, match=message):
+        _graph(bert, "int8")
+    assert written[0].parent != plain
+    assert _files(cache) == before
+
+
 def test_a_cache_that_cannot_be_made_is_named(bert: Path, cache: Path) -> None:
     cache.write_text("a file in the place of the folder")
     with pytest.raises(ModelCacheError, match=str(cache)):
