@@ -130,6 +130,14 @@ def test_quantising_is_silent(
     assert {record.name for record in caplog.records} == {"hybridge.encoders.onnx.export"}
 
 
+def test_quantising_leaves_the_log_of_the_program_as_it_is(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    _graph(bert, "int8")
+    assert logging.getLogger().handlers == []
+
+
 def test_int8_is_an_identity_of_its_own_and_float32_is_that_of_torch(bert: Path) -> None:
     def identity(**options: Any) -> str:
         return SentenceTransformerEncoder(bert, **options).identity

@@ -185,7 +185,9 @@ def test_foreign_graphs_are_named(folder: Path, tmp_path: Path) -> None:
     refused(_graph(path, other, ["input_ids"], "image"), "gives image and none of last_hidden")
 
 
-def test_a_graph_that_fails_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_graph_that_fails_is_named(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     node = helper.make_node("Gather", ["input_ids", "attention_mask"], ["rows"], axis=0)
     graph = helper.make_graph(
         [node, helper.make_node("Cast", ["rows"], ["last_hidden_state"], to=1)],
@@ -202,6 +204,7 @@ def test_a_graph_that_fails_is_named(folder: Path, tmp_path: Path) -> None:
     model = OnnxModel(path, load_tokenizer(folder))
     with pytest.raises(UnsupportedModelError, match=r"cannot compute the graph .*out of.*bounds"):
         model.encode(["one"], _sums)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_tokenizers_are_read_or_named(folder: Path, tmp_path: Path) -> None:

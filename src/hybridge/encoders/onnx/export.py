@@ -165,9 +165,13 @@ def _without_advice() -> Iterator[None]:
 
     root = logging.getLogger()
     root.addFilter(keep)
+    # Without one, the first line said would give the program's root logger a handler for good.
+    handler = logging.NullHandler()
+    root.addHandler(handler)
     try:
         yield
     finally:
+        root.removeHandler(handler)
         root.removeFilter(keep)
 
 

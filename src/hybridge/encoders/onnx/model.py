@@ -275,7 +275,7 @@ def _open(graph: Path, device: str | None) -> InferenceSession:
     # Its own pool would spin, grow with every model, and hang in a forked child.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised
     logger.debug("opening %s", graph)
     try:
         return onnxruntime.InferenceSession(str(graph), options, providers=on)
