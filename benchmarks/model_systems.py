@@ -296,7 +296,7 @@ class HybridgeInLangChain(_Hybrid):
 
         index = HybridIndex.create(encoder=SentenceTransformerEncoder(**self.settings))
         index.add(self._corpus.passages, vectors=self._corpus.vectors)
-        self._retriever = HybridgeRetriever(index=index, k=10)
+        self._retriever = HybridgeRetriever(retriever=index, k=10)
 
     def search(self, query: str) -> Any:
         return [document.id for document in self._retriever.invoke(query)]
@@ -378,7 +378,7 @@ BI_ENCODERS: dict[str, Callable[..., Any]] = {
     "Hybridge": Hybridge,
     "Hybridge, int8": lambda: Hybridge(dtype="int8"),
     "bge-small int8, FastEmbed's way": FastEmbedsWay,
-    "bge-small int8, Hybridge": lambda: Hybridge(BGE, dtype="int8"),
+    "bge-small int8, Hybridge": lambda: Hybridge(BGE, dtype="int8", query_prompt=""),
 }
 CROSS_ENCODERS: dict[str, Callable[..., Any]] = {
     "LangChain, pairs": LangChainReranker,

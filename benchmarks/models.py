@@ -1,15 +1,16 @@
 """Models side by side: encoding, reranking and whole searches, with each way of running them.
 
-    python benchmarks/models.py [--sections encode rerank search] [--quality] [--json OUT]
-                                [--cache DIR] [--threads N]
+    python benchmarks/models.py [--sections encode rerank search] [--quality] [--only SYSTEM ...]
+                                [--json OUT] [--cache DIR] [--threads N]
 
 All in one run, each system in a process of its own, the processes taking turns. *encode*: queries
 one at a time and passages in one call, by all-MiniLM-L6-v2 and the packaged bge-small-en-v1.5;
 agreement is the least cosine with sentence-transformers' vectors. *rerank*: 100 passages a query,
 up to 256 tokens a pair, by scifact-cross-encoder and the packaged ms-marco-MiniLM-L12-v2; agreement
 is the mean of Kendall's tau with LangChain's order. *search*: whole hybrid searches over SciFact,
-each query new, its encoding included; then one of them again. ``--quality`` also encodes all of
-SciFact once a way and judges the lists. Times are of the processor, on one thread unless
+each query new, its encoding included; then the same again. ``--quality`` also judges: of all of
+SciFact encoded, and of BM25's first 30 passages for 100 queries reranked; with ``--only`` for a few
+of the systems, for it takes minutes each. Times are of the processor, on one thread unless
 ``--threads`` says otherwise. Needs the `bench` extra, SciFact under HYBRIDGE_DATASETS, and
 scifact-cross-encoder under HYBRIDGE_MODELS.
 """
@@ -50,11 +51,11 @@ def main() -> None:
     measured: dict[str, Figures] = {}
     for section in arguments.sections:
         if section == "encode":
-            measured[section] = encode(arguments.cache, quality=arguments.quality)
+            measured[section] = encode(_chosen(BI_ENCODERS, arguments), arguments.quality)
         elif section == "rerank":
-            measured[section] = rerank(arguments.cache, quality=arguments.quality)
+            measured[section] = rerank(_chosen(CROSS_ENCODERS, arguments), arguments.quality)
         else:
-            measured[section] = search(arguments.cache)
+            measured[section] = search(_chosen(HYBRIDS, arguments), arguments.cache)
         _print(section, measured[section])
     if arguments.json is not None:
         results = {
@@ -67,12 +68,12 @@ def main() -> None:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def encode(cache: Path, *, quality: bool) -> Figures:
+def encode(names: Sequence[str], quality: bool) -> Figures:
     """Return the figures of every way of encoding."""
     test = corpus.judged("test")
     queries = list(test.queries.values())[:QUERIES]
     passages = [passage.text for passage in test.passages[:PASSAGES]]
-    workers = {name: ModelWorker(name) for name in BI_ENCODERS}
+    workers = {name: ModelWorker(name) for name in names}
     found: Figures = {
         name: {"cold s": worker.cold_seconds, "resident MB": worker.resident_mb}
         for name, worker in workers.items()
@@ -93,17 +94,20 @@ def encode(cache: Path, *, quality: bool) -> Figures:
         }
         vectors[name].extend(rows)
         if quality:
-            found[name] |= _dense_quality(name, worker, cache)
+            found[name] |= _dense_quality(worker)
     for name, worker in workers.items():
-        other = "sentence-transformers" if not name.startswith("bge") else _BGE_REFERENCE
-        found[name]["agreement"] = _least_cosine(vectors[name], vectors[other])
-        found[name]["query ratio"] = found[name]["query ms"] / found[other]["query ms"]
-        found[name]["passages ratio"] = found[name]["passages/s"] / found[other]["passages/s"]
+        other = _FASTEMBED if name.startswith("bge") else "sentence-transformers"
+        if other in workers:
+            found[name] |= {
+                "agreement": _least_cosine(vectors[name], vectors[other]),
+                "query ratio": found[name]["query ms"] / found[other]["query ms"],
+                "passages ratio": found[name]["passages/s"] / found[other]["passages/s"],
+            }
         worker.stop()
     return found
 
 
-def rerank(cache: Path, *, quality: bool) -> Figures:
+def rerank(names: Sequence[str], quality: bool) -> Figures:
     """Return the figures of every way of reranking."""
     from scipy.stats import kendalltau
 
@@ -111,41 +115,41 @@ def rerank(cache: Path, *, quality: bool) -> Figures:
     if not folder:
         raise SystemExit("set HYBRIDGE_MODELS to the folder that holds scifact-cross-encoder")
     model = str(Path(folder) / "scifact-cross-encoder")
-    candidates = _candidates(100 if quality else RERANKED, 100)
-    workers = {name: ModelWorker(name, model) for name in CROSS_ENCODERS}
+    candidates = _candidates(100, 30) if quality else _candidates(RERANKED, 100)
+    workers = {name: ModelWorker(name, model) for name in names}
     found: Figures = {
         name: {"cold s": worker.cold_seconds, "resident MB": worker.resident_mb}
         for name, worker in workers.items()
     }
     scores: dict[str, list[list[float]]] = {name: [] for name in workers}
     times: dict[str, list[float]] = {name: [] for name in workers}
-    for query, (text, passages) in enumerate(candidates.values()):
+    for text, passages in candidates.values():
         for name, worker in workers.items():
-            if quality or query < RERANKED:
-                result, _, cpu = worker.call("scores", text, [each[1] for each in passages])
-                scores[name].append(result)
-                times[name].append(cpu)
+            result, _, cpu = worker.call("scores", text, [each[1] for each in passages])
+            scores[name].append(result)
+            times[name].append(100 * cpu / len(passages))
     for name, worker in workers.items():
         reference = _FLASHRANK if name.startswith("MiniLM") else "LangChain, pairs"
-        taus = [
-            kendalltau(ours, theirs).statistic
-            for ours, theirs in zip(scores[name], scores[reference], strict=True)
-        ]
-        found[name] |= {
-            "100 pairs ms": median(times[name]),
-            "ratio": median(times[name]) / median(times[reference]),
-            "agreement": mean(taus),
-        }
+        found[name]["100 pairs ms"] = median(times[name])
+        if reference in workers:
+            taus = [
+                kendalltau(ours, theirs).statistic
+                for ours, theirs in zip(scores[name], scores[reference], strict=True)
+            ]
+            found[name] |= {
+                "ratio": median(times[name]) / median(times[reference]),
+                "agreement": mean(taus),
+            }
         if quality:
             found[name]["nDCG@10"] = _reranked_quality(candidates, scores[name])
         worker.stop()
     return found
 
 
-def search(cache: Path) -> Figures:
+def search(names: Sequence[str], cache: Path) -> Figures:
     """Return the figures of whole hybrid searches."""
     queries = list(corpus.judged("test").queries.values())[:SEARCHED]
-    workers = {name: ModelWorker(name, str(cache)) for name in HYBRIDS}
+    workers = {name: ModelWorker(name, str(cache)) for name in names}
     found: Figures = {}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
     again: dict[str, list[float]] = {name: [] for name in workers}
@@ -164,11 +168,12 @@ def search(cache: Path) -> Figures:
         worker.stop()
     for name in found:
         for peer in ("LangChain's own", "LlamaIndex's own"):
-            found[name][f"of {peer}"] = found[name]["query ms"] / found[peer]["query ms"]
+            if peer in workers:
+                found[name][f"of {peer}"] = found[name]["query ms"] / found[peer]["query ms"]
     return found
 
 
-_BGE_REFERENCE = "bge-small int8, FastEmbed's way"
+_FASTEMBED = "bge-small int8, FastEmbed's way"
 _FLASHRANK = "MiniLM-L12 int8, FlashRank's way"
 
 
@@ -180,7 +185,7 @@ def _least_cosine(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     return min(products)
 
 
-def _dense_quality(name: str, worker: ModelWorker, cache: Path) -> dict[str, float]:
+def _dense_quality(worker: ModelWorker) -> dict[str, float]:
     """Return what lists by a model's vectors alone are worth on SciFact's test queries."""
     import ir_measures
     from ir_measures import R, nDCG
@@ -247,6 +252,10 @@ def _shown(column: str, value: float | None) -> str:
     )
 
 
+def _chosen(systems: Mapping[str, object], arguments: argparse.Namespace) -> list[str]:
+    return [name for name in systems if not arguments.only or name in arguments.only]
+
+
 def _arguments() -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
@@ -256,6 +265,9 @@ def _arguments() -> argparse.Namespace:
         "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION"
     )
     parser.add_argument("--quality", action="store_true", help="judge the lists on SciFact, too")
+    parser.add_argument(
+        "--only", nargs="+", metavar="SYSTEM", help="measure just some of the systems"
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of every system")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures to this file")
     parser.add_argument(

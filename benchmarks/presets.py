@@ -14,12 +14,12 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import get_args
 
-from hybridge.cli.cache import cached_vectors
 from rich.console import Console
 from rich.table import Table
 
 from corpus import cache_argument, judged
 from hybridge import Dense, Encoder, HybridIndex, Passage, preset
+from hybridge.encoders import query_cache
 from hybridge.evaluation import Collection, evaluate
 from hybridge.presets import Preset, PresetName
 from measure import DEPTH
@@ -48,12 +48,8 @@ def main() -> None:
 
 def filled(chosen: Preset, passages: list[Passage], cache: Path) -> HybridIndex:
     """Make an index of a preset's stages, with vectors from the cache."""
-    index = HybridIndex.create(stages=chosen.stages)
-    vectors = {
-        name: cached_vectors(encoder, passages, cache, progress=True)
-        for name, encoder in encoders_of(chosen).items()
-    }
-    index.add(passages, vectors=vectors, progress=False)
+    index = HybridIndex.create(stages=chosen.stages, passage_cache=cache / "passages")
+    index.add(passages, progress=True)
     return index
 
 
@@ -65,6 +61,7 @@ def encoders_of(chosen: Preset) -> dict[str, Encoder]:
 def query_time(pipeline: object, test: Collection) -> float:
     """Return the median of the milliseconds of processor time that a new query takes."""
     times = []
+    query_cache.clear()
     for query in list(test.queries.values())[: TIMED_QUERIES + 1]:
         start = process_time()
         pipeline.search([query], k=10)  # type: ignore[attr-defined]

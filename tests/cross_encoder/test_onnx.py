@@ -153,22 +153,14 @@ def test_what_torch_reads_otherwise_is_left_to_it(
         _ = CrossEncoderReranker(tmp_path, dtype="int8").backend
 
 
-def test_language_models_run_in_torch(make_tiny: Make) -> None:
-    folder = make_tiny(kind=LlamaConfig, build=AutoModelForCausalLM)
+@pytest.mark.parametrize(
+    ("kind", "build"), [(LlamaConfig, AutoModelForCausalLM), (GPT2Config, None)], ids=str
+)
+def test_decoders_run_in_torch(make_tiny: Make, kind: Any, build: Any) -> None:
+    folder = make_tiny(kind=kind, **({} if build is None else {"build": build}))
     assert CrossEncoderReranker(folder).backend == "torch"
     with pytest.raises(UnsupportedModelError, match="is for torch"):
         _ = CrossEncoderReranker(folder, backend="onnx").backend
-
-
-def test_a_decoder_with_a_head_is_exported_where_onnx_is_asked_for(make_tiny: Make) -> None:
-    folder = make_tiny(kind=GPT2Config)
-    by_torch = CrossEncoderReranker(folder, dtype="float32")
-    exported = CrossEncoderReranker(folder, dtype="float32", backend="onnx")
-    assert (by_torch.backend, exported.backend) == ("torch", "onnx")
-    texts = [*TEXTS, "w3 " * 90]  # more than it reads
-    [expected] = by_torch.score_texts(["w1"], [texts])
-    [found] = exported.score_texts(["w1"], [texts])
-    assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_an_object_and_half_precision_run_in_torch(tiny: Path) -> None:

@@ -58,9 +58,9 @@ class CrossEncoderReranker(TextReranker):
             1905.09217. Windows are shortened to the room beside the query. None reads the
             beginning alone. Models that generate text or read a chat, and tokenizers in Python,
             have no windows.
-        batch_size: pairs of 256 tokens that the model reads at a time. None takes 2 in ONNX Runtime
-            and 8 in torch: on a CPU few are fastest, with less padding and more cache hits; a GPU
-            is fastest with many.
+        batch_size: pairs that torch, or a GPU, reads at a time; None takes 8: on a CPU few are
+            fastest, with less padding and more cache hits, a GPU is fastest with many. ONNX Runtime
+            on a processor reads some 256 tokens at a time, and one pair in int8.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.

@@ -70,7 +70,7 @@ class OnnxScorer:
     """
 
     backend: Literal["onnx", "torch"] = "onnx"
-    batch_size = 2
+    batch_size = 8
 
     def __init__(self, model: OnnxModel, dtype: Precision) -> None:
         self.dtype: str = dtype

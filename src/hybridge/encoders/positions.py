@@ -45,12 +45,14 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
 
     >>> readable_tokens({"model_type": "bert", "max_position_embeddings": 512})
     512
+    >>> readable_tokens({"model_type": "gpt2", "n_positions": 1024})
+    1024
+    >>> readable_tokens({"model_type": "t5", "n_positions": 512}) is None
+    True
     >>> readable_tokens(
     ...     {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}
     ... )
     512
-    >>> readable_tokens({"model_type": "gpt2", "n_positions": 1024})
-    1024
     """
 
     def setting(name: str) -> Any:

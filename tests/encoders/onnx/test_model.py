@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch  # noqa: F401 - the tiny models need it, so these tests are marked
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
@@ -57,6 +58,7 @@ def test_batches_hold_every_text_once_within_their_room(lengths: list[int], size
     for batch in batches:
         padded = max(lengths[index] for index in batch) * len(batch)
         assert padded <= size * 256 or len(batch) == 1
+    assert list(_batches(lengths, 0)) == [[index] for batch in batches for index in batch]
     ordered = [lengths[index] for batch in batches for index in batch]
     assert ordered == sorted(lengths, reverse=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnxruntime
 import pytest
+import torch  # noqa: F401 - the tiny models need it, so these tests are marked
 
 from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.encoders.onnx.providers import providers

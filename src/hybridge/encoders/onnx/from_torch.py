@@ -36,7 +36,7 @@ def load_in_torch(folder: Path, head: Head) -> nn.Module:
         head: what it ends with.
 
     Raises:
-        UnsupportedModelError: transformers cannot load it.
+        UnsupportedModelError: transformers cannot load it, or it is a decoder that scores.
     """
     import torch
     import transformers
@@ -60,6 +60,12 @@ def load_in_torch(folder: Path, head: Head) -> nn.Module:
         raise UnsupportedModelError(
             f"transformers cannot load the model in {str(folder)!r}: {error}"
         ) from error
+    # As in hybridge.encoders.padding: these heads read the last token before the padding, and
+    # sentence-transformers may choose another token for it.
+    if head == "score" and hasattr(loaded, "score"):
+        raise UnsupportedModelError(
+            f"the model in {str(folder)!r} is for torch: its score depends on the padding token"
+        )
     loaded.config.use_cache = False
 
     class WithHead(torch.nn.Module):

@@ -66,4 +66,5 @@ def load_model(
         limit=saved_limit(folder) if max_length is None else max_length,
         padding=padding_of(transformer),
         device=device if dtype == "float32" else "cpu",
+        alone=dtype == "int8",
     )

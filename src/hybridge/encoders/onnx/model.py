@@ -85,6 +85,8 @@ class OnnxModel:
         limit: tokens that are read of a text or a pair, special ones included; None for all.
         padding: the number of the token that fills short texts up.
         device: where it is computed (`hybridge.encoders.onnx.providers`).
+        alone: read one text at a time. A graph in int8 needs that: it takes one scale for a whole
+            batch, so that a text's vector would depend on the others.
 
     Raises:
         InvalidInputError: ONNX Runtime has no such device here.
@@ -100,6 +102,7 @@ class OnnxModel:
         limit: int | None = None,
         padding: int = 0,
         device: str | None = "cpu",
+        alone: bool = False,
     ) -> None:
         self.graph = graph
         self.tokenizer = tokenizer
@@ -111,6 +114,8 @@ class OnnxModel:
         else:
             tokenizer.enable_truncation(limit, strategy="longest_first")
         self._session = _open(graph, device)
+        self._alone = alone
+        self._on_processor = self._session.get_providers()[0] == "CPUExecutionProvider"
         names = {each.name for each in self._session.get_inputs()}
         if strange := names - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}:
             raise UnsupportedModelError(
@@ -134,7 +139,8 @@ class OnnxModel:
             texts: any number of texts, or of pairs.
             finish: takes a batch's output and returns one result a text; it may run in several
                 threads.
-            batch_size: so many texts of 256 tokens are read at a time, or more shorter ones.
+            batch_size: texts of 256 tokens, or more shorter ones, that a GPU reads at a time. A
+                processor reads one, or as many tokens of shorter ones, which stay in its caches.
             progress: show a bar of texts.
         """
         rows = tokenized(self.tokenizer, texts)
@@ -149,7 +155,8 @@ class OnnxModel:
         progress: bool = False,
     ) -> list[T]:
         """Return what `finish` makes of each text, given as its tokens; else as `encode`."""
-        batches = list(_batches([len(row) for row in rows], batch_size))
+        size = 1 if self._on_processor else batch_size
+        batches = list(_batches([len(row) for row in rows], 0 if self._alone else size))
 
         def run(batch: list[int]) -> Sequence[T]:
             return finish(self._run([rows[index] for index in batch]))
@@ -304,7 +311,10 @@ def _output_of(session: InferenceSession, graph: Path) -> str:
 
 
 def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Yield the indices of texts of similar length, the longest first, by their tokens."""
+    """Yield the indices of `size` texts of 256 tokens, or more shorter ones, the longest first.
+
+    With size 0 each text is yielded alone.
+    """
     room = size * _TOKENS_A_TEXT
     batch: list[int] = []
     longest = 0
