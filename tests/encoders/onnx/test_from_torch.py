@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,9 @@ def test_every_head_is_exported(head: Head, kind: Any, tmp_path: Path) -> None:
 def test_the_types_of_tokens_are_read_where_torch_reads_them(tmp_path: Path) -> None:
     # Its configuration has no number of types, and the types are words to it.
     folder = save(tmp_path / "model", GPT2Config(vocab_size=100, n_embd=32, n_layer=1, n_head=4))
+    path = folder / "tokenizer_config.json"
+    names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | names))
     by_torch = SentenceTransformerEncoder(folder, backend="torch").encode_passages(TEXTS)
     encoder = SentenceTransformerEncoder(folder, backend="onnx")
     np.testing.assert_allclose(encoder.encode_passages(TEXTS), by_torch, atol=1e-4)
