@@ -236,6 +236,14 @@ def test_eight_bits_have_an_identity_of_their_own(minilm: Path, checkpoint: Path
                 assert not one.size or float((one * other).sum(1).mean()) > 0.97
 
 
+def test_queries_in_eight_bits_have_a_pass_apart_from_passages_in_torch(minilm: Path) -> None:
+    encoder = SentenceTransformerEncoder(minilm, dtype="bfloat16", query_dtype="int8", device="cpu")
+    joint = joint_encoder(encoder, as_token_encoder(encoder))
+    assert joint is not None
+    vectors, _ = joint.encode_queries(TEXTS[:1])
+    np.testing.assert_array_equal(vectors, encoder.encode_queries(TEXTS[:1]))
+
+
 @pytest.mark.parametrize("settings", [{}, {"pool_factor": 2}], ids=str)
 @pytest.mark.parametrize("precisions", [{}, {"dtype": "int8"}, {"query_dtype": "int8"}], ids=str)
 def test_one_pass_serves_a_bi_encoder_and_its_tokens(

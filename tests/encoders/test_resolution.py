@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.encoders.resolution import DEFAULT_MODEL, find_here, resolve
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 
@@ -147,6 +148,19 @@ def test_what_is_here_is_found_without_asking_anyone(
     assert packaged is not None
     assert packaged.kind == "package"
     assert find_here("me/other") is None
+
+
+def test_a_copy_is_found_for_the_same_purpose(cache: Path) -> None:
+    _put_in_cache(cache, "me/mine", "config.json", "onnx/model.onnx")
+    for source in (
+        resolve("me/mine", dtype="int8", onnx=True),
+        resolve(DEFAULT_MODEL),
+        resolve(BGE, dtype="auto"),
+    ):
+        assert pickle.loads(pickle.dumps(source)) == source
+    # It would download what ONNX Runtime reads, and torch cannot.
+    with pytest.raises(ModelNotFoundError, match="HF_HUB_OFFLINE"):
+        SentenceTransformerEncoder("me/mine", dtype="bfloat16")
 
 
 BGE = "BAAI/bge-small-en-v1.5"

@@ -25,6 +25,7 @@ from hybridge.errors import InvalidInputError, ModelNotFoundError
 from hybridge.protocols import Encoder
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGED = "BAAI/bge-small-en-v1.5"
 TEXTS = [
     "Aspirin thins the blood.",
     "",
@@ -358,6 +359,11 @@ def test_objects_are_known_by_their_content(asymmetric: Path) -> None:
         ({"backend": "onnx", "dtype": "bfloat16"}, "float32 or int8 here, not in 'bfloat16'"),
         ({"backend": "onnx", "device": "mps"}, "not on 'mps'"),
         ({"dtype": "int8", "device": "cuda"}, "on the processor here, not on 'cuda'"),
+        ({"query_dtype": "bfloat16"}, "one of the two must be 'int8'"),
+        ({"backend": "torch", "query_dtype": "float16"}, "one of the two must be 'int8'"),
+        ({"query_dtype": ""}, "query_dtype must be one of"),
+        ({"model": PACKAGED, "dtype": "int8", "query_dtype": "float32"}, "is here in int8 alone"),
+        ({"model": PACKAGED, "dtype": "auto", "backend": "torch"}, "set backend='onnx' or 'auto'"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"max_length": 0}, "max_length must be"),
         ({"query_prompt": 5}, "query_prompt must be a string or None, not 5"),
@@ -367,6 +373,25 @@ def test_objects_are_known_by_their_content(asymmetric: Path) -> None:
 def test_bad_arguments_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         SentenceTransformerEncoder(**options)
+
+
+def test_the_precision_of_a_packaged_file_is_its_own() -> None:
+    encoder = SentenceTransformerEncoder(PACKAGED, dtype="auto")
+    eight = SentenceTransformerEncoder(PACKAGED, dtype="int8")
+    assert (encoder.backend, encoder.identity) == ("onnx", eight.identity)
+    np.testing.assert_array_equal(encoder.encode_queries(TEXTS), eight.encode_queries(TEXTS))
+
+
+def test_torch_reads_queries_beside_passages_in_eight_bits() -> None:
+    mixed = SentenceTransformerEncoder(dtype="int8", query_dtype="bfloat16", device="cpu")
+    half = SentenceTransformerEncoder(dtype="bfloat16", device="cpu")
+    np.testing.assert_array_equal(mixed.encode_queries(TEXTS), half.encode_queries(TEXTS))
+    assert mixed.backend == "onnx"
+
+
+def test_a_packaged_cross_encoder_is_named() -> None:
+    with pytest.raises(ModelNotFoundError, match="give it to CrossEncoderReranker"):
+        SentenceTransformerEncoder("cross-encoder/ms-marco-MiniLM-L12-v2", dtype="int8")
 
 
 def test_a_model_that_is_nowhere_is_an_error_of_the_constructor(tmp_path: Path) -> None:

@@ -139,7 +139,9 @@ class JointEncoder:
         }
 
     def _by_torch(self, task: Task, texts: list[str]) -> dict[int, tuple[Vectors, Vectors]] | None:
-        if self._tokens.backend == "onnx" or self._encoder.backend == "onnx":
+        encoder = self._encoder
+        dtype = encoder._query_dtype if task == "query" else encoder._dtype
+        if self._tokens.backend == "onnx" or encoder._in_onnx(dtype) is not None:
             return None
         if not self._is_one_pass:
             return None

@@ -17,7 +17,7 @@ import numpy as np
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
-from ..encoders.backends import Backend, check_backend, on_onnx
+from ..encoders.backends import Backend, check_backend, on_onnx, tries_onnx
 from ..encoders.batches import encode_batches, nonblank_batches
 from ..encoders.checks import check_texts
 from ..encoders.identity import folder_digest, model_digest
@@ -125,7 +125,8 @@ class MultiVectorTokenEncoder(SharedInCopies):
         self._lock = ForkSafeLock()
         if model is None or isinstance(model, str | Path):
             named = DEFAULT_MODEL if model is None else model
-            self._origin = resolve(named, dtype=dtype, onnx=backend != "torch")
+            onnx = tries_onnx(backend, dtype, device)
+            self._origin = resolve(named, dtype=dtype, onnx=onnx)
         else:
             self._set_object(model)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from ..arguments import check_count
 from ..copying import check_picklable
-from ..encoders.backends import Backend, check_backend, on_onnx
+from ..encoders.backends import Backend, check_backend, on_onnx, tries_onnx
 from ..encoders.checks import check_texts
 from ..encoders.kinds import where_it_belongs
 from ..encoders.loading import DTYPES, LOADING, Dtype, settle_threads
@@ -227,11 +227,9 @@ class CrossEncoderReranker(TextReranker):
             )
 
     def _found(self, model: str | Path | None) -> ModelSource:
-        on_gpu = self._device not in (None, "cpu")
-        if self._backend == "torch" or (self._backend == "auto" and on_gpu):
-            return find(model)
         # A packaged ONNX file serves its own precision, and None.
-        return find(model, dtype=self._dtype or "auto", onnx=True)
+        onnx = tries_onnx(self._backend, self._dtype, self._device)
+        return find(model, dtype=self._dtype or ("auto" if onnx else "float32"), onnx=onnx)
 
     def _loaded(self) -> PairScorer:
         settle_threads()

@@ -13,7 +13,7 @@ from ..errors import InvalidInputError, MissingExtraError
 from .onnx.providers import check_onnx_device
 from .onnx.unsupported import UnsupportedModelError
 
-__all__ = ["Backend", "check_backend", "has_torch_gpu", "on_onnx"]
+__all__ = ["Backend", "check_backend", "has_torch_gpu", "on_onnx", "tries_onnx"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,22 @@ def check_backend(backend: str, dtype: str | None, device: str | None) -> None:
         )
 
 
+def tries_onnx(backend: Backend, dtype: str | None, device: str | None) -> bool:
+    """Return whether ONNX Runtime may run a model, which is to be found for it then.
+
+    Args:
+        backend: see `Backend`.
+        dtype: the precision; None for one that is chosen later.
+        device: torch's name of a device; None for the best there is.
+
+    >>> tries_onnx("auto", "float32", None), tries_onnx("auto", "bfloat16", None)
+    (True, False)
+    """
+    if backend == "torch" or dtype not in (None, *_ON_ONNX):
+        return False
+    return backend == "onnx" or dtype == "int8" or device in (None, "cpu")
+
+
 def on_onnx(
     backend: Backend, dtype: str | None, device: str | None, model: str, load: Callable[[], T]
 ) -> T | None:
@@ -80,12 +96,10 @@ def on_onnx(
         UnsupportedModelError: it cannot be run by ONNX Runtime, which was asked for.
         MissingExtraError: it needs torch, which is not installed.
     """
-    if backend == "torch" or dtype not in (None, *_ON_ONNX):
+    if not tries_onnx(backend, dtype, device):
         return None
     if backend == "onnx" or dtype == "int8":
         return load()
-    if device not in (None, "cpu"):
-        return None
     if device is None and has_torch_gpu():
         logger.info("%s runs on a GPU by torch", model)
         return None

@@ -103,10 +103,14 @@ def load_as(
         settings: further arguments of `kind`.
 
     Raises:
-        InvalidInputError: there is no such device.
+        InvalidInputError: there is no such device, or torch does not compute in the precision.
         ModelNotFoundError: the download failed, or the files are not those of such a model or are
             damaged; the library's error is its cause.
     """
+    if dtype == "int8":
+        raise InvalidInputError(
+            "torch does not run models in int8 here, and this needs torch: set dtype='float32'"
+        )
     folder = source.fetch()
     check_device(device)
     with needs_extra("torch"):

@@ -28,6 +28,10 @@ _COUNTED_FROM_PADDING = {
     "xlm-roberta-xl",
     "xmod",
 }
+# Their configuration has another name for it, which others have for something else.
+_POSITIONS = dict.fromkeys(
+    ("codegen", "ctrl", "gpt-sw3", "gpt2", "gpt_bigcode", "gptj", "openai-gpt"), "n_positions"
+)
 
 
 def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int | None:
@@ -43,6 +47,8 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
     512
     >>> readable_tokens({"model_type": "gpt2", "n_positions": 1024})
     1024
+    >>> readable_tokens({"model_type": "t5", "n_positions": 512}) is None
+    True
     >>> readable_tokens(
     ...     {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}
     ... )
@@ -52,7 +58,7 @@ def readable_tokens(config: PretrainedConfig | Mapping[str, Any] | None) -> int 
     def setting(name: str) -> Any:
         return config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
 
-    positions = setting("max_position_embeddings") or setting("n_positions")  # as GPT-2 names it
+    positions = setting(_POSITIONS.get(setting("model_type"), "max_position_embeddings"))
     if not isinstance(positions, int) or positions < 1:  # XLNet has -1
         return None
     if setting("model_type") not in _COUNTED_FROM_PADDING:

@@ -54,6 +54,8 @@ class ModelSource:
         pooling: how tokens are pooled by a bi-encoder whose files lack their configuration
             (packaged ONNX files); its vectors are scaled to length 1. None: as the files say.
         num_labels: scores a pair of a cross-encoder whose files lack their configuration.
+        sought: what it was found for, as in `resolve`: the precision, and whether an ONNX file
+            suffices.
     """
 
     kind: Literal["path", "cache", "package", "hub"]
@@ -63,10 +65,12 @@ class ModelSource:
     dtype: Literal["int8"] | None = None
     pooling: Literal["cls", "mean"] | None = None
     num_labels: int | None = None
+    sought: tuple[str, bool] = ("float32", False)
 
     def __reduce__(self) -> tuple[Callable[..., ModelSource], tuple[object, ...]]:
         # On another machine it is elsewhere, or missing, which must raise at once.
-        again = partial(resolve, dtype=self.dtype or "float32")
+        dtype, onnx = self.sought
+        again = partial(resolve, dtype=dtype, onnx=onnx)
         return again, (self.name or self.folder,)
 
     def fetch(self) -> Path:
@@ -129,7 +133,8 @@ def resolve(
     name = _hub_name(model, owner)
     if here := find_here(name, dtype=dtype, onnx=onnx):
         return here
-    return ModelSource("hub", name, None, _needed(_ask_hub(name), dtype, onnx))
+    files = _needed(_ask_hub(name), dtype, onnx)
+    return ModelSource("hub", name, None, files, sought=(dtype, onnx))
 
 
 def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> ModelSource | None:
@@ -147,7 +152,7 @@ def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> Model
     True
     """
     if folder := _cached(name, dtype, onnx):
-        return ModelSource("cache", name, folder)
+        return ModelSource("cache", name, folder, sought=(dtype, onnx))
     packaged = packaged_as(name)
     if packaged is None or packaged.folder is None or not packaged.serves(dtype):
         return None
@@ -159,6 +164,7 @@ def find_here(name: str, *, dtype: str = "float32", onnx: bool = False) -> Model
         dtype=packaged.dtype,
         pooling=packaged.pooling,
         num_labels=packaged.num_labels,
+        sought=(dtype, onnx),
     )
 
 
@@ -168,7 +174,8 @@ def for_torch(source: ModelSource) -> ModelSource:
     Raises:
         ModelNotFoundError: they are neither on this machine nor on a hub that answers.
     """
-    return source if source.kind in ("path", "package") else resolve(str(source.name))
+    is_for_both = source.kind in ("path", "package") and source.dtype is None
+    return source if is_for_both else resolve(str(source.name))
 
 
 def _checked(path: Path) -> Path:

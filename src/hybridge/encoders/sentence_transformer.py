@@ -14,17 +14,17 @@ import numpy as np
 
 from ..arguments import check_count, check_queries
 from ..copying import SharedInCopies, check_picklable, settings_of
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import cached_property
 from ..iteration import batches_by_length
 from ..passages import JSON
 from ..protocols import Vectors
-from .backends import Backend, check_backend, on_onnx
+from .backends import Backend, check_backend, on_onnx, tries_onnx
 from .batches import encode_batches
 from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
-from .kinds import check_bi_encoder, where_it_belongs
+from .kinds import check_bi_encoder, where_it_belongs, where_kind_belongs
 from .limits import least_limit, saved_counter, saved_limit
 from .loading import DTYPES, LOADING, Dtype, load, settle_threads
 from .onnx.bi_encoder import OnnxBiEncoder
@@ -65,8 +65,9 @@ class SentenceTransformerEncoder(SharedInCopies):
             several times as fast on a processor and makes slightly other vectors, so that it is
             part of the identity; in torch ``"bfloat16"``, ``"float16"``, or ``"auto"`` for that of
             the checkpoint. Vectors are float32 always.
-        query_dtype: the precision for queries, where it differs: ``"int8"`` queries find passages
-            in float32 nearly as well as queries in float32 do. None takes `dtype`.
+        query_dtype: the precision for queries, where it differs and one of the two is ``"int8"``:
+            queries in int8 find passages in float32 nearly as well as queries in float32 do. None
+            takes `dtype`.
         backend: what runs the model: ``"onnx"``, ``"torch"``, or ``"auto"`` for ONNX Runtime on a
             processor where it can (`hybridge.encoders.onnx`), and torch elsewhere. In float32 both
             make the same vectors but for rounding. Of an architecture that only torch knows,
@@ -117,7 +118,10 @@ class SentenceTransformerEncoder(SharedInCopies):
         ):
             if prompt is not None and not isinstance(prompt, str):
                 raise InvalidInputError(f"{argument} must be a string or None, not {prompt!r}")
-        for argument, each in (("dtype", dtype), ("query_dtype", query_dtype or dtype)):
+        for argument, each in (
+            ("dtype", dtype),
+            ("query_dtype", dtype if query_dtype is None else query_dtype),
+        ):
             if each not in DTYPES:
                 raise InvalidInputError(
                     f"{argument} must be one of {', '.join(DTYPES)}, not {each!r}"
@@ -134,7 +138,7 @@ class SentenceTransformerEncoder(SharedInCopies):
         self._batch_size = check_count(batch_size, "batch_size")
         self._device = device
         self._dtype = dtype
-        self._query_dtype = query_dtype or dtype
+        self._query_dtype: Dtype = dtype if query_dtype is None else query_dtype
         self._backend = backend
         self._on_onnx: dict[Dtype, OnnxBiEncoder | None] = {}
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
@@ -144,11 +148,36 @@ class SentenceTransformerEncoder(SharedInCopies):
         self._origin: ModelSource | None = None
         if model is None or isinstance(model, str | Path):
             name = DEFAULT_MODEL if model is None else model
-            self._origin = resolve(name, dtype=dtype, onnx=backend != "torch")
+            onnx = tries_onnx(backend, dtype, device)
+            self._origin = resolve(name, dtype=dtype, onnx=onnx)
+            if self._origin.num_labels is not None:
+                raise ModelNotFoundError(
+                    f"{self._origin.name!r} is no bi-encoder but a cross-encoder: "
+                    f"{where_kind_belongs('cross-encoder')}"
+                )
+            self._take_precision(self._origin)
             if self._origin.folder is not None:
                 check_bi_encoder(self._origin.folder)
         else:
             self._model = self._checked_object(model)
+
+    def _take_precision(self, origin: ModelSource) -> None:
+        """Set the precisions in which the model's files can be read."""
+        if self._query_dtype == "auto":
+            self._query_dtype = origin.dtype or self._query_dtype
+        if self._dtype == "auto":
+            self._dtype = origin.dtype or self._dtype
+        check_backend(self._backend, self._dtype, self._device)
+        precisions = {self._dtype, self._query_dtype}
+        if len(precisions) > 1 and origin.dtype is not None:
+            raise InvalidInputError(
+                f"{origin.name!r} is here in {origin.dtype} alone: leave query_dtype out"
+            )
+        if len(precisions - {"int8"}) > 1:
+            raise InvalidInputError(
+                f"query_dtype {self._query_dtype!r} does not go with dtype {self._dtype!r}, for "
+                "torch runs a model in one precision: one of the two must be 'int8'"
+            )
 
     @property
     def source(self) -> str:
@@ -401,7 +430,8 @@ class SentenceTransformerEncoder(SharedInCopies):
                         load(
                             for_torch(self._origin),
                             device=self._device,
-                            dtype=self._dtype,
+                            # In int8, torch runs neither.
+                            dtype=self._query_dtype if self._dtype == "int8" else self._dtype,
                             max_length=self._max_length,
                         )
                     )

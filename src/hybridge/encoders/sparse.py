@@ -24,7 +24,7 @@ from ..errors import CorruptIndexError, InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length, chunked
 from ..passages import JSON
-from .backends import Backend, check_backend, on_onnx
+from .backends import Backend, check_backend, on_onnx, tries_onnx
 from .checks import check_texts
 from .files import read_object
 from .identity import folder_digest, model_digest
@@ -153,7 +153,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         self._model: SentenceTransformerModel | None = None
         self._origin: ModelSource | None = None
         if isinstance(model, str | Path):
-            self._origin = resolve(model, owner="naver", dtype=dtype, onnx=backend != "torch")
+            onnx = tries_onnx(backend, dtype, device)
+            self._origin = resolve(model, owner="naver", dtype=dtype, onnx=onnx)
             if self._origin.folder is not None:
                 check_sparse_encoder(self._origin.folder)
         else:
@@ -173,8 +174,8 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
         """Name the model and how it is prompted and cut.
 
         The model is its name on the hub, wherever its files come from; for a folder and for an
-        object, a digest of the content. Device and dtype are not part of it: they change the last
-        digits of a weight, not its meaning.
+        object, a digest of the content. The device, the backend and precisions of floats are not
+        part of it: they change the last digits of a weight alone.
         """
         if self._origin is None:
             model = f"object:{model_digest(self._loaded())}"

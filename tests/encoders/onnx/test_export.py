@@ -17,13 +17,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from transformers import AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.encoders.onnx import export
 from hybridge.encoders.onnx.export import Precision, graph_for, graphs_folder, verified
 from hybridge.encoders.onnx.graph import build_graph
 from hybridge.encoders.onnx.prepared import prepared, remove_prepared
+from hybridge.encoders.onnx.processor import Processor
 from hybridge.encoders.onnx.unsupported import UnsupportedModelError
 from hybridge.encoders.resolution import ModelSource
 from hybridge.errors import HybridgeError, ModelCacheError, ModelNotFoundError
@@ -83,6 +84,33 @@ def test_a_changed_model_has_a_new_graph(bert: Path) -> None:
     assert np.abs(after - before).max() > 0.01
 
 
+def test_a_changed_onnx_file_has_a_new_graph(tmp_path: Path) -> None:
+    folder = save(tmp_path / "qwen3", EXPORTED["qwen3"])
+    for value in (1.0, 2.0):
+        _foreign(folder / "onnx" / "model.onnx", value=value)
+        encoder = SentenceTransformerEncoder(folder, dtype="int8", normalize=False)
+        np.testing.assert_allclose(encoder.encode_queries(["one two"])[0], np.full(32, 4 * value))
+
+
+def test_eight_bits_are_other_ones_where_their_products_may_overflow(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = []
+    for flags in ({"avx512_vnni"}, {"avx2"}):
+        monkeypatch.setattr(
+            export, "this_processor", lambda flags=flags: Processor("x86_64", frozenset(flags))
+        )
+        graphs.append(_graph(bert, "int8"))
+    assert graphs[0] != graphs[1]
+
+
+def test_of_an_unknown_architecture_the_extra_is_named(tmp_path: Path) -> None:
+    folder = save(tmp_path / "qwen3", EXPORTED["qwen3"])
+    for dtype in ("float32", "int8"):
+        with pytest.raises(UnsupportedModelError, match=r"pip install 'hybridge\[export\]'"):
+            _graph(folder, dtype)  # type: ignore[arg-type]
+
+
 def test_heads_and_precisions_are_graphs_apart(bert: Path) -> None:
     plain, small = _graph(bert), _graph(bert, "int8")
     assert plain != small
@@ -100,6 +128,14 @@ def test_quantising_is_silent(
     _graph(bert, "int8")
     assert capfd.readouterr() == ("", "")
     assert {record.name for record in caplog.records} == {"hybridge.encoders.onnx.export"}
+
+
+def test_quantising_leaves_the_log_of_the_program_as_it_is(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    _graph(bert, "int8")
+    assert logging.getLogger().handlers == []
 
 
 def test_int8_is_an_identity_of_its_own_and_float32_is_that_of_torch(bert: Path) -> None:
@@ -152,6 +188,40 @@ def test_of_a_graph_that_cannot_be_written_nothing_is_left(
     assert os.strerror(number) in str(error.value)
     assert _files(cache) in (before, ["graphs"])
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-900]), ModelCacheError, "to its end"),
+        (Path.unlink, ModelCacheError, "No such file"),
+        (lambda path: path.write_bytes(b""), UnsupportedModelError, "cannot be quantised"),
+    ],
+    ids=["half", "missing", "empty"],
+)
+def test_the_work_of_the_quantiser_is_beside_its_result(
+    damage: Callable[[Path], None],
+    kind: type[HybridgeError],
+    message: str,
+    bert: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = _graph(bert).parent
+    before = _files(cache)
+    written: list[Path] = []
+    infer = onnx.shape_inference.infer_shapes_path
+
+    def cut_short(source: str, target: str) -> None:
+        infer(source, target)
+        written.append(Path(target))
+        damage(Path(target))
+
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes_path", cut_short)
+    with pytest.raises(kind, match=message):
+        _graph(bert, "int8")
+    assert written[0].parent != plain
+    assert _files(cache) == before
 
 
 def test_a_cache_that_cannot_be_made_is_named(bert: Path, cache: Path) -> None:
@@ -233,7 +303,7 @@ def test_what_is_prepared_is_listed_and_removed(bert: Path, tmp_path: Path, cach
     assert SentenceTransformerEncoder(bert, backend="onnx").encode_queries(["one"]).shape == (1, 32)
 
 
-def _foreign(path: Path, dimension: int = 32) -> None:
+def _foreign(path: Path, dimension: int = 32, value: float = 1.0) -> None:
     """An ONNX file that gives every token the same vector."""
     graph = helper.make_graph(
         [
@@ -249,7 +319,7 @@ def _foreign(path: Path, dimension: int = 32) -> None:
         [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, None)],
         [
             helper.make_tensor("axis", TensorProto.INT64, [1], [2]),
-            helper.make_tensor("row", TensorProto.FLOAT, [dimension], [1.0] * dimension),
+            helper.make_tensor("row", TensorProto.FLOAT, [dimension], [value] * dimension),
         ],
     )
     path.parent.mkdir(exist_ok=True)
@@ -338,8 +408,10 @@ def test_a_graph_that_is_not_the_model_is_not_taken(
 
 
 def test_a_tokenizer_that_transformers_reads_otherwise_is_not_taken(
-    bert: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cross = save(tmp_path / "cross", CONFIGS["bert"], AutoModelForSequenceClassification)
+
     class Lower:
         """Writes texts in lower case first, as some tokenizers do in their Python code."""
 
@@ -349,8 +421,18 @@ def test_a_tokenizer_that_transformers_reads_otherwise_is_not_taken(
         def __call__(self, text: str) -> Any:
             return self.real(text.lower().replace("bread", "one"))
 
-    lower = Lower()
+    class Alike(Lower):
+        """Gives both texts of a pair one type."""
+
+        def __call__(self, *texts: str) -> Any:
+            read = self.real(*texts)
+            return read | {"token_type_ids": [0] * len(read["input_ids"])}
+
+    lower, alike = Lower(), Alike()
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: lower)
     with pytest.raises(UnsupportedModelError, match=r"reads 'Aspirin thins.* otherwise in trans"):
         _graph(bert)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: alike)
+    with pytest.raises(UnsupportedModelError, match=r"reads \('what thins.* otherwise in trans"):
+        graph_for(ModelSource("path", None, cross), cross, "score", "float32")
     assert _files(cache) == ["graphs"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, PretrainedConfig
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    GPT2Config,
+    PretrainedConfig,
+)
 
 from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.encoders.onnx import from_torch
@@ -72,6 +78,18 @@ def test_every_head_is_exported(head: Head, kind: Any, tmp_path: Path) -> None:
         logits = theirs(ids, torch.ones_like(ids)).logits
     expected = logits if head == "score" else torch.log1p(torch.relu(logits)).sum(1)
     np.testing.assert_allclose(found, expected[0].numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_types_of_tokens_are_read_where_torch_reads_them(tmp_path: Path) -> None:
+    # Its configuration has no number of types, and the types are words to it.
+    folder = save(tmp_path / "model", GPT2Config(vocab_size=100, n_embd=32, n_layer=1, n_head=4))
+    path = folder / "tokenizer_config.json"
+    names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | names))
+    by_torch = SentenceTransformerEncoder(folder, backend="torch").encode_passages(TEXTS)
+    encoder = SentenceTransformerEncoder(folder, backend="onnx")
+    np.testing.assert_allclose(encoder.encode_passages(TEXTS), by_torch, atol=1e-4)
 
 
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

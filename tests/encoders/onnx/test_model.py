@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,15 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from hybridge.encoders.onnx.graph import build_graph
-from hybridge.encoders.onnx.model import Batch, OnnxModel, _batches, load_tokenizer, padding_of
+from hybridge.encoders.onnx.model import (
+    Batch,
+    OnnxModel,
+    Text,
+    _batches,
+    load_tokenizer,
+    padding_of,
+    tokenized,
+)
 from hybridge.encoders.onnx.unsupported import UnsupportedModelError
 from hybridge.errors import ModelNotFoundError
 
@@ -71,6 +80,16 @@ def _opened(folder: Path) -> OnnxModel:
     if folder not in _models:
         _models[folder] = OnnxModel(folder / "model.onnx", load_tokenizer(folder), limit=40)
     return _models[folder]
+
+
+def test_many_texts_have_the_tokens_of_few(model: OnnxModel) -> None:
+    texts: list[Text] = ["one two" * (number % 5) for number in range(300)]
+    pairs: list[Text] = [("one", "two three") for _ in range(300)]
+    for many in (texts, pairs):
+        for row, text in zip(tokenized(model.tokenizer, many), many, strict=True):
+            [expected] = model.tokenizer.encode_batch([text])
+            found = [list(row.ids), list(row.attention_mask), list(row.type_ids)]
+            assert found == [expected.ids, expected.attention_mask, expected.type_ids]
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])
@@ -168,7 +187,9 @@ def test_foreign_graphs_are_named(folder: Path, tmp_path: Path) -> None:
     refused(_graph(path, other, ["input_ids"], "image"), "gives image and none of last_hidden")
 
 
-def test_a_graph_that_fails_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_graph_that_fails_is_named(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     node = helper.make_node("Gather", ["input_ids", "attention_mask"], ["rows"], axis=0)
     graph = helper.make_graph(
         [node, helper.make_node("Cast", ["rows"], ["last_hidden_state"], to=1)],
@@ -185,6 +206,7 @@ def test_a_graph_that_fails_is_named(folder: Path, tmp_path: Path) -> None:
     model = OnnxModel(path, load_tokenizer(folder))
     with pytest.raises(UnsupportedModelError, match=r"cannot compute the graph .*out of.*bounds"):
         model.encode(["one"], _sums)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_tokenizers_are_read_or_named(folder: Path, tmp_path: Path) -> None:
@@ -192,6 +214,11 @@ def test_tokenizers_are_read_or_named(folder: Path, tmp_path: Path) -> None:
     assert load_tokenizer(folder, lower=True).encode("ONE").ids == [2, 5, 3]
     with pytest.raises(UnsupportedModelError, match=r"there is no tokenizer\.json"):
         load_tokenizer(tmp_path)
+    shutil.copy(folder / "tokenizer.json", tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"truncation_side": "left"}')
+    with pytest.raises(UnsupportedModelError, match="truncates the beginning of a text"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer_config.json").unlink()
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelNotFoundError, match=r"tokenizer\.json' is no tokenizer"):
         load_tokenizer(tmp_path)

@@ -151,6 +151,7 @@ def test_what_works_otherwise_is_for_torch(tmp_path: Path) -> None:
             "its output is 'pooler_output'",
         ),
         ({"processing_kwargs": {"text": {"padding": "max_length"}}}, "settings for its tokenizer"),
+        ({"tokenizer_args": {"truncation_side": "left"}}, "settings for its tokenizer"),
     ):
         (tmp_path / "sentence_bert_config.json").write_text(json.dumps(settings))
         unsupported(message)

@@ -136,6 +136,9 @@ def test_an_export_that_gives_every_token_s_words_is_pooled_here(
         (folder / "config.json").write_text(json.dumps(config | {"model_type": "unknown"}))
         exported = SentenceTransformerSparseEncoder(folder, backend="onnx")
         agree(exported.encode_passages(TEXTS), expected.encode_passages(TEXTS))
+        small = SentenceTransformerSparseEncoder(folder, backend="onnx", dtype="int8")
+        [one], [other] = (each.encode_passages(TEXTS[:1]) for each in (small, expected))
+        assert len({*one.indices} & {*other.indices}) > 0.9 * len(other.indices)
 
 
 def test_eight_bits_have_an_identity_of_their_own(models: dict[str, Path]) -> None:

@@ -35,6 +35,8 @@ _Record: TypeAlias = dict[str, Any]
 
 # Counts the changes of what is written, so that an older file in a cache is not read.
 _FORMAT = 3
+# What a graph may be made of.
+_MADE_OF = ("config.json", "*.safetensors*", "*.bin", "*.onnx*", "onnx/*.onnx*")
 GRAPH = "model.onnx"
 _VERIFIED = "verified.json"
 
@@ -83,11 +85,14 @@ def graph_for(
         return _stored(home, partial(_write_int8, plain, folder, head, record))
     try:
         write = partial(save_graph, build_graph(folder, head))
-    except UnsupportedModelError:
+    except UnsupportedModelError as error:
         if (found := _file_beside(folder, dtype)) is not None:
             return found
         if not export:
-            raise
+            raise UnsupportedModelError(
+                f"{error}; backend='onnx' lets torch export its graph once, with pip install "
+                "'hybridge[export]'"
+            ) from error
         write = partial(export_from_torch, folder, head)
     return _stored(home, partial(_write_float32, write, folder, head, record))
 
@@ -110,8 +115,10 @@ def _file_beside(folder: Path, dtype: Precision) -> Path | None:
 def _key(folder: Path, head: Head, dtype: Precision) -> str:
     """Return a name that changes when a file of the model does."""
     digest = hashlib.blake2b(digest_size=12)
-    files = sorted([*folder.glob("*.safetensors*"), folder / "config.json"])
-    for file in files:
+    if dtype == "int8" and not this_processor().multiplies_int8:
+        digest.update(b"weights of 7 bits")  # a cache may be shared by machines
+    found = (path for pattern in _MADE_OF for path in folder.glob(pattern))
+    for file in sorted(found):
         if file.is_file():
             status = file.stat()
             digest.update(
@@ -158,9 +165,13 @@ def _without_advice() -> Iterator[None]:
 
     root = logging.getLogger()
     root.addFilter(keep)
+    # Without one, the first line said would give the program's root logger a handler for good.
+    handler = logging.NullHandler()
+    root.addHandler(handler)
     try:
         yield
     finally:
+        root.removeHandler(handler)
         root.removeFilter(keep)
 
 

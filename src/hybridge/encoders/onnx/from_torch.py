@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def export_from_torch(folder: Path, head: Head, path: Path) -> None:
     model = load_in_torch(folder, head)
     ids = torch.tensor([[0, 1, 2, 3], [3, 2, 1, 0]])
     inputs = {"input_ids": ids, "attention_mask": torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])}
-    if int(read_object(folder / "config.json").get("type_vocab_size") or 0) > 1:
+    if _reads_types(folder, model):
         inputs["token_type_ids"] = torch.zeros_like(ids)
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     try:
@@ -135,6 +136,21 @@ def export_from_torch(folder: Path, head: Head, path: Path) -> None:
         raise UnsupportedModelError(
             f"torch {torch.__version__} cannot export the model in {str(folder)!r}: {error}"
         ) from error
+
+
+def _reads_types(folder: Path, model: nn.Module) -> bool:
+    """Return whether transformers gives a model the types of its tokens, and they matter to it."""
+    count = read_object(folder / "config.json").get("type_vocab_size")
+    if count is not None:
+        return int(count) > 1
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
+    name = "token_type_ids"
+    known = signature(model.model.forward).parameters  # type: ignore[union-attr]
+    return name in tokenizer.model_input_names and name in known
 
 
 @contextmanager

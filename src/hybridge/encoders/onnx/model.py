@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelNotFoundError
+from ...iteration import chunked
 from ..batches import encode_batches
 from ..files import read_object
 from .providers import providers
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
-__all__ = ["Batch", "OnnxModel", "Row", "Text", "load_tokenizer", "padding_of"]
+__all__ = ["Batch", "OnnxModel", "Row", "Text", "load_tokenizer", "padding_of", "tokenized"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ T = TypeVar("T")
 Text: TypeAlias = str | tuple[str, str]
 """A text, or a query with a passage."""
 
+_Integers: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
+
+# Texts whose encodings are held at a time: one takes twenty times the memory of its tokens.
+_AT_A_TIME = 256
 # How many tokens one of the texts in a full batch has: short texts share a batch with more others.
 _TOKENS_A_TEXT = 256
 _OUTPUTS = ("last_hidden_state", "token_embeddings", "logits", "weights", "sentence_embedding")
@@ -39,13 +44,13 @@ class Row(Protocol):
     """The tokens of a text, as an `Encoding` of tokenizers has them."""
 
     @property
-    def ids(self) -> Sequence[int]: ...
+    def ids(self) -> _Integers: ...
 
     @property
-    def attention_mask(self) -> Sequence[int]: ...
+    def attention_mask(self) -> _Integers: ...
 
     @property
-    def type_ids(self) -> Sequence[int]: ...
+    def type_ids(self) -> _Integers: ...
 
     def __len__(self) -> int: ...
 
@@ -138,7 +143,7 @@ class OnnxModel:
                 processor reads one, or as many tokens of shorter ones, which stay in its caches.
             progress: show a bar of texts.
         """
-        rows = self.tokenizer.encode_batch_fast(list(texts))
+        rows = tokenized(self.tokenizer, texts)
         return self.encode_rows(rows, finish, batch_size=batch_size, progress=progress)
 
     def encode_rows(
@@ -200,6 +205,33 @@ class OnnxModel:
         return Batch(ids, mask, types, self.run(ids, mask, types))
 
 
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The tokens of a text, in little memory."""
+
+    ids: NDArray[np.int32]
+    attention_mask: NDArray[np.int8]
+    type_ids: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def tokenized(tokenizer: Tokenizer, texts: Sequence[Text]) -> Sequence[Row]:
+    """Return the tokens of each text, or pair of texts, special ones included."""
+    if len(texts) <= _AT_A_TIME:
+        return tokenizer.encode_batch_fast(list(texts))
+    return [
+        _Tokens(
+            np.array(row.ids, np.int32),
+            np.array(row.attention_mask, np.int8),
+            np.array(row.type_ids, np.int8),
+        )
+        for chunk in chunked(texts, _AT_A_TIME)
+        for row in tokenizer.encode_batch_fast(chunk)
+    ]
+
+
 def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
     """Return the tokenizer of a saved transformer.
 
@@ -208,7 +240,7 @@ def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
         lower: write texts in lower case first.
 
     Raises:
-        UnsupportedModelError: there is no ``tokenizer.json``.
+        UnsupportedModelError: there is no ``tokenizer.json``, or it truncates the beginning.
         ModelNotFoundError: it cannot be read.
     """
     from tokenizers import Tokenizer, normalizers
@@ -223,6 +255,12 @@ def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing narrower
         raise ModelNotFoundError(f"{str(path)!r} is no tokenizer: {error}") from error
+    settings = read_object(folder / "tokenizer_config.json", optional=True)
+    if settings.get("truncation_side") == "left":
+        raise UnsupportedModelError(
+            f"the tokenizer in {str(folder)!r} truncates the beginning of a text, which is not "
+            "done here"
+        )
     if lower:
         before = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *before])
@@ -244,7 +282,7 @@ def _open(graph: Path, device: str | None) -> InferenceSession:
     # Its own pool would spin, grow with every model, and hang in a forked child.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised
     logger.debug("opening %s", graph)
     try:
         return onnxruntime.InferenceSession(str(graph), options, providers=on)

@@ -27,6 +27,8 @@ Pool: TypeAlias = Callable[[Vectors, NDArray[np.int64]], Vectors]
 Step: TypeAlias = Callable[[Vectors], Vectors]
 """Vectors to vectors, over the last axis."""
 
+# Settings that change how a tokenizer is made or called, by present and older names.
+_TOKENIZER_SETTINGS = ("processing_kwargs", "processor_kwargs", "tokenizer_args")
 # As older configurations name the modes, in the order in which sentence-transformers joins them.
 _FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -138,7 +140,7 @@ def _check_transformer(folder: Path) -> None:
         reason = "it reads texts in a chat"
     elif text.get("method_output_name", "last_hidden_state") != "last_hidden_state":
         reason = f"its output is {text['method_output_name']!r}"
-    elif settings.get("processing_kwargs"):
+    elif any(settings.get(name) for name in _TOKENIZER_SETTINGS):
         reason = "it has settings for its tokenizer"
     if reason is not None:
         raise UnsupportedModelError(

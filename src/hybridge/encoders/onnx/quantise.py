@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelNotFoundError
 from .graph import Head
 from .model import Batch
 from .processor import this_processor
 from .saving import is_large, remove_graph, save_graph
+from .unsupported import UnsupportedModelError
 from .verify import opened, samples
 
 if TYPE_CHECKING:
@@ -42,16 +44,28 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
         folder: the folder of its transformer.
         head: what it ends with.
         quantised: the file to write; its folder takes files of the work too.
+
+    Raises:
+        UnsupportedModelError: ONNX Runtime cannot quantise it.
+        OSError: a file cannot be written.
     """
+    try:
+        _quantise(plain, folder, head, quantised)
+    except (OSError, MemoryError, ModelNotFoundError):
+        raise
+    except Exception as error:  # whatever the quantiser raises at a graph of others
+        raise UnsupportedModelError(
+            f"the graph in {str(plain)!r} cannot be quantised: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
     import onnx
-    from onnxruntime.quantization import (
-        QuantType,
-        quantize_dynamic,
-    )
+    from google.protobuf.message import DecodeError
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     settings: dict[str, Any] = {}
     work = quantised.with_name("work.onnx")
-    source = plain
     model = onnx.load(plain)
     if head == "score" and model.producer_name == "hybridge":  # whose nodes are known by name
         # The embeddings are looked up and not multiplied, and the head is small: no time is lost.
@@ -60,18 +74,21 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
             f"{node.name}_MatMul" for node in model.graph.node if node.op_type == "Gemm"
         ]
         _smooth(model, _largest(plain, folder, head, work))
-        save_graph(_with_blocks(model), work)
-        source = work
-    quantize_dynamic(
-        str(source),
-        str(quantised),
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        reduce_range=not this_processor().multiplies_int8,
-        use_external_data_format=is_large(source),
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        **settings,
-    )
+        model = _with_blocks(model)
+    save_graph(model, work)  # beside what it reads, the quantiser writes a file
+    try:
+        quantize_dynamic(
+            str(work),
+            str(quantised),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=not this_processor().multiplies_int8,
+            use_external_data_format=is_large(work),
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            **settings,
+        )
+    except DecodeError as error:  # it does not look whether that file is whole
+        raise OSError(f"a file was not written to its end ({error})") from error
     remove_graph(work)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...iteration import chunked
 from ..files import read_modules, read_object
 from ..limits import least_limit
 from ..resolution import ModelSource
@@ -36,6 +37,8 @@ _Module: TypeAlias = tuple[str, Path]
 _TRANSFORMERS = ("MLMTransformer", "Transformer")
 # Texts of 256 tokens whose words are weighed at a time: each token takes a number a word.
 _AT_A_TIME = 2
+# Texts whose encodings are held at a time: one takes twenty times the memory of its tokens.
+_TOKENIZED = 256
 
 
 class SparseRoute(Protocol):
@@ -220,8 +223,11 @@ class _Static:
         self._weights = _static_weights(folder)
 
     def encode(self, texts: Sequence[str], *, batch_size: int, progress: bool) -> list[SparseRow]:
-        found = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        words = [np.unique(np.array(row.ids, dtype=np.int64)) for row in found]
+        words = [
+            np.unique(np.array(row.ids, dtype=np.int64))
+            for chunk in chunked(texts, _TOKENIZED)
+            for row in self.tokenizer.encode_batch_fast(chunk, add_special_tokens=False)
+        ]
         return [(each, self._weights[each]) for each in words]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...protocols import Vectors
-from .model import Batch, OnnxModel, Row
+from .model import Batch, OnnxModel, Row, tokenized
 from .modules import Step
 from .unsupported import UnsupportedModelError
 
@@ -112,9 +112,7 @@ class OnnxTokens:
         progress: bool = False,
     ) -> list[T]:
         """Return what `finish` makes of each text; see `of_batch`."""
-        rows: list[Any] = self._tokenizer.encode_batch_fast(
-            [self.reading.prompt + text for text in texts]
-        )
+        rows = tokenized(self._tokenizer, [self.reading.prompt + text for text in texts])
         if (expansion := self.reading.expansion) is not None:
             rows = [_expanded(row, expansion) for row in rows]
         return self.model.encode_rows(rows, finish, batch_size=batch_size, progress=progress)

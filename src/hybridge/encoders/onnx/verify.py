@@ -51,7 +51,7 @@ def verify_float32(graph: Path, folder: Path, head: Head) -> dict[str, Any]:
     """
     if find_spec("torch") is None or find_spec("transformers") is None:
         return {"against": None, "agreement": None}
-    _check_tokens(folder)
+    _check_tokens(folder, head)
     measured = _compared(graph, folder, head, _by_torch(folder, head))
     _check(measured, _FLOAT32, graph, "torch")
     return {"against": "torch", "agreement": measured}
@@ -91,7 +91,7 @@ def _compared(graph: Path, folder: Path, head: Head, other: Callable[[Batch], _F
 
     def both(batch: Batch) -> list[tuple[_Floats, _Floats]]:
         pair = batch.output, other(batch)
-        if head == "tokens":
+        if batch.output.ndim == 3:  # a row a token
             pair = tuple((each * batch.mask[..., None]).sum(1) for each in pair)
         return list(zip(*pair, strict=True))
 
@@ -112,7 +112,7 @@ def opened(graph: Path, folder: Path) -> OnnxModel:
     return OnnxModel(graph, load_tokenizer(folder), limit=limit, padding=padding_of(folder))
 
 
-def _check_tokens(folder: Path) -> None:
+def _check_tokens(folder: Path, head: Head) -> None:
     """Raise unless transformers cuts the sample texts into the same tokens."""
     from transformers import AutoTokenizer
 
@@ -122,8 +122,11 @@ def _check_tokens(folder: Path) -> None:
     ours = load_tokenizer(folder)
     ours.no_padding()
     ours.no_truncation()
-    for text in _TEXTS:
-        if theirs(text)["input_ids"] != ours.encode(text).ids:
+    for text in samples(head):
+        parts = (text,) if isinstance(text, str) else text
+        read, tokens = theirs(*parts), ours.encode(*parts)
+        types = read.get("token_type_ids", tokens.type_ids)
+        if (read["input_ids"], types) != (tokens.ids, tokens.type_ids):
             raise UnsupportedModelError(
                 f"the tokenizer in {str(folder)!r} reads {text!r} otherwise in transformers"
             )
