@@ -61,7 +61,7 @@ def quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
 
 def _quantise(plain: Path, folder: Path, head: Head, quantised: Path) -> None:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     settings: dict[str, Any] = {}
