@@ -50,6 +50,8 @@ def test_an_index_of_a_preset_opens_again(tmp_path: object) -> None:
 def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(InvalidInputError, match="one of small, balanced, best, not 'huge'"):
         preset("huge")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="one of small, balanced, best"):
+        preset(["best"])  # type: ignore[arg-type]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,8 +120,12 @@ class KnownModel:
         dtype = "" if self.runs == "torch" else ', dtype="int8"'
         return {
             "bi-encoder": f'Dense(SentenceTransformerEncoder("{self.name}"{dtype}))',
-            "sparse encoder": f'LearnedSparse("{self.name}")',
-            "late-interaction model": f'LateInteraction("{self.name}")',
+            "sparse encoder": (
+                f'LearnedSparse(SentenceTransformerSparseEncoder("{self.name}"{dtype}))'
+            ),
+            "late-interaction model": (
+                f'LateInteraction(MultiVectorTokenEncoder("{self.name}"{dtype}))'
+            ),
             "cross-encoder": f'Pipeline(index, CrossEncoderReranker("{self.name}"{dtype}))',
         }[self.kind]
 
@@ -168,8 +172,8 @@ _MODELS = (
     _dense("intfloat/multilingual-e5-small", 118, 384, 512, _ANY, _MIT, "graph"),
     _dense("BAAI/bge-m3", 568, 1024, 8192, _ANY, _MIT, "file"),
     _dense("Qwen/Qwen3-Embedding-0.6B", 596, 1024, 32768, _ANY, _APACHE, "torch"),
-    _sparse(f"{_OPENSEARCH}-doc-v2-mini", 23, 30522, 512, _EN, _APACHE, "torch", 0.497),
-    _sparse(f"{_OPENSEARCH}-doc-v2-distill", 67, 30522, 512, _EN, _APACHE, "torch", 0.504),
+    _sparse(f"{_OPENSEARCH}-doc-v2-mini", 23, 30522, 512, _EN, _APACHE, "graph", 0.497),
+    _sparse(f"{_OPENSEARCH}-doc-v2-distill", 67, 30522, 512, _EN, _APACHE, "graph", 0.504),
     _late("answerdotai/answerai-colbert-small-v1", 33.4, 96, 512, _EN, _APACHE, "graph", 0.5379),
     _late("colbert-ir/colbertv2.0", 109.5, 128, 180, _EN, _MIT, "graph"),
     _late("mixedbread-ai/mxbai-edge-colbert-v0-17m", 17, 48, 7999, _EN, _APACHE, "torch"),

@@ -76,7 +76,7 @@ def preset(name: PresetName) -> Preset:
     >>> hit.passage.id
     '2'
     """
-    if name not in _PRESETS:
+    if not isinstance(name, str) or name not in _PRESETS:
         raise InvalidInputError(
             f"name must be one of {', '.join(get_args(PresetName))}, not {name!r}"
         )

@@ -261,6 +261,21 @@ def test_an_unknown_encoder_is_named_and_nothing_is_made(folder: Path) -> None:
     assert not (folder / "idx").exists()
 
 
+@pytest.mark.engine
+@pytest.mark.model
+def test_the_precision_of_a_new_index(folder: Path) -> None:
+    small = ["--encoder", "BAAI/bge-small-en-v1.5"]  # packaged in int8 alone
+    refused = index("docs", "--to", "idx", *small)
+    assert refused.exit_code == 1
+    assert 'set dtype="int8" for the packaged copy' in " ".join(refused.stderr.split())
+    assert index("docs", "--to", "idx", *small, "--dtype", "int8").exit_code == 0
+    assert "0 new or changed" in index("docs", "--to", "idx").stdout
+    with HybridIndex.open("idx") as opened:
+        assert '"dtype": "int8"' in opened.encoder.identity
+    other = index("docs", "--to", "idx", *small, "--dtype", "float32")
+    assert other.exit_code == 1
+
+
 @pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.model

@@ -61,6 +61,44 @@ def test_json(caches: Path) -> None:
     )
 
 
+def put_graph(folder: Path, model: str, dtype: str, agreement: float | None) -> int:
+    graph = folder / "own" / "graphs" / f"{model.replace('/', '-')}-{dtype}"
+    graph.mkdir(parents=True)
+    (graph / "model.onnx").write_bytes(bytes(3_000_000))
+    record = {
+        "model": model,
+        "head": "tokens",
+        "dtype": dtype,
+        "against": agreement and "float32",
+        "agreement": agreement,
+    }
+    (graph / "verified.json").write_text(json.dumps(record))
+    return sum(file.stat().st_size for file in graph.iterdir())
+
+
+def test_prepared_graphs_are_listed_and_removed(caches: Path) -> None:
+    assert told()["graphs"] == []
+    assert "Prepared for ONNX Runtime" not in run()
+    small = put_graph(caches, "me/small", "int8", 0.98765432)
+    other = put_graph(caches, "me/other", "float32", None)
+    assert [(each["model"], each["dtype"], each["size"]) for each in told()["graphs"]] == [
+        ("me/other", "float32", other),
+        ("me/small", "int8", small),
+    ]
+    lines = [line.split() for line in run().splitlines()]
+    assert ["me/small", "tokens", "int8", "3", "0.98765", "float32"] in lines
+    assert ["me/other", "tokens", "float32", "3", "–", "–"] in lines
+    refused = CliRunner().invoke(hybridge, ["models", "--remove-graphs", "me/absent"])
+    assert refused.exit_code == 1
+    assert "no graph in the cache is of 'me/absent': give one of me/other, me/small, all" in (
+        " ".join(refused.output.split())
+    )
+    assert run("--remove-graphs", "me/small") == "Removed 3.0 MB of graphs.\n"
+    assert [each["model"] for each in told()["graphs"]] == ["me/other"]
+    assert told("--remove-graphs", "all") == {"removed_bytes": other}
+    assert told()["graphs"] == []
+
+
 def test_options_choose_among_all_models(caches: Path) -> None:
     put_model(caches, "me/judge", "BertForSequenceClassification")
     answer = told("--kind", "cross-encoder", "--max-size", "1")

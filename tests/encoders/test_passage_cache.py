@@ -110,6 +110,7 @@ def test_it_is_the_encoder_for_everything_else(tmp_path: Path) -> None:
     assert not hasattr(cached, "tokens")
     assert as_encoder(cached) is cached  # type: ignore[arg-type]
     assert copy.deepcopy(cached) is cached
+    cached.encode_passages(["a"])
     again = pickle.loads(pickle.dumps(cached))
     assert (again.identity, again.info()) == (cached.identity, cached.info())
     assert unwrapped(CachedEncoder(cached, tmp_path)) is cached.encoder
@@ -124,8 +125,25 @@ def test_it_is_the_encoder_for_everything_else(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(InvalidInputError, match=r"cache .*file' must be a folder, not a file"):
         CachedEncoder(None, file)
+    with pytest.raises(InvalidInputError, match=r"the cache .* cannot be read: .*too long"):
+        CachedEncoder(None, "x" * 300)
     with pytest.raises(InvalidInputError, match="max_bytes must be a whole number"):
         CachedEncoder(None, tmp_path, max_bytes=0)
+
+
+def test_a_file_that_cannot_be_examined_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = Encoder()
+    cached = CachedEncoder(encoder, tmp_path)
+
+    def denied(_path: Path, **_: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", denied)
+    assert cached.encode_passages(["a"]).shape[0] == 1
+    assert cached.info()["vectors"] == 0
+    assert "cannot be used: [Errno 13] Permission denied" in caplog.text
 
 
 def test_token_encoders_of_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, NamedTuple, Self
 
 from langchain_core.callbacks import (
@@ -30,6 +30,7 @@ from hybridge.interop import (
     as_retriever,
     check_parts,
     configured,
+    unwrapped,
 )
 from hybridge.observation import observing
 from hybridge.protocols import Where
@@ -103,11 +104,11 @@ class CoreRetriever(BaseRetriever):
         return value
 
     @classmethod
-    def _check_settings(cls, settings: Mapping[str, Any]) -> None:
+    def _check_settings(cls, settings: Mapping[str, Any], stages: Any = None) -> None:
         """Validate the fields before the work that a typo should not cost."""
         if "retriever" in settings:
             raise InvalidInputError("retriever= is what this makes: use from_index to give one")
-        cls(retriever=FutureIndex(), **settings)
+        cls(retriever=FutureIndex.of(stages), **settings)
 
     @classmethod
     def from_index(cls, index: Any, **settings: Any) -> Self:
@@ -381,9 +382,12 @@ class CoreRetriever(BaseRetriever):
 def _providers(retriever: Any) -> LangSmithRetrieverParams:
     index = _index_of(retriever)
     names = LangSmithRetrieverParams(ls_vector_store_provider=type(index).__name__)
-    encoder = getattr(index, "encoder", None)
+    encoder = None
+    with suppress(InvalidInputError):  # there is no dense stage
+        encoder = getattr(index, "encoder", None)
     if encoder is not None:
-        model = encoder.model if isinstance(encoder, FrameworkEncoder) else encoder
+        plain = unwrapped(encoder)
+        model = plain.model if isinstance(plain, FrameworkEncoder) else plain
         names["ls_embedding_provider"] = type(model).__name__
         names["ls_embedding_model"] = encoder.identity
     return names

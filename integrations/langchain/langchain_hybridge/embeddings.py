@@ -9,7 +9,7 @@ from langchain_core.embeddings import Embeddings
 
 from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
-from hybridge.interop import FrameworkEncoder, framework_encoder
+from hybridge.interop import FrameworkEncoder, framework_encoder, unwrapped
 
 if TYPE_CHECKING:
     from hybridge import Encoder
@@ -28,7 +28,7 @@ def encoder_of(
 
     Args:
         embedding: an `Embeddings`; or a model's name or folder, a `SentenceTransformer`, an
-            `Encoder`; None for Hybridge's default model, which needs no hub.
+            `Encoder`; None for Hybridge's default model.
         identity: names the embeddings and all their settings, see `CallableEncoder`; None makes it
             of the class and the model it names.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a server
@@ -72,7 +72,8 @@ def embeddings_of(encoder: Encoder) -> Embeddings:
     >>> embeddings_of(encoder_of(fake, "fake")) is fake
     True
     """
-    model = encoder.model if isinstance(encoder, FrameworkEncoder) else None
+    plain = unwrapped(encoder)
+    model = plain.model if isinstance(plain, FrameworkEncoder) else None
     return model if isinstance(model, Embeddings) else EncoderEmbeddings(encoder)
 
 

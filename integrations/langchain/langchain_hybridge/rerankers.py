@@ -208,7 +208,7 @@ class ColBERTReranker(_TextReranker):
 
     Args:
         model: a ColBERT checkpoint, or any bi-encoder, which runs training-free; None for
-            Hybridge's default bi-encoder, which needs no hub.
+            Hybridge's default bi-encoder.
         top_n: documents to return at most; None for all.
         include_scores: put the score into the metadata, as ``relevance_score``.
         include_trace: put rank and score there too, under ``hybridge``.

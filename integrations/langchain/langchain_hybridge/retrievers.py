@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +22,7 @@ from .searching import search_text_of
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+    from hybridge.stages import Stage
     from hybridge.vectors import Layout
 
 __all__ = ["BM25Retriever", "ColBERTRetriever", "HybridgeRetriever"]
@@ -113,6 +114,8 @@ class HybridgeRetriever(CoreRetriever):
         synonyms: Any = None,
         late_interaction: Any = None,
         search_text: Any = None,
+        stages: Sequence[Stage] | None = None,
+        passage_cache: str | Path | bool = False,
         overwrite: bool = False,
         **settings: Any,
     ) -> Self:
@@ -121,7 +124,7 @@ class HybridgeRetriever(CoreRetriever):
         Args:
             documents: the documents to index. One without an id gets one.
             embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
-                or None for Hybridge's default model, which needs no hub.
+                or None for Hybridge's default model.
             path: a missing or empty folder for the index; without it, a temporary one.
             identity: names the embeddings and their settings, where they have no such name.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
@@ -132,6 +135,9 @@ class HybridgeRetriever(CoreRetriever):
             search_text: what is searched of a document, while its ``page_content`` is what is
                 returned: a template such as ``"{title}\\n{page_content}"`` over text and
                 metadata, or a function from a `Document` to a string; None for the text alone.
+            stages: all stages of the index, such as those of `hybridge.preset`, in place of
+                embedding, analyzer, synonyms and late_interaction.
+            passage_cache: keeps the vectors of the documents for other indexes, as there.
             overwrite: replace an index that is in the folder.
             settings: the retriever's own fields, like ``k``.
 
@@ -139,13 +145,18 @@ class HybridgeRetriever(CoreRetriever):
             pydantic.ValidationError: an unknown field; nothing was written.
             HybridgeError: a document or an argument is not valid.
         """
-        cls._check_settings(settings)
+        cls._check_settings(settings, stages)
         passages = passages_of(documents)
-        persistent = is_persistent(path)
+        encoder = None
+        if stages is None or any(each is not None for each in (embedding, identity, batch_size)):
+            persistent = is_persistent(path, passage_cache=passage_cache)
+            encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
         index = new_index(
             passages,
             path,
-            encoder=encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent),
+            encoder=encoder,
+            stages=stages,
+            passage_cache=passage_cache,
             analyzer=analyzer,
             synonyms=synonyms,
             late_interaction=late_interaction,

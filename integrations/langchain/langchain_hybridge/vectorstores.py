@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,7 +80,7 @@ class HybridVectorStore(VectorStore):
 
         Args:
             embedding: LangChain's `Embeddings`, a model's name or folder, an encoder of Hybridge,
-                or None for Hybridge's default model, which needs no hub.
+                or None for Hybridge's default model.
             path: a missing or empty folder; without it, and a url, a temporary one.
             identity: names the embeddings and their settings, where they have no such name.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call, for a
@@ -87,14 +88,19 @@ class HybridVectorStore(VectorStore):
             search_text: what is searched of a document, while its ``page_content`` is what is
                 returned: a template such as ``"{title}\\n{page_content}"`` over text and
                 metadata, or a function from a `Document` to a string; None for the text alone.
-            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``,
+                ``passage_cache``, or ``stages`` in place of embeddings.
 
         Raises:
             TypeError: an unknown option.
             HybridgeError: an argument is not valid, or there is something at this place already.
         """
-        persistent = is_persistent(path, options.get("url"))
-        encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
+        encoder = None
+        named = any(each is not None for each in (embedding, identity, batch_size))
+        if named or options.get("stages") is None:
+            cache = options.get("passage_cache", False)
+            persistent = is_persistent(path, options.get("url"), cache)
+            encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
         text = search_text_of(search_text)
         return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
 
@@ -234,9 +240,11 @@ class HybridVectorStore(VectorStore):
         self.close()
 
     @property
-    def embeddings(self) -> Embeddings:
-        """The index's encoder, as LangChain's embeddings."""
-        return embeddings_of(self.index.encoder)
+    def embeddings(self) -> Embeddings | None:
+        """The index's encoder, as LangChain's embeddings; None without a dense stage."""
+        with suppress(InvalidInputError):
+            return embeddings_of(self.index.encoder)
+        return None
 
     def add_documents(  # type: ignore[override]  # no other keywords, so that a typo is an error
         self,

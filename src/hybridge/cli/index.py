@@ -87,7 +87,7 @@ def index(
         raise InvalidInputError(f"there is no text to index in {', '.join(map(str, paths))}")
 
     own = {
-        "encoder": making.encoder,
+        "encoder": making.bi_encoder,
         "analyzer": making.analyzer,
         "search_text": search_text,
         "passage_cache": cache,

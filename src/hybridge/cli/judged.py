@@ -84,6 +84,7 @@ class Judged(Others, Making):
         of_a_collection = {
             "--split": self.split,
             "--encoder": self.encoder,
+            "--dtype": self.dtype,
             "--language": self.analyzer,
             "--lexical": self.lexical,
             "--cache": self.cache,
@@ -132,7 +133,7 @@ class Judged(Others, Making):
 
         collection = load_beir(self.directory, self.split or "test")
         options: dict[str, Any] = {
-            "encoder": self.encoder,
+            "encoder": self.bi_encoder,
             "analyzer": self.analyzer,
             "lexical": self.lexical,
             "late_interaction": late_interaction,

@@ -19,10 +19,12 @@ from ..catalogue import (
     Need,
     select,
 )
+from ..errors import InvalidInputError
 from .options import json_option
 
 if TYPE_CHECKING:
     from ..encoders.local import LocalModel
+    from ..encoders.onnx.prepared import PreparedGraph
     from ..passages import JSON
     from ..report import Block, Line, Section
 
@@ -45,9 +47,20 @@ _KINDS: dict[str, CatalogueKind] = {
     show_default=True,
     help="What matters most; length is that of the passages.",
 )
+@click.option(
+    "--remove-graphs",
+    "removed",
+    metavar="MODEL",
+    help="Remove what was prepared of a model for ONNX Runtime, or of 'all', and list nothing.",
+)
 @json_option
 def models(
-    short: str | None, language: str | None, max_size: float | None, need: Need, as_json: bool
+    short: str | None,
+    language: str | None,
+    max_size: float | None,
+    need: Need,
+    removed: str | None,
+    as_json: bool,
 ) -> None:
     """List models: on this machine, on the hub; and recommend one of each kind.
 
@@ -56,6 +69,13 @@ def models(
     from ..encoders.local import models_here
     from .output import console, print_json
 
+    if removed is not None:
+        size = _remove_graphs(removed)
+        if as_json:
+            print_json({"removed_bytes": size})
+        else:
+            console().print(f"Removed {size / _MEGABYTE:,.1f} MB of graphs.")
+        return
     kind = None if short is None else _KINDS[short]
     fitting = select(kind=kind, language=language, max_megabytes=max_size, need=need)
     here = [
@@ -75,7 +95,23 @@ def models(
         console().print(_to_section(here, fitting))
 
 
+def _remove_graphs(model: str) -> int:
+    """Return how many bytes of graphs were removed."""
+    from ..encoders.onnx.prepared import prepared, remove_prepared
+
+    if model == "all":
+        return remove_prepared()
+    names = sorted({graph.model for graph in prepared()})
+    if model not in names:
+        raise InvalidInputError(
+            f"no graph in the cache is of {model!r}: give one of {', '.join((*names, 'all'))}"
+        )
+    return remove_prepared(model)
+
+
 def _to_json(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> JSON:
+    from ..encoders.onnx.prepared import prepared
+
     local: list[JSON] = [
         {
             **asdict(model),
@@ -85,9 +121,11 @@ def _to_json(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> JSON:
         for model in here
     ]
     known: list[JSON] = [_known_to_json(model) for model in fitting]
+    graphs: list[JSON] = [{**asdict(graph), "folder": str(graph.folder)} for graph in prepared()]
     return {
         "here": local,
         "known": known,
+        "graphs": graphs,
         "recommended": [
             {"kind": model.kind, "name": model.name, "source": source, "usage": model.usage}
             for model, source in _recommended(here, fitting)
@@ -112,6 +150,7 @@ def _known_to_json(model: KnownModel) -> dict[str, JSON]:
 
 
 def _to_section(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> Section:
+    from ..encoders.onnx.prepared import prepared
     from ..report import Section, Styled, Table
 
     names = {model.name for model in here}
@@ -132,6 +171,10 @@ def _to_section(here: Sequence[LocalModel], fitting: Sequence[KnownModel]) -> Se
         for model, source in _recommended(here, fitting)
     ]
     sections += [Section("Recommended", recommended) if recommended else "No known model fits.", ""]
+    if graphs := prepared():
+        columns = ["model", "output", "precision", "MB", "agreement", "with"]
+        table = Table(columns, [_graph_row(graph) for graph in graphs], wide=0)
+        sections += [Section("Prepared for ONNX Runtime", [table]), ""]
     rows = [[str(folder), f"{size / _MEGABYTE:,.1f} MB"] for folder, size in _caches()]
     return Section(body=[*sections, Section("Caches", [Table((), rows, wide=0)])])
 
@@ -162,6 +205,19 @@ def _local_row(model: LocalModel) -> list[Line]:
         number(measured.ndcg),
         number(measured.query_ms, 1),
         number(measured.passages_per_second, 0),
+    ]
+
+
+def _graph_row(graph: PreparedGraph) -> list[Line]:
+    from ..report import number
+
+    return [
+        graph.model,
+        graph.head,
+        graph.dtype,
+        f"{graph.size / _MEGABYTE:.0f}",
+        number(graph.agreement, 5),
+        graph.against or "–",
     ]
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
 import click
 
@@ -143,6 +143,14 @@ class Making:
             "--encoder", help="Bi-encoder of a new index: a name on the hub, or a folder."
         ),
     ]
+    dtype: Annotated[
+        Literal["float32", "int8"] | None,
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "int8"]),
+            help="Precision of the bi-encoder.  [default: float32]",
+        ),
+    ]
     analyzer: Annotated[
         Any,
         click.option(
@@ -160,3 +168,12 @@ class Making:
             help="Where BM25 lives, in a new index.",
         ),
     ]
+
+    @property
+    def bi_encoder(self) -> Any:
+        """What `HybridIndex.create` takes as the encoder; None for its default."""
+        if self.dtype is None:
+            return self.encoder
+        from ..encoders import SentenceTransformerEncoder
+
+        return SentenceTransformerEncoder(self.encoder, dtype=self.dtype)

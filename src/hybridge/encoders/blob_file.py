@@ -77,7 +77,7 @@ class BlobFile:
                 )
             return found
 
-        return self._call(read, {}) if self.path.exists() else {}
+        return self._call(read, {})
 
     def write(self, blobs: Mapping[bytes, bytes]) -> None:
         """Store bytes under keys, in place of what these had."""
@@ -90,7 +90,7 @@ class BlobFile:
                 )
                 self._evict(connection)
 
-        self._call(write, None)
+        self._call(write, None, make=True)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -99,8 +99,7 @@ class BlobFile:
             with _transaction(connection):
                 connection.execute("DELETE FROM blobs")
 
-        if self.path.exists():
-            self._call(clear, None)
+        self._call(clear, None)
 
     def size(self) -> tuple[int, int]:
         """Return the number of keys, and of bytes on disk."""
@@ -109,12 +108,19 @@ class BlobFile:
             [(count,)] = connection.execute("SELECT count(*) FROM blobs")
             return count, _used(connection)
 
-        return self._call(size, (0, 0)) if self.path.exists() else (0, 0)
+        return self._call(size, (0, 0))
 
-    def _call(self, function: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Call a function with the open file; log an error, and return `otherwise`."""
+    def _call(
+        self, function: Callable[[sqlite3.Connection], T], otherwise: T, *, make: bool = False
+    ) -> T:
+        """Call a function with the open file, made if it has to be; return `otherwise` without.
+
+        An error is logged, and returns `otherwise` too.
+        """
         with _CALLS:
             try:
+                if not make and not self.path.exists():
+                    return otherwise
                 return self._opened(function)
             except sqlite3.Error as error:
                 # Of the extended codes, the first byte is the kind.

@@ -80,13 +80,19 @@ class CachedEncoder(WrappedEncoder):
 
         super().__init__(encoder if _is_encoder(encoder) else SentenceTransformerEncoder(encoder))
         location = user_cache() / "passages" if folder is None else Path(folder).expanduser()
-        if location.exists() and not location.is_dir():
+        try:
+            is_file = location.exists() and not location.is_dir()
+        except OSError as error:
+            raise InvalidInputError(
+                f"the cache {str(location)!r} cannot be read: {error}"
+            ) from error
+        if is_file:
             raise InvalidInputError(f"the cache {str(location)!r} must be a folder, not a file")
         greatest = check_count(max_bytes, "max_bytes", 2**63 - 1)
         self._file = BlobFile(location / "vectors.sqlite", greatest)
         self._counting = ForkSafeLock()
         self._hits = self._misses = 0
-        self._begun: Any = None  # a digest of the identity, made once
+        self._prefix: bytes | None = None  # of what a key is made of, made once
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Any:
         """Return what the encoder's `encode_passages` returns; only new texts are encoded.
@@ -160,18 +166,11 @@ class CachedEncoder(WrappedEncoder):
         return {text: _unpacked(found[key]) for text, key in keys.items() if key in found}
 
     def _key(self, text: str) -> bytes:
-        digest = self._digest.copy()
-        digest.update(text.encode(errors="surrogatepass"))
-        key: bytes = digest.digest()
-        return key
-
-    @property
-    def _digest(self) -> Any:
-        if self._begun is None:
+        if self._prefix is None:
             # The class tells dense from sparse, where both have one identity.
             name = f"{type(unwrapped(self.encoder)).__qualname__} {self.identity}".encode()
-            self._begun = blake2b(len(name).to_bytes(8, "big") + name, digest_size=20)
-        return self._begun
+            self._prefix = len(name).to_bytes(8, "big") + name
+        return blake2b(self._prefix + text.encode(errors="surrogatepass"), digest_size=20).digest()
 
 
 def _is_encoder(value: object) -> bool:

@@ -159,8 +159,8 @@ class HybridIndex:
                 A stage's own search_text comes before it.
             passage_cache: a folder to keep the passages' vectors in, or True for one in the user's
                 cache: another index of the same encoders and texts then encodes nothing, see
-                `hybridge.encoders.CachedEncoder`. It is not part of the index: give it to `open`
-                as well.
+                `hybridge.encoders.CachedEncoder`, which a stage that is added later takes for
+                itself. It is not part of the index: give it to `open` as well.
             overwrite: replace an index that is there already; nothing else is ever overwritten.
 
         Raises:

@@ -5,6 +5,7 @@ An adapter imports its framework, public names of Hybridge, and this.
 
 from ..arguments import as_id, check_count, check_queries, check_share
 from ..copying import check_parts
+from ..encoders.wrapping import unwrapped
 from ..filters.fields import Path, lookup, parse_field
 from ..forking import ForkSafeLock
 from ..frameworks import as_retriever
@@ -39,4 +40,5 @@ __all__ = [
     "parse_field",
     "search_config_of",
     "trace_to_dict",
+    "unwrapped",
 ]

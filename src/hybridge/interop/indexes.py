@@ -21,17 +21,20 @@ from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
 from ..search import check_settings
+from ..stages import Stage
 
 __all__ = ["FutureIndex", "check_threshold", "configured", "is_persistent", "new_index"]
 
 
-def is_persistent(path: str | Path | None, url: object = None) -> bool:
-    """Return whether an index of this path and url outlives the process.
+def is_persistent(
+    path: str | Path | None, url: object = None, passage_cache: object = False
+) -> bool:
+    """Return whether the vectors of an index of these options outlive the process.
 
     >>> is_persistent(None), is_persistent("folder"), is_persistent(None, ":memory:")
     (False, True, False)
     """
-    return path is not None or url not in (None, ":memory:")
+    return path is not None or url not in (None, ":memory:") or passage_cache is not False
 
 
 def check_threshold(value: float | None) -> float | None:
@@ -54,7 +57,7 @@ def new_index(
     passages: Sequence[Passage],
     path: str | Path | None,
     *,
-    encoder: Encoder,
+    encoder: Encoder | None,
     vectors: ArrayLike | None = None,
     **options: Any,
 ) -> HybridIndex:
@@ -63,7 +66,7 @@ def new_index(
     Args:
         passages: validated passages.
         path: a missing or empty folder; None for a temporary index.
-        encoder: makes the vectors.
+        encoder: makes the vectors; None for that of the options' stages, or the default model.
         vectors: the passages' vectors, if known.
         options: those of `HybridIndex.create`.
 
@@ -187,6 +190,14 @@ class FutureIndex:
     """
 
     stages: Sequence[str] = ("bm25", "dense")
+
+    @classmethod
+    def of(cls, stages: Stage | Sequence[Stage] | None) -> FutureIndex:
+        """Return what stands for an index of these stages; None for those by default."""
+        if stages is None:
+            return cls()
+        every = [stages] if isinstance(stages, Stage) else stages
+        return cls([stage.name for stage in every if getattr(stage, "finds", False)])
 
     def tuned(
         self,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from pydantic import ValidationError
 
-from hybridge import CallableEncoder
+from hybridge import BM25, CallableEncoder, Dense
 from hybridge.encoders import SentenceTransformerEncoder
 from hybridge.errors import InvalidInputError
+from langchain_hybridge import HybridgeRetriever, HybridVectorStore
 from langchain_hybridge.embeddings import EncoderEmbeddings, embeddings_of, encoder_of
 
 
@@ -131,3 +135,44 @@ def test_vectors_that_are_none_are_refused(answer: Any) -> None:
 
     with pytest.raises(InvalidInputError):
         encoder_of(Broken(size=2), "broken").encode_passages(["x", "y"])
+
+
+def test_vectors_in_a_passage_cache_are_kept_too(tmp_path: Path) -> None:
+    documents = [Document("Cats sleep.", id="1")]
+    for make in (HybridgeRetriever.from_documents, HybridVectorStore.from_documents):
+        with pytest.raises(InvalidInputError, match=r"Sides does not say which model.*identity="):
+            make(documents, Sides(None), passage_cache=tmp_path)
+        first, second = Sides(), Sides()
+        make(documents, first, passage_cache=tmp_path)
+        make(documents, second, passage_cache=tmp_path)
+        assert ["Cats sleep."] not in second.seen
+    store = HybridVectorStore.from_documents(documents, first, passage_cache=tmp_path)
+    assert store.embeddings is first
+
+
+def test_stages_take_the_place_of_embeddings() -> None:
+    documents = [Document("Cats sleep.", id="1"), Document("Bread needs yeast.", id="2")]
+    stages = [BM25(), Dense(encoder_of(Sides("a"))), Dense(encoder_of(Sides("b")), name="b")]
+    weights = {"bm25": 1.0, "dense": 0.0, "b": 0.0}
+    retriever = HybridgeRetriever.from_documents(documents, stages=stages, weights=weights)
+    assert retriever.invoke("yeast")[0].id == "2"
+    store = HybridVectorStore.from_documents(documents, stages=stages)
+    assert list(store.index.stages) == ["bm25", "dense", "b"]
+    for make in (HybridgeRetriever.from_documents, HybridVectorStore.from_documents):
+        with pytest.raises(InvalidInputError, match="give encoder to one of them"):
+            make(documents, Sides(), stages=stages)
+        with pytest.raises(InvalidInputError, match="names LangChain embeddings"):
+            make(documents, identity="mine", stages=stages)
+    with pytest.raises(ValidationError, match="weights must name each stage"):
+        HybridgeRetriever.from_documents(documents, stages=stages, weights={"c": 1.0})
+    with pytest.raises(InvalidInputError, match="must be a list of stages"):
+        HybridgeRetriever.from_documents(documents, stages=["bm25"])
+
+
+def test_an_index_of_words_alone() -> None:
+    documents = [Document("Cats sleep.", id="1")]
+    retriever = HybridgeRetriever.from_documents(documents, stages=[BM25()])
+    assert [document.id for document in retriever.invoke("cats")] == ["1"]
+    store = HybridVectorStore.from_documents(documents, stages=[BM25()])
+    assert store.embeddings is None
+    assert [document.id for document in store.as_retriever().invoke("cats")] == ["1"]

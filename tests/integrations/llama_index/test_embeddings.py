@@ -13,7 +13,7 @@ import pytest
 from llama_index.core import MockEmbedding
 from llama_index.core.schema import BaseNode
 
-from hybridge import CallableEncoder, HybridIndex, SentenceTransformerEncoder
+from hybridge import BM25, CallableEncoder, Dense, HybridIndex, SentenceTransformerEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError
 from hybridge.interop import FrameworkEncoder
 from llama_index.retrievers.hybridge import HybridgeRetriever
@@ -22,6 +22,7 @@ from llama_index.retrievers.hybridge.embeddings import (
     embed_model_of,
     encoder_of,
 )
+from llama_index.vector_stores.hybridge import HybridVectorStore
 
 from .conftest import DIMENSION, WordEmbedding
 
@@ -109,3 +110,36 @@ async def test_embedding_does_not_stop_the_loop() -> None:
     await asyncio.sleep(0.05)  # which would not return, were one of them on the loop
     ready.set()
     assert await asyncio.gather(*asked) == [[1.0, 1.0], [1.0, 1.0], [[1.0, 1.0]]]
+
+
+def test_vectors_in_a_passage_cache_are_kept_too(nodes: list[BaseNode], tmp_path: Path) -> None:
+    nameless = MockEmbedding(embed_dim=6)
+    with pytest.raises(InvalidInputError, match=r"MockEmbedding does not say which.*identity="):
+        HybridgeRetriever.from_nodes(nodes, nameless, passage_cache=tmp_path)
+    with pytest.raises(InvalidInputError, match=r"MockEmbedding does not say which.*identity="):
+        HybridVectorStore.create(nameless, passage_cache=tmp_path)
+    for hits in (0, len(nodes)):
+        retriever = HybridgeRetriever.from_nodes(
+            nodes, nameless, identity="mock", passage_cache=tmp_path
+        )
+        index = retriever.retriever
+        assert isinstance(index, HybridIndex)
+        assert index.info()["stages"]["dense"]["passage_cache"]["hits"] == hits
+        assert embed_model_of(index.encoder) is nameless
+
+
+def test_stages_take_the_place_of_a_model(nodes: list[BaseNode], model: WordEmbedding) -> None:
+    stages = [BM25(), Dense(encoder_of(model)), Dense(encoder_of(model), name="b")]
+    weights = {"bm25": 1.0, "dense": 0.0, "b": 0.0}
+    retriever = HybridgeRetriever.from_nodes(nodes, stages=stages, weights=weights)
+    assert retriever.retrieve(nodes[0].get_content())[0].node_id == nodes[0].node_id
+    store = HybridVectorStore.create(stages=stages)
+    assert list(store.client.stages) == ["bm25", "dense", "b"]
+    with pytest.raises(InvalidInputError, match="give encoder to one of them"):
+        HybridgeRetriever.from_nodes(nodes, model, stages=stages)
+    with pytest.raises(InvalidInputError, match="give encoder to one of them"):
+        HybridVectorStore.create(model, stages=stages)
+    with pytest.raises(InvalidInputError, match="none was given"):
+        HybridVectorStore.create(identity="mine", stages=stages)
+    words = HybridgeRetriever.from_nodes(nodes, stages=[BM25()])
+    assert words.retrieve(nodes[0].get_content())[0].node_id == nodes[0].node_id

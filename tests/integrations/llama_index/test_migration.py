@@ -305,7 +305,8 @@ class TestFromSentenceTransformerRerank:
 
         monkeypatch.setattr(sentence_transformers, "CrossEncoder", Spy)
         SentenceTransformerRerank(model=str(tiny_cross_encoder))
-        CrossEncoderRerank(tiny_cross_encoder).postprocess_nodes(given, query_str=THINS)
+        new = CrossEncoderRerank(tiny_cross_encoder, backend="torch")
+        new.postprocess_nodes(given, query_str=THINS)
         assert trusted == [True, False]
 
     def test_the_same_on_a_real_cross_encoder(

@@ -190,7 +190,7 @@ class ColBERTRerank(_TextRerank):
 
     Args:
         model: a ColBERT checkpoint, or any bi-encoder, which runs training-free; None for
-            Hybridge's default bi-encoder, which needs no hub.
+            Hybridge's default bi-encoder.
         top_n: nodes to return at most.
         blend: late interaction's share in the score; the rest is what a node came with.
         callback_manager: as for any postprocessor of LlamaIndex.

@@ -105,14 +105,18 @@ class CoreRetriever(BaseRetriever):
         )
 
     @classmethod
-    def _check_options(cls, **options: Any) -> None:
+    def _check_options(cls, stages: Any = None, **options: Any) -> None:
         """Validate options before work that a typo should not cost.
+
+        Args:
+            stages: of the index; None for those by default.
+            options: as for the class.
 
         Raises:
             TypeError: an unknown option.
             InvalidInputError: a value that is not valid.
         """
-        cls(FutureIndex(), **options)
+        cls(FutureIndex.of(stages), **options)
 
     @classmethod
     @abstractmethod

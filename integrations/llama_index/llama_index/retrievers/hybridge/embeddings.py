@@ -10,7 +10,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from hybridge.encoders import as_encoder
 from hybridge.errors import InvalidInputError
-from hybridge.interop import FrameworkEncoder, framework_encoder
+from hybridge.interop import FrameworkEncoder, framework_encoder, unwrapped
 
 from .caching import CachedEmbedding
 from .copying import PickledWhole
@@ -31,7 +31,7 @@ def encoder_of(
 
     Args:
         embed_model: a `BaseEmbedding`; or a model's name or folder, a `SentenceTransformer`, an
-            `Encoder`; None for Hybridge's default model, which needs neither a key nor a hub.
+            `Encoder`; None for Hybridge's default model, which needs no key.
         identity: names the model and all its settings, see `CallableEncoder`; None makes it of the
             class and the model it names.
         persistent: the vectors outlive this process, so that the model needs a name.
@@ -68,7 +68,8 @@ def embed_model_of(encoder: Encoder) -> BaseEmbedding:
     >>> embed_model_of(encoder_of(model, "mock")) is model
     True
     """
-    model = encoder.model if isinstance(encoder, FrameworkEncoder) else None
+    plain = unwrapped(encoder)
+    model = plain.model if isinstance(plain, FrameworkEncoder) else None
     return model if isinstance(model, BaseEmbedding) else EncoderEmbedding(encoder)
 
 

@@ -70,7 +70,10 @@ def index_of_nodes(
         HybridgeError: a node or an argument is not valid.
     """
     passages = passages_of(nodes)
-    encoder = encoder_of(embed_model, identity, persistent=is_persistent(path))
+    encoder = None
+    if embed_model is not None or identity is not None or options.get("stages") is None:
+        persistent = is_persistent(path, passage_cache=options.get("passage_cache", False))
+        encoder = encoder_of(embed_model, identity, persistent=persistent)
     text = search_text_of(search_text)
     return new_index(passages, path, encoder=encoder, vectors=vectors, search_text=text, **options)
 

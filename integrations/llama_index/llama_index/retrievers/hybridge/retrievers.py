@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +23,7 @@ from .searching import search_text_of
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+    from hybridge.stages import Stage
     from hybridge.vectors import Layout
 
 __all__ = ["BM25Retriever", "ColBERTRetriever", "HybridgeRetriever"]
@@ -111,6 +112,8 @@ class HybridgeRetriever(CoreRetriever):
         synonyms: Any = None,
         late_interaction: Any = None,
         search_text: Any = None,
+        stages: Sequence[Stage] | None = None,
+        passage_cache: str | Path | bool = False,
         overwrite: bool = False,
         **options: Any,
     ) -> Self:
@@ -119,7 +122,7 @@ class HybridgeRetriever(CoreRetriever):
         Args:
             nodes: the nodes to index.
             embed_model: a LlamaIndex embedding model, a model's name or folder, an encoder of
-                Hybridge, or None for Hybridge's default model, which needs no key and no hub.
+                Hybridge, or None for Hybridge's default model, which needs no key.
             path: a missing or empty folder for the index; without it, a temporary one.
             identity: names the embedding model and its settings, where it has no such name.
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
@@ -128,6 +131,9 @@ class HybridgeRetriever(CoreRetriever):
             search_text: what is searched of a node, while the node is what is returned: a template
                 such as ``"{title}\\n{text}"`` over metadata and text, or a function from a node to
                 a string; None for ``{text}`` alone, which is what LlamaIndex embeds.
+            stages: all stages of the index, such as those of `hybridge.preset`, in place of
+                embed_model, analyzer, synonyms and late_interaction.
+            passage_cache: keeps the vectors of the nodes for other indexes, as there.
             overwrite: replace an index that is in the folder.
             options: as for the class.
 
@@ -135,7 +141,7 @@ class HybridgeRetriever(CoreRetriever):
             TypeError: an unknown option; nothing was written.
             HybridgeError: a node or an argument is not valid.
         """
-        cls._check_options(**options)
+        cls._check_options(stages, **options)
         index = index_of_nodes(
             nodes,
             embed_model,
@@ -145,6 +151,8 @@ class HybridgeRetriever(CoreRetriever):
             synonyms=synonyms,
             late_interaction=late_interaction,
             search_text=search_text,
+            stages=stages,
+            passage_cache=passage_cache,
             overwrite=overwrite,
         )
         return cls(index, **options)

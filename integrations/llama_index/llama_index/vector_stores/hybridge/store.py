@@ -101,14 +101,18 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
                 metadata and text, or a function from a node to a string; None for ``{text}``
                 alone, which is what LlamaIndex embeds. A node that comes with an embedding, as from
                 a `VectorStoreIndex`, keeps it.
-            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``,
+                ``passage_cache``, or ``stages`` in place of a model.
 
         Raises:
             TypeError: an unknown option.
             HybridgeError: an argument is not valid, or there is something at this place already.
         """
-        persistent = is_persistent(path, options.get("url"))
-        encoder = encoder_of(embed_model, identity, persistent=persistent)
+        encoder = None
+        if embed_model is not None or identity is not None or options.get("stages") is None:
+            cache = options.get("passage_cache", False)
+            persistent = is_persistent(path, options.get("url"), cache)
+            encoder = encoder_of(embed_model, identity, persistent=persistent)
         text = search_text_of(search_text)
         return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
 
