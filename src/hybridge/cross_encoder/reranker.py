@@ -58,9 +58,9 @@ class CrossEncoderReranker(TextReranker):
             1905.09217. Windows are shortened to the room beside the query. None reads the
             beginning alone. Models that generate text or read a chat, and tokenizers in Python,
             have no windows.
-        batch_size: pairs that torch, or a GPU, reads at a time; None takes 8: on a CPU few are
-            fastest, with less padding and more cache hits, a GPU is fastest with many. ONNX Runtime
-            on a processor reads some 256 tokens at a time, and one pair in int8.
+        batch_size: pairs that torch, or a GPU, reads at a time: on a CPU few are fastest, with less
+            padding and more cache hits, a GPU is fastest with many. ONNX Runtime on a processor
+            reads some 256 tokens at a time, and one pair in int8.
         max_length: tokens of a query and a passage that are read; None takes the model's own, 512
             at most.
         device: torch's name of a device, like ``"cuda"``; None takes the best there is.
@@ -109,7 +109,7 @@ class CrossEncoderReranker(TextReranker):
         sigmoid: bool = False,
         threshold: float | None = None,
         window: int | None = None,
-        batch_size: int | None = None,
+        batch_size: int = 8,
         max_length: int | None = None,
         device: str | None = None,
         dtype: Dtype | None = None,
@@ -125,7 +125,7 @@ class CrossEncoderReranker(TextReranker):
         check_backend(backend, dtype, device)
         self._sigmoid = sigmoid
         self._window = None if window is None else check_count(window, "window")
-        self._batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
+        self._batch_size = check_count(batch_size, "batch_size")
         self._max_length = None if max_length is None else check_count(max_length, "max_length")
         self._device = device
         self._dtype = dtype
@@ -193,7 +193,7 @@ class CrossEncoderReranker(TextReranker):
         lengths = {pair: counts[pair[0]] + counts[pair[1]] for pair in pairs}
         self._warn_of_truncation(scorer, lengths.values())
         ordered = sorted(lengths, key=lambda pair: -lengths[pair])
-        size = self._batch_size or scorer.batch_size
+        size = self._batch_size
         batches = list(chunked(ordered, size * scorer.at_a_time))
         scores: dict[Pair, float] = {}
         for batch in progress_over(batches, "Reranking", "batch", self._progress):

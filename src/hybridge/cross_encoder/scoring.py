@@ -45,10 +45,6 @@ class PairScorer(Protocol):
         """A counter of its tokens."""
 
     @property
-    def batch_size(self) -> int:
-        """The size of batches that is fastest on a processor."""
-
-    @property
     def at_a_time(self) -> int:
         """How many batches it is best given at once."""
 
@@ -70,7 +66,6 @@ class OnnxScorer:
     """
 
     backend: Literal["onnx", "torch"] = "onnx"
-    batch_size = 8
 
     def __init__(self, model: OnnxModel, dtype: Precision) -> None:
         self.dtype: str = dtype
@@ -94,7 +89,6 @@ class TorchScorer:
     """
 
     backend: Literal["onnx", "torch"] = "torch"
-    batch_size = 8
     at_a_time = 1
 
     def __init__(self, model: CrossEncoder) -> None:

@@ -11,7 +11,7 @@ al., NAACL 2019, arXiv 1810.04805), DistilBERT (V. Sanh et al. 2019, arXiv 1910.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -93,16 +93,13 @@ _DISTIL = _Family(
     heads="n_heads",
     activation="activation",
 )
-_MPNET = _Family(
-    layer="encoder.layer.{}.",
+_MPNET = replace(
+    _BERT,
     query="attention.attn.q",
     key="attention.attn.k",
     value="attention.attn.v",
     output="attention.attn.o",
     attention_norm="attention.LayerNorm",
-    up="intermediate.dense",
-    down="output.dense",
-    norm="output.LayerNorm",
 )
 _FAMILIES: Mapping[str, _Family] = {
     "bert": _BERT,
