@@ -146,6 +146,7 @@ def test_other_positions_are_refused(position: object) -> None:
     [
         ({"propensities": [1, 0]}, "above 0 and at most 1, not 0"),
         ({"propensities": [1.5]}, "not 1.5"),
+        ({"propensities": 0.5}, "must be a list, .* not 0.5"),
         ({"propensities": [float("nan")]}, "not nan"),
         ({"propensities": [True]}, "not True"),
         ({"propensities": [1.0]}, "record 2: position 2 has no propensity, there are 1"),

@@ -146,7 +146,7 @@ def test_ids_and_contexts_that_no_passage_has_are_counted(
 @pytest.mark.parametrize("options", [{}, {"ids": "ids", "contexts": "texts"}])
 def test_one_of_ids_and_contexts_has_to_be_named(options: dict[str, str]) -> None:
     with pytest.raises(InvalidInputError, match="say which output"):
-        load_langsmith(ROWS, PASSAGES, **options)  # type: ignore[arg-type]
+        load_langsmith(ROWS, PASSAGES, **options)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def test_a_question_that_comes_twice_has_both_contexts() -> None:
         ({"relevant_docs": {"q1": [1]}}, "query 'q1': expected a list of strings"),
         ({"relevant_docs": {"q1": []}}, "none of 0 answers to 1 questions is a passage"),
         ({"relevant_docs": {"q1": ["n9"]}}, r"none of 1 .*\(the first: 'n9'\)"),
+        ({"corpus": {"n1": None}}, "corpus: expected a list of strings"),
         ({"relevant_docs": None}, "no data set of LlamaIndex: expected queries, corpus"),
     ],
 )

@@ -51,9 +51,9 @@ Passage("p2", "Salt.")])
         if whole := self._whole.get(text):
             return list(whole)
         found: list[str] = []
-        at = self._joined.find(text) if len(text) >= _SHORTEST_PART else -1
-        while at >= 0:
-            i = bisect_right(self._starts, at) - 1
+        start = self._joined.find(text) if len(text) >= _SHORTEST_PART else -1
+        while start >= 0:
+            i = bisect_right(self._starts, start) - 1
             found.append(self._ids[i])
-            at = self._joined.find(text, self._starts[i + 1])
+            start = self._joined.find(text, self._starts[i + 1])
         return found

@@ -43,7 +43,7 @@ def load_clicks(
     where :math:`p(k)` is the propensity, the probability that a user looks at position :math:`k`.
     The passage is relevant (1) if it was clicked, its rate is `min_rate` or more, and it was shown
     `min_impressions` times or more. It is not relevant (0) if its rate is lower, and at least so
-    many looks were expected. Any other passage has no judgement: nobody may have seen it.
+    many looks were expected. Any other passage has no judgement: perhaps no user saw it.
 
     Clicks stay weaker than labels. A passage that was never shown has no judgement, so the system
     that was logged looks better than it is; people trust a high position, and click what has a
@@ -135,17 +135,19 @@ def load_thumbs(source: Source, *, min_votes: int = 1) -> Collection:
     return _collection(grades, {query for query, _ in votes}, name)
 
 
-def _collection(grades: Mapping[str, Mapping[str, int]], asked: set[str], name: str) -> Collection:
+def _collection(
+    grades: Mapping[str, Mapping[str, int]], queries: set[str], name: str
+) -> Collection:
     qrels = {query: judged for query, judged in grades.items() if any(judged.values())}
     if not qrels:
         raise InvalidInputError(
-            f"{name}: none of {len(asked)} queries has a relevant passage: gather more, or lower "
+            f"{name}: none of {len(queries)} queries has a relevant passage: gather more, or lower "
             "the thresholds"
         )
-    if len(qrels) < len(asked):
+    if len(qrels) < len(queries):
         logger.warning(
             "%s: %d of %d queries have no relevant passage, and are left out",
-            *(name, len(asked) - len(qrels), len(asked)),
+            *(name, len(queries) - len(qrels), len(queries)),
         )
     return Collection((), {query: query for query in qrels}, qrels)
 
@@ -191,6 +193,10 @@ def _propensity(position: int | None, expected: Sequence[float] | None) -> float
 
 
 def _check_propensities(propensities: Sequence[float]) -> list[float]:
+    if not isinstance(propensities, Iterable):
+        raise InvalidInputError(
+            f"propensities must be a list, of positions 1, 2 and so on, not {propensities!r}"
+        )
     for each in propensities:
         if not isinstance(each, Real) or isinstance(each, bool) or not 0 < each <= 1:
             raise InvalidInputError(

@@ -69,11 +69,11 @@ def _answered(
         text = inputs.text(question)
         values = outputs.value(output)
         listed = values if isinstance(values, list) else [] if values in (None, "") else [values]
-        at = f"{outputs.where}: {output!r}"
+        where = f"{outputs.where}: {output!r}"
         if is_id:
-            answers = [Answer(as_id(each, f"{at} must be passages' ids")) for each in listed]
+            answers = [Answer(as_id(each, f"{where} must be passages' ids")) for each in listed]
         else:
-            answers = [Answer(text=_text(each, at)) for each in listed]
+            answers = [Answer(text=_text(each, where)) for each in listed]
         yield Answered(id_ or text, text, answers)
 
 
@@ -115,11 +115,11 @@ def _cell(value: Any) -> Any:
         return value
 
 
-def _text(value: Any, at: str) -> str:
+def _text(value: Any, where: str) -> str:
     if isinstance(value, Mapping):
         kwargs = value.get("kwargs")  # as LangChain serializes a document
         document = kwargs if isinstance(kwargs, Mapping) else value
         value = next((document[key] for key in _TEXTS if key in document), value)
     if not isinstance(value, str):
-        raise InvalidInputError(f"{at} must be texts or documents, not {value!r:.80}")
+        raise InvalidInputError(f"{where} must be texts or documents, not {value!r:.80}")
     return value

@@ -47,6 +47,7 @@ def load_llama_index(
     data = read_json(source) if isinstance(source, str | os.PathLike) else source
     queries, corpus, relevant = (get_field(data, part) for part in _PAIRS)
     if all(isinstance(part, Mapping) for part in (queries, corpus, relevant)):
+        _strings(list(corpus.values()), f"{name}, corpus")
         if passages is None:
             passages = [Passage(id_, text) for id_, text in corpus.items()]
         return judged_collection(_pairs(queries, corpus, relevant, name), passages, name)
@@ -67,31 +68,31 @@ def _pairs(
             f"(the first: {unknown[0]!r})"
         )
     for query, ids in relevant.items():
-        at = f"{name}, query {query!r}"
-        answers = [Answer(id_, corpus.get(id_)) for id_ in _strings(ids, at)]
-        yield Answered(query, _question(queries[query], at), answers)
+        where = f"{name}, query {query!r}"
+        answers = [Answer(id_, corpus.get(id_)) for id_ in _strings(ids, where)]
+        yield Answered(query, _question(queries[query], where), answers)
 
 
 def _examples(examples: Iterable[object], name: str) -> Iterator[Answered]:
     for number, example in enumerate(examples, start=1):
-        at = f"{name}, example {number}"
+        where = f"{name}, example {number}"
         if (query := get_field(example, "query")) is None:
             raise InvalidInputError(
-                f"{at} has no query, so it is not LlamaIndex's (load_langsmith loads LangSmith's)"
+                f"{where} has no query: load LangSmith's examples by load_langsmith"
             )
-        question = _question(query, at)
+        question = _question(query, where)
         contexts = get_field(example, "reference_contexts")
-        quoted = _strings([] if contexts is None else contexts, at)
+        quoted = _strings([] if contexts is None else contexts, where)
         yield Answered(question, question, [Answer(text=context) for context in quoted])
 
 
-def _question(value: object, at: str) -> str:
+def _question(value: object, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise InvalidInputError(f"{at}: the query must be a text, not {value!r:.80}")
+        raise InvalidInputError(f"{where}: the query must be a text, not {value!r:.80}")
     return value.strip()
 
 
-def _strings(values: object, at: str) -> list[str]:
+def _strings(values: object, where: str) -> list[str]:
     if not isinstance(values, list | tuple) or not all(isinstance(each, str) for each in values):
-        raise InvalidInputError(f"{at}: expected a list of strings, not {values!r:.80}")
+        raise InvalidInputError(f"{where}: expected a list of strings, not {values!r:.80}")
     return list(values)
