@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..passages import Passage
 
-__all__ = ["MINIMUM", "Parts", "divide", "judged_in"]
+__all__ = ["MINIMUM", "Parts", "divide", "halved", "judged_in"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,12 @@ def divide(queries: Mapping[str, str], validation: float, held_out: float, seed:
             f"{held_out:g}, and the rest to train on, with one question at least each"
         )
     return Parts(training=parts[2], validation=parts[1], held_out=parts[0])
+
+
+def halved(queries: Mapping[str, str], seed: int) -> Parts:
+    """Divide questions that nothing is trained on: for the validation, and held out."""
+    parts = divide(queries, 0.4, 0.5, seed)
+    return Parts([], [*parts.training, *parts.validation], parts.held_out)
 
 
 def judged_in(

@@ -21,10 +21,12 @@ class Trainee(ABC):
     Attributes:
         kind: in messages and reports.
         objectives: name → what it learns from; the first is the usual one.
+        shares_passages: whether a passage is encoded once for all queries.
     """
 
     kind: ClassVar[str]
     objectives: ClassVar[tuple[Objective, ...]]
+    shares_passages: ClassVar[bool] = True
 
     @property
     @abstractmethod
