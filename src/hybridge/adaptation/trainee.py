@@ -20,11 +20,14 @@ class Trainee(ABC):
 
     Attributes:
         kind: in messages and reports.
-        objectives: name → what it learns from; the first is the usual one.
+        objectives: what it can learn; the first is the usual one.
+        defaults: the settings that suit a small model of this kind on a processor. Change some of
+            them by ``dataclasses.replace(trainee.defaults, minutes=30)``.
     """
 
     kind: ClassVar[str]
     objectives: ClassVar[tuple[Objective, ...]]
+    defaults: ClassVar[TrainingSettings] = TrainingSettings()
 
     @property
     @abstractmethod
