@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .result import Adaptation, Measured
 from .training import write_json
 
@@ -41,12 +43,9 @@ def _card(adaptation: Adaptation) -> str:
     return "\n".join([*lines, "", adaptation.verdict, ""])
 
 
-def _table(title: str, rows: object) -> list[str]:
-    assert isinstance(rows, list | tuple)
-    lines = [f"| {title} | before | after | p |", "|---|---|---|---|"]
-    row: Measured
-    for row in rows:
-        lines.append(
-            f"| {row.name} | {row.before:.4f} | {row.after:.4f} | {row.comparison.p:.4f} |"
-        )
-    return lines
+def _table(title: str, rows: Sequence[Measured]) -> list[str]:
+    return [
+        f"| {title} | before | after | p |",
+        "|---|---|---|---|",
+        *(f"| {r.name} | {r.before:.4f} | {r.after:.4f} | {r.comparison.p:.4f} |" for r in rows),
+    ]

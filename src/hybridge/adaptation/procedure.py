@@ -112,34 +112,40 @@ def adapt(
         parts = divide(questions, validation, held_out, settings.seed)
     else:
         parts = halved(questions, settings.seed)
-    mined = mine(
-        index,
-        {query_id: questions[query_id] for query_id in (*parts.training, *parts.validation)},
-        judgements,
-        passages,
-        depth=depth,
-        teacher=teacher,
-        margin=margin,
-        text_of=target.search_text,
-        progress=progress,
-    )
-    count = len(parts.training)
-    rounds = _rounds(mined[:count], trainee, settings) if examples is None else [examples]
+
+    def mined(query_ids: Sequence[str], teacher: Reranker | None = None) -> list[Mined]:
+        return mine(
+            index,
+            {query_id: questions[query_id] for query_id in query_ids},
+            {query_id: judgements[query_id] for query_id in query_ids},
+            passages,
+            depth=depth,
+            teacher=teacher,
+            margin=None if teacher is None else margin,
+            text_of=target.search_text,
+            progress=progress,
+        )
+
+    if margin is not None and teacher is None:
+        raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
+    learned = mined(parts.training, teacher) if parts.training else []
+    rounds = _rounds(learned, trainee, settings) if examples is None else [examples]
     check_record(location, trainee, rounds, settings)
     saved = load_training(location)
     if saved is None:
-        validate = _validation(trainee, mined[count:], measure)
-        relevant = {each.query: frozenset(each.relevant) for each in mined}
+        validate = _validation(trainee, mined(parts.validation), measure)
+        relevant = {each.query: frozenset(each.relevant) for each in learned}
         trained = train(
             trainee,
             rounds,
             settings,
             location,
             validate=validate,
-            relevant=relevant,
+            relevant=relevant if examples is None else None,
             progress=progress,
         )
-        save_training(location, trained, *_best_share(trainee, trained, share, validate))
+        chosen, scores = _best_share(trainee, trained, share, validate)
+        save_training(location, trained, chosen, scores)
         saved = load_training(location)
         assert saved is not None
     held = {query_id: questions[query_id] for query_id in parts.held_out}
@@ -154,7 +160,11 @@ def adapt(
         measure=measure,
         settings=settings,
         training=saved,
-        questions={"training": count, "validation": len(parts.validation), "held out": len(held)},
+        questions={
+            "training": len(parts.training),
+            "validation": len(parts.validation),
+            "held out": len(held),
+        },
         compared=compared.rows,
         setting=compared.setting,
         model=compared.model,
@@ -233,14 +243,14 @@ def _validation(trainee: Trainee, mined: Sequence[Mined], measure: str) -> Valid
 
 def _best_share(
     trainee: Trainee, trained: Trained, share: float | None, validate: Validate
-) -> tuple[Trained, float, dict[float, float]]:
-    """Return the model with the best share of trained weights, the share, and the shares' scores.
+) -> tuple[float, dict[float, float]]:
+    """Set the model's weights to the best average; return the share, and the score of each share.
 
     Of equal ones the smallest is taken. A model that was best before training has share 0.
     """
     before = trained.curve[0].score
     if trained.best == 0:
-        return trained, 0.0, {0.0: before}
+        return 0.0, {0.0: before}
     parent, weights = trainee.load().state_dict(), trained.model.state_dict()
     weights = {name: each.clone() for name, each in weights.items()}
     scores = {0.0: before}
@@ -249,4 +259,4 @@ def _best_share(
         scores[each] = validate(trained.model)
     chosen = max(scores, key=lambda each: (scores[each], -each)) if share is None else share
     trained.model.load_state_dict(averaged(parent, weights, chosen))
-    return trained, chosen, scores
+    return chosen, scores

@@ -1,4 +1,4 @@
-"""Judged questions in three parts: to train on, to validate on the way, and to measure at the end."""
+"""Judged questions in three parts: for training, for validation, and for the comparison."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def divide(queries: Mapping[str, str], validation: float, held_out: float, seed:
     groups = list(by_text.values())
     order = np.random.default_rng(seed).permutation(len(groups))
     ends = [round(len(groups) * held_out), round(len(groups) * (held_out + validation))]
-    parts = [
-        [query_id for i in part for query_id in groups[i]] for part in np.split(order, ends)
-    ]
+    parts = [[query_id for i in part for query_id in groups[i]] for part in np.split(order, ends)]
     if not all(parts):
         raise InvalidInputError(
             f"{len(groups)} questions cannot be divided: validation {validation:g}, held out "

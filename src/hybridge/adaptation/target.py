@@ -17,6 +17,7 @@ from ..evaluation.collection import Qrels
 from ..evaluation.significance import compare
 from ..fused import FusedRetriever
 from ..index import HybridIndex
+from ..index.single_stage import DenseRetriever
 from ..iteration import chunked, progress_over
 from ..pipeline import Pipeline
 from ..protocols import Retriever
@@ -227,7 +228,11 @@ def target_of(index: HybridIndex, model: Any) -> Target:
                 f"CrossEncoderReranker(), not {type(model).__name__}"
             )
         return _RerankerTarget(index, model)
-    encoders = index.encoders
+    encoders = {
+        name: stage.encoder
+        for name, stage in index.stages.items()
+        if isinstance(stage, DenseRetriever)
+    }
     if model is None:
         if len(encoders) != 1:
             raise InvalidInputError(
