@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ..search_text import SearchText
 from ..stages import Dense
 from ..tuning import Space, tune
 from ..tuning.setting import Setting
+from .folder import check_free
 from .result import Measured
 from .trainable import trainable
 from .trainee import Trainee
@@ -34,6 +36,7 @@ __all__ = ["Compared", "Target", "Test", "target_of"]
 _DEPTH = 100  # of the lists that are measured
 _BATCH = 64  # queries a search
 _SLICE = 1024  # passages encoded before they are written
+_TEXT, _FILES = 4096, 32 << 20  # bytes of a passage, and of an index that is empty
 _RERANK_DEPTHS = (20, 50)
 _BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -118,7 +121,7 @@ class _StageTarget(Target):
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
         options = self.index.defaults
         before = {self.stage: self.index.stages[self.stage], "hybrid": _first_stages(self.index)}
-        with self._adapted(model, progress) as adapted:
+        with self._adapted(model, folder / "compared", progress) as adapted:
             members: dict[str, Retriever] = {
                 name: adapted.stages[name] if name == self.stage else self.index.stages[name]
                 for name in options["weights"]
@@ -152,17 +155,27 @@ class _StageTarget(Target):
         return Compared(rows, model, tuning.chosen, tested)
 
     @contextmanager
-    def _adapted(self, model: CachedEncoder, progress: bool | None) -> Iterator[HybridIndex]:
+    def _adapted(
+        self, model: CachedEncoder, folder: Path, progress: bool | None
+    ) -> Iterator[HybridIndex]:
         """Open an index of this stage alone, with the adapted model's vectors."""
         assert self.stage is not None
         distance = self.index.stages[self.stage].distance  # type: ignore[attr-defined]
         stage = Dense(model, name=self.stage, distance=distance, search_text=self.search_text)
         slices = range(0, len(self.index), _SLICE)
         chunks = chunked(self.index, _SLICE)
-        with HybridIndex.create(stages=[stage]) as adapted:
-            for _ in progress_over(slices, "Encoding", "slice", progress):
-                adapted.add(next(chunks), progress=False)
-            yield adapted
+        # An engine that finds no room for its files ends the process.
+        vectors = 2 * 4 * len(self.index) * model.dimension  # in the cache and in the index
+        check_free(folder, vectors + _TEXT * len(self.index) + _FILES, "the comparison")
+        # Not a temporary folder, which a killed process would leave behind for good.
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with HybridIndex.create(folder, stages=[stage]) as adapted:
+                for _ in progress_over(slices, "Encoding", "slice", progress):
+                    adapted.add(next(chunks), progress=False)
+                yield adapted
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _RerankerTarget(Target):
