@@ -19,7 +19,7 @@ from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked
 from ..passages import JSON
-from .rows import copied_rows, returned_rows
+from .caching import copied_rows, returned_rows
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
 from .user_cache import user_cache
