@@ -110,7 +110,7 @@ class QueryCache:
                 self._max_queries = max_queries
             if max_bytes is not None:
                 self._max_bytes = max_bytes
-            self._evict()
+            self._keep([], {})
 
     def clear(self) -> None:
         """Drop all vectors, and count hits and misses from 0."""
@@ -198,6 +198,7 @@ class QueryCache:
         return [returned_rows([known[query][i] for query in queries]) for i in range(len(keys))]
 
     def _keep(self, keys: Sequence[Hashable], rows: Mapping[str, Sequence[Any]]) -> None:
+        """Add the rows of queries, one a key, and drop what is then beyond the limits."""
         with self._lock:
             for query, of_keys in rows.items():
                 for key, row in zip(keys, of_keys, strict=True):
@@ -208,12 +209,9 @@ class QueryCache:
                     _, old = self._entries.pop((key, query), (None, 0))
                     self._entries[key, query] = row, size
                     self._bytes += size - old
-            self._evict()
-
-    def _evict(self) -> None:
-        while len(self._entries) > self._max_queries or self._bytes > self._max_bytes:
-            _, (_, size) = self._entries.popitem(last=False)
-            self._bytes -= size
+            while len(self._entries) > self._max_queries or self._bytes > self._max_bytes:
+                _, (_, size) = self._entries.popitem(last=False)
+                self._bytes -= size
 
     def renew(self) -> None:
         """Continue in a forked child, whatever a thread of the parent was changing."""
