@@ -126,8 +126,8 @@ class _Corpus:
     @classmethod
     def of(cls, passages: Iterable[Passage], search_text: SearchText) -> _Corpus:
         texts: dict[str, str] = {}
-        titles = defaultdict(list)
-        headings = defaultdict(list)
+        titles: dict[str, list[str]] = defaultdict(list)
+        headings: dict[tuple[str, str], list[str]] = defaultdict(list)
         positions: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for passage in sorted(unique_passages(passages), key=lambda passage: passage.id):
             title, source = map(passage.metadata.get, ("title", "source"))
@@ -137,11 +137,10 @@ class _Corpus:
             if not text:
                 continue
             texts[passage.id] = text
-            is_part = isinstance(source, str) and isinstance(position, int)
-            if is_part:
+            if isinstance(source, str) and isinstance(position, int):
                 positions[source].append((position, passage.id))
-            if title and is_part:
-                headings[source, title].append(passage.id)
+                if title:
+                    headings[source, title].append(passage.id)
             elif title:
                 titles[title].append(passage.id)
         documents = {
@@ -150,9 +149,13 @@ class _Corpus:
         return cls(texts, titles, headings, documents)
 
 
+def _drawn(ids: Sequence[str], random: np.random.Generator) -> str:
+    return ids[int(random.integers(len(ids)))]
+
+
 def _by_title(corpus: _Corpus, random: np.random.Generator) -> _Pairs:
     for title, ids in corpus.titles.items():
-        yield title, corpus.texts[ids[random.integers(len(ids))]]
+        yield title, corpus.texts[_drawn(ids, random)]
 
 
 def _by_heading(corpus: _Corpus, random: np.random.Generator) -> _Pairs:
@@ -161,7 +164,7 @@ def _by_heading(corpus: _Corpus, random: np.random.Generator) -> _Pairs:
         sources[heading].add(source)
     for (_, heading), ids in corpus.headings.items():
         if len(sources[heading]) == 1:
-            yield heading, corpus.texts[ids[random.integers(len(ids))]]
+            yield heading, corpus.texts[_drawn(ids, random)]
 
 
 def _by_neighbor(corpus: _Corpus, random: np.random.Generator) -> _Pairs:
@@ -180,7 +183,7 @@ def _by_crop(corpus: _Corpus, random: np.random.Generator) -> _Pairs:
 def _cropped(text: str, words: Sequence[tuple[int, int]], random: np.random.Generator) -> str:
     share = random.uniform(_SHORTEST_SHARE, _LONGEST_SHARE)
     length = max(_SHORTEST_SPAN, int(share * len(words)))
-    start = random.integers(len(words) - length + 1)
+    start = int(random.integers(len(words) - length + 1))
     return text[words[start][0] : words[start + length - 1][1]]
 
 

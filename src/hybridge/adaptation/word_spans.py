@@ -1,4 +1,4 @@
-"""Where the words of a text are, in any script: what spans are cut by and lengths are counted in."""
+"""The words of a text in any script, to cut spans of it and to count its length."""
 
 from __future__ import annotations
 
