@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .examples import Example
+from .settings import Objective, TrainingSettings
 
-__all__ = ["Example"]
+__all__ = ["Example", "Objective", "TrainingSettings"]

@@ -477,7 +477,7 @@ def _bi_encoder_readers(
             queries.model,
             passages.model,
             origin.fetch(),
-            encoder._prompts,
+            encoder.prompts,
             query_length,
             passage_length,
         ),
