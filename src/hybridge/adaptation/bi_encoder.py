@@ -91,7 +91,9 @@ class TrainableBiEncoder(Trainee):
         if objective == "contrastive":
             return losses.MultipleNegativesRankingLoss(model, scale=scale)
         if objective == "distillation":
-            return losses.DistillKLDivLoss(model, temperature=settings.temperature)
+            return losses.DistillKLDivLoss(
+                model, student_temperature=settings.temperature, teacher_temperature=1.0
+            )
         if objective == "classification":
             size = int(model.get_embedding_dimension() or 0)
             return losses.SoftmaxLoss(model, size, num_labels=max(columns["label"]) + 1)
