@@ -178,6 +178,18 @@ def test_an_interrupted_call_ends_at_the_same_figures(
     assert (again.after, again.seconds) == (resumed.after, resumed.seconds)
 
 
+def test_a_folder_of_another_training_is_refused(taught: Callable[..., Distillation]) -> None:
+    short = TrainingSettings(steps=2, max_tokens=None)
+    taught(settings=short)
+    with pytest.raises(InvalidInputError, match="other settings"):
+        taught(settings=SETTINGS)
+    with pytest.raises(InvalidInputError, match="other examples"):
+        taught(settings=short, pairs=PAIRS[:100])
+    other = CallableEncoder(lambda texts: [[1.0] * 16] * len(texts), identity="o", dimension=16)
+    with pytest.raises(InvalidInputError, match="other parent"):
+        taught(settings=short, teacher=other)
+
+
 def test_a_tokenizer_that_lacks_the_language_is_warned_of(
     taught: Callable[..., Distillation], caplog: pytest.LogCaptureFixture
 ) -> None:

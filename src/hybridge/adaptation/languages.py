@@ -19,7 +19,7 @@ from .datasets import Columns
 from .examples import Example
 from .saved import load_training, save_training
 from .settings import TrainingSettings
-from .training import CurvePoint, train
+from .training import CurvePoint, check_record, train
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -99,8 +99,8 @@ def distil(
         progress: show a bar; None shows it on a terminal.
 
     Raises:
-        InvalidInputError: an argument is not valid, the dimensions differ, or there are fewer than
-            10 sentences. Raised before any training.
+        InvalidInputError: an argument is not valid, the dimensions differ, there are fewer than 10
+            sentences, or the folder is of another training. Raised before any training.
         MissingExtraError: the extra `adapt` is not installed.
         HybridgeError: the folder cannot be written to, or has no room.
     """
@@ -120,6 +120,7 @@ def distil(
     location = Path(folder).expanduser()
     trainee = _Student(student, teacher)
     trainee.objective(settings)
+    check_record(location, trainee, [training], settings)
     parent = trainee.load()
     _warn_of_unknown(parent, examples)
     before = trainee.agreement(parent, held_out)

@@ -26,9 +26,9 @@ Objective: TypeAlias = Literal[
 class TrainingSettings:
     """The settings of a training.
 
-    The defaults suit a bi-encoder of some 20 million parameters on a processor. Which objectives a
-    model has, and what they make of an example, stands in the module of its kind:
-    `hybridge.adaptation.bi_encoder` and its neighbours.
+    The defaults suit a bi-encoder of some 20 million parameters on a processor; those of another
+    kind of model are its `defaults`. Which objectives a model has, and what they make of an
+    example, stands in the module of its kind: `hybridge.adaptation.bi_encoder` and its neighbours.
 
     Args:
         objective: what the model learns; None for the usual one of its kind.

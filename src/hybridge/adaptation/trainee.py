@@ -20,11 +20,16 @@ class Trainee(ABC):
 
     Attributes:
         kind: in messages and reports.
-        objectives: name → what it learns from; the first is the usual one.
+        objectives: what it can learn; the first is the usual one.
+        defaults: the settings that suit a small model of this kind on a processor. Change some of
+            them by ``dataclasses.replace(trainee.defaults, minutes=30)``.
+        shares_passages: whether a passage is encoded once for all queries.
     """
 
     kind: ClassVar[str]
     objectives: ClassVar[tuple[Objective, ...]]
+    shares_passages: ClassVar[bool] = True
+    defaults: ClassVar[TrainingSettings] = TrainingSettings()
 
     @property
     @abstractmethod
