@@ -545,7 +545,11 @@ class HybridIndex:
         return self._writer.delete(ids, where)
 
     def add_stage(
-        self, stage: Stage, *, weight: float | None = None, progress: bool | None = None
+        self,
+        stage: Stage,
+        *,
+        weight: float | Mapping[str, float] | None = None,
+        progress: bool | None = None,
     ) -> None:
         """Add a stage to an index that may hold passages already: these are encoded for it.
 
@@ -556,7 +560,8 @@ class HybridIndex:
         Args:
             stage: a `hybridge.stages` definition, with a name that is not in use.
             weight: its share of all weights, from 0 to 1; None for an equal one. The others keep
-                their proportions. A late-interaction stage has its blend instead.
+                their proportions. Or new weights of all stages that find candidates. A
+                late-interaction stage has its blend instead.
             progress: show a bar; None shows it on a terminal.
 
         Raises:
@@ -582,7 +587,14 @@ class HybridIndex:
             storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
         )
 
-    def replace_stage(self, name: str, stage: Stage, *, progress: bool | None = None) -> None:
+    def replace_stage(
+        self,
+        name: str,
+        stage: Stage,
+        *,
+        weights: Mapping[str, float] | None = None,
+        progress: bool | None = None,
+    ) -> None:
         """Replace a stage by another definition, under the same name and with the same weight.
 
         Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
@@ -595,6 +607,7 @@ class HybridIndex:
             name: of the stage to replace.
             stage: the new definition, whole: settings that it does not name are the defaults. It
                 takes the name. ``BM25(...)`` without `lexical` stays where BM25 is.
+            weights: new ones of all stages that find candidates, from then on; None leaves them.
             progress: show a bar; None shows it on a terminal.
 
         Raises:
@@ -614,7 +627,16 @@ class HybridIndex:
         ([], 'p1')
         """
         storage, lock = self._storage, self._lock
-        replace_stage(storage, lock, self._stages, self._writer, name, stage, progress=progress)
+        replace_stage(
+            storage,
+            lock,
+            self._stages,
+            self._writer,
+            name,
+            stage,
+            weights=weights,
+            progress=progress,
+        )
 
     def set_synonyms(self, synonyms: SynonymsLike, *, stage: str | None = None) -> None:
         """Replace the synonyms of a BM25 stage, and save them; no passage is analyzed for it.
