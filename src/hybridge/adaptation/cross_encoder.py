@@ -60,6 +60,7 @@ class TrainableCrossEncoder(Trainee):
         "margins",
         "distillation",
     )
+    shares_passages = False
     defaults = TrainingSettings(
         epochs=2, batch_size=8, learning_rate=2e-5, temperature=1, max_tokens=192, negatives=5
     )
@@ -89,7 +90,8 @@ class TrainableCrossEncoder(Trainee):
             if any(not least <= label <= most for label in example.labels):
                 raise InvalidInputError(
                     f"labels of objective {objective!r} must be from {least} to {most}, and those "
-                    f"of the query {example.query!r:.80} are {example.labels}"
+                    f"of the query {example.query!r:.80} are {list(example.labels)}: scale them, "
+                    "or choose another objective"
                 )
         # Its loss takes parts of a class, and that of distillation lists.
         taken = {"classification": "regression", "distillation": "ranking"}

@@ -23,11 +23,13 @@ class Trainee(ABC):
         objectives: what it can learn; the first is the usual one.
         defaults: the settings that suit a small model of this kind on a processor. Change some of
             them by ``dataclasses.replace(trainee.defaults, minutes=30)``.
+        shares_passages: whether a passage is encoded once for all queries.
     """
 
     kind: ClassVar[str]
     objectives: ClassVar[tuple[Objective, ...]]
     defaults: ClassVar[TrainingSettings] = TrainingSettings()
+    shares_passages: ClassVar[bool] = True
 
     @property
     @abstractmethod
