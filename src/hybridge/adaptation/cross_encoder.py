@@ -52,6 +52,7 @@ class TrainableCrossEncoder(Trainee):
     """
 
     kind = "cross-encoder"
+    shares_passages = False
     objectives = (
         "ranking",
         "contrastive",

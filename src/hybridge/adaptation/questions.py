@@ -1,4 +1,4 @@
-"""Judged questions in three parts: to train on, to validate on the way, and to measure at the end."""
+"""Judged questions in three parts: for training, for validation, and for the comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..passages import Passage
 
-__all__ = ["MINIMUM", "Parts", "divide", "judged_in"]
+__all__ = ["MINIMUM", "Parts", "divide", "halved", "judged_in"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,15 +61,19 @@ def divide(queries: Mapping[str, str], validation: float, held_out: float, seed:
     groups = list(by_text.values())
     order = np.random.default_rng(seed).permutation(len(groups))
     ends = [round(len(groups) * held_out), round(len(groups) * (held_out + validation))]
-    parts = [
-        [query_id for i in part for query_id in groups[i]] for part in np.split(order, ends)
-    ]
+    parts = [[query_id for i in part for query_id in groups[i]] for part in np.split(order, ends)]
     if not all(parts):
         raise InvalidInputError(
             f"{len(groups)} questions cannot be divided: validation {validation:g}, held out "
             f"{held_out:g}, and the rest to train on, with one question at least each"
         )
     return Parts(training=parts[2], validation=parts[1], held_out=parts[0])
+
+
+def halved(queries: Mapping[str, str], seed: int) -> Parts:
+    """Divide questions that nothing is trained on: for the validation, and held out."""
+    parts = divide(queries, 0.4, 0.5, seed)
+    return Parts([], [*parts.training, *parts.validation], parts.held_out)
 
 
 def judged_in(

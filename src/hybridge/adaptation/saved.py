@@ -70,5 +70,5 @@ def load_training(folder: Path) -> SavedTraining | None:
         return None
     record: dict[str, Any] = json.loads((folder / _TRAINED).read_text(encoding="utf-8"))
     record["curve"] = [CurvePoint(**point) for point in record["curve"]]
-    record["shares"] = {share: score for share, score in record["shares"]}
+    record["shares"] = dict(record["shares"])
     return SavedTraining(**record)

@@ -28,6 +28,7 @@ class Trainee(ABC):
 
     kind: ClassVar[str]
     objectives: ClassVar[tuple[Objective, ...]]
+    shares_passages: ClassVar[bool] = True
     defaults: ClassVar[TrainingSettings] = TrainingSettings()
     shares_passages: ClassVar[bool] = True
 

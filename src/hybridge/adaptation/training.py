@@ -27,7 +27,7 @@ from .trainee import Trainee
 if TYPE_CHECKING:
     from .hooks import Clock
 
-__all__ = ["CurvePoint", "Trained", "Validate", "check_room", "train", "write_json"]
+__all__ = ["CurvePoint", "Trained", "Validate", "check_record", "check_room", "train", "write_json"]
 
 Validate: TypeAlias = Callable[[Any], float]
 """Scores a model in training, higher is better."""
@@ -155,7 +155,7 @@ class _Run:
         self._columns = trainee.columns(examples, settings)
         self._relevant = _relevant(examples) if relevant is None else relevant
         self._checkpoints = folder / "checkpoints"
-        self._record = _record_of(folder, trainee, examples, settings)
+        self._record = check_record(folder, trainee, rounds, settings)
         self._model = trainee.load()
         check_room(folder, sum(each.numel() for each in self._model.parameters()))
         self._loss = trainee.loss(self._model, settings, self._columns)
@@ -331,8 +331,11 @@ def _curve(history: Sequence[Mapping[str, Any]]) -> list[CurvePoint]:
     return points
 
 
-def _record_of(
-    folder: Path, trainee: Trainee, examples: Sequence[Example], settings: TrainingSettings
+def check_record(
+    folder: Path,
+    trainee: Trainee,
+    rounds: Sequence[Sequence[Example]],
+    settings: TrainingSettings,
 ) -> dict[str, Any]:
     """Return the record of the training in a folder, which is begun if there is none.
 
@@ -340,7 +343,7 @@ def _record_of(
         InvalidInputError: it is of another training.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for example in examples:
+    for example in chain.from_iterable(rounds):
         digest.update(json.dumps([example.query, example.passages, example.labels]).encode())
     config = settings.to_config()
     here = {"parent": trainee.parent, "examples": digest.hexdigest(), "settings": config}

@@ -14,11 +14,12 @@ from ..arguments import check_aligned, check_count, check_flag, check_ids, check
 from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
-from ..protocols import Vectors, Where
+from ..protocols import Encoder, Vectors, Where
 from ..reranking import check_candidates, reordered
 from ..search import read_queries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
+from ..stages.dense import Dense
 from ..stages.stage import OpenStage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
@@ -223,6 +224,14 @@ class DenseRetriever(StageRetriever):
             f"the stage {self.name!r} was replaced by one without dense vectors: only search, "
             "score and get are left"
         )
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes vectors of queries and passages for this stage."""
+        definition = self._index._stages.definitions.get(self.name)
+        if not isinstance(definition, Dense):
+            raise self._removed()
+        return definition.encoder
 
     @property
     def distance(self) -> Distance:

@@ -28,7 +28,7 @@ from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
 from .open_stages import IndexStageStorage, OpenStages, record_of
-from .settings import searching
+from .settings import check_stage_weights, searching
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
@@ -85,6 +85,7 @@ def replace_stage(
     name: str,
     stage: Stage,
     *,
+    weights: Mapping[str, float] | None,
     progress: bool | None,
 ) -> None:
     """Replace a stage of an index; arguments as for `HybridIndex.replace_stage`, and its parts."""
@@ -96,14 +97,22 @@ def replace_stage(
             _check_own(storage)
             storage.reload_manifest()
             complete = _replacement(storage, stages, name, stage)
+            finding = list(storage.manifest.weights)
+            shares = None if weights is None else check_stage_weights(weights, finding)
             old = next(each for each in storage.manifest.stages if each.name == name)
             if _drop_other(storage, writer, complete, old):
+                if shares is not None:
+                    with lock.writing():
+                        storage.save_manifest(replace(storage.manifest, weights=shares))
                 return
             _start(storage, writer, complete)
 
         def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
             replaced = [pending if each.name == name else each for each in manifest.stages]
-            return replace(manifest, stages=replaced, pending=None).without_vectors({old.vector})
+            changed = replace(manifest, stages=replaced, pending=None)
+            if shares is not None:
+                changed = replace(changed, weights=shares)
+            return changed.without_vectors({old.vector})
 
         file = IndexStageStorage(storage, name, old.vector).file
         _fill(storage, lock, stages, writer, complete, with_pending, progress)
