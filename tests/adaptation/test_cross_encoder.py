@@ -152,6 +152,25 @@ def test_a_large_batch_in_small_parts_has_the_same_loss(
     assert losses[0] == pytest.approx(losses[1], rel=0.3)  # other negatives of the batch, dropout
 
 
+@pytest.mark.parametrize("objective", ["ranking", "classification"])
+def test_minutes_limit_the_steps(trained: Callable[..., Trained], objective: Any) -> None:
+    settings = replace(SETTINGS, objective=objective, steps=None, epochs=100_000, minutes=0.03)
+
+    result = trained(lists(), settings)
+
+    assert 1 <= result.steps < 100_000
+    assert result.seconds < 60
+
+
+@pytest.mark.parametrize(("objective", "steps"), [("ranking", 4), ("classification", 16)])
+def test_an_epoch_reads_every_passage(
+    trained: Callable[..., Trained], objective: Any, steps: int
+) -> None:
+    settings = replace(SETTINGS, objective=objective, steps=None, epochs=2, patience=9)
+
+    assert trained(lists(), settings).steps == steps  # 16 queries, 64 pairs, eight a step
+
+
 def test_the_trained_model_is_a_reranker_with_the_parents_settings(
     trained: Callable[..., Trained], tiny_cross_encoder: Path, tmp_path: Path
 ) -> None:
