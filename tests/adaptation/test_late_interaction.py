@@ -14,11 +14,11 @@ from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
-from hybridge import SentenceTransformerEncoder
+from hybridge import Hit, Passage, SentenceTransformerEncoder
 from hybridge.adaptation import Example, TrainingSettings
 from hybridge.adaptation.late_interaction import TrainableTokenModel
 from hybridge.adaptation.training import Trained, train
-from hybridge.colbert import MultiVectorTokenEncoder, export_checkpoint, max_sim
+from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder, export_checkpoint, max_sim
 from hybridge.errors import InvalidInputError
 
 QUERIES = [f"q{n}" for n in range(16)]
@@ -197,6 +197,32 @@ def test_a_checkpoint_keeps_its_markers_its_lengths_and_its_projection(
     asked, passages = encoder.encode_queries(["q1"]), encoder.encode_passages(["p1", "p2"])
     expected = trainee.scores(result.model, ["q1"], [["p1", "p2"]])
     assert max_sim(asked[0], passages) == pytest.approx(expected[0], abs=1e-4)
+
+
+def test_of_a_reranker_comes_a_reranker_with_its_settings(tiny: Path, tmp_path: Path) -> None:
+    parent = ColBERTReranker(
+        tiny, name="mine", threshold=-9, query_length=12, search_text="{title} {text}"
+    )
+    trainee = TrainableTokenModel(parent)
+    model = trainee.load()
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.5)
+    model.save(str(tmp_path / "model"), create_model_card=False)
+
+    reranker = trainee.wrapped(tmp_path / "model")
+
+    assert isinstance(reranker, ColBERTReranker)
+    hits = [Hit(Passage(f"p{n}", "p9", {"title": f"p{n}"}), 1.0) for n in (1, 4)]
+    [reranked] = reranker.rerank(["q3"], [hits])
+    [expected] = trainee.scores(model, ["q3"], [["p1 p9", "p4 p9"]])
+    assert sorted(hit.score for hit in reranked) == pytest.approx(sorted(expected), abs=1e-4)
+    apart = {"encoder"}
+    assert {k: v for k, v in vars(reranker).items() if k not in apart} == {
+        k: v for k, v in vars(parent).items() if k not in apart
+    }
+    assert [hit.score for hit in parent.rerank(["q3"], [hits])[0]] != [
+        hit.score for hit in reranked
+    ]
 
 
 def test_a_passage_is_read_to_the_shorter_limit(colbert: MultiVectorEncoder, tiny: Path) -> None:

@@ -120,7 +120,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Dense(CallableEncoder(lambda texts: [[1.0] for _ in texts], identity="ones")),
         "fit a query map",
     ),
-    "RAGatouille": (
+    "RAGatouille": (_RAGatouille, "its checkpoint to MultiVectorTokenEncoder"),
+    "RAGatouille in a reranker": (
         lambda: ColBERTReranker(_RAGatouille()),  # type: ignore[arg-type]
         "its checkpoint to MultiVectorTokenEncoder, and .*\\.export_checkpoint",
     ),

@@ -61,7 +61,6 @@ class TrainableCrossEncoder(Trainee):
         "margins",
         "distillation",
     )
-    shares_passages = False
     defaults = TrainingSettings(
         epochs=2, batch_size=8, learning_rate=2e-5, temperature=1, max_tokens=192, negatives=5
     )

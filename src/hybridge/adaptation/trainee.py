@@ -30,7 +30,6 @@ class Trainee(ABC):
     objectives: ClassVar[tuple[Objective, ...]]
     shares_passages: ClassVar[bool] = True
     defaults: ClassVar[TrainingSettings] = TrainingSettings()
-    shares_passages: ClassVar[bool] = True
 
     @property
     @abstractmethod
