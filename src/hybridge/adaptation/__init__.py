@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from .corpus_pairs import corpus_pairs
 from .examples import Example
+from .generation import GeneratedQuestions, generated_questions
+from .language_models import LanguageModel, doc2query, local_language_model
+from .languages import Agreement, Distillation, distil
 from .mining import teacher_examples
 from .procedure import adapt
 from .result import Adaptation, Measured
@@ -10,10 +14,19 @@ from .settings import Objective, TrainingSettings
 
 __all__ = [
     "Adaptation",
+    "Agreement",
+    "Distillation",
     "Example",
+    "GeneratedQuestions",
+    "LanguageModel",
     "Measured",
     "Objective",
     "TrainingSettings",
     "adapt",
+    "corpus_pairs",
+    "distil",
+    "doc2query",
+    "generated_questions",
+    "local_language_model",
     "teacher_examples",
 ]

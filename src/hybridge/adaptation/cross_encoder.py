@@ -89,9 +89,9 @@ class TrainableCrossEncoder(Trainee):
         for example in examples:
             if any(not lowest <= label <= highest for label in example.labels):
                 raise InvalidInputError(
-                    f"labels of objective {objective!r} must be from {lowest} to {highest}, and those "
-                    f"of the query {example.query!r:.80} are {list(example.labels)}: scale them, "
-                    "or choose another objective"
+                    f"labels of objective {objective!r} must be from {lowest} to {highest}, not "
+                    f"{list(example.labels)} as of the query {example.query!r:.80}: scale them, or "
+                    "choose another objective"
                 )
         # Its loss takes parts of a class, and that of distillation lists.
         taken = {"classification": "regression", "distillation": "ranking"}
