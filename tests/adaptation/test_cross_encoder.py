@@ -35,18 +35,13 @@ def lists(grades: bool = False) -> list[Example]:
 
 
 SETTINGS = replace(
-    TrainableCrossEncoder.defaults, steps=40, learning_rate=5e-3, max_tokens=None, negatives=3
+    TrainableCrossEncoder.defaults,
+    steps=40,
+    learning_rate=5e-3,
+    max_tokens=None,
+    negatives=3,
+    patience=4,
 )
-
-
-@pytest.fixture(scope="session")
-def tiny_cross_encoder(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-encoder of random weights that knows ``q0`` to ``q29`` and ``p0`` to ``p29``."""
-    torch.manual_seed(0)
-    model = CrossEncoder(str(tiny), num_labels=1, device="cpu")
-    folder = tmp_path_factory.mktemp("cross-encoder")
-    model.save_pretrained(str(folder), create_model_card=False)
-    return folder
 
 
 @pytest.fixture
@@ -166,7 +161,7 @@ def test_minutes_limit_the_steps(trained: Callable[..., Trained], objective: Any
 def test_an_epoch_reads_every_passage(
     trained: Callable[..., Trained], objective: Any, steps: int
 ) -> None:
-    settings = replace(SETTINGS, objective=objective, steps=None, epochs=2, patience=9)
+    settings = replace(SETTINGS, objective=objective, steps=None, epochs=2)
 
     assert trained(lists(), settings).steps == steps  # 16 queries, 64 pairs, eight a step
 
