@@ -6,12 +6,13 @@ import copy
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
 from ..colbert.tokens import TokenEncoder
 from ..encoders.caching import query_cache
+from ..encoders.mapped import passage_encoder
 from ..encoders.passage_cache import CachedEncoder
 from ..encoders.sparse import SparseEncoder
 from ..errors import EncoderMismatchError, InvalidInputError
@@ -106,8 +107,16 @@ class EncoderStage(VectorStage, Generic[E]):
         return self._encoder.encode_passages(texts)
 
     @property
+    def for_passages(self) -> Self:
+        """This definition with the encoder of passages alone: equal ones have equal vectors."""
+        other = copy.copy(self)
+        other._encoder = passage_encoder(self._encoder)
+        return other
+
+    @property
     def nameless_part(self) -> object:
-        return self._encoder if described(self._encoder) is None else None
+        encoder = passage_encoder(self._encoder)
+        return encoder if described(encoder) is None else None
 
     @property
     def settings(self) -> dict[str, JSON]:
