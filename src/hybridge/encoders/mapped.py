@@ -47,8 +47,8 @@ class QueryMap(SharedInCopies):
 
     def __init__(self, left: ArrayLike, right: ArrayLike) -> None:
         with np.errstate(over="ignore"):  # infinite values raise below
-            self.left: NDArray[np.float16] = np.array(left, np.float16)
-            self.right: NDArray[np.float16] = np.array(right, np.float16)
+            self.left: NDArray[np.float16] = np.array(left, np.float16, order="C")
+            self.right: NDArray[np.float16] = np.array(right, np.float16, order="C")
         if self.left.ndim != 2 or self.right.shape != self.left.shape[::-1] or not self.left.size:
             raise InvalidInputError(
                 "a query map needs matrices of shapes (dimension, rank) and (rank, dimension), not "
