@@ -61,7 +61,7 @@ def expected(query_map: QueryMap | None) -> list[list[float]]:
     if query_map is not None:
         moves = query_map.left.astype(float) @ query_map.right.astype(float)
         queries = queries @ (np.eye(DIMENSION) + moves)
-    rows = np.asarray(word_vectors([passage.text for passage in passages]), float)
+    rows = np.asarray(word_vectors([passage.text for passage in PASSAGES]), float)
     scores = queries @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
     scores /= np.linalg.norm(queries, axis=1, keepdims=True)
     highest: list[list[float]] = np.sort(scores)[:, ::-1][:, :6].tolist()

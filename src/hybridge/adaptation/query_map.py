@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_count, check_seed
+from ..arguments import check_count, check_flag, check_seed
 from ..encoders.caching import query_cache
 from ..encoders.checks import unit_length
 from ..encoders.mapped import MappedEncoder, passage_encoder
@@ -60,6 +60,7 @@ def fit_query_map(
     *,
     stage: str | None = None,
     strengths: Sequence[float] = STRENGTHS,
+    unseen_passages: bool = True,
     folds: int = 5,
     seed: int = 0,
     progress: bool | None = None,
@@ -93,7 +94,10 @@ def fit_query_map(
         measure: as for `evaluate`.
         stage: the name of a dense stage; None for the first one.
         strengths: the values of λ to try, above 0.
-        folds: from 3 to the number of groups of queries that share no relevant passage.
+        unseen_passages: as above; False divides the queries into folds at random. That is for
+            queries that are a fair sample of all that will be asked, where many are about the same
+            passages: the map learns these by heart, and may harm questions about others.
+        folds: from 3 to the number of queries, or of groups that share no relevant passage.
         seed: of the folds and of the permutation test.
         progress: show a bar on standard error; None shows it on a terminal.
 
@@ -132,7 +136,8 @@ def fit_query_map(
         )
     relevant = _relevant(index, judged, judgements)
     groups = linked(list(relevant), relevant)
-    fold_of = divided_apart(groups, folds, seed)
+    parts = groups if check_flag(unseen_passages, "unseen_passages") else np.arange(len(groups))
+    fold_of = divided_apart(parts, folds, seed)
     texts = [judged[query] for query in relevant]
     values = _Values(measure, {query: judgements[query] for query in relevant})
 
@@ -164,6 +169,7 @@ def fit_query_map(
         k=k,
         folds=folds,
         groups=int(groups.max()) + 1,
+        unseen_passages=unseen_passages,
         stage=dense.name,
         strength=strength,
         curve={each: float(some.mean()) for each, some in scores[None].items()},

@@ -109,6 +109,7 @@ class FittedQueryMap(Renderable):
         k: how many passages each search returned.
         folds: the number of folds of the cross-validation.
         groups: the number of groups of queries that share no relevant passage.
+        unseen_passages: whether such groups were held out whole.
         stage: the name of the dense stage.
         strength: λ, as chosen on all queries; None where no map is as good as none.
         curve: λ → the measure's mean over all queries, each by a map without its fold.
@@ -123,6 +124,7 @@ class FittedQueryMap(Renderable):
     k: int
     folds: int
     groups: int
+    unseen_passages: bool
     stage: str
     strength: float | None
     curve: Mapping[float, float]
@@ -177,6 +179,7 @@ class FittedQueryMap(Renderable):
             "measure": self.measure,
             "queries": len(self.whole.before),
             "groups": self.groups,
+            "unseen_passages": self.unseen_passages,
             "folds": self.folds,
             "stage": self.stage,
             "strength": self.strength,
@@ -214,10 +217,11 @@ class FittedQueryMap(Renderable):
             ]
             for name, each in parts.items()
         ]
+        apart = "held out whole" if self.unseen_passages else "divided at random"
         how = (
             f"{len(self.whole.before)} queries in {self.groups} groups that share no relevant "
-            f"passage; each of {self.folds} folds judged by a map of the others, λ chosen there. "
-            f"On all queries: λ = {_shown(self.strength)}."
+            f"passage, {apart}; each of {self.folds} folds judged by a map of the others, λ chosen "
+            f"there. On all queries: λ = {_shown(self.strength)}."
         )
         curve = [[_shown(strength), number(each, 4)] for strength, each in self.curve.items()]
         return Section(
