@@ -21,10 +21,12 @@ from ..passages import JSON
 from ..protocols import Encoder, Vectors
 from .wrapping import unwrapped
 
-__all__ = ["MappedEncoder", "QueryMap", "passage_encoder", "with_lengths_of"]
+__all__ = ["MappedEncoder", "QueryMap", "passage_encoder"]
 
 _FILE = "query_map.safetensors"
 _KIND = "query map"
+
+_Floats = NDArray[np.float64]
 
 
 class QueryMap(SharedInCopies):
@@ -89,15 +91,18 @@ class QueryMap(SharedInCopies):
         Raises:
             InvalidInputError: vectors of another length.
         """
+        left, right = self._factors
         rows = np.asarray(vectors, np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.dimension:
             raise InvalidInputError(
                 f"a query map for vectors of {self.dimension} numbers cannot map vectors of shape "
                 f"{rows.shape}: fit one for this encoder"
             )
-        return with_lengths_of(
-            rows, rows + (rows @ self.left.astype(np.float64)) @ self.right.astype(np.float64)
-        )
+        return _with_lengths_of(rows, rows + (rows @ left) @ right)
+
+    @cached_property
+    def _factors(self) -> tuple[_Floats, _Floats]:
+        return self.left.astype(np.float64), self.right.astype(np.float64)
 
     def to_config(self) -> dict[str, JSON]:
         """Return the map as JSON, for `from_config`."""
@@ -290,7 +295,7 @@ def passage_encoder(encoder: Any) -> Any:
     return plain.encoder if isinstance(plain, MappedEncoder) else encoder
 
 
-def with_lengths_of(vectors: NDArray[np.float64], mapped: NDArray[np.float64]) -> Vectors:
+def _with_lengths_of(vectors: _Floats, mapped: _Floats) -> Vectors:
     """Return mapped vectors, each as long as the one that it was made of, in float32."""
     before = np.linalg.norm(vectors, axis=1, keepdims=True)
     after = np.linalg.norm(mapped, axis=1, keepdims=True)
