@@ -41,7 +41,15 @@ from hybridge import (
     tune,
 )
 from hybridge import filters as f
-from hybridge.adaptation import fit_query_map
+from hybridge.adaptation import (
+    Agreement,
+    Distillation,
+    Example,
+    GeneratedQuestions,
+    LanguageModel,
+    TrainingSettings,
+    fit_query_map,
+)
 from hybridge.catalogue import CATALOGUE, Measurement
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
@@ -107,6 +115,10 @@ def halves(text: str) -> list[str]:
     return text.lower().replace(".", "").split()
 
 
+def halves_of_each(prompts: list[str]) -> list[str]:
+    return [" ".join(halves(prompt)) for prompt in prompts]
+
+
 def first_word(passage: Passage) -> str:
     return passage.text.split()[0]
 
@@ -165,6 +177,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[Si
 
 # Each public class, and an object of it with settings that are not the defaults.
 MADE: dict[str, Callable[[Any], object]] = {
+    "Agreement": lambda w: Agreement(0.9, 0.8, 0.7),
     "Analyzer": lambda w: Analyzer("de", stopwords=["hund"], stem=False, min_length=3),
     "Analyzer of a function": lambda w: Analyzer.from_callable(halves, name="halves"),
     "And": lambda w: f.And(f.Eq("year", 2020), f.Exists("tags")),
@@ -193,9 +206,13 @@ MADE: dict[str, Callable[[Any], object]] = {
     ),
     "Dense": lambda w: Dense(w.encoder, name="letters", distance="dot"),
     "DenseVectors": lambda w: DenseVectors(3, "dot"),
+    "Distillation": lambda w: Distillation(
+        SentenceTransformerEncoder(w.minilm), Agreement(1, 0, 0), Agreement(1, 1, 1), [], 0.5
+    ),
     "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
     "Eq": lambda w: f.Eq("year", 2020),
     "Evaluation": lambda w: w.evaluation,
+    "Example": lambda w: Example("cats", ("Cats sleep.", "Dogs run."), (1.0, 0.0)),
     "Exists": lambda w: f.Exists("tags"),
     "FieldCheck": lambda w: f.FieldCheck("the example"),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
@@ -204,6 +221,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
     "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),
+    "GeneratedQuestions": lambda w: GeneratedQuestions(
+        PASSAGES, {"a": "cats"}, {"a": {"1": 1}}, 5, 1, 1, 1, 1
+    ),
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
@@ -217,6 +237,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "PlainText": lambda w: parse("+cat food").text,
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "KnownModel": lambda w: CATALOGUE["BAAI/bge-m3"],
+    "LanguageModel": lambda w: LanguageModel(halves_of_each, "halves", batch_size=2),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
         CallableSparseEncoder(lengths, identity="lengths"), name="splade"
@@ -276,6 +297,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TextPhrase": lambda w: f.TextPhrase("sleeping cats", "german"),
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
     "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
+    "TrainingSettings": lambda w: TrainingSettings("margins", minutes=5, seed=3),
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
     "Words": lambda w: Words(["cats", "dogs"]),
@@ -374,6 +396,8 @@ def visible(thing: Any) -> object:
             return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
+        case Distillation():
+            return visible(thing.encoder), thing.before, thing.after, thing.seconds
         case Preset():
             parts = [visible(part) for part in (*thing.stages, *thing.rerankers)]
             return thing.name, thing.depth, thing.blend, parts

@@ -95,7 +95,7 @@ def _balanced() -> Preset:
 
 def _best() -> Preset:
     stages = (BM25(), Dense(_bge_small()), Dense(DEFAULT_MODEL, name="all-minilm"))
-    return Preset("best", stages, (CrossEncoderReranker(_CROSS_ENCODER, dtype="int8"),))
+    return Preset("best", stages, (CrossEncoderReranker(_CROSS_ENCODER, dtype="int8"),), blend=0.3)
 
 
 def _bge_small() -> SentenceTransformerEncoder:

@@ -296,6 +296,33 @@ def test_what_cannot_be_used_is_left_out(turned: Make, caplog: pytest.LogCapture
     assert str(found) == str(plain)
 
 
+def test_what_is_learned_by_heart_shows_only_where_questions_come_again(turned: Make) -> None:
+    # Two questions a passage, near each other, and their vectors say nothing of the passage.
+    world = turned(120, 64, 0.0)
+    queries = dict(list(world.queries.items())[:60])
+    random = np.random.default_rng(1)
+    rows = unit(random.normal(size=(30, 64))).repeat(2, axis=0)
+    rows = unit(rows + 0.05 * random.normal(size=rows.shape)).astype(np.float32)
+    known = dict(zip(queries.values(), rows, strict=True))
+    encoder = CallableEncoder(
+        lambda texts: [known[text] for text in texts],
+        world.encoder.encode_passages,
+        dimension=64,
+        identity="by heart",
+    )
+    world.index.replace_stage("dense", Dense(encoder))
+    qrels = {query: {str(n // 2): 1} for n, query in enumerate(queries)}
+    apart = fit_query_map(world.index, queries, qrels)
+    assert apart.groups == 30
+    assert apart.within_noise
+    assert "held out whole" in str(apart)
+    again = fit_query_map(world.index, queries, qrels, unseen_passages=False)
+    assert again.groups == 30
+    assert not again.within_noise
+    assert again.stage_alone.after_score > 0.6 > 0.2 > again.stage_alone.before_score
+    assert "divided at random" in str(again)
+
+
 def test_mistakes_are_named_before_anything_is_encoded(turned: Make) -> None:
     world = turned(12, 4, stages=lambda dense: [BM25(), dense])
     del world.encoded[:]
@@ -320,6 +347,7 @@ def test_mistakes_are_named_before_anything_is_encoded(turned: Make) -> None:
         ("strengths must be", (world.index, queries, qrels), {"strengths": []}),
         ("strengths must be", (world.index, queries, qrels), {"strengths": 3}),
         ("seed", (world.index, queries, qrels), {"seed": -1}),
+        ("unseen_passages", (world.index, queries, qrels), {"unseen_passages": 1}),
     ]
     for message, arguments, settings in cases:
         with pytest.raises(InvalidInputError, match=message):

@@ -104,6 +104,29 @@ def test_it_takes_the_place_of_the_encoder_and_encodes_nothing(place: dict[str, 
         )
 
 
+def test_weights_come_with_it_in_one_step(
+    place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = Words()
+    with created(place, [BM25(lexical=place["lexical"]), Dense(words.encoder)]) as index:
+        index.add(PASSAGES)
+        saved: list[Any] = []
+        save = index._storage.save_manifest
+        monkeypatch.setattr(
+            index._storage,
+            "save_manifest",
+            lambda manifest: (saved.append(manifest), save(manifest)),
+        )
+        weights = {"bm25": 0.25, "dense": 0.75}
+        encoder = MappedEncoder(words.encoder, a_map())
+        index.replace_stage("dense", Dense(encoder), weights=weights)
+        assert [dict(manifest.weights) for manifest in saved] == [weights]
+        assert index.encoder is encoder
+        index.replace_stage("dense", Dense(encoder))  # as it is already
+        assert len(saved) == 1
+        assert index.defaults["weights"] == weights
+
+
 def test_another_encoder_under_a_map_encodes_all(place: dict[str, Any]) -> None:
     words, others = Words(), Words("other words")
     with created(place, [Dense(words.encoder)]) as index:

@@ -286,6 +286,36 @@ def test_judged_passages_that_the_index_lacks_are_told_of(
     assert "3 passages, of which the index lacks 2 (the first: 'D1')" in record.getMessage()
 
 
+def test_a_file_of_questions_and_answers_comes_alone(index: Path, tmp_path: Path) -> None:
+    pairs, examples, clicks = (tmp_path / f"{name}" for name in ("p.json", "e.json", "c.csv"))
+    question, context = "hospital doctor", "physician looks after the sick"
+    by_id = {"queries": {"a": question}, "corpus": {"d4": ""}, "relevant_docs": {"a": ["d4"]}}
+    pairs.write_text(json.dumps(by_id))
+    quoted = {"query": question, "reference_contexts": [context]}
+    examples.write_text(json.dumps({"examples": [quoted]}))
+    clicks.write_text(f"query,passage,position,clicked\n{question},d4,2,1\n{question},d1,1,0\n")
+    for file in (pairs, examples, clicks):
+        result = evaluate(index, "--qrels", file, "--json")
+        assert result.exit_code == 0, result.output
+        facts = json.loads(result.stdout)
+        assert (facts["split"], facts["queries"]) == (file.name, 1)
+        assert facts["results"]["dense"]["MRR@10"] == 1.0
+        assert facts["results"]["BM25"]["MRR@10"] == 0.0
+
+
+def test_such_a_file_that_is_broken_is_named(index: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.json"
+    pairs.write_text('{"queries": {},\n')
+    result = evaluate(index, "--qrels", pairs)
+    assert result.exit_code == 1
+    assert "pairs.json, line 2: not valid JSON" in " ".join(result.stderr.split())
+    qrels = tmp_path / "qrels.csv"
+    qrels.write_text("a,d4,1\n")
+    result = evaluate(index, "--qrels", qrels)
+    assert result.exit_code == 2
+    assert "--queries and --qrels go together" in " ".join(result.stderr.split())
+
+
 def test_known_items_have_no_stop_words_of_the_index_s_language(
     tmp_path: Path, encoder: SentenceTransformerEncoder
 ) -> None:
@@ -318,6 +348,7 @@ def test_an_index_is_asked_for_known_items_which_are_called_synthetic(index: Pat
         (["--queries", "q.csv"], "--queries and --qrels go together"),
         (["--qrels", "q.csv"], "--queries and --qrels go together"),
         (["--queries", "q", "--qrels", "q", "--known-items", "9"], "not both"),
+        (["--qrels", "q.json", "--known-items", "9"], "go together"),
         (["--known-items", "9", "--split", "dev"], "--split is for a collection"),
         (["--known-items", "9", "--cache", "c"], "--cache is for a collection"),
         ([], "is an index: say what to ask it"),

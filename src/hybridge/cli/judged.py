@@ -43,7 +43,12 @@ class Judged(Others, Making):
     ]
     qrels: Annotated[
         Path | None,
-        click.option("--qrels", type=_FILE, help="Their answers: query id, passage id, relevance."),
+        click.option(
+            "--qrels",
+            type=_FILE,
+            help="Their answers: query id, passage id, relevance. Alone, a file with the questions "
+            "too: LlamaIndex's data sets (JSON), clicks, thumbs.",
+        ),
     ]
     known_items: Annotated[
         int | None,
@@ -77,9 +82,9 @@ class Judged(Others, Making):
             if self.others:
                 raise click.UsageError("--with is for an index, with questions of your own.")
             return
-        if (self.queries is None) != (self.qrels is None):
+        if (self.queries is None) != (self.qrels is None) and not self._has_both_in_one:
             raise click.UsageError("--queries and --qrels go together.")
-        if self.known_items is not None and self.queries is not None:
+        if self.known_items is not None and self.qrels is not None:
             raise click.UsageError("Give --queries and --qrels, or --known-items, not both.")
         of_a_collection = {
             "--split": self.split,
@@ -97,6 +102,13 @@ class Judged(Others, Making):
     def has_own_questions(self) -> bool:
         """Whether `directory` is an index."""
         return any(each is not None for each in (self.queries, self.qrels, self.known_items))
+
+    @property
+    def _has_both_in_one(self) -> bool:
+        """Whether the file of the answers has the questions too."""
+        from ..evaluation.judged_file import has_questions
+
+        return self.qrels is not None and has_questions(self.qrels)
 
     @property
     def name(self) -> str:
@@ -163,16 +175,25 @@ class Judged(Others, Making):
         }
 
     def _own(self, index: HybridIndex) -> Collection:
-        from ..evaluation import Collection, known_item_queries, read_qrels, read_queries
+        from ..evaluation import (
+            Collection,
+            known_item_queries,
+            load_judged,
+            read_qrels,
+            read_queries,
+        )
 
         if self.known_items is not None:
             language: Any = None
             with suppress(InvalidInputError):  # there is no BM25 stage
                 language = index.analyzer.to_config().get("language")
             return known_item_queries(index, self.known_items, language=language)
-        if self.queries is None or self.qrels is None:
-            raise AssertionError("none of them comes alone")
-        own = Collection((), read_queries(self.queries), read_qrels(self.qrels))
+        if self.qrels is None:
+            raise AssertionError("--queries does not come alone")
+        if self.queries is None:
+            own = load_judged(self.qrels, index)
+        else:
+            own = Collection((), read_queries(self.queries), read_qrels(self.qrels))
         ids = sorted({passage for judged in own.qrels.values() for passage in judged})
         found = index.get(ids)
         if missing := [id_ for id_, passage in zip(ids, found, strict=True) if passage is None]:

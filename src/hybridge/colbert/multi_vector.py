@@ -25,7 +25,7 @@ from ..encoders.kinds import kind_of
 from ..encoders.limits import least_limit
 from ..encoders.loading import DTYPES, LOADING, Dtype, load_as, settle_threads
 from ..encoders.onnx.export import Precision
-from ..encoders.prompts import PASSAGE_PROMPTS
+from ..encoders.prompts import Prompts, choose_prompts
 from ..encoders.resolution import ModelSource, for_torch, resolve
 from ..encoders.tokens import TokenCounter
 from ..errors import InvalidInputError, ModelNotFoundError, needs_extra
@@ -216,6 +216,59 @@ class MultiVectorTokenEncoder(SharedInCopies):
             "dtype": self._dtype,
         }
 
+    def torch_model(self) -> MultiVectorEncoder:
+        """Load a further copy of the model in torch, in float32, to be trained or changed.
+
+        Raises:
+            ModelNotFoundError: its files are an ONNX graph alone, or cannot be loaded.
+            MissingExtraError: torch is not installed.
+        """
+        if (encoder := self._bi_encoder) is not None:
+            own = SentenceTransformerEncoder(
+                encoder.torch_model(),
+                query_prompt=encoder.prompts.query,
+                passage_prompt=encoder.prompts.passage,
+            )
+            return self._limited(training_free(own))
+        if self._origin is None:
+            return copy.deepcopy(self._loaded()).float()
+        return self._limited(self._checkpoint(self._origin, "float32"))
+
+    def with_model(self, folder: str | Path) -> MultiVectorTokenEncoder:
+        """Return a token encoder with these settings for another model, a fine-tune say.
+
+        Args:
+            folder: of the saved model, which has its own prompts.
+
+        Raises:
+            ModelNotFoundError: there is no model.
+        """
+        encoder = self._encoder
+        query_length = self._query_length
+        if self._model is not None and self._origin is None and encoder is None:
+            query_length = _query_length(self._model)
+        # Those of an object are a bi-encoder's, or the model's own.
+        runs: Any = self if encoder is None else encoder
+        return MultiVectorTokenEncoder(
+            folder,
+            query_length=query_length,
+            passage_length=self._passage_length,
+            pool_factor=self._pool_factor,
+            batch_size=self._batch_size,
+            device=runs._device,
+            dtype=runs._dtype,
+            backend=runs._backend,
+        )
+
+    @property
+    def model_name(self) -> str:
+        """The model's name on the hub, its folder, or ``"object"``."""
+        if self._encoder is not None:
+            return self._encoder.model_name
+        if self._origin is None:
+            return "object"
+        return self._origin.name or str(self._origin.folder)
+
     def __getstate__(self) -> dict[str, Any]:
         if self._origin is not None or self._encoder is not None:
             return settings_of(self) | {"_model": None, "_on_onnx": "undecided"}
@@ -249,7 +302,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
         texts, limit, counter = check_texts(texts), self.max_tokens, self._counter
         if limit is None or counter is None:
             return 0
-        room, prompt = limit - counter.specials(), self._passage_prompt
+        room, prompt = limit - counter.specials(), self.prompts.passage
         return sum(count > room for count in counter.counts([prompt + text for text in texts]))
 
     @cached_property
@@ -259,11 +312,11 @@ class MultiVectorTokenEncoder(SharedInCopies):
         return TokenCounter.of(tokenizer)
 
     @property
-    def _passage_prompt(self) -> str:
+    def prompts(self) -> Prompts:
+        """The words, or the marker, in front of queries and passages. It loads the model."""
         if (readers := self._readers) is not None:
-            return readers["document"].reading.prompt
-        prompts = self._loaded().prompts
-        return next((found for name in PASSAGE_PROMPTS if (found := prompts.get(name))), "")
+            return Prompts(readers["query"].reading.prompt, readers["document"].reading.prompt)
+        return choose_prompts(None, self._loaded().prompts)
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vectors]:
         """Return an array a query, one vector of length 1 a token.
@@ -434,30 +487,40 @@ class MultiVectorTokenEncoder(SharedInCopies):
         )
 
     def _load(self) -> MultiVectorEncoder:
+        if (encoder := self._bi_encoder) is not None:
+            return self._limited(training_free(encoder))
+        assert self._origin is not None
+        return self._limited(self._checkpoint(self._origin, self._dtype))
+
+    def _checkpoint(self, origin: ModelSource, dtype: Dtype) -> MultiVectorEncoder:
         with needs_extra("torch"):
             from sentence_transformers import MultiVectorEncoder
 
-        if (encoder := self._bi_encoder) is not None:
-            model = training_free(encoder)
-        else:
-            assert self._origin is not None
-            try:
-                with LOADING:
-                    model = load_as(
-                        MultiVectorEncoder,
-                        for_torch(self._origin),
-                        device=self._device,
-                        dtype=self._dtype,
-                    )
-            except ModelNotFoundError as error:
-                if not isinstance(error.__cause__, KeyError):
-                    raise
-                raise ModelNotFoundError(
-                    f"the checkpoint in {str(self._origin.fetch())!r} has no weights "
-                    f"{error.__cause__}: is it a ColBERT checkpoint?"
-                ) from error
+        try:
+            with LOADING:
+                return load_as(
+                    MultiVectorEncoder, for_torch(origin), device=self._device, dtype=dtype
+                )
+        except ModelNotFoundError as error:
+            if not isinstance(error.__cause__, KeyError):
+                raise
+            raise ModelNotFoundError(
+                f"the checkpoint in {str(origin.fetch())!r} has no weights "
+                f"{error.__cause__}: is it a ColBERT checkpoint?"
+            ) from error
+
+    def _limited(self, model: MultiVectorEncoder) -> MultiVectorEncoder:
         set_limits(model[0], self._query_length, self._passage_length)
         return model
+
+
+def _query_length(model: MultiVectorEncoder) -> int | None:
+    """Return the tokens of a query that a model reads at most; None for all."""
+    transformer: Any = model[0]
+    expansion = transformer.query_expansion
+    if expansion is not None and expansion.get("strategy", "fixed") == "fixed":
+        return int(expansion["length"])
+    return None if transformer.query_length is None else int(transformer.query_length)
 
 
 def _bi_encoder_readers(
@@ -477,7 +540,7 @@ def _bi_encoder_readers(
             queries.model,
             passages.model,
             origin.fetch(),
-            encoder._prompts,
+            encoder.prompts,
             query_length,
             passage_length,
         ),

@@ -81,7 +81,7 @@ def training_free(
         )
     # Or a limit set here would truncate the bi-encoder's texts too.
     transformer = with_own_settings(first)
-    prompts = {"query": encoder._prompts.query, "document": encoder._prompts.passage}
+    prompts = {"query": encoder.prompts.query, "document": encoder.prompts.passage}
     mask = MultiVectorMask(punctuation(transformer.tokenizer.get_vocab()))
     parts = [transformer, mask, Normalize(module_input_name="token_embeddings")]
     full = MultiVectorEncoder(modules=parts, prompts=prompts, device=str(loaded.device))

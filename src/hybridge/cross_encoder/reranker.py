@@ -157,6 +157,44 @@ class CrossEncoderReranker(TextReranker):
         """
         return self._loaded().dtype
 
+    @property
+    def model_name(self) -> str:
+        """The model's name on the hub, its folder, or ``"object"``."""
+        if self._origin is None:
+            return "object"
+        return self._origin.name or str(self._origin.folder)
+
+    def torch_model(self) -> CrossEncoder:
+        """Load a further copy of the model in torch, in float32, to be trained or changed.
+
+        Raises:
+            ModelNotFoundError: its files are an ONNX graph alone, or cannot be loaded.
+            MissingExtraError: torch is not installed.
+        """
+        if self._origin is None:
+            assert isinstance(self._scorer, TorchScorer)
+            return copy.deepcopy(self._scorer.model).float()
+        with LOADING:
+            return load(
+                for_torch(self._origin),
+                device=self._device,
+                dtype="float32",
+                max_length=self._max_length,
+            )
+
+    def with_model(self, folder: str | Path) -> Self:
+        """Return a reranker with these settings for another model, a fine-tune say.
+
+        Args:
+            folder: of the saved model.
+
+        Raises:
+            ModelNotFoundError: there is no cross-encoder.
+        """
+        other = copy.copy(self)
+        other._origin, other._scorer, other._has_warned = self._found(folder), None, False
+        return other
+
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[float]]:

@@ -93,16 +93,16 @@ class TorchScorer:
 
     def __init__(self, model: CrossEncoder) -> None:
         self.counter = TokenCounter(model.tokenizer)
-        self._model = model
+        self.model = model
         self._turn = ForkSafeLock()
 
     @property
     def dtype(self) -> str:
-        return str(self._model.dtype).removeprefix("torch.")
+        return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def limit(self) -> int | None:
-        return least_limit([self._model.max_seq_length])
+        return least_limit([self.model.max_seq_length])
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> list[float]:
         """Return the raw score of each pair.
@@ -114,14 +114,14 @@ class TorchScorer:
 
         try:
             with self._turn:
-                logits: list[float] = self._model.predict(
+                logits: list[float] = self.model.predict(
                     pairs,
                     batch_size=batch_size,
                     show_progress_bar=False,
                     activation_fn=Identity(),
                 ).tolist()
         except ValueError as error:
-            if not lacks_padding(self._model):
+            if not lacks_padding(self.model):
                 raise
             raise InvalidInputError(
                 f"the CrossEncoder object cannot read several pairs at once: {error} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -204,8 +205,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         else:
             model = self._origin.name or f"folder:{folder_digest(self._origin.fetch())}"
         settings: dict[str, object] = {
-            "query": self._prompts.query,
-            "passage": self._prompts.passage,
+            "query": self.prompts.query,
+            "passage": self.prompts.passage,
             "normalize": self._normalize,
         }
         if self._dtype == "int8":
@@ -234,6 +235,54 @@ class SentenceTransformerEncoder(SharedInCopies):
             "max_length": self._max_length,
             "long_passages": self._long_passages,
         }
+
+    def torch_model(self) -> SentenceTransformer:
+        """Load a further copy of the model in torch, in float32, to be trained or changed.
+
+        Raises:
+            ModelNotFoundError: its files are an ONNX graph alone, or cannot be loaded.
+            MissingExtraError: torch is not installed.
+        """
+        if self._origin is None:
+            return copy.deepcopy(self._loaded())
+        with LOADING:
+            return load(
+                for_torch(self._origin),
+                device=self._device,
+                dtype="float32",
+                max_length=self._max_length,
+            )
+
+    def with_model(self, folder: str | Path) -> SentenceTransformerEncoder:
+        """Return an encoder with these settings and prompts for another model, a fine-tune say.
+
+        Args:
+            folder: of the saved model.
+
+        Raises:
+            ModelNotFoundError: there is no bi-encoder.
+        """
+        of_object = self._origin is None
+        return SentenceTransformerEncoder(
+            folder,
+            query_prompt=self.prompts.query,
+            passage_prompt=self.prompts.passage,
+            normalize=self._normalize,
+            batch_size=self._batch_size,
+            device=self._device,
+            dtype=self._dtype,
+            query_dtype=None if of_object else self._query_dtype,
+            backend=self._backend,
+            max_length=self._max_length,
+            long_passages=self._long_passages,
+        )
+
+    @property
+    def model_name(self) -> str:
+        """The model's name on the hub, its folder, or ``"object"``."""
+        if self._origin is None:
+            return "object"
+        return self._origin.name or str(self._origin.folder)
 
     @cached_property
     def dimension(self) -> int:
@@ -271,7 +320,7 @@ class SentenceTransformerEncoder(SharedInCopies):
                 or infinity for a text.
         """
         texts = check_texts(check_queries(queries))
-        return self._encode("query", texts, self._prompts.query, progress=False)
+        return self._encode("query", texts, self.prompts.query, progress=False)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         """Return one row of float32 a text.
@@ -288,14 +337,14 @@ class SentenceTransformerEncoder(SharedInCopies):
                 or infinity for a text.
         """
         texts = check_texts(texts)
-        vectors = self._encode("document", texts, self._prompts.passage, progress=progress)
+        vectors = self._encode("document", texts, self.prompts.passage, progress=progress)
         if self._long_passages == "truncate" or not texts:
             return vectors
         return self._with_windows(vectors, texts, progress=progress)
 
     def _with_windows(self, vectors: Vectors, texts: list[str], *, progress: bool) -> Vectors:
         """Return the vectors of the texts' beginnings, with those of long texts replaced."""
-        counter, prompt = self._tokens, self._prompts.passage
+        counter, prompt = self._tokens, self.prompts.passage
         if counter is None or self._limit is None:
             return vectors
         room = self._limit - counter.specials() - sum(counter.counts([prompt]))
@@ -317,7 +366,7 @@ class SentenceTransformerEncoder(SharedInCopies):
         if limit is None or counter is None:
             return [False] * len(texts)
         room = limit - counter.specials()
-        return [count > room for count in counter.counts(_prompted(texts, self._prompts.passage))]
+        return [count > room for count in counter.counts(_prompted(texts, self.prompts.passage))]
 
     @property
     def _limit(self) -> int | None:
@@ -399,7 +448,8 @@ class SentenceTransformerEncoder(SharedInCopies):
         return on_onnx(self._backend, dtype, self._device, model, load_it)
 
     @cached_property
-    def _prompts(self) -> Prompts:
+    def prompts(self) -> Prompts:
+        """The words in front of queries and passages."""
         name = self._origin.name if self._origin else None
         configured: Mapping[str, str | None]
         if self._origin is None:

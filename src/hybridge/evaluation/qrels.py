@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ..readers import read_jsonl
-from .tables import check_file, read_lines, rows_of
+from .tables import JSONL, check_file, read_lines, rows_of
 
 if TYPE_CHECKING:
     import os
 
 __all__ = ["read_qrels", "read_queries"]
 
-_JSONL = {".jsonl", ".ndjson"}
 _QUERY_HEADERS = {"id", "qid", "query", "queryid", "topic", "topicid"}
 _ITERATIONS = {"0", "Q0"}
 _RELEVANCE_HEADERS = {"grade", "label", "rel", "relevance", "score"}
@@ -91,7 +90,7 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     {'q1': 'What thins the blood?'}
     """
     file = Path(path).expanduser()
-    is_jsonl = file.suffix.lower() in _JSONL
+    is_jsonl = file.suffix.lower() in JSONL
     queries: dict[str, str] = {}
     for where, cells in _json_rows(file) if is_jsonl else rows_of(file, *read_lines(file)):
         if where == 1 and len(cells) == 2 and not is_jsonl and _is_heading(cells[0]):

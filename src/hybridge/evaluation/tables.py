@@ -11,7 +11,10 @@ from typing import Any
 
 from ..errors import InvalidInputError
 
-__all__ = ["check_file", "read_lines", "rows_of"]
+__all__ = ["JSONL", "check_file", "read_lines", "rows_of"]
+
+JSONL = {".jsonl", ".ndjson"}
+"""The endings of the names of JSONL files."""
 
 _WORDS = re.compile(r"[^ \t\n\r\f\v]+")
 

@@ -582,7 +582,14 @@ class HybridIndex:
             storage, lock, self._stages, self._writer, stage, weight=weight, progress=progress
         )
 
-    def replace_stage(self, name: str, stage: Stage, *, progress: bool | None = None) -> None:
+    def replace_stage(
+        self,
+        name: str,
+        stage: Stage,
+        *,
+        weights: Mapping[str, float] | None = None,
+        progress: bool | None = None,
+    ) -> None:
         """Replace a stage by another definition, under the same name and with the same weight.
 
         Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
@@ -596,6 +603,7 @@ class HybridIndex:
             name: of the stage to replace.
             stage: the new definition, whole: settings that it does not name are the defaults. It
                 takes the name. ``BM25(...)`` without `lexical` stays where BM25 is.
+            weights: new ones of all stages that find candidates, from then on; None leaves them.
             progress: show a bar; None shows it on a terminal.
 
         Raises:
@@ -615,7 +623,16 @@ class HybridIndex:
         ([], 'p1')
         """
         storage, lock = self._storage, self._lock
-        replace_stage(storage, lock, self._stages, self._writer, name, stage, progress=progress)
+        replace_stage(
+            storage,
+            lock,
+            self._stages,
+            self._writer,
+            name,
+            stage,
+            weights=weights,
+            progress=progress,
+        )
 
     def set_synonyms(self, synonyms: SynonymsLike, *, stage: str | None = None) -> None:
         """Replace the synonyms of a BM25 stage, and save them; no passage is analyzed for it.

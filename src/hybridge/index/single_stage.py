@@ -19,7 +19,7 @@ from ..reranking import check_candidates, reordered
 from ..search import read_queries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
-from ..stages.stage import OpenStage
+from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
@@ -68,10 +68,15 @@ class StageRetriever:
     @property
     def search_text(self) -> SearchText:
         """What the stage searches of a passage."""
+        return self.definition.search_text
+
+    @property
+    def definition(self) -> Stage:
+        """The stage's definition, completed by the index."""
         definition = self._index._stages.definitions.get(self.name)
         if definition is None:
             raise self._removed()
-        return definition.search_text
+        return definition
 
     @property
     def _stage(self) -> OpenStage:

@@ -28,7 +28,7 @@ from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
 from .open_stages import IndexStageStorage, OpenStages, record_of
-from .settings import searching
+from .settings import check_stage_weights, searching
 from .storage import Storage
 from .writer import IndexWriter, encode_now
 
@@ -85,6 +85,7 @@ def replace_stage(
     name: str,
     stage: Stage,
     *,
+    weights: Mapping[str, float] | None,
     progress: bool | None,
 ) -> None:
     """Replace a stage of an index; arguments as for `HybridIndex.replace_stage`, and its parts."""
@@ -96,16 +97,21 @@ def replace_stage(
             _check_own(storage)
             storage.reload_manifest()
             complete = _replacement(storage, stages, name, stage)
+            finding = list(storage.manifest.weights)
+            shares = None if weights is None else check_stage_weights(weights, finding)
             old = next(each for each in storage.manifest.stages if each.name == name)
             definition = stages.definitions[name]
             if _drop_other(storage, writer, complete, old, definition):
-                _redefine(storage, lock, stages, complete, old)
+                _redefine(storage, lock, stages, complete, old, shares)
                 return
             _start(storage, writer, complete)
 
         def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
             replaced = [pending if each.name == name else each for each in manifest.stages]
-            return replace(manifest, stages=replaced, pending=None).without_vectors({old.vector})
+            changed = replace(manifest, stages=replaced, pending=None)
+            if shares is not None:
+                changed = replace(changed, weights=shares)
+            return changed.without_vectors({old.vector})
 
         file = IndexStageStorage(storage, name, old.vector).file
         _fill(storage, lock, stages, writer, complete, with_pending, progress)
@@ -236,18 +242,28 @@ def _has_vectors_of(stage: Stage, old: Stage, record: StageRecord) -> bool:
 
 
 def _redefine(
-    storage: Storage, lock: IndexLock, stages: OpenStages, complete: Stage, old: StageRecord
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    complete: Stage,
+    old: StageRecord,
+    weights: Mapping[str, float] | None,
 ) -> None:
-    """Put a definition in the place of another one, over the same vectors."""
-    if _is_of(old, complete):
+    """Put a definition in the place of another one, over the same vectors, with new weights."""
+    stays = _is_of(old, complete)
+    if stays and weights is None:
         return
+    changed = storage.manifest
+    if weights is not None:
+        changed = replace(changed, weights=weights)
+    if not stays:
+        changed = changed.with_stage(record_of(complete, old.vector))
     opened = complete.open(IndexStageStorage(storage, old.name, old.vector))
-    changed = storage.manifest.with_stage(record_of(complete, old.vector))
     with lock.writing():
         try:
             storage.save_manifest(changed)
         finally:  # an interruption may come when it is saved
-            if storage.manifest is changed:
+            if storage.manifest is changed and not stays:
                 stages.add(complete, opened)
 
 

@@ -30,7 +30,7 @@ from ..vectors.store import (
     check_vectors,
 )
 from .record import StageRecord
-from .stage import OpenStage, Stage, StageStorage
+from .stage import OpenStage, Stage, StageStorage, check_stage_name
 
 __all__ = [
     "AbsentEncoder",
@@ -95,6 +95,13 @@ class EncoderStage(VectorStage, Generic[E]):
         """The encoder of queries and passages."""
         return self._encoder
 
+    def with_encoder(self, encoder: E, *, name: str | None = None) -> Self:
+        """Return the same stage with another encoder, and with another name if one is given."""
+        other = copy.copy(self)
+        other._encoder = encoder
+        other.name = self.name if name is None else check_stage_name(name)
+        return other
+
     @property
     def identity(self) -> str:
         return self._encoder.identity
@@ -109,9 +116,7 @@ class EncoderStage(VectorStage, Generic[E]):
     @property
     def for_passages(self) -> Self:
         """This definition with the encoder of passages alone: equal ones have equal vectors."""
-        other = copy.copy(self)
-        other._encoder = passage_encoder(self._encoder)
-        return other
+        return self.with_encoder(passage_encoder(self._encoder))
 
     @property
     def nameless_part(self) -> object:
@@ -138,9 +143,8 @@ def with_passage_cache(stages: Sequence[Stage], folder: str | Path | bool) -> li
     found = list(stages)
     for i, stage in enumerate(found):
         if folder and isinstance(stage, EncoderStage):
-            cached = copy.copy(stage)
-            cached._encoder = CachedEncoder(stage.encoder, None if folder is True else folder)
-            found[i] = cached
+            cached = CachedEncoder(stage.encoder, None if folder is True else folder)
+            found[i] = stage.with_encoder(cached)
     return found
 
 

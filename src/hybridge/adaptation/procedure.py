@@ -1,0 +1,263 @@
+"""The function `adapt`: a model trained on one's own questions, and measured on unseen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from ..arguments import check_share
+from ..errors import InvalidInputError, needs_extra
+from ..evaluation.collection import Qrels, check_qrels
+from ..evaluation.measures import Judge
+from ..index import HybridIndex
+from ..passages import Passage
+from ..protocols import Reranker
+from .averaging import averaged
+from .card import write_card
+from .examples import Example
+from .mining import Mined, mine
+from .questions import divide, halved, judged_in
+from .result import Adaptation
+from .saved import load_training, save_training
+from .settings import TrainingSettings
+from .target import Test, target_of
+from .trainee import Trainee
+from .training import Trained, Validate, check_record, train
+
+__all__ = ["adapt"]
+
+_SHARES = (0.5, 0.75, 1.0)
+_DEPTH = 100  # of the lists that are measured
+_POOL = 20  # candidates a question, for the validation
+
+
+def adapt(
+    index: HybridIndex,
+    queries: Mapping[str, str],
+    qrels: Qrels,
+    folder: str | Path,
+    *,
+    model: Any = None,
+    measure: str = "nDCG@10",
+    settings: TrainingSettings | None = None,
+    examples: Sequence[Example] | None = None,
+    share: float | None = None,
+    depth: int = 30,
+    teacher: Reranker | None = None,
+    margin: float | None = None,
+    validation: float = 0.1,
+    held_out: float = 0.2,
+    test: Test | None = None,
+    progress: bool | None = None,
+) -> Adaptation:
+    """Train a model on judged questions, and measure on others what that is worth.
+
+    The questions are divided at random. On the largest part the model is trained, with hard
+    negatives from the index's own search. On the validation part training is stopped, and the share
+    of the trained weights in the adapted model is chosen. On the held-out part, which the training
+    never sees, the answers before and after are compared; the weights of the fusion are tuned
+    there, each fold by the others. If the gain is not more than chance, the advice is to keep the
+    model. The index stays as it is until `Adaptation.apply`.
+
+    An interrupted call goes on where it stopped, if it is repeated with the same arguments.
+
+    Args:
+        index: searched, for negatives and for the comparison; nothing is written to it.
+        queries: query id → question.
+        qrels: query id → passage id → grade; those of one question with a passage of the index.
+        folder: of the adapted model, its checkpoints and its vectors.
+        model: the name of a dense or a late-interaction stage of the index, or a reranker: a
+            `CrossEncoderReranker`, or a `ColBERTReranker` of sentence-transformers. None for the
+            only dense stage.
+        measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
+        settings: of the training; None trains for 30 minutes.
+        examples: train on these instead; the questions are then for validation and comparison
+            alone, half and half.
+        share: of the trained weights in the average with the parent's. 0.5 keeps most of what the
+            model knows of other domains; None chooses by the validation.
+        depth: hits a question among which negatives are mined.
+        teacher: a reranker whose scores the objectives "margins" and "distillation" learn.
+        margin: see `hybridge.adaptation.mining.mine`.
+        validation: the share of questions to validate on.
+        held_out: the share of questions to compare on.
+        test: other questions and their judgements, searched once at the end.
+        progress: show bars; None shows them on a terminal.
+
+    Raises:
+        InvalidInputError: an argument is not valid, the model cannot be trained, or fewer than ten
+            questions have a relevant passage in the index. Raised before any training.
+        MissingExtraError: the extra `adapt` is not installed.
+        HybridgeError: the folder cannot be written to, or has no room.
+    """
+    with needs_extra("adapt"):
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+    if not isinstance(index, HybridIndex):
+        raise InvalidInputError(f"index must be a HybridIndex, not {type(index).__name__}")
+    if share is not None:
+        check_share(share, "share")
+    Judge([measure], {}, _DEPTH)
+    target = target_of(index, model)
+    trainee = target.trainee
+    settings = replace(trainee.defaults, minutes=30) if settings is None else settings
+    location = Path(folder).expanduser()
+    passages = _judged_passages(index, qrels)
+    questions, judgements = judged_in(passages, queries, qrels)
+    if examples is None:
+        parts = divide(questions, validation, held_out, settings.seed)
+    else:
+        parts = halved(questions, settings.seed)
+
+    def mined(query_ids: Sequence[str], teacher: Reranker | None = None) -> list[Mined]:
+        return mine(
+            index,
+            {query_id: questions[query_id] for query_id in query_ids},
+            {query_id: judgements[query_id] for query_id in query_ids},
+            passages,
+            depth=depth,
+            teacher=teacher,
+            margin=None if teacher is None else margin,
+            text_of=target.search_text,
+            progress=progress,
+        )
+
+    if margin is not None and teacher is None:
+        raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
+    learned = mined(parts.training, teacher) if parts.training else []
+    rounds = _rounds(learned, trainee, settings) if examples is None else [examples]
+    check_record(location, trainee, rounds, settings)
+    saved = load_training(location)
+    if saved is None:
+        validate = _validation(trainee, mined(parts.validation), measure)
+        relevant = {each.query: frozenset(each.relevant) for each in learned}
+        trained = train(
+            trainee,
+            rounds,
+            settings,
+            location,
+            validate=validate,
+            relevant=relevant if examples is None else None,
+            progress=progress,
+        )
+        chosen, scores = _best_share(trainee, trained, share, validate)
+        save_training(location, trained, chosen, scores)
+        saved = load_training(location)
+        assert saved is not None
+    held = {query_id: questions[query_id] for query_id in parts.held_out}
+    compared = target.compare(
+        location, held, {each: judgements[each] for each in held}, measure, test, progress
+    )
+    adaptation = Adaptation(
+        kind=trainee.kind,
+        parent=trainee.parent,
+        folder=location,
+        stage=target.stage,
+        measure=measure,
+        settings=settings,
+        training=saved,
+        questions={
+            "training": len(parts.training),
+            "validation": len(parts.validation),
+            "held out": len(held),
+        },
+        compared=compared.rows,
+        setting=compared.setting,
+        model=compared.model,
+        test=compared.test,
+    )
+    write_card(adaptation)
+    return adaptation
+
+
+def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:
+    """Return the judged passages that an index has, by id."""
+    ids = sorted({id_ for grades in check_qrels(qrels).values() for id_ in grades})
+    found = index.get(ids)
+    return {id_: passage for id_, passage in zip(ids, found, strict=True) if passage is not None}
+
+
+def _rounds(
+    mined: Sequence[Mined], trainee: Trainee, settings: TrainingSettings
+) -> list[list[Example]]:
+    """Return the examples of each epoch, with other negatives each time.
+
+    Raises:
+        InvalidInputError: there are no negatives, and the objective is nothing without them.
+    """
+    random = np.random.default_rng(settings.seed)
+    objective = trainee.objective(settings)
+    rounds = [
+        [
+            example
+            for each in mined
+            for example in each.examples(objective, settings.negatives, random)
+        ]
+        for _ in range(settings.epochs)
+    ]
+    if objective == "contrastive":  # one number of negatives for all, though few have none
+        widths = [len(example.passages) for each in rounds for example in each]
+        width = int(np.quantile(widths, 0.1, method="lower"))
+        rounds = [[each for each in examples if len(each.passages) >= width] for examples in rounds]
+    elif objective != "regression":
+        rounds = [[each for each in examples if len(each.passages) > 1] for examples in rounds]
+    if not rounds[0]:
+        raise InvalidInputError(
+            f"objective {objective!r} needs passages that are not relevant, and a search finds "
+            "none for these questions: add passages to the index, or raise depth"
+        )
+    return rounds
+
+
+def _validation(trainee: Trainee, mined: Sequence[Mined], measure: str) -> Validate:
+    """Return a function that scores a model by its ranking of the questions' candidates.
+
+    A model that encodes passages alone ranks the candidates of all questions for each.
+    """
+    queries = [each.query for each in mined]
+    own = [list(dict.fromkeys([*each.relevant, *each.negatives[:_POOL]])) for each in mined]
+    pool = list(dict.fromkeys(chain.from_iterable(own)))
+    candidates = [pool] * len(own) if trainee.shares_passages else own
+    numbers = {text: str(i) for i, text in enumerate(pool)}
+    qrels = {
+        str(i): {numbers[text]: grade for text, grade in each.relevant.items()}
+        for i, each in enumerate(mined)
+    }
+    judge = Judge([measure], qrels)
+
+    def validate(model: Any) -> float:
+        ranked = {
+            str(i): [numbers[texts[j]] for j in np.argsort(-np.array(scores), kind="stable")]
+            for i, (texts, scores) in enumerate(
+                zip(candidates, trainee.scores(model, queries, candidates), strict=True)
+            )
+        }
+        return fmean(judge(ranked)[measure].values())
+
+    return validate
+
+
+def _best_share(
+    trainee: Trainee, trained: Trained, share: float | None, validate: Validate
+) -> tuple[float, dict[float, float]]:
+    """Set the model's weights to the best average; return the share, and the score of each share.
+
+    Of equal ones the smallest is taken. A model that was best before training has share 0.
+    """
+    before = trained.curve[0].score
+    if trained.best == 0:
+        return 0.0, {0.0: before}
+    parent, weights = trainee.load().state_dict(), trained.model.state_dict()
+    weights = {name: each.clone() for name, each in weights.items()}
+    scores = {0.0: before}
+    for each in _SHARES if share is None else (share,):
+        trained.model.load_state_dict(averaged(parent, weights, each))
+        scores[each] = validate(trained.model)
+    chosen = max(scores, key=lambda each: (scores[each], -each)) if share is None else share
+    trained.model.load_state_dict(averaged(parent, weights, chosen))
+    return chosen, scores

@@ -1,0 +1,308 @@
+"""What is adapted of an index, and how its answers are compared before and after."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeAlias
+
+from ..colbert import ColBERTReranker
+from ..encoders.passage_cache import CachedEncoder
+from ..errors import InvalidInputError
+from ..evaluation import Collection, evaluate
+from ..evaluation.collection import Qrels
+from ..evaluation.significance import compare
+from ..fused import FusedRetriever
+from ..index import HybridIndex
+from ..iteration import chunked, progress_over
+from ..pipeline import Pipeline
+from ..protocols import Reranker, Retriever
+from ..search_text import SearchText
+from ..stages import Dense, LateInteraction
+from ..tuning import Space, tune
+from ..tuning.setting import Setting
+from .result import Measured
+from .trainable import trainable
+from .trainee import Trainee
+
+__all__ = ["Compared", "Target", "Test", "target_of"]
+
+_DEPTH = 100  # of the lists that are measured
+_BATCH = 64  # queries a search
+_SLICE = 1024  # passages encoded before they are written
+_RERANK_DEPTHS = (20, 50)
+_BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+Test: TypeAlias = Collection | tuple[Mapping[str, str], Qrels]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The answers before and after, on questions that the model has not seen.
+
+    Args:
+        rows: one a retriever; the last decides.
+        model: the adapted encoder or reranker.
+        setting: the weights, or the reranker's depth and blend, that were tuned for it.
+        test: the same rows on the questions of a test, if there is one.
+    """
+
+    rows: list[Measured]
+    model: Any
+    setting: Setting
+    test: list[Measured]
+
+
+class Target(ABC):
+    """What is adapted of an index.
+
+    Args:
+        index: the index.
+        trainee: its model in training.
+        search_text: what the model reads of a passage.
+
+    Attributes:
+        stage: the stage's name; None for a reranker.
+    """
+
+    stage: str | None = None
+
+    def __init__(self, index: HybridIndex, trainee: Trainee, search_text: SearchText) -> None:
+        self.index = index
+        self.trainee = trainee
+        self.search_text = search_text
+
+    @abstractmethod
+    def compare(
+        self,
+        folder: Path,
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        test: Test | None,
+        progress: bool | None,
+    ) -> Compared:
+        """Compare the answers before and after on held-out questions.
+
+        Args:
+            folder: of the adapted model.
+            questions: query id → question.
+            qrels: their judgements.
+            measure: what is compared.
+            test: other questions and their judgements, to be searched once.
+            progress: show bars; None shows them on a terminal.
+        """
+
+
+class _StageTarget(Target):
+    """A dense stage: before, the index; after, the same stages with this one's vectors replaced."""
+
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        self.definition = index.stages[stage].definition
+        super().__init__(index, trainable(self.definition), self.definition.search_text)
+        self.stage = stage
+
+    def compare(
+        self,
+        folder: Path,
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        test: Test | None,
+        progress: bool | None,
+    ) -> Compared:
+        assert self.stage is not None
+        model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
+        options = self.index.defaults
+        before = {self.stage: self.index.stages[self.stage], "hybrid": _first_stages(self.index)}
+        with self._adapted(model, progress) as adapted:
+            members: dict[str, Retriever] = {
+                name: adapted.stages[name] if name == self.stage else self.index.stages[name]
+                for name in options["weights"]
+            }
+            hybrid = FusedRetriever(
+                members,
+                fusion=options["fusion"],
+                weights=options["weights"],
+                depth=options["depth"],
+            )
+            space = Space([options["fusion"]], depth=[options["depth"]])
+            tuning = tune(
+                hybrid,
+                questions,
+                qrels,
+                measure,
+                space=space,
+                folds=min(5, len(questions)),
+                progress=progress,
+            )
+            after = {self.stage: adapted.stages[self.stage], "hybrid": tuning.apply()}
+            values = {
+                self.stage: _values(after[self.stage], questions, qrels, measure),
+                "hybrid": tuning.held_out,
+            }
+            rows = [
+                _measured(name, measure, _values(each, questions, qrels, measure), values[name])
+                for name, each in before.items()
+            ]
+            tested = _tested(before, after, test, measure)
+        return Compared(rows, model, tuning.chosen, tested)
+
+    @contextmanager
+    def _adapted(self, model: CachedEncoder, progress: bool | None) -> Iterator[HybridIndex]:
+        """Open an index of this stage alone, with the adapted model's vectors."""
+        assert isinstance(self.definition, Dense)
+        stage = self.definition.with_encoder(model)
+        slices = range(0, len(self.index), _SLICE)
+        chunks = chunked(self.index, _SLICE)
+        with HybridIndex.create(stages=[stage]) as adapted:
+            for _ in progress_over(slices, "Encoding", "slice", progress):
+                adapted.add(next(chunks), progress=False)
+            yield adapted
+
+
+class _RerankerTarget(Target):
+    """A reranker: before, its parent behind the index; after, the adapted model there."""
+
+    def __init__(self, index: HybridIndex, reranker: Any) -> None:
+        super().__init__(index, trainable(reranker), reranker.search_text)
+        self._parent = reranker
+
+    def compare(
+        self,
+        folder: Path,
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        test: Test | None,
+        progress: bool | None,
+    ) -> Compared:
+        model, reranker = self.wrapped(folder)
+        space = Space(
+            [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
+        )
+        before, after = (
+            tune(
+                Pipeline(_first_stages(self.index), each, depth=_RERANK_DEPTHS[0]),
+                questions,
+                qrels,
+                measure,
+                space=space,
+                folds=min(5, len(questions)),
+                progress=progress,
+            )
+            for each in (self._parent, reranker)
+        )
+        alone = _values(self.index, questions, qrels, measure)
+        rows = [
+            _measured("first stages alone", measure, alone, after.held_out),
+            _measured("reranked", measure, before.held_out, after.held_out),
+        ]
+        tested = _tested(
+            {"first stages alone": self.index, "reranked": before.apply()},
+            {"first stages alone": after.apply(), "reranked": after.apply()},
+            test,
+            measure,
+        )
+        return Compared(rows, model, after.chosen, tested)
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        """Return the adapted model, and the reranker that it is or that it makes."""
+        model = self.trainee.wrapped(folder / "model")
+        return model, model
+
+
+class _TokenStageTarget(_RerankerTarget):
+    """A late-interaction stage, compared as a reranker behind the other stages."""
+
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        definition = index.stages[stage].definition
+        assert isinstance(definition, LateInteraction)
+        text = definition.search_text
+        super().__init__(index, ColBERTReranker(definition.encoder, search_text=text))
+        self.stage = stage
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        encoder = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
+        return encoder, ColBERTReranker(encoder, search_text=self.search_text)
+
+
+def target_of(index: HybridIndex, model: Any) -> Target:
+    """Return what is to be adapted.
+
+    Args:
+        index: the index.
+        model: the name of a dense stage, or a reranker; None for the only dense stage.
+
+    Raises:
+        InvalidInputError: there is no such stage, several, or a model that cannot be trained.
+    """
+    if model is not None and not isinstance(model, str):
+        if not callable(getattr(model, "rerank", None)):
+            raise InvalidInputError(
+                "model must be the name of a dense stage, or a reranker such as "
+                f"CrossEncoderReranker(), not {type(model).__name__}"
+            )
+        return _RerankerTarget(index, model)
+    stages = {name: stage.definition for name, stage in index.stages.items()}
+    dense = [name for name, stage in stages.items() if isinstance(stage, Dense)]
+    late = [name for name, stage in stages.items() if isinstance(stage, LateInteraction)]
+    if model is None:
+        if len(dense) != 1:
+            raise InvalidInputError(
+                f"the index has {len(dense)} dense stages, {dense}: name the one to adapt by model="
+            )
+        [model] = dense
+    if model in late:
+        return _TokenStageTarget(index, model)
+    if model not in dense:
+        raise InvalidInputError(
+            f"there is no stage {model!r} in the index that has a model: there are {dense + late}"
+        )
+    return _StageTarget(index, model)
+
+
+def _first_stages(index: HybridIndex) -> Retriever:
+    """Return an index without late interaction, which no other retriever here has."""
+    return index.tuned(blend=0) if "blend" in index.defaults else index
+
+
+def _values(
+    retriever: object, questions: Mapping[str, str], qrels: Qrels, measure: str
+) -> Mapping[str, float]:
+    found = evaluate(
+        {"it": retriever}, questions, qrels, [measure], k=_DEPTH, batch_size=_BATCH, progress=False
+    )
+    return found.values["it"][measure]
+
+
+def _measured(
+    name: str, measure: str, before: Mapping[str, float], after: Mapping[str, float]
+) -> Measured:
+    values = {"before": {measure: before}, "after": {measure: after}}
+    [comparison] = compare(values, "before", [measure], correction=None)
+    return Measured(name, fmean(before.values()), fmean(after.values()), comparison)
+
+
+def _tested(
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    test: Test | None,
+    measure: str,
+) -> list[Measured]:
+    if test is None:
+        return []
+    queries, qrels = (test.queries, test.qrels) if isinstance(test, Collection) else test
+    return [
+        _measured(
+            name,
+            measure,
+            _values(before[name], queries, qrels, measure),
+            _values(after[name], queries, qrels, measure),
+        )
+        for name in before
+    ]

@@ -1,0 +1,252 @@
+"""`adapt`: what it finds on unseen questions, what it says of that, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hybridge import (
+    BM25,
+    CallableEncoder,
+    CrossEncoderReranker,
+    Dense,
+    HybridIndex,
+    LateInteraction,
+    Passage,
+    Pipeline,
+    SentenceTransformerEncoder,
+)
+from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt
+from hybridge.errors import HybridgeError, InvalidInputError
+
+# Each passage has three words, and its questions have their counterparts.
+RANDOM = np.random.default_rng(0)
+TOPICS = [RANDOM.choice(30, 3, replace=False).tolist() for _ in range(60)]
+PASSAGES = [
+    Passage(f"d{i}", " ".join(f"p{word}" for word in words)) for i, words in enumerate(TOPICS)
+]
+QUERIES = {
+    f"{i}-{j}": " ".join(f"q{word}" for word in RANDOM.permutation(words)[:2])
+    for i, words in enumerate(TOPICS)
+    for j in range(4)
+}
+QRELS = {query: {f"d{query.split('-')[0]}": 1} for query in QUERIES}
+SETTINGS = TrainingSettings(
+    steps=80, batch_size=16, learning_rate=5e-3, max_tokens=None, patience=4
+)
+
+
+@pytest.fixture
+def index(tiny: Path) -> Iterator[HybridIndex]:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    with HybridIndex.create(stages=[BM25(), Dense(encoder)]) as made:
+        made.add(PASSAGES)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def adaptation(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    with HybridIndex.create(stages=[BM25(), Dense(encoder)]) as made:
+        made.add(PASSAGES)
+        folder = tmp_path_factory.mktemp("adapted")
+        return adapt(made, QUERIES, QRELS, folder, settings=SETTINGS)
+
+
+def test_a_model_that_learned_is_better_on_unseen_questions(adaptation: Adaptation) -> None:
+    alone, hybrid = adaptation.compared
+
+    assert (alone.name, hybrid.name) == ("dense", "hybrid")
+    assert alone.after - alone.before > 0.2
+    assert hybrid.comparison.difference == pytest.approx(hybrid.after - hybrid.before)
+    assert not adaptation.within_noise
+    assert "more than chance on these 50 held-out questions" in adaptation.verdict
+    assert adaptation.questions == {"training": 168, "validation": 22, "held out": 50}
+    assert "hybrid" in str(adaptation)
+
+
+def test_the_index_changes_only_when_it_is_told_to(
+    index: HybridIndex, adaptation: Adaptation
+) -> None:
+    queries = list(QUERIES.values())[:20]
+    before = index.search(queries)
+    adapt_ids = [[hit.passage.id for hit in hits] for hits in index.dense.search(queries, k=3)]
+
+    adaptation.apply(index)
+
+    after = [[hit.passage.id for hit in hits] for hits in index.dense.search(queries, k=3)]
+    assert after != adapt_ids
+    assert index.defaults["weights"] == pytest.approx(adaptation.setting.weights)
+    assert index.encoder.identity == adaptation.model.identity
+    assert index.search(queries) != before
+
+
+def test_an_adapted_stage_can_stand_beside_the_old_one(
+    index: HybridIndex, adaptation: Adaptation
+) -> None:
+    adaptation.apply(index, name="adapted")
+
+    assert list(index.stages) == ["bm25", "dense", "adapted"]
+    with pytest.raises(InvalidInputError, match="name the one to adapt"):
+        adapt(index, QUERIES, QRELS, adaptation.folder)
+
+
+def test_applied_vectors_come_from_the_comparison(
+    index: HybridIndex, adaptation: Adaptation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object, texts: object, **options: object) -> None:
+        raise AssertionError("a passage is encoded")
+
+    monkeypatch.setattr(type(adaptation.model.encoder), "encode_passages", refuse)
+
+    adaptation.apply(index)
+
+    assert index.encoder.identity == adaptation.model.identity
+
+
+def test_the_same_call_again_trains_nothing_and_finds_the_same(
+    index: HybridIndex, adaptation: Adaptation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hybridge.adaptation import procedure
+
+    monkeypatch.setattr(procedure, "train", None)
+
+    again = adapt(index, QUERIES, QRELS, adaptation.folder, settings=SETTINGS)
+
+    assert again == adaptation
+    with pytest.raises(InvalidInputError, match="training with other examples and settings"):
+        adapt(index, QUERIES, QRELS, adaptation.folder, settings=replace(SETTINGS, seed=1))
+
+
+def test_the_model_is_saved_with_its_card_and_without_pickles(adaptation: Adaptation) -> None:
+    saved = SentenceTransformerEncoder(adaptation.folder / "model", device="cpu")
+
+    assert saved.identity == adaptation.model.identity
+    files = {path.suffix for path in adaptation.folder.rglob("*") if path.is_file()}
+    assert not files & {".bin", ".pt", ".pth", ".pkl"}
+    card = (adaptation.folder / "model" / "README.md").read_text()
+    assert f"base_model: {adaptation.parent}" in card
+    assert f"{adaptation.compared[-1].after:.4f}" in card
+    figures = json.loads((adaptation.folder / "adaptation.json").read_text())
+    assert figures["held_out"][1]["after"] == adaptation.compared[1].after
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_shuffled_labels_are_noise(index: HybridIndex, tmp_path: Path, seed: int) -> None:
+    answers = list(QRELS.values())
+    order = np.random.default_rng(seed).permutation(len(answers))
+    shuffled = {query: answers[i] for query, i in zip(QRELS, order, strict=True)}
+
+    found = adapt(index, QUERIES, shuffled, tmp_path / "run", settings=replace(SETTINGS, seed=seed))
+
+    assert found.within_noise
+    assert "eep the model that you have" in found.verdict
+
+
+def test_examples_of_ones_own_leave_all_questions_to_measure_on(
+    index: HybridIndex, tmp_path: Path
+) -> None:
+    examples = [Example(f"q{n}", (f"p{n}",)) for n in range(30)]
+
+    found = adapt(index, QUERIES, QRELS, tmp_path, settings=SETTINGS, examples=examples)
+
+    assert found.questions["training"] == 0
+    assert found.questions["validation"] + found.questions["held out"] == len(QUERIES)
+    assert found.compared[0].comparison.difference > 0.2
+
+
+def test_a_test_is_searched_with_the_chosen_weights(
+    index: HybridIndex, adaptation: Adaptation
+) -> None:
+    test = (
+        ({"t": "q1 q2"}, {"t": {"d0": 1}}),
+        ({"t": "q1 q2", "u": "q3 q4"}, {"t": {"d0": 1}, "u": {"d1": 1}}),
+    )
+
+    found = adapt(index, QUERIES, QRELS, adaptation.folder, settings=SETTINGS, test=test[1])
+
+    assert [row.name for row in found.test] == ["dense", "hybrid"]
+
+
+def test_a_cross_encoder_is_compared_behind_the_index(
+    index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
+) -> None:
+    reranker = CrossEncoderReranker(tiny_cross_encoder, backend="torch", device="cpu")
+    settings = replace(SETTINGS, objective="ranking", negatives=5, learning_rate=1e-2, steps=60)
+
+    found = adapt(index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings)
+
+    assert [row.name for row in found.compared] == ["first stages alone", "reranked"]
+    assert found.kind == "cross-encoder"
+    assert len(found.setting.rerank_blends) == 1
+    with pytest.raises(InvalidInputError, match="put it behind one"):
+        found.apply(index)
+    [depth], [blend] = found.setting.rerank_depths, found.setting.rerank_blends
+    pipeline = Pipeline(index, found.model, depth=depth, blend=blend)
+    assert pipeline.search(["q1 q2"], k=3)
+
+
+def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: Path) -> None:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    stages = [BM25(), Dense(encoder), LateInteraction(encoder, datatype="float32", name="tokens")]
+    with HybridIndex.create(str(tmp_path / "index"), stages=stages) as index:
+        index.add(PASSAGES)
+
+        found = adapt(index, QUERIES, QRELS, tmp_path / "run", model="tokens", settings=SETTINGS)
+        before = index.info()["stages"]
+        found.apply(index)
+
+        after = index.stages["tokens"].definition
+        assert before != index.info()["stages"]
+        assert isinstance(after, LateInteraction)
+        assert (after.blend, after.datatype) == (found.setting.rerank_blends[0], "float32")
+        answers = index.search(["q1 q2", "q3 q4"])
+    with HybridIndex.open(str(tmp_path / "index")) as index:
+        assert index.search(["q1 q2", "q3 q4"]) == answers
+
+
+def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) -> None:
+    def refused(match: str, **changes: Any) -> None:
+        arguments = {"index": index, "queries": QUERIES, "qrels": QRELS, "folder": tmp_path}
+        with pytest.raises(HybridgeError, match=match):
+            adapt(**arguments | {"settings": SETTINGS} | changes)
+        assert not list(tmp_path.iterdir())
+
+    one = dict(list(QRELS.items())[:1])
+    refused("10 questions at least.*there are 1 of 1", qrels=one)
+    absent = {query: {"gone": 1} for query in QRELS}
+    refused("lacks 240 judged passages .the first: 'gone'.", qrels=absent)
+    refused("no stage 'sparse'", model="sparse")
+    refused("share", share=1.5)
+    refused("not 'zDCG@3'|cannot compute|unknown|measure", measure="zDCG@3")
+    refused("held_out", held_out=1.0)
+
+
+def test_a_model_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
+    letters = CallableEncoder(lambda texts: [[len(text), 1] for text in texts], identity="letters")
+    with HybridIndex.create(encoder=letters) as index:
+        index.add(PASSAGES)
+        with pytest.raises(InvalidInputError, match="CallableEncoder"):
+            adapt(index, QUERIES, QRELS, tmp_path / "run")
+
+
+def test_no_negatives_are_named_where_the_objective_needs_them(tiny: Path, tmp_path: Path) -> None:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    with HybridIndex.create(stages=[Dense(encoder)]) as index:
+        index.add(PASSAGES[:1])
+        queries = {str(i): f"q{i}" for i in range(12)}
+        qrels = {query: {"d0": 1} for query in queries}
+        with pytest.raises(InvalidInputError, match="needs passages that are not relevant"):
+            adapt(
+                index,
+                queries,
+                qrels,
+                tmp_path / "run",
+                settings=replace(SETTINGS, objective="triplet"),
+            )
