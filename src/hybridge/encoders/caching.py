@@ -42,6 +42,7 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..forking import renew_in_children
 from ..passages import JSON
+from .mapped import passage_encoder
 from .sparse import SparseVector
 from .wrapping import unwrapped
 
@@ -246,7 +247,7 @@ class _Keys:
             key: Hashable = None
             if getattr(encoder, "deterministic", True):
                 plain = unwrapped(encoder)
-                key = type(plain), plain.identity, self._source(plain)
+                key = type(plain), plain.identity, self._source(passage_encoder(plain))
             with self._lock:
                 return _remember(self._keys, encoder, key)
         except Exception as error:  # noqa: BLE001  # encoding raises it too, or does without
