@@ -41,13 +41,28 @@ from hybridge import (
     tune,
 )
 from hybridge import filters as f
+from hybridge.adaptation import (
+    Agreement,
+    Distillation,
+    Example,
+    GeneratedQuestions,
+    LanguageModel,
+    TrainingSettings,
+    fit_query_map,
+)
 from hybridge.catalogue import CATALOGUE, Measurement
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
-from hybridge.encoders import CachedEncoder, CallableSparseEncoder, SparseVector
+from hybridge.encoders import (
+    CachedEncoder,
+    CallableSparseEncoder,
+    MappedEncoder,
+    QueryMap,
+    SparseVector,
+)
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.forking import ForkSafeLock
@@ -98,6 +113,10 @@ def first_lengths(texts: list[str]) -> list[dict[int, float]]:
 
 def halves(text: str) -> list[str]:
     return text.lower().replace(".", "").split()
+
+
+def halves_of_each(prompts: list[str]) -> list[str]:
+    return [" ".join(halves(prompt)) for prompt in prompts]
 
 
 def first_word(passage: Passage) -> str:
@@ -152,11 +171,13 @@ def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[Si
             evaluation=evaluation,
             explained=explain_search(pipeline, "cats that sleep"),
             tuning=tune(i, queries, qrels, folds=2),
+            fitted=fit_query_map(i, queries, qrels, folds=3),
         )
 
 
 # Each public class, and an object of it with settings that are not the defaults.
 MADE: dict[str, Callable[[Any], object]] = {
+    "Agreement": lambda w: Agreement(0.9, 0.8, 0.7),
     "Analyzer": lambda w: Analyzer("de", stopwords=["hund"], stem=False, min_length=3),
     "Analyzer of a function": lambda w: Analyzer.from_callable(halves, name="halves"),
     "And": lambda w: f.And(f.Eq("year", 2020), f.Exists("tags")),
@@ -185,9 +206,13 @@ MADE: dict[str, Callable[[Any], object]] = {
     ),
     "Dense": lambda w: Dense(w.encoder, name="letters", distance="dot"),
     "DenseVectors": lambda w: DenseVectors(3, "dot"),
+    "Distillation": lambda w: Distillation(
+        SentenceTransformerEncoder(w.minilm), Agreement(1, 0, 0), Agreement(1, 1, 1), [], 0.5
+    ),
     "DiverseRetriever": lambda w: DiverseRetriever(w.index, fetch_k=3, lambda_mult=0.1),
     "Eq": lambda w: f.Eq("year", 2020),
     "Evaluation": lambda w: w.evaluation,
+    "Example": lambda w: Example("cats", ("Cats sleep.", "Dogs run."), (1.0, 0.0)),
     "Exists": lambda w: f.Exists("tags"),
     "FieldCheck": lambda w: f.FieldCheck("the example"),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
@@ -196,6 +221,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FusedRetriever": lambda w: FusedRetriever({"words": w.bm25, "index": w.index}, depth=2),
     "FusedSearch": lambda w: FusedSearch(["bm25"], [[[]]], [[{"1": 0.5}]], [{"1": 1.0}]),
     "ExternalHit": lambda w: ExternalHit("1", "text", {"a": 1}, 0.5),
+    "GeneratedQuestions": lambda w: GeneratedQuestions(
+        PASSAGES, {"a": "cats"}, {"a": {"1": 1}}, 5, 1, 1, 1, 1
+    ),
     "Gt": lambda w: f.Gt("year", 2020),
     "Gte": lambda w: f.Gte("year", 2020),
     "HNSW": lambda w: HNSW(m=8, ef=99),
@@ -209,12 +237,16 @@ MADE: dict[str, Callable[[Any], object]] = {
     "PlainText": lambda w: parse("+cat food").text,
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "KnownModel": lambda w: CATALOGUE["BAAI/bge-m3"],
+    "LanguageModel": lambda w: LanguageModel(halves_of_each, "halves", batch_size=2),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
         CallableSparseEncoder(lengths, identity="lengths"), name="splade"
     ),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
+    "FittedQueryMap": lambda w: w.fitted,
+    "HeldOut": lambda w: w.fitted.whole,
+    "MappedEncoder": lambda w: MappedEncoder(w.encoder, QueryMap(np.eye(7), np.eye(7)[::-1])),
     "Measurement": lambda w: Measurement(ndcg=0.7, query_ms=3.5),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
     "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
@@ -231,6 +263,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Preset": lambda w: Preset("mine", (BM25("german", name="words"),), (w.reranker,), depth=7),
     "Prepared": lambda w: Prepared([([1], [0.5])], "derived"),
     "Pushed": lambda w: f.Pushed("filter", exact=True),
+    "QueryMap": lambda w: QueryMap([[0.5], [0.25]], [[-1, 2]]),
     "Question": lambda w: Question("1", "what?", "plain", [Answer("lists", "a list", 1)]),
     "RRF": lambda w: RRF(7),
     "Report": lambda w: Report((Finding("models", "a model", "ok", "it is here"),)),
@@ -264,6 +297,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "TextPhrase": lambda w: f.TextPhrase("sleeping cats", "german"),
     "TextMatchInsensitive": lambda w: f.TextMatchInsensitive("tags", "PETS"),
     "TokenVectors": lambda w: TokenVectors(3, "turbo4"),
+    "TrainingSettings": lambda w: TrainingSettings("margins", minutes=5, seed=3),
     "Trial": lambda w: w.tuning.trials[0],
     "Tuning": lambda w: w.tuning,
     "Words": lambda w: Words(["cats", "dogs"]),
@@ -362,9 +396,13 @@ def visible(thing: Any) -> object:
             return thing.name, thing.vectors, visible(thing.encoder)
         case LateInteraction():
             return visible(thing.encoder), thing.blend, thing.datatype
+        case Distillation():
+            return visible(thing.encoder), thing.before, thing.after, thing.seconds
         case Preset():
             parts = [visible(part) for part in (*thing.stages, *thing.rerankers)]
             return thing.name, thing.depth, thing.blend, parts
+    if isinstance(thing, QueryMap):
+        return thing.digest, thing.apply(np.eye(thing.dimension)).tolist()
     if hasattr(thing, "encode_queries"):
         made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
         return thing.identity, *map(Near, made)

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridge import BM25, CallableEncoder, Dense, HybridIndex, Passage, SentenceTransformerEncoder
+from hybridge import (
+    BM25,
+    CallableEncoder,
+    ColBERTReranker,
+    CrossEncoderReranker,
+    Dense,
+    HybridIndex,
+    LateInteraction,
+    Passage,
+    Pipeline,
+    SentenceTransformerEncoder,
+)
 from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt
 from hybridge.errors import HybridgeError, InvalidInputError
 
@@ -50,9 +61,10 @@ def adaptation(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Adaptati
 
 
 def test_a_model_that_learned_is_better_on_unseen_questions(adaptation: Adaptation) -> None:
-    alone, hybrid = adaptation.compared
+    alone, both, hybrid = adaptation.compared
 
-    assert (alone.name, hybrid.name) == ("dense", "hybrid")
+    assert [alone.name, both.name, hybrid.name] == ["dense", "hybrid of both", "hybrid"]
+    assert both.before == hybrid.before
     assert alone.after - alone.before > 0.2
     assert hybrid.comparison.difference == pytest.approx(hybrid.after - hybrid.before)
     assert not adaptation.within_noise
@@ -80,9 +92,13 @@ def test_the_index_changes_only_when_it_is_told_to(
 def test_an_adapted_stage_can_stand_beside_the_old_one(
     index: HybridIndex, adaptation: Adaptation
 ) -> None:
-    adaptation.apply(index, name="adapted")
+    adaptation.apply(index, name="new")
 
-    assert list(index.stages) == ["bm25", "dense", "adapted"]
+    assert list(index.stages) == ["bm25", "dense", "new"]
+    assert adaptation.beside is not None
+    assert adaptation.beside.weights is not None
+    shares = list(index.defaults["weights"].values())
+    assert shares == pytest.approx(list(adaptation.beside.weights.values()))
     with pytest.raises(InvalidInputError, match="name the one to adapt"):
         adapt(index, QUERIES, QRELS, adaptation.folder)
 
@@ -124,7 +140,7 @@ def test_the_model_is_saved_with_its_card_and_without_pickles(adaptation: Adapta
     assert f"base_model: {adaptation.parent}" in card
     assert f"{adaptation.compared[-1].after:.4f}" in card
     figures = json.loads((adaptation.folder / "adaptation.json").read_text())
-    assert figures["held_out"][1]["after"] == adaptation.compared[1].after
+    assert figures["held_out"][2]["after"] == adaptation.compared[2].after
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -161,7 +177,58 @@ def test_a_test_is_searched_with_the_chosen_weights(
 
     found = adapt(index, QUERIES, QRELS, adaptation.folder, settings=SETTINGS, test=test[1])
 
-    assert [row.name for row in found.test] == ["dense", "hybrid"]
+    assert [row.name for row in found.test] == ["dense", "hybrid of both", "hybrid"]
+
+
+def test_a_cross_encoder_is_compared_behind_the_index(
+    index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
+) -> None:
+    reranker = CrossEncoderReranker(tiny_cross_encoder, backend="torch", device="cpu")
+    settings = replace(SETTINGS, objective="ranking", negatives=5, learning_rate=1e-2, steps=60)
+
+    found = adapt(index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings)
+
+    assert [row.name for row in found.compared] == ["first stages alone", "reranked"]
+    assert found.kind == "cross-encoder"
+    assert len(found.setting.rerank_blends) == 1
+    with pytest.raises(InvalidInputError, match="put it behind one"):
+        found.apply(index)
+    [depth], [blend] = found.setting.rerank_depths, found.setting.rerank_blends
+    pipeline = Pipeline(index, found.model, depth=depth, blend=blend)
+    assert pipeline.search(["q1 q2"], k=3)
+
+
+def test_a_late_interaction_reranker_is_compared_behind_the_index(
+    index: HybridIndex, tiny: Path, tmp_path: Path
+) -> None:
+    reranker = ColBERTReranker(tiny, name="mine", backend="torch", device="cpu")
+    settings = replace(SETTINGS, temperature=1, steps=20)
+
+    found = adapt(index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings)
+
+    assert found.kind == "late-interaction model"
+    assert isinstance(found.model, ColBERTReranker)
+    assert found.model.name == "mine"
+    assert Pipeline(index, found.model).search(["q1 q2"], k=3)
+
+
+def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: Path) -> None:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    stages = [BM25(), Dense(encoder), LateInteraction(encoder, datatype="float32", name="tokens")]
+    with HybridIndex.create(str(tmp_path / "index"), stages=stages) as index:
+        index.add(PASSAGES)
+
+        found = adapt(index, QUERIES, QRELS, tmp_path / "run", model="tokens", settings=SETTINGS)
+        before = index.info()["stages"]
+        found.apply(index)
+
+        after = index.stages["tokens"].definition
+        assert before != index.info()["stages"]
+        assert isinstance(after, LateInteraction)
+        assert (after.blend, after.datatype) == (found.setting.rerank_blends[0], "float32")
+        answers = index.search(["q1 q2", "q3 q4"])
+    with HybridIndex.open(str(tmp_path / "index")) as index:
+        assert index.search(["q1 q2", "q3 q4"]) == answers
 
 
 def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) -> None:
@@ -175,7 +242,7 @@ def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) 
     refused("10 questions at least.*there are 1 of 1", qrels=one)
     absent = {query: {"gone": 1} for query in QRELS}
     refused("lacks 240 judged passages .the first: 'gone'.", qrels=absent)
-    refused("no dense stage 'sparse'", model="sparse")
+    refused("no stage 'sparse'", model="sparse")
     refused("share", share=1.5)
     refused("not 'zDCG@3'|cannot compute|unknown|measure", measure="zDCG@3")
     refused("held_out", held_out=1.0)

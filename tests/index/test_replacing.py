@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage
-from hybridge.encoders import query_cache
+from hybridge.encoders import MappedEncoder, QueryMap, query_cache
 from hybridge.encoders.sparse import CallableSparseEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from hybridge.fused import FusedRetriever
@@ -28,6 +28,7 @@ from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect
 from hybridge.vectors.edge import EdgeStore
 
+from .conftest import DIMENSION
 from .test_late import WordTokens
 from .test_stages import (
     NAMES,
@@ -173,6 +174,27 @@ def test_weights_stay(tmp_path: Path) -> None:
         assert index.defaults["weights"] == weights
 
 
+def test_new_weights_come_with_the_stage(tmp_path: Path) -> None:
+    with HybridIndex.create(str(tmp_path / "index"), stages=[BM25(), Dense(letters())]) as index:
+        index.add(PASSAGES)
+        weights = {"bm25": 0.2, "dense": 0.8}
+        index.replace_stage("dense", Dense(lengths()), weights=weights)
+        assert index.defaults["weights"] == weights
+        # The stage is there already, and only the weights are new.
+        index.replace_stage("dense", Dense(lengths()), weights={"bm25": 3, "dense": 1})
+        assert index.defaults["weights"] == {"bm25": 3, "dense": 1}
+        three = {"bm25": 0.5, "dense": 0.1, "more": 0.4}
+        index.add_stage(Dense(letters(), name="more"), weight=three)
+        with pytest.raises(InvalidInputError, match="weights"):
+            index.replace_stage("dense", Dense(letters()), weights={"bm25": 1})
+        with pytest.raises(InvalidInputError, match="weights"):
+            index.add_stage(Dense(letters(), name="most"), weight={"most": 1})
+    with HybridIndex.open(
+        str(tmp_path / "index"), stages=[Dense(lengths()), Dense(letters(), name="more")]
+    ) as index:
+        assert index.defaults["weights"] == three
+
+
 def test_mistakes_change_nothing(place: dict[str, Any]) -> None:
     with created(place, stages(place["lexical"])) as index:
         index.add(PASSAGES)
@@ -301,9 +323,15 @@ def _at_step(number: int, where: str, stop: Callable[[], Any], patch: pytest.Mon
         patch.setattr(owner, name, watched(getattr(owner, name)))
 
 
+def mapped() -> MappedEncoder:
+    numbers = np.random.default_rng(0).normal(size=(2, DIMENSION, 3))
+    return MappedEncoder(words(), QueryMap(numbers[0], numbers[1].T))
+
+
 CHANGES: dict[str, tuple[str, Callable[[Any], Stage]]] = {
     "analyzer": ("english", lambda lexical: BM25("german", lexical=lexical)),
     "encoder": ("words", lambda lexical: Dense(letters(), name="words")),
+    "query map": ("words", lambda lexical: Dense(mapped(), name="words")),
 }
 
 
@@ -370,7 +398,8 @@ def test_a_kill_at_any_step_leaves_the_one_or_the_other(
             assert {path.stem for path in folder.glob("*.npz")} <= {f"stage-{n}" for n in kept}
         number += 1
     assert fates == {0, 1}
-    assert number > 12
+    # Of a query map, the manifest alone is saved.
+    assert number > (6 if change == "query map" else 12)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from .corpus_pairs import corpus_pairs
 from .examples import Example
+from .generation import GeneratedQuestions, generated_questions
+from .language_models import LanguageModel, doc2query, local_language_model
+from .languages import Agreement, Distillation, distil
 from .mining import teacher_examples
 from .procedure import adapt
+from .query_map import fit_query_map
+from .query_map_result import FittedQueryMap, HeldOut
 from .result import Adaptation, Measured
 from .settings import Objective, TrainingSettings
 
 __all__ = [
     "Adaptation",
+    "Agreement",
+    "Distillation",
     "Example",
+    "FittedQueryMap",
+    "GeneratedQuestions",
+    "HeldOut",
+    "LanguageModel",
     "Measured",
     "Objective",
     "TrainingSettings",
     "adapt",
+    "corpus_pairs",
+    "distil",
+    "doc2query",
+    "fit_query_map",
+    "generated_questions",
+    "local_language_model",
     "teacher_examples",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class TrainableBiEncoder(Trainee):
     """
 
     kind = "bi-encoder"
-    objectives = (
+    objectives: ClassVar[tuple[Objective, ...]] = (
         "contrastive",
         "triplet",
         "regression",

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from ..colbert import ColBERTReranker
 from ..encoders.passage_cache import CachedEncoder
 from ..errors import InvalidInputError
 from ..evaluation import Collection, evaluate
@@ -18,16 +19,16 @@ from ..evaluation.collection import Qrels
 from ..evaluation.significance import compare
 from ..fused import FusedRetriever
 from ..index import HybridIndex
-from ..index.single_stage import DenseRetriever
 from ..iteration import chunked, progress_over
 from ..pipeline import Pipeline
-from ..protocols import Retriever
+from ..protocols import Reranker, Retriever
 from ..search_text import SearchText
-from ..stages import Dense
-from ..tuning import Space, tune
+from ..stages import Dense, LateInteraction
+from ..tuning import Space, Tuning
+from ..tuning.procedure import find_setting
 from ..tuning.setting import Setting
 from .folder import check_free
-from .result import Measured
+from .result import Measured, name_beside
 from .trainable import trainable
 from .trainee import Trainee
 
@@ -38,6 +39,7 @@ _BATCH = 64  # queries a search
 _SLICE = 1024  # passages encoded before they are written
 _TEXT, _FILES = 4096, 32 << 20  # bytes of a passage, and of an index that is empty
 _RERANK_DEPTHS = (20, 50)
+_BOTH, _ONE = "hybrid of both", "hybrid"  # with the adapted stage beside the old one, or instead
 _BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 Test: TypeAlias = Collection | tuple[Mapping[str, str], Qrels]
@@ -52,12 +54,14 @@ class Compared:
         model: the adapted encoder or reranker.
         setting: the weights, or the reranker's depth and blend, that were tuned for it.
         test: the same rows on the questions of a test, if there is one.
+        beside: the weights where the adapted stage stands beside the old one.
     """
 
     rows: list[Measured]
     model: Any
     setting: Setting
     test: list[Measured]
+    beside: Setting | None = None
 
 
 class Target(ABC):
@@ -104,8 +108,11 @@ class Target(ABC):
 class _StageTarget(Target):
     """A dense stage: before, the index; after, the same stages with this one's vectors replaced."""
 
-    def __init__(self, index: HybridIndex, stage: str, encoder: Any) -> None:
-        super().__init__(index, trainable(encoder), index.stages[stage].search_text)
+    stage: str
+
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        self.definition = index.stages[stage].definition
+        super().__init__(index, trainable(self.definition), self.definition.search_text)
         self.stage = stage
 
     def compare(
@@ -117,51 +124,55 @@ class _StageTarget(Target):
         test: Test | None,
         progress: bool | None,
     ) -> Compared:
-        assert self.stage is not None
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        options = self.index.defaults
-        before = {self.stage: self.index.stages[self.stage], "hybrid": _first_stages(self.index)}
+        first_stages = _first_stages(self.index)
+        before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
+        before |= dict.fromkeys((_BOTH, _ONE), first_stages)
         with self._adapted(model, folder / "compared", progress) as adapted:
-            members: dict[str, Retriever] = {
-                name: adapted.stages[name] if name == self.stage else self.index.stages[name]
-                for name in options["weights"]
+            own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
+            alone: Retriever = adapted.stages[self.stage]
+            both = {**own, name_beside(self.stage): alone}
+            tunings = {
+                name: self._tuned(members, questions, qrels, measure, progress)
+                for name, members in ((_BOTH, both), (_ONE, {**own, self.stage: alone}))
             }
-            hybrid = FusedRetriever(
-                members,
-                fusion=options["fusion"],
-                weights=options["weights"],
-                depth=options["depth"],
-            )
-            space = Space([options["fusion"]], depth=[options["depth"]])
-            tuning = tune(
-                hybrid,
-                questions,
-                qrels,
-                measure,
-                space=space,
-                folds=min(5, len(questions)),
-                progress=progress,
-            )
-            after = {self.stage: adapted.stages[self.stage], "hybrid": tuning.apply()}
-            values = {
-                self.stage: _values(after[self.stage], questions, qrels, measure),
-                "hybrid": tuning.held_out,
-            }
+            after = {self.stage: alone} | {name: each.apply() for name, each in tunings.items()}
+            values = {self.stage: _values(alone, questions, qrels, measure)}
+            values |= {name: each.held_out for name, each in tunings.items()}
             rows = [
                 _measured(name, measure, _values(each, questions, qrels, measure), values[name])
                 for name, each in before.items()
             ]
             tested = _tested(before, after, test, measure)
-        return Compared(rows, model, tuning.chosen, tested)
+        return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
+
+    def _tuned(
+        self,
+        members: Mapping[str, Retriever],
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        progress: bool | None,
+    ) -> Tuning:
+        """Tune the weights of retrievers that are fused as the index fuses its stages."""
+        fusion, depth = self.index.defaults["fusion"], self.index.defaults["depth"]
+        return find_setting(
+            FusedRetriever(members, fusion=fusion, depth=depth),
+            questions,
+            qrels,
+            measure,
+            Space([fusion], depth=[depth]),
+            min(5, len(questions)),
+            progress=progress,
+        )
 
     @contextmanager
     def _adapted(
         self, model: CachedEncoder, folder: Path, progress: bool | None
     ) -> Iterator[HybridIndex]:
         """Open an index of this stage alone, with the adapted model's vectors."""
-        assert self.stage is not None
-        distance = self.index.stages[self.stage].distance  # type: ignore[attr-defined]
-        stage = Dense(model, name=self.stage, distance=distance, search_text=self.search_text)
+        assert isinstance(self.definition, Dense)
+        stage = self.definition.with_encoder(model)
         slices = range(0, len(self.index), _SLICE)
         chunks = chunked(self.index, _SLICE)
         # An engine that finds no room for its files ends the process.
@@ -194,21 +205,21 @@ class _RerankerTarget(Target):
         test: Test | None,
         progress: bool | None,
     ) -> Compared:
-        model = self.trainee.wrapped(folder / "model")
+        model, reranker = self.wrapped(folder)
         space = Space(
             [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
         )
         before, after = (
-            tune(
+            find_setting(
                 Pipeline(_first_stages(self.index), each, depth=_RERANK_DEPTHS[0]),
                 questions,
                 qrels,
                 measure,
-                space=space,
-                folds=min(5, len(questions)),
+                space,
+                min(5, len(questions)),
                 progress=progress,
             )
-            for each in (self._parent, model)
+            for each in (self._parent, reranker)
         )
         alone = _values(self.index, questions, qrels, measure)
         rows = [
@@ -222,6 +233,27 @@ class _RerankerTarget(Target):
             measure,
         )
         return Compared(rows, model, after.chosen, tested)
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        """Return the adapted model, and the reranker that it is or that it makes."""
+        model = self.trainee.wrapped(folder / "model")
+        return model, model
+
+
+class _TokenStageTarget(_RerankerTarget):
+    """A late-interaction stage, compared as a reranker behind the other stages."""
+
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        definition = index.stages[stage].definition
+        assert isinstance(definition, LateInteraction)
+        text = definition.search_text
+        super().__init__(index, ColBERTReranker(definition.encoder, search_text=text))
+        self.trainee = trainable(definition)
+        self.stage = stage
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        encoder = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
+        return encoder, ColBERTReranker(encoder, search_text=self.search_text)
 
 
 def target_of(index: HybridIndex, model: Any) -> Target:
@@ -241,23 +273,22 @@ def target_of(index: HybridIndex, model: Any) -> Target:
                 f"CrossEncoderReranker(), not {type(model).__name__}"
             )
         return _RerankerTarget(index, model)
-    encoders = {
-        name: stage.encoder
-        for name, stage in index.stages.items()
-        if isinstance(stage, DenseRetriever)
-    }
+    stages = {name: stage.definition for name, stage in index.stages.items()}
+    dense = [name for name, stage in stages.items() if isinstance(stage, Dense)]
+    late = [name for name, stage in stages.items() if isinstance(stage, LateInteraction)]
     if model is None:
-        if len(encoders) != 1:
+        if len(dense) != 1:
             raise InvalidInputError(
-                f"the index has {len(encoders)} dense stages, {list(encoders)}: name the one to "
-                "adapt by model="
+                f"the index has {len(dense)} dense stages, {dense}: name the one to adapt by model="
             )
-        [model] = encoders
-    if model not in encoders:
+        [model] = dense
+    if model in late:
+        return _TokenStageTarget(index, model)
+    if model not in dense:
         raise InvalidInputError(
-            f"there is no dense stage {model!r} in the index: its dense stages are {list(encoders)}"
+            f"there is no stage {model!r} in the index that has a model: there are {dense + late}"
         )
-    return _StageTarget(index, model, encoders[model])
+    return _StageTarget(index, model)
 
 
 def _first_stages(index: HybridIndex) -> Retriever:

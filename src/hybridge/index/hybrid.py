@@ -545,7 +545,11 @@ class HybridIndex:
         return self._writer.delete(ids, where)
 
     def add_stage(
-        self, stage: Stage, *, weight: float | None = None, progress: bool | None = None
+        self,
+        stage: Stage,
+        *,
+        weight: float | Mapping[str, float] | None = None,
+        progress: bool | None = None,
     ) -> None:
         """Add a stage to an index that may hold passages already: these are encoded for it.
 
@@ -556,7 +560,8 @@ class HybridIndex:
         Args:
             stage: a `hybridge.stages` definition, with a name that is not in use.
             weight: its share of all weights, from 0 to 1; None for an equal one. The others keep
-                their proportions. A late-interaction stage has its blend instead.
+                their proportions. Or new weights of all stages that find candidates. A
+                late-interaction stage has its blend instead.
             progress: show a bar; None shows it on a terminal.
 
         Raises:
@@ -593,8 +598,9 @@ class HybridIndex:
         """Replace a stage by another definition, under the same name and with the same weight.
 
         Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
-        stay. Another encoder encodes all passages, for this stage alone. Searches and writes go on
-        meanwhile, and searches use the old stage until the new one is whole. If this is
+        stay. Another encoder encodes all passages, for this stage alone; one that maps the queries
+        of the same encoder (`hybridge.encoders.MappedEncoder`) encodes none. Searches and writes go
+        on meanwhile, and searches use the old stage until the new one is whole. If this is
         interrupted, the index is as it was before, and the same call goes on where it stopped.
         Another replacement begins anew; the definition that the index has already gives up.
 

@@ -23,7 +23,7 @@ from ..stages.bm25 import BM25
 from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
-from ..stages.vector import VectorStage
+from ..stages.vector import EncoderStage, VectorStage
 from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
@@ -46,18 +46,19 @@ def add_stage(
     writer: IndexWriter,
     stage: Stage,
     *,
-    weight: float | None,
+    weight: float | Mapping[str, float] | None,
     progress: bool | None,
 ) -> None:
     """Add a stage to an index; arguments as for `HybridIndex.add_stage`, and its parts."""
-    share = None if weight is None else check_share(weight, "weight")
-    _check_weight(storage, stage, share)
+    if weight is not None and not isinstance(weight, Mapping):
+        weight = check_share(weight, "weight")
+    _check_weight(storage, stage, weight)
     writer.validate(())
 
     def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
         weights = manifest.weights
         if stage.finds:
-            weights = _with_weight(weights, stage.name, share)
+            weights = _with_weight(weights, stage.name, weight)
         added = [*manifest.stages, pending]
         return replace(manifest, stages=added, weights=weights, pending=None)
 
@@ -100,10 +101,9 @@ def replace_stage(
             finding = list(storage.manifest.weights)
             shares = None if weights is None else check_stage_weights(weights, finding)
             old = next(each for each in storage.manifest.stages if each.name == name)
-            if _drop_other(storage, writer, complete, old):
-                if shares is not None:
-                    with lock.writing():
-                        storage.save_manifest(replace(storage.manifest, weights=shares))
+            definition = stages.definitions[name]
+            if _drop_other(storage, writer, complete, old, definition):
+                _redefine(storage, lock, stages, complete, old, shares)
                 return
             _start(storage, writer, complete)
 
@@ -208,10 +208,16 @@ def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) 
     return searching(new.within(others, served=storage.is_served), stages.search_text)
 
 
-def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord) -> bool:
-    """Drop what another replacement left; return whether the present stage can stay as it is."""
+def _drop_other(
+    storage: Storage,
+    writer: IndexWriter,
+    complete: Stage,
+    old: StageRecord,
+    definition: Stage,
+) -> bool:
+    """Drop what another replacement left; return whether the present stage's vectors can stay."""
     pending = storage.manifest.pending
-    stays = isinstance(complete, VectorStage) and _is_of(old, complete)
+    stays = isinstance(complete, VectorStage) and _has_vectors_of(complete, definition, old)
     if (
         pending is not None
         and pending.name == old.name
@@ -227,6 +233,39 @@ def _is_of(record: StageRecord, stage: Stage) -> bool:
     """Return whether a definition says what a record does."""
     same_synonyms = record.state.get("synonyms") == stage.state.get("synonyms")
     return same_synonyms and record_of(stage, record.vector) == replace(record, state=stage.state)
+
+
+def _has_vectors_of(stage: Stage, old: Stage, record: StageRecord) -> bool:
+    """Return whether a definition has the passages' vectors that another one has in the store."""
+    if isinstance(stage, EncoderStage) and isinstance(old, EncoderStage) and _is_of(record, old):
+        stage, record = stage.for_passages, record_of(old.for_passages, record.vector)
+    return _is_of(record, stage)
+
+
+def _redefine(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    complete: Stage,
+    old: StageRecord,
+    weights: Mapping[str, float] | None,
+) -> None:
+    """Put a definition in the place of another one, over the same vectors, with new weights."""
+    stays = _is_of(old, complete)
+    if stays and weights is None:
+        return
+    changed = storage.manifest
+    if weights is not None:
+        changed = replace(changed, weights=weights)
+    if not stays:
+        changed = changed.with_stage(record_of(complete, old.vector))
+    opened = complete.open(IndexStageStorage(storage, old.name, old.vector))
+    with lock.writing():
+        try:
+            storage.save_manifest(changed)
+        finally:  # an interruption may come when it is saved
+            if storage.manifest is changed and not stays:
+                stages.add(complete, opened)
 
 
 def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:
@@ -439,7 +478,9 @@ def _check_own(storage: Storage) -> None:
         )
 
 
-def _check_weight(storage: Storage, stage: Stage, weight: float | None) -> None:
+def _check_weight(
+    storage: Storage, stage: Stage, weight: float | Mapping[str, float] | None
+) -> None:
     if not isinstance(stage, Stage):
         raise InvalidInputError(f"add_stage takes a stage, such as Dense(...), not {stage!r}")
     if weight is not None and not stage.finds:
@@ -452,10 +493,16 @@ def _check_weight(storage: Storage, stage: Stage, weight: float | None) -> None:
         raise InvalidInputError(f"the index's fusion {fusion.name!r} has no weights: give none")
     if weight == 1:
         raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
+    if isinstance(weight, Mapping):
+        check_stage_weights(weight, [*storage.manifest.weights, stage.name])
 
 
-def _with_weight(weights: Mapping[str, float], name: str, weight: float | None) -> dict[str, float]:
+def _with_weight(
+    weights: Mapping[str, float], name: str, weight: float | Mapping[str, float] | None
+) -> dict[str, float]:
     """Add a weight, which is a share of the total; None stands for the others' mean."""
+    if isinstance(weight, Mapping):
+        return check_stage_weights(weight, [*weights, name])
     share = 1 / (len(weights) + 1) if weight is None else weight
     total = sum(weights.values())
     others = {other: each / total * (1 - share) for other, each in weights.items()}

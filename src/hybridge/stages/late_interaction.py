@@ -15,6 +15,7 @@ from ..arguments import check_share
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..encoders.mapped import passage_encoder
 from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..passages import JSON
@@ -106,6 +107,11 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         own = plain if isinstance(plain, SentenceTransformerEncoder) else None
         return as_token_encoder(own, pool_factor=_POOL_FACTOR)
 
+    def with_encoder(self, encoder: TokenEncoder, *, name: str | None = None) -> Self:
+        other = super().with_encoder(encoder, name=name)
+        other._source = encoder
+        return other
+
     def _with(self, encoder: TokenEncoder) -> Self:
         stage = type(self)(
             self._source,
@@ -172,7 +178,8 @@ class LateInteraction(EncoderStage[TokenEncoder]):
 
 
 def _first_encoder(stages: Sequence[Stage]) -> Encoder | None:
-    return next((stage.encoder for stage in stages if isinstance(stage, Dense)), None)
+    encoders = (stage.encoder for stage in stages if isinstance(stage, Dense))
+    return next(map(passage_encoder, encoders), None)
 
 
 class OpenLateInteraction(OpenVectorStage):

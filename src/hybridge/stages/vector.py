@@ -6,12 +6,13 @@ import copy
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
 from ..colbert.tokens import TokenEncoder
 from ..encoders.caching import query_cache
+from ..encoders.mapped import passage_encoder
 from ..encoders.passage_cache import CachedEncoder
 from ..encoders.sparse import SparseEncoder
 from ..errors import EncoderMismatchError, InvalidInputError
@@ -29,7 +30,7 @@ from ..vectors.store import (
     check_vectors,
 )
 from .record import StageRecord
-from .stage import OpenStage, Stage, StageStorage
+from .stage import OpenStage, Stage, StageStorage, check_stage_name
 
 __all__ = [
     "AbsentEncoder",
@@ -94,6 +95,13 @@ class EncoderStage(VectorStage, Generic[E]):
         """The encoder of queries and passages."""
         return self._encoder
 
+    def with_encoder(self, encoder: E, *, name: str | None = None) -> Self:
+        """Return the same stage with another encoder, and with another name if one is given."""
+        other = copy.copy(self)
+        other._encoder = encoder
+        other.name = self.name if name is None else check_stage_name(name)
+        return other
+
     @property
     def identity(self) -> str:
         return self._encoder.identity
@@ -106,8 +114,14 @@ class EncoderStage(VectorStage, Generic[E]):
         return self._encoder.encode_passages(texts)
 
     @property
+    def for_passages(self) -> Self:
+        """This definition with the encoder of passages alone: equal ones have equal vectors."""
+        return self.with_encoder(passage_encoder(self._encoder))
+
+    @property
     def nameless_part(self) -> object:
-        return self._encoder if described(self._encoder) is None else None
+        encoder = passage_encoder(self._encoder)
+        return encoder if described(encoder) is None else None
 
     @property
     def settings(self) -> dict[str, JSON]:
@@ -129,9 +143,8 @@ def with_passage_cache(stages: Sequence[Stage], folder: str | Path | bool) -> li
     found = list(stages)
     for i, stage in enumerate(found):
         if folder and isinstance(stage, EncoderStage):
-            cached = copy.copy(stage)
-            cached._encoder = CachedEncoder(stage.encoder, None if folder is True else folder)
-            found[i] = cached
+            cached = CachedEncoder(stage.encoder, None if folder is True else folder)
+            found[i] = stage.with_encoder(cached)
     return found
 
 
