@@ -17,8 +17,8 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from hybridge import BM25, Dense, HybridIndex, Passage, SentenceTransformerEncoder
-from hybridge.adaptation import Adaptation, adapt, procedure
+from hybridge import BM25, Dense, Hit, HybridIndex, Passage, SentenceTransformerEncoder
+from hybridge.adaptation import Adaptation, adapt, procedure, teacher_examples
 from hybridge.adaptation.bi_encoder import TrainableBiEncoder
 from hybridge.adaptation.folder import working_in
 from hybridge.adaptation.mining import Mined
@@ -408,3 +408,16 @@ def test_a_model_that_is_gone_is_not_applied(
 
     assert index.info()["pending"] is None
     assert seen(index) == before
+
+
+def test_blank_passages_teach_nothing() -> None:
+    texts = ["green tea", "green apples", " \n"]
+    passages = [Passage(str(n), text) for n, text in enumerate(texts)]
+
+    class All:
+        def search(self, queries: Any, k: int = 10, *, where: Any = None) -> list[list[Hit]]:
+            return [[Hit(each, 1.0 - n / 10) for n, each in enumerate(passages)] for _ in queries]
+
+    [example] = teacher_examples(All(), ["green"], passages=2)  # type: ignore[arg-type]
+
+    assert example.passages == ("green tea", "green apples")

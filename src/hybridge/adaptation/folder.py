@@ -84,7 +84,7 @@ def _named_disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _is_of_disk(error: Exception) -> bool:
-    """Return whether the disk failed, which torch and safetensors have errors of their own for."""
+    """Return whether the disk failed, also by an error of torch or safetensors."""
     from safetensors import SafetensorError
 
     if isinstance(error, OSError):
