@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..arguments import check_count, check_flag, check_seed
 from ..encoders.caching import query_cache
-from ..encoders.checks import unit_length
 from ..encoders.mapped import MappedEncoder, passage_encoder
+from ..encoders.scaling import unit_length
 from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..evaluation.measures import Judge

@@ -19,8 +19,8 @@ from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked
 from ..passages import JSON
+from .caching import copied_rows, returned_rows
 from .mapped import passage_encoder
-from .rows import copied_rows, returned_rows
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
 from .user_cache import user_cache
