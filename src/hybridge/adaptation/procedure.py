@@ -157,11 +157,13 @@ def adapt(
             saved = load_training(location)
             assert saved is not None
         held = {query_id: questions[query_id] for query_id in parts.held_out}
+        learnt = (judgements[each] for each in parts.training)
+        trained_on = {id_ for grades in learnt for id_, grade in grades.items() if grade > 0}
         compared = target.compare(
             location,
             held,
             {each: judgements[each] for each in held},
-            {id_ for each in parts.training for id_, grade in judgements[each].items() if grade > 0},
+            trained_on,
             measure,
             test,
             progress,
