@@ -17,7 +17,7 @@ from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels
 from ..tuning.choosing import divided
 
-__all__ = ["divided_apart", "linked"]
+__all__ = ["alike", "divided_apart", "linked"]
 
 
 def linked(queries: Sequence[str], qrels: Qrels) -> NDArray[np.int_]:
@@ -48,6 +48,27 @@ def linked(queries: Sequence[str], qrels: Qrels) -> NDArray[np.int_]:
     roots = [root(i) for i in range(len(queries))]
     numbers = {each: number for number, each in enumerate(dict.fromkeys(roots))}
     return np.array([numbers[each] for each in roots], dtype=int)
+
+
+def alike(queries: Sequence[str], qrels: Qrels) -> NDArray[np.int_]:
+    """Group queries with the very same relevant passages.
+
+    Where queries have many relevant passages each, `linked` makes one group of nearly all.
+
+    Args:
+        queries: query ids.
+        qrels: query id → passage id → relevance.
+
+    Returns:
+        The group of each query, a number from 0.
+
+    >>> qrels = {"q1": {"a": 1}, "q2": {"a": 1, "b": 1}, "q3": {"a": 2, "b": 0}}
+    >>> alike(["q1", "q2", "q3"], qrels).tolist()
+    [0, 1, 0]
+    """
+    numbers: dict[frozenset[str], int] = {}
+    keys = [frozenset(_relevant(qrels[query])) for query in queries]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
 
 
 def divided_apart(groups: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:

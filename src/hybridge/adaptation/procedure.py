@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arguments import check_share
 from ..errors import InvalidInputError, needs_extra
-from ..evaluation.collection import Qrels, check_qrels
+from ..evaluation.collection import Collection, Qrels, check_qrels
 from ..evaluation.measures import Judge
 from ..index import HybridIndex
 from ..passages import Passage
@@ -25,11 +25,11 @@ from .card import write_card
 from .examples import Example
 from .folder import working_in
 from .mining import Mined, mine
-from .questions import divide, halved, judged_in
+from .questions import checked, divide, halved, judged_in
 from .result import Adaptation
 from .saved import load_training, save_training
 from .settings import TrainingSettings
-from .target import Test, target_of
+from .target import target_of
 from .trainee import Trainee
 from .training import Trained, Validate, check_record, train
 
@@ -56,7 +56,7 @@ def adapt(
     margin: float | None = None,
     validation: float = 0.1,
     held_out: float = 0.2,
-    test: Test | None = None,
+    test: Collection | tuple[Mapping[str, str], Qrels] | None = None,
     progress: bool | None = None,
 ) -> Adaptation:
     """Train a model on judged questions, and measure on others what that is worth.
@@ -65,8 +65,9 @@ def adapt(
     negatives from the index's own search. On the validation part training is stopped, and the share
     of the trained weights in the adapted model is chosen. On the held-out part, which the training
     never sees, the answers before and after are compared; the weights of the fusion are tuned
-    there, each fold by the others. If the gain is not more than chance, the advice is to keep the
-    model. The index stays as it is until `Adaptation.apply`.
+    there, each fold by the others: after, and before where that is better than the index as it is,
+    for what weights alone gain needs no training. If the gain is not more than chance, the advice
+    is to keep the model. The index stays as it is until `Adaptation.apply`.
 
     An interrupted call goes on where it stopped, if it is repeated with the same arguments.
 
@@ -117,6 +118,12 @@ def adapt(
         parts = divide(questions, validation, held_out, settings.seed)
     else:
         parts = halved(questions, settings.seed)
+    held, held_qrels = checked(
+        {each: questions[each] for each in parts.held_out},
+        {each: judgements[each] for each in parts.held_out},
+        "held-out",
+    )
+    tested = None if test is None else checked(*_pair(test), "test")
 
     def mined(query_ids: Sequence[str], teacher: Reranker | None = None) -> list[Mined]:
         return mine(
@@ -156,16 +163,15 @@ def adapt(
             save_training(location, trained, chosen, scores)
             saved = load_training(location)
             assert saved is not None
-        held = {query_id: questions[query_id] for query_id in parts.held_out}
         learnt = (judgements[each] for each in parts.training)
         trained_on = {id_ for grades in learnt for id_, grade in grades.items() if grade > 0}
         compared = target.compare(
             location,
             held,
-            {each: judgements[each] for each in held},
+            held_qrels,
             trained_on,
             measure,
-            test,
+            tested,
             progress,
         )
         adaptation = Adaptation(
@@ -189,6 +195,18 @@ def adapt(
         )
         write_card(adaptation)
     return adaptation
+
+
+def _pair(
+    test: Collection | tuple[Mapping[str, str], Qrels],
+) -> tuple[Mapping[str, str], Qrels]:
+    if isinstance(test, Collection):
+        return test.queries, test.qrels
+    if isinstance(test, tuple) and len(test) == 2:
+        return test
+    raise InvalidInputError(
+        f"test must be a Collection or a pair (queries, qrels), not {type(test).__name__}"
+    )
 
 
 def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ..encoders.mapped import QueryMap, passage_encoder
 from ..errors import InvalidInputError
-from ..evaluation.significance import SIGNIFICANT, compare
+from ..evaluation.significance import SIGNIFICANT
 from ..passages import JSON
 from ..protocols import Encoder
 from ..report import Renderable, Section, Table, number
+from .grouped import compare_groups
 
 __all__ = ["FittedQueryMap", "HeldOut"]
 
@@ -53,25 +54,14 @@ class HeldOut:
     ) -> Self:
         """Return the comparison of two lists of values, one a query.
 
-        Groups are resampled and permuted whole, for queries about one passage vary together: C. A.
-        Field and A. H. Welsh, *Bootstrapping Clustered Data*, J. R. Statist. Soc. B 69, 2007.
-
         Args:
             queries: query ids.
             before: without a map.
             after: with one.
-            groups: the group of each query, from 0.
+            groups: the group of each query, from 0, which count whole (`compare_groups`).
             seed: of the resampling.
         """
-        count = int(groups.max()) + 1
-
-        def by_group(values: _Floats) -> dict[str, float]:
-            # Sums, scaled so that their mean is the mean of the queries.
-            sums = np.bincount(groups, values, count) * (count / len(values))
-            return {str(group): float(value) for group, value in enumerate(sums)}
-
-        values = {"before": {"": by_group(before)}, "after": {"": by_group(after)}}
-        [found] = compare(values, "before", [""], correction=None, seed=seed)
+        found = compare_groups(before, after, groups, "", seed)
         return cls(
             dict(zip(queries, before.tolist(), strict=True)),
             dict(zip(queries, after.tolist(), strict=True)),

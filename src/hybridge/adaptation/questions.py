@@ -12,8 +12,9 @@ from ..arguments import check_share
 from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..passages import Passage
+from .folds import alike
 
-__all__ = ["MINIMUM", "Parts", "divide", "halved", "judged_in"]
+__all__ = ["MINIMUM", "Parts", "can_be_compared", "checked", "divide", "halved", "judged_in"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,40 @@ def halved(queries: Mapping[str, str], seed: int) -> Parts:
     """Divide questions that nothing is trained on: for the validation, and held out."""
     parts = divide(queries, 0.4, 0.5, seed)
     return Parts([], [*parts.training, *parts.validation], parts.held_out)
+
+
+def can_be_compared(queries: Sequence[str], qrels: Qrels) -> bool:
+    """Return whether questions may show more than chance: they have two sets of answers at least.
+
+    Args:
+        queries: query ids.
+        qrels: their judgements.
+    """
+    return len(set(alike(queries, qrels).tolist())) > 1
+
+
+def checked(
+    queries: Mapping[str, str], qrels: Qrels, name: str
+) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Return the judged questions and their judgements, if they can be compared.
+
+    Args:
+        queries: query id → question.
+        qrels: query id → passage id → grade.
+        name: of these questions, in messages.
+
+    Raises:
+        InvalidInputError: they cannot.
+    """
+    judgements = check_qrels(qrels)
+    judged = check_judged(queries, judgements)
+    kept = {query_id: judgements[query_id] for query_id in judged}
+    if not can_be_compared(list(kept), kept):
+        raise InvalidInputError(
+            f"the {name} questions, {len(kept)}, show nothing of chance: there must be two with "
+            "different relevant passages at least, better 50"
+        )
+    return judged, kept
 
 
 def judged_in(

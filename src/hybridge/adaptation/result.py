@@ -36,7 +36,8 @@ class Measured:
 
     Args:
         name: of the retriever.
-        before: the measure's mean.
+        before: the measure's mean; of a hybrid, with the weights of the index or with weights that
+            were tuned as they were for the adapted model, whichever is better.
         after: the mean with the adapted model.
         comparison: the difference, its 95 % bootstrap interval and its p.
         questions: how many.

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 from ..colbert import ColBERTReranker
 from ..encoders.passage_cache import CachedEncoder
 from ..errors import InvalidInputError
-from ..evaluation import Collection, evaluate
+from ..evaluation import evaluate
 from ..evaluation.collection import Qrels
-from ..evaluation.significance import compare
+from ..evaluation.measures import Judge
 from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..iteration import chunked, progress_over
@@ -28,13 +28,16 @@ from ..tuning import Space, Tuning
 from ..tuning.procedure import find_setting
 from ..tuning.setting import Setting
 from .folder import check_free
+from .folds import alike
+from .grouped import compare_groups
+from .questions import can_be_compared
 from .result import Measured, name_beside
 from .trainable import trainable
 from .trainee import Trainee
 
 __all__ = ["Compared", "Target", "Test", "target_of"]
 
-_DEPTH = 100  # of the lists that are measured
+_DEPTH = 100  # of the lists that are measured, where the measure has no cutoff
 _BATCH = 64  # queries a search
 _SLICE = 1024  # passages encoded before they are written
 _TEXT, _FILES = 4096, 32 << 20  # bytes of a passage, and of an index that is empty
@@ -42,7 +45,7 @@ _RERANK_DEPTHS = (20, 50)
 _BOTH, _ONE = "hybrid of both", "hybrid"  # with the adapted stage beside the old one, or instead
 _BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
-Test: TypeAlias = Collection | tuple[Mapping[str, str], Qrels]
+Test: TypeAlias = tuple[Mapping[str, str], Qrels]
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,13 @@ class _StageTarget(Target):
         progress: bool | None,
     ) -> Compared:
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        first_stages = _first_stages(self.index)
+        own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
-        before |= dict.fromkeys((_BOTH, _ONE), first_stages)
+        values_before = {self.stage: _values(before[self.stage], questions, qrels, measure)}
+        hybrid, values_of_hybrid = self._without_training(own, questions, qrels, measure, progress)
+        before |= dict.fromkeys((_BOTH, _ONE), hybrid)
+        values_before |= dict.fromkeys((_BOTH, _ONE), values_of_hybrid)
         with self._adapted(model, folder / "compared", progress) as adapted:
-            own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
             alone: Retriever = adapted.stages[self.stage]
             both = {**own, name_beside(self.stage): alone}
             tunings = {
@@ -144,13 +149,30 @@ class _StageTarget(Target):
             values |= {name: each.held_out for name, each in tunings.items()}
             unseen = _unseen(qrels, seen)
             rows = [
-                _measured(
-                    name, measure, _values(each, questions, qrels, measure), values[name], unseen
-                )
-                for name, each in before.items()
+                _measured(name, measure, values_before[name], values[name], qrels, unseen)
+                for name in before
             ]
             tested = _tested(before, after, test, seen, measure)
         return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
+
+    def _without_training(
+        self,
+        own: Mapping[str, Retriever],
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        progress: bool | None,
+    ) -> tuple[Retriever, Mapping[str, float]]:
+        """Return the better of the first stages as they are and with weights tuned, and its values.
+
+        Weights are tuned for the adapted model: what they alone gain, training does not.
+        """
+        as_it_is = _first_stages(self.index)
+        values = _values(as_it_is, questions, qrels, measure)
+        tuning = self._tuned(own, questions, qrels, measure, progress)
+        if fmean(tuning.held_out.values()) > fmean(values.values()):
+            return tuning.apply(), tuning.held_out
+        return as_it_is, values
 
     def _tuned(
         self,
@@ -213,12 +235,13 @@ class _RerankerTarget(Target):
         progress: bool | None,
     ) -> Compared:
         model, reranker = self.wrapped(folder)
+        first_stages = _first_stages(self.index)
         space = Space(
             [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
         )
         before, after = (
             find_setting(
-                Pipeline(_first_stages(self.index), each, depth=_RERANK_DEPTHS[0]),
+                Pipeline(first_stages, each, depth=_RERANK_DEPTHS[0]),
                 questions,
                 qrels,
                 measure,
@@ -228,14 +251,14 @@ class _RerankerTarget(Target):
             )
             for each in (self._parent, reranker)
         )
-        alone = _values(self.index, questions, qrels, measure)
+        alone = _values(first_stages, questions, qrels, measure)
         unseen = _unseen(qrels, seen)
         rows = [
-            _measured("first stages alone", measure, alone, after.held_out, unseen),
-            _measured("reranked", measure, before.held_out, after.held_out, unseen),
+            _measured("first stages alone", measure, alone, after.held_out, qrels, unseen),
+            _measured("reranked", measure, before.held_out, after.held_out, qrels, unseen),
         ]
         tested = _tested(
-            {"first stages alone": self.index, "reranked": before.apply()},
+            {"first stages alone": first_stages, "reranked": before.apply()},
             {"first stages alone": after.apply(), "reranked": after.apply()},
             test,
             seen,
@@ -308,8 +331,9 @@ def _first_stages(index: HybridIndex) -> Retriever:
 def _values(
     retriever: object, questions: Mapping[str, str], qrels: Qrels, measure: str
 ) -> Mapping[str, float]:
+    k = Judge([measure], {}).cutoff or _DEPTH  # as many as the tuning of weights searches
     found = evaluate(
-        {"it": retriever}, questions, qrels, [measure], k=_DEPTH, batch_size=_BATCH, progress=False
+        {"it": retriever}, questions, qrels, [measure], k=k, batch_size=_BATCH, progress=False
     )
     return found.values["it"][measure]
 
@@ -328,19 +352,22 @@ def _measured(
     measure: str,
     before: Mapping[str, float],
     after: Mapping[str, float],
+    qrels: Qrels,
     unseen: Sequence[str] = (),
 ) -> Measured:
-    values = {"before": {measure: before}, "after": {measure: after}}
-    [comparison] = compare(values, "before", [measure], correction=None)
+    queries = list(before)
+    values = [before[each] for each in queries], [after[each] for each in queries]
+    comparison = compare_groups(*values, alike(queries, qrels), measure)
     part = None
-    if 2 <= len(unseen) < len(before):
+    if len(unseen) < len(before) and can_be_compared(unseen, qrels):
         part = _measured(
             name,
             measure,
             {each: before[each] for each in unseen},
             {each: after[each] for each in unseen},
+            qrels,
         )
-    means = fmean(before.values()), fmean(after.values())
+    means = fmean(values[0]), fmean(values[1])
     return Measured(name, *means, comparison, len(before), part)
 
 
@@ -353,13 +380,14 @@ def _tested(
 ) -> list[Measured]:
     if test is None:
         return []
-    queries, qrels = (test.queries, test.qrels) if isinstance(test, Collection) else test
+    queries, qrels = test
     return [
         _measured(
             name,
             measure,
             _values(before[name], queries, qrels, measure),
             _values(after[name], queries, qrels, measure),
+            qrels,
             _unseen(qrels, seen),
         )
         for name in before
