@@ -24,7 +24,7 @@ from hybridge import (
     Pipeline,
     SentenceTransformerEncoder,
 )
-from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt
+from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt, procedure
 from hybridge.adaptation.questions import divide
 from hybridge.adaptation.target import target_of
 from hybridge.errors import HybridgeError, InvalidInputError
@@ -200,8 +200,6 @@ def test_applied_vectors_come_from_the_comparison(
 def test_the_same_call_again_trains_nothing_and_finds_the_same(
     index: HybridIndex, adaptation: Adaptation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hybridge.adaptation import procedure
-
     monkeypatch.setattr(procedure, "train", None)
 
     again = adapt(index, QUERIES, QRELS, adaptation.folder, settings=SETTINGS)
@@ -248,6 +246,42 @@ def test_examples_of_ones_own_leave_all_questions_to_measure_on(
     assert found.questions["training"] == 0
     assert found.questions["validation"] + found.questions["held out"] == len(QUERIES)
     assert found.compared[0].comparison.difference > 0.2
+
+
+def test_examples_that_ask_what_is_measured_are_left_out(
+    index: HybridIndex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = [Example(f" {text.upper()}", ("p1",)) for text in list(QUERIES.values())[:5]]
+    others = [Example(f"q{n}", (f"p{n}",)) for n in range(30)]
+
+    settings = replace(SETTINGS, steps=2)
+    found = adapt(index, QUERIES, QRELS, tmp_path, settings=settings, examples=asked + others)
+
+    assert "5 of 35 examples are left out" in caplog.text
+    without = adapt(index, QUERIES, QRELS, tmp_path, settings=settings, examples=others)
+    assert without == found
+
+
+def test_questions_of_one_text_have_the_answers_of_all(
+    index: HybridIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(*args: Any, relevant: Any, **options: Any) -> None:
+        known.update(relevant)
+        raise StoppedError
+
+    known: dict[str, frozenset[str]] = {}
+    monkeypatch.setattr(procedure, "train", stop)
+    one = dict.fromkeys(QUERIES, "q1 q2")
+    queries = {query: "q1 q2" if i < 4 else QUERIES[query] for i, query in enumerate(one)}
+    qrels = {query: {f"d{i % 60}": 1} for i, query in enumerate(queries)}
+
+    with pytest.raises(StoppedError):
+        adapt(index, queries, qrels, tmp_path / "run", settings=SETTINGS)
+
+    assert known["q1 q2"] >= {passage.text for passage in PASSAGES[:4]}
 
 
 def test_a_test_is_searched_with_the_chosen_weights(
@@ -311,7 +345,9 @@ def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: 
         assert index.search(["q1 q2", "q3 q4"]) == answers
 
 
-def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) -> None:
+def test_bad_input_is_named_before_training(
+    index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
+) -> None:
     def refused(match: str, **changes: Any) -> None:
         arguments = {"index": index, "queries": QUERIES, "qrels": QRELS, "folder": tmp_path}
         with pytest.raises(HybridgeError, match=match):
@@ -333,6 +369,12 @@ def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) 
     refused("the test questions, 1, show nothing", test=({"t": "q1"}, {"t": {"d0": 1}}))
     refused("qrels judges 1 queries", test=({"t": "q1"}, {"t": {"d0": 1}, "gone": {"d0": 1}}))
     refused("test must be a Collection or a pair", test="scifact")
+    given = [Example(text.upper(), ("p1",)) for text in QUERIES.values()]
+    refused("all 240 examples ask questions that", examples=given)
+    hardly = TrainingSettings(steps=4, objective="margins")
+    strict = CrossEncoderReranker(tiny_cross_encoder, backend="torch", device="cpu", threshold=9)
+    refused("the teacher drops .* without a threshold", teacher=strict, settings=hardly)
+    refused("'R@100' does not depend on the order", measure="R@100", model=strict, settings=None)
 
 
 def test_a_model_that_cannot_be_trained_is_named(tmp_path: Path) -> None:

@@ -338,6 +338,7 @@ def test_mistakes_are_named_before_anything_is_encoded(turned: Make) -> None:
         ("of the 0 in qrels", (world.index, queries, {"q1": {"1": 0}}), {}),
         ("1 queries in 1 groups", (world.index, queries, {"q1": {"1": 1}}), {}),
         ("12 queries in 1 groups", (world.index, queries, one_passage), {}),
+        ("all 12 queries", (world.index, queries, one_passage), {"unseen_passages": False}),
         ("into 13 folds", (world.index, queries, qrels), {"folds": 13}),
         ("at least 3", (world.index, queries, qrels), {"folds": 2}),
         ("folds", (world.index, queries, qrels), {"folds": 2.5}),

@@ -82,6 +82,47 @@ def test_one_seed_gives_one_model_and_another_seed_another(
     assert not torch.equal(weights[0], weights[2])
 
 
+def test_the_classes_of_a_loss_begin_alike_too(
+    trained: Callable[..., Trained], tmp_path: Path
+) -> None:
+    examples = [Example(query, PASSAGES[:2], (1, 2)) for query in QUERIES]
+    settings = replace(SETTINGS, objective="classification", steps=4)
+
+    rising = [iter(range(9)) for _ in range(2)]
+    results = [
+        trained(examples, settings, lambda model, it=it: float(next(it)), tmp_path / str(i))
+        for i, it in enumerate(rising)
+    ]
+
+    weights = [torch.cat([w.flatten() for w in r.model.parameters()]) for r in results]
+    assert torch.equal(weights[0], weights[1])
+
+
+def test_margins_are_of_cosines_over_the_temperature(trainee: TrainableBiEncoder) -> None:
+    settings = replace(SETTINGS, objective="margins", temperature=0.1)
+    model = trainee.load().eval()
+    texts = QUERIES[:4], PASSAGES[:4], PASSAGES[4:8]
+    query, good, bad = (model.encode(each, normalize_embeddings=True) for each in texts)
+    margins = ((query * good).sum(1) - (query * bad).sum(1)) / 0.1
+
+    loss = trainee.loss(model, settings, {})
+    features = [model.preprocess(each) for each in texts]
+    found = loss(features, torch.tensor([3.0, 1.0, 0.0, -2.0]))
+
+    assert found.item() == pytest.approx(np.mean((margins - [3, 1, 0, -2]) ** 2), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("objective", "labels"), [("regression", (5.0, 0.0)), ("classification", (1.0, -1.0))]
+)
+def test_labels_that_a_loss_cannot_learn_are_refused(
+    trained: Callable[..., Trained], objective: Any, labels: tuple[float, float]
+) -> None:
+    examples = [Example("q1", ("p1", "p2"), labels)]
+    with pytest.raises(InvalidInputError, match=rf"labels of objective '{objective}' must be from"):
+        trained(examples, replace(SETTINGS, objective=objective))
+
+
 def test_a_model_that_only_gets_worse_is_left_as_it_was(
     trainee: TrainableBiEncoder, trained: Callable[..., Trained]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..encoders import SentenceTransformerEncoder
-from .datasets import Columns, columns_of
+from .datasets import Columns, check_labels, columns_of
 from .examples import Example
 from .settings import Objective, TrainingSettings
 from .trainee import Trainee
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 __all__ = ["TrainableBiEncoder"]
+
+_LABELS = {"regression": (-1.0, 1.0), "classification": (0.0, 1000.0)}
 
 
 class TrainableBiEncoder(Trainee):
@@ -33,6 +35,9 @@ class TrainableBiEncoder(Trainee):
     - ``"ranking"``: the cosines of a batch's pairs in the order of their labels: J. Su, CoSENT;
     - ``"margins"``: a teacher's differences of scores: S. Hofstätter et al., arXiv 2010.02666;
     - ``"distillation"``: a teacher's distribution over the passages.
+
+    For the first and the last two, a score is a cosine over the temperature: 0.05 makes scores from
+    -20 to 20, as wide as a cross-encoder's.
 
     Args:
         encoder: whose model is trained.
@@ -81,10 +86,12 @@ class TrainableBiEncoder(Trainee):
     def columns(self, examples: Sequence[Example], settings: TrainingSettings) -> Columns:
         # CoSENT takes pairs, and compares those of a batch.
         objective = self.objective(settings)
+        check_labels(examples, objective, _LABELS)
         return columns_of(examples, "regression" if objective == "ranking" else objective)
 
     def loss(self, model: SentenceTransformer, settings: TrainingSettings, columns: Columns) -> Any:
         from sentence_transformers.sentence_transformer import losses
+        from sentence_transformers.util import pairwise_cos_sim
 
         objective: Objective = self.objective(settings)
         scale = 1 / settings.temperature
@@ -96,8 +103,13 @@ class TrainableBiEncoder(Trainee):
             return losses.MultipleNegativesRankingLoss(model, scale=scale)
         if objective == "distillation":
             return losses.DistillKLDivLoss(
-                model, student_temperature=settings.temperature, teacher_temperature=1.0
+                model,
+                pairwise_cos_sim,
+                student_temperature=settings.temperature,
+                teacher_temperature=1.0,
             )
+        if objective == "margins":
+            return losses.MarginMSELoss(model, lambda a, b: scale * pairwise_cos_sim(a, b))
         if objective == "classification":
             size = int(model.get_embedding_dimension() or 0)
             return losses.SoftmaxLoss(model, size, num_labels=max(columns["label"]) + 1)
@@ -105,7 +117,6 @@ class TrainableBiEncoder(Trainee):
             "triplet": losses.TripletLoss,
             "regression": losses.CosineSimilarityLoss,
             "ranking": losses.CoSENTLoss,
-            "margins": losses.MarginMSELoss,
         }[objective](model)
 
     def scores(

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cross_encoder import CrossEncoderReranker
-from ..errors import InvalidInputError
-from .datasets import Columns, columns_of
+from .datasets import Columns, check_labels, columns_of
 from .examples import Example
 from .settings import TrainingSettings
 from .trainee import Trainee
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainableCrossEncoder"]
 
-# The labels that a loss can learn, by objective: beyond them it has no minimum, or no number.
-_LABELS = {"ranking": (0, 100), "classification": (0, 1)}
+_LABELS = {"ranking": (0.0, 100.0), "classification": (0.0, 1.0)}
 
 
 class TrainableCrossEncoder(Trainee):
@@ -85,14 +83,7 @@ class TrainableCrossEncoder(Trainee):
         objective = self.objective(settings)
         if objective in ("ranking", "classification", "regression"):
             examples = [_labelled(example) for example in examples]
-        lowest, highest = _LABELS.get(objective, (float("-inf"), float("inf")))
-        for example in examples:
-            if any(not lowest <= label <= highest for label in example.labels):
-                raise InvalidInputError(
-                    f"labels of objective {objective!r} must be from {lowest} to {highest}, not "
-                    f"{list(example.labels)} as of the query {example.query!r:.80}: scale them, or "
-                    "choose another objective"
-                )
+        check_labels(examples, objective, _LABELS)
         # Its loss takes parts of a class, and that of distillation lists.
         taken = {"classification": "regression", "distillation": "ranking"}
         return columns_of(examples, taken.get(objective, objective))  # type: ignore[arg-type]

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidInputError
 from .examples import Example
 from .settings import Objective
 
-__all__ = ["Columns", "columns_of"]
+__all__ = ["Columns", "check_labels", "columns_of"]
 
 Columns = dict[str, list[Any]]
 """Name → one value a row; the names are in the order of the texts."""
+
+
+def check_labels(
+    examples: Sequence[Example], objective: Objective, ranges: Mapping[str, tuple[float, float]]
+) -> None:
+    """Raise unless a loss can learn the labels: beyond a range it has no minimum, or no number.
+
+    Args:
+        examples: with their labels, or without.
+        objective: the objective.
+        ranges: objective → the least and the greatest label, where it has such.
+
+    Raises:
+        InvalidInputError: it cannot.
+    """
+    lowest, highest = ranges.get(objective, (float("-inf"), float("inf")))
+    for example in examples:
+        if any(not lowest <= label <= highest for label in example.labels):
+            raise InvalidInputError(
+                f"labels of objective {objective!r} must be from {lowest:g} to {highest:g}, not "
+                f"{list(example.labels)} as of the query {example.query!r:.80}: scale them, or "
+                "choose another objective"
+            )
 
 
 def columns_of(examples: Sequence[Example], objective: Objective) -> Columns:

@@ -51,11 +51,12 @@ class Mined:
             random: of the draws.
         """
         if objective in ("contrastive", "triplet"):
+            highest = max(self.relevant.values())
             return [
                 Example(self.query, (text, *self._drawn(negatives, random)))
                 for text, grade in self.relevant.items()
-                # As a passage is the better the higher its grade, it is read as often.
-                for _ in range(grade)
+                # The best are read in each epoch, and others as often as their grade is as high.
+                if grade == highest or random.random() < grade / highest
             ]
         if objective in ("margins", "distillation"):
             return [
@@ -67,8 +68,8 @@ class Mined:
         texts = (*self.relevant, *drawn)
         labels = [float(grade) for grade in self.relevant.values()] + [0.0] * len(drawn)
         if objective in ("regression", "classification"):
-            highest = max(labels) if objective == "regression" else 1.0
-            labels = [min(1.0, label / highest) for label in labels]
+            greatest = max(labels) if objective == "regression" else 1.0
+            labels = [min(1.0, label / greatest) for label in labels]
         return [Example(self.query, texts, tuple(labels))]
 
     def _drawn(self, count: int, random: np.random.Generator) -> list[str]:
@@ -214,4 +215,9 @@ def _scores(
 ) -> dict[str, float]:
     candidates = {passage.id: Hit(passage, 0.0) for passage in passages}
     [scored] = teacher.rerank([query], [list(candidates.values())])
+    if len(scored) < len(candidates):
+        raise InvalidInputError(
+            f"the teacher drops {len(candidates) - len(scored)} of {len(candidates)} passages of "
+            f"{query!r:.80}, and all need scores: give one without a threshold"
+        )
     return {text_of(hit.passage): hit.score for hit in scored}

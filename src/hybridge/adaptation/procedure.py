@@ -20,12 +20,13 @@ from ..evaluation.measures import Judge
 from ..index import HybridIndex
 from ..passages import Passage
 from ..protocols import Reranker
+from ..tuning.procedure import checked_test
 from .averaging import averaged
 from .card import write_card
 from .examples import Example
 from .folder import working_in
 from .mining import Mined, mine
-from .questions import checked, divide, halved, judged_in
+from .questions import checked, divide, halved, judged_in, without
 from .result import Adaptation
 from .saved import load_training, save_training
 from .settings import TrainingSettings
@@ -82,7 +83,7 @@ def adapt(
         measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
         settings: of the training; None trains for 30 minutes.
         examples: train on these instead; the questions are then for validation and comparison
-            alone, half and half.
+            alone, half and half. Examples that ask one of them are left out.
         share: of the trained weights in the average with the parent's. 0.5 keeps most of what the
             model knows of other domains; None chooses by the validation.
         depth: hits a question among which negatives are mined.
@@ -123,7 +124,10 @@ def adapt(
         {each: judgements[each] for each in parts.held_out},
         "held-out",
     )
-    tested = None if test is None else checked(*_pair(test), "test")
+    tested = None if test is None else checked(*checked_test(test, questions), "test")
+    if examples is not None:
+        asked = [questions, {} if tested is None else tested[0]]
+        examples = without(examples, [text for each in asked for text in each.values()])
 
     def mined(query_ids: Sequence[str], teacher: Reranker | None = None) -> list[Mined]:
         return mine(
@@ -148,7 +152,10 @@ def adapt(
     with working_in(location):
         saved = load_training(location)
         if saved is None:
-            relevant = {each.query: frozenset(each.relevant) for each in learned}
+            relevant: dict[str, frozenset[str]] = {}
+            for each in learned:  # several questions may have one text
+                known = relevant.get(each.query, frozenset())
+                relevant[each.query] = known | each.relevant.keys()
             trained = train(
                 trainee,
                 rounds,
@@ -195,18 +202,6 @@ def adapt(
         )
         write_card(adaptation)
     return adaptation
-
-
-def _pair(
-    test: Collection | tuple[Mapping[str, str], Qrels],
-) -> tuple[Mapping[str, str], Qrels]:
-    if isinstance(test, Collection):
-        return test.queries, test.qrels
-    if isinstance(test, tuple) and len(test) == 2:
-        return test
-    raise InvalidInputError(
-        f"test must be a Collection or a pair (queries, qrels), not {type(test).__name__}"
-    )
 
 
 def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:
@@ -275,8 +270,26 @@ class _Validation:
             for i, each in enumerate(mined)
         }
         self._judge = Judge([measure], qrels)
+        self._check(own, qrels)
         told = json.dumps([measure, self._queries, own, qrels]).encode()
         self.digest = hashlib.blake2b(told, digest_size=16).hexdigest()
+
+    def _check(self, own: Sequence[Sequence[str]], qrels: Qrels) -> None:
+        """Raise if the best order of the candidates is worth no more than the worst one."""
+        worst = {}
+        for query, texts in zip(qrels, self._candidates, strict=True):
+            numbers = [self._numbers[text] for text in texts]
+            worst[query] = sorted(numbers, key=lambda each: qrels[query].get(each, 0))
+        best = {query: order[::-1] for query, order in worst.items()}
+        of_best, of_worst = (
+            fmean(self._judge(each)[self._measure].values()) for each in (best, worst)
+        )
+        if of_best <= of_worst:
+            raise InvalidInputError(
+                f"measure {self._measure!r} does not depend on the order of the validation "
+                f"questions' candidates, {max(map(len, own))} a question at most: give one with a "
+                "smaller cutoff, such as 'nDCG@10'"
+            )
 
     def score(self, model: Any) -> float:
         """Return the mean of the measure."""

@@ -138,6 +138,11 @@ def fit_query_map(
     groups = linked(list(relevant), relevant)
     parts = groups if check_flag(unseen_passages, "unseen_passages") else np.arange(len(groups))
     fold_of = divided_apart(parts, folds, seed)
+    if len(set(groups.tolist())) < 2:
+        raise InvalidInputError(
+            f"all {len(groups)} queries are about one passage, or linked by shared ones, which "
+            "shows nothing of chance: label questions about more passages"
+        )
     texts = [judged[query] for query in relevant]
     values = _Values(measure, {query: judgements[query] for query in relevant})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,19 @@ from ..arguments import check_share
 from ..errors import InvalidInputError
 from ..evaluation.collection import Qrels, check_judged, check_qrels
 from ..passages import Passage
+from .examples import Example
 from .folds import alike
 
-__all__ = ["MINIMUM", "Parts", "can_be_compared", "checked", "divide", "halved", "judged_in"]
+__all__ = [
+    "MINIMUM",
+    "Parts",
+    "can_be_compared",
+    "checked",
+    "divide",
+    "halved",
+    "judged_in",
+    "without",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +68,7 @@ def divide(queries: Mapping[str, str], validation: float, held_out: float, seed:
             raise InvalidInputError(f"{name} must be above 0 and below 1, not {share}")
     by_text: dict[str, list[str]] = {}
     for query_id, text in queries.items():
-        by_text.setdefault(" ".join(text.casefold().split()), []).append(query_id)
+        by_text.setdefault(_plain(text), []).append(query_id)
     groups = list(by_text.values())
     order = np.random.default_rng(seed).permutation(len(groups))
     ends = [round(len(groups) * held_out), round(len(groups) * (held_out + validation))]
@@ -75,6 +85,32 @@ def halved(queries: Mapping[str, str], seed: int) -> Parts:
     """Divide questions that nothing is trained on: for the validation, and held out."""
     parts = divide(queries, 0.4, 0.5, seed)
     return Parts([], [*parts.training, *parts.validation], parts.held_out)
+
+
+def without(examples: Sequence[Example], texts: Iterable[str]) -> list[Example]:
+    """Return the examples that ask none of the questions to measure on.
+
+    Args:
+        examples: to train on.
+        texts: the questions to measure on.
+
+    Raises:
+        InvalidInputError: none is left.
+    """
+    asked = set(map(_plain, texts))
+    kept = [example for example in examples if _plain(example.query) not in asked]
+    if examples and not kept:
+        raise InvalidInputError(
+            f"all {len(examples)} examples ask questions that the model is to be measured on: give "
+            "examples of other questions"
+        )
+    if len(kept) < len(examples):
+        logger.warning(
+            "%d of %d examples are left out, because they ask questions to measure on",
+            len(examples) - len(kept),
+            len(examples),
+        )
+    return kept
 
 
 def can_be_compared(queries: Sequence[str], qrels: Qrels) -> bool:
@@ -148,3 +184,7 @@ def judged_in(
             len(judged),
         )
     return {query_id: judged[query_id] for query_id in kept}, kept
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -123,9 +123,10 @@ def train(
         import accelerate  # noqa: F401
         import datasets  # noqa: F401
     record = check_record(folder, trainee, rounds, settings, origin)
-    run = _Run(trainee, rounds, settings, folder, validate, relevant, record, progress)
-    with no_bars(), _seeded(settings.seed):
-        return run.result()
+    with no_bars(), _seeded(settings.seed):  # of new weights too, as of a loss with classes
+        return _Run(
+            trainee, rounds, settings, folder, validate, relevant, record, progress
+        ).result()
 
 
 def check_room(folder: Path, parameters: int) -> None:

@@ -17,7 +17,7 @@ from .space import Space
 from .target import Target
 from .trial_cache import TrialCache
 
-__all__ = ["find_setting", "tune"]
+__all__ = ["checked_test", "find_setting", "tune"]
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def find_setting(
     if space is not None and not isinstance(space, Space):
         raise InvalidInputError(f"space must be a Space(depth=[50, 100]), not {space!r}")
     values_to_try = (Space() if space is None else space).within(target.possible, target.reason)
-    tested = None if test is None else _checked_test(test, judged_queries)
+    tested = None if test is None else checked_test(test, judged_queries)
     if target.is_empty:
         raise InvalidInputError("the index is empty: add its passages before tuning it")
 
@@ -165,8 +165,12 @@ def _cutoff(measure: str, judgements: Qrels) -> int:
     return _WITHOUT_CUTOFF if cutoff is None else cutoff
 
 
-def _checked_test(test: Collection | _Judged, judged_queries: Mapping[str, str]) -> _Judged:
-    """Return the judged queries of a test, and warn of those that are tuned on as well."""
+def checked_test(test: Collection | _Judged, judged_queries: Mapping[str, str]) -> _Judged:
+    """Return the judged queries of a test, and warn of those that are tuned on as well.
+
+    Raises:
+        InvalidInputError: it is not a Collection or a pair, or not valid.
+    """
     if isinstance(test, Collection):
         queries, qrels = test.queries, test.qrels
     elif isinstance(test, tuple) and len(test) == 2:
