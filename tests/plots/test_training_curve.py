@@ -70,13 +70,13 @@ def test_validation_loss_and_marks(
     assert xy(best) == [(20, 0.80)]
     assert xy(adapted) == [(20, 0.81)]
     assert {y for _, y in xy(before)} == {0.60}
-    legend = {"before training", "best, after 20", "50% of it"}
+    legend = {"before training", "best, after 20", "adapted, 50 % of it"}
     assert legend <= set(texts_of(picture.figure))
     above, below = picture.figure.axes
     assert above.get_xlim() == below.get_xlim()
     assert picture.alt == (
         "nDCG@10 on validation questions in 30 steps of training: 0.600 before, 0.800 at best, "
-        "after 20; 0.810 with 50% of the trained weights."
+        "after 20; 0.810 with 50 % of the trained weights."
     )
     check_tidy(picture)
 

@@ -85,11 +85,11 @@ class TrainableCrossEncoder(Trainee):
         objective = self.objective(settings)
         if objective in ("ranking", "classification", "regression"):
             examples = [_labelled(example) for example in examples]
-        least, most = _LABELS.get(objective, (float("-inf"), float("inf")))
+        low, high = _LABELS.get(objective, (float("-inf"), float("inf")))
         for example in examples:
-            if any(not least <= label <= most for label in example.labels):
+            if any(not low <= label <= high for label in example.labels):
                 raise InvalidInputError(
-                    f"labels of objective {objective!r} must be from {least} to {most}, and those "
+                    f"labels of objective {objective!r} must be from {low} to {high}, and those "
                     f"of the query {example.query!r:.80} are {example.labels}"
                 )
         # Its loss takes parts of a class, and that of distillation lists.

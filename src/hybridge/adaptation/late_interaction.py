@@ -96,7 +96,7 @@ class TrainableTokenModel(Trainee):
             "show_progress_bar": False,
             "convert_to_numpy": True,
         }
-        asked = [
+        queried = [
             self.encoder.finished("query", vectors, query)
             for query, vectors in zip(
                 queries, model.encode_query(list(queries), **options), strict=True
@@ -111,7 +111,7 @@ class TrainableTokenModel(Trainee):
             for text, vectors in zip(texts, model.encode_document(texts, **options), strict=True):
                 passage = self.encoder.finished("document", vectors, text)
                 for row in rows[text]:
-                    (found[row, text],) = max_sim(asked[row], [passage])
+                    (found[row, text],) = max_sim(queried[row], [passage])
         return [[found[row, text] for text in of_query] for row, of_query in enumerate(passages)]
 
     def wrapped(self, folder: Path) -> MultiVectorTokenEncoder:

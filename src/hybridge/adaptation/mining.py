@@ -136,11 +136,11 @@ def mine(
             if teacher is not None:
                 answers = [known[id_] for id_ in known if grades[id_] > 0]
                 scores = _scores(teacher, query, [*answers, *negatives.values()], text_of)
-            kept = list(negatives)
+            hard = list(negatives)
             if margin is not None:
                 lowest = min(scores[text] for text in relevant)
-                kept = [text for text in kept if scores[text] <= lowest - margin]
-            mined.append(Mined(query, relevant, kept, scores))
+                hard = [text for text in hard if scores[text] <= lowest - margin]
+            mined.append(Mined(query, relevant, hard, scores))
     return mined
 
 

@@ -77,7 +77,7 @@ def adapt(
         measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
         settings: of the training; None trains for 30 minutes.
         examples: train on these instead; the questions are then for validation and comparison
-            alone, half and half.
+            alone, in equal parts.
         share: of the trained weights in the average with the parent's. 0.5 keeps most of what the
             model knows of other domains; None chooses by the validation.
         depth: hits a question among which negatives are mined.
@@ -175,7 +175,7 @@ def adapt(
 
 
 def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:
-    """Return the judged passages that an index has, by id."""
+    """Return the passages with judgements that an index has, by id."""
     ids = sorted({id_ for grades in check_qrels(qrels).values() for id_ in grades})
     found = index.get(ids)
     return {id_: passage for id_, passage in zip(ids, found, strict=True) if passage is not None}

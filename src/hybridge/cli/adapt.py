@@ -33,7 +33,7 @@ _MINUTES = 30
     type=click.Path(path_type=Path, file_okay=False),
     help="Of the adapted model and its vectors.  [default: DIR-adapted]",
 )
-@click.option("--stage", help="The dense stage to adapt, where the index has several.")
+@click.option("--stage", help="The stage to adapt, where the index has several.")
 @click.option("--cross-encoder", help="Adapt this one instead: a name on the hub, or a folder.")
 @click.option("--colbert", help="Adapt this one instead: a name on the hub, or a folder.")
 @click.option(
@@ -173,4 +173,5 @@ def _print_end(found: Adaptation, index: str, *, apply: bool, name: str | None) 
         lines.append(f"{index} has it as the stage {name or found.stage!r}.")
     elif not found.within_noise and found.stage is not None:
         lines.append(f"{index} is as it was: the same command with --apply gives it the model.")
-    console().print(*lines, markup=False)
+    for line in lines:
+        console().print(line, markup=False, soft_wrap=True)

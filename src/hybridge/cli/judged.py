@@ -111,7 +111,7 @@ class Questions:
         }
 
     def read(self, index: HybridIndex) -> Collection:
-        """Read the questions, and count the judged passages that the index lacks in a warning."""
+        """Read the questions and their answers."""
         from ..evaluation import known_item_queries
 
         if self.known_items is not None:
@@ -205,7 +205,7 @@ class Judged(Others, Making, Questions):
 
 
 def read_judged(index: HybridIndex, queries: Path | None, qrels: Path) -> Collection:
-    """Read questions and their answers, and warn of judged passages that the index lacks.
+    """Read questions and their answers, and warn of passages in them that the index lacks.
 
     Args:
         index: the index.

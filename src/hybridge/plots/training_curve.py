@@ -55,7 +55,7 @@ def training_curve(adaptation: Adaptation) -> Picture:
         above.lines[-1].set_label(best)
         if 0 < training.share < 1:
             draw_marks(above, [training.best], [adapted], mark(1), gid="adapted", line=False)
-            above.lines[-1].set_label(f"{training.share:.0%} of it")
+            above.lines[-1].set_label(f"adapted, {100 * training.share:.0f} % of it")
         above.tick_params(labelbottom=False)
         below.set_xlabel("step")
         below.set_xlim(above.get_xlim())
@@ -86,5 +86,5 @@ def _alt(adaptation: Adaptation, scores: dict[int, float], adapted: float) -> st
         f"{scores[0]:.3f} before, {scores[training.best]:.3f} at best, after {training.best}"
     ]
     if 0 < training.share < 1:
-        parts.append(f"{adapted:.3f} with {training.share:.0%} of the trained weights")
+        parts.append(f"{adapted:.3f} with {100 * training.share:.0f} % of the trained weights")
     return f"{'; '.join(parts)}."
