@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridge import BM25, CallableEncoder, Dense, HybridIndex, Passage, SentenceTransformerEncoder
+from hybridge import (
+    BM25,
+    CallableEncoder,
+    CrossEncoderReranker,
+    Dense,
+    HybridIndex,
+    LateInteraction,
+    Passage,
+    Pipeline,
+    SentenceTransformerEncoder,
+)
 from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt
 from hybridge.errors import HybridgeError, InvalidInputError
 
@@ -164,6 +174,43 @@ def test_a_test_is_searched_with_the_chosen_weights(
     assert [row.name for row in found.test] == ["dense", "hybrid"]
 
 
+def test_a_cross_encoder_is_compared_behind_the_index(
+    index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
+) -> None:
+    reranker = CrossEncoderReranker(tiny_cross_encoder, backend="torch", device="cpu")
+    settings = replace(SETTINGS, objective="ranking", negatives=5, learning_rate=1e-2, steps=60)
+
+    found = adapt(index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings)
+
+    assert [row.name for row in found.compared] == ["first stages alone", "reranked"]
+    assert found.kind == "cross-encoder"
+    assert len(found.setting.rerank_blends) == 1
+    with pytest.raises(InvalidInputError, match="put it behind one"):
+        found.apply(index)
+    [depth], [blend] = found.setting.rerank_depths, found.setting.rerank_blends
+    pipeline = Pipeline(index, found.model, depth=depth, blend=blend)
+    assert pipeline.search(["q1 q2"], k=3)
+
+
+def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: Path) -> None:
+    encoder = SentenceTransformerEncoder(tiny, backend="torch", device="cpu")
+    stages = [BM25(), Dense(encoder), LateInteraction(encoder, datatype="float32", name="tokens")]
+    with HybridIndex.create(str(tmp_path / "index"), stages=stages) as index:
+        index.add(PASSAGES)
+
+        found = adapt(index, QUERIES, QRELS, tmp_path / "run", model="tokens", settings=SETTINGS)
+        before = index.info()["stages"]
+        found.apply(index)
+
+        after = index.stages["tokens"].definition
+        assert before != index.info()["stages"]
+        assert isinstance(after, LateInteraction)
+        assert (after.blend, after.datatype) == (found.setting.rerank_blends[0], "float32")
+        answers = index.search(["q1 q2", "q3 q4"])
+    with HybridIndex.open(str(tmp_path / "index")) as index:
+        assert index.search(["q1 q2", "q3 q4"]) == answers
+
+
 def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) -> None:
     def refused(match: str, **changes: Any) -> None:
         arguments = {"index": index, "queries": QUERIES, "qrels": QRELS, "folder": tmp_path}
@@ -175,7 +222,7 @@ def test_bad_input_is_named_before_training(index: HybridIndex, tmp_path: Path) 
     refused("10 questions at least.*there are 1 of 1", qrels=one)
     absent = {query: {"gone": 1} for query in QRELS}
     refused("lacks 240 judged passages .the first: 'gone'.", qrels=absent)
-    refused("no dense stage 'sparse'", model="sparse")
+    refused("no stage 'sparse'", model="sparse")
     refused("share", share=1.5)
     refused("not 'zDCG@3'|cannot compute|unknown|measure", measure="zDCG@3")
     refused("held_out", held_out=1.0)

@@ -72,8 +72,9 @@ def adapt(
         queries: query id → question.
         qrels: query id → passage id → grade; those of one question with a passage of the index.
         folder: of the adapted model, its checkpoints and its vectors.
-        model: the name of a dense stage of the index, or a reranker: a `CrossEncoderReranker`, or
-            a `ColBERTReranker` of sentence-transformers. None for the only dense stage.
+        model: the name of a dense or a late-interaction stage of the index, or a reranker: a
+            `CrossEncoderReranker`, or a `ColBERTReranker` of sentence-transformers. None for the
+            only dense stage.
         measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
         settings: of the training; None trains for 30 minutes.
         examples: train on these instead; the questions are then for validation and comparison

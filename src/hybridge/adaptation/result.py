@@ -12,7 +12,8 @@ from ..evaluation.significance import SIGNIFICANT, Comparison
 from ..index import HybridIndex
 from ..passages import JSON
 from ..report import Renderable, Section, Table, number
-from ..stages import Dense
+from ..stages import LateInteraction
+from ..stages.vector import EncoderStage
 from ..tuning.setting import Setting
 from .saved import SavedTraining
 from .settings import TrainingSettings
@@ -122,10 +123,11 @@ class Adaptation(Renderable):
                 "a reranker is no part of an index: put it behind one, Pipeline(index, "
                 "adaptation.model, depth=…, blend=…)"
             )
-        old = index.stages[self.stage]
-        distance = old.distance  # type: ignore[attr-defined]
-        stage = Dense(self.model, name=name or self.stage, distance=distance)
-        stage.own_search_text = old.search_text
+        old = index.stages[self.stage].definition
+        assert isinstance(old, EncoderStage)
+        stage = old.with_encoder(self.model, name=name)
+        if isinstance(stage, LateInteraction):
+            [stage.blend] = self.setting.rerank_blends
         if name is None:
             weights = self.setting.weights
             index.replace_stage(self.stage, stage, weights=weights, progress=progress)

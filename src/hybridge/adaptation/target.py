@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from ..colbert import ColBERTReranker
 from ..encoders.passage_cache import CachedEncoder
 from ..errors import InvalidInputError
 from ..evaluation import Collection, evaluate
@@ -17,12 +18,11 @@ from ..evaluation.collection import Qrels
 from ..evaluation.significance import compare
 from ..fused import FusedRetriever
 from ..index import HybridIndex
-from ..index.single_stage import DenseRetriever
 from ..iteration import chunked, progress_over
 from ..pipeline import Pipeline
-from ..protocols import Retriever
+from ..protocols import Reranker, Retriever
 from ..search_text import SearchText
-from ..stages import Dense
+from ..stages import Dense, LateInteraction
 from ..tuning import Space, tune
 from ..tuning.setting import Setting
 from .result import Measured
@@ -101,8 +101,9 @@ class Target(ABC):
 class _StageTarget(Target):
     """A dense stage: before, the index; after, the same stages with this one's vectors replaced."""
 
-    def __init__(self, index: HybridIndex, stage: str, encoder: Any) -> None:
-        super().__init__(index, trainable(encoder), index.stages[stage].search_text)
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        self.definition = index.stages[stage].definition
+        super().__init__(index, trainable(self.definition), self.definition.search_text)
         self.stage = stage
 
     def compare(
@@ -154,9 +155,8 @@ class _StageTarget(Target):
     @contextmanager
     def _adapted(self, model: CachedEncoder, progress: bool | None) -> Iterator[HybridIndex]:
         """Open an index of this stage alone, with the adapted model's vectors."""
-        assert self.stage is not None
-        distance = self.index.stages[self.stage].distance  # type: ignore[attr-defined]
-        stage = Dense(model, name=self.stage, distance=distance, search_text=self.search_text)
+        assert isinstance(self.definition, Dense)
+        stage = self.definition.with_encoder(model)
         slices = range(0, len(self.index), _SLICE)
         chunks = chunked(self.index, _SLICE)
         with HybridIndex.create(stages=[stage]) as adapted:
@@ -181,7 +181,7 @@ class _RerankerTarget(Target):
         test: Test | None,
         progress: bool | None,
     ) -> Compared:
-        model = self.trainee.wrapped(folder / "model")
+        model, reranker = self.wrapped(folder)
         space = Space(
             [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
         )
@@ -195,7 +195,7 @@ class _RerankerTarget(Target):
                 folds=min(5, len(questions)),
                 progress=progress,
             )
-            for each in (self._parent, model)
+            for each in (self._parent, reranker)
         )
         alone = _values(self.index, questions, qrels, measure)
         rows = [
@@ -209,6 +209,26 @@ class _RerankerTarget(Target):
             measure,
         )
         return Compared(rows, model, after.chosen, tested)
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        """Return the adapted model, and the reranker that it is or that it makes."""
+        model = self.trainee.wrapped(folder / "model")
+        return model, model
+
+
+class _TokenStageTarget(_RerankerTarget):
+    """A late-interaction stage, compared as a reranker behind the other stages."""
+
+    def __init__(self, index: HybridIndex, stage: str) -> None:
+        definition = index.stages[stage].definition
+        assert isinstance(definition, LateInteraction)
+        text = definition.search_text
+        super().__init__(index, ColBERTReranker(definition.encoder, search_text=text))
+        self.stage = stage
+
+    def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
+        encoder = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
+        return encoder, ColBERTReranker(encoder, search_text=self.search_text)
 
 
 def target_of(index: HybridIndex, model: Any) -> Target:
@@ -228,23 +248,22 @@ def target_of(index: HybridIndex, model: Any) -> Target:
                 f"CrossEncoderReranker(), not {type(model).__name__}"
             )
         return _RerankerTarget(index, model)
-    encoders = {
-        name: stage.encoder
-        for name, stage in index.stages.items()
-        if isinstance(stage, DenseRetriever)
-    }
+    stages = {name: stage.definition for name, stage in index.stages.items()}
+    dense = [name for name, stage in stages.items() if isinstance(stage, Dense)]
+    late = [name for name, stage in stages.items() if isinstance(stage, LateInteraction)]
     if model is None:
-        if len(encoders) != 1:
+        if len(dense) != 1:
             raise InvalidInputError(
-                f"the index has {len(encoders)} dense stages, {list(encoders)}: name the one to "
-                "adapt by model="
+                f"the index has {len(dense)} dense stages, {dense}: name the one to adapt by model="
             )
-        [model] = encoders
-    if model not in encoders:
+        [model] = dense
+    if model in late:
+        return _TokenStageTarget(index, model)
+    if model not in dense:
         raise InvalidInputError(
-            f"there is no dense stage {model!r} in the index: its dense stages are {list(encoders)}"
+            f"there is no stage {model!r} in the index that has a model: there are {dense + late}"
         )
-    return _StageTarget(index, model, encoders[model])
+    return _StageTarget(index, model)
 
 
 def _first_stages(index: HybridIndex) -> Retriever:

@@ -14,13 +14,12 @@ from ..arguments import check_aligned, check_count, check_flag, check_ids, check
 from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
-from ..protocols import Encoder, Vectors, Where
+from ..protocols import Vectors, Where
 from ..reranking import check_candidates, reordered
 from ..search import read_queries, run_batched, single_stage_hits
 from ..search_text import SearchText
 from ..spelling import Corrected
-from ..stages.dense import Dense
-from ..stages.stage import OpenStage
+from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
@@ -69,10 +68,15 @@ class StageRetriever:
     @property
     def search_text(self) -> SearchText:
         """What the stage searches of a passage."""
+        return self.definition.search_text
+
+    @property
+    def definition(self) -> Stage:
+        """The stage's definition, completed by the index."""
         definition = self._index._stages.definitions.get(self.name)
         if definition is None:
             raise self._removed()
-        return definition.search_text
+        return definition
 
     @property
     def _stage(self) -> OpenStage:
@@ -224,14 +228,6 @@ class DenseRetriever(StageRetriever):
             f"the stage {self.name!r} was replaced by one without dense vectors: only search, "
             "score and get are left"
         )
-
-    @property
-    def encoder(self) -> Encoder:
-        """What makes vectors of queries and passages for this stage."""
-        definition = self._index._stages.definitions.get(self.name)
-        if not isinstance(definition, Dense):
-            raise self._removed()
-        return definition.encoder
 
     @property
     def distance(self) -> Distance:

@@ -106,6 +106,11 @@ class LateInteraction(EncoderStage[TokenEncoder]):
         own = plain if isinstance(plain, SentenceTransformerEncoder) else None
         return as_token_encoder(own, pool_factor=_POOL_FACTOR)
 
+    def with_encoder(self, encoder: TokenEncoder, *, name: str | None = None) -> Self:
+        other = super().with_encoder(encoder, name=name)
+        other._source = encoder
+        return other
+
     def _with(self, encoder: TokenEncoder) -> Self:
         stage = type(self)(
             self._source,

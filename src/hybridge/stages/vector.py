@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
@@ -29,7 +29,7 @@ from ..vectors.store import (
     check_vectors,
 )
 from .record import StageRecord
-from .stage import OpenStage, Stage, StageStorage
+from .stage import OpenStage, Stage, StageStorage, check_stage_name
 
 __all__ = [
     "AbsentEncoder",
@@ -94,6 +94,13 @@ class EncoderStage(VectorStage, Generic[E]):
         """The encoder of queries and passages."""
         return self._encoder
 
+    def with_encoder(self, encoder: E, *, name: str | None = None) -> Self:
+        """Return the same stage with another encoder, and with another name if one is given."""
+        other = copy.copy(self)
+        other._encoder = encoder
+        other.name = self.name if name is None else check_stage_name(name)
+        return other
+
     @property
     def identity(self) -> str:
         return self._encoder.identity
@@ -129,9 +136,8 @@ def with_passage_cache(stages: Sequence[Stage], folder: str | Path | bool) -> li
     found = list(stages)
     for i, stage in enumerate(found):
         if folder and isinstance(stage, EncoderStage):
-            cached = copy.copy(stage)
-            cached._encoder = CachedEncoder(stage.encoder, None if folder is True else folder)
-            found[i] = cached
+            cached = CachedEncoder(stage.encoder, None if folder is True else folder)
+            found[i] = stage.with_encoder(cached)
     return found
 
 
