@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..encoders.loading import no_bars
 from .training import CurvePoint, Trained, write_json
 
 __all__ = ["SavedTraining", "load_training", "save_training"]
@@ -48,7 +49,8 @@ def save_training(folder: Path, trained: Trained, share: float, shares: dict[flo
     """
     partial = folder / "model.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    trained.model.save(str(partial), create_model_card=False)
+    with no_bars():
+        trained.model.save(str(partial), create_model_card=False)
     write_json(
         folder / _TRAINED,
         {
