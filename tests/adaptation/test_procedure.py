@@ -60,9 +60,10 @@ def adaptation(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Adaptati
 
 
 def test_a_model_that_learned_is_better_on_unseen_questions(adaptation: Adaptation) -> None:
-    alone, hybrid = adaptation.compared
+    alone, both, hybrid = adaptation.compared
 
-    assert (alone.name, hybrid.name) == ("dense", "hybrid")
+    assert [alone.name, both.name, hybrid.name] == ["dense", "hybrid of both", "hybrid"]
+    assert both.before == hybrid.before
     assert alone.after - alone.before > 0.2
     assert hybrid.comparison.difference == pytest.approx(hybrid.after - hybrid.before)
     assert not adaptation.within_noise
@@ -90,9 +91,13 @@ def test_the_index_changes_only_when_it_is_told_to(
 def test_an_adapted_stage_can_stand_beside_the_old_one(
     index: HybridIndex, adaptation: Adaptation
 ) -> None:
-    adaptation.apply(index, name="adapted")
+    adaptation.apply(index, name="new")
 
-    assert list(index.stages) == ["bm25", "dense", "adapted"]
+    assert list(index.stages) == ["bm25", "dense", "new"]
+    assert adaptation.beside is not None
+    assert adaptation.beside.weights is not None
+    shares = list(index.defaults["weights"].values())
+    assert shares == pytest.approx(list(adaptation.beside.weights.values()))
     with pytest.raises(InvalidInputError, match="name the one to adapt"):
         adapt(index, QUERIES, QRELS, adaptation.folder)
 
@@ -134,7 +139,7 @@ def test_the_model_is_saved_with_its_card_and_without_pickles(adaptation: Adapta
     assert f"base_model: {adaptation.parent}" in card
     assert f"{adaptation.compared[-1].after:.4f}" in card
     figures = json.loads((adaptation.folder / "adaptation.json").read_text())
-    assert figures["held_out"][1]["after"] == adaptation.compared[1].after
+    assert figures["held_out"][2]["after"] == adaptation.compared[2].after
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -171,7 +176,7 @@ def test_a_test_is_searched_with_the_chosen_weights(
 
     found = adapt(index, QUERIES, QRELS, adaptation.folder, settings=SETTINGS, test=test[1])
 
-    assert [row.name for row in found.test] == ["dense", "hybrid"]
+    assert [row.name for row in found.test] == ["dense", "hybrid of both", "hybrid"]
 
 
 def test_a_cross_encoder_is_compared_behind_the_index(

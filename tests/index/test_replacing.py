@@ -173,6 +173,27 @@ def test_weights_stay(tmp_path: Path) -> None:
         assert index.defaults["weights"] == weights
 
 
+def test_new_weights_come_with_the_stage(tmp_path: Path) -> None:
+    with HybridIndex.create(str(tmp_path / "index"), stages=[BM25(), Dense(letters())]) as index:
+        index.add(PASSAGES)
+        weights = {"bm25": 0.2, "dense": 0.8}
+        index.replace_stage("dense", Dense(lengths()), weights=weights)
+        assert index.defaults["weights"] == weights
+        # The stage is there already, and only the weights are new.
+        index.replace_stage("dense", Dense(lengths()), weights={"bm25": 3, "dense": 1})
+        assert index.defaults["weights"] == {"bm25": 3, "dense": 1}
+        three = {"bm25": 0.5, "dense": 0.1, "more": 0.4}
+        index.add_stage(Dense(letters(), name="more"), weight=three)
+        with pytest.raises(InvalidInputError, match="weights"):
+            index.replace_stage("dense", Dense(letters()), weights={"bm25": 1})
+        with pytest.raises(InvalidInputError, match="weights"):
+            index.add_stage(Dense(letters(), name="most"), weight={"most": 1})
+    with HybridIndex.open(
+        str(tmp_path / "index"), stages=[Dense(lengths()), Dense(letters(), name="more")]
+    ) as index:
+        assert index.defaults["weights"] == three
+
+
 def test_mistakes_change_nothing(place: dict[str, Any]) -> None:
     with created(place, stages(place["lexical"])) as index:
         index.add(PASSAGES)

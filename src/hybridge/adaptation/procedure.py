@@ -170,6 +170,7 @@ def adapt(
         setting=compared.setting,
         model=compared.model,
         test=compared.test,
+        beside=compared.beside,
     )
     write_card(adaptation)
     return adaptation

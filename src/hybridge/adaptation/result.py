@@ -18,7 +18,16 @@ from ..tuning.setting import Setting
 from .saved import SavedTraining
 from .settings import TrainingSettings
 
-__all__ = ["Adaptation", "Measured"]
+__all__ = ["Adaptation", "Measured", "name_beside"]
+
+
+def name_beside(stage: str) -> str:
+    """Return the name of an adapted stage beside the old one, in the weights tuned for both.
+
+    >>> name_beside("dense")
+    'dense, adapted'
+    """
+    return f"{stage}, adapted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class Adaptation(Renderable):
         setting: the weights, or the depth and the blend of the reranker, for the adapted model.
         model: the adapted encoder or reranker.
         test: the comparison on a test's questions, if there was a test.
+        beside: the weights where the adapted stage stands beside the old one, under the name of
+            `name_beside`; None for what is no dense stage.
     """
 
     kind: str
@@ -69,6 +80,7 @@ class Adaptation(Renderable):
     setting: Setting
     model: Any = field(compare=False)
     test: Sequence[Measured] = ()
+    beside: Setting | None = None
 
     @property
     def difference(self) -> float:
@@ -132,7 +144,14 @@ class Adaptation(Renderable):
             weights = self.setting.weights
             index.replace_stage(self.stage, stage, weights=weights, progress=progress)
         else:
-            index.add_stage(stage, progress=progress)
+            index.add_stage(stage, weight=self._weights_beside(name), progress=progress)
+
+    def _weights_beside(self, name: str) -> dict[str, float] | None:
+        """Return the weights of the stages and of the adapted one under a name, if there are."""
+        if self.beside is None or self.beside.weights is None:
+            return None
+        new = name_beside(str(self.stage))
+        return {name if each == new else each: w for each, w in self.beside.weights.items()}
 
     def to_config(self) -> dict[str, JSON]:
         """Return the data, settings and figures as JSON."""

@@ -23,9 +23,10 @@ from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
 from ..search_text import SearchText
 from ..stages import Dense, LateInteraction
-from ..tuning import Space, tune
+from ..tuning import Space, Tuning
+from ..tuning.procedure import find_setting
 from ..tuning.setting import Setting
-from .result import Measured
+from .result import Measured, name_beside
 from .trainable import trainable
 from .trainee import Trainee
 
@@ -35,6 +36,7 @@ _DEPTH = 100  # of the lists that are measured
 _BATCH = 64  # queries a search
 _SLICE = 1024  # passages encoded before they are written
 _RERANK_DEPTHS = (20, 50)
+_BOTH, _ONE = "hybrid of both", "hybrid"  # with the adapted stage beside the old one, or instead
 _BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 Test: TypeAlias = Collection | tuple[Mapping[str, str], Qrels]
@@ -49,12 +51,14 @@ class Compared:
         model: the adapted encoder or reranker.
         setting: the weights, or the reranker's depth and blend, that were tuned for it.
         test: the same rows on the questions of a test, if there is one.
+        beside: the weights where the adapted stage stands beside the old one.
     """
 
     rows: list[Measured]
     model: Any
     setting: Setting
     test: list[Measured]
+    beside: Setting | None = None
 
 
 class Target(ABC):
@@ -101,6 +105,8 @@ class Target(ABC):
 class _StageTarget(Target):
     """A dense stage: before, the index; after, the same stages with this one's vectors replaced."""
 
+    stage: str
+
     def __init__(self, index: HybridIndex, stage: str) -> None:
         self.definition = index.stages[stage].definition
         super().__init__(index, trainable(self.definition), self.definition.search_text)
@@ -115,42 +121,47 @@ class _StageTarget(Target):
         test: Test | None,
         progress: bool | None,
     ) -> Compared:
-        assert self.stage is not None
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        options = self.index.defaults
-        before = {self.stage: self.index.stages[self.stage], "hybrid": _first_stages(self.index)}
+        first_stages = _first_stages(self.index)
+        before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
+        before |= dict.fromkeys((_BOTH, _ONE), first_stages)
         with self._adapted(model, progress) as adapted:
-            members: dict[str, Retriever] = {
-                name: adapted.stages[name] if name == self.stage else self.index.stages[name]
-                for name in options["weights"]
+            own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
+            alone: Retriever = adapted.stages[self.stage]
+            both = {**own, name_beside(self.stage): alone}
+            tunings = {
+                name: self._tuned(members, questions, qrels, measure, progress)
+                for name, members in ((_BOTH, both), (_ONE, {**own, self.stage: alone}))
             }
-            hybrid = FusedRetriever(
-                members,
-                fusion=options["fusion"],
-                weights=options["weights"],
-                depth=options["depth"],
-            )
-            space = Space([options["fusion"]], depth=[options["depth"]])
-            tuning = tune(
-                hybrid,
-                questions,
-                qrels,
-                measure,
-                space=space,
-                folds=min(5, len(questions)),
-                progress=progress,
-            )
-            after = {self.stage: adapted.stages[self.stage], "hybrid": tuning.apply()}
-            values = {
-                self.stage: _values(after[self.stage], questions, qrels, measure),
-                "hybrid": tuning.held_out,
-            }
+            after = {self.stage: alone} | {name: each.apply() for name, each in tunings.items()}
+            values = {self.stage: _values(alone, questions, qrels, measure)}
+            values |= {name: each.held_out for name, each in tunings.items()}
             rows = [
                 _measured(name, measure, _values(each, questions, qrels, measure), values[name])
                 for name, each in before.items()
             ]
             tested = _tested(before, after, test, measure)
-        return Compared(rows, model, tuning.chosen, tested)
+        return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
+
+    def _tuned(
+        self,
+        members: Mapping[str, Retriever],
+        questions: Mapping[str, str],
+        qrels: Qrels,
+        measure: str,
+        progress: bool | None,
+    ) -> Tuning:
+        """Tune the weights of retrievers that are fused as the index fuses its stages."""
+        fusion, depth = self.index.defaults["fusion"], self.index.defaults["depth"]
+        return find_setting(
+            FusedRetriever(members, fusion=fusion, depth=depth),
+            questions,
+            qrels,
+            measure,
+            Space([fusion], depth=[depth]),
+            min(5, len(questions)),
+            progress=progress,
+        )
 
     @contextmanager
     def _adapted(self, model: CachedEncoder, progress: bool | None) -> Iterator[HybridIndex]:
@@ -186,13 +197,13 @@ class _RerankerTarget(Target):
             [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
         )
         before, after = (
-            tune(
+            find_setting(
                 Pipeline(_first_stages(self.index), each, depth=_RERANK_DEPTHS[0]),
                 questions,
                 qrels,
                 measure,
-                space=space,
-                folds=min(5, len(questions)),
+                space,
+                min(5, len(questions)),
                 progress=progress,
             )
             for each in (self._parent, reranker)

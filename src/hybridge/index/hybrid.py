@@ -545,7 +545,11 @@ class HybridIndex:
         return self._writer.delete(ids, where)
 
     def add_stage(
-        self, stage: Stage, *, weight: float | None = None, progress: bool | None = None
+        self,
+        stage: Stage,
+        *,
+        weight: float | Mapping[str, float] | None = None,
+        progress: bool | None = None,
     ) -> None:
         """Add a stage to an index that may hold passages already: these are encoded for it.
 
@@ -556,7 +560,8 @@ class HybridIndex:
         Args:
             stage: a `hybridge.stages` definition, with a name that is not in use.
             weight: its share of all weights, from 0 to 1; None for an equal one. The others keep
-                their proportions. A late-interaction stage has its blend instead.
+                their proportions. Or new weights of all stages that find candidates. A
+                late-interaction stage has its blend instead.
             progress: show a bar; None shows it on a terminal.
 
         Raises:

@@ -46,18 +46,19 @@ def add_stage(
     writer: IndexWriter,
     stage: Stage,
     *,
-    weight: float | None,
+    weight: float | Mapping[str, float] | None,
     progress: bool | None,
 ) -> None:
     """Add a stage to an index; arguments as for `HybridIndex.add_stage`, and its parts."""
-    share = None if weight is None else check_share(weight, "weight")
-    _check_weight(storage, stage, share)
+    if weight is not None and not isinstance(weight, Mapping):
+        weight = check_share(weight, "weight")
+    _check_weight(storage, stage, weight)
     writer.validate(())
 
     def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
         weights = manifest.weights
         if stage.finds:
-            weights = _with_weight(weights, stage.name, share)
+            weights = _with_weight(weights, stage.name, weight)
         added = [*manifest.stages, pending]
         return replace(manifest, stages=added, weights=weights, pending=None)
 
@@ -439,7 +440,9 @@ def _check_own(storage: Storage) -> None:
         )
 
 
-def _check_weight(storage: Storage, stage: Stage, weight: float | None) -> None:
+def _check_weight(
+    storage: Storage, stage: Stage, weight: float | Mapping[str, float] | None
+) -> None:
     if not isinstance(stage, Stage):
         raise InvalidInputError(f"add_stage takes a stage, such as Dense(...), not {stage!r}")
     if weight is not None and not stage.finds:
@@ -452,10 +455,16 @@ def _check_weight(storage: Storage, stage: Stage, weight: float | None) -> None:
         raise InvalidInputError(f"the index's fusion {fusion.name!r} has no weights: give none")
     if weight == 1:
         raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
+    if isinstance(weight, Mapping):
+        check_stage_weights(weight, [*storage.manifest.weights, stage.name])
 
 
-def _with_weight(weights: Mapping[str, float], name: str, weight: float | None) -> dict[str, float]:
+def _with_weight(
+    weights: Mapping[str, float], name: str, weight: float | Mapping[str, float] | None
+) -> dict[str, float]:
     """Add a weight, which is a share of the total; None stands for the others' mean."""
+    if isinstance(weight, Mapping):
+        return check_stage_weights(weight, [*weights, name])
     share = 1 / (len(weights) + 1) if weight is None else weight
     total = sum(weights.values())
     others = {other: each / total * (1 - share) for other, each in weights.items()}

@@ -17,7 +17,7 @@ from .space import Space
 from .target import Target
 from .trial_cache import TrialCache
 
-__all__ = ["tune"]
+__all__ = ["find_setting", "tune"]
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,27 @@ def tune(
     ['p1', 'p2']
     >>> index.close()
     """
+    tuning = find_setting(
+        retriever, queries, qrels, measure, space, folds, test=test, seed=seed, progress=progress
+    )
+    if tuning.within_noise:
+        logger.warning("%s", tuning.verdict)
+    return tuning
+
+
+def find_setting(
+    retriever: object,
+    queries: Mapping[str, str],
+    qrels: Qrels,
+    measure: str,
+    space: Space | None = None,
+    folds: int = 5,
+    *,
+    test: Collection | _Judged | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Tuning:
+    """Do what `tune` does, and leave it to the caller to show the verdict."""
     target = Target.of(retriever)
     judgements = check_qrels(qrels)
     judged_queries = check_judged(queries, judgements)
@@ -120,7 +141,7 @@ def tune(
         both = {"default": target.build(target.default), "chosen": target.build(chosen)}
         evaluation = evaluate(both, *tested, [measure], k=k, batch_size=_BATCH, progress=progress)
         scores = {name: evaluation.mean(name, measure) for name in both}
-    tuning = Tuning(
+    return Tuning(
         measure=measure,
         k=k,
         folds=folds,
@@ -135,9 +156,6 @@ def tune(
         default_test_score=scores["default"],
         target=target,
     )
-    if tuning.within_noise:
-        logger.warning("%s", tuning.verdict)
-    return tuning
 
 
 def _cutoff(measure: str, judgements: Qrels) -> int:
