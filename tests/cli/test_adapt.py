@@ -96,7 +96,7 @@ def test_a_gain_is_found_as_in_python_and_applied_when_asked(
     title, head, *rows = result.stdout.splitlines()
     assert title == "index (qrels.csv): 240 queries, 60 passages"
     assert head.split()[:3] == ["nDCG@10,", "held", "out"]
-    assert [row.split()[0] for row in rows[:2]] == ["dense", "hybrid"]
+    assert [row.split()[0] for row in rows[:3]] == ["dense", "hybrid", "hybrid"]
     assert result.stdout.endswith(f"{index} has it as the stage 'dense'.\n")
     assert encoder_of(index) == found.model.identity != parent
 
@@ -149,7 +149,7 @@ def test_a_test_is_measured_once_at_the_end(
 ) -> None:
     tests = ["--test-queries", judged[1], "--test-qrels", judged[3]]
     facts = json.loads(run(index, *judged[:4], *tests, "--steps", "1", "--json").stdout)
-    assert [row["name"] for row in facts["test"]] == ["dense", "hybrid"]
+    assert [row["name"] for row in facts["test"]] == ["dense", "hybrid of both", "hybrid"]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_validation_loss_and_marks(
     assert xy(best) == [(20, 0.80)]
     assert xy(adapted) == [(20, 0.81)]
     assert {y for _, y in xy(before)} == {0.60}
-    legend = {"before training", "best, after 20", "adapted, 50 % of it"}
+    legend = {"before training", "best, step 20", "adapted, 50 % of it"}
     assert legend <= set(texts_of(picture.figure))
     above, below = picture.figure.axes
     assert above.get_xlim() == below.get_xlim()

@@ -50,7 +50,7 @@ def training_curve(adaptation: Adaptation) -> Picture:
         above.axhline(before, **dashes, label="before training", gid="before")
         _draw(above, f"{measure}, validation", scores, "validation")
         _draw(below, "loss", losses, "loss")
-        best = f"best, after {training.best}"
+        best = f"best, step {training.best}"
         draw_marks(above, [training.best], [scores[training.best]], mark(0), gid="best", line=False)
         above.lines[-1].set_label(best)
         if 0 < training.share < 1:
