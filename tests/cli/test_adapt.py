@@ -35,7 +35,7 @@ def run(*arguments: str | Path) -> Result:
 
 def encoder_of(index: Path, stage: str = "dense") -> str:
     with HybridIndex.open(index, read_only=True) as opened:
-        return str(opened.stages[stage].encoder.identity)
+        return str(opened.stages[stage].definition.encoder.identity)
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +177,7 @@ def test_options_that_do_not_go_together(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--stage", "sparse"], "no dense stage 'sparse'"),
+        (["--stage", "sparse"], "there is no stage 'sparse'"),
         (["--measure", "nDGC@10"], "nDGC@10"),
         (["--objective", "wishes"], "objective must be one of"),
     ],

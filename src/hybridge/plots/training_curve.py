@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .marks import draw_marks, mark
-from .picture import GRID, HEAD, INK, QUIET, WIDTH, Picture, canvas, panel
+from .picture import GRID, HEAD, INK, QUIET, Picture, canvas, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,22 +46,22 @@ def training_curve(adaptation: Adaptation) -> Picture:
         top = HEAD + _NAME
         above = panel(figure, **sides, top=top, bottom=tall - top - _SCORES)
         below = panel(figure, **sides, top=tall - _LOSS - _TICKS, bottom=_TICKS)
-        dashes = {"color": QUIET, "linestyle": "--", "linewidth": 1}
-        above.axhline(before, **dashes, label="before training", gid="before")
+        line = above.axhline(before, color=QUIET, linestyle="--", linewidth=1, gid="before")
+        line.set_label("before training")
         _draw(above, f"{measure}, validation", scores, "validation")
         _draw(below, "loss", losses, "loss")
-        best = f"best, step {training.best}"
-        draw_marks(above, [training.best], [scores[training.best]], mark(0), gid="best", line=False)
-        above.lines[-1].set_label(best)
+        best, height = [training.best], [scores[training.best]]
+        marked = draw_marks(above, best, height, mark(0), gid="best", line=False)
+        marked.set_label(f"best, step {training.best}")
         if 0 < training.share < 1:
-            draw_marks(above, [training.best], [adapted], mark(1), gid="adapted", line=False)
-            above.lines[-1].set_label(f"adapted, {100 * training.share:.0f} % of it")
+            marked = draw_marks(above, best, [adapted], mark(1), gid="adapted", line=False)
+            marked.set_label(f"adapted, {100 * training.share:.0f} % of it")
         above.tick_params(labelbottom=False)
         below.set_xlabel("step")
         below.set_xlim(above.get_xlim())
         above.legend(
             loc="upper left",
-            bbox_to_anchor=((WIDTH - _RIGHT - _LEFT + 0.1) / (WIDTH - _RIGHT - _LEFT), 1),
+            bbox_to_anchor=(1.02, 1),
             borderaxespad=0,
             frameon=False,
         )
