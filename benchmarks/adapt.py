@@ -1,7 +1,7 @@
 """The packaged bi-encoder adapted on SciFact's train questions, and measured on its test questions.
 
-    python benchmarks/adapt.py [--minutes 30] [--seed 0] [--questions 300] [--share 0.5] [--shuffled]
-                               [--other-domain] [--cache DIR]
+    python benchmarks/adapt.py [--minutes 30] [--seed 0] [--questions 300] [--share 0.5]
+                               [--shuffled] [--test] [--other-domain] [--cache DIR]
 
 The folders of the adapted models are kept in the cache: what was interrupted goes on, and what was
 measured is not trained again. ``--other-domain`` then asks the demo's judged questions about the

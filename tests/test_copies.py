@@ -50,6 +50,7 @@ from hybridge.adaptation import (
     LanguageModel,
     Measured,
     TrainingSettings,
+    fit_query_map,
 )
 from hybridge.adaptation.saved import SavedTraining
 from hybridge.adaptation.training import CurvePoint
@@ -59,7 +60,13 @@ from hybridge.cross_encoder import CrossEncoderReranker
 from hybridge.demo import Answer, Question
 from hybridge.diversity import DiverseRetriever
 from hybridge.doctor import Finding, Report
-from hybridge.encoders import CachedEncoder, CallableSparseEncoder, SparseVector
+from hybridge.encoders import (
+    CachedEncoder,
+    CallableSparseEncoder,
+    MappedEncoder,
+    QueryMap,
+    SparseVector,
+)
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
 from hybridge.evaluation import Collection
 from hybridge.forking import ForkSafeLock
@@ -168,6 +175,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[Si
             evaluation=evaluation,
             explained=explain_search(pipeline, "cats that sleep"),
             tuning=tune(i, queries, qrels, folds=2),
+            fitted=fit_query_map(i, queries, qrels, folds=3),
         )
 
 
@@ -253,6 +261,9 @@ MADE: dict[str, Callable[[Any], object]] = {
     ),
     "Lt": lambda w: f.Lt("year", 2020),
     "Lte": lambda w: f.Lte("year", 2020),
+    "FittedQueryMap": lambda w: w.fitted,
+    "HeldOut": lambda w: w.fitted.whole,
+    "MappedEncoder": lambda w: MappedEncoder(w.encoder, QueryMap(np.eye(7), np.eye(7)[::-1])),
     "Measurement": lambda w: Measurement(ndcg=0.7, query_ms=3.5),
     "MultiVectorTokenEncoder": lambda w: w.token_encoder,
     "MultiVectorTokenEncoder of an object": lambda w: MultiVectorTokenEncoder(
@@ -270,6 +281,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Preset": lambda w: Preset("mine", (BM25("german", name="words"),), (w.reranker,), depth=7),
     "Prepared": lambda w: Prepared([([1], [0.5])], "derived"),
     "Pushed": lambda w: f.Pushed("filter", exact=True),
+    "QueryMap": lambda w: QueryMap([[0.5], [0.25]], [[-1, 2]]),
     "Question": lambda w: Question("1", "what?", "plain", [Answer("lists", "a list", 1)]),
     "RRF": lambda w: RRF(7),
     "Report": lambda w: Report((Finding("models", "a model", "ok", "it is here"),)),
@@ -407,6 +419,8 @@ def visible(thing: Any) -> object:
         case Preset():
             parts = [visible(part) for part in (*thing.stages, *thing.rerankers)]
             return thing.name, thing.depth, thing.blend, parts
+    if isinstance(thing, QueryMap):
+        return thing.digest, thing.apply(np.eye(thing.dimension)).tolist()
     if hasattr(thing, "encode_queries"):
         made = [*thing.encode_queries(QUERIES), *thing.encode_passages(QUERIES)]
         return thing.identity, *map(Near, made)

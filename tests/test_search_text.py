@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from hybridge import Passage
 from hybridge.errors import CopyError, CorruptIndexError, EncoderMismatchError, InvalidInputError
-from hybridge.passages import stored_passage
 from hybridge.search_text import TEXT_ALONE, SearchText, chosen_search_text
+from hybridge.vectors.store import stored_passage
 
 PASSAGE = Passage(
     "p1",

@@ -1,18 +1,20 @@
-"""Validation of the arguments of all stages, with one message for each mistake."""
+"""Validation of arguments and of encoders' vectors, with one message for each mistake."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import InvalidInputError
 
 __all__ = [
     "as_id",
+    "as_vectors",
     "check_aligned",
     "check_count",
     "check_flag",
@@ -22,12 +24,20 @@ __all__ = [
     "check_queries",
     "check_seed",
     "check_share",
+    "check_texts",
 ]
 
 T = TypeVar("T")
 
 # The engines' integers.
 _MAXIMUM = 2**31 - 1
+# What to write in place of a single item.
+_LISTS = {
+    "queries": 'search(["..."])',
+    "texts": '["..."]',
+    "ids": '["..."]',
+    "passages": "add([passage])",
+}
 
 
 def check_queries(queries: Sequence[str]) -> list[str]:
@@ -40,11 +50,40 @@ def check_queries(queries: Sequence[str]) -> list[str]:
     >>> check_queries(("what is bm25?",))
     ['what is bm25?']
     """
-    is_list = isinstance(queries, list)
-    listed = list(queries if is_list else _iterable(queries, "queries", 'search(["..."])'))
+    listed = list(queries if isinstance(queries, list) else _iterable(queries, "queries"))
     for query in listed:
         if not isinstance(query, str):
             raise InvalidInputError(f"queries must be strings, not {type(query).__name__}")
+    return listed
+
+
+def check_texts(texts: Sequence[str], name: Literal["texts", "queries"] = "texts") -> list[str]:
+    """Validate texts that a tokenizer reads, and return them as a list.
+
+    Args:
+        texts: the texts.
+        name: what the messages call them.
+
+    Raises:
+        InvalidInputError: a bare string, another value that is no list, something that is no
+            string, or a lone surrogate, which UTF-8 cannot encode.
+
+    >>> check_texts(("one", "two"))
+    ['one', 'two']
+    """
+    listed = list(texts if isinstance(texts, list) else _iterable(texts, name))
+    for position, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise InvalidInputError(
+                f"{name} must be strings, but number {position} is of type {type(text).__name__}"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"text {position} holds a lone surrogate at character {error.start}, which no "
+                "tokenizer can read: decode the source with errors='replace'"
+            ) from None
     return listed
 
 
@@ -94,8 +133,7 @@ def check_ids(ids: Iterable[object]) -> list[str]:
     ['p1', '2']
     """
     return [
-        as_id(id_, "ids must be strings, whole numbers or UUIDs")
-        for id_ in _iterable(ids, "ids", '["..."]')
+        as_id(id_, "ids must be strings, whole numbers or UUIDs") for id_ in _iterable(ids, "ids")
     ]
 
 
@@ -108,7 +146,7 @@ def check_passages(passages: Iterable[T]) -> Iterable[T]:
     >>> check_passages([])
     []
     """
-    return _iterable(passages, "passages", "add([passage])")
+    return _iterable(passages, "passages")
 
 
 def check_k(k: int) -> int:
@@ -183,7 +221,55 @@ def check_share(value: float, name: str) -> float:
     return float(value)
 
 
-def _iterable(values: Iterable[T], name: str, example: str) -> Iterable[T]:
+def as_vectors(
+    rows: Any, texts: Sequence[str], dimension: int | None = None
+) -> NDArray[np.float32]:
+    """Return the vectors of `texts` as a validated array of float32.
+
+    Args:
+        rows: one vector a text: a list of lists, an array, a tensor in main memory.
+        texts: the texts of the rows, at least one.
+        dimension: the length of each row; None takes the length of the first.
+
+    Returns:
+        A new C-contiguous array of float32, shape (len(texts), dimension).
+
+    Raises:
+        InvalidInputError: too few or too many rows, a row of another length, values that are not
+            numbers, NaN or infinity. The message names the first bad row and its text.
+
+    >>> as_vectors([[1, 2], [3, 4]], ["a", "b"])
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
+    """
+    try:
+        listed = list(rows)
+    except TypeError:
+        raise InvalidInputError(
+            f"the encoder gave {type(rows).__name__} instead of a list of vectors"
+        ) from None
+    if len(listed) != len(texts):
+        raise InvalidInputError(
+            f"the encoder gave {len(listed)} vectors for {len(texts)} texts: "
+            "it must give one vector a text, in their order"
+        )
+    arrays = [_as_row(row, position, texts) for position, row in enumerate(listed)]
+    expected = len(arrays[0]) if dimension is None else dimension
+    for position, array in enumerate(arrays):
+        if len(array) != expected:
+            raise InvalidInputError(
+                f"the encoder gave a vector of length {len(array)} instead of {expected} "
+                f"for {_show(position, texts)}"
+            )
+        if not np.isfinite(array).all():
+            raise InvalidInputError(
+                f"the encoder gave NaN or infinity for {_show(position, texts)}: leave the text "
+                "out, or run a half-precision model in float32"
+            )
+    return np.stack(arrays)
+
+
+def _iterable(values: Iterable[T], name: str) -> Iterable[T]:
     try:
         iter(values)
     except TypeError:
@@ -192,4 +278,26 @@ def _iterable(values: Iterable[T], name: str, example: str) -> Iterable[T]:
         if not isinstance(values, str):
             return values
         kind = "string"
-    raise InvalidInputError(f"{name} must be a list, not one {kind}: write {example}")
+    raise InvalidInputError(f"{name} must be a list, not one {kind}: write {_LISTS[name]}")
+
+
+def _as_row(row: object, position: int, texts: Sequence[str]) -> NDArray[np.float32]:
+    try:
+        array = np.asarray(row)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"the encoder gave no vector for {_show(position, texts)}: {error}"
+        ) from error
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise InvalidInputError(
+            f"the encoder gave shape {array.shape} of {array.dtype} instead of a list of numbers "
+            f"for {_show(position, texts)}"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which raises
+        vector: NDArray[np.float32] = array.astype(np.float32)
+    return vector
+
+
+def _show(position: int, texts: Sequence[str]) -> str:
+    text = texts[position]
+    return f"text {position}, {text if len(text) <= 60 else text[:59] + '…'!r}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ __all__ = [
     "StageScore",
     "point_id",
     "point_number",
-    "stored_passage",
-    "stored_passages",
     "trace_to_dict",
     "unique_passages",
 ]
@@ -73,34 +70,6 @@ class Passage:
         # A copy, so that later changes by the caller have no effect.
         copy = json_metadata(self.metadata, f"passage {self.id!r}: metadata")
         object.__setattr__(self, "metadata", copy)
-
-
-def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:  # noqa: A002
-    """Build a passage from a store, without the validation it passed before it was written.
-
-    >>> stored_passage("p1", "text", {}) == Passage("p1", "text")
-    True
-    """
-    return stored_passages([{"id": id, "text": text, "metadata": metadata}])[0]
-
-
-def stored_passages(payloads: Iterable[Mapping[str, Any]]) -> list[Passage]:
-    """Build passages from the payloads of a store, as `stored_passage` does.
-
-    Args:
-        payloads: each with ``id``, ``text`` and ``metadata``; in ``exact``, if it has that, the
-            metadata as JSON, because the store may change a float.
-    """
-    passages = []
-    for payload in payloads:
-        exact = payload.get("exact")
-        passage = object.__new__(Passage)
-        object.__setattr__(passage, "id", payload["id"])
-        object.__setattr__(passage, "text", payload["text"])
-        metadata = payload["metadata"] if exact is None else json.loads(exact)
-        object.__setattr__(passage, "metadata", metadata)
-        passages.append(passage)
-    return passages
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Pipeline:
         for reranker in rerankers:
             _check_reranker(reranker)
         self.rerankers = rerankers
+        self._names = list(map(name_of, rerankers))
         self.depths = [
             check_count(value, "depth") for value in _one_each(depth, rerankers, "depth")
         ]
@@ -108,8 +109,9 @@ class Pipeline:
         hits = self.retriever.search(texts, first, where=where)
         if reads_operators(self.retriever):
             texts = plain_texts(texts)
-        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
-            with observed(name_of(reranker), len(texts)) as report:
+        steps = zip(self.rerankers, self._names, keeps, self.blends, strict=True)
+        for reranker, name, keep, blend in steps:
+            with observed(name, len(texts)) as report:
                 answer = reranker.rerank(texts, hits, None if blend < 1 else keep)
                 report.hits = hits = combined(hits, answer, blend, keep)
         return [found[:k] for found in hits]
@@ -123,8 +125,9 @@ class Pipeline:
         hits = await self.retriever.asearch(texts, first, where=where)
         if reads_operators(self.retriever):
             texts = plain_texts(texts)
-        for reranker, keep, blend in zip(self.rerankers, keeps, self.blends, strict=True):
-            with observed(name_of(reranker), len(texts)) as report:
+        steps = zip(self.rerankers, self._names, keeps, self.blends, strict=True)
+        for reranker, name, keep, blend in steps:
+            with observed(name, len(texts)) as report:
                 answer = await reranker.arerank(texts, hits, None if blend < 1 else keep)
                 hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
                 report.hits = hits

@@ -14,6 +14,7 @@ import pytest
 from hybridge import (
     BM25,
     CallableEncoder,
+    ColBERTReranker,
     CrossEncoderReranker,
     Dense,
     HybridIndex,
@@ -195,6 +196,20 @@ def test_a_cross_encoder_is_compared_behind_the_index(
     [depth], [blend] = found.setting.rerank_depths, found.setting.rerank_blends
     pipeline = Pipeline(index, found.model, depth=depth, blend=blend)
     assert pipeline.search(["q1 q2"], k=3)
+
+
+def test_a_late_interaction_reranker_is_compared_behind_the_index(
+    index: HybridIndex, tiny: Path, tmp_path: Path
+) -> None:
+    reranker = ColBERTReranker(tiny, name="mine", backend="torch", device="cpu")
+    settings = replace(SETTINGS, temperature=1, steps=20)
+
+    found = adapt(index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings)
+
+    assert found.kind == "late-interaction model"
+    assert isinstance(found.model, ColBERTReranker)
+    assert found.model.name == "mine"
+    assert Pipeline(index, found.model).search(["q1 q2"], k=3)
 
 
 def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: Path) -> None:

@@ -353,3 +353,49 @@ def test_many_threads_load_once_and_get_what_one_gets(
     for place, found in enumerate(results):
         _agree(found, expected[place % 2])
     assert sum(record.message.startswith(message) for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_prompts_are_the_words_in_front_of_texts(
+    checkpoint: Path, minilm: Path, backend: Any
+) -> None:
+    assert MultiVectorTokenEncoder(checkpoint, backend=backend).prompts == ("[SEP] ", "[SEP] ")
+    prompted = SentenceTransformerEncoder(minilm, query_prompt="ask: ", backend=backend)
+    assert MultiVectorTokenEncoder(prompted).prompts == ("ask: ", "")
+
+
+def test_a_copy_to_be_trained_makes_the_same_vectors_and_shares_nothing(checkpoint: Path) -> None:
+    encoder = MultiVectorTokenEncoder(checkpoint, passage_length=12, query_length=20)
+
+    model = encoder.torch_model()
+
+    assert model.dtype == torch.float32
+    [expected] = encoder.encode_passages(["Aspirin thins the blood. " * 4])
+    found: Any = model.encode_document(["Aspirin thins the blood. " * 4], convert_to_numpy=True)[0]
+    assert np.allclose(found, expected, atol=1e-4)
+    other = encoder.torch_model()
+    with torch.no_grad():
+        next(iter(other.parameters())).zero_()
+    assert next(iter(model.parameters())).any()
+
+
+def test_another_model_gets_the_settings(
+    checkpoint: Path, minilm: Path, tiny_colbert: MultiVectorEncoder, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {
+        "query_length": 20,
+        "passage_length": 30,
+        "pool_factor": 2,
+        "batch_size": 3,
+        "device": "cpu",
+        "dtype": "int8",
+        "backend": "onnx",
+    }
+    other = MultiVectorTokenEncoder(minilm, **settings).with_model(checkpoint)
+
+    assert other.model_name == str(checkpoint)
+    assert {name: getattr(other, f"_{name}") for name in settings} == settings
+    # An object's own lengths: those of a query are not in its folder.
+    tiny_colbert.save(str(tmp_path / "saved"), create_model_card=False)
+    of_object = MultiVectorTokenEncoder(tiny_colbert).with_model(tmp_path / "saved")
+    assert [len(each) for each in of_object.encode_queries(["one", "one " * 20])] == [8, 8]

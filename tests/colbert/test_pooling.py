@@ -13,7 +13,7 @@ from sentence_transformers.multi_vector_encoder.modules import HierarchicalToken
 
 from hybridge.colbert import pooling
 from hybridge.colbert.pooling import clusters, means, ward
-from hybridge.encoders.checks import unit_length
+from hybridge.encoders.scaling import unit_length
 from hybridge.protocols import Vectors
 
 

@@ -376,3 +376,37 @@ def test_what_is_no_text_is_refused(tiny: Path) -> None:
     ]:
         with pytest.raises(HybridgeError):
             reranker.score_texts(queries, texts)
+
+
+def test_a_copy_to_be_trained_is_in_float32_and_shares_nothing(folder: Path) -> None:
+    reranker = CrossEncoderReranker(folder, max_length=64, dtype="int8")
+    expected = CrossEncoderReranker(folder, max_length=64, dtype="float32", backend="torch")
+
+    model = reranker.torch_model()
+
+    assert model.dtype == torch.float32
+    assert model.max_seq_length == 64
+    [scores] = expected.score_texts(["why does blood clot?"], [TEXTS])
+    assert logits(model, "why does blood clot?", TEXTS) == pytest.approx(scores, abs=1e-5)
+    other = reranker.torch_model()
+    with torch.no_grad():
+        next(iter(other.parameters())).zero_()
+    assert next(iter(model.parameters())).any()
+    assert reranker.model_name == str(folder)
+
+
+def test_another_model_gets_the_settings(folder: Path, make_tiny: Callable[..., Path]) -> None:
+    reranker = CrossEncoderReranker(
+        make_tiny(), name="mine", sigmoid=True, threshold=0.1, window=20, batch_size=3
+    )
+
+    other = reranker.with_model(folder)
+
+    apart = {"_origin", "_scorer"}
+    assert {name: value for name, value in vars(other).items() if name not in apart} == {
+        name: value for name, value in vars(reranker).items() if name not in apart
+    }
+    assert other.model_name == str(folder)
+    assert reranker.model_name != str(folder)
+    with pytest.raises(ModelNotFoundError, match="holds no cross-encoder"):
+        reranker.with_model(get_model_path())

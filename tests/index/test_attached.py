@@ -28,9 +28,10 @@ from hybridge.errors import (
     ReadOnlyError,
     StoreError,
 )
-from hybridge.passages import JSON, point_id, stored_passage
+from hybridge.passages import JSON, point_id
 from hybridge.testing import RetrieverConformance
 from hybridge.vectors import Layout
+from hybridge.vectors.store import stored_passage
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
 

@@ -16,7 +16,6 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import ClosedError, IndexExistsError, InvalidInputError
-from hybridge.index.lock import ReadWriteLock
 from hybridge.vectors.collection import connect
 
 OLD = [Passage("old", "what was there before", {"year": 2000})]
@@ -82,14 +81,14 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupted_writer_does_not_block_readers() -> None:
-    lock = ReadWriteLock()
+def test_an_interrupted_writer_does_not_block_readers(words: CallableEncoder) -> None:
+    lock = HybridIndex.create(encoder=words)._lock
     main = threading.main_thread().ident
     assert main is not None
     reading, release = threading.Event(), threading.Event()
 
     def read() -> None:
-        with lock.read():
+        with lock.reading():
             reading.set()
             release.wait(10)
 
@@ -97,13 +96,13 @@ def test_an_interrupted_writer_does_not_block_readers() -> None:
     reader.start()
     reading.wait(10)
     threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt), lock.write():
+    with pytest.raises(KeyboardInterrupt), lock.writing():
         pass
-    with lock.read():  # would wait for the writer that gave up
+    with lock.reading():  # would wait for the writer that gave up
         pass
     release.set()
     reader.join()
-    with lock.write():
+    with lock.writing():
         pass
 
 

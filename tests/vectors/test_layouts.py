@@ -30,7 +30,7 @@ from hybridge.vectors.client import ClientStore
 from hybridge.vectors.collection import connect, create
 from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
-from hybridge.vectors.store import passage_of, payload_of
+from hybridge.vectors.store import payload_of, stored_passages
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
 
@@ -72,7 +72,8 @@ def test_other_names_are_nowhere(name: str) -> None:
 def test_our_own_layout_is_what_it_was() -> None:
     passage = Passage("p1", "text", {"at": 0.1 + 0.2, "deep": {"er": [1, None]}})
     assert OWN.payload(passage) == payload_of(passage)
-    assert OWN.passage(0, payload_of(passage)) == passage_of(payload_of(passage)) == passage
+    assert OWN.passage(0, payload_of(passage)) == passage
+    assert stored_passages([payload_of(passage)]) == [passage]
     client = connect(":memory:")
     options = StoreOptions({"dense": DenseVectors(2), "bm25": SparseVectors(idf=True)})
     create(client, "own", options, {})

@@ -1,16 +1,20 @@
-"""LangChain's retriever over any retriever of Hybridge, with everything that LangChain's can do."""
+"""LangChain's retriever over any retriever of Hybridge, with everything that LangChain's can do.
+
+A search is a run with a child run for each stage, and its hits become documents.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
     AsyncCallbackManagerForRetrieverRun,
     CallbackManager,
+    CallbackManagerForChainRun,
     CallbackManagerForRetrieverRun,
 )
 from langchain_core.documents import Document
@@ -30,19 +34,21 @@ from hybridge.interop import (
     as_retriever,
     check_parts,
     configured,
+    trace_to_dict,
     unwrapped,
 )
-from hybridge.observation import observing
+from hybridge.observation import ENCODING, observing
 from hybridge.protocols import Where
 
-from .documents import documents_of_hits, documents_of_texts, passages_of
+from .documents import SCORE, TRACE, copied, documents_of_texts, passages_of
 from .relevance import RelevanceRetriever
 from .rerankers import core_reranker
-from .tracing import StageRuns
 
-__all__ = ["CoreRetriever"]
+__all__ = ["CoreRetriever", "StageRuns", "document_of", "documents_of_hits"]
 
 _MADE = "_made"
+
+_Run: TypeAlias = CallbackManagerForChainRun | CallbackManagerForRetrieverRun
 
 
 class _Made(NamedTuple):
@@ -398,3 +404,92 @@ def _index_of(retriever: Any) -> Any:
     while isinstance(retriever, Pipeline | DiverseRetriever | RelevanceRetriever):
         retriever = retriever.retriever if isinstance(retriever, Pipeline) else retriever.index
     return retriever
+
+
+class StageRuns:
+    """An observer that makes every stage of a search a child run of its query's run.
+
+    A stage may be the user's, and a trace must not make a search fail. A stage may end without
+    hits, or search by another stage of the same name, or for more queries than there are runs; then
+    the further queries have none.
+
+    Args:
+        queries: the questions.
+        runs: one a query.
+    """
+
+    def __init__(
+        self, queries: Sequence[str], runs: Sequence[CallbackManagerForRetrieverRun]
+    ) -> None:
+        self._queries = queries
+        self._managers = [run.get_child() for run in runs]
+        self._open: dict[str, list[dict[int, _Run]]] = {}
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        runs = {i: self._begin(stage, i) for i in queries if i < len(self._queries)}
+        self._open.setdefault(stage, []).append(runs)
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        for i, run in self._open[stage].pop().items():
+            if isinstance(run, CallbackManagerForRetrieverRun):
+                [documents] = documents_of_hits([hits.get(i, ())], scores=True, trace=True)
+                run.on_retriever_end(documents)
+            else:
+                run.on_chain_end({})
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        for run in self._open[stage].pop().values():
+            if isinstance(run, CallbackManagerForRetrieverRun):
+                run.on_retriever_error(error)
+            else:
+                run.on_chain_error(error)
+
+    def _begin(self, stage: str, i: int) -> _Run:
+        query, manager = self._queries[i], self._managers[i]
+        if stage.rpartition("/")[2] == ENCODING:  # of a member of a FusedRetriever, too
+            return manager.on_chain_start(None, {"query": query}, name=stage)
+        return manager.on_retriever_start(None, query, name=stage)
+
+
+def documents_of_hits(
+    lists: Iterable[Iterable[Hit]], *, scores: bool = False, trace: bool = False
+) -> list[list[Document]]:
+    """Return each query's hits as documents; arguments as for `document_of`."""
+    found = []
+    for hits in lists:
+        documents = []
+        for hit in hits:
+            passage = hit.passage
+            metadata = {
+                key: copied(value) if isinstance(value, dict | list) else value
+                for key, value in passage.metadata.items()
+            }
+            if scores:
+                metadata[SCORE] = hit.score
+            if trace:
+                metadata[TRACE] = trace_to_dict(hit.trace)
+            # As the constructor does, which takes twice as long.
+            fields = {"id": passage.id, "page_content": passage.text, "metadata": metadata}
+            document = Document.__new__(Document)
+            Document.__pydantic_validator__.validate_python(fields, self_instance=document)
+            documents.append(document)
+        found.append(documents)
+    return found
+
+
+def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Document:
+    """Return a hit as a new document, which the caller may change.
+
+    Args:
+        hit: a result.
+        scores: put its score into the metadata, as ``relevance_score``.
+        trace: put each stage's rank and score into the metadata, under ``hybridge``.
+
+    >>> from hybridge import Passage, StageScore
+    >>> hit = Hit(Passage("a", "text"), 0.5, (StageScore("bm25", 1, 0.5),))
+    >>> document_of(hit, scores=True).metadata
+    {'relevance_score': 0.5}
+    >>> document_of(hit, trace=True).metadata
+    {'hybridge': {'bm25': {'rank': 1, 'score': 0.5}}}
+    """
+    return documents_of_hits([[hit]], scores=scores, trace=trace)[0][0]

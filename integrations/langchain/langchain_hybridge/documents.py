@@ -1,4 +1,4 @@
-"""LangChain's documents as passages, and hits as LangChain's documents."""
+"""LangChain's documents as passages, and their metadata."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ __all__ = [
     "SCORE",
     "TRACE",
     "check_documents",
+    "copied",
     "copied_metadata",
-    "document_of",
-    "documents_of_hits",
     "documents_of_texts",
     "passages_of",
     "reranked_document",
@@ -30,8 +29,6 @@ SCORE = "relevance_score"
 
 TRACE = "hybridge"
 """The metadata key of each stage's rank and score."""
-
-_NESTED = (dict, list)
 
 
 def check_documents(documents: Iterable[Document]) -> list[Document]:
@@ -122,50 +119,6 @@ def documents_of_texts(
     ]
 
 
-def documents_of_hits(
-    lists: Iterable[Iterable[Hit]], *, scores: bool = False, trace: bool = False
-) -> list[list[Document]]:
-    """Return each query's hits as documents; arguments as for `document_of`."""
-    found = []
-    for hits in lists:
-        documents = []
-        for hit in hits:
-            passage = hit.passage
-            metadata = {
-                key: _copied(value) if isinstance(value, _NESTED) else value
-                for key, value in passage.metadata.items()
-            }
-            if scores:
-                metadata[SCORE] = hit.score
-            if trace:
-                metadata[TRACE] = trace_to_dict(hit.trace)
-            # As the constructor does, which takes twice as long.
-            fields = {"id": passage.id, "page_content": passage.text, "metadata": metadata}
-            document = Document.__new__(Document)
-            Document.__pydantic_validator__.validate_python(fields, self_instance=document)
-            documents.append(document)
-        found.append(documents)
-    return found
-
-
-def document_of(hit: Hit, *, scores: bool = False, trace: bool = False) -> Document:
-    """Return a hit as a new document, which the caller may change.
-
-    Args:
-        hit: a result.
-        scores: put its score into the metadata, as ``relevance_score``.
-        trace: put each stage's rank and score into the metadata, under ``hybridge``.
-
-    >>> from hybridge import StageScore
-    >>> hit = Hit(Passage("a", "text"), 0.5, (StageScore("bm25", 1, 0.5),))
-    >>> document_of(hit, scores=True).metadata
-    {'relevance_score': 0.5}
-    >>> document_of(hit, trace=True).metadata
-    {'hybridge': {'bm25': {'rank': 1, 'score': 0.5}}}
-    """
-    return documents_of_hits([[hit]], scores=scores, trace=trace)[0][0]
-
-
 def reranked_document(document: Document, hit: Hit, *, scores: bool, trace: bool) -> Document:
     """Return a copy of a document with a reranker's score; earlier stages' entries stay."""
     metadata = copied_metadata(document.metadata)
@@ -186,13 +139,11 @@ def copied_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     >>> metadata
     {'authors': ['Ada']}
     """
-    return {
-        key: _copied(value) if isinstance(value, _NESTED) else value
-        for key, value in metadata.items()
-    }
+    return {key: copied(value) for key, value in metadata.items()}
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Return a copy of a dict or list, with copies of those in it; other values as they are."""
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value

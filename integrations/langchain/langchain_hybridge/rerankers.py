@@ -15,8 +15,7 @@ from hybridge import Hit, Passage
 from hybridge.colbert import ColBERTReranker as CoreColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker as CoreCrossEncoderReranker
 from hybridge.errors import InvalidInputError
-from hybridge.interop import check_parts
-from hybridge.passages import stored_passage
+from hybridge.interop import check_parts, stored_passage
 from hybridge.reranking import TextReranker
 
 from .documents import check_documents, copied_metadata, reranked_document

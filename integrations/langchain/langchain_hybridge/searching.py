@@ -8,10 +8,10 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from hybridge import Hit, Passage
+from hybridge import Passage
 from hybridge.search_text import SearchText, chosen_search_text
 
-from .documents import document_of
+from .documents import copied_metadata
 
 __all__ = ["DocumentId", "search_text_of"]
 
@@ -58,5 +58,7 @@ class _OfDocuments:
 
     def __call__(self, passage: Passage) -> str:
         id_ = passage.id
-        own = id_.document if isinstance(id_, DocumentId) else document_of(Hit(passage, 0.0))
-        return self.function(own)
+        if isinstance(id_, DocumentId):
+            return self.function(id_.document)
+        metadata = copied_metadata(passage.metadata)
+        return self.function(Document(id=id_, page_content=passage.text, metadata=metadata))

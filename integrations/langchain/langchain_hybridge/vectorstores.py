@@ -19,7 +19,8 @@ from hybridge.interop import is_persistent
 from hybridge.protocols import Where
 
 from .attaching import attached
-from .documents import document_of, documents_of_hits, documents_of_texts, passages_of
+from .base import document_of, documents_of_hits
+from .documents import documents_of_texts, passages_of
 from .embeddings import embeddings_of, encoder_of
 from .relevance import RelevanceRetriever, relevance_of
 from .retrievers import HybridgeRetriever

@@ -9,6 +9,8 @@ from .language_models import LanguageModel, doc2query, local_language_model
 from .languages import Agreement, Distillation, distil
 from .mining import teacher_examples
 from .procedure import adapt
+from .query_map import fit_query_map
+from .query_map_result import FittedQueryMap, HeldOut
 from .result import Adaptation, Measured
 from .settings import Objective, TrainingSettings
 
@@ -17,7 +19,9 @@ __all__ = [
     "Agreement",
     "Distillation",
     "Example",
+    "FittedQueryMap",
     "GeneratedQuestions",
+    "HeldOut",
     "LanguageModel",
     "Measured",
     "Objective",
@@ -26,6 +30,7 @@ __all__ = [
     "corpus_pairs",
     "distil",
     "doc2query",
+    "fit_query_map",
     "generated_questions",
     "local_language_model",
     "teacher_examples",

@@ -85,12 +85,13 @@ class TrainableCrossEncoder(Trainee):
         objective = self.objective(settings)
         if objective in ("ranking", "classification", "regression"):
             examples = [_labelled(example) for example in examples]
-        low, high = _LABELS.get(objective, (float("-inf"), float("inf")))
+        lowest, highest = _LABELS.get(objective, (float("-inf"), float("inf")))
         for example in examples:
-            if any(not low <= label <= high for label in example.labels):
+            if any(not lowest <= label <= highest for label in example.labels):
                 raise InvalidInputError(
-                    f"labels of objective {objective!r} must be from {low} to {high}, and those "
-                    f"of the query {example.query!r:.80} are {example.labels}"
+                    f"labels of objective {objective!r} must be from {lowest} to {highest}, not "
+                    f"{list(example.labels)} as of the query {example.query!r:.80}: scale them, or "
+                    "choose another objective"
                 )
         # Its loss takes parts of a class, and that of distillation lists.
         taken = {"classification": "regression", "distillation": "ranking"}

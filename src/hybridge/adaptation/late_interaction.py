@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..colbert import MultiVectorTokenEncoder, max_sim
+from ..colbert import ColBERTReranker, MultiVectorTokenEncoder, max_sim
+from ..errors import InvalidInputError
 from ..iteration import chunked
 from .datasets import Columns
 from .settings import TrainingSettings
@@ -39,15 +40,26 @@ class TrainableTokenModel(Trainee):
     it. With `pool_factor`, vectors are pooled after training and in validation, not in training.
 
     Args:
-        encoder: whose model is trained.
+        model: whose model is trained; a reranker gives one of its settings again.
+
+    Raises:
+        InvalidInputError: a reranker of another engine than ``"sentence-transformers"``.
     """
 
     kind = "late-interaction model"
     objectives = ("contrastive", "distillation", "margins")
     defaults = TrainingSettings(learning_rate=1e-5, temperature=1)
 
-    def __init__(self, encoder: MultiVectorTokenEncoder) -> None:
+    def __init__(self, model: MultiVectorTokenEncoder | ColBERTReranker) -> None:
+        encoder = model.encoder if isinstance(model, ColBERTReranker) else model
+        if not isinstance(encoder, MultiVectorTokenEncoder):
+            raise InvalidInputError(
+                f"{type(encoder).__name__} is not trained by sentence-transformers: give its "
+                "checkpoint to MultiVectorTokenEncoder, and write the trained one by "
+                "hybridge.colbert.export_checkpoint"
+            )
         self.encoder = encoder
+        self._model = model
 
     @property
     def parent(self) -> str:
@@ -96,7 +108,7 @@ class TrainableTokenModel(Trainee):
             "show_progress_bar": False,
             "convert_to_numpy": True,
         }
-        queried = [
+        encoded = [
             self.encoder.finished("query", vectors, query)
             for query, vectors in zip(
                 queries, model.encode_query(list(queries), **options), strict=True
@@ -111,8 +123,8 @@ class TrainableTokenModel(Trainee):
             for text, vectors in zip(texts, model.encode_document(texts, **options), strict=True):
                 passage = self.encoder.finished("document", vectors, text)
                 for row in rows[text]:
-                    (found[row, text],) = max_sim(queried[row], [passage])
+                    (found[row, text],) = max_sim(encoded[row], [passage])
         return [[found[row, text] for text in of_query] for row, of_query in enumerate(passages)]
 
-    def wrapped(self, folder: Path) -> MultiVectorTokenEncoder:
-        return self.encoder.with_model(folder)
+    def wrapped(self, folder: Path) -> Any:
+        return self._model.with_model(folder)

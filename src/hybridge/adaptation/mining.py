@@ -66,9 +66,9 @@ class Mined:
         drawn = self._drawn(negatives, random)
         texts = (*self.relevant, *drawn)
         labels = [float(grade) for grade in self.relevant.values()] + [0.0] * len(drawn)
-        if objective == "regression":
-            highest = max(labels)
-            labels = [label / highest for label in labels]
+        if objective in ("regression", "classification"):
+            highest = max(labels) if objective == "regression" else 1.0
+            labels = [min(1.0, label / highest) for label in labels]
         return [Example(self.query, texts, tuple(labels))]
 
     def _drawn(self, count: int, random: np.random.Generator) -> list[str]:

@@ -235,6 +235,7 @@ class _TokenStageTarget(_RerankerTarget):
         assert isinstance(definition, LateInteraction)
         text = definition.search_text
         super().__init__(index, ColBERTReranker(definition.encoder, search_text=text))
+        self.trainee = trainable(definition)
         self.stage = stage
 
     def wrapped(self, folder: Path) -> tuple[Any, Reranker]:

@@ -46,7 +46,7 @@ def trainable(model: Any) -> Trainee:
         model: a `SentenceTransformerEncoder`, also in a `CachedEncoder`, a
             `MultiVectorTokenEncoder`, a `CrossEncoderReranker` or a `ColBERTReranker`; a dense or
             late-interaction stage; a model of sentence-transformers; a model's name on the hub, or
-            its folder. Its settings are those of the trained model.
+            its folder. The trained model gets its settings.
 
     Raises:
         InvalidInputError: it cannot be trained; the message says why, and what can be done.
@@ -65,7 +65,7 @@ trained here: fit a query map on its vectors instead, with hybridge.adaptation.f
         return model
     if isinstance(model, str | Path):
         return trainable(_by_kind(model))
-    if isinstance(model, Dense | LateInteraction | ColBERTReranker):
+    if isinstance(model, Dense | LateInteraction):
         return trainable(model.encoder)
     model = unwrapped(model)
     if ours := _of_library(model):
@@ -73,9 +73,11 @@ trained here: fit a query map on its vectors instead, with hybridge.adaptation.f
     if isinstance(model, SentenceTransformerEncoder):
         _check_weights(model._origin)
         return TrainableBiEncoder(model)
-    if isinstance(model, MultiVectorTokenEncoder):
-        _check_weights(model._origin if model._encoder is None else model._encoder._origin)
-        return TrainableTokenModel(model)
+    if isinstance(model, ColBERTReranker) or callable(getattr(model, "passage_tokens", None)):
+        trainee = TrainableTokenModel(model)
+        encoder = trainee.encoder
+        _check_weights(encoder._origin if encoder._encoder is None else encoder._encoder._origin)
+        return trainee
     if isinstance(model, CrossEncoderReranker):
         _check_weights(model._origin)
         return TrainableCrossEncoder(model)
@@ -135,12 +137,6 @@ def _why_not(model: Any) -> str:
         return f"{name} calls functions, whose model cannot be trained here: {_QUERY_MAP}"
     if any(callable(getattr(model, each, None)) for each in ("embed_query", "get_query_embedding")):
         return f"{name} is a model behind an interface, which cannot be trained: {_QUERY_MAP}"
-    if callable(getattr(model, "passage_tokens", None)):
-        return (
-            f"{name} is not trained by sentence-transformers: give its checkpoint to "
-            "MultiVectorTokenEncoder, and write the trained one by "
-            "hybridge.colbert.export_checkpoint"
-        )
     if isinstance(model, Stage):
         return (
             f"the stage {name} has no model that can be trained here: a Dense or LateInteraction "

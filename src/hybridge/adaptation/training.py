@@ -191,8 +191,8 @@ class _Run:
         start = time.perf_counter()
         score = self._validate(self._model)
         validation = time.perf_counter() - start
-        examples = len(self._rounds[0])
-        steps = settings.steps or math.ceil(examples * settings.epochs / settings.batch_size)
+        rows = len(self._texts(self._rounds[0])[0])  # of one example, some objectives make several
+        steps = settings.steps or math.ceil(rows * settings.epochs / settings.batch_size)
         if settings.minutes is not None and settings.steps is None:
             left = 60 * settings.minutes - validation * (settings.validations + 1)
             steps = max(1, min(steps, int(left / self._seconds_a_step())))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import check_queries
+from ..arguments import as_vectors, check_texts
 from ..encoders import SentenceTransformerEncoder
 from ..encoders.batches import encode_batches, nonblank_batches
-from ..encoders.checks import as_vectors, check_texts, unit_length
 from ..encoders.onnx.model import Batch
+from ..encoders.scaling import unit_length
 from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..protocols import Encoder, Vectors
@@ -80,7 +80,7 @@ class JointEncoder:
 
     def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
         """Return what `encode_queries` of the bi-encoder and of the token encoder return."""
-        texts = check_texts(check_queries(queries))
+        texts = check_texts(queries, "queries")
         return self._encode("query", self._encoder.encode_queries, texts) or (
             self._encoder.encode_queries(texts),
             self._tokens.encode_queries(texts),

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..arguments import check_count, check_queries
+from ..arguments import check_count, check_texts
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..encoders import DEFAULT_MODEL, SentenceTransformerEncoder
 from ..encoders.backends import Backend, check_backend, on_onnx, tries_onnx
 from ..encoders.batches import encode_batches, nonblank_batches
-from ..encoders.checks import check_texts
 from ..encoders.identity import folder_digest, model_digest
 from ..encoders.kinds import kind_of
 from ..encoders.limits import least_limit
@@ -331,7 +330,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
             InvalidInputError: a bare string or something that is no text, or the model gave NaN
                 or infinity for a text.
         """
-        return self._encode("query", check_texts(check_queries(queries)), progress=False)
+        return self._encode("query", check_texts(queries, "queries"), progress=False)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
         """Return an array a text, one vector of length 1 a token, or fewer with `pool_factor`.
@@ -397,7 +396,7 @@ class MultiVectorTokenEncoder(SharedInCopies):
 
     def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
         """Return the token of each vector of `encode_queries`; [] for a blank query."""
-        return [self._names("query", query) for query in check_texts(check_queries(queries))]
+        return [self._names("query", query) for query in check_texts(queries, "queries")]
 
     def passage_tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the token of each vector of `encode_passages`; pooled ones joined by ``+``."""

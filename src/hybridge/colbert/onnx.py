@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..encoders.checks import unit_length
 from ..encoders.files import read_object
 from ..encoders.limits import transformer_folder
 from ..encoders.onnx.export import Precision
@@ -17,6 +16,7 @@ from ..encoders.onnx.unsupported import UnsupportedModelError
 from ..encoders.positions import readable_tokens
 from ..encoders.prompts import Prompts
 from ..encoders.resolution import ModelSource
+from ..encoders.scaling import unit_length
 from .limits import check_lengths
 from .saved import SavedModel, read_saved
 from .training_free import punctuation

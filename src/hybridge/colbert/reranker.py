@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from ..encoders.backends import Backend
 from ..encoders.caching import query_cache
 from ..encoders.loading import Dtype
+from ..errors import InvalidInputError
 from ..iteration import chunked
 from ..reranking import TextReranker
 from ..search_text import SearchTextLike
 from .engines import build_engine
 from .max_sim import max_sim
+from .multi_vector import MultiVectorTokenEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SentenceTransformer
@@ -99,6 +102,24 @@ class ColBERTReranker(TextReranker):
         }
         settings = {setting: value for setting, value in settings.items() if value is not None}
         self.encoder = build_engine(engine, model, **settings)
+
+    def with_model(self, folder: str | Path) -> Self:
+        """Return a reranker with these settings for another model, a fine-tune say.
+
+        Args:
+            folder: of the saved model.
+
+        Raises:
+            InvalidInputError: the engine is not ``"sentence-transformers"``.
+            ModelNotFoundError: there is no model.
+        """
+        if not isinstance(self.encoder, MultiVectorTokenEncoder):
+            raise InvalidInputError(
+                f"{type(self.encoder).__name__} takes no other model: make a ColBERTReranker of it"
+            )
+        other = copy.copy(self)
+        other.encoder = self.encoder.with_model(folder)
+        return other
 
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]

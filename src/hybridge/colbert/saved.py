@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..encoders.checks import unit_length
 from ..encoders.files import read_modules, read_object
 from ..encoders.onnx.modules import Step, read_dense
 from ..encoders.onnx.unsupported import UnsupportedModelError
+from ..encoders.scaling import unit_length
 from ..errors import ModelNotFoundError
 from ..protocols import Vectors
 

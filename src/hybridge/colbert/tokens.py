@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..encoders.checks import unit_length
+from ..encoders.scaling import unit_length
 from ..errors import InvalidInputError
 from ..passages import JSON
 from ..protocols import Vectors

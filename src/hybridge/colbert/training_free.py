@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arguments import check_count
+from ..arguments import check_count, check_texts
 from ..encoders import SentenceTransformerEncoder
-from ..encoders.checks import check_texts
 from ..errors import InvalidInputError, needs_extra
 from .limits import with_own_settings
 from .projection import linear, principal_axes

@@ -10,10 +10,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from ..arguments import check_count
+from ..arguments import check_count, check_texts
 from ..copying import check_picklable
 from ..encoders.backends import Backend, check_backend, on_onnx, tries_onnx
-from ..encoders.checks import check_texts
 from ..encoders.kinds import where_it_belongs
 from ..encoders.loading import DTYPES, LOADING, Dtype, settle_threads
 from ..encoders.resolution import ModelSource, for_torch

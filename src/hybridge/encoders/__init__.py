@@ -17,6 +17,7 @@ from ..protocols import Encoder
 from .caching import query_cache
 from .callables import CallableEncoder
 from .kinds import is_sparse_encoder, where_it_belongs
+from .mapped import MappedEncoder, QueryMap
 from .passage_cache import CachedEncoder
 from .resolution import DEFAULT_MODEL
 from .sentence_transformer import SentenceTransformerEncoder
@@ -37,6 +38,8 @@ __all__ = [
     "CachedEncoder",
     "CallableEncoder",
     "CallableSparseEncoder",
+    "MappedEncoder",
+    "QueryMap",
     "SentenceTransformerEncoder",
     "SentenceTransformerSparseEncoder",
     "SparseEncoder",

@@ -42,10 +42,11 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..forking import renew_in_children
 from ..passages import JSON
-from .rows import copied_rows, returned_rows
+from .mapped import passage_encoder
+from .sparse import SparseVector
 from .wrapping import unwrapped
 
-__all__ = ["QueryCache", "QueryEncoder", "query_cache"]
+__all__ = ["QueryCache", "QueryEncoder", "copied_rows", "query_cache", "returned_rows"]
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ class QueryCache:
                 self._max_queries = max_queries
             if max_bytes is not None:
                 self._max_bytes = max_bytes
-            self._evict()
+            self._keep([], {})
 
     def clear(self) -> None:
         """Drop all vectors, and count hits and misses from 0."""
@@ -150,13 +151,15 @@ class QueryCache:
             One row a query, which the caller may change. What an encoder returns against its
             protocol is returned as it is, and not cached.
         """
-        return self._encode((encoder,), queries, lambda texts: (encoder.encode_queries(texts),))[0]
+        return self.encode_jointly(
+            (encoder,), queries, lambda texts: (encoder.encode_queries(texts),)
+        )[0]
 
     def encode_jointly(
         self,
         encoders: Sequence[QueryEncoder],
         queries: Sequence[str],
-        encode: Callable[[list[str]], Sequence[Any]],
+        encode: Callable[[Any], Sequence[Any]],
     ) -> Sequence[Any]:
         """Return what each encoder's `encode_queries` returns, where one call makes all of it.
 
@@ -165,14 +168,6 @@ class QueryCache:
             queries: the queries.
             encode: returns the rows of each encoder for new queries.
         """
-        return self._encode(encoders, queries, encode)
-
-    def _encode(
-        self,
-        encoders: Sequence[QueryEncoder],
-        queries: Sequence[str],
-        encode: Callable[[Any], Sequence[Any]],
-    ) -> Sequence[Any]:
         if not self._max_queries or _ignored.get() or isinstance(queries, str):
             return encode(queries)
         if {*map(type, queries)} != {str}:  # which the encoder may refuse
@@ -204,6 +199,7 @@ class QueryCache:
         return [returned_rows([known[query][i] for query in queries]) for i in range(len(keys))]
 
     def _keep(self, keys: Sequence[Hashable], rows: Mapping[str, Sequence[Any]]) -> None:
+        """Add the rows of queries, one a key, and drop what is then beyond the limits."""
         with self._lock:
             for query, of_keys in rows.items():
                 for key, row in zip(keys, of_keys, strict=True):
@@ -214,12 +210,9 @@ class QueryCache:
                     _, old = self._entries.pop((key, query), (None, 0))
                     self._entries[key, query] = row, size
                     self._bytes += size - old
-            self._evict()
-
-    def _evict(self) -> None:
-        while len(self._entries) > self._max_queries or self._bytes > self._max_bytes:
-            _, (_, size) = self._entries.popitem(last=False)
-            self._bytes -= size
+            while len(self._entries) > self._max_queries or self._bytes > self._max_bytes:
+                _, (_, size) = self._entries.popitem(last=False)
+                self._bytes -= size
 
     def renew(self) -> None:
         """Continue in a forked child, whatever a thread of the parent was changing."""
@@ -254,7 +247,7 @@ class _Keys:
             key: Hashable = None
             if getattr(encoder, "deterministic", True):
                 plain = unwrapped(encoder)
-                key = type(plain), plain.identity, self._source(plain)
+                key = type(plain), plain.identity, self._source(passage_encoder(plain))
             with self._lock:
                 return _remember(self._keys, encoder, key)
         except Exception as error:  # noqa: BLE001  # encoding raises it too, or does without
@@ -293,6 +286,40 @@ def _remember(values: dict[int, tuple[weakref.ref[Any], T]], item: object, value
 
     values[number] = weakref.ref(item, forget), value
     return value
+
+
+def copied_rows(rows: Any, count: int) -> list[Any] | None:
+    """Return copies of an encoder's rows; None if they are not as its protocol has them.
+
+    Args:
+        rows: as returned by `encode_queries` or `encode_passages`.
+        count: the number of texts.
+
+    >>> [row.tolist() for row in copied_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), 2)]
+    [[1.0, 2.0], [3.0, 4.0]]
+    >>> copied_rows(np.array([[1.0, np.nan]]), 1) is None
+    True
+    """
+    if not isinstance(rows, np.ndarray | list) or len(rows) != count:
+        return None
+    if {*map(type, rows)} == {SparseVector}:
+        return [SparseVector(list(row.indices), list(row.values)) for row in rows]
+    if {*map(type, rows)} != {np.ndarray}:
+        return None
+    if not all(row.dtype.kind == "f" and np.isfinite(row).all() for row in rows):
+        return None
+    return [row.copy() for row in rows]
+
+
+def returned_rows(rows: Sequence[Any]) -> Any:
+    """Return copies of kept rows, at least one, in the form that an encoder returns.
+
+    >>> returned_rows([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).shape
+    (2, 2)
+    """
+    if isinstance(rows[0], SparseVector):
+        return [SparseVector(list(row.indices), list(row.values)) for row in rows]
+    return np.stack(rows) if rows[0].ndim == 1 else [row.copy() for row in rows]
 
 
 query_cache = QueryCache()

@@ -8,14 +8,14 @@ from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from ..arguments import check_count, check_flag, check_queries
+from ..arguments import as_vectors, check_count, check_flag, check_texts
 from ..copying import SharedInCopies, check_picklable
 from ..errors import InvalidInputError
 from ..forking import cached_property
 from ..iteration import chunked
 from ..protocols import Vectors
 from .batches import encode_batches
-from .checks import as_vectors, check_texts, unit_length
+from .scaling import unit_length
 
 __all__ = ["CallableEncoder", "Encode"]
 
@@ -204,7 +204,7 @@ class CallableEncoder(SharedInCopies):
             InvalidInputError: a bare string, something that is no text, or the function returned
                 something else than one valid vector a text.
         """
-        return self._encode(self._encode_queries, check_texts(check_queries(queries)))
+        return self._encode(self._encode_queries, check_texts(queries, "queries"))
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         """Return one row of float32 a text: shape (len(texts), dimension).

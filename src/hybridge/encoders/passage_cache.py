@@ -19,7 +19,8 @@ from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
 from ..iteration import chunked
 from ..passages import JSON
-from .rows import copied_rows, returned_rows
+from .caching import copied_rows, returned_rows
+from .mapped import passage_encoder
 from .sentence_transformer import SentenceTransformerEncoder
 from .sparse import SparseVector
 from .user_cache import user_cache
@@ -168,7 +169,8 @@ class CachedEncoder(WrappedEncoder):
     def _key(self, text: str) -> bytes:
         if self._prefix is None:
             # The class tells dense from sparse, where both have one identity.
-            name = f"{type(unwrapped(self.encoder)).__qualname__} {self.identity}".encode()
+            encoder = passage_encoder(self.encoder)
+            name = f"{type(unwrapped(encoder)).__qualname__} {encoder.identity}".encode()
             self._prefix = len(name).to_bytes(8, "big") + name
         return blake2b(self._prefix + text.encode(errors="surrogatepass"), digest_size=20).digest()
 

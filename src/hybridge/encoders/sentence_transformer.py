@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from ..arguments import check_count, check_queries
+from ..arguments import as_vectors, check_count, check_texts
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..errors import InvalidInputError, ModelNotFoundError
 from ..forking import cached_property
@@ -22,7 +22,6 @@ from ..passages import JSON
 from ..protocols import Vectors
 from .backends import Backend, check_backend, on_onnx, tries_onnx
 from .batches import encode_batches
-from .checks import as_vectors, check_texts, unit_length
 from .files import read_object
 from .identity import folder_digest, model_digest
 from .kinds import check_bi_encoder, where_it_belongs, where_kind_belongs
@@ -32,6 +31,7 @@ from .onnx.bi_encoder import OnnxBiEncoder
 from .onnx.export import Precision
 from .prompts import Prompts, choose_prompts
 from .resolution import DEFAULT_MODEL, ModelSource, for_torch, resolve
+from .scaling import unit_length
 from .tokens import TokenCounter
 from .windows import check_windows, pool_windows, windows_after_first
 
@@ -319,7 +319,7 @@ class SentenceTransformerEncoder(SharedInCopies):
             InvalidInputError: a bare string or something that is no text, or the model gave NaN
                 or infinity for a text.
         """
-        texts = check_texts(check_queries(queries))
+        texts = check_texts(queries, "queries")
         return self._encode("query", texts, self.prompts.query, progress=False)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_count, check_queries
+from ..arguments import check_count, check_texts
 from ..copying import SharedInCopies, check_picklable, settings_of
 from ..errors import CorruptIndexError, InvalidInputError, needs_extra
 from ..forking import cached_property
 from ..iteration import batches_by_length, chunked
 from ..passages import JSON
 from .backends import Backend, check_backend, on_onnx, tries_onnx
-from .checks import check_texts
 from .files import read_object
 from .identity import folder_digest, model_digest
 from .kinds import check_sparse_encoder, is_sparse_encoder, where_it_belongs
@@ -232,7 +231,7 @@ class SentenceTransformerSparseEncoder(SharedInCopies):
             InvalidInputError: a bare string or something that is no text, or the model gave
                 something else than finite weights of at least 0.
         """
-        texts = check_texts(check_queries(queries))
+        texts = check_texts(queries, "queries")
         return self._encode("query", texts, self._prompts.query)
 
     def encode_passages(
@@ -454,7 +453,7 @@ class CallableSparseEncoder(SharedInCopies):
             InvalidInputError: a bare string, something that is no text, or the function returned
                 something else than one sound row a text; the message names the first bad one.
         """
-        return self._encode(self._query_function, check_texts(check_queries(queries)))
+        return self._encode(self._query_function, check_texts(queries, "queries"))
 
     def encode_passages(
         self, texts: Sequence[str], *, progress: bool = False

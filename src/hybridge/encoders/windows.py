@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InvalidInputError
 from ..protocols import Vectors
-from .checks import unit_length
+from .scaling import unit_length
 from .tokens import TokenCounter
 
 if TYPE_CHECKING:

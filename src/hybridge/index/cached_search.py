@@ -7,9 +7,11 @@ search: the one search runs over cached stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from numpy.typing import ArrayLike
 
 from ..arguments import check_queries
 from ..filters import Filter
@@ -51,6 +53,7 @@ class CachedSearch:
         where: only passages that pass this filter are found.
         spelling: whether the queries' spelling is corrected, in each of these searches.
         query_syntax: whether operators in the queries are read, in each of these searches.
+        vectors: the queries' vectors of some stages, as for `HybridIndex.search`.
 
     Attributes:
         queries: those that are not blank, as the stages read them.
@@ -80,6 +83,7 @@ class CachedSearch:
         *,
         spelling: bool = True,
         query_syntax: bool = False,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
     ) -> None:
         checked = check_queries(queries)
         self._index = index
@@ -98,7 +102,10 @@ class CachedSearch:
             spelling=spelling,
             query_syntax=query_syntax,
         )
-        self._encoded: dict[str, Sequence[Any]] = {}
+        known = index._stages.encoded_vectors(vectors, self._count)
+        self._encoded: dict[str, Sequence[Any]] = {
+            name: [rows[i] for i in self._positions] for name, rows in known.items()
+        }
         self._begun: dict[OpenStage, _CachedStage] = {}
         self._passages: dict[int, Passage] = {}
         # The lists of the latest search that completed, and the scores in them.

@@ -598,8 +598,9 @@ class HybridIndex:
         """Replace a stage by another definition, under the same name and with the same weight.
 
         Another analyzer reads all texts again and encodes nothing: the vectors of the other stages
-        stay. Another encoder encodes all passages, for this stage alone. Searches and writes go on
-        meanwhile, and searches use the old stage until the new one is whole. If this is
+        stay. Another encoder encodes all passages, for this stage alone; one that maps the queries
+        of the same encoder (`hybridge.encoders.MappedEncoder`) encodes none. Searches and writes go
+        on meanwhile, and searches use the old stage until the new one is whole. If this is
         interrupted, the index is as it was before, and the same call goes on where it stopped.
         Another replacement begins anew; the definition that the index has already gives up.
 

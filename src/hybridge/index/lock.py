@@ -12,14 +12,15 @@ from ..filters import FieldCheck, Filter
 from ..forking import check_process
 from .storage import Storage
 
-__all__ = ["IndexLock", "ReadWriteLock"]
+__all__ = ["IndexLock"]
 
 
 class IndexLock:
     """The lock of an open index, for the process that opened it: many readers, or one writer.
 
-    In a forked child every method raises before it takes a lock: the child has neither the threads
-    that would release the locks nor those of the engine.
+    A waiting writer precedes new readers. One thread must not take the lock twice. In a forked
+    child every method raises before it takes a lock: the child has neither the threads that would
+    release the locks nor those of the engine.
 
     Args:
         storage: of the index.
@@ -28,8 +29,11 @@ class IndexLock:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._process = os.getpid()
-        self._lock = ReadWriteLock()
-        self._writer = Lock()
+        self._turn = Lock()
+        self._changed = Condition()
+        self._readers = 0
+        self._writing = False
+        self._writers_waiting = 0
         self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
 
@@ -59,7 +63,7 @@ class IndexLock:
     def turn(self) -> Iterator[None]:
         """Exclude other writers, while searches go on."""
         self.check()
-        with self._writer:
+        with self._turn:
             self.check()
             yield
 
@@ -71,47 +75,14 @@ class IndexLock:
         if where is not None and not store.is_prepared(where):
             with self.writing():
                 store.prepare(where)
-        with self._lock.read():
-            if self.closed:
-                self.check()
-            if where is not None:
-                self.fields.look(where, store.some)
-            yield
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Exclude all other threads."""
-        self.check()
-        with self._lock.write():
-            self.check()
-            yield
-
-
-class ReadWriteLock:
-    """A lock that readers share and a writer holds alone; a waiting writer precedes new readers.
-
-    One thread must not take it twice.
-
-    >>> lock = ReadWriteLock()
-    >>> with lock.read():
-    ...     pass
-    >>> with lock.write():
-    ...     pass
-    """
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._readers = 0
-        self._writing = False
-        self._writers_waiting = 0
-
-    @contextmanager
-    def read(self) -> Iterator[None]:
-        """Hold the lock together with other readers."""
         with self._changed:
             self._changed.wait_for(lambda: not self._writing and not self._writers_waiting)
             self._readers += 1
         try:
+            if self.closed:  # while this thread waited
+                self.check()
+            if where is not None:
+                self.fields.look(where, store.some)
             yield
         finally:
             with self._changed:
@@ -120,8 +91,9 @@ class ReadWriteLock:
                     self._changed.notify_all()
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """Hold the lock alone."""
+    def writing(self) -> Iterator[None]:
+        """Exclude all other threads."""
+        self.check()
         with self._changed:
             self._writers_waiting += 1
             try:
@@ -131,6 +103,7 @@ class ReadWriteLock:
                 self._writers_waiting -= 1
                 self._changed.notify_all()
         try:
+            self.check()
             yield
         finally:
             with self._changed:

@@ -23,7 +23,7 @@ from ..stages.bm25 import BM25
 from ..stages.bm25_queries import OpenBM25Stage
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
-from ..stages.vector import VectorStage
+from ..stages.vector import EncoderStage, VectorStage
 from ..vectors.store import Rows
 from .lock import IndexLock
 from .manifest import Manifest
@@ -101,10 +101,9 @@ def replace_stage(
             finding = list(storage.manifest.weights)
             shares = None if weights is None else check_stage_weights(weights, finding)
             old = next(each for each in storage.manifest.stages if each.name == name)
-            if _drop_other(storage, writer, complete, old):
-                if shares is not None:
-                    with lock.writing():
-                        storage.save_manifest(replace(storage.manifest, weights=shares))
+            definition = stages.definitions[name]
+            if _drop_other(storage, writer, complete, old, definition):
+                _redefine(storage, lock, stages, complete, old, shares)
                 return
             _start(storage, writer, complete)
 
@@ -209,10 +208,16 @@ def _replacement(storage: Storage, stages: OpenStages, name: str, stage: Stage) 
     return searching(new.within(others, served=storage.is_served), stages.search_text)
 
 
-def _drop_other(storage: Storage, writer: IndexWriter, complete: Stage, old: StageRecord) -> bool:
-    """Drop what another replacement left; return whether the present stage can stay as it is."""
+def _drop_other(
+    storage: Storage,
+    writer: IndexWriter,
+    complete: Stage,
+    old: StageRecord,
+    definition: Stage,
+) -> bool:
+    """Drop what another replacement left; return whether the present stage's vectors can stay."""
     pending = storage.manifest.pending
-    stays = isinstance(complete, VectorStage) and _is_of(old, complete)
+    stays = isinstance(complete, VectorStage) and _has_vectors_of(complete, definition, old)
     if (
         pending is not None
         and pending.name == old.name
@@ -228,6 +233,39 @@ def _is_of(record: StageRecord, stage: Stage) -> bool:
     """Return whether a definition says what a record does."""
     same_synonyms = record.state.get("synonyms") == stage.state.get("synonyms")
     return same_synonyms and record_of(stage, record.vector) == replace(record, state=stage.state)
+
+
+def _has_vectors_of(stage: Stage, old: Stage, record: StageRecord) -> bool:
+    """Return whether a definition has the passages' vectors that another one has in the store."""
+    if isinstance(stage, EncoderStage) and isinstance(old, EncoderStage) and _is_of(record, old):
+        stage, record = stage.for_passages, record_of(old.for_passages, record.vector)
+    return _is_of(record, stage)
+
+
+def _redefine(
+    storage: Storage,
+    lock: IndexLock,
+    stages: OpenStages,
+    complete: Stage,
+    old: StageRecord,
+    weights: Mapping[str, float] | None,
+) -> None:
+    """Put a definition in the place of another one, over the same vectors, with new weights."""
+    stays = _is_of(old, complete)
+    if stays and weights is None:
+        return
+    changed = storage.manifest
+    if weights is not None:
+        changed = replace(changed, weights=weights)
+    if not stays:
+        changed = changed.with_stage(record_of(complete, old.vector))
+    opened = complete.open(IndexStageStorage(storage, old.name, old.vector))
+    with lock.writing():
+        try:
+            storage.save_manifest(changed)
+        finally:  # an interruption may come when it is saved
+            if storage.manifest is changed and not stays:
+                stages.add(complete, opened)
 
 
 def _start(storage: Storage, writer: IndexWriter, complete: Stage) -> None:

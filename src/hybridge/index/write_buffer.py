@@ -22,7 +22,7 @@ from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
 from ..stages.vector import VectorStage, check_rows
 from ..vectors.options import DenseVectors, SparseVectors, VectorKind
-from ..vectors.store import Rows, passage_of, payload_of
+from ..vectors.store import Rows, payload_of, stored_passages
 from .truncation import TruncationCount
 
 __all__ = ["BATCH", "Batch", "Compare", "VectorSource", "WriteBuffer", "fill_buffer"]
@@ -113,7 +113,7 @@ class WriteBuffer:
         for line in self._passages:
             payloads, names, replaces = json.loads(line)
             rows = {name: _unpacked(self._kinds[name], self._read) for name in names}
-            yield Batch([passage_of(payload) for payload in payloads], rows, replaces)
+            yield Batch(stored_passages(payloads), rows, replaces)
 
     def _read(self) -> Any:
         return np.load(self._vectors, allow_pickle=False)

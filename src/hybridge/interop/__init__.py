@@ -11,6 +11,7 @@ from ..forking import ForkSafeLock
 from ..frameworks import as_retriever
 from ..passages import trace_to_dict
 from ..pipeline import SearchConfig, search_config_of
+from ..vectors.store import stored_passage
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
 from .indexes import FutureIndex, check_threshold, configured, is_persistent, new_index
@@ -39,6 +40,7 @@ __all__ = [
     "new_index",
     "parse_field",
     "search_config_of",
+    "stored_passage",
     "trace_to_dict",
     "unwrapped",
 ]

@@ -16,9 +16,10 @@ from ..arguments import check_k, check_queries
 from ..errors import InvalidInputError
 from ..frameworks import is_retriever
 from ..observation import observed, shifted
-from ..passages import JSON, Hit, Passage, StageScore, stored_passage
+from ..passages import JSON, Hit, Passage, StageScore
 from ..pipeline import reads_operators
 from ..protocols import Where
+from ..vectors.store import stored_passage
 
 __all__ = ["ExternalHit", "FrameworkRetriever", "as_json", "decreasing_scores"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..encoders import as_encoder
 from ..encoders import from_config as encoder_from_config
+from ..encoders.mapped import MappedEncoder, QueryMap, passage_encoder
+from ..encoders.wrapping import unwrapped
 from ..passages import JSON
 from ..protocols import Encoder
 from ..search_text import SearchTextLike, chosen_search_text
@@ -70,7 +73,14 @@ class Dense(EncoderStage[Encoder]):
         return DenseVectors(self._encoder.dimension, self._distance)  # which may load the model
 
     def to_config(self) -> Mapping[str, JSON]:
-        return {"encoder": described(self._encoder), "distance": self._distance}
+        config = {
+            "encoder": described(passage_encoder(self._encoder)),
+            "distance": self._distance,
+        }
+        plain = unwrapped(self._encoder)
+        if isinstance(plain, MappedEncoder):
+            config["query_map"] = plain.query_map.to_config()
+        return config
 
     @classmethod
     def restored(
@@ -79,6 +89,25 @@ class Dense(EncoderStage[Encoder]):
         encoder = override.encoder if isinstance(override, Dense) else override
         if encoder is None:
             if record.config["encoder"] is None:
-                raise nameless(record, cls)
+                raise nameless(_for_passages(record), cls)
             encoder = encoder_from_config(record.config["encoder"])
+        if "query_map" in record.config:
+            encoder = _mapped(as_encoder(encoder), record)
         return cls(encoder, name=record.name, distance=record.config["distance"])
+
+
+def _mapped(encoder: Encoder, record: StageRecord) -> Encoder:
+    """Return the encoder with the map of a record; the stage's own encoder as it is."""
+    if encoder.identity == record.identity:
+        return encoder
+    if isinstance(unwrapped(encoder), MappedEncoder):  # by another map
+        return encoder
+    return MappedEncoder(encoder, QueryMap.from_config(record.config["query_map"]))
+
+
+def _for_passages(record: StageRecord) -> StageRecord:
+    """Return the record with the identity of its encoder without a map of queries."""
+    if "query_map" not in record.config:
+        return record
+    digest = QueryMap.from_config(record.config["query_map"]).digest
+    return replace(record, identity=record.identity.removesuffix(f" mapped {digest}"))

@@ -15,6 +15,7 @@ from ..arguments import check_share
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..encoders.mapped import passage_encoder
 from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
 from ..passages import JSON
@@ -177,7 +178,8 @@ class LateInteraction(EncoderStage[TokenEncoder]):
 
 
 def _first_encoder(stages: Sequence[Stage]) -> Encoder | None:
-    return next((stage.encoder for stage in stages if isinstance(stage, Dense)), None)
+    encoders = (stage.encoder for stage in stages if isinstance(stage, Dense))
+    return next(map(passage_encoder, encoders), None)
 
 
 class OpenLateInteraction(OpenVectorStage):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..colbert.tokens import TokenEncoder
 from ..encoders.caching import query_cache
+from ..encoders.mapped import passage_encoder
 from ..encoders.passage_cache import CachedEncoder
 from ..encoders.sparse import SparseEncoder
 from ..errors import EncoderMismatchError, InvalidInputError
@@ -113,8 +114,14 @@ class EncoderStage(VectorStage, Generic[E]):
         return self._encoder.encode_passages(texts)
 
     @property
+    def for_passages(self) -> Self:
+        """This definition with the encoder of passages alone: equal ones have equal vectors."""
+        return self.with_encoder(passage_encoder(self._encoder))
+
+    @property
     def nameless_part(self) -> object:
-        return self._encoder if described(self._encoder) is None else None
+        encoder = passage_encoder(self._encoder)
+        return encoder if described(encoder) is None else None
 
     @property
     def settings(self) -> dict[str, JSON]:

@@ -29,7 +29,7 @@ from ..errors import (
 from ..filters import Filter, index_fields, to_edge
 from ..forking import renew_in_children
 from ..lexical.files import remove_file
-from ..passages import Passage, point_number, stored_passages
+from ..passages import Passage, point_number
 from .awaited import read_awaited, write_awaited
 from .edge_config import (
     NO_VECTORS,
@@ -50,6 +50,7 @@ from .store import (
     passing,
     payload_of,
     ranked,
+    stored_passages,
 )
 
 if TYPE_CHECKING:

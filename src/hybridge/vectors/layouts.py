@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from ..errors import InvalidInputError
 from ..filters.fields import Path
 from ..filters.indexes import payload_path
-from ..passages import JSON, Passage, point_id, stored_passage
+from ..passages import JSON, Passage, point_id
 from .points import name_of, point_named
-from .store import passage_of, payload_of
+from .store import payload_of, stored_passage, stored_passages
 
 __all__ = ["OWN", "Layout", "PayloadLayout", "text_path"]
 
@@ -65,7 +65,7 @@ class _OwnLayout:
         return point_id(passage_id).int
 
     def passage(self, point: int, payload: Mapping[str, Any]) -> Passage:
-        return passage_of(payload)
+        return stored_passages([payload])[0]
 
     def payload(self, passage: Passage) -> dict[str, JSON]:
         return payload_of(passage)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from ..errors import InvalidInputError
 from ..filters import Filter, IdIn
 from ..filters.floats import is_short, stand_in
-from ..passages import JSON, Passage, stored_passages
+from ..passages import JSON, Passage
 from ..protocols import Vectors
 from .options import StoreOptions, VectorKind
 
@@ -33,10 +33,11 @@ __all__ = [
     "check_sparse",
     "check_tokens",
     "check_vectors",
-    "passage_of",
     "passing",
     "payload_of",
     "ranked",
+    "stored_passage",
+    "stored_passages",
 ]
 
 _GREATEST = float(np.finfo(np.float32).max)
@@ -379,14 +380,32 @@ def payload_of(passage: Passage) -> dict[str, JSON]:
     return payload
 
 
-def passage_of(payload: Mapping[str, Any]) -> Passage:
-    """Return the passage of a payload by `payload_of`.
+def stored_passage(id: str, text: str, metadata: Mapping[str, JSON]) -> Passage:  # noqa: A002
+    """Return a passage of what is stored, without the validation it passed when it was written.
 
-    >>> passage = Passage("p1", "text", {"at": 0.1 + 0.2})
-    >>> passage_of(payload_of(passage)) == passage
+    >>> stored_passage("p1", "text", {}) == Passage("p1", "text")
     True
     """
-    return stored_passages([payload])[0]
+    return stored_passages([{"id": id, "text": text, "metadata": metadata}])[0]
+
+
+def stored_passages(payloads: Iterable[Mapping[str, Any]]) -> list[Passage]:
+    """Return the passages of payloads by `payload_of`; not validated, as by `stored_passage`.
+
+    >>> passage = Passage("p1", "text", {"at": 0.1 + 0.2})
+    >>> stored_passages([payload_of(passage)]) == [passage]
+    True
+    """
+    passages = []
+    for payload in payloads:
+        exact = payload.get("exact")
+        passage = object.__new__(Passage)
+        object.__setattr__(passage, "id", payload["id"])
+        object.__setattr__(passage, "text", payload["text"])
+        metadata = payload["metadata"] if exact is None else json.loads(exact)
+        object.__setattr__(passage, "metadata", metadata)
+        passages.append(passage)
+    return passages
 
 
 def _has_long_float(value: JSON) -> bool:

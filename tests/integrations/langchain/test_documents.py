@@ -15,11 +15,11 @@ from langchain_core.documents import Document
 
 from hybridge import Hit, Passage, StageScore
 from hybridge.errors import InvalidInputError
+from langchain_hybridge.base import document_of
 from langchain_hybridge.documents import (
     SCORE,
     TRACE,
     check_documents,
-    document_of,
     documents_of_texts,
     passages_of,
     reranked_document,

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ...arguments import check_count, check_queries
+from ...arguments import check_count, check_texts
 from ...copying import SharedInCopies, settings_of
 from ...encoders.batches import encode_batches
-from ...encoders.checks import check_texts
 from ...encoders.loading import LOADING, settle_threads
 from ...errors import InvalidInputError
 from ...forking import ForkSafeLock, cached_property
@@ -142,7 +141,7 @@ class RAGatouilleTokenEncoder(SharedInCopies):
         Raises:
             InvalidInputError: a bare string or something that is no text.
         """
-        texts = check_texts(check_queries(queries))
+        texts = check_texts(queries, "queries")
         return self._encode(texts, self._query_lengths(texts), self._encode_queries)
 
     def encode_passages(self, texts: Sequence[str], *, progress: bool = False) -> list[Vectors]:
@@ -166,7 +165,7 @@ class RAGatouilleTokenEncoder(SharedInCopies):
 
     def query_tokens(self, queries: Sequence[str]) -> list[list[str]]:
         """Return the token of each vector of `encode_queries`; [] for a blank query."""
-        texts = check_texts(check_queries(queries))
+        texts = check_texts(queries, "queries")
         return [
             self._names(self._query_ids([text], length)[0], ()) if text.strip() else []
             for text, length in zip(texts, self._query_lengths(texts), strict=True)

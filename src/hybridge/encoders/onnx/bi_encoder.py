@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...protocols import Vectors
-from ..checks import unit_length
 from ..resolution import ModelSource
+from ..scaling import unit_length
 from .export import Precision
 from .load import load_model
 from .model import Batch

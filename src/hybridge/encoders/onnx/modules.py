@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ...errors import ModelNotFoundError
 from ...protocols import Vectors
-from ..checks import unit_length
 from ..files import read_modules, read_object
+from ..scaling import unit_length
 from .unsupported import UnsupportedModelError
 from .weights import read_weights
 

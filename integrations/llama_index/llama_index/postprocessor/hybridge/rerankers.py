@@ -18,8 +18,7 @@ from hybridge import Hit, Passage, Pipeline
 from hybridge import colbert as core_colbert
 from hybridge import cross_encoder as core_cross_encoder
 from hybridge.errors import InvalidInputError
-from hybridge.interop import FutureIndex, trace_to_dict
-from hybridge.passages import stored_passage
+from hybridge.interop import FutureIndex, stored_passage, trace_to_dict
 from hybridge.reranking import TextReranker, blended
 from llama_index.retrievers.hybridge.copying import PickledWhole
 from llama_index.retrievers.hybridge.nodes import TracedNode

@@ -9,8 +9,8 @@ from typing import Any
 
 from hybridge import Passage
 from hybridge.filters import payload_path
-from hybridge.interop import Path
-from hybridge.passages import JSON, stored_passage
+from hybridge.interop import Path, stored_passage
+from hybridge.passages import JSON
 from hybridge.vectors import PayloadLayout
 
 __all__ = ["LlamaIndexLayout", "NodeLayout"]
