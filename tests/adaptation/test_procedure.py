@@ -24,6 +24,7 @@ from hybridge import (
     SentenceTransformerEncoder,
 )
 from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt
+from hybridge.adaptation.questions import divide
 from hybridge.errors import HybridgeError, InvalidInputError
 
 # Each passage has three words, and its questions have their counterparts.
@@ -71,6 +72,38 @@ def test_a_model_that_learned_is_better_on_unseen_questions(adaptation: Adaptati
     assert "more than chance on these 50 held-out questions" in adaptation.verdict
     assert adaptation.questions == {"training": 168, "validation": 22, "held out": 50}
     assert "hybrid" in str(adaptation)
+
+
+def test_questions_about_passages_that_training_did_not_have_are_shown_apart(
+    index: HybridIndex, tmp_path: Path
+) -> None:
+    queries = {query: text for query, text in QUERIES.items() if query.endswith(("-0", "-1"))}
+    qrels = {query: QRELS[query] for query in queries}
+    parts = divide(queries, 0.1, 0.2, 0)
+    trained = {query.split("-")[0] for query in parts.training}
+    unseen = [query for query in parts.held_out if query.split("-")[0] not in trained]
+    settings = replace(SETTINGS, steps=4)
+
+    found = adapt(index, queries, qrels, tmp_path / "run", settings=settings)
+
+    assert 2 <= len(unseen) < len(parts.held_out)
+    row = found.compared[-1].unseen
+    assert row is not None
+    assert row.questions == len(unseen)
+    values = index.search([queries[query] for query in unseen])
+    assert row.before == pytest.approx(
+        np.mean(
+            [
+                sum(
+                    1 / np.log2(i + 2)
+                    for i, hit in enumerate(hits)
+                    if hit.passage.id in qrels[query]
+                )
+                for query, hits in zip(unseen, values, strict=True)
+            ]
+        )
+    )
+    assert "unseen passages" in str(found)
 
 
 def test_the_index_changes_only_when_it_is_told_to(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .result import Adaptation, Measured
+from .result import Adaptation, Measured, with_unseen
 from .training import write_json
 
 __all__ = ["write_card"]
@@ -47,5 +47,9 @@ def _table(title: str, rows: Sequence[Measured]) -> list[str]:
     return [
         f"| {title} | before | after | p |",
         "|---|---|---|---|",
-        *(f"| {r.name} | {r.before:.4f} | {r.after:.4f} | {r.comparison.p:.4f} |" for r in rows),
+        *(
+            f"| {name} ({row.questions}) | {row.before:.4f} | {row.after:.4f} "
+            f"| {row.comparison.p:.4f} |"
+            for name, row in with_unseen(rows)
+        ),
     ]

@@ -1,9 +1,9 @@
 """Folds of questions that share no relevant passage.
 
 Two questions about one passage are no test of each other: what is learned from the first brings
-that passage nearer to the second. Of SciFact's 809 train queries 65 % share a relevant passage with
-another one; a linear map of their vectors gains 0.13 in nDCG@10 where folds are drawn at random,
-and loses 0.03, the same map, on questions about passages that it has not seen.
+that passage nearer to the second. Of SciFact's 809 train queries two thirds share a relevant
+passage with another one. A linear map of their vectors (λ = 1) gains 0.15 in nDCG@10 where folds
+are drawn at random; on questions about passages that it has not seen it loses 0.04.
 """
 
 from __future__ import annotations

@@ -151,7 +151,13 @@ def adapt(
         assert saved is not None
     held = {query_id: questions[query_id] for query_id in parts.held_out}
     compared = target.compare(
-        location, held, {each: judgements[each] for each in held}, measure, test, progress
+        location,
+        held,
+        {each: judgements[each] for each in held},
+        {id_ for each in parts.training for id_, grade in judgements[each].items() if grade > 0},
+        measure,
+        test,
+        progress,
     )
     adaptation = Adaptation(
         kind=trainee.kind,

@@ -18,7 +18,7 @@ from ..tuning.setting import Setting
 from .saved import SavedTraining
 from .settings import TrainingSettings
 
-__all__ = ["Adaptation", "Measured", "name_beside"]
+__all__ = ["Adaptation", "Measured", "name_beside", "with_unseen"]
 
 
 def name_beside(stage: str) -> str:
@@ -39,12 +39,18 @@ class Measured:
         before: the measure's mean.
         after: the mean with the adapted model.
         comparison: the difference, its 95 % bootstrap interval and its p.
+        questions: how many.
+        unseen: the same for the questions among them whose relevant passages were never relevant in
+            training; None if there are fewer than two, or no others. A model may learn passages by
+            heart: these show what it learned beyond that.
     """
 
     name: str
     before: float
     after: float
     comparison: Comparison
+    questions: int
+    unseen: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,7 +116,14 @@ class Adaptation(Renderable):
                 f"The gain is within noise: these {held} do not show that the adapted model is "
                 "better. Keep the model that you have, or judge more questions."
             )
-        return f"The gain is more than chance on these {held}: take the adapted model."
+        taken = f"The gain is more than chance on these {held}: take the adapted model."
+        unseen = self.compared[-1].unseen
+        if unseen is not None and unseen.comparison.difference <= 0:
+            return (
+                f"{taken} It lies in passages that the training questions name: on the "
+                f"{unseen.questions} questions about others there is none."
+            )
+        return taken
 
     def apply(
         self, index: HybridIndex, *, name: str | None = None, progress: bool | None = None
@@ -198,11 +211,12 @@ class Adaptation(Renderable):
 
 def _table(title: str, rows: Sequence[Measured]) -> Table:
     cells = []
-    for row in rows:
+    for name, row in with_unseen(rows):
         low, high = row.comparison.interval
         cells.append(
             [
-                row.name,
+                name,
+                str(row.questions),
                 number(row.before, 4),
                 number(row.after, 4),
                 f"{row.comparison.difference:+.4f}",
@@ -210,7 +224,17 @@ def _table(title: str, rows: Sequence[Measured]) -> Table:
                 number(row.comparison.p, 4),
             ]
         )
-    return Table([title, "before", "after", "difference", "95 %", "p"], cells)
+    return Table([title, "questions", "before", "after", "difference", "95 %", "p"], cells)
+
+
+def with_unseen(rows: Sequence[Measured]) -> list[tuple[str, Measured]]:
+    """Return the rows with their names, and after each that of unseen passages, if there is one."""
+    named: list[tuple[str, Measured]] = []
+    for row in rows:
+        named.append((row.name, row))
+        if row.unseen is not None:
+            named.append((f"{row.name}, unseen passages", row.unseen))
+    return named
 
 
 def _curve(training: SavedTraining) -> Table:
@@ -228,4 +252,6 @@ def _row(row: Measured) -> dict[str, JSON]:
         "difference": row.comparison.difference,
         "interval": list(row.comparison.interval),
         "p": row.comparison.p,
+        "questions": row.questions,
+        "unseen": None if row.unseen is None else _row(row.unseen),
     }

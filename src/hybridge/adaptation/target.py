@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,7 @@ class Target(ABC):
         folder: Path,
         questions: Mapping[str, str],
         qrels: Qrels,
+        seen: Container[str],
         measure: str,
         test: Test | None,
         progress: bool | None,
@@ -96,6 +97,7 @@ class Target(ABC):
             folder: of the adapted model.
             questions: query id → question.
             qrels: their judgements.
+            seen: the passages that were relevant in training.
             measure: what is compared.
             test: other questions and their judgements, to be searched once.
             progress: show bars; None shows them on a terminal.
@@ -117,6 +119,7 @@ class _StageTarget(Target):
         folder: Path,
         questions: Mapping[str, str],
         qrels: Qrels,
+        seen: Container[str],
         measure: str,
         test: Test | None,
         progress: bool | None,
@@ -136,11 +139,14 @@ class _StageTarget(Target):
             after = {self.stage: alone} | {name: each.apply() for name, each in tunings.items()}
             values = {self.stage: _values(alone, questions, qrels, measure)}
             values |= {name: each.held_out for name, each in tunings.items()}
+            unseen = _unseen(qrels, seen)
             rows = [
-                _measured(name, measure, _values(each, questions, qrels, measure), values[name])
+                _measured(
+                    name, measure, _values(each, questions, qrels, measure), values[name], unseen
+                )
                 for name, each in before.items()
             ]
-            tested = _tested(before, after, test, measure)
+            tested = _tested(before, after, test, seen, measure)
         return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
 
     def _tuned(
@@ -188,6 +194,7 @@ class _RerankerTarget(Target):
         folder: Path,
         questions: Mapping[str, str],
         qrels: Qrels,
+        seen: Container[str],
         measure: str,
         test: Test | None,
         progress: bool | None,
@@ -209,14 +216,16 @@ class _RerankerTarget(Target):
             for each in (self._parent, reranker)
         )
         alone = _values(self.index, questions, qrels, measure)
+        unseen = _unseen(qrels, seen)
         rows = [
-            _measured("first stages alone", measure, alone, after.held_out),
-            _measured("reranked", measure, before.held_out, after.held_out),
+            _measured("first stages alone", measure, alone, after.held_out, unseen),
+            _measured("reranked", measure, before.held_out, after.held_out, unseen),
         ]
         tested = _tested(
             {"first stages alone": self.index, "reranked": before.apply()},
             {"first stages alone": after.apply(), "reranked": after.apply()},
             test,
+            seen,
             measure,
         )
         return Compared(rows, model, after.chosen, tested)
@@ -292,18 +301,41 @@ def _values(
     return found.values["it"][measure]
 
 
+def _unseen(qrels: Qrels, seen: Container[str]) -> list[str]:
+    """Return the questions none of whose relevant passages was relevant in training."""
+    return [
+        query_id
+        for query_id, grades in qrels.items()
+        if not any(grade > 0 and id_ in seen for id_, grade in grades.items())
+    ]
+
+
 def _measured(
-    name: str, measure: str, before: Mapping[str, float], after: Mapping[str, float]
+    name: str,
+    measure: str,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    unseen: Sequence[str] = (),
 ) -> Measured:
     values = {"before": {measure: before}, "after": {measure: after}}
     [comparison] = compare(values, "before", [measure], correction=None)
-    return Measured(name, fmean(before.values()), fmean(after.values()), comparison)
+    part = None
+    if 2 <= len(unseen) < len(before):
+        part = _measured(
+            name,
+            measure,
+            {each: before[each] for each in unseen},
+            {each: after[each] for each in unseen},
+        )
+    means = fmean(before.values()), fmean(after.values())
+    return Measured(name, *means, comparison, len(before), part)
 
 
 def _tested(
     before: Mapping[str, object],
     after: Mapping[str, object],
     test: Test | None,
+    seen: Container[str],
     measure: str,
 ) -> list[Measured]:
     if test is None:
@@ -315,6 +347,7 @@ def _tested(
             measure,
             _values(before[name], queries, qrels, measure),
             _values(after[name], queries, qrels, measure),
+            _unseen(qrels, seen),
         )
         for name in before
     ]
