@@ -190,7 +190,7 @@ MADE: dict[str, Callable[[Any], object]] = {
         settings=TrainingSettings(),
         training=SavedTraining([CurvePoint(0, 0.0, None, 0.5)], 0, 1, 2.5, 0.0, {0.0: 0.5}),
         questions={"training": 7, "validation": 1, "held out": 2},
-        compared=[Measured("dense", 0.5, 0.5, w.evaluation.compare()[0])],
+        compared=[Measured("dense", 0.5, 0.5, w.evaluation.compare()[0], 2)],
         setting=w.tuning.chosen,
         model=w.minilm,
     ),
@@ -270,7 +270,7 @@ MADE: dict[str, Callable[[Any], object]] = {
         SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
     ),
     "Not": lambda w: f.Not(f.Eq("year", 2020)),
-    "Measured": lambda w: Measured("dense", 0.5, 0.75, w.evaluation.compare()[0]),
+    "Measured": lambda w: Measured("dense", 0.5, 0.75, w.evaluation.compare()[0], 2),
     "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
     "ParsedQuery": lambda w: parse('+cats -dogs "sleep a lot"'),
     "QueryFilter": lambda w: filters_of(["cats -dogs"], Analyzer(), f.Eq("year", 2020))[0],

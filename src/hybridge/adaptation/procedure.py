@@ -127,6 +127,12 @@ def adapt(
             progress=progress,
         )
 
+    objective = trainee.objective(settings)
+    if objective in ("margins", "distillation") and teacher is None and examples is None:
+        raise InvalidInputError(
+            f"objective {objective!r} learns a teacher's scores: give teacher= as well, or "
+            "examples with labels"
+        )
     if margin is not None and teacher is None:
         raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
     learned = mined(parts.training, teacher) if parts.training else []
