@@ -56,6 +56,10 @@ class TrainableBiEncoder(Trainee):
     def parent(self) -> str:
         return self.encoder.model_name
 
+    @property
+    def identity(self) -> str:
+        return f"{self.parent}, {self.encoder.identity}"
+
     def load(self, folder: Path | None = None) -> SentenceTransformer:
         encoder = self.encoder if folder is None else self.encoder.with_model(folder)
         return encoder.torch_model()

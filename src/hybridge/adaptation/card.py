@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..lexical.files import replace_file
 from .result import Adaptation, Measured, with_unseen
 from .training import write_json
 
@@ -13,9 +14,8 @@ __all__ = ["write_card"]
 def write_card(adaptation: Adaptation) -> None:
     """Write ``README.md`` beside the model's weights, and ``adaptation.json`` into its folder."""
     write_json(adaptation.folder / "adaptation.json", adaptation.to_config())
-    partial = adaptation.folder / "card.partial"
-    partial.write_text(_card(adaptation), encoding="utf-8")
-    partial.replace(adaptation.folder / "model" / "README.md")
+    with replace_file(adaptation.folder / "model" / "README.md") as file:
+        file.write(_card(adaptation).encode())
 
 
 def _card(adaptation: Adaptation) -> str:

@@ -22,7 +22,10 @@ from transformers import TrainerCallback
 
 from .batches import batches_without_conflicts
 
-__all__ = ["Batches", "Clock", "HeadSaver", "Validation", "with_batches"]
+__all__ = ["HEAD", "Batches", "Clock", "Validation", "training_class"]
+
+HEAD = "loss.safetensors"
+"""The weights that only the loss has, in a checkpoint."""
 
 _OVERRUN = 1.1  # of the time planned, after which training stops wherever it is
 
@@ -69,10 +72,18 @@ class Batches(DefaultBatchSampler):
             yield from ([self._starts[i] + row for row in batch] for batch in batches)
 
 
-def with_batches(trainer: type[BaseTrainer], batches: Batches) -> type[BaseTrainer]:
-    """Return a trainer's class that takes these batches, and writes no examples into cards."""
+def training_class(
+    trainer: type[BaseTrainer], batches: Batches, head: Mapping[str, Any]
+) -> type[BaseTrainer]:
+    """Return a trainer's class for a training, which writes no examples into cards.
 
-    class TrainerWithBatches(trainer):  # type: ignore[misc, valid-type]
+    Args:
+        trainer: the class of sentence-transformers.
+        batches: what it takes.
+        head: name → weight, of those that only the loss has, such as classes.
+    """
+
+    class Training(trainer):  # type: ignore[misc, valid-type]
         # As its argument `batch_sampler` they would be pickled into every checkpoint.
         def get_batch_sampler(self, *args: Any, **kwargs: Any) -> Batches:
             return batches
@@ -80,7 +91,17 @@ def with_batches(trainer: type[BaseTrainer], batches: Batches) -> type[BaseTrain
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """Add none."""
 
-    return TrainerWithBatches
+        def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+            super().save_model(output_dir, _internal_call)
+            if head and output_dir is not None:
+                weights = {name: each.detach().contiguous() for name, each in head.items()}
+                save_file(weights, Path(output_dir, HEAD))
+
+        # The library's own logs an error, and goes on with the last weights.
+        def _load_best_model(self) -> None:
+            self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    return Training
 
 
 class Validation(BaseEvaluator):
@@ -138,18 +159,3 @@ class Clock(TrainerCallback):
         logged = state.log_history[-1]
         logged["seconds"] = self.seconds
         self._bar.set_postfix(validation=f"{logged['eval_score']:.4f}")
-
-
-class HeadSaver(TrainerCallback):
-    """The weights that only the loss has, such as classes, saved with each checkpoint.
-
-    Args:
-        weights: name → weight.
-    """
-
-    def __init__(self, weights: Mapping[str, Any]) -> None:
-        self._weights = weights
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        file = Path(args.output_dir, f"checkpoint-{state.global_step}", "loss.safetensors")
-        save_file({name: each.detach().contiguous() for name, each in self._weights.items()}, file)

@@ -17,6 +17,7 @@ from ..protocols import Encoder, Vectors
 from .bi_encoder import TrainableBiEncoder
 from .datasets import Columns
 from .examples import Example
+from .folder import working_in
 from .saved import load_training, save_training
 from .settings import TrainingSettings
 from .training import CurvePoint, check_record, train
@@ -102,7 +103,7 @@ def distil(
         InvalidInputError: an argument is not valid, the dimensions differ, there are fewer than 10
             sentences, or the folder is of another training. Raised before any training.
         MissingExtraError: the extra `adapt` is not installed.
-        HybridgeError: the folder cannot be written to, or has no room.
+        HybridgeError: the folder cannot be written to, has no room, or another call trains in it.
     """
     settings = TrainingSettings(minutes=30, batch_size=32) if settings is None else settings
     if not isinstance(student, SentenceTransformerEncoder):
@@ -125,19 +126,20 @@ def distil(
     _warn_of_unknown(parent, examples)
     before = trainee.agreement(parent, held_out)
     del parent
-    saved = load_training(location)
-    if saved is None:
 
-        def validate(model: Any) -> float:
-            reached = trainee.agreement(model, held_out)
-            return (reached.sentences + reached.translations) / 2
+    def validate(model: Any) -> float:
+        reached = trainee.agreement(model, held_out)
+        return (reached.sentences + reached.translations) / 2
 
-        trained = train(
-            trainee, [training], settings, location, validate=validate, progress=progress
-        )
-        save_training(location, trained, 1.0, {})
+    with working_in(location):
         saved = load_training(location)
-        assert saved is not None
+        if saved is None:
+            trained = train(
+                trainee, [training], settings, location, validate=validate, progress=progress
+            )
+            save_training(location, trained, 1.0, {})
+            saved = load_training(location)
+            assert saved is not None
     model = location / "model"
     after = trainee.agreement(trainee.load(model), held_out)
     return Distillation(trainee.wrapped(model), before, after, saved.curve, saved.seconds)

@@ -191,8 +191,9 @@ def teacher_examples(
     examples: list[Example] = []
     for batch in progress_over(list(chunked(queries, _BATCH)), "Labelling", "batch", progress):
         for query, hits in zip(batch, index.search(batch, k=depth), strict=True):
-            drawn = _sample(hits, passages, random)
-            scores = {text_of(hit.passage): hit.score for hit in drawn if text_of(hit.passage)}
+            worded = [hit for hit in hits if text_of(hit.passage).strip()]
+            drawn = _sample(worded, passages, random)
+            scores = {text_of(hit.passage): hit.score for hit in drawn}
             if teacher is not None:
                 scores = _scores(teacher, query, [hit.passage for hit in drawn], text_of)
             if len(scores) == passages:

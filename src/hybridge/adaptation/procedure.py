@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -21,6 +23,7 @@ from ..protocols import Reranker
 from .averaging import averaged
 from .card import write_card
 from .examples import Example
+from .folder import working_in
 from .mining import Mined, mine
 from .questions import divide, halved, judged_in
 from .result import Adaptation
@@ -93,7 +96,8 @@ def adapt(
         InvalidInputError: an argument is not valid, the model cannot be trained, or fewer than ten
             questions have a relevant passage in the index. Raised before any training.
         MissingExtraError: the extra `adapt` is not installed.
-        HybridgeError: the folder cannot be written to, or has no room.
+        HybridgeError: the folder cannot be written to, has no room, or another call trains in it;
+            or the weights became infinite.
     """
     with needs_extra("adapt"):
         import accelerate  # noqa: F401
@@ -106,7 +110,7 @@ def adapt(
     target = target_of(index, model)
     trainee = target.trainee
     settings = replace(trainee.defaults, minutes=30) if settings is None else settings
-    location = Path(folder).expanduser()
+    location = Path(folder).expanduser().resolve()
     passages = _judged_passages(index, qrels)
     questions, judgements = judged_in(passages, queries, qrels)
     if examples is None:
@@ -137,54 +141,59 @@ def adapt(
         raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
     learned = mined(parts.training, teacher) if parts.training else []
     rounds = _rounds(learned, trainee, settings) if examples is None else [examples]
-    check_record(location, trainee, rounds, settings)
-    saved = load_training(location)
-    if saved is None:
-        validate = _validation(trainee, mined(parts.validation), measure)
-        relevant = {each.query: frozenset(each.relevant) for each in learned}
-        trained = train(
-            trainee,
-            rounds,
-            settings,
-            location,
-            validate=validate,
-            relevant=relevant if examples is None else None,
-            progress=progress,
-        )
-        chosen, scores = _best_share(trainee, trained, share, validate)
-        save_training(location, trained, chosen, scores)
+    validated = _Validation(trainee, mined(parts.validation), measure)
+    origin = {"validation": validated.digest, "share": share}
+    check_record(location, trainee, rounds, settings, origin)
+    with working_in(location):
         saved = load_training(location)
-        assert saved is not None
-    held = {query_id: questions[query_id] for query_id in parts.held_out}
-    compared = target.compare(
-        location,
-        held,
-        {each: judgements[each] for each in held},
-        {id_ for each in parts.training for id_, grade in judgements[each].items() if grade > 0},
-        measure,
-        test,
-        progress,
-    )
-    adaptation = Adaptation(
-        kind=trainee.kind,
-        parent=trainee.parent,
-        folder=location,
-        stage=target.stage,
-        measure=measure,
-        settings=settings,
-        training=saved,
-        questions={
-            "training": len(parts.training),
-            "validation": len(parts.validation),
-            "held out": len(held),
-        },
-        compared=compared.rows,
-        setting=compared.setting,
-        model=compared.model,
-        test=compared.test,
-        beside=compared.beside,
-    )
-    write_card(adaptation)
+        if saved is None:
+            relevant = {each.query: frozenset(each.relevant) for each in learned}
+            trained = train(
+                trainee,
+                rounds,
+                settings,
+                location,
+                validate=validated.score,
+                relevant=relevant if examples is None else None,
+                origin=origin,
+                progress=progress,
+            )
+            chosen, scores = _best_share(trainee, trained, share, validated.score)
+            save_training(location, trained, chosen, scores)
+            saved = load_training(location)
+            assert saved is not None
+        held = {query_id: questions[query_id] for query_id in parts.held_out}
+        learnt = (judgements[each] for each in parts.training)
+        trained_on = {id_ for grades in learnt for id_, grade in grades.items() if grade > 0}
+        compared = target.compare(
+            location,
+            held,
+            {each: judgements[each] for each in held},
+            trained_on,
+            measure,
+            test,
+            progress,
+        )
+        adaptation = Adaptation(
+            kind=trainee.kind,
+            parent=trainee.parent,
+            folder=location,
+            stage=target.stage,
+            measure=measure,
+            settings=settings,
+            training=saved,
+            questions={
+                "training": len(parts.training),
+                "validation": len(parts.validation),
+                "held out": len(held),
+            },
+            compared=compared.rows,
+            setting=compared.setting,
+            model=compared.model,
+            test=compared.test,
+            beside=compared.beside,
+        )
+        write_card(adaptation)
     return adaptation
 
 
@@ -227,32 +236,44 @@ def _rounds(
     return rounds
 
 
-def _validation(trainee: Trainee, mined: Sequence[Mined], measure: str) -> Validate:
-    """Return a function that scores a model by its ranking of the questions' candidates.
+class _Validation:
+    """The questions that a model is validated on, by its ranking of their candidates.
 
     A model that encodes passages alone ranks the candidates of all questions for each.
+
+    Args:
+        trainee: the model.
+        mined: the questions.
+        measure: of the rankings.
+
+    Attributes:
+        digest: of the questions, candidates, judgements and measure.
     """
-    queries = [each.query for each in mined]
-    own = [list(dict.fromkeys([*each.relevant, *each.negatives[:_POOL]])) for each in mined]
-    pool = list(dict.fromkeys(chain.from_iterable(own)))
-    candidates = [pool] * len(own) if trainee.shares_passages else own
-    numbers = {text: str(i) for i, text in enumerate(pool)}
-    qrels = {
-        str(i): {numbers[text]: grade for text, grade in each.relevant.items()}
-        for i, each in enumerate(mined)
-    }
-    judge = Judge([measure], qrels)
 
-    def validate(model: Any) -> float:
-        ranked = {
-            str(i): [numbers[texts[j]] for j in np.argsort(-np.array(scores), kind="stable")]
-            for i, (texts, scores) in enumerate(
-                zip(candidates, trainee.scores(model, queries, candidates), strict=True)
-            )
+    def __init__(self, trainee: Trainee, mined: Sequence[Mined], measure: str) -> None:
+        self._trainee, self._measure = trainee, measure
+        self._queries = [each.query for each in mined]
+        # By their texts, so that equal scores, as of a model that tells nothing apart, favour none.
+        own = [sorted({*each.relevant, *each.negatives[:_POOL]}) for each in mined]
+        pool = sorted(set(chain.from_iterable(own)))
+        self._candidates = [pool] * len(own) if trainee.shares_passages else own
+        self._numbers = {text: str(i) for i, text in enumerate(pool)}
+        qrels = {
+            str(i): {self._numbers[text]: grade for text, grade in each.relevant.items()}
+            for i, each in enumerate(mined)
         }
-        return fmean(judge(ranked)[measure].values())
+        self._judge = Judge([measure], qrels)
+        described = json.dumps([measure, self._queries, own, qrels]).encode()
+        self.digest = hashlib.blake2b(described, digest_size=16).hexdigest()
 
-    return validate
+    def score(self, model: Any) -> float:
+        """Return the mean of the measure."""
+        found = self._trainee.scores(model, self._queries, self._candidates)
+        ranked = {
+            str(i): [self._numbers[texts[j]] for j in np.argsort(-np.array(scores), kind="stable")]
+            for i, (texts, scores) in enumerate(zip(self._candidates, found, strict=True))
+        }
+        return fmean(self._judge(ranked)[self._measure].values())
 
 
 def _best_share(

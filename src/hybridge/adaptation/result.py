@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidInputError
+from ..errors import HybridgeError, InvalidInputError
 from ..evaluation.significance import SIGNIFICANT, Comparison
 from ..index import HybridIndex
 from ..passages import JSON
@@ -142,12 +142,15 @@ class Adaptation(Renderable):
         Raises:
             InvalidInputError: what was adapted is a reranker, which is no part of an index; or as
                 by `HybridIndex.replace_stage` and `add_stage`.
+            HybridgeError: the folder of the adapted model was deleted.
         """
         if self.stage is None:
             raise InvalidInputError(
                 "a reranker is no part of an index: put it behind one, Pipeline(index, "
                 "adaptation.model, depth=…, blend=…)"
             )
+        if not (self.folder / "model").is_dir():  # without which no process could open the index
+            raise HybridgeError(f"the model in {str(self.folder)!r} is gone: adapt it again")
         old = index.stages[self.stage].definition
         assert isinstance(old, EncoderStage)
         stage = old.with_encoder(self.model, name=name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ..encoders.loading import no_bars
-from .training import CurvePoint, Trained, write_json
+from .training import CurvePoint, Trained, read_json, write_json
 
 __all__ = ["SavedTraining", "load_training", "save_training"]
 
@@ -39,7 +37,7 @@ class SavedTraining:
 
 
 def save_training(folder: Path, trained: Trained, share: float, shares: dict[float, float]) -> None:
-    """Save a trained model as ``model`` in a folder, and remove the checkpoints there.
+    """Save a trained model as ``model`` in a folder.
 
     Args:
         folder: that of the training.
@@ -63,14 +61,20 @@ def save_training(folder: Path, trained: Trained, share: float, shares: dict[flo
         },
     )
     partial.replace(folder / _MODEL)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def load_training(folder: Path) -> SavedTraining | None:
-    """Return what is known of the training in a folder; None if it has not ended."""
+    """Return what is known of the training in a folder; None if it has not ended.
+
+    The checkpoints of one that has ended are removed.
+
+    Raises:
+        InvalidInputError: the file of it is damaged.
+    """
     if not (folder / _MODEL).is_dir():
         return None
-    record: dict[str, Any] = json.loads((folder / _TRAINED).read_text(encoding="utf-8"))
+    record = read_json(folder / _TRAINED)
     record["curve"] = [CurvePoint(**point) for point in record["curve"]]
     record["shares"] = dict(record["shares"])
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return SavedTraining(**record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from ..stages import Dense, LateInteraction
 from ..tuning import Space, Tuning
 from ..tuning.procedure import find_setting
 from ..tuning.setting import Setting
+from .folder import check_free
 from .result import Measured, name_beside
 from .trainable import trainable
 from .trainee import Trainee
@@ -35,6 +37,7 @@ __all__ = ["Compared", "Target", "Test", "target_of"]
 _DEPTH = 100  # of the lists that are measured
 _BATCH = 64  # queries a search
 _SLICE = 1024  # passages encoded before they are written
+_TEXT, _FILES = 4096, 32 << 20  # bytes of a passage, and of an index that is empty
 _RERANK_DEPTHS = (20, 50)
 _BOTH, _ONE = "hybrid of both", "hybrid"  # with the adapted stage beside the old one, or instead
 _BLENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -128,7 +131,7 @@ class _StageTarget(Target):
         first_stages = _first_stages(self.index)
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
         before |= dict.fromkeys((_BOTH, _ONE), first_stages)
-        with self._adapted(model, progress) as adapted:
+        with self._adapted(model, folder / "compared", progress) as adapted:
             own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
             alone: Retriever = adapted.stages[self.stage]
             both = {**own, name_beside(self.stage): alone}
@@ -170,16 +173,26 @@ class _StageTarget(Target):
         )
 
     @contextmanager
-    def _adapted(self, model: CachedEncoder, progress: bool | None) -> Iterator[HybridIndex]:
+    def _adapted(
+        self, model: CachedEncoder, folder: Path, progress: bool | None
+    ) -> Iterator[HybridIndex]:
         """Open an index of this stage alone, with the adapted model's vectors."""
         assert isinstance(self.definition, Dense)
         stage = self.definition.with_encoder(model)
         slices = range(0, len(self.index), _SLICE)
         chunks = chunked(self.index, _SLICE)
-        with HybridIndex.create(stages=[stage]) as adapted:
-            for _ in progress_over(slices, "Encoding", "slice", progress):
-                adapted.add(next(chunks), progress=False)
-            yield adapted
+        # An engine that finds no room for its files ends the process.
+        vectors = 2 * 4 * len(self.index) * model.dimension  # in the cache and in the index
+        check_free(folder, vectors + _TEXT * len(self.index) + _FILES, "the comparison")
+        # Not a temporary folder, which a killed process would leave behind for good.
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with HybridIndex.create(folder, stages=[stage]) as adapted:
+                for _ in progress_over(slices, "Encoding", "slice", progress):
+                    adapted.add(next(chunks), progress=False)
+                yield adapted
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _RerankerTarget(Target):

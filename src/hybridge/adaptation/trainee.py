@@ -36,6 +36,11 @@ class Trainee(ABC):
     def parent(self) -> str:
         """The name of the model before training."""
 
+    @property
+    def identity(self) -> str:
+        """What distinguishes the model before training, and its settings, from any other."""
+        return self.parent
+
     @abstractmethod
     def load(self, folder: Path | None = None) -> Any:
         """Load a model of sentence-transformers in torch, in float32.

@@ -20,14 +20,26 @@ import numpy as np
 
 from ..encoders.loading import no_bars
 from ..errors import HybridgeError, InvalidInputError, needs_extra
+from ..lexical.files import replace_file
+from ..passages import JSON
 from .examples import Example
+from .folder import check_free
 from .settings import TrainingSettings
 from .trainee import Trainee
 
 if TYPE_CHECKING:
     from .hooks import Clock
 
-__all__ = ["CurvePoint", "Trained", "Validate", "check_record", "check_room", "train", "write_json"]
+__all__ = [
+    "CurvePoint",
+    "Trained",
+    "Validate",
+    "check_record",
+    "check_room",
+    "read_json",
+    "train",
+    "write_json",
+]
 
 Validate: TypeAlias = Callable[[Any], float]
 """Scores a model in training, higher is better."""
@@ -35,6 +47,7 @@ Validate: TypeAlias = Callable[[Any], float]
 _PROBE = 3  # batches that are timed to see how many fit into the budget
 _RECORD = "training.json"
 _STATE = "trainer_state.json"  # which transformers writes last into a checkpoint
+_FILES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", _STATE)  # without which it goes on too
 # Kept beside the best checkpoint: weights and Adam's two moments, each in float32.
 _CHECKPOINTS, _COPIES = 3, 3
 
@@ -83,6 +96,7 @@ def train(
     *,
     validate: Validate,
     relevant: Mapping[str, frozenset[str]] | None = None,
+    origin: Mapping[str, JSON] | None = None,
     progress: bool | None = None,
 ) -> Trained:
     """Train a model on examples, and return it as it was at its best validation.
@@ -96,18 +110,20 @@ def train(
         validate: scores the model before training, and on the way.
         relevant: query → the texts of all its relevant passages, which no batch has as negatives;
             None for those that the examples name.
+        origin: see `check_record`.
         progress: show a bar; None shows it on a terminal.
 
     Raises:
         InvalidInputError: no example, one that the objective cannot use, or the folder is of
             another training.
         MissingExtraError: the extra `adapt` is not installed.
-        HybridgeError: the folder has no room.
+        HybridgeError: the folder has no room, or the weights became infinite.
     """
     with needs_extra("adapt"):
         import accelerate  # noqa: F401
         import datasets  # noqa: F401
-    run = _Run(trainee, rounds, settings, folder, validate, relevant, progress)
+    record = check_record(folder, trainee, rounds, settings, origin)
+    run = _Run(trainee, rounds, settings, folder, validate, relevant, record, progress)
     with no_bars(), _seeded(settings.seed):
         return run.result()
 
@@ -122,17 +138,7 @@ def check_room(folder: Path, parameters: int) -> None:
     Raises:
         HybridgeError: it has not; the message names the bytes.
     """
-    needed = 4 * parameters * (_COPIES * _CHECKPOINTS + 2)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise HybridgeError(f"{str(folder)!r} cannot be written to: {error}") from error
-    if free < needed:
-        raise HybridgeError(
-            f"training takes {needed / 2**20:,.0f} MiB in {str(folder)!r}, for checkpoints, and "
-            f"{free / 2**20:,.0f} MiB are free: make room, or give another folder"
-        )
+    check_free(folder, 4 * parameters * (_COPIES * _CHECKPOINTS + 2), "training")
 
 
 class _Run:
@@ -146,6 +152,7 @@ class _Run:
         folder: Path,
         validate: Validate,
         relevant: Mapping[str, frozenset[str]] | None,
+        record: dict[str, Any],
         progress: bool | None,
     ) -> None:
         self._trainee, self._settings, self._validate = trainee, settings, validate
@@ -155,7 +162,7 @@ class _Run:
         self._columns = trainee.columns(examples, settings)
         self._relevant = _relevant(examples) if relevant is None else relevant
         self._checkpoints = folder / "checkpoints"
-        self._record = check_record(folder, trainee, rounds, settings)
+        self._record = record
         self._model = trainee.load()
         check_room(folder, sum(each.numel() for each in self._model.parameters()))
         self._loss = trainee.loss(self._model, settings, self._columns)
@@ -214,7 +221,7 @@ class _Run:
         import datasets
         from transformers import EarlyStoppingCallback, PrinterCallback
 
-        from .hooks import Batches, HeadSaver, Validation, with_batches
+        from .hooks import Batches, Validation, training_class
 
         settings, model = self._settings, self._model
         trainer_of, arguments_of = self._trainee.trainer()
@@ -246,7 +253,7 @@ class _Run:
             **self._trainee.arguments(settings),
         )
         model.model_card_data.local_files_only = True  # it looks up the parent otherwise
-        trainer = with_batches(trainer_of, batches)(
+        trainer = training_class(trainer_of, batches, self._head())(
             model=model,
             args=arguments,
             train_dataset=datasets.Dataset.from_dict(self._columns),
@@ -255,8 +262,6 @@ class _Run:
             callbacks=[EarlyStoppingCallback(settings.patience), *callbacks],
         )
         trainer.remove_callback(PrinterCallback)
-        if head := self._head():
-            trainer.add_callback(HeadSaver(head))
         self._shorten()
         return trainer
 
@@ -274,7 +279,16 @@ class _Run:
             self._model.max_seq_length = tokens if full is None else min(tokens, full)
 
     def _validated(self, model: Any) -> float:
-        """Return the score of the model in training, which reads as much as it will in use."""
+        """Return the score of the model in training, which reads as much as it will in use.
+
+        Raises:
+            HybridgeError: it has weights that are no finite numbers.
+        """
+        if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+            raise HybridgeError(
+                "the weights have become infinite, from which no training returns: give a lower "
+                f"learning_rate than {self._settings.learning_rate:g}, and another folder"
+            )
         model.max_seq_length = self._full_length
         try:
             return self._validate(model)
@@ -291,23 +305,36 @@ class _Run:
         """Return the last whole checkpoint, and set what the trainer does not keep there."""
         from safetensors.torch import load_file
 
-        found: dict[int, Path] = {}
+        from .hooks import HEAD
+
+        found: dict[int, tuple[Path, dict[str, Any]]] = {}
         for folder in self._checkpoints.glob("checkpoint-*"):
             try:
-                state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-                found[int(state["global_step"])] = folder
-            except (OSError, ValueError, KeyError):
+                state = json.loads((folder / _STATE).read_bytes())
+                best = self._checkpoints / Path(state["best_model_checkpoint"]).name
+                _check_whole(folder)
+                _check_whole(best)
+            except (OSError, ValueError, KeyError, TypeError):
                 shutil.rmtree(folder)
+                continue
+            found[state["global_step"]] = folder, state | {"best_model_checkpoint": str(best)}
         if not found:
             return None
-        last = found[max(found)]
-        history = json.loads((last / _STATE).read_text(encoding="utf-8"))["log_history"]
-        clock.resume(max((each.get("seconds", 0.0) for each in history), default=0.0))
+        last, state = found[max(found)]
+        write_json(last / _STATE, state)  # the folder may have been moved
+        clock.resume(max((each.get("seconds", 0.0) for each in state["log_history"]), default=0.0))
         if head := self._head():
-            saved = load_file(last / "loss.safetensors")
+            saved = load_file(last / HEAD)
             for name, weight in head.items():
                 weight.data.copy_(saved[name])
         return last
+
+
+def _check_whole(checkpoint: Path) -> None:
+    if not any(checkpoint.glob("model*.safetensors")):
+        raise FileNotFoundError(checkpoint)
+    for name in _FILES:
+        (checkpoint / name).stat()
 
 
 def _relevant(examples: Sequence[Example]) -> dict[str, frozenset[str]]:
@@ -336,38 +363,59 @@ def check_record(
     trainee: Trainee,
     rounds: Sequence[Sequence[Example]],
     settings: TrainingSettings,
+    origin: Mapping[str, JSON] | None = None,
 ) -> dict[str, Any]:
     """Return the record of the training in a folder, which is begun if there is none.
 
+    Args:
+        folder: of the training.
+        trainee: the model.
+        rounds: as for `train`.
+        settings: of the training.
+        origin: name → value, of whatever else its figures come from. If any of them changes, it is
+            another training.
+
     Raises:
-        InvalidInputError: it is of another training.
+        InvalidInputError: it is of another training, or damaged.
     """
     digest = hashlib.blake2b(digest_size=16)
     for example in chain.from_iterable(rounds):
         digest.update(json.dumps([example.query, example.passages, example.labels]).encode())
     config = settings.to_config()
-    here = {"parent": trainee.parent, "examples": digest.hexdigest(), "settings": config}
+    here: dict[str, Any] = {"parent": trainee.identity, "examples": digest.hexdigest()}
+    here |= {"settings": config, **(origin or {})}
     file = folder / _RECORD
     if not file.exists():
         return here
-    try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidInputError(f"{str(file)!r} is damaged: delete the folder") from error
+    record = read_json(file)
     changed = [name for name, value in here.items() if record.get(name) != value]
     if changed:
         raise InvalidInputError(
-            f"{str(folder)!r} has a training with other {' and '.join(changed)}: give another "
-            "folder, or delete that one"
+            f"{str(folder)!r} has a training with other {' and '.join(changed)}, for the index, "
+            "the questions or an argument changed: give another folder, or delete that one"
         )
     return record
 
 
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file of a training.
+
+    Raises:
+        InvalidInputError: it is damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"{str(file)!r} is damaged ({error}): delete the folder, and train again"
+        ) from error
+    return found
+
+
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False), encoding="utf-8")
-    partial.replace(file)
+    with replace_file(file) as out:
+        out.write(json.dumps(value, indent=2, ensure_ascii=False).encode())
 
 
 @contextmanager
