@@ -172,6 +172,7 @@ def adapt(
             trained_on,
             measure,
             test,
+            saved.share > 0,
             progress,
         )
         adaptation = Adaptation(

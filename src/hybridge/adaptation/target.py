@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from ..colbert import ColBERTReranker
 from ..encoders.passage_cache import CachedEncoder
@@ -64,6 +64,29 @@ class Compared:
     beside: Setting | None = None
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """A retriever with tuned settings, or with its own where tuning gains nothing in its folds.
+
+    Args:
+        retriever: the retriever.
+        setting: its setting.
+        values: query id → the measure, by a setting that was chosen without its fold.
+    """
+
+    retriever: Retriever
+    setting: Setting
+    values: Mapping[str, float]
+
+    @classmethod
+    def of(cls, tuning: Tuning) -> Self:
+        if tuning.difference > 0:
+            setting, values = tuning.chosen, tuning.held_out
+        else:
+            setting, values = tuning.default, tuning.default_held_out
+        return cls(tuning.target.build(setting), setting, values)
+
+
 class Target(ABC):
     """What is adapted of an index.
 
@@ -92,6 +115,7 @@ class Target(ABC):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         """Compare the answers before and after on held-out questions.
@@ -103,6 +127,7 @@ class Target(ABC):
             seen: the passages that were relevant in training.
             measure: what is compared.
             test: other questions and their judgements, to be searched once.
+            changed: whether the adapted model is another one than its parent.
             progress: show bars; None shows them on a terminal.
         """
 
@@ -125,45 +150,64 @@ class _StageTarget(Target):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
         first_stages = _first_stages(self.index)
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
         before |= dict.fromkeys((_BOTH, _ONE), first_stages)
+        before_values = {
+            name: _values(each, questions, qrels, measure) for name, each in before.items()
+        }
+        unseen = _unseen(qrels, seen)
+        options = self.index.defaults
+        if not changed:
+            rows = [_measured(name, measure, v, v, unseen) for name, v in before_values.items()]
+            tested = _tested(before, before, test, seen, measure)
+            setting = Setting(options["fusion"], options["weights"], options["depth"])
+            return Compared(rows, model, setting, tested)
         with self._adapted(model, folder / "compared", progress) as adapted:
-            own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
+            own = {name: self.index.stages[name] for name in options["weights"]}
             alone: Retriever = adapted.stages[self.stage]
             both = {**own, name_beside(self.stage): alone}
-            tunings = {
-                name: self._tuned(members, questions, qrels, measure, progress)
+            chosen = {
+                name: self._weighed(members, questions, qrels, measure, progress)
                 for name, members in ((_BOTH, both), (_ONE, {**own, self.stage: alone}))
             }
-            after = {self.stage: alone} | {name: each.apply() for name, each in tunings.items()}
+            after = {self.stage: alone} | {name: each.retriever for name, each in chosen.items()}
             values = {self.stage: _values(alone, questions, qrels, measure)}
-            values |= {name: each.held_out for name, each in tunings.items()}
-            unseen = _unseen(qrels, seen)
+            values |= {name: each.values for name, each in chosen.items()}
             rows = [
-                _measured(
-                    name, measure, _values(each, questions, qrels, measure), values[name], unseen
-                )
-                for name, each in before.items()
+                _measured(name, measure, each, values[name], unseen)
+                for name, each in before_values.items()
             ]
             tested = _tested(before, after, test, seen, measure)
-        return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
+        return Compared(rows, model, chosen[_ONE].setting, tested, chosen[_BOTH].setting)
 
-    def _tuned(
+    def _weighed(
         self,
         members: Mapping[str, Retriever],
         questions: Mapping[str, str],
         qrels: Qrels,
         measure: str,
         progress: bool | None,
-    ) -> Tuning:
-        """Tune the weights of retrievers that are fused as the index fuses its stages."""
+    ) -> _Chosen:
+        """Fuse retrievers as the index fuses its stages, with weights tuned where that helps."""
         fusion, depth = self.index.defaults["fusion"], self.index.defaults["depth"]
-        return find_setting(
-            FusedRetriever(members, fusion=fusion, depth=depth),
+        own = self.index.defaults["weights"]
+        share = (len(members) - len(own)) / len(
+            members
+        )  # of a further stage, as `add_stage` has it
+        total = sum(own.values())
+        weights = {
+            name: own[name] / total * (1 - share) if name in own else share for name in members
+        }
+        is_weighted = getattr(fusion, "weighted", True)
+        tuning = find_setting(
+            FusedRetriever(
+                members, fusion=fusion, weights=weights if is_weighted else None, depth=depth
+            ),
             questions,
             qrels,
             measure,
@@ -171,6 +215,7 @@ class _StageTarget(Target):
             min(5, len(questions)),
             progress=progress,
         )
+        return _Chosen.of(tuning)
 
     @contextmanager
     def _adapted(
@@ -210,6 +255,7 @@ class _RerankerTarget(Target):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         model, reranker = self.wrapped(folder)
@@ -226,7 +272,7 @@ class _RerankerTarget(Target):
                 min(5, len(questions)),
                 progress=progress,
             )
-            for each in (self._parent, reranker)
+            for each in ((self._parent, reranker) if changed else (self._parent, self._parent))
         )
         alone = _values(self.index, questions, qrels, measure)
         unseen = _unseen(qrels, seen)

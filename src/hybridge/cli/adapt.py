@@ -122,7 +122,9 @@ def adapt(
             test=test,
         )
         facts = questions.facts(index, collection)
-    applied = apply and not found.within_noise
+    # What is added beside the old stage has a comparison of its own.
+    is_noise = found.within_noise if name is None else found.within_noise_beside
+    applied = apply and not is_noise
     if applied:
         with HybridIndex.open(str(questions.directory), read_only=False) as index:
             found.apply(index, name=name)
@@ -133,7 +135,7 @@ def adapt(
     figures = {**found.to_config(), "folder": str(found.folder), "applied": applied}
     print_result(facts, found, figures if as_json else None)
     if not as_json:
-        _print_end(found, str(questions.directory), apply=apply, name=name)
+        _print_end(found, str(questions.directory), apply=apply, applied=applied, name=name)
 
 
 def _check(rerankers: list[str], stage: str | None, *, apply: bool, name: str | None) -> None:
@@ -162,14 +164,16 @@ def _beside(index: Path) -> Path:
     return resolved.with_name(f"{resolved.name}-adapted")
 
 
-def _print_end(found: Adaptation, index: str, *, apply: bool, name: str | None) -> None:
+def _print_end(
+    found: Adaptation, index: str, *, apply: bool, applied: bool, name: str | None
+) -> None:
     """Print where the model is, and what was written to the index."""
     from .output import console
 
     lines = [f"The adapted model is in {found.folder / 'model'}."]
-    if apply and found.within_noise:
+    if apply and not applied:
         lines.append(f"{index} stays as it is.")
-    elif apply:
+    elif applied:
         lines.append(f"{index} has it as the stage {name or found.stage!r}.")
     elif not found.within_noise and found.stage is not None:
         lines.append(f"{index} is as it was: the same command with --apply gives it the model.")
