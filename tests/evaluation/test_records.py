@@ -57,6 +57,11 @@ def test_records_in_memory(record: object) -> None:
     assert fields(iter([record])) == [{"query": "why?", "passage": "p1"}]
 
 
+def test_a_named_tuple_is_read_by_its_names() -> None:
+    turned = namedtuple("Turned", ["passage", "other", "query"])("p1", 2, "why?")
+    assert fields([turned]) == [{"query": "why?", "passage": "p1", "other": 2}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
