@@ -318,6 +318,26 @@ def test_a_model_out_of_order_ends_the_run(tmp_path: Path) -> None:
     assert made.attempted == 60
 
 
+def test_a_batch_that_fails_once_does_not_end_the_run() -> None:
+    index = BM25Retriever([Passage(str(n), f"The apple {n} of the year.") for n in range(90)])
+    calls = 0
+
+    def write(prompts: list[str]) -> list[str]:
+        nonlocal calls
+        calls += 1
+        if calls in failing:
+            raise ConnectionError("nothing")
+        return ["which apple is it"] * len(prompts)
+
+    failing = {2}
+    model = LanguageModel(write, batch_size=30)
+    made = generated_questions(index, model, round_trip=None)
+    assert (made.failed, made.repeated, len(made.queries), calls) == (30, 59, 1, 3)
+    calls, failing = 0, {2, 3}
+    with pytest.raises(HybridgeError, match="60 passages in a row"):
+        generated_questions(index, model)
+
+
 def test_a_model_that_always_fails_is_an_error(index: BM25Retriever) -> None:
     with pytest.raises(HybridgeError, match="10 passages in a row") as raised:
         generated_questions(index, Asking(FRUITS))

@@ -67,6 +67,7 @@ def test_a_named_tuple_is_read_by_its_names() -> None:
     [
         ("r.csv", b"query,passage\nwhy?,p1\nwho?\n", r"line 3: expected 2 cells \(query, passage"),
         ("r.csv", b"query,passage\n\xff,p1\n", "line 2: not UTF-8"),
+        ("r.csv", b"query,passage,query\nwhy?,p1,who?\n", "line 1: the column 'query' comes twice"),
         ("r.jsonl", b'{"query": "why?"}\n{"qu', "line 2: not valid JSON"),
         ("r.jsonl", b'["why?", "p1"]\n', "line 1: expected a JSON object"),
         ("r.json", b'[{"query": "why?"},\n{"query": "wh', "line 2: not valid JSON .* truncated"),

@@ -141,8 +141,8 @@ def generated_questions(
 
     Raises:
         InvalidInputError: an argument is not valid, or the model returns something that is no text.
-        HybridgeError: the model raised an error for every passage, or for 20 in a row; the last
-            one is its cause.
+        HybridgeError: the model raised an error for every passage, or for 20 in a row, or for two
+            batches where these are larger; the last one is its cause.
         ModelCacheError: the cache cannot be written.
 
     >>> from hybridge import BM25Retriever
@@ -264,6 +264,7 @@ def _write(
     missing = [prompt for prompt in prompts if answers.get(prompt) is None]
     bar = progress_over(missing, "Writing", "question", progress)
     failures, in_a_row = 0, 0
+    patience = max(_PATIENCE, 2 * model.batch_size)  # an error of a batch may be one of the moment
     for batch in chunked(bar, model.batch_size):
         written = _answered(model, batch)
         good = {prompt: text for prompt, text in written.items() if isinstance(text, str)}
@@ -274,7 +275,7 @@ def _write(
                 continue
             failures, in_a_row, error = failures + 1, in_a_row + 1, text
             logger.warning("the language model failed for a passage", exc_info=error)
-            if in_a_row == _PATIENCE or failures == len(prompts):
+            if in_a_row == patience or failures == len(prompts):
                 raise HybridgeError(
                     f"the language model failed for {in_a_row} passages in a row ({error}): "
                     "what it wrote before is kept where there is a cache, and the next run goes on"

@@ -168,7 +168,9 @@ def source_name(source: object, what: str) -> str:
 def _table(path: Path) -> Iterator[Record]:
     lines, delimiter = read_lines(path)
     rows = rows_of(path, lines, delimiter)
-    _, heading = next(rows, (1, []))
+    first, heading = next(rows, (1, []))
+    if twice := [name for name in heading if heading.count(name) > 1]:
+        raise InvalidInputError(f"{path}, line {first}: the column {twice[0]!r} comes twice")
     for number, cells in rows:
         if len(cells) != len(heading):
             raise InvalidInputError(
