@@ -130,8 +130,8 @@ def generated_questions(
         number: the passages to write about, drawn at random; the draw of a smaller number is the
             beginning of that of a larger one.
         examples: queries of real users with the passage each is answered by, the first or the one
-            with the highest label: three of them, drawn at random, are in every prompt. None: three
-            of other fields.
+            with the highest label: three of them, drawn at random, are in every prompt. Without any
+            there are three of other fields.
         instruction: the task, in words; the examples show its form.
         round_trip: passages a search returns; None keeps all questions.
         cache: a folder for the answers. The next run of the same model, prompt and seed takes them
