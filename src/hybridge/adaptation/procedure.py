@@ -81,7 +81,7 @@ def adapt(
         measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
         settings: of the training; None trains for 30 minutes.
         examples: train on these instead; the questions are then for validation and comparison
-            alone, half and half.
+            alone, in equal parts.
         share: of the trained weights in the average with the parent's. 0.5 keeps most of what the
             model knows of other domains; None chooses by the validation.
         depth: hits a question among which negatives are mined.
@@ -131,6 +131,12 @@ def adapt(
             progress=progress,
         )
 
+    objective = trainee.objective(settings)
+    if objective in ("margins", "distillation") and teacher is None and examples is None:
+        raise InvalidInputError(
+            f"objective {objective!r} learns a teacher's scores: give teacher= as well, or "
+            "examples with labels"
+        )
     if margin is not None and teacher is None:
         raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
     learned = mined(parts.training, teacher) if parts.training else []
@@ -192,7 +198,7 @@ def adapt(
 
 
 def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:
-    """Return the judged passages that an index has, by id."""
+    """Return the passages with judgements that an index has, by id."""
     ids = sorted({id_ for grades in check_qrels(qrels).values() for id_ in grades})
     found = index.get(ids)
     return {id_: passage for id_, passage in zip(ids, found, strict=True) if passage is not None}
@@ -257,8 +263,8 @@ class _Validation:
             for i, each in enumerate(mined)
         }
         self._judge = Judge([measure], qrels)
-        told = json.dumps([measure, self._queries, own, qrels]).encode()
-        self.digest = hashlib.blake2b(told, digest_size=16).hexdigest()
+        described = json.dumps([measure, self._queries, own, qrels]).encode()
+        self.digest = hashlib.blake2b(described, digest_size=16).hexdigest()
 
     def score(self, model: Any) -> float:
         """Return the mean of the measure."""

@@ -135,7 +135,7 @@ class Adaptation(Renderable):
 
         Args:
             index: the index that was adapted, or another one with this stage.
-            name: of a further stage, which is added beside the old one with a weight of its own;
+            name: of a further stage, which is added beside the old one with its own weight;
                 None replaces the stage that was adapted.
             progress: show a bar; None shows it on a terminal.
 
