@@ -42,14 +42,18 @@ from hybridge import (
 )
 from hybridge import filters as f
 from hybridge.adaptation import (
+    Adaptation,
     Agreement,
     Distillation,
     Example,
     GeneratedQuestions,
     LanguageModel,
+    Measured,
     TrainingSettings,
     fit_query_map,
 )
+from hybridge.adaptation.saved import SavedTraining
+from hybridge.adaptation.training import CurvePoint
 from hybridge.catalogue import CATALOGUE, Measurement
 from hybridge.colbert import ColBERTReranker, MultiVectorTokenEncoder
 from hybridge.cross_encoder import CrossEncoderReranker
@@ -177,6 +181,19 @@ def world(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[Si
 
 # Each public class, and an object of it with settings that are not the defaults.
 MADE: dict[str, Callable[[Any], object]] = {
+    "Adaptation": lambda w: Adaptation(
+        kind="bi-encoder",
+        parent="parent",
+        folder=w.folder,
+        stage="dense",
+        measure="nDCG@10",
+        settings=TrainingSettings(),
+        training=SavedTraining([CurvePoint(0, 0.0, None, 0.5)], 0, 1, 2.5, 0.0, {0.0: 0.5}),
+        questions={"training": 7, "validation": 1, "held out": 2},
+        compared=[Measured("dense", 0.5, 0.5, w.evaluation.compare()[0], 2)],
+        setting=w.tuning.chosen,
+        model=w.minilm,
+    ),
     "Agreement": lambda w: Agreement(0.9, 0.8, 0.7),
     "Analyzer": lambda w: Analyzer("de", stopwords=["hund"], stem=False, min_length=3),
     "Analyzer of a function": lambda w: Analyzer.from_callable(halves, name="halves"),
@@ -253,6 +270,7 @@ MADE: dict[str, Callable[[Any], object]] = {
         SentenceTransformerEncoder(w.minilm), query_length=9, pool_factor=2
     ),
     "Not": lambda w: f.Not(f.Eq("year", 2020)),
+    "Measured": lambda w: Measured("dense", 0.5, 0.75, w.evaluation.compare()[0], 2),
     "Or": lambda w: f.Or(f.Eq("year", 2020), f.TextMatch("tags", "pets")),
     "ParsedQuery": lambda w: parse('+cats -dogs "sleep a lot"'),
     "QueryFilter": lambda w: filters_of(["cats -dogs"], Analyzer(), f.Eq("year", 2020))[0],

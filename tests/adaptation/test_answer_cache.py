@@ -97,6 +97,31 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path: Path) -> None:
+    code = """
+import resource, signal, sys
+from hybridge.adaptation.answer_cache import AnswerCache
+from hybridge.errors import ModelCacheError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))  # of a file, in bytes
+try:
+    with AnswerCache(sys.argv[1], "model", 0) as cache:
+        for number in range(10):
+            cache.add({str(number): "answer" * 10})
+except ModelCacheError as error:
+    print(error)
+with AnswerCache(sys.argv[1], "model", 0) as again:
+    print([str(number) for number in range(10) if again.get(str(number))])
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    said, kept = subprocess.check_output(command, text=True).splitlines()
+    assert said.startswith(f"answers cannot be kept in {tmp_path}: ")
+    whole = file_in(tmp_path).read_bytes().count(b"\n")
+    assert kept == str([str(number) for number in range(whole)])
+    assert whole
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
     with (

@@ -48,11 +48,15 @@ def test_a_title_goes_with_the_text_that_has_none() -> None:
         Passage("4", "Nothing is above this."),
         Passage("5", "Alone", {"title": "Alone"}),  # no text but the title
         Passage("6", "It has a number.", {"title": 6}),
+        Passage("7", "Teas of the world.", {"title": "Tea"}),  # another word
+        Passage("8", "Rice: boil it.", {"title": "Rice"}),
     ]
     assert texts(passages, "title") == [
         ("Aspirin", "thins the blood."),
         ("Honey", "Bees make it."),
         ("Milk", "It comes from cows."),
+        ("Rice", "boil it."),
+        ("Tea", "Teas of the world."),
     ]
 
 

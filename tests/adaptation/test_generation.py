@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.runnables import RunnableLambda
 from llama_index.core.llms import MockLLM
 
 from hybridge import BM25, BM25Retriever, HybridIndex, Passage
@@ -172,6 +173,15 @@ def test_the_prompt_has_the_instruction_the_examples_and_the_passage(index: BM25
     assert len(parts) == 5
 
 
+def test_an_example_shows_the_passage_of_its_highest_label(index: BM25Retriever) -> None:
+    model = Asking()
+    passages = ("no answer", "the best answer", "an answer")
+    generated_questions(index, model, number=1, examples=[Example("mine", passages, (0, 2, 1))])
+    [prompt] = model.prompts
+    assert "\n\nPassage: the best answer\nQuery: mine\n\n" in prompt
+    assert "no answer" not in prompt
+
+
 def test_a_query_copied_from_an_example_is_left_out(index: BM25Retriever) -> None:
     examples = [Example("when does the fig ripen", ("In June.",))]
     made = generated_questions(
@@ -308,6 +318,26 @@ def test_a_model_out_of_order_ends_the_run(tmp_path: Path) -> None:
     assert made.attempted == 60
 
 
+def test_a_batch_that_fails_once_does_not_end_the_run() -> None:
+    index = BM25Retriever([Passage(str(n), f"The apple {n} of the year.") for n in range(90)])
+    calls = 0
+
+    def write(prompts: list[str]) -> list[str]:
+        nonlocal calls
+        calls += 1
+        if calls in failing:
+            raise ConnectionError("nothing")
+        return ["which apple is it"] * len(prompts)
+
+    failing = {2}
+    model = LanguageModel(write, batch_size=30)
+    made = generated_questions(index, model, round_trip=None)
+    assert (made.failed, made.repeated, len(made.queries), calls) == (30, 59, 1, 3)
+    calls, failing = 0, {2, 3}
+    with pytest.raises(HybridgeError, match="60 passages in a row"):
+        generated_questions(index, model)
+
+
 def test_a_model_that_always_fails_is_an_error(index: BM25Retriever) -> None:
     with pytest.raises(HybridgeError, match="10 passages in a row") as raised:
         generated_questions(index, Asking(FRUITS))
@@ -334,8 +364,10 @@ def test_an_error_of_a_batch_is_one_of_each_of_its_passages(index: BM25Retriever
         ({"index": PASSAGES}, "give a HybridIndex"),
         ({"index": BM25Retriever([])}, "the index is empty"),
         ({"examples": [("query", "passage")]}, "examples must be Example"),
+        ({"examples": Example("query", ("passage",))}, "examples must be Example.* in a list"),
         ({"instruction": " "}, "instruction must be a text"),
         ({"model": lambda _: None}, "must return a text, not None"),
+        ({"model": RunnableLambda(lambda _: {"query": "x"})}, "must return a text, not {'query'"),
         ({"model": LanguageModel(lambda _: ["one", "two"])}, "answered 1 prompts with 2 texts"),
         ({"model": lambda _: "x", "cache": "folder"}, "kept under the model's name"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sys
 import threading
 import types
@@ -93,11 +95,19 @@ class Named(FakeListChatModel):
         (MockLLM(), None),
         (shout, f"{__name__}.shout"),
         (lambda prompt: prompt, None),
+        (Shouting().complete, None),  # of one object of many
     ],
 )
 def test_a_model_is_named_by_what_it_says_of_itself(model: object, name: str | None) -> None:
     assert LanguageModel.of(model).name == name
     assert LanguageModel.of(model, name="mine").name == "mine"
+
+
+def test_a_name_and_a_batch_size_are_changed_where_there_are_some() -> None:
+    model = LanguageModel(shout_all, "first", 4)
+    assert LanguageModel.of(model) == model
+    assert LanguageModel.of(model, name="second") == LanguageModel(shout_all, "second", 4)
+    assert LanguageModel.of(model, batch_size=2) == LanguageModel(shout_all, "first", 2)
 
 
 def test_prompts_of_a_batch_are_answered_at_the_same_time() -> None:
@@ -194,6 +204,16 @@ def test_doc2query_writes_words_of_its_vocabulary(tiny_t5: Path) -> None:
     assert doc2query(str(tiny_t5), seed=3).write(passages) == written
     assert doc2query(tiny_t5, seed=4).write(passages) != written
     assert LanguageModel.of(str(tiny_t5)).reads_passages
+    assert LanguageModel.of(tiny_t5, batch_size=3).batch_size == 3
+
+
+@pytest.mark.model
+def test_a_t5_of_other_files_has_another_name(tiny_t5: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_t5, tmp_path / "copy")
+    assert doc2query(copy).name == doc2query(tiny_t5).name != doc2query(tiny_t5, seed=1).name
+    config = copy / "generation_config.json"
+    config.write_text(config.read_text().replace("{", '{"top_p": 0.5, ', 1))
+    assert doc2query(copy).name != doc2query(tiny_t5).name
 
 
 @pytest.mark.model
@@ -240,7 +260,9 @@ def llama(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_packaged_model_runs_without_the_packages_code(llama: Path) -> None:
     model = local_language_model(temperature=0.5, seed=5, context=128, threads=2)
-    assert (model.name, model.reads_passages) == ("gguf:Small.gguf:temperature=0.5:seed=5", False)
+    digest = hashlib.blake2b(b"GGUF").hexdigest()[:32]
+    assert model.name == f"gguf:Small.gguf:{digest}:temperature=0.5:seed=5"
+    assert not model.reads_passages
     assert not Server.made  # it loads at its first use
     assert model.write(["why"]) == ["WHY"]
     assert model.write(["who"]) == ["WHO"]

@@ -204,6 +204,7 @@ def test_a_tokenizer_that_lacks_the_language_is_warned_of(
     [
         ({"student": CallableEncoder(len, identity="x", dimension=16)}, "student must be"),
         ({"teacher": CallableEncoder(len, identity="x", dimension=3)}, "16 numbers and .* 3"),
+        ({"teacher": "all-MiniLM-L6-v2"}, "teacher must be an encoder, not 'all-MiniLM-L6-v2'"),
         ({"pairs": PAIRS[:9]}, "10 different sentences at least"),
         ({"pairs": PAIRS[:9] * 2}, "there are 9"),
         ({"pairs": [("q1", "p1", "p2")]}, "pairs must be of a sentence and its translation"),

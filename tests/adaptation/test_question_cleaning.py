@@ -27,6 +27,10 @@ PASSAGE = "Steep black tea for three minutes. Longer makes it bitter."
         ("Sure! Here is a question:\n\nWhy does tea turn bitter?", "Why does tea turn bitter?"),
         ("Why does tea turn:", "Why does tea turn:"),  # the last line
         ("<think>What? They\nask.</think>\nWhy does tea turn bitter?", "Why does tea turn bitter?"),
+        (
+            "They want\na question.\n</think>\n\nWhy does tea turn bitter?",
+            "Why does tea turn bitter?",
+        ),
         ("3 cups of tea how long", "3 cups of tea how long"),  # a number that counts
         ("1984 tea harvest in China", "1984 tea harvest in China"),
         ("C-reactive protein and tea", "C-reactive protein and tea"),

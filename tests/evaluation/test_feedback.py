@@ -135,6 +135,14 @@ def test_broken_clicks_are_named_with_the_line(tmp_path: Path, row: str, says: s
         load_clicks(file)
 
 
+def test_numbers_as_pandas_writes_them_beside_gaps(tmp_path: Path) -> None:
+    file = tmp_path / "clicks.csv"
+    file.write_text("query,passage,position,clicked\nwhy?,a,1.0,0.0\nwhy?,b,2.0,1.0\nwhy?,c,,1.0\n")
+    assert load_clicks(file).qrels == {"why?": {"a": 0, "b": 1, "c": 1}}
+    file.write_text("query,passage,thumb\nwhy?,a,1.0\nwhy?,b,-1.0\n")
+    assert load_thumbs(file).qrels == {"why?": {"a": 1, "b": 0}}
+
+
 @pytest.mark.parametrize("position", [True, float("nan"), -1, "²"])
 def test_other_positions_are_refused(position: object) -> None:
     with pytest.raises(InvalidInputError, match="record 1: 'position' must be"):

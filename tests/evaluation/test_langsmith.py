@@ -123,9 +123,10 @@ def test_one_id_may_stand_alone_and_be_a_number(tmp_path: Path) -> None:
     row = {"inputs": {"question": "Why?"}, "outputs": {"source": 7}}
     assert load_langsmith([row], PASSAGES, ids="source").qrels == {"Why?": {"7": 1}}
     file = tmp_path / "e.csv"
-    file.write_text("input_question,output_source\nWhy?,a\n[sic] who?,7\nNone?,\n")
+    deep = "[" * 100_000  # which JSON gives up on
+    file.write_text(f"input_question,output_source\nWhy?,a\n[sic] who?,7\n{deep},a\nNone?,\n")
     loaded = load_langsmith(file, PASSAGES, ids="source")
-    assert loaded.qrels == {"Why?": {"a": 1}, "[sic] who?": {"7": 1}}
+    assert loaded.qrels == {"Why?": {"a": 1}, "[sic] who?": {"7": 1}, deep: {"a": 1}}
 
 
 def test_ids_and_contexts_that_no_passage_has_are_counted(

@@ -57,11 +57,17 @@ def test_records_in_memory(record: object) -> None:
     assert fields(iter([record])) == [{"query": "why?", "passage": "p1"}]
 
 
+def test_a_named_tuple_is_read_by_its_names() -> None:
+    turned = namedtuple("Turned", ["passage", "other", "query"])("p1", 2, "why?")
+    assert fields([turned]) == [{"query": "why?", "passage": "p1", "other": 2}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
         ("r.csv", b"query,passage\nwhy?,p1\nwho?\n", r"line 3: expected 2 cells \(query, passage"),
         ("r.csv", b"query,passage\n\xff,p1\n", "line 2: not UTF-8"),
+        ("r.csv", b"query,passage,query\nwhy?,p1,who?\n", "line 1: the column 'query' comes twice"),
         ("r.jsonl", b'{"query": "why?"}\n{"qu', "line 2: not valid JSON"),
         ("r.jsonl", b'["why?", "p1"]\n', "line 1: expected a JSON object"),
         ("r.json", b'[{"query": "why?"},\n{"query": "wh', "line 2: not valid JSON .* truncated"),

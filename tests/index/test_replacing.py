@@ -195,6 +195,18 @@ def test_new_weights_come_with_the_stage(tmp_path: Path) -> None:
         assert index.defaults["weights"] == three
 
 
+def test_a_fusion_without_weights_takes_none() -> None:
+    with HybridIndex.create(stages=[BM25(), Dense(letters())], fusion="rrf") as index:
+        index.add(PASSAGES)
+        before = index.defaults
+        weights = {"bm25": 0.2, "dense": 0.8}
+        with pytest.raises(InvalidInputError, match="fusion 'rrf' has no weights"):
+            index.replace_stage("dense", Dense(lengths()), weights=weights)
+        with pytest.raises(InvalidInputError, match="fusion 'rrf' has no weights"):
+            index.replace_stage("dense", Dense(letters()), weights=weights)
+        assert index.defaults == before
+
+
 def test_mistakes_change_nothing(place: dict[str, Any]) -> None:
     with created(place, stages(place["lexical"])) as index:
         index.add(PASSAGES)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -102,7 +103,8 @@ class AnswerCache:
 
     def _close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # of what `add` could not write, and has raised
+                self._file.close()
             self._file = None
         if self._lock is not None:
             self._lock.release()

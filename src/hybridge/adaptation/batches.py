@@ -40,7 +40,7 @@ def batches_without_conflicts(
         batch: list[int] = []
         left: list[int] = []
         texts: set[str] = set()
-        asked: set[str] = set()
+        questions: set[str] = set()
         answers: set[str] = set()
         for position, i in enumerate(order):
             if len(batch) == size:
@@ -48,14 +48,14 @@ def batches_without_conflicts(
                 break
             own = relevant.get(queries[i], none)
             if (
-                queries[i] in asked
+                queries[i] in questions
                 or not own.isdisjoint(texts)
                 or not answers.isdisjoint(passages[i])
             ):
                 left.append(i)
                 continue
             batch.append(i)
-            asked.add(queries[i])
+            questions.add(queries[i])
             texts.update(passages[i])
             answers |= own
         yield batch

@@ -132,12 +132,12 @@ class TrainableBiEncoder(Trainee):
             "show_progress_bar": False,
             "batch_size": 16,
         }
-        asked = model.encode_query(list(queries), prompt=prompts.query, **options)
+        queried = model.encode_query(list(queries), prompt=prompts.query, **options)
         vectors = model.encode_document(texts, prompt=prompts.passage, **options)
         row_of = {text: row for row, text in enumerate(texts)}
         return [
             (vectors[[row_of[text] for text in of_query]] @ query).astype(np.float64).tolist()
-            for query, of_query in zip(asked, passages, strict=True)
+            for query, of_query in zip(queried, passages, strict=True)
         ]
 
     def wrapped(self, folder: Path) -> SentenceTransformerEncoder:

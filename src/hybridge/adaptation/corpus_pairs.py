@@ -133,7 +133,7 @@ class _Corpus:
             title, source = map(passage.metadata.get, ("title", "source"))
             position = passage.metadata.get("position", passage.metadata.get("start_index"))
             title = title.strip() if isinstance(title, str) else ""
-            text = search_text(passage).strip().removeprefix(title).strip()
+            text = _without_title(search_text(passage).strip(), title)
             if not text:
                 continue
             texts[passage.id] = text
@@ -147,6 +147,12 @@ class _Corpus:
             source: [id_ for _, id_ in sorted(placed)] for source, placed in positions.items()
         }
         return cls(texts, titles, headings, documents)
+
+
+def _without_title(text: str, title: str) -> str:
+    """Return a text without the title in front; a longer word is none ("Teas", of "Tea")."""
+    rest = text.removeprefix(title)
+    return text if rest[:1].isalnum() else rest.lstrip().removeprefix(":").lstrip()
 
 
 def _drawn(ids: Sequence[str], random: np.random.Generator) -> str:

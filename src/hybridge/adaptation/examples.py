@@ -15,7 +15,7 @@ class Example:
     """A query, or any first text, with the texts that a model learns to score for it.
 
     Args:
-        query: as it is asked; the model's own prompt is put in front of it.
+        query: without a prompt; the model's own prompt is put in front of it.
         passages: one at least. Without labels the first is relevant, and the others are not.
         labels: one a passage: a grade, a similarity, a class or a teacher's score, as the
             objective of the training has it; empty for none.

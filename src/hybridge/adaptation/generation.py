@@ -129,8 +129,9 @@ def generated_questions(
             `local_language_model()`; or a `LanguageModel`, for batches or another name.
         number: the passages to write about, drawn at random; the draw of a smaller number is the
             beginning of that of a larger one.
-        examples: queries of real users with the passage each is answered by: three of them, drawn
-            at random, are in every prompt. None: three of other fields.
+        examples: queries of real users with the passage each is answered by, the first or the one
+            with the highest label: three of them, drawn at random, are in every prompt. Without any
+            there are three of other fields.
         instruction: the task, in words; the examples show its form.
         round_trip: passages a search returns; None keeps all questions.
         cache: a folder for the answers. The next run of the same model, prompt and seed takes them
@@ -140,8 +141,8 @@ def generated_questions(
 
     Raises:
         InvalidInputError: an argument is not valid, or the model returns something that is no text.
-        HybridgeError: the model raised an error for every passage, or for 20 in a row; the last
-            one is its cause.
+        HybridgeError: the model raised an error for every passage, or for 20 in a row, or for two
+            batches where these are larger; the last one is its cause.
         ModelCacheError: the cache cannot be written.
 
     >>> from hybridge import BM25Retriever
@@ -209,12 +210,11 @@ def _passages(index: _Index) -> list[Passage]:
 
 
 def _shots(examples: Sequence[Example], seed: int) -> list[Example]:
-    for example in examples:
-        if not isinstance(example, Example):
-            raise InvalidInputError(
-                "examples must be Example(query, (passage,)), a query of a user with the passage "
-                f"that answers it, not {example!r:.80}"
-            )
+    if not isinstance(examples, Sequence) or not all(isinstance(e, Example) for e in examples):
+        raise InvalidInputError(
+            "examples must be Example(query, (passage,)) in a list, queries of users with the "
+            f"passages that answer them, not {examples!r:.80}"
+        )
     chosen = examples or _EXAMPLES
     drawn = np.random.default_rng(seed).permutation(len(chosen))[:_SHOTS]
     return [chosen[i] for i in drawn]
@@ -224,10 +224,15 @@ def _prefix(instruction: str, shots: Sequence[Example]) -> str:
     if not isinstance(instruction, str) or not instruction.strip():
         raise InvalidInputError(f"instruction must be a text, not {instruction!r}")
     parts = [
-        f"Passage: {_shortened(shot.passages[0], _SHOT)}\nQuery: {' '.join(shot.query.split())}"
+        f"Passage: {_shortened(_best(shot), _SHOT)}\nQuery: {' '.join(shot.query.split())}"
         for shot in shots
     ]
     return "".join(f"{part}\n\n" for part in (instruction.strip(), *parts))
+
+
+def _best(example: Example) -> str:
+    """Return the passage that answers an example's query best."""
+    return example.passages[int(np.argmax(example.labels)) if example.labels else 0]
 
 
 def _drawn(
@@ -236,8 +241,9 @@ def _drawn(
     """Return the texts of passages drawn at random, under their ids."""
     texts: dict[str, str] = {}
     for i in np.random.default_rng(seed).permutation(len(passages)):
-        text = _shortened(search_text(passages[i]), _PASSAGE)
-        if text and len(texts) < number:
+        if len(texts) == number:
+            break
+        if text := _shortened(search_text(passages[i]), _PASSAGE):
             texts[passages[i].id] = text
     return texts
 
@@ -258,6 +264,7 @@ def _write(
     missing = [prompt for prompt in prompts if answers.get(prompt) is None]
     bar = progress_over(missing, "Writing", "question", progress)
     failures, in_a_row = 0, 0
+    patience = max(_PATIENCE, 2 * model.batch_size)  # an error of a batch may be one of the moment
     for batch in chunked(bar, model.batch_size):
         written = _answered(model, batch)
         good = {prompt: text for prompt, text in written.items() if isinstance(text, str)}
@@ -268,7 +275,7 @@ def _write(
                 continue
             failures, in_a_row, error = failures + 1, in_a_row + 1, text
             logger.warning("the language model failed for a passage", exc_info=error)
-            if in_a_row == _PATIENCE or failures == len(prompts):
+            if in_a_row == patience or failures == len(prompts):
                 raise HybridgeError(
                     f"the language model failed for {in_a_row} passages in a row ({error}): "
                     "what it wrote before is kept where there is a cache, and the next run goes on"

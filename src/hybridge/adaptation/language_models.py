@@ -5,6 +5,7 @@ Hybridge knows no framework: LangChain's and LlamaIndex's models are recognised 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import MethodType
 from typing import Any, TypeAlias
 
 from ..arguments import check_count, check_seed
+from ..encoders.identity import folder_digest
 from ..encoders.loading import LOADING, load_as, settle_threads
 from ..encoders.resolution import resolve
 from ..errors import HybridgeError, InvalidInputError, ModelNotFoundError
@@ -59,17 +62,20 @@ class LanguageModel:
         check_count(self.batch_size, "batch_size")
 
     @classmethod
-    def of(cls, model: object, *, name: str | None = None, batch_size: int = 1) -> LanguageModel:
+    def of(
+        cls, model: object, *, name: str | None = None, batch_size: int | None = None
+    ) -> LanguageModel:
         """Return a model for an object.
 
         Args:
             model: a chat model, an LLM or another Runnable of LangChain, an LLM of LlamaIndex, a
                 function, the name or folder of a T5 of doc2query's kind (see `doc2query`), or a
-                `LanguageModel`, which is returned as it is.
+                `LanguageModel`.
             name: of the model and all its settings. None makes it of the class, the model and the
                 temperature, or the function's name: pass it where you change other settings.
             batch_size: how many prompts are answered at once: by a framework's model in as many
                 threads; a function of more than one gets a list of prompts, and returns a list.
+                None is 1, and for a T5 or a `LanguageModel` its own.
 
         Raises:
             InvalidInputError: it is none of these, or an argument is not valid.
@@ -77,13 +83,19 @@ class LanguageModel:
         >>> LanguageModel.of(str.upper, name="shout").write(["tea"])
         ['TEA']
         """
-        check_count(batch_size, "batch_size")
+        if batch_size is not None:
+            check_count(batch_size, "batch_size")
         if isinstance(model, cls):
-            return model
-        if isinstance(model, str | Path):
-            return doc2query(model)
-        made = _of_object(model, batch_size)
-        return made if name is None else replace(made, name=name)
+            made = model
+        elif isinstance(model, str | Path):
+            made = doc2query(model)
+        else:
+            made = _of_object(model, batch_size or 1)
+        return replace(
+            made,
+            name=made.name if name is None else name,
+            batch_size=batch_size or made.batch_size,
+        )
 
 
 def doc2query(
@@ -146,7 +158,8 @@ def doc2query(
         texts: list[str] = tokenizer.batch_decode(written, skip_special_tokens=True)
         return texts
 
-    name = f"doc2query:{source.name or source.folder}:seed={seed}:max_length={max_length}"
+    named = source.name or f"folder:{folder_digest(source.fetch())}"
+    name = f"doc2query:{named}:seed={seed}:max_length={max_length}"
     return LanguageModel(write, name, batch_size, reads_passages=True)
 
 
@@ -208,7 +221,9 @@ def local_language_model(
         text: str = reply["choices"][0]["text"]
         return text
 
-    name = f"gguf:{file.name}:temperature={temperature}:seed={seed}"
+    with file.open("rb") as weights:  # other models have the same file name
+        digest = hashlib.file_digest(weights, "blake2b").hexdigest()[:32]
+    name = f"gguf:{file.name}:{digest}:temperature={temperature}:seed={seed}"
     return LanguageModel(lambda prompts: [answer(prompt) for prompt in prompts], name)
 
 
@@ -277,7 +292,7 @@ def _by_langchain(model: Any) -> Callable[[list[str]], _Answers]:
         )
         # A chat model answers with a message, whose text is in `text`; an LLM with a string.
         return [
-            answer if isinstance(answer, str | Exception) else str(getattr(answer, "text", answer))
+            answer if isinstance(answer, Exception) else getattr(answer, "text", answer)
             for answer in answers
         ]
 
@@ -323,4 +338,5 @@ def _named(framework: str, model: object, named: object) -> str | None:
 
 def _function_name(function: object) -> str | None:
     name = getattr(function, "__qualname__", "<")
-    return None if "<" in name else f"{getattr(function, '__module__', '')}.{name}"
+    has_settings = "<" in name or isinstance(function, MethodType)  # beyond what its name says
+    return None if has_settings else f"{getattr(function, '__module__', '')}.{name}"

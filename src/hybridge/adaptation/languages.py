@@ -111,6 +111,10 @@ def distil(
             f"student must be a SentenceTransformerEncoder, not {type(student).__name__}: other "
             "encoders cannot be trained"
         )
+    if isinstance(teacher, type) or not callable(getattr(teacher, "encode_passages", None)):
+        raise InvalidInputError(
+            f"teacher must be an encoder, not {teacher!r:.80}: give as_encoder(...)"
+        )
     if student.dimension != teacher.dimension:
         raise InvalidInputError(
             f"the student's vectors have {student.dimension} numbers and the teacher's "

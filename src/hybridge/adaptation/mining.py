@@ -19,7 +19,7 @@ from .settings import Objective
 
 __all__ = ["Mined", "mine", "teacher_examples"]
 
-TextOf: TypeAlias = Callable[[Passage], str]
+_TextOf: TypeAlias = Callable[[Passage], str]
 
 _BATCH = 32  # queries a search
 
@@ -85,7 +85,7 @@ def mine(
     depth: int = 30,
     teacher: Reranker | None = None,
     margin: float | None = None,
-    text_of: TextOf = lambda passage: passage.text,
+    text_of: _TextOf = lambda passage: passage.text,
     progress: bool | None = None,
 ) -> list[Mined]:
     """Find the relevant passages and the hard negatives of judged questions.
@@ -137,11 +137,11 @@ def mine(
             if teacher is not None:
                 answers = [known[id_] for id_ in known if grades[id_] > 0]
                 scores = _scores(teacher, query, [*answers, *negatives.values()], text_of)
-            kept = list(negatives)
+            hard = list(negatives)
             if margin is not None:
                 lowest = min(scores[text] for text in relevant)
-                kept = [text for text in kept if scores[text] <= lowest - margin]
-            mined.append(Mined(query, relevant, kept, scores))
+                hard = [text for text in hard if scores[text] <= lowest - margin]
+            mined.append(Mined(query, relevant, hard, scores))
     return mined
 
 
@@ -153,7 +153,7 @@ def teacher_examples(
     passages: int = 8,
     depth: int = 30,
     seed: int = 0,
-    text_of: TextOf = lambda passage: passage.text,
+    text_of: _TextOf = lambda passage: passage.text,
     progress: bool | None = None,
 ) -> list[Example]:
     """Label the passages that a search finds with a teacher's scores, for "distillation".
@@ -211,7 +211,7 @@ def _sample(hits: Sequence[Hit], count: int, random: np.random.Generator) -> lis
 
 
 def _scores(
-    teacher: Reranker, query: str, passages: Sequence[Passage], text_of: TextOf
+    teacher: Reranker, query: str, passages: Sequence[Passage], text_of: _TextOf
 ) -> dict[str, float]:
     candidates = {passage.id: Hit(passage, 0.0) for passage in passages}
     [scored] = teacher.rerank([query], [list(candidates.values())])

@@ -83,7 +83,7 @@ def adapt(
         measure: what is to be maximised, as for `hybridge.evaluation.evaluate`.
         settings: of the training; None trains for 30 minutes.
         examples: train on these instead; the questions are then for validation and comparison
-            alone, half and half. Examples that ask one of them are left out.
+            alone, in equal parts. Examples that ask one of them are left out.
         share: of the trained weights in the average with the parent's. 0.5 keeps most of what the
             model knows of other domains; None chooses by the validation.
         depth: hits a question among which negatives are mined.
@@ -142,6 +142,12 @@ def adapt(
             progress=progress,
         )
 
+    objective = trainee.objective(settings)
+    if objective in ("margins", "distillation") and teacher is None and examples is None:
+        raise InvalidInputError(
+            f"objective {objective!r} learns a teacher's scores: give teacher= as well, or "
+            "examples with labels"
+        )
     if margin is not None and teacher is None:
         raise InvalidInputError("a margin is between a teacher's scores: give teacher= as well")
     learned = mined(parts.training, teacher) if parts.training else []
@@ -179,6 +185,7 @@ def adapt(
             trained_on,
             measure,
             tested,
+            saved.share > 0,
             progress,
         )
         adaptation = Adaptation(
@@ -205,7 +212,7 @@ def adapt(
 
 
 def _judged_passages(index: HybridIndex, qrels: Qrels) -> dict[str, Passage]:
-    """Return the judged passages that an index has, by id."""
+    """Return the passages with judgements that an index has, by id."""
     ids = sorted({id_ for grades in check_qrels(qrels).values() for id_ in grades})
     found = index.get(ids)
     return {id_: passage for id_, passage in zip(ids, found, strict=True) if passage is not None}
@@ -271,8 +278,8 @@ class _Validation:
         }
         self._judge = Judge([measure], qrels)
         self._check(own, qrels)
-        told = json.dumps([measure, self._queries, own, qrels]).encode()
-        self.digest = hashlib.blake2b(told, digest_size=16).hexdigest()
+        described = json.dumps([measure, self._queries, own, qrels]).encode()
+        self.digest = hashlib.blake2b(described, digest_size=16).hexdigest()
 
     def _check(self, own: Sequence[Sequence[str]], qrels: Qrels) -> None:
         """Raise if the best order of the candidates is worth no more than the worst one."""

@@ -10,7 +10,8 @@ from .word_spans import word_spans
 __all__ = ["cleaned_question"]
 
 _SHORTEST, _LONGEST = 3, 60  # words
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+# Where a chat template opens the reasoning, the answer only closes it.
+_REASONING = re.compile(r"(?:<think>|\A).*?</think>|<think>.*\Z", re.DOTALL | re.IGNORECASE)
 _LABEL = r"(?:search )?(?:question|query|claim|q)(?: ?\d+)?[*_]*:"
 # What stands before a question: a mark of a list or a heading, a number, a label.
 _LEAD = re.compile(
@@ -25,9 +26,9 @@ def cleaned_question(answer: str, passage: str, others: Collection[str] = ()) ->
     r"""Return the question in a raw answer, or None where there is none to be used.
 
     The question is the first line that does not announce another, without reasoning in
-    ``<think>``, numbers, labels such as "Question:" and quotes around it. It is not used where it
-    has fewer than 3 words or more than 60, repeats itself three times in a row, or is copied from
-    the passage or from the examples.
+    ``<think>`` or before ``</think>``, numbers, labels such as "Question:" and quotes around it. It
+    is not used where it has fewer than 3 words or more than 60, repeats itself three times in a
+    row, or is copied from the passage or from the examples.
 
     Args:
         answer: the model's.

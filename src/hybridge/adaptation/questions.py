@@ -166,24 +166,24 @@ def judged_in(
         query_id: {id_: grade for id_, grade in judgements[query_id].items() if id_ in passages}
         for query_id in judged
     }
-    kept = {query_id: grades for query_id, grades in here.items() if any(grades.values())}
-    kept = {query_id: grades for query_id, grades in kept.items() if judged[query_id].strip()}
+    usable = {query_id: grades for query_id, grades in here.items() if any(grades.values())}
+    usable = {id_: grades for id_, grades in usable.items() if judged[id_].strip()}
     missing = [id_ for query_id in judged for id_ in judgements[query_id] if id_ not in passages]
-    if len(kept) < MINIMUM:
+    if len(usable) < MINIMUM:
         hint = ""
         if missing:
             hint = f": the index lacks {len(missing)} judged passages (the first: {missing[0]!r})"
         raise InvalidInputError(
             f"training and measuring take {MINIMUM} questions at least, better 300, with a "
-            f"relevant passage in the index; there are {len(kept)} of {len(judged)}{hint}"
+            f"relevant passage in the index; there are {len(usable)} of {len(judged)}{hint}"
         )
-    if len(kept) < len(judged):
+    if len(usable) < len(judged):
         logger.warning(
             "%d of %d questions have no relevant passage in the index, and are left out",
-            len(judged) - len(kept),
+            len(judged) - len(usable),
             len(judged),
         )
-    return {query_id: judged[query_id] for query_id in kept}, kept
+    return {query_id: judged[query_id] for query_id in usable}, usable
 
 
 def _plain(text: str) -> str:

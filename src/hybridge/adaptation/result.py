@@ -102,7 +102,15 @@ class Adaptation(Renderable):
     @property
     def within_noise(self) -> bool:
         """Whether the adapted model is not significantly better (p < 0.05)."""
-        return self.training.share == 0 or self.difference <= 0 or self.p >= SIGNIFICANT
+        return self.training.share == 0 or _is_noise(self.compared[-1])
+
+    @property
+    def within_noise_beside(self) -> bool:
+        """The same of the index with the adapted stage beside the old one.
+
+        True for what is no dense stage.
+        """
+        return self.beside is None or _is_noise(self.compared[-2])
 
     @property
     def verdict(self) -> str:
@@ -136,7 +144,7 @@ class Adaptation(Renderable):
 
         Args:
             index: the index that was adapted, or another one with this stage.
-            name: of a further stage, which is added beside the old one with a weight of its own;
+            name: of a further stage, which is added beside the old one with its own weight;
                 None replaces the stage that was adapted.
             progress: show a bar; None shows it on a terminal.
 
@@ -207,10 +215,18 @@ class Adaptation(Renderable):
         counts = ", ".join(f"{count} {part}" for part, count in self.questions.items())
         training = self.training
         trained = (
-            f"Questions: {counts}. {training.steps} steps in {training.seconds / 60:.0f} minutes, "
-            f"the best after {training.best}; {training.share:.0%} of the trained weights."
+            f"Questions: {counts}. {training.steps} steps in {_time(training.seconds)}, "
+            f"the best after {training.best}; {100 * training.share:.0f} % of the trained weights."
         )
         return Section(body=[*body, "", _curve(training), "", trained, self.verdict])
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def _is_noise(row: Measured) -> bool:
+    return row.comparison.difference <= 0 or row.comparison.p >= SIGNIFICANT
 
 
 def _table(title: str, rows: Sequence[Measured]) -> Table:

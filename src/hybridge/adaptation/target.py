@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from ..colbert import ColBERTReranker
 from ..encoders.passage_cache import CachedEncoder
@@ -67,6 +67,29 @@ class Compared:
     beside: Setting | None = None
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """A retriever with tuned settings, or with its own where tuning gains nothing in its folds.
+
+    Args:
+        retriever: the retriever.
+        setting: its setting.
+        values: query id → the measure, by a setting that was chosen without its fold.
+    """
+
+    retriever: Retriever
+    setting: Setting
+    values: Mapping[str, float]
+
+    @classmethod
+    def of(cls, tuning: Tuning) -> Self:
+        if tuning.difference > 0:
+            setting, values = tuning.chosen, tuning.held_out
+        else:
+            setting, values = tuning.default, tuning.default_held_out
+        return cls(tuning.target.build(setting), setting, values)
+
+
 class Target(ABC):
     """What is adapted of an index.
 
@@ -95,6 +118,7 @@ class Target(ABC):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         """Compare the answers before and after on held-out questions.
@@ -106,6 +130,7 @@ class Target(ABC):
             seen: the passages that were relevant in training.
             measure: what is compared.
             test: other questions and their judgements, to be searched once.
+            changed: whether the adapted model is another one than its parent.
             progress: show bars; None shows them on a terminal.
         """
 
@@ -128,64 +153,70 @@ class _StageTarget(Target):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        own = {name: self.index.stages[name] for name in self.index.defaults["weights"]}
+        options, asked = self.index.defaults, (questions, qrels, measure)
+        own = {name: self.index.stages[name] for name in options["weights"]}
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
-        values_before = {self.stage: _values(before[self.stage], questions, qrels, measure)}
-        hybrid, values_of_hybrid = self._without_training(own, questions, qrels, measure, progress)
-        before |= dict.fromkeys((_BOTH, _ONE), hybrid)
-        values_before |= dict.fromkeys((_BOTH, _ONE), values_of_hybrid)
+        first_stages = _first_stages(self.index)
+        usual = _Chosen(
+            first_stages,
+            Setting(options["fusion"], options["weights"], options["depth"]),
+            _values(first_stages, *asked),
+        )
+        if changed:  # what weights alone gain, training does not
+            usual = self._weighed(own, *asked, progress)
+        before |= dict.fromkeys((_BOTH, _ONE), usual.retriever)
+        before_values = {self.stage: _values(before[self.stage], *asked)}
+        before_values |= dict.fromkeys((_BOTH, _ONE), usual.values)
+        unseen = _unseen(qrels, seen)
+        if not changed:
+            rows = [
+                _measured(name, measure, each, each, qrels, unseen)
+                for name, each in before_values.items()
+            ]
+            tested = _tested(before, before, test, seen, measure)
+            return Compared(rows, model, usual.setting, tested)
         with self._adapted(model, folder / "compared", progress) as adapted:
             alone: Retriever = adapted.stages[self.stage]
             both = {**own, name_beside(self.stage): alone}
-            tunings = {
-                name: self._tuned(members, questions, qrels, measure, progress)
+            chosen = {
+                name: self._weighed(members, *asked, progress)
                 for name, members in ((_BOTH, both), (_ONE, {**own, self.stage: alone}))
             }
-            after = {self.stage: alone} | {name: each.apply() for name, each in tunings.items()}
-            values = {self.stage: _values(alone, questions, qrels, measure)}
-            values |= {name: each.held_out for name, each in tunings.items()}
-            unseen = _unseen(qrels, seen)
+            after = {self.stage: alone} | {name: each.retriever for name, each in chosen.items()}
+            values = {self.stage: _values(alone, *asked)}
+            values |= {name: each.values for name, each in chosen.items()}
             rows = [
-                _measured(name, measure, values_before[name], values[name], qrels, unseen)
-                for name in before
+                _measured(name, measure, each, values[name], qrels, unseen)
+                for name, each in before_values.items()
             ]
             tested = _tested(before, after, test, seen, measure)
-        return Compared(rows, model, tunings[_ONE].chosen, tested, tunings[_BOTH].chosen)
+        return Compared(rows, model, chosen[_ONE].setting, tested, chosen[_BOTH].setting)
 
-    def _without_training(
-        self,
-        own: Mapping[str, Retriever],
-        questions: Mapping[str, str],
-        qrels: Qrels,
-        measure: str,
-        progress: bool | None,
-    ) -> tuple[Retriever, Mapping[str, float]]:
-        """Return the better of the first stages as they are and with weights tuned, and its values.
-
-        Weights are tuned for the adapted model: what they alone gain, training does not.
-        """
-        as_it_is = _first_stages(self.index)
-        values = _values(as_it_is, questions, qrels, measure)
-        tuning = self._tuned(own, questions, qrels, measure, progress)
-        if fmean(tuning.held_out.values()) > fmean(values.values()):
-            return tuning.apply(), tuning.held_out
-        return as_it_is, values
-
-    def _tuned(
+    def _weighed(
         self,
         members: Mapping[str, Retriever],
         questions: Mapping[str, str],
         qrels: Qrels,
         measure: str,
         progress: bool | None,
-    ) -> Tuning:
-        """Tune the weights of retrievers that are fused as the index fuses its stages."""
+    ) -> _Chosen:
+        """Fuse retrievers as the index fuses its stages, with weights tuned where that helps."""
         fusion, depth = self.index.defaults["fusion"], self.index.defaults["depth"]
-        return find_setting(
-            FusedRetriever(members, fusion=fusion, depth=depth),
+        own = self.index.defaults["weights"]
+        share = (len(members) - len(own)) / len(members)  # of a further one, as in `add_stage`
+        total = sum(own.values())
+        weights = {
+            name: own[name] / total * (1 - share) if name in own else share for name in members
+        }
+        is_weighted = getattr(fusion, "weighted", True)
+        tuning = find_setting(
+            FusedRetriever(
+                members, fusion=fusion, weights=weights if is_weighted else None, depth=depth
+            ),
             questions,
             qrels,
             measure,
@@ -193,6 +224,7 @@ class _StageTarget(Target):
             min(5, len(questions)),
             progress=progress,
         )
+        return _Chosen.of(tuning)
 
     @contextmanager
     def _adapted(
@@ -232,6 +264,7 @@ class _RerankerTarget(Target):
         seen: Container[str],
         measure: str,
         test: Test | None,
+        changed: bool,
         progress: bool | None,
     ) -> Compared:
         model, reranker = self.wrapped(folder)
@@ -249,7 +282,7 @@ class _RerankerTarget(Target):
                 min(5, len(questions)),
                 progress=progress,
             )
-            for each in (self._parent, reranker)
+            for each in ((self._parent, reranker) if changed else (self._parent, self._parent))
         )
         alone = _values(first_stages, questions, qrels, measure)
         unseen = _unseen(qrels, seen)

@@ -6,6 +6,7 @@ import click
 
 from .. import __version__
 from ..errors import HybridgeError
+from .adapt import adapt
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
@@ -41,5 +42,18 @@ def hybridge(debug: bool) -> None:
     """Hybrid retrieval: BM25 and a bi-encoder, fused, with every stage's rank and score in view."""
 
 
-for command in (index, search, explain, evaluate, tune, reanalyze, info, models, demo, doctor):
+_COMMANDS = (
+    index,
+    search,
+    explain,
+    evaluate,
+    tune,
+    adapt,
+    reanalyze,
+    info,
+    models,
+    demo,
+    doctor,
+)
+for command in _COMMANDS:
     hybridge.add_command(command)

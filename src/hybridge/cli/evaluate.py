@@ -89,7 +89,7 @@ def evaluate(
             k=_DEPTH,
             baseline=baseline,
         )
-        facts = judged.facts(index, fused, collection)
+        facts = judged.facts(index, collection, fused)
     if plot is not None:
         from ..plots import quality_latency
 

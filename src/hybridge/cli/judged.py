@@ -1,4 +1,4 @@
-"""What commands measure on: a judged collection, or an index with your own questions."""
+"""What commands measure on: an index with your own questions, or a judged collection."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from ..index import HybridIndex
     from ..report import Renderable
 
-__all__ = ["Judged", "print_result"]
+__all__ = ["FILE", "Judged", "Questions", "print_result", "read_judged"]
 
 logger = logging.getLogger(__name__)
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass
-class Judged(Others, Making):
-    """Passages in an index, questions, and the passages that answer them."""
+class Questions:
+    """Your own questions, and the passages of an index that answer them."""
 
     directory: Annotated[
         Path, click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -38,14 +38,14 @@ class Judged(Others, Making):
     queries: Annotated[
         Path | None,
         click.option(
-            "--queries", type=_FILE, help="Your questions: JSONL, CSV or TSV, id and text."
+            "--queries", type=FILE, help="Your questions: JSONL, CSV or TSV, id and text."
         ),
     ]
     qrels: Annotated[
         Path | None,
         click.option(
             "--qrels",
-            type=_FILE,
+            type=FILE,
             help="Their answers: query id, passage id, relevance. Alone, a file with the questions "
             "too: LlamaIndex's data sets (JSON), clicks, thumbs.",
         ),
@@ -59,44 +59,18 @@ class Judged(Others, Making):
             help="Instead, N synthetic questions made of the passages' words.",
         ),
     ]
-    split: Annotated[
-        str | None, click.option("--split", help="Of a collection: qrels/*.tsv.  [default: test]")
-    ]
-    cache: Annotated[
-        Path | None,
-        click.option(
-            "--cache",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Keeps the passages' vectors: a folder.",
-        ),
-    ]
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
         if not self.has_own_questions:
-            if (self.directory / "manifest.json").is_file():
-                raise click.UsageError(
-                    f"{self.directory} is an index: say what to ask it, by --queries and --qrels "
-                    "or by --known-items."
-                )
-            if self.others:
-                raise click.UsageError("--with is for an index, with questions of your own.")
-            return
+            raise click.UsageError(
+                f"{self.directory} is an index: say what to ask it, by --queries and --qrels "
+                "or by --known-items."
+            )
         if (self.queries is None) != (self.qrels is None) and not self._has_both_in_one:
             raise click.UsageError("--queries and --qrels go together.")
         if self.known_items is not None and self.qrels is not None:
             raise click.UsageError("Give --queries and --qrels, or --known-items, not both.")
-        of_a_collection = {
-            "--split": self.split,
-            "--encoder": self.encoder,
-            "--dtype": self.dtype,
-            "--language": self.analyzer,
-            "--lexical": self.lexical,
-            "--cache": self.cache,
-        }
-        for flag, value in of_a_collection.items():
-            if value is not None:
-                raise click.UsageError(f"{flag} is for a collection: an index has its own.")
 
     @property
     def has_own_questions(self) -> bool:
@@ -115,7 +89,80 @@ class Judged(Others, Making):
         """The name of the judgements."""
         if self.known_items is not None:
             return "synthetic known-item queries"
-        return self.qrels.name if self.qrels is not None else self.split or "test"
+        assert self.qrels is not None
+        return self.qrels.name
+
+    def facts(
+        self, index: HybridIndex, collection: Collection, fused: FusedRetriever | None = None
+    ) -> dict[str, Any]:
+        """Describe the collection as JSON."""
+        indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
+        if fused is not None:
+            indexes = fused.retrievers
+        encoder = None
+        with suppress(InvalidInputError):  # there is no dense stage
+            encoder = index.encoder.identity
+        return {
+            "collection": " + ".join(indexes),
+            "split": self.name,
+            "passages": sum(map(len, indexes.values())),
+            "queries": sum(query in collection.qrels for query in collection.queries),
+            "encoder": encoder,
+        }
+
+    def read(self, index: HybridIndex) -> Collection:
+        """Read the questions and their answers."""
+        from ..evaluation import known_item_queries
+
+        if self.known_items is not None:
+            language: Any = None
+            with suppress(InvalidInputError):  # there is no BM25 stage
+                language = index.analyzer.to_config().get("language")
+            return known_item_queries(index, self.known_items, language=language)
+        assert self.qrels is not None  # --queries does not come alone
+        return read_judged(index, self.queries, self.qrels)
+
+
+@dataclass
+class Judged(Others, Making, Questions):
+    """Passages in an index, questions, and the passages that answer them."""
+
+    split: Annotated[
+        str | None, click.option("--split", help="Of a collection: qrels/*.tsv.  [default: test]")
+    ]
+    cache: Annotated[
+        Path | None,
+        click.option(
+            "--cache",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Keeps the passages' vectors: a folder.",
+        ),
+    ]
+
+    def __post_init__(self) -> None:
+        """Refuse options that exclude each other."""
+        if self.has_own_questions or (self.directory / "manifest.json").is_file():
+            super().__post_init__()
+        elif self.others:
+            raise click.UsageError("--with is for an index, with questions of your own.")
+        if not self.has_own_questions:
+            return
+        of_a_collection = {
+            "--split": self.split,
+            "--encoder": self.encoder,
+            "--dtype": self.dtype,
+            "--language": self.analyzer,
+            "--lexical": self.lexical,
+            "--cache": self.cache,
+        }
+        for flag, value in of_a_collection.items():
+            if value is not None:
+                raise click.UsageError(f"{flag} is for a collection: an index has its own.")
+
+    @property
+    def name(self) -> str:
+        """The name of the judgements."""
+        return super().name if self.has_own_questions else self.split or "test"
 
     @contextmanager
     def open(
@@ -138,7 +185,7 @@ class Judged(Others, Making):
 
         if self.has_own_questions:
             with HybridIndex.open(str(self.directory), read_only=True) as index:
-                yield index, self._own(index)
+                yield index, self.read(index)
             return
         from ..evaluation import load_beir
         from .output import console
@@ -156,53 +203,30 @@ class Judged(Others, Making):
             index.add(collection.passages, progress=console(stderr=True).is_terminal)
             yield index, collection
 
-    def facts(
-        self, index: HybridIndex, fused: FusedRetriever | None, collection: Collection
-    ) -> dict[str, Any]:
-        """Describe the collection as JSON."""
-        indexes: Mapping[str, Any] = {self.directory.resolve().name: index}
-        if fused is not None:
-            indexes = fused.retrievers
-        encoder = None
-        with suppress(InvalidInputError):  # there is no dense stage
-            encoder = index.encoder.identity
-        return {
-            "collection": " + ".join(indexes),
-            "split": self.name,
-            "passages": sum(map(len, indexes.values())),
-            "queries": sum(query in collection.qrels for query in collection.queries),
-            "encoder": encoder,
-        }
 
-    def _own(self, index: HybridIndex) -> Collection:
-        from ..evaluation import (
-            Collection,
-            known_item_queries,
-            load_judged,
-            read_qrels,
-            read_queries,
+def read_judged(index: HybridIndex, queries: Path | None, qrels: Path) -> Collection:
+    """Read questions and their answers, and warn of passages in them that the index lacks.
+
+    Args:
+        index: the index.
+        queries: the file of the questions; None if that of the answers has them too.
+        qrels: the file of the answers.
+    """
+    from ..evaluation import Collection, load_judged, read_qrels, read_queries
+
+    if queries is None:
+        judged = load_judged(qrels, index)
+    else:
+        judged = Collection((), read_queries(queries), read_qrels(qrels))
+    ids = sorted({passage for grades in judged.qrels.values() for passage in grades})
+    found = index.get(ids)
+    if missing := [id_ for id_, passage in zip(ids, found, strict=True) if passage is None]:
+        logger.warning(
+            "%s judges %d passages, of which the index lacks %d (the first: %r): they are "
+            "never found",
+            *(qrels, len(ids), len(missing), missing[0]),
         )
-
-        if self.known_items is not None:
-            language: Any = None
-            with suppress(InvalidInputError):  # there is no BM25 stage
-                language = index.analyzer.to_config().get("language")
-            return known_item_queries(index, self.known_items, language=language)
-        if self.qrels is None:
-            raise AssertionError("--queries does not come alone")
-        if self.queries is None:
-            own = load_judged(self.qrels, index)
-        else:
-            own = Collection((), read_queries(self.queries), read_qrels(self.qrels))
-        ids = sorted({passage for judged in own.qrels.values() for passage in judged})
-        found = index.get(ids)
-        if missing := [id_ for id_, passage in zip(ids, found, strict=True) if passage is None]:
-            logger.warning(
-                "%s judges %d passages, of which the index lacks %d (the first: %r): they are "
-                "never found",
-                *(self.qrels, len(ids), len(missing), missing[0]),
-            )
-        return own
+    return judged
 
 
 def print_result(

@@ -60,7 +60,7 @@ def tune(
             retriever = reranking.over(index) if fused is None else reranking.behind(fused)
         queries, qrels = collection.queries, collection.qrels
         found = tuning.tune(retriever, queries, qrels, measure, folds=folds, test=test)
-        facts = judged.facts(index, fused, collection)
+        facts = judged.facts(index, collection, fused)
     if plot is not None:
         from ..plots import tuning_curve
 

@@ -89,8 +89,10 @@ def judged_collection(
             if answer.id is not None and (listed is None or answer.id in known):
                 relevant[answer.id] = 1
                 continue
-            texts = texts or PassageTexts(listed or ())
-            found = texts.find(answer.text or "")
+            found: list[str] = []
+            if answer.text is not None:
+                texts = texts or PassageTexts(listed or ())
+                found = texts.find(answer.text)
             relevant.update(dict.fromkeys(found, 1))
             if not found:
                 missing.append(answer)

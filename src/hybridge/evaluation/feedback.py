@@ -6,7 +6,6 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
 
 from ..arguments import check_count, check_share
 from ..errors import InvalidInputError
@@ -206,16 +205,16 @@ def _check_propensities(propensities: Sequence[float]) -> list[float]:
 
 
 def _whole(value: object) -> int | None:
-    if isinstance(value, float) and value.is_integer():  # as pandas has them
-        return int(value)
+    """Return a whole number, which pandas makes "1.0" in a column with gaps; None of others."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    number = str(value).removesuffix(".0") if isinstance(value, str | float) else ""
+    return int(number) if number.isdecimal() else None
 
 
 def _yes_or_no(record: Record, name: str) -> bool:
-    value: Any = record.value(name)
-    word = str(int(value) if isinstance(value, float) and value.is_integer() else value).lower()
+    value = record.value(name)
+    word = str(value).lower().removesuffix(".0")
     if word in _YES:
         return True
     if word in _NO:

@@ -111,7 +111,7 @@ def _cell(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:  # a text that begins with a bracket
+    except (ValueError, RecursionError):  # a text that begins with a bracket
         return value
 
 

@@ -62,7 +62,7 @@ def load_llama_index(
 def _pairs(
     queries: Mapping[str, Any], corpus: Mapping[str, Any], relevant: Mapping[str, Any], name: str
 ) -> Iterator[Answered]:
-    if unknown := sorted(relevant.keys() - queries.keys()):
+    if unknown := [query for query in relevant if query not in queries]:
         raise InvalidInputError(
             f"{name}: relevant_docs has {len(unknown)} queries that queries lacks "
             f"(the first: {unknown[0]!r})"

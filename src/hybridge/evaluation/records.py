@@ -81,7 +81,8 @@ def read_records(source: Source, names: Sequence[str]) -> Iterator[Record]:
     Args:
         source: a table (CSV, TSV) whose first line names its columns, JSONL, JSON with a list of
             objects (alone or under "examples"), or mappings, tuples or objects in memory.
-        names: the fields, in the order of tuples; of an object its attributes of these names.
+        names: the fields, in the order of tuples that do not name theirs; of an object its
+            attributes of these names.
 
     Raises:
         InvalidInputError: the file cannot be read, or a record has no fields; the message names
@@ -167,7 +168,9 @@ def source_name(source: object, what: str) -> str:
 def _table(path: Path) -> Iterator[Record]:
     lines, delimiter = read_lines(path)
     rows = rows_of(path, lines, delimiter)
-    _, heading = next(rows, (1, []))
+    first, heading = next(rows, (1, []))
+    if twice := [name for name in heading if heading.count(name) > 1]:
+        raise InvalidInputError(f"{path}, line {first}: the column {twice[0]!r} comes twice")
     for number, cells in rows:
         if len(cells) != len(heading):
             raise InvalidInputError(
@@ -180,6 +183,9 @@ def _table(path: Path) -> Iterator[Record]:
 def _fields(record: object, names: Sequence[str], where: str) -> Mapping[str, Any]:
     if isinstance(record, Mapping):
         return record
+    if isinstance(record, tuple) and hasattr(record, "_asdict"):  # a named one, in any order
+        named: Mapping[str, Any] = record._asdict()
+        return named
     if isinstance(record, tuple | list):
         if len(record) != len(names):
             raise InvalidInputError(f"{where}: expected {', '.join(names)}, not {record!r:.80}")

@@ -98,8 +98,7 @@ def replace_stage(
             _check_own(storage)
             storage.reload_manifest()
             complete = _replacement(storage, stages, name, stage)
-            finding = list(storage.manifest.weights)
-            shares = None if weights is None else check_stage_weights(weights, finding)
+            shares = None if weights is None else _new_weights(storage.manifest, weights)
             old = next(each for each in storage.manifest.stages if each.name == name)
             definition = stages.definitions[name]
             if _drop_other(storage, writer, complete, old, definition):
@@ -110,8 +109,8 @@ def replace_stage(
         def with_pending(manifest: Manifest, pending: StageRecord) -> Manifest:
             replaced = [pending if each.name == name else each for each in manifest.stages]
             changed = replace(manifest, stages=replaced, pending=None)
-            if shares is not None:
-                changed = replace(changed, weights=shares)
+            if weights is not None:  # other clients may have changed the stages meanwhile
+                changed = replace(changed, weights=_new_weights(manifest, weights))
             return changed.without_vectors({old.vector})
 
         file = IndexStageStorage(storage, name, old.vector).file
@@ -488,13 +487,24 @@ def _check_weight(
             f"{stage.name!r} has a blend instead of a weight: it scores the candidates of other "
             "stages"
         )
-    fusion = fusion_from_config(storage.manifest.fusion)
-    if weight is not None and not getattr(fusion, "weighted", True):
-        raise InvalidInputError(f"the index's fusion {fusion.name!r} has no weights: give none")
+    if weight is not None:
+        _check_weighted(storage.manifest)
     if weight == 1:
         raise InvalidInputError("a weight of 1 leaves nothing to the other stages: give less")
     if isinstance(weight, Mapping):
         check_stage_weights(weight, [*storage.manifest.weights, stage.name])
+
+
+def _check_weighted(manifest: Manifest) -> None:
+    fusion = fusion_from_config(manifest.fusion)
+    if not getattr(fusion, "weighted", True):
+        raise InvalidInputError(f"the index's fusion {fusion.name!r} has no weights: give none")
+
+
+def _new_weights(manifest: Manifest, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return new weights of all stages that find candidates."""
+    _check_weighted(manifest)
+    return check_stage_weights(weights, list(manifest.weights))
 
 
 def _with_weight(

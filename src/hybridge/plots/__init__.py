@@ -1,4 +1,4 @@
-"""Pictures of a search, an explanation, an evaluation and a tuning.
+"""Pictures of a search, an explanation, an evaluation, a tuning and a training.
 
 Each function returns a `Picture`, which notebooks show and `save` writes. The colours are safe for
 colour-blind readers, and a marker or a label always repeats what a colour shows.
@@ -12,6 +12,7 @@ from .rank_flow import rank_flow
 from .score_distributions import score_distributions
 from .stage_costs import stage_costs
 from .term_parts import term_parts
+from .training_curve import training_curve
 from .tuning_curve import tuning_curve
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "score_distributions",
     "stage_costs",
     "term_parts",
+    "training_curve",
     "tuning_curve",
 ]
