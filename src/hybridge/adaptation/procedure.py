@@ -126,8 +126,8 @@ def adapt(
     )
     tested = None if test is None else checked(*checked_test(test, questions), "test")
     if examples is not None:
-        asked = [questions, {} if tested is None else tested[0]]
-        examples = without(examples, [text for each in asked for text in each.values()])
+        others = {} if tested is None else tested[0]
+        examples = without(examples, [*questions.values(), *others.values()])
 
     def mined(query_ids: Sequence[str], teacher: Reranker | None = None) -> list[Mined]:
         return mine(

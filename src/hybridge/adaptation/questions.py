@@ -97,20 +97,20 @@ def without(examples: Sequence[Example], texts: Iterable[str]) -> list[Example]:
     Raises:
         InvalidInputError: none is left.
     """
-    asked = set(map(_plain, texts))
-    kept = [example for example in examples if _plain(example.query) not in asked]
-    if examples and not kept:
+    measured = set(map(_plain, texts))
+    left = [example for example in examples if _plain(example.query) not in measured]
+    if examples and not left:
         raise InvalidInputError(
             f"all {len(examples)} examples ask questions that the model is to be measured on: give "
             "examples of other questions"
         )
-    if len(kept) < len(examples):
+    if len(left) < len(examples):
         logger.warning(
             "%d of %d examples are left out, because they ask questions to measure on",
-            len(examples) - len(kept),
+            len(examples) - len(left),
             len(examples),
         )
-    return kept
+    return left
 
 
 def can_be_compared(queries: Sequence[str], qrels: Qrels) -> bool:
@@ -138,13 +138,13 @@ def checked(
     """
     judgements = check_qrels(qrels)
     judged = check_judged(queries, judgements)
-    kept = {query_id: judgements[query_id] for query_id in judged}
-    if not can_be_compared(list(kept), kept):
+    own = {query_id: judgements[query_id] for query_id in judged}
+    if not can_be_compared(list(own), own):
         raise InvalidInputError(
-            f"the {name} questions, {len(kept)}, show nothing of chance: there must be two with "
+            f"the {name} questions, {len(own)}, show nothing of chance: there must be two with "
             "different relevant passages at least, better 50"
         )
-    return judged, kept
+    return judged, own
 
 
 def judged_in(

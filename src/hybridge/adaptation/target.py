@@ -157,19 +157,19 @@ class _StageTarget(Target):
         progress: bool | None,
     ) -> Compared:
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        options, asked = self.index.defaults, (questions, qrels, measure)
+        options, judged = self.index.defaults, (questions, qrels, measure)
         own = {name: self.index.stages[name] for name in options["weights"]}
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
         first_stages = _first_stages(self.index)
         usual = _Chosen(
             first_stages,
             Setting(options["fusion"], options["weights"], options["depth"]),
-            _values(first_stages, *asked),
+            _values(first_stages, *judged),
         )
         if changed:  # what weights alone gain, training does not
-            usual = self._weighed(own, *asked, progress)
+            usual = self._weighed(own, *judged, progress)
         before |= dict.fromkeys((_BOTH, _ONE), usual.retriever)
-        before_values = {self.stage: _values(before[self.stage], *asked)}
+        before_values = {self.stage: _values(before[self.stage], *judged)}
         before_values |= dict.fromkeys((_BOTH, _ONE), usual.values)
         unseen = _unseen(qrels, seen)
         if not changed:
@@ -183,11 +183,11 @@ class _StageTarget(Target):
             alone: Retriever = adapted.stages[self.stage]
             both = {**own, name_beside(self.stage): alone}
             chosen = {
-                name: self._weighed(members, *asked, progress)
+                name: self._weighed(members, *judged, progress)
                 for name, members in ((_BOTH, both), (_ONE, {**own, self.stage: alone}))
             }
             after = {self.stage: alone} | {name: each.retriever for name, each in chosen.items()}
-            values = {self.stage: _values(alone, *asked)}
+            values = {self.stage: _values(alone, *judged)}
             values |= {name: each.values for name, each in chosen.items()}
             rows = [
                 _measured(name, measure, each, values[name], qrels, unseen)

@@ -122,7 +122,7 @@ def adapt(
             test=test,
         )
         facts = questions.facts(index, collection)
-    # What is added beside the old stage has a comparison of its own.
+    # What is added beside the old stage has its own comparison.
     is_noise = found.within_noise if name is None else found.within_noise_beside
     applied = apply and not is_noise
     if applied:
