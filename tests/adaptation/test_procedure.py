@@ -333,6 +333,7 @@ def test_a_late_interaction_stage_is_adapted_and_replaced(tiny: Path, tmp_path: 
         index.add(PASSAGES)
 
         found = adapt(index, QUERIES, QRELS, tmp_path / "run", model="tokens", settings=SETTINGS)
+        assert found.setting.rerank_depths == (index.defaults["depth"],)
         before = index.info()["stages"]
         found.apply(index)
 

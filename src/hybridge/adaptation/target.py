@@ -252,6 +252,8 @@ class _StageTarget(Target):
 class _RerankerTarget(Target):
     """A reranker: before, its parent behind the index; after, the adapted model there."""
 
+    depths: Sequence[int] = _RERANK_DEPTHS
+
     def __init__(self, index: HybridIndex, reranker: Any) -> None:
         super().__init__(index, trainable(reranker), reranker.search_text)
         self._parent = reranker
@@ -270,11 +272,11 @@ class _RerankerTarget(Target):
         model, reranker = self.wrapped(folder)
         first_stages = _first_stages(self.index)
         space = Space(
-            [], weights=[], depth=[], rerank_depths=_RERANK_DEPTHS, rerank_blends=(0.0, *_BLENDS)
+            [], weights=[], depth=[], rerank_depths=self.depths, rerank_blends=(0.0, *_BLENDS)
         )
         before, after = (
             find_setting(
-                Pipeline(first_stages, each, depth=_RERANK_DEPTHS[0]),
+                Pipeline(first_stages, each, depth=self.depths[0]),
                 questions,
                 qrels,
                 measure,
@@ -306,7 +308,7 @@ class _RerankerTarget(Target):
 
 
 class _TokenStageTarget(_RerankerTarget):
-    """A late-interaction stage, compared as a reranker behind the other stages."""
+    """A late-interaction stage, compared as a reranker of as many hits as a stage finds."""
 
     def __init__(self, index: HybridIndex, stage: str) -> None:
         definition = index.stages[stage].definition
@@ -315,6 +317,7 @@ class _TokenStageTarget(_RerankerTarget):
         super().__init__(index, ColBERTReranker(definition.encoder, search_text=text))
         self.trainee = trainable(definition)
         self.stage = stage
+        self.depths = [index.defaults["depth"]]
 
     def wrapped(self, folder: Path) -> tuple[Any, Reranker]:
         encoder = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
