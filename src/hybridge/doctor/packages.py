@@ -27,6 +27,7 @@ _ENGINES = {
 
 # What extras are for; those of developers are left out.
 _EXTRAS = {
+    "adapt": "training models on your own questions",
     "cli": "the command line and the readers of files",
     "colbert": "late interaction through RAGatouille",
     "collections": "judged collections by name, through ir_datasets",

@@ -15,8 +15,6 @@ from hybridge.adaptation import TrainingSettings, adapt
 from hybridge.adaptation.bi_encoder import TrainableBiEncoder
 from hybridge.cli.commands import hybridge
 
-from ..adaptation.conftest import tiny, tiny_cross_encoder  # noqa: F401 - fixtures
-
 # Each passage has three words, and its questions have their counterparts.
 RANDOM = np.random.default_rng(0)
 TOPICS = [RANDOM.choice(30, 3, replace=False).tolist() for _ in range(60)]
@@ -45,7 +43,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def index(tiny: Path, tmp_path: Path) -> Path:  # noqa: F811
+def index(tiny: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "index"
     whole_words = Analyzer(version=1)  # BM25 knows nothing: it takes no number out of a word
     with HybridIndex.create(folder, encoder=str(tiny), analyzer=whole_words) as made:
@@ -157,7 +155,7 @@ def test_a_test_is_measured_once_at_the_end(
 def test_a_cross_encoder_is_adapted_where_it_stands(
     index: Path,
     judged: list[str | Path],
-    tiny_cross_encoder: Path,  # noqa: F811
+    tiny_cross_encoder: Path,
 ) -> None:
     result = run(index, *judged, "--steps", "2", "--cross-encoder", tiny_cross_encoder, "--json")
 
