@@ -42,7 +42,8 @@ def main() -> None:
             minutes=given.minutes, epochs=given.epochs, seed=given.seed, negatives=given.negatives
         )
         settings = replace(settings, **json.loads(given.settings))
-        names = json.dumps([settings.to_config(), sorted(queries), given.share, given.shuffled])
+        parts = [given.share, given.shuffled, given.validation, given.held_out]
+        names = json.dumps([settings.to_config(), sorted(queries), parts])
         folder = given.cache / "adapted" / hashlib.sha256(names.encode()).hexdigest()[:12]
         console.print(folder, settings)
         adaptation = adapt(
@@ -98,9 +99,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--negatives", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--negatives", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--questions", type=int, help="train questions; all by default")
     parser.add_argument("--share", type=float, help="of trained weights; chosen by default")

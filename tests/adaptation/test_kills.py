@@ -58,7 +58,7 @@ KILLS: dict[str, tuple[str | None, list[str]]] = {
         None,
         [
             "comparing: encode_passages",
-            "comparing: search",
+            "comparing: open adapted/.adaptation.json.tmp",
             "applying: set_vectors",
             "applying: os.remove index/stage-dense.npz",
         ],
@@ -188,8 +188,8 @@ def _vectors_torn(root: Path) -> None:
         ("training: on_step_end 10", _state_torn),
         ("training: on_step_end 10", _best_removed),
         ("training: on_step_end 10", lambda root: shutil.rmtree(root / "adapted")),
-        ("comparing: search", _vectors_torn),
-        ("comparing: search", lambda root: shutil.rmtree(root / "adapted" / "model")),
+        ("comparing: open adapted/.adaptation.json.tmp", _vectors_torn),
+        ("comparing: open adapted/.adaptation.json.tmp", lambda root: shutil.rmtree(root / "adapted" / "model")),
     ],
     ids=["half", "state", "best", "all", "vectors", "model"],
 )

@@ -392,7 +392,7 @@ def test_a_copy_to_be_trained_is_in_float32_and_shares_nothing(folder: Path) -> 
     with torch.no_grad():
         next(iter(other.parameters())).zero_()
     assert next(iter(model.parameters())).any()
-    assert reranker.model_name == str(folder)
+    assert reranker.model_name == str(folder.resolve())
 
 
 def test_another_model_gets_the_settings(folder: Path, make_tiny: Callable[..., Path]) -> None:
@@ -406,7 +406,7 @@ def test_another_model_gets_the_settings(folder: Path, make_tiny: Callable[..., 
     assert {name: value for name, value in vars(other).items() if name not in apart} == {
         name: value for name, value in vars(reranker).items() if name not in apart
     }
-    assert other.model_name == str(folder)
+    assert other.model_name == str(folder.resolve())
     assert reranker.model_name != str(folder)
     with pytest.raises(ModelNotFoundError, match="holds no cross-encoder"):
         reranker.with_model(get_model_path())

@@ -58,13 +58,13 @@ class TrainingSettings:
     objective: Objective | None = None
     steps: int | None = None
     minutes: float | None = None
-    epochs: int = 4
+    epochs: int = 8
     batch_size: int = 16
     mini_batch: int | None = None
     learning_rate: float = 3e-5
     temperature: float = 0.05
     max_tokens: int | None = 160
-    negatives: int = 1
+    negatives: int = 2
     validations: int = 4
     patience: int = 2
     seed: int = 0
