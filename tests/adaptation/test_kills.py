@@ -175,6 +175,10 @@ def _best_removed(root: Path) -> None:
     shutil.rmtree(checkpoints / "checkpoint-4")
 
 
+def _model_removed(root: Path) -> None:
+    shutil.rmtree(root / "adapted" / "model")
+
+
 def _vectors_torn(root: Path) -> None:
     file = root / "adapted" / "vectors" / "vectors.sqlite"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -189,7 +193,7 @@ def _vectors_torn(root: Path) -> None:
         ("training: on_step_end 10", _best_removed),
         ("training: on_step_end 10", lambda root: shutil.rmtree(root / "adapted")),
         ("comparing: open adapted/.adaptation.json.tmp", _vectors_torn),
-        ("comparing: open adapted/.adaptation.json.tmp", lambda root: shutil.rmtree(root / "adapted" / "model")),
+        ("comparing: open adapted/.adaptation.json.tmp", _model_removed),
     ],
     ids=["half", "state", "best", "all", "vectors", "model"],
 )

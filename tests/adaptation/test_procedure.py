@@ -26,7 +26,7 @@ from hybridge import (
 )
 from hybridge.adaptation import Adaptation, Example, TrainingSettings, adapt, procedure
 from hybridge.adaptation.questions import divide
-from hybridge.adaptation.target import target_of
+from hybridge.adaptation.target import HeldOutQuestions, target_of
 from hybridge.errors import HybridgeError, InvalidInputError
 from hybridge.evaluation import evaluate
 
@@ -128,7 +128,10 @@ def test_what_weights_alone_gain_is_no_gain_of_training(
     as_it_is = evaluate({"index": knowing}, questions, qrels, ["nDCG@10"], progress=False)
 
     found = target_of(knowing, None).compare(
-        tmp_path, questions, qrels, (), "nDCG@10", (questions, qrels), True, False
+        tmp_path,
+        HeldOutQuestions(questions, qrels, (), "nDCG@10", (questions, qrels)),
+        changed=True,
+        progress=False,
     )
 
     for row in (found.rows[-1], found.test[-1]):
@@ -147,7 +150,10 @@ def test_an_index_is_compared_as_it_is_if_no_weights_are_better(tiny: Path, tmp_
         index.add(PASSAGES)
         as_it_is = evaluate({"index": index}, questions, qrels, ["nDCG@10"], progress=False)
         found = target_of(index, None).compare(
-            tmp_path, questions, qrels, (), "nDCG@10", None, True, False
+            tmp_path,
+            HeldOutQuestions(questions, qrels, (), "nDCG@10"),
+            changed=True,
+            progress=False,
         )
 
     assert found.rows[-1].before == pytest.approx(as_it_is.mean("index", "nDCG@10"))

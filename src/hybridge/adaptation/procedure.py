@@ -30,7 +30,7 @@ from .questions import checked, divide, halved, judged_in, without
 from .result import Adaptation
 from .saved import load_training, save_training
 from .settings import TrainingSettings
-from .target import target_of
+from .target import HeldOutQuestions, target_of
 from .trainee import Trainee
 from .training import Trained, Validate, check_record, train
 
@@ -180,13 +180,9 @@ def adapt(
         trained_on = {id_ for grades in learnt for id_, grade in grades.items() if grade > 0}
         compared = target.compare(
             location,
-            held,
-            held_qrels,
-            trained_on,
-            measure,
-            tested,
-            saved.share > 0,
-            progress,
+            HeldOutQuestions(held, held_qrels, trained_on, measure, tested),
+            changed=saved.share > 0,
+            progress=progress,
         )
         adaptation = Adaptation(
             kind=trainee.kind,

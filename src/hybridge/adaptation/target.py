@@ -6,7 +6,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self, TypeAlias
@@ -35,7 +35,7 @@ from .result import Measured, name_beside
 from .trainable import trainable
 from .trainee import Trainee
 
-__all__ = ["Compared", "Target", "Test", "target_of"]
+__all__ = ["Compared", "HeldOutQuestions", "Target", "Test", "target_of"]
 
 _DEPTH = 100  # of the lists that are measured, where the measure has no cutoff
 _BATCH = 64  # queries a search
@@ -65,6 +65,55 @@ class Compared:
     setting: Setting
     test: list[Measured]
     beside: Setting | None = None
+
+
+@dataclass(frozen=True)
+class HeldOutQuestions:
+    """The questions that the answers before and after are compared on.
+
+    Args:
+        queries: query id → question.
+        qrels: their judgements.
+        seen: the passages that were relevant in training.
+        measure: what is compared.
+        test: other questions and their judgements, to be searched once.
+    """
+
+    queries: Mapping[str, str]
+    qrels: Qrels
+    seen: Container[str]
+    measure: str
+    test: Test | None = None
+
+    @property
+    def unseen(self) -> list[str]:
+        """The questions none of whose relevant passages was relevant in training."""
+        return [
+            query_id
+            for query_id, grades in self.qrels.items()
+            if not any(grade > 0 and id_ in self.seen for id_, grade in grades.items())
+        ]
+
+    def measured(
+        self, name: str, before: Mapping[str, float], after: Mapping[str, float]
+    ) -> Measured:
+        """Compare the values of these questions, and of the unseen ones among them."""
+        row = self._compared(name, list(before), before, after)
+        unseen = self.unseen
+        if len(unseen) < len(before) and can_be_compared(unseen, self.qrels):
+            row = replace(row, unseen=self._compared(name, unseen, before, after))
+        return row
+
+    def _compared(
+        self,
+        name: str,
+        queries: Sequence[str],
+        before: Mapping[str, float],
+        after: Mapping[str, float],
+    ) -> Measured:
+        values = [before[each] for each in queries], [after[each] for each in queries]
+        comparison = compare_groups(*values, alike(queries, self.qrels), self.measure)
+        return Measured(name, fmean(values[0]), fmean(values[1]), comparison, len(queries))
 
 
 @dataclass(frozen=True)
@@ -113,11 +162,8 @@ class Target(ABC):
     def compare(
         self,
         folder: Path,
-        questions: Mapping[str, str],
-        qrels: Qrels,
-        seen: Container[str],
-        measure: str,
-        test: Test | None,
+        held: HeldOutQuestions,
+        *,
         changed: bool,
         progress: bool | None,
     ) -> Compared:
@@ -125,11 +171,7 @@ class Target(ABC):
 
         Args:
             folder: of the adapted model.
-            questions: query id → question.
-            qrels: their judgements.
-            seen: the passages that were relevant in training.
-            measure: what is compared.
-            test: other questions and their judgements, to be searched once.
+            held: the questions.
             changed: whether the adapted model is another one than its parent.
             progress: show bars; None shows them on a terminal.
         """
@@ -148,16 +190,13 @@ class _StageTarget(Target):
     def compare(
         self,
         folder: Path,
-        questions: Mapping[str, str],
-        qrels: Qrels,
-        seen: Container[str],
-        measure: str,
-        test: Test | None,
+        held: HeldOutQuestions,
+        *,
         changed: bool,
         progress: bool | None,
     ) -> Compared:
         model = CachedEncoder(self.trainee.wrapped(folder / "model"), folder / "vectors")
-        options, judged = self.index.defaults, (questions, qrels, measure)
+        options, judged = self.index.defaults, (held.queries, held.qrels, held.measure)
         own = {name: self.index.stages[name] for name in options["weights"]}
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
         first_stages = _first_stages(self.index)
@@ -171,13 +210,9 @@ class _StageTarget(Target):
         before |= dict.fromkeys((_BOTH, _ONE), usual.retriever)
         before_values = {self.stage: _values(before[self.stage], *judged)}
         before_values |= dict.fromkeys((_BOTH, _ONE), usual.values)
-        unseen = _unseen(qrels, seen)
         if not changed:
-            rows = [
-                _measured(name, measure, each, each, qrels, unseen)
-                for name, each in before_values.items()
-            ]
-            tested = _tested(before, before, test, seen, measure)
+            rows = [held.measured(name, each, each) for name, each in before_values.items()]
+            tested = _tested(before, before, held)
             return Compared(rows, model, usual.setting, tested)
         with self._adapted(model, folder / "compared", progress) as adapted:
             alone: Retriever = adapted.stages[self.stage]
@@ -189,11 +224,8 @@ class _StageTarget(Target):
             after = {self.stage: alone} | {name: each.retriever for name, each in chosen.items()}
             values = {self.stage: _values(alone, *judged)}
             values |= {name: each.values for name, each in chosen.items()}
-            rows = [
-                _measured(name, measure, each, values[name], qrels, unseen)
-                for name, each in before_values.items()
-            ]
-            tested = _tested(before, after, test, seen, measure)
+            rows = [held.measured(name, each, values[name]) for name, each in before_values.items()]
+            tested = _tested(before, after, held)
         return Compared(rows, model, chosen[_ONE].setting, tested, chosen[_BOTH].setting)
 
     def _weighed(
@@ -261,11 +293,8 @@ class _RerankerTarget(Target):
     def compare(
         self,
         folder: Path,
-        questions: Mapping[str, str],
-        qrels: Qrels,
-        seen: Container[str],
-        measure: str,
-        test: Test | None,
+        held: HeldOutQuestions,
+        *,
         changed: bool,
         progress: bool | None,
     ) -> Compared:
@@ -277,27 +306,24 @@ class _RerankerTarget(Target):
         before, after = (
             find_setting(
                 Pipeline(first_stages, each, depth=self.depths[0]),
-                questions,
-                qrels,
-                measure,
+                held.queries,
+                held.qrels,
+                held.measure,
                 space,
-                min(5, len(questions)),
+                min(5, len(held.queries)),
                 progress=progress,
             )
             for each in ((self._parent, reranker) if changed else (self._parent, self._parent))
         )
-        alone = _values(first_stages, questions, qrels, measure)
-        unseen = _unseen(qrels, seen)
+        alone = _values(first_stages, held.queries, held.qrels, held.measure)
         rows = [
-            _measured("first stages alone", measure, alone, after.held_out, qrels, unseen),
-            _measured("reranked", measure, before.held_out, after.held_out, qrels, unseen),
+            held.measured("first stages alone", alone, after.held_out),
+            held.measured("reranked", before.held_out, after.held_out),
         ]
         tested = _tested(
             {"first stages alone": first_stages, "reranked": before.apply()},
             {"first stages alone": after.apply(), "reranked": after.apply()},
-            test,
-            seen,
-            measure,
+            held,
         )
         return Compared(rows, model, after.chosen, tested)
 
@@ -374,57 +400,18 @@ def _values(
     return found.values["it"][measure]
 
 
-def _unseen(qrels: Qrels, seen: Container[str]) -> list[str]:
-    """Return the questions none of whose relevant passages was relevant in training."""
-    return [
-        query_id
-        for query_id, grades in qrels.items()
-        if not any(grade > 0 and id_ in seen for id_, grade in grades.items())
-    ]
-
-
-def _measured(
-    name: str,
-    measure: str,
-    before: Mapping[str, float],
-    after: Mapping[str, float],
-    qrels: Qrels,
-    unseen: Sequence[str] = (),
-) -> Measured:
-    queries = list(before)
-    values = [before[each] for each in queries], [after[each] for each in queries]
-    comparison = compare_groups(*values, alike(queries, qrels), measure)
-    part = None
-    if len(unseen) < len(before) and can_be_compared(unseen, qrels):
-        part = _measured(
-            name,
-            measure,
-            {each: before[each] for each in unseen},
-            {each: after[each] for each in unseen},
-            qrels,
-        )
-    means = fmean(values[0]), fmean(values[1])
-    return Measured(name, *means, comparison, len(before), part)
-
-
 def _tested(
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-    test: Test | None,
-    seen: Container[str],
-    measure: str,
+    before: Mapping[str, object], after: Mapping[str, object], held: HeldOutQuestions
 ) -> list[Measured]:
-    if test is None:
+    if held.test is None:
         return []
-    queries, qrels = test
+    queries, qrels = held.test
+    test = replace(held, queries=queries, qrels=qrels)
     return [
-        _measured(
+        test.measured(
             name,
-            measure,
-            _values(before[name], queries, qrels, measure),
-            _values(after[name], queries, qrels, measure),
-            qrels,
-            _unseen(qrels, seen),
+            _values(before[name], queries, qrels, held.measure),
+            _values(after[name], queries, qrels, held.measure),
         )
         for name in before
     ]
