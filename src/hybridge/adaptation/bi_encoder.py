@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..encoders import SentenceTransformerEncoder
-from .datasets import Columns, check_labels, columns_of
+from .datasets import Columns, check_labels, columns_of, prompts_of
 from .examples import Example
 from .settings import Objective, TrainingSettings
 from .trainee import Trainee
@@ -78,10 +78,7 @@ class TrainableBiEncoder(Trainee):
         return SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 
     def arguments(self, settings: TrainingSettings) -> Mapping[str, Any]:
-        prompts = self.encoder.prompts
-        passages = ["relevant", "passage", "negative"]
-        passages += [f"negative_{i}" for i in range(1, 100)]
-        return {"prompts": {"query": prompts.query, **dict.fromkeys(passages, prompts.passage)}}
+        return {"prompts": prompts_of(self.encoder.prompts)}
 
     def columns(self, examples: Sequence[Example], settings: TrainingSettings) -> Columns:
         # CoSENT takes pairs, and compares those of a batch.

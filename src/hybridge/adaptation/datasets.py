@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..encoders.prompts import Prompts
 from ..errors import InvalidInputError
 from .examples import Example
 from .settings import Objective
 
-__all__ = ["Columns", "check_labels", "columns_of"]
+__all__ = ["Columns", "check_labels", "columns_of", "prompts_of"]
+
+_NEGATIVES = 1000  # more than fit into a batch
 
 Columns = dict[str, list[Any]]
 """Name → one value a row; the names are in the order of the texts."""
@@ -36,6 +39,17 @@ def check_labels(
                 f"{list(example.labels)} as of the query {example.query!r:.80}: scale them, or "
                 "choose another objective"
             )
+
+
+def prompts_of(prompts: Prompts) -> dict[str, str]:
+    """Return the prompt of each column of texts, as the trainers take them.
+
+    >>> prompts_of(Prompts("query: ", "passage: "))["negative_2"]
+    'passage: '
+    """
+    numbered = (f"negative_{i}" for i in range(1, _NEGATIVES + 1))
+    passages = ("relevant", "passage", "negative", *numbered)
+    return {"query": prompts.query, **dict.fromkeys(passages, prompts.passage)}
 
 
 def columns_of(examples: Sequence[Example], objective: Objective) -> Columns:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..colbert import ColBERTReranker, MultiVectorTokenEncoder, max_sim
 from ..errors import InvalidInputError
 from ..iteration import chunked
-from .datasets import Columns
+from .datasets import Columns, prompts_of
 from .settings import TrainingSettings
 from .trainee import Trainee
 
@@ -82,9 +82,7 @@ class TrainableTokenModel(Trainee):
         return MultiVectorEncoderTrainer, MultiVectorEncoderTrainingArguments
 
     def arguments(self, settings: TrainingSettings) -> Mapping[str, Any]:
-        prompts = self.encoder.prompts
-        passages = ["relevant", "negative", *(f"negative_{i}" for i in range(1, 100))]
-        texts = {"query": prompts.query, **dict.fromkeys(passages, prompts.passage)}
+        texts = prompts_of(self.encoder.prompts)
         limits = [n for n in (settings.max_tokens, self.encoder.max_tokens) if n is not None]
         return {"prompts": texts, "max_length": {"document": min(limits)} if limits else None}
 

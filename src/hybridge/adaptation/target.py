@@ -199,14 +199,12 @@ class _StageTarget(Target):
         options, judged = self.index.defaults, (held.queries, held.qrels, held.measure)
         own = {name: self.index.stages[name] for name in options["weights"]}
         before: dict[str, Retriever] = {self.stage: self.index.stages[self.stage]}
-        first_stages = _first_stages(self.index)
-        usual = _Chosen(
-            first_stages,
-            Setting(options["fusion"], options["weights"], options["depth"]),
-            _values(first_stages, *judged),
-        )
         if changed:  # what weights alone gain, training does not
             usual = self._weighed(own, *judged, progress)
+        else:
+            first_stages = _first_stages(self.index)
+            setting = Setting(options["fusion"], options["weights"], options["depth"])
+            usual = _Chosen(first_stages, setting, _values(first_stages, *judged))
         before |= dict.fromkeys((_BOTH, _ONE), usual.retriever)
         before_values = {self.stage: _values(before[self.stage], *judged)}
         before_values |= dict.fromkeys((_BOTH, _ONE), usual.values)
