@@ -293,7 +293,7 @@ def read_queries(
 
     Args:
         queries: as they were asked.
-        stages: of the index; the first one that has words corrects.
+        stages: of the index, iterated over in that context; the first one that has words corrects.
         reading: returns a context in which the index does not change.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators are read, and taken out of the text.

@@ -451,6 +451,28 @@ def test_an_error_at_any_step_leaves_the_one_or_the_other(change: str) -> None:
 
 
 @pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
+@pytest.mark.parametrize("which", ["index", "stage", "other stage"])
+def test_queries_are_corrected_by_the_stage_that_is_there(
+    lexical: Any, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HybridIndex.create(stages=stages(lexical)[:3]) as index:
+        index.add(PASSAGES)
+        name, make = CHANGES["analyzer"]
+        reading = index._lock.reading
+        makes = [make(lexical)]
+
+        def replaced_first(*arguments: Any) -> Any:
+            if makes:
+                index.replace_stage(name, makes.pop())
+            return reading(*arguments)
+
+        monkeypatch.setattr(index._lock, "reading", replaced_first)
+        searched: Any = {"index": index, "stage": index.bm25, "other stage": index.dense}[which]
+        assert searched.search(["kazten"], 3)[0]
+        assert not makes
+
+
+@pytest.mark.parametrize("lexical", ["bm25s", "qdrant"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_searches_and_writes_go_on(
     lexical: Any, change: str, monkeypatch: pytest.MonkeyPatch

@@ -223,7 +223,7 @@ class _DenseStage:
     def encoded(self, queries: Sequence[str]) -> Vectors:
         """Return the vectors of queries, as a search reads these."""
         lock, stages = self.index._lock, self.index._stages
-        read = read_queries(queries, stages.opened.values(), lock.reading, spelling=True)
+        read = read_queries(queries, stages, lock.reading, spelling=True)
         rows = query_cache.encode(self.encoder, [query.read for query in read])
         kind: Any = stages.kind(self.name)
         return check_vectors(rows, len(queries), kind.dimension)

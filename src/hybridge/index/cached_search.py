@@ -97,7 +97,7 @@ class CachedSearch:
             self.wheres = index._stages.filters(batch, where)
         self.queries = read_queries(
             batch,
-            index._stages.opened.values(),
+            index._stages,
             index._lock.reading,
             spelling=spelling,
             query_syntax=query_syntax,

@@ -801,7 +801,7 @@ class HybridIndex:
         def encode(positions: list[int]) -> list[Sequence[Any]]:
             read = read_queries(
                 [checked[i] for i in positions],
-                self._stages.opened.values(),
+                self._stages,
                 self._lock.reading,
                 spelling=options.spelling,
                 query_syntax=options.query_syntax,

@@ -125,8 +125,7 @@ class StageRetriever:
         return self._following(searched)
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
-        stages = self._index._stages.opened.values()
-        return read_queries(queries, stages, self._lock.reading, spelling=spelling)
+        return read_queries(queries, self._index._stages, self._lock.reading, spelling=spelling)
 
     def _following(self, call: Callable[[OpenStage], T]) -> T:
         """Return what a function makes of the stage; called again where that was replaced."""
