@@ -110,7 +110,7 @@ def run(size: int, count: int, cache: Path, names: Sequence[str]) -> dict[str, A
         if size <= corpus.SCIFACT:
             for name, worker in workers.items():
                 _quality(worker, systems[name]["searches"], test)
-        _times(workers, systems, asked)
+        times(workers, systems, asked)
         for name, worker in workers.items():
             systems[name]["peak_mb"] = worker.peak_mb
             worker.stop()
@@ -139,7 +139,7 @@ def _quality(worker: measure.Worker, searches: dict[str, Any], test: Collection)
         figures.update({name: float(values[measure]) for name, measure in measures.items()})
 
 
-def _times(
+def times(
     workers: dict[str, measure.Worker], systems: dict[str, dict[str, Any]], asked: list[str]
 ) -> None:
     taken: dict[tuple[str, str], list[float]] = {}
@@ -166,7 +166,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--passages",
-        type=_sizes,
+        type=sizes,
         default="5k,50k",
         metavar="SIZES",
         help="sizes to measure; 5k is SciFact as it is, larger ones are resampled from it",
@@ -193,10 +193,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _sizes(text: str) -> dict[str, int]:
+def sizes(text: str) -> dict[str, int]:
     """Sizes under their labels.
 
-    >>> _sizes("5k,800")
+    >>> sizes("5k,800")
     {'5k': 5000, '800': 800}
     """
     return {

@@ -23,10 +23,10 @@ from corpus import Corpus
 from lookup import Lookup
 from measure import DEPTH, NotKept, Search
 
-__all__ = ["LangChain", "documents_of", "ensemble"]
+__all__ = ["LangChain", "LookedUp", "documents_of", "ensemble"]
 
 
-class _Embeddings(Embeddings):
+class LookedUp(Embeddings):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
@@ -52,7 +52,7 @@ def ensemble(documents: list[Document], lookup: Lookup) -> EnsembleRetriever:
     warnings.filterwarnings("ignore", message="Local mode is not recommended")
     client = QdrantClient(":memory:")
     client.create_collection("demo", VectorParams(size=lookup.dimension, distance=Distance.COSINE))
-    store = QdrantVectorStore(client=client, collection_name="demo", embedding=_Embeddings(lookup))
+    store = QdrantVectorStore(client=client, collection_name="demo", embedding=LookedUp(lookup))
     store.add_documents(documents, ids=[str(uuid.uuid4()) for _ in documents])
     return EnsembleRetriever(
         retrievers=[

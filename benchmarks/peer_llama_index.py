@@ -28,12 +28,12 @@ from corpus import Corpus
 from lookup import Lookup
 from measure import DEPTH, NotKept, Search
 
-__all__ = ["MODES", "LlamaIndex", "fusing", "nodes_of"]
+__all__ = ["MODES", "LlamaIndex", "LookedUp", "fusing", "nodes_of"]
 
 MODES = (FUSION_MODES.RECIPROCAL_RANK, FUSION_MODES.RELATIVE_SCORE)
 
 
-class _Embedding(BaseEmbedding):
+class LookedUp(BaseEmbedding):
     _lookup: Lookup = PrivateAttr()
 
     def __init__(self, lookup: Lookup) -> None:
@@ -76,7 +76,7 @@ def fusing(
     index = VectorStoreIndex(
         nodes,
         storage_context=StorageContext.from_defaults(vector_store=store),
-        embed_model=_Embedding(lookup),
+        embed_model=LookedUp(lookup),
     )
     dense = index.as_retriever(similarity_top_k=DEPTH)
     bm25 = BM25Retriever.from_defaults(
