@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import httpx
 
 from ..errors import InvalidInputError
 from ..forking import check_process
-from .sessions import Sessions
+from .sessions import Sessions, Take, awaited_exchange, exchange
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -54,28 +55,30 @@ class BorrowedSessions(Sessions):
     def awaits(self) -> bool:
         return self._is_async or not self._is_one_sided
 
-    def send(self, outgoing: httpx.Request) -> httpx.Response:
+    def send(self, outgoing: httpx.Request, take: Take) -> httpx.Response:
         self._check_process()
         if not self._is_async:
-            response: httpx.Response = self._api.middleware(
-                outgoing, partial(self._api._client.send, stream=True)
-            )
-            return response
+            return exchange(self._through(self._api._client.send), outgoing, take)
         if self._is_one_sided:
             raise InvalidInputError(
                 "this AsyncQdrantClient has a transport or hooks for awaited calls alone: give a "
                 "QdrantClient for calls that block"
             )
-        return super().send(outgoing)
+        return super().send(outgoing, take)
 
-    async def asend(self, outgoing: httpx.Request) -> httpx.Response:
+    async def asend(self, outgoing: httpx.Request, take: Take) -> httpx.Response:
         self._check_process()
         if not self._is_async or not self._is_at_home():
-            return await super().asend(outgoing)
-        response: httpx.Response = await self._api.middleware(
-            outgoing, partial(self._api._async_client.send, stream=True)
-        )
-        return response
+            return await super().asend(outgoing, take)
+        return await awaited_exchange(self._through(self._api._async_client.send), outgoing, take)
+
+    def _through(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `send` inside the client's middleware, which sets headers."""
+
+        def through(outgoing: httpx.Request, **options: Any) -> Any:
+            return self._api.middleware(outgoing, partial(send, **options))
+
+        return through
 
     def _is_at_home(self) -> bool:
         """Whether the client's own session serves this event loop: its sockets are of one."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
@@ -71,13 +72,7 @@ class HttpConnection(SharedInCopies):
         while True:
             outgoing = exchange.begin()
             try:
-                answer = self._sessions.send(outgoing)
-                try:
-                    for piece in answer.iter_bytes():
-                        exchange.take(piece)
-                finally:
-                    answer.close()
-                return exchange.end(answer)
+                return exchange.end(self._sessions.send(outgoing, exchange.take))
             except Exception as error:  # noqa: BLE001 - a client's own parts raise errors of any class
                 pause = exchange.pause_after(error)
             time.sleep(pause)
@@ -89,13 +84,7 @@ class HttpConnection(SharedInCopies):
         while True:
             outgoing = exchange.begin()
             try:
-                answer = await self._sessions.asend(outgoing)
-                try:
-                    async for piece in answer.aiter_bytes():
-                        exchange.take(piece)
-                finally:
-                    await answer.aclose()
-                return exchange.end(answer)
+                return exchange.end(await self._sessions.asend(outgoing, exchange.take))
             except Exception as error:  # noqa: BLE001 - as above
                 pause = exchange.pause_after(error)
             await asyncio.sleep(pause)
@@ -167,7 +156,7 @@ class _Exchange:
         self._timeouts = self._attempts.timeouts
         return httpx.Request(
             self._request.method,
-            f"{self._address.base}{self._path}",
+            _url(f"{self._address.base}{self._path}"),
             headers=self._headers,
             content=self._content,
             extensions={"timeout": self._timeouts},
@@ -214,6 +203,11 @@ class _Exchange:
         return unreachable(
             self._request, str(self._address), type(error).__name__, str(error), self._address.port
         )
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
 
 
 def _written(request: Request) -> bytes:
