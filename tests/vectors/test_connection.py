@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -206,6 +207,15 @@ def test_a_token_of_a_client_is_asked_for_each_request() -> None:
         connection.close()
     sent = [received.headers["authorization"] for received in server.received]
     assert sent == ["Bearer one", "Bearer two"]
+
+
+def test_a_key_that_cannot_be_sent_stays_secret() -> None:
+    with Scripted() as server:
+        connection = connect(client=remote(QdrantClient, server.url, api_key="secret\n"))
+        with pytest.raises(StoreError, match="see headers= and api_key=") as caught:
+            connection.send(SEARCH)
+        connection.close()
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_client_gets_the_same_patience() -> None:

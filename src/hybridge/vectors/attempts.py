@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from .addresses import Address
-from .connection import Request
 from .refusals import Failure
+from .request import Request
 
 __all__ = ["Attempts", "Nodes"]
 

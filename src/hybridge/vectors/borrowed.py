@@ -39,17 +39,17 @@ class BorrowedSessions(Sessions):
 
     def __init__(self, client: QdrantClient | AsyncQdrantClient) -> None:
         remote: Any = client._client
-        given = {name: value for name, value in remote._rest_args.items() if name != "headers"}
-        super().__init__(given)
+        options = {name: value for name, value in remote._rest_args.items() if name != "headers"}
+        super().__init__(options)
         self._client = client  # a client that is collected closes its sessions
         self._api: Any = remote.openapi_client.client
         self._is_async = hasattr(self._api, "_async_client")
-        self._is_one_sided = any(given.get(name) for name in _ONE_SIDED)
+        self._is_one_sided = any(options.get(name) for name in _ONE_SIDED)
         self._home: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self.uri: str = remote.rest_uri
         self.headers: dict[str, str] = dict(remote._rest_headers)
-        self.timeout: float | None = given.get("timeout")
+        self.timeout: float | None = options.get("timeout")
 
     @property
     def awaits(self) -> bool:

@@ -18,8 +18,8 @@ from ..copying import SharedInCopies
 from ..errors import ClosedError, CopyError, HybridgeError, InvalidInputError, StoreError
 from .addresses import Address
 from .attempts import Attempts, Nodes
-from .connection import Request
 from .refusals import Failure, refused, unreachable, unreadable
+from .request import Request
 from .sessions import Sessions
 
 __all__ = ["HttpConnection"]
@@ -195,7 +195,9 @@ class _Exchange:
         try:
             return self._attempts.pause_after(self._failure(error))
         except StoreError as last:
-            raise last from (None if isinstance(error, _AnswerError) else error)
+            # The text of a LocalProtocolError may be a header, such as the key.
+            is_left_out = isinstance(error, _AnswerError | httpx.LocalProtocolError)
+            raise last from (None if is_left_out else error)
 
     def _failure(self, error: Exception) -> Failure:
         if isinstance(error, _AnswerError):

@@ -91,13 +91,13 @@ class _InLoop:
         self._settings = settings
         self._opened: list[httpx.AsyncClient] = []
         self._free: list[httpx.AsyncClient] = []
-        self._places = asyncio.Semaphore(_MOST)
+        self._permits = asyncio.Semaphore(_MOST)
         self._closing: asyncio.Task[None] | None = None
 
     async def asend(self, outgoing: httpx.Request, take: Take) -> httpx.Response:
         try:
             async with asyncio.timeout(outgoing.extensions["timeout"]["pool"]):
-                await self._places.acquire()
+                await self._permits.acquire()
         except TimeoutError as error:
             raise httpx.PoolTimeout(f"{_MOST} requests are under way") from error
         session = self._free.pop() if self._free else self._open()
@@ -105,7 +105,7 @@ class _InLoop:
             return await awaited_exchange(session.send, outgoing, take)
         finally:
             self._free.append(session)
-            self._places.release()
+            self._permits.release()
 
     def close(self) -> None:
         """Close the sessions; to be called in their loop."""
@@ -155,7 +155,7 @@ def settings(verify: bool | str | ssl.SSLContext, *, is_secure: bool) -> dict[st
 
     Args:
         verify: the server's certificate: True, False, a file or folder of authorities, a context.
-        is_secure: whether any address is asked by https; reading certificates takes a moment.
+        is_secure: whether any address begins with https; reading certificates takes a moment.
 
     Raises:
         InvalidInputError: the authorities cannot be read.
