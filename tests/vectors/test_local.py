@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -370,6 +371,19 @@ def test_a_users_own_client_stays_open(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="closed") as closed:
         Asking(connection)("GET")
     assert str(tmp_path) in str(closed.value)
+
+
+def test_an_engine_that_fails_is_a_store_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = QdrantClient(":memory:")
+    ask = Asking(LocalConnection(client)).filled()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(client._client, "upsert", full)
+    with pytest.raises(StoreError, match="database or disk is full") as failed:
+        ask("PUT", "/points", {"points": POINTS})
+    assert failed.value.status == 500
 
 
 def test_a_closed_connection_refuses_and_closes_again() -> None:

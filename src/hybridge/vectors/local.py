@@ -128,7 +128,7 @@ class LocalEngine:
             return verb(body)
         except ValidationError as error:
             raise Refused(400, f"Format error in JSON body: {_brief(error)}") from error
-        except (KeyError, TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        except Exception as error:
             raise _refused(error) from error
 
     def _verb(self, method: str, path: str) -> Callable[[Any], Any]:
@@ -424,9 +424,8 @@ def _vector(vector: Any) -> Any:
 
 def _without_params(search: Any) -> Any:
     """Return a search without the parameters that would only make the engine warn."""
-    params = search.get("params") or {}
-    kept = {"params": {"idf": params["idf"]}} if params.get("idf") else {}
-    return {**{key: value for key, value in search.items() if key != "params"}, **kept}
+    idf = (search.get("params") or {}).get("idf")
+    return {**search, "params": {"idf": idf} if idf else None}
 
 
 def _is_plain(search: Any) -> bool:
@@ -481,7 +480,11 @@ def _refused(error: Exception) -> Refused:
     for pattern, status, words in _WORDS:
         if found := re.match(pattern, message):
             return Refused(status, words.format(*found.groups()))
-    return Refused(400, message if message.startswith("Wrong input") else f"Bad request: {message}")
+    if message.startswith("Wrong input"):
+        return Refused(400, message)
+    if isinstance(error, ValueError | TypeError):
+        return Refused(400, f"Bad request: {message}")
+    return Refused(500, f"Service internal error: {message or repr(error)}")
 
 
 _WORDS = [
