@@ -99,8 +99,11 @@ def on_the_given_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from .served.real import OwnCollections
 
     connections = []
+    real = local.LocalConnection
 
-    def connect(*_: Any, **__: Any) -> OwnCollections:
+    def connect(client: Any, *location: str, is_ours: bool = True) -> Any:
+        if not is_ours:
+            return real(client, *location, is_ours=False)
         connections.append(OwnCollections(os.environ["HYBRIDGE_TEST_QDRANT_URL"]))
         return connections[-1]
 
