@@ -92,6 +92,35 @@ def no_cached_queries() -> None:
 
 
 @pytest.fixture
+def on_the_given_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put collections of the server in HYBRIDGE_TEST_QDRANT_URL in place of ``":memory:"``."""
+    from hybridge.vectors import local
+
+    from .served.real import OwnCollections
+
+    connections = []
+    real = local.LocalConnection
+
+    def connect(client: Any, *location: str, is_ours: bool = True) -> Any:
+        if not is_ours:
+            return real(client, *location, is_ours=False)
+        connections.append(OwnCollections(os.environ["HYBRIDGE_TEST_QDRANT_URL"]))
+        return connections[-1]
+
+    monkeypatch.setattr(local, "LocalConnection", connect)
+    yield
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
+def engine_under_test(request: pytest.FixtureRequest) -> None:
+    """Let a test of the engine in this process run on a real server, where one is given."""
+    if os.environ.get("HYBRIDGE_TEST_QDRANT_URL"):
+        request.getfixturevalue("on_the_given_server")
+
+
+@pytest.fixture
 def forked() -> Callable[[Callable[[], Any]], Any]:
     """Runs a function in a forked child, where an error or 30 s without an end is an error here."""
 
