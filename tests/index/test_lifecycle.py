@@ -16,7 +16,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import ClosedError, IndexExistsError, InvalidInputError
-from hybridge.vectors.collection import connect
+from hybridge.vectors.connection import connect
 
 OLD = [Passage("old", "what was there before", {"year": 2000})]
 

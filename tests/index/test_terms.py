@@ -17,7 +17,8 @@ from hybridge.errors import EncoderMismatchError, StoreError
 from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever, SparseBM25
 from hybridge.stages import BM25
-from hybridge.vectors.collection import connect, write_manifest
+from hybridge.vectors.collection import write_manifest
+from hybridge.vectors.connection import connect
 from hybridge.vectors.edge import EdgeStore
 
 PASSAGES = [Passage(f"p{n}", f"the university opened w{n}") for n in range(30)]

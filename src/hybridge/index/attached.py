@@ -15,7 +15,7 @@ from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
 from ..vectors.attached import AttachedStore, DenseVector, dense_vector
-from ..vectors.collection import connect
+from ..vectors.connection import Connection, connect
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
@@ -40,7 +40,7 @@ class Target:
         vector: its dense vector.
     """
 
-    client: QdrantClient
+    client: Connection
     is_ours: bool
     collection: str
     layout: Layout
@@ -80,7 +80,7 @@ def find_target(
         raise
 
 
-def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[QdrantClient, bool]:
+def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Connection, bool]:
     from qdrant_client import QdrantClient
 
     if isinstance(client_or_url, str):
@@ -94,7 +94,7 @@ def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Qd
         raise InvalidInputError(f"give a QdrantClient or a server's url, not {client_or_url!r}")
     if api_key is not None:
         raise InvalidInputError("api_key goes with a url: a client has its own already")
-    return client_or_url, False
+    return connect(client=client_or_url), False
 
 
 class Attached:

@@ -14,7 +14,7 @@ from ..vectors.store import VectorStore
 from .manifest import Manifest
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from ..vectors.connection import Connection
 
 __all__ = ["Served"]
 
@@ -29,7 +29,7 @@ class Served:
 
     def __init__(
         self,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         manifest: Manifest,
         url: str,
@@ -51,7 +51,7 @@ class Served:
     @classmethod
     def create(
         cls,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         manifest: Manifest,
         url: str,
@@ -79,7 +79,7 @@ class Served:
     @classmethod
     def open(
         cls,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         url: str,
         api_key: str | None = None,

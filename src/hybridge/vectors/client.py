@@ -38,7 +38,7 @@ from .store import (
     ranked,
 )
 
-__all__ = ["ClientStore"]
+__all__ = ["EXACT", "ClientStore"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,9 @@ _REMEMBERED = 100  # filters translated
 _FINDS_TEXT = (1, 20)
 # Where a filter may only use indexed fields, points that are read to decide on others.
 _READ = 20_000
-_EXACT: dict[str, JSON] = {"exact": True, "quantization": {"ignore": True}}
+
+EXACT: Mapping[str, JSON] = {"exact": True, "quantization": {"ignore": True}}
+"""The parameters of an exact search, without graph and quantised copies."""
 
 
 class ClientStore:
@@ -470,12 +472,12 @@ class ClientStore:
         params = None if self.is_local else self._params(query)
         return body if params is None else {**body, "params": self._allowed(params)}
 
-    def _params(self, query: VectorQuery) -> dict[str, JSON] | None:
+    def _params(self, query: VectorQuery) -> Mapping[str, JSON] | None:
         options, kind = self.options, self.options.vectors[query.name]
         is_filtered = query.where is not None or query.ids is not None
         # A graph may have no path to most of the matches of a filter.
         if isinstance(kind, TokenVectors) or (options.hnsw is not None and is_filtered):
-            return _EXACT
+            return EXACT
         params: dict[str, JSON] = {"exact": options.exact}
         if options.hnsw is not None:
             params["hnsw_ef"] = options.hnsw.ef
