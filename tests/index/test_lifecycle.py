@@ -168,11 +168,10 @@ def test_the_working_folder_can_be_an_index(
 def test_somebody_elses_collection_is_not_overwritten(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qdrant_client import models
+    from qdrant_client import QdrantClient, models
 
-    client = connect(":memory:")
-    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: client)
-    monkeypatch.setattr(client, "close", lambda: None)
+    client = QdrantClient(":memory:")
+    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: connect(client=client))
     client.create_collection("theirs", models.VectorParams(size=2, distance=models.Distance.DOT))
     with pytest.raises(IndexExistsError, match="not made by hybridge"):
         HybridIndex.create(url=":memory:", collection="theirs", encoder=words, overwrite=True)

@@ -125,7 +125,7 @@ class ClientStore:
                 "vector": {
                     name: vector
                     for name, rows in vectors.items()
-                    if (vector := _spelled(rows[row])) is not None
+                    if (vector := _row(rows[row])) is not None
                 },
                 "payload": self._layout.payload(passages[row]),
             }
@@ -157,7 +157,7 @@ class ClientStore:
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        vectors = dict(zip(points, map(_spelled, rows), strict=True))
+        vectors = dict(zip(points, map(_row, rows), strict=True))
         self.drop_vectors(name, [point for point, vector in vectors.items() if vector is None])
         present = {point: vector for point, vector in vectors.items() if vector is not None}
         self._write_to_present(present, partial(self._set_vectors, name))
@@ -468,7 +468,7 @@ class ClientStore:
         return {**body, "filter": chosen}
 
     def _nearest(self, query: VectorQuery) -> dict[str, Any]:
-        body = {"query": _spelled(query.vector), "using": query.name, "limit": query.limit}
+        body = {"query": _query(query.vector), "using": query.name, "limit": query.limit}
         params = None if self.is_local else self._params(query)
         return body if params is None else {**body, "params": self._allowed(params)}
 
@@ -654,9 +654,13 @@ def _matches(found: Mapping[int, float], query: VectorQuery) -> Ranking:
     return dict(islice(matches, query.limit))
 
 
-def _spelled(vector: Any) -> Any:
-    """Return a vector as JSON; None for a text without tokens."""
+def _query(vector: Any) -> Any:
+    """Return a query's vector as JSON."""
+    return {"indices": vector[0], "values": vector[1]} if isinstance(vector, tuple) else vector
+
+
+def _row(vector: Any) -> Any:
+    """Return a stored vector as JSON, in float32; None for a text without tokens."""
     if isinstance(vector, tuple):
-        indices, values = vector
-        return {"indices": indices, "values": np.asarray(values, np.float32)}
+        return {"indices": vector[0], "values": np.asarray(vector[1], np.float32)}
     return np.ascontiguousarray(vector, np.float32) if len(vector) else None
