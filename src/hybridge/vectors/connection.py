@@ -190,7 +190,7 @@ def _connect_client(
     if not is_remote(client):
         from .local import LocalConnection
 
-        return LocalConnection(client, is_ours=False)
+        return LocalConnection(client, "the client's own engine", is_ours=False)
     from .addresses import Address
     from .http import HttpConnection
 

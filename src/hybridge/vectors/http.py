@@ -106,7 +106,7 @@ class HttpConnection(SharedInCopies):
             answer = self.send(request)
             numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("version", "")))
             if numbers is None:
-                raise unreadable(request, self.location, orjson.dumps(answer)).error()
+                raise unreadable(request, self.location, orjson.dumps(answer), is_json=True).error()
             self._version = tuple(map(int, numbers.groups()))
         return self._version
 
@@ -195,7 +195,7 @@ class _Exchange:
         except orjson.JSONDecodeError as error:
             raise _AnswerError(unreadable(self._request, where, body)) from error
         if not isinstance(content, dict):
-            raise _AnswerError(unreadable(self._request, where, body))
+            raise _AnswerError(unreadable(self._request, where, body, is_json=True))
         self._nodes.is_known = True
         return content.get("result", content)
 

@@ -116,10 +116,10 @@ def unreachable(request: Request, location: str, kind: str, reason: str, port: i
     )
 
 
-def unreadable(request: Request, location: str, body: bytes) -> Failure:
+def unreadable(request: Request, location: str, body: bytes, *, is_json: bool = False) -> Failure:
     """Return what it means that an answer is not JSON, or not as Qdrant answers."""
     shown = body[:_KEPT].decode(errors="replace").strip()
-    is_cut = shown.startswith(("{", "[")) or not shown
+    is_cut = not is_json and (shown.startswith("{") or not shown)
     return Failure(
         f"{_who(request, location)}: its answer is {'cut short' if is_cut else 'not of Qdrant'}, "
         f'"{shown}": check the address, and what lies between it and here',
@@ -213,7 +213,7 @@ _CURES: list[tuple[str, _Cure]] = [
     ),
     (
         r"path parameters: \[collection_name",
-        "choose a collection= of 1 to 255 characters without /",
+        "choose a collection= of 1 to 255 characters without a slash",
     ),
     (
         r"Not existing vector name error",
@@ -255,7 +255,7 @@ _CURES: list[tuple[str, _Cure]] = [
     ),
     # Strict mode
     (
-        r"enable strict mode `search_allow_exact`",
+        r"search_allow_exact|Exact search",
         "strict mode refuses exact search: create the index with hnsw=HNSW(), or have "
         "search_allow_exact set to true",
     ),
@@ -269,13 +269,14 @@ _CURES: list[tuple[str, _Cure]] = [
     (
         r'Limit exceeded \d+ > (?P<most>\d+) for "hnsw_ef"',
         lambda found: (
-            f"create the index with hnsw=HNSW(ef={found['most']}), or have search_max_hnsw_ef "
-            "raised"
+            f"strict mode allows an ef of {found['most']}: create the index with "
+            f"hnsw=HNSW(ef={found['most']}), or have search_max_hnsw_ef raised"
         ),
     ),
     (
         r'Limit exceeded .+ for "oversampling"',
-        "create the index without quantization=, or have search_max_oversampling raised",
+        "strict mode allows less oversampling than quantized vectors need: create the index "
+        "without quantization=, or have search_max_oversampling raised",
     ),
     (
         r'Limit exceeded \d+ > (?P<most>\d+) for "upsert limit"',
@@ -358,9 +359,10 @@ _PASSING_KINDS = {
     "CloseError",
     "RemoteProtocolError",
 }
-# What no other attempt changes: another protocol, or a certificate that is not trusted.
+# What no other attempt changes: another protocol, a certificate that is not trusted, a proxy that
+# wants a password.
 _FOREIGN = (
-    r"(?i)illegal|WRONG_VERSION|RECORD_LAYER|UNKNOWN_PROTOCOL|CERTIFICATE_VERIFY|HANDSHAKE_FAILURE|"
+    r"(?i)illegal|^407|WRONG_VERSION|RECORD_LAYER|UNKNOWN_PROTOCOL|CERTIFICATE_VERIFY|HANDSHAKE_FAILURE|"
     r"UNSUPPORTED_PROTOCOL|TLSV1"
 )
 
@@ -439,6 +441,6 @@ _SILENCES = [
         "ReadError|WriteError|CloseError|RemoteProtocolError",
         "",
         "the connection broke off",
-        "see whether the server was restarted",
+        "see whether the server runs, and speaks HTTP there: a port that speaks TLS needs https://",
     ),
 ]
