@@ -58,7 +58,9 @@ def test_the_dense_vector_is_found(client: QdrantClient) -> None:
     assert dense_vector(connect(client=client), "unnamed", LangChainLayout()) == unnamed
     assert dense_vector(connect(client=client), "empty name", LangChainLayout()) == unnamed
     assert dense_vector(connect(client=client), "named", only) == DenseVector("text", 3, "dot")
-    assert dense_vector(connect(client=client), "two", LangChainLayout(vector="b")) == DenseVector("b", 4, "cosine")
+    assert dense_vector(connect(client=client), "two", LangChainLayout(vector="b")) == DenseVector(
+        "b", 4, "cosine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,10 @@ def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
         ],
     )
     store = AttachedStore(
-        connect(client=client), "two", StoreOptions({"a": DenseVectors(2)}), LangChainLayout(vector="a")
+        connect(client=client),
+        "two",
+        StoreOptions({"a": DenseVectors(2)}),
+        LangChainLayout(vector="a"),
     )
     assert store.vectors("a", [-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
     assert store.query([VectorQuery("a", [1.0, 0.0], 5)]) == [{-1: pytest.approx(0.6)}]

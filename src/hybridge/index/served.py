@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import check_passages
 from ..errors import CorruptIndexError, EncoderMismatchError, IndexExistsError, ReadOnlyError
 from ..passages import Passage
 from ..vectors import collection as server
@@ -37,7 +38,7 @@ class Served:
         *,
         read_only: bool = False,
     ) -> None:
-        store = ClientStore(client, collection, manifest.store)
+        store = self._store = ClientStore(client, collection, manifest.store)
         self.store: VectorStore = store
         self.is_temporary = store.is_local
         self.is_served = not store.is_local
@@ -126,7 +127,7 @@ class Served:
                 f"collection {self._collection!r} is open for reading only: open it without "
                 "read_only=True to write to it"
             )
-        return passages
+        return self._store.fitting(check_passages(passages))
 
     def mark_derived_stale(self) -> None:
         """Do nothing: no derived file outlives this object."""

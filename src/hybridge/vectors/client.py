@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..errors import StoreError
-from ..filters import Filter, Pushed, index_fields, to_rest
+from ..errors import InvalidInputError, StoreError
+from ..filters import Filter, IdIn, Pushed, index_fields, to_rest
 from ..iteration import chunked
 from ..passages import JSON, Passage
 from .collection import collection_path, describe, index_field, vector_config, vector_params
@@ -25,9 +25,9 @@ from .connection import Connection, Request
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .limits import Limits
-from .options import SparseVectors, StoreOptions, TokenVectors, VectorKind
+from .options import DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, ids_of, number_of
-from .sending import Bounds, send_all
+from .sending import Bounds, encoded, send_all
 from .store import (
     Ranking,
     Rows,
@@ -47,6 +47,9 @@ _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 100  # searches in one request, each with a few vectors
 _COUNTED = 100  # points with a number of a sparse vector
 _REMEMBERED = 100  # filters translated
+_LARGEST = 32 * 2**20 - 2**16  # bytes of a point: a request's at most, and what is around it
+_DIGITS = 16  # characters of a number
+_TOKENS = 2**20  # numbers that the token vectors of a point may not have
 # The first version of the server that finds text inside strings.
 _FINDS_TEXT = (1, 20)
 # Where a filter may only use indexed fields, points that are read to decide on others.
@@ -117,7 +120,28 @@ class ClientStore:
 
     # ------------------------------------------------------------------ writing
 
+    def fitting(self, passages: Iterable[Passage]) -> Iterator[Passage]:
+        """Yield the passages, each checked to fit the layout, and a request.
+
+        Raises:
+            InvalidInputError: a passage does not fit.
+        """
+        kinds = self.options.vectors.values()
+        vectors = sum(_DIGITS * each.dimension for each in kinds if isinstance(each, DenseVectors))
+        most = _LARGEST - vectors
+        for passage in passages:
+            # Others than passages are refused where all of them are validated.
+            is_passage = isinstance(passage, Passage)
+            size = len(encoded(self._layout.payload(passage))) if is_passage else 0
+            if size > most and not self.is_local:
+                raise InvalidInputError(
+                    f"passage {passage.id!r} takes {size:,} bytes, and a Qdrant server at most "
+                    f"{most:,} in a request: split it into shorter ones"
+                )
+            yield passage
+
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        self._check_tokens(passages, vectors)
         rows_of = {self.point(passage.id): row for row, passage in enumerate(passages)}
         points = (
             {
@@ -131,14 +155,30 @@ class ClientStore:
             }
             for point, row in rows_of.items()
         )
-        send_all(
-            lambda some: self._write("add passages", "PUT", "points", {"points": some}),
-            points,
-            self._bounds,
-        )
+        try:
+            send_all(
+                lambda some: self._write("add passages", "PUT", "points", {"points": some}),
+                points,
+                self._bounds,
+            )
+        except StoreError:
+            self._lengths = {name: Lengths() for name in self._lengths}  # measured anew
+            raise
         for name in self.options.idf_vectors:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
+
+    def _check_tokens(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        for name, rows in vectors.items():
+            if not isinstance(self.options.vectors[name], TokenVectors):
+                continue
+            for passage, row in zip(passages, rows, strict=True):
+                if np.size(row) >= _TOKENS and not self.is_local:
+                    raise InvalidInputError(
+                        f"passage {passage.id!r} has {len(row):,} token vectors {name!r} of "
+                        f"{len(row[0])} numbers, and a Qdrant server takes fewer than {_TOKENS:,} "
+                        "numbers a passage: split it into shorter ones"
+                    )
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         operations = (
@@ -150,9 +190,7 @@ class ClientStore:
             }
             for passage in passages
         )
-        send_all(
-            lambda some: self._batch("replace metadata", some), operations, self._bounds
-        )
+        send_all(lambda some: self._batch("replace metadata", some), operations, self._bounds)
 
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
@@ -282,7 +320,8 @@ class ClientStore:
         return {number_of(record["id"]) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
-        pages = self._pages(self._filter(where), with_payload=False)
+        chosen = self._pushed(self._decided(where)).filter
+        pages = self._pages(chosen, with_payload=False)
         return [number_of(record["id"]) for records in pages for record in records]
 
     def reads_payloads(self, where: Filter) -> bool:
@@ -363,6 +402,10 @@ class ClientStore:
     def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         if not all(map(self._fits, searches)):
             return self._search_in_steps(searches)
+        settled = iter(self._settled([query for each in searches for query in each.finding]))
+        searches = [
+            replace(each, finding=[next(settled) for _ in each.finding]) for each in searches
+        ]
         bodies = list(map(self._union, searches))
         return _answers(searches, bodies, self._searched([one for each in bodies for one in each]))
 
@@ -424,7 +467,7 @@ class ClientStore:
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties in any order; with `ids` in no order."""
-        bodies = [self._parts(query) for query in queries]
+        bodies = [self._parts(query) for query in self._settled(queries)]
         found = iter(self._searched([one for parts in bodies for one in parts]))
         return [
             {point: score for _ in parts for point, score in _scores(next(found)).items()}
@@ -459,7 +502,7 @@ class ClientStore:
 
     def _body(self, query: VectorQuery) -> dict[str, Any]:
         body = self._nearest(query)
-        chosen = self._filter(query.where, query.ids)
+        chosen = self._filter(query)
         if chosen is None:
             return body
         if query.ids is not None and not self._limits.allows_exact:
@@ -524,22 +567,31 @@ class ClientStore:
     def _missing(self, where: Filter) -> dict[str, str]:
         return index_fields(where, self._indexes, key=self._layout.key)
 
-    def _filter(
-        self, where: Filter | None, ids: Collection[int] | None = None
-    ) -> dict[str, JSON] | None:
-        if ids is None:
-            return None if where is None else self._decided(where)
-        named: dict[str, JSON] = {"has_id": ids_of(ids)}
-        return {"must": [named] if where is None else [named, self._decided(where)]}
+    def _filter(self, query: VectorQuery) -> dict[str, JSON] | None:
+        chosen = None if query.where is None else self._pushed(query.where).filter
+        if query.ids is None:
+            return chosen
+        named: dict[str, JSON] = {"has_id": ids_of(query.ids)}
+        return {"must": [named] if chosen is None else [named, chosen]}
 
-    def _decided(self, where: Filter) -> dict[str, JSON]:
+    def _settled(self, queries: Sequence[VectorQuery]) -> Sequence[VectorQuery]:
+        """Return the queries with filters that Qdrant decides."""
+        filters = {query.where for query in queries if query.where is not None}
+        decided = {each: self._decided(each) for each in filters if not self._pushed(each).exact}
+        return [
+            replace(query, where=decided[query.where]) if query.where in decided else query
+            for query in queries
+        ]
+
+    def _decided(self, where: Filter) -> Filter:
+        """Return a filter that Qdrant decides; where it cannot decide this one, by the ids."""
         pushed = self._pushed(where)
         if pushed.exact:
-            return pushed.filter
+            return where
         self._check_readable(where, pushed.filter)
         pages = self._pages(pushed.filter, with_payload=True)
         candidates = (self._passage(record) for records in pages for record in records)
-        return self._translated(passing(where, candidates)).filter
+        return passing(where, candidates)
 
     def _check_readable(self, where: Filter, rest: Mapping[str, JSON]) -> None:
         """Raise if only indexed fields may be filtered by, and too many points are to be read."""
@@ -561,6 +613,8 @@ class ClientStore:
         )
 
     def _pushed(self, where: Filter) -> Pushed[dict[str, JSON]]:
+        if isinstance(where, IdIn):  # which may be long
+            return self._translated(where)
         pushed = self._translations.get(where)
         if pushed is None:
             if len(self._translations) >= _REMEMBERED:

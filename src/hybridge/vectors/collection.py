@@ -109,9 +109,7 @@ def read_manifest(connection: Connection, collection: str) -> dict[str, JSON]:
     return manifest
 
 
-def write_manifest(
-    connection: Connection, collection: str, manifest: Mapping[str, JSON]
-) -> None:
+def write_manifest(connection: Connection, collection: str, manifest: Mapping[str, JSON]) -> None:
     """Replace the manifest's entries."""
     body = {"metadata": dict(manifest)}
     path = collection_path(collection)

@@ -25,7 +25,7 @@ class Bounds:
         at_once: the most requests that are under way.
     """
 
-    points: int = 500
+    points: int = 256
     size: int = 16 * 2**20
     at_once: int = 4
 
