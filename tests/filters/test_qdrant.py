@@ -37,8 +37,8 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
     index_fields,
-    to_rest,
     to_edge,
+    to_rest,
 )
 from hybridge.filters.floats import stand_in
 from hybridge.passages import Passage, point_id, point_number

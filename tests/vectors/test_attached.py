@@ -15,7 +15,7 @@ from hybridge.vectors import (
     VectorQuery,
 )
 from hybridge.vectors.attached import AttachedStore, DenseVector, dense_vector
-from hybridge.vectors.connection import connect
+from hybridge.vectors.connection import Connection, connect
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
 
@@ -31,6 +31,11 @@ def params(
     return models.VectorParams(
         size=size, distance=distance, multivector_config=many if tokens else None
     )
+
+
+@pytest.fixture
+def connection(client: QdrantClient) -> Connection:
+    return connect(client=client)
 
 
 @pytest.fixture
@@ -51,14 +56,14 @@ def client() -> Iterator[QdrantClient]:
     made.close()
 
 
-def test_the_dense_vector_is_found(client: QdrantClient) -> None:
+def test_the_dense_vector_is_found(connection: Connection) -> None:
     only = LlamaIndexLayout()
     unnamed = DenseVector("", 2, "cosine")
-    assert dense_vector(connect(client=client), "unnamed", only) == unnamed
-    assert dense_vector(connect(client=client), "unnamed", LangChainLayout()) == unnamed
-    assert dense_vector(connect(client=client), "empty name", LangChainLayout()) == unnamed
-    assert dense_vector(connect(client=client), "named", only) == DenseVector("text", 3, "dot")
-    assert dense_vector(connect(client=client), "two", LangChainLayout(vector="b")) == DenseVector(
+    assert dense_vector(connection, "unnamed", only) == unnamed
+    assert dense_vector(connection, "unnamed", LangChainLayout()) == unnamed
+    assert dense_vector(connection, "empty name", LangChainLayout()) == unnamed
+    assert dense_vector(connection, "named", only) == DenseVector("text", 3, "dot")
+    assert dense_vector(connection, "two", LangChainLayout(vector="b")) == DenseVector(
         "b", 4, "cosine"
     )
 
@@ -75,17 +80,17 @@ def test_the_dense_vector_is_found(client: QdrantClient) -> None:
     ],
 )
 def test_a_vector_that_will_not_do(
-    client: QdrantClient, collection: str, vector: str | None, message: str
+    connection: Connection, collection: str, vector: str | None, message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        dense_vector(connect(client=client), collection, LlamaIndexLayout(vector=vector))
+        dense_vector(connection, collection, LlamaIndexLayout(vector=vector))
 
 
-def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
+def test_a_collection_that_is_not_there(connection: Connection) -> None:
     with pytest.raises(
         IndexNotFoundError, match=r"'books' to attach to; those .*'named', 'sparse'"
     ):
-        dense_vector(connect(client=client), "books", LlamaIndexLayout())
+        dense_vector(connection, "books", LlamaIndexLayout())
 
 
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:

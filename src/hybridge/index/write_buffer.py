@@ -130,7 +130,7 @@ def joined(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
     """
     held: list[Batch] = []
     for batch in batches:
-        is_like = not held or batch.replaces and held[0].rows.keys() == batch.rows.keys()
+        is_like = not held or (batch.replaces and held[0].rows.keys() == batch.rows.keys())
         if held and (not is_like or sum(len(each.passages) for each in held) >= size):
             yield _joined(held)
             held = []
