@@ -46,6 +46,8 @@ _PAGE = 1_000  # points read in one request
 _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 100  # searches in one request, each with a few vectors
 _COUNTED = 100  # points with a number of a sparse vector
+_MATRICES = 50  # points read in one request with all their token vectors
+_ABSENT = (400, 404)  # a server's answers to vectors for a point that is not there
 _REMEMBERED = 100  # filters translated
 _LARGEST = 32 * 2**20 - 2**16  # bytes of a point: a request's at most, and what is around it
 _DIGITS = 16  # characters of a number
@@ -107,13 +109,13 @@ class ClientStore:
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
         config = vector_config(self._connection, kind)
-        self._ask("add vectors", "PUT", _vector_path(name), config)
+        self._write("add vectors", "PUT", _vector_path(name), config)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
-        self._ask("remove vectors", "DELETE", _vector_path(name))
+        self._write("remove vectors", "DELETE", _vector_path(name))
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
@@ -226,7 +228,9 @@ class ClientStore:
         """Write, and retry without points that another client deleted: for them a server raises."""
         try:
             write(vectors)
-        except StoreError:
+        except StoreError as error:
+            if error.status not in _ABSENT:
+                raise
             present = self.existing(list(vectors))
             if len(present) == len(vectors):
                 raise
@@ -253,7 +257,7 @@ class ClientStore:
             self._lengths[name].count(vectors.values(), times=-1)
 
     def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
-        empty = {"indices": [], "values": []}
+        empty: dict[str, JSON] = {"indices": [], "values": []}
         vectors = [
             {"id": id_of(point), "vector": dict.fromkeys(each, empty)}
             for point, each in names.items()
@@ -268,7 +272,8 @@ class ClientStore:
     # ------------------------------------------------------------------ reading
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
-        for records in self._pages(None, with_payload=False, with_vectors=[name]):
+        size = self._page(name)
+        for records in self._pages(None, with_payload=False, with_vectors=[name], size=size):
             yield self._named(name, records)
 
     def lacking(self, name: str) -> Iterator[list[Passage]]:
@@ -299,7 +304,13 @@ class ClientStore:
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         chosen = [name] if name else True
-        return self._named(name, self._retrieve(points, with_payload=False, with_vectors=chosen))
+        some = chunked(points, self._page(name))
+        pages = (self._retrieve(each, with_payload=False, with_vectors=chosen) for each in some)
+        return self._named(name, [record for records in pages for record in records])
+
+    def _page(self, name: str) -> int:
+        """Return how many points are read at a time with their vectors of a name."""
+        return _MATRICES if isinstance(self.options.vectors[name], TokenVectors) else _PAGE
 
     def _named(self, name: str, records: Iterable[Mapping[str, Any]]) -> dict[int, Any]:
         """Return the points' vectors of a name; an empty one in place of a missing sparse one."""
@@ -571,7 +582,7 @@ class ClientStore:
         chosen = None if query.where is None else self._pushed(query.where).filter
         if query.ids is None:
             return chosen
-        named: dict[str, JSON] = {"has_id": ids_of(query.ids)}
+        named: dict[str, Any] = {"has_id": ids_of(query.ids)}
         return {"must": [named] if chosen is None else [named, chosen]}
 
     def _settled(self, queries: Sequence[VectorQuery]) -> Sequence[VectorQuery]:
@@ -650,7 +661,7 @@ class ClientStore:
     def _ask(self, action: str, method: str, path: str, body: Any = None) -> Any:
         return self._connection.send(self._request(action, method, path, body))
 
-    def _write(self, action: str, method: str, path: str, body: Any) -> None:
+    def _write(self, action: str, method: str, path: str, body: Any = None) -> None:
         self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:

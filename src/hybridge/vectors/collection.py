@@ -84,8 +84,8 @@ def create(
         return
     try:
         _check_searchable(connection, collection, options)
-        for field, kind in options.payload_indexes.items():
-            index_field(connection, collection, field, kind)
+        for field, type_ in options.payload_indexes.items():
+            index_field(connection, collection, field, type_)
     except StoreError:
         drop(connection, collection)
         raise
