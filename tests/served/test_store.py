@@ -326,7 +326,7 @@ def test_too_many_passages_are_not_read(
     strictly(double, INDEXED)
     store = again(store)
     store.prepare(Gte("year", 2000))
-    monkeypatch.setattr("hybridge.vectors.client._READ", SIZE - 1)
+    monkeypatch.setattr("hybridge.vectors.served_filters._READ", SIZE - 1)
     message = (
         r"'beets'.*'metadata.year' has no .* 'keyword', but one of kind 'float'.*filter_fields"
     )
