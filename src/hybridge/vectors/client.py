@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -40,6 +41,7 @@ from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery, ranked
 
 __all__ = ["EXACT", "ClientStore"]
 
+_WAITING = {"wait": "true"}  # for the server to have done it
 _PAGE = 1_000  # points read in one request
 _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 100  # searches in one request, each with a few vectors
@@ -49,9 +51,6 @@ _ABSENT = (400, 404)  # a server's answers to vectors for a point that is not th
 _LARGEST = 32 * 2**20 - 2**16  # bytes of a point: a request's at most, and what is around it
 _DIGITS = 16  # characters of a number
 _TOKENS = 2**20  # numbers that the token vectors of a point may not have
-
-_Chosen: TypeAlias = Mapping[Filter, dict[str, JSON]]
-"""Filters, and what stands for them in a request."""
 
 EXACT: Mapping[str, JSON] = {"exact": True, "quantization": {"ignore": True}}
 """The parameters of an exact search, without graph and quantised copies."""
@@ -69,6 +68,12 @@ class ClientStore:
     Raises:
         IndexNotFoundError: there is no such collection.
     """
+
+    is_remote = True
+    # What is read of a payload, and the parameters of requests that read and write points.
+    _read_payload: JSON = True
+    _reading: Mapping[str, str] | None = None
+    _writing: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -106,13 +111,13 @@ class ClientStore:
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
         config = vector_config(self._connection, kind)
-        self._write("add vectors", "PUT", _vector_path(name), config)
+        self._ask("add vectors", "PUT", _vector_path(name), config, _WAITING)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
-        self._write("remove vectors", "DELETE", _vector_path(name))
+        self._ask("remove vectors", "DELETE", _vector_path(name), params=_WAITING)
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
@@ -150,7 +155,7 @@ class ClientStore:
                     for name, rows in vectors.items()
                     if (vector := stored_vector(rows[row])) is not None
                 },
-                "payload": self._layout.payload(passages[row]),
+                "payload": self._payload(passages[row], vectors, row),
             }
             for point, row in rows_of.items()
         )
@@ -166,6 +171,10 @@ class ClientStore:
         for name in self.options.idf_vectors:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
+
+    def _payload(self, passage: Passage, vectors: Mapping[str, Rows], row: int) -> dict[str, JSON]:
+        """Return the payload of a new point."""
+        return self._layout.payload(passage)
 
     def _check_tokens(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         for name, rows in vectors.items():
@@ -285,9 +294,7 @@ class ClientStore:
         # A count has no condition on sparse vectors, so these are searches.
         limit = min(_COUNTED, self._limits.results)
         queries = [VectorQuery(name, ([number], [1.0]), limit) for number in numbers]
-        return [
-            len(points) for points in self._searched([self._body(query, {}) for query in queries])
-        ]
+        return [len(points) for points in self._searched(list(map(self._body, queries)))]
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
@@ -330,7 +337,8 @@ class ClientStore:
         return {number_of(record["id"]) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
-        pages = self._pages(self._filters.chosen(where), with_payload=False)
+        chosen = self._filters.pushed(self._filters.decided(where)).filter
+        pages = self._pages(chosen, with_payload=False)
         return [number_of(record["id"]) for records in pages for record in records]
 
     def reads_payloads(self, where: Filter) -> bool:
@@ -376,7 +384,11 @@ class ClientStore:
                 "read passages",
                 "POST",
                 "points",
-                {"ids": ids, "with_payload": with_payload, "with_vector": with_vectors},
+                {
+                    "ids": ids,
+                    "with_payload": with_payload and self._read_payload,
+                    "with_vector": with_vectors,
+                },
             )
             for ids in chunked(ids_of(points), _PAGE)
         ]
@@ -391,7 +403,7 @@ class ClientStore:
     ) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {
             "limit": min(size, self._limits.results),
-            "with_payload": with_payload,
+            "with_payload": with_payload and self._read_payload,
             "with_vector": with_vectors,
         }
         if chosen:
@@ -442,14 +454,17 @@ class ClientStore:
         return {point: passage.id for point, passage in self.get(points).items()}
 
     def _unions(self, searches: Sequence[UnionSearch]) -> list[list[dict[str, Any]]]:
-        chosen = self._chosen(query for search in searches for query in search.finding)
-        return [self._union(search, chosen) for search in searches]
+        queries = iter(self._decided([query for each in searches for query in each.finding]))
+        decided = [
+            replace(each, finding=[next(queries) for _ in each.finding]) for each in searches
+        ]
+        return list(map(self._union, decided))
 
-    def _union(self, search: UnionSearch, chosen: _Chosen) -> list[dict[str, Any]]:
+    def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
         """Return a search a stage, each over the candidates of all."""
         if len(search.finding) == 1 and not search.scoring and not search.given:
-            return [self._body(search.finding[0], chosen)]
-        prefetch = [self._body(query, chosen) for query in search.finding]
+            return [self._body(search.finding[0])]
+        prefetch = list(map(self._body, search.finding))
         size = min(self._limits.results, self._limits.filters.condition_size)
         prefetch += [
             {"filter": {"must": [{"has_id": ids}]}, "limit": len(ids)}
@@ -484,22 +499,21 @@ class ClientStore:
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties in any order; with `ids` in no order."""
-        chosen = self._chosen(queries)
-        bodies = [self._parts(query, chosen) for query in queries]
+        bodies = list(map(self._parts, self._decided(queries)))
         found = iter(self._searched([one for parts in bodies for one in parts]))
         return [
             {point: score for _ in parts for point, score in scores_of(next(found)).items()}
             for parts in bodies
         ]
 
-    def _parts(self, query: VectorQuery, chosen: _Chosen) -> list[dict[str, Any]]:
+    def _parts(self, query: VectorQuery) -> list[dict[str, Any]]:
         """Return the searches that answer a query: one, unless the collection limits them."""
         most = self._limits.results
         if query.ids is not None:
             size = min(most, self._limits.filters.condition_size)
             parts = [replace(query, ids=some, limit=len(some)) for some in chunked(query.ids, size)]
-            return [self._body(part, chosen) for part in parts]
-        body = self._body(query, chosen)
+            return list(map(self._body, parts))
+        body = self._body(query)
         if query.limit <= most:
             return [body]
         return [
@@ -518,9 +532,9 @@ class ClientStore:
             for some in chunked(bodies, min(_SEARCHES, self._limits.searches))
         ]
 
-    def _body(self, query: VectorQuery, chosen: _Chosen) -> dict[str, Any]:
+    def _body(self, query: VectorQuery) -> dict[str, Any]:
         body = self._nearest(query)
-        where = None if query.where is None else chosen[query.where]
+        where = None if query.where is None else self._filters.pushed(query.where).filter
         if query.ids is None:
             return body if where is None else {**body, "filter": where}
         named: dict[str, Any] = {"has_id": ids_of(query.ids)}
@@ -569,10 +583,16 @@ class ClientStore:
         if not self.is_local:
             self._filters.prepare(where)
 
-    def _chosen(self, queries: Iterable[VectorQuery]) -> dict[Filter, dict[str, JSON]]:
-        """Return the filters of queries for the server, each decided and translated once."""
+    def _decided(self, queries: Sequence[VectorQuery]) -> list[VectorQuery]:
+        """Return the queries with filters that the server decides."""
         filters = {query.where for query in queries if query.where is not None}
-        return {where: self._filters.chosen(where) for where in filters}
+        decided = {where: self._filters.decided(where) for where in filters}
+        return [
+            query
+            if query.where is None or decided[query.where] is query.where
+            else replace(query, where=decided[query.where])
+            for query in queries
+        ]
 
     def _passing(self, chosen: Mapping[str, JSON]) -> Iterator[Passage]:
         for records in self._pages(chosen, with_payload=True):
@@ -589,11 +609,18 @@ class ClientStore:
     def close(self) -> None:
         self._connection.close()
 
-    def _ask(self, action: str, method: str, path: str, body: Any = None) -> Any:
-        return self._connection.send(self._request(action, method, path, body))
+    def _ask(
+        self,
+        action: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._connection.send(self._request(action, method, path, body, params))
 
-    def _write(self, action: str, method: str, path: str, body: Any = None) -> None:
-        self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
+    def _write(self, action: str, method: str, path: str, body: Any) -> None:
+        self._ask(action, method, path, body, {**_WAITING, **self._writing})
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:
         self._write(action, "POST", "points/batch", {"operations": operations})
@@ -606,6 +633,8 @@ class ClientStore:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
+        if params is None and path.startswith("points"):
+            params = self._reading
         return Request(action, method, collection_path(self._collection, path), body, params)
 
 

@@ -20,7 +20,7 @@ __all__ = ["ServedFilters"]
 
 logger = logging.getLogger(__name__)
 
-_REMEMBERED = 100  # filters translated
+_REMEMBERED = 50_000  # translated filters, and ids in them
 # The first version of the server that finds text inside strings.
 _FINDS_TEXT = (1, 20)
 # Where only indexed fields may be filtered by, the most passages read to decide on others.
@@ -56,6 +56,7 @@ class ServedFilters:
         self._read = read
         self._unindexed: set[str] = set()
         self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
+        self._remembered = 0
 
     def is_prepared(self, where: Filter) -> bool:
         """Return whether `prepare` has nothing to do for this filter."""
@@ -76,30 +77,34 @@ class ServedFilters:
                 self._unindexed.add(path)
             else:
                 self.indexes[path] = kind
-                self._translations.clear()
+                self._forget()
 
     def pushed(self, where: Filter) -> Pushed[dict[str, JSON]]:
-        """Return what the server decides of a filter."""
-        if isinstance(where, IdIn):  # which may be long
-            return self._translated(where)
+        """Return what the server decides of a filter; see `hybridge.filters.to_rest`."""
         pushed = self._translations.get(where)
         if pushed is None:
-            if len(self._translations) >= _REMEMBERED:
-                self._translations.clear()
-            pushed = self._translations[where] = self._translated(where)
+            pushed = self._translated(where)
+            self._remembered += len(where.ids) if isinstance(where, IdIn) else 1
+            if self._remembered > _REMEMBERED:
+                self._forget()
+            self._translations[where] = pushed
         return pushed
 
-    def chosen(self, where: Filter) -> dict[str, JSON]:
-        """Return the filter for the server; what it cannot decide is decided here, by reading.
+    def decided(self, where: Filter) -> Filter:
+        """Return a filter that the server decides: this one, or one by the ids of its matches.
 
         Raises:
             StoreError: the collection refuses a field that is not indexed, and is large.
         """
         pushed = self.pushed(where)
         if pushed.exact:
-            return pushed.filter
+            return where
         self._check_readable(where, pushed.filter)
-        return self._translated(passing(where, self._read(pushed.filter))).filter
+        return passing(where, self._read(pushed.filter))
+
+    def _forget(self) -> None:
+        self._translations.clear()
+        self._remembered = 0
 
     def _missing(self, where: Filter) -> dict[str, str]:
         return index_fields(where, self.indexes, key=self._layout.key)
