@@ -15,7 +15,7 @@ from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
 from ..vectors.attached import AttachedStore, DenseVector, dense_vector
-from ..vectors.collection import connect
+from ..vectors.connection import Connection, connect
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
@@ -40,7 +40,7 @@ class Target:
         vector: its dense vector.
     """
 
-    client: QdrantClient
+    client: Connection
     is_ours: bool
     collection: str
     layout: Layout
@@ -80,7 +80,7 @@ def find_target(
         raise
 
 
-def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[QdrantClient, bool]:
+def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Connection, bool]:
     from qdrant_client import QdrantClient
 
     if isinstance(client_or_url, str):
@@ -94,7 +94,7 @@ def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Qd
         raise InvalidInputError(f"give a QdrantClient or a server's url, not {client_or_url!r}")
     if api_key is not None:
         raise InvalidInputError("api_key goes with a url: a client has its own already")
-    return client_or_url, False
+    return connect(client=client_or_url), False
 
 
 class Attached:
@@ -114,9 +114,8 @@ class Attached:
     address: Mapping[str, str] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
-        self.store: VectorStore = AttachedStore(
-            target.client, target.collection, manifest.store, target.layout
-        )
+        self._store = AttachedStore(target.client, target.collection, manifest.store, target.layout)
+        self.store: VectorStore = self._store
         self.manifest = manifest
         self._target = target
         self.is_read_only = not writable
@@ -137,7 +136,7 @@ class Attached:
                 f"collection {self._target.collection!r} is attached for reading only: give "
                 "writable=True to HybridIndex.attach to change what is in it"
             )
-        return self._named(passages)
+        return self._store.fitting(self._named(passages))
 
     def _named(self, passages: Iterable[Passage]) -> Iterator[Passage]:
         for passage in unique_passages(passages):
@@ -147,7 +146,6 @@ class Attached:
                     f"{passage.id!r}: Qdrant calls points by UUIDs, as str(uuid.uuid4()) spells "
                     "them, or by whole numbers from 0 to 2**64 - 1"
                 )
-            self._target.layout.payload(passage)  # raises if it does not fit
             yield passage
 
     def mark_derived_stale(self) -> None:

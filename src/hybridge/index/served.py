@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import check_passages
 from ..errors import CorruptIndexError, EncoderMismatchError, IndexExistsError, ReadOnlyError
 from ..passages import Passage
 from ..vectors import collection as server
@@ -14,7 +15,7 @@ from ..vectors.store import VectorStore
 from .manifest import Manifest
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from ..vectors.connection import Connection
 
 __all__ = ["Served"]
 
@@ -29,7 +30,7 @@ class Served:
 
     def __init__(
         self,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         manifest: Manifest,
         url: str,
@@ -37,7 +38,7 @@ class Served:
         *,
         read_only: bool = False,
     ) -> None:
-        store = ClientStore(client, collection, manifest.store)
+        store = self._store = ClientStore(client, collection, manifest.store)
         self.store: VectorStore = store
         self.is_temporary = store.is_local
         self.is_served = not store.is_local
@@ -51,7 +52,7 @@ class Served:
     @classmethod
     def create(
         cls,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         manifest: Manifest,
         url: str,
@@ -79,7 +80,7 @@ class Served:
     @classmethod
     def open(
         cls,
-        client: QdrantClient,
+        client: Connection,
         collection: str,
         url: str,
         api_key: str | None = None,
@@ -126,7 +127,7 @@ class Served:
                 f"collection {self._collection!r} is open for reading only: open it without "
                 "read_only=True to write to it"
             )
-        return passages
+        return self._store.fitting(check_passages(passages))
 
     def mark_derived_stale(self) -> None:
         """Do nothing: no derived file outlives this object."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
 from ..passages import Passage
-from ..vectors.collection import connect
+from ..vectors.connection import connect
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest
