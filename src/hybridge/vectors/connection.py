@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
-
-from ..errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ssl import SSLContext

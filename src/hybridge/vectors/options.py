@@ -10,6 +10,7 @@ from ..errors import InvalidInputError
 from ..filters.fields import parse_field, spell_field
 from ..filters.indexes import payload_path
 from ..passages import JSON
+from .cluster import Cluster
 
 __all__ = [
     "HNSW",
@@ -133,6 +134,7 @@ class StoreOptions:
         filter_fields: the metadata fields to index from the start, name to kind of value:
             ``"keyword"`` for strings, ``"float"`` for numbers, ``"datetime"`` for dates in ISO form
             and ``"bool"``.
+        cluster: how a collection lies on a cluster; None for the server's defaults.
 
     Raises:
         InvalidInputError: an unknown quantisation or kind, or a field that cannot be indexed.
@@ -142,6 +144,7 @@ class StoreOptions:
     hnsw: HNSW | None = None
     quantization: Quantization | None = None
     filter_fields: Mapping[str, FieldKind] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "filter_fields", _checked_fields(self.filter_fields))
@@ -168,6 +171,11 @@ class StoreOptions:
         ]
 
     @property
+    def counts_terms(self) -> bool:
+        """Whether document frequencies are counted here, as shards have each their own."""
+        return self.cluster is not None and self.cluster.has_several_shards
+
+    @property
     def payload_indexes(self) -> dict[str, str]:
         """The payload indexes that `filter_fields` asks for, path to kind."""
         paths = {name: payload_path(parse_field(name)) for name in self.filter_fields}
@@ -179,7 +187,9 @@ class StoreOptions:
         vectors = {
             name: {"kind": names[type(kind)], **asdict(kind)} for name, kind in self.vectors.items()
         }
-        return {**asdict(self), "vectors": vectors}
+        config = {**asdict(self), "vectors": vectors}
+        del config["cluster"]
+        return config if self.cluster is None else {**config, "cluster": self.cluster.to_config()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> StoreOptions:
@@ -194,7 +204,10 @@ class StoreOptions:
             arguments = dict(kind)
             vectors[name] = _KINDS[arguments.pop("kind")](**arguments)
         hnsw = config["hnsw"]
-        return cls(**{**config, "vectors": vectors, "hnsw": None if hnsw is None else HNSW(**hnsw)})
+        read = {**config, "vectors": vectors, "hnsw": None if hnsw is None else HNSW(**hnsw)}
+        if "cluster" in config:
+            read["cluster"] = Cluster.from_config(config["cluster"])
+        return cls(**read)
 
 
 def _check_dimension(dimension: int) -> None:
