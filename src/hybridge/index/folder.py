@@ -59,6 +59,7 @@ class Folder:
 
     is_served = False
     is_shared = False
+    may_be_replaced = False
     is_read_only = False
 
     def __init__(
@@ -128,7 +129,7 @@ class Folder:
         return None if self._temporary else self._path
 
     @property
-    def address(self) -> Mapping[str, str] | None:
+    def address(self) -> Mapping[str, Any] | None:
         return None if self._temporary else {"path": str(self._path)}
 
     @property

@@ -39,21 +39,24 @@ from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import with_passage_cache
+from ..vectors.cluster import Cluster
+from ..vectors.connection import ConnectionOptions
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .served import Address
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
-from .storage import Storage, create_storage, open_storage
+from .storage import Storage, create_storage, is_remote, open_storage
 from .tuned import TunedIndex
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["HybridIndex"]
 
@@ -93,9 +96,10 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
+        cluster: Cluster | None = None,
         stages: Sequence[Stage] | None = None,
         encoder: EncoderLike = None,
         lexical: Lexical | None = None,
@@ -113,15 +117,20 @@ class HybridIndex:
         search_text: SearchTextLike = None,
         passage_cache: str | Path | bool = False,
         overwrite: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Create a new, empty index.
 
         Args:
             path: a missing or empty folder for an embedded index; without `path` and `url`, a
                 temporary one that goes when the index is closed.
-            url: a Qdrant server, or ``":memory:"`` for qdrant-client's engine in this process.
+            url: a Qdrant server; several addresses of one cluster, of which the next is asked when
+                a node does not answer; or ``":memory:"`` for qdrant-client's engine in this
+                process.
             api_key: the key a protected server asks for.
             collection: the collection's name on the server.
+            cluster: `hybridge.vectors.Cluster`: shards and copies of the collection, and its
+                tenants; None for one shard, with a copy on a second node if there is one.
             stages: what the index searches by, any number of `hybridge.stages`: `BM25`, `Dense`,
                 `LateInteraction` and those of other packages, each under its own name. None stands
                 for ``[BM25(), Dense()]`` with what the arguments from `encoder` to
@@ -161,7 +170,12 @@ class HybridIndex:
                 cache: another index of the same encoders and texts then encodes nothing, see
                 `hybridge.encoders.CachedEncoder`, which a stage that is added later takes for
                 itself. It is not part of the index: give it to `open` as well.
-            overwrite: replace an index that is there already; nothing else is ever overwritten.
+            overwrite: replace an index that is there already; nothing else is ever overwritten. If
+                `collection` is an alias, it names the new index once that is there.
+            options: of the connection to a server, `hybridge.vectors.ConnectionOptions`: `client`,
+                your own `QdrantClient` or `AsyncQdrantClient` in place of `url`, which stays open;
+                `timeout`, seconds for one attempt at a request (30), and `deadline`, for all its
+                attempts (60); `headers` sent with each; `verify`, of the server's certificate.
 
         Raises:
             InvalidInputError: an argument is not valid, or excludes another.
@@ -178,7 +192,7 @@ class HybridIndex:
             distance=distance,
             late_interaction=late_interaction,
             search_text=(text := SearchText.of(search_text)),
-            served=url is not None and url != ":memory:",
+            served=is_remote(url, options.get("client")),
         )
         chosen = with_passage_cache(chosen, passage_cache)
         manifest = make_manifest(
@@ -190,8 +204,10 @@ class HybridIndex:
             quantization=quantization,
             filter_fields=filter_fields,
             search_text=text,
+            cluster=cluster,
         )
-        storage = create_storage(path, url, api_key, collection, manifest, overwrite=overwrite)
+        address = Address(_names(url), api_key, collection, options)
+        storage = create_storage(path, address, manifest, overwrite=overwrite)
         with _closed_on_failure(storage):
             return cls(storage, chosen, text)
 
@@ -200,7 +216,7 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
         stages: Sequence[Stage] = (),
@@ -212,6 +228,7 @@ class HybridIndex:
         passage_cache: str | Path | bool = False,
         read_only: bool | None = None,
         reanalyze: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Open the index that `create` made at this location; arguments as for `create`.
 
@@ -219,6 +236,10 @@ class HybridIndex:
         on a medium that is read-only. A reader works on a private copy of the state at the moment
         of opening, which takes the size of the folder in temporary files; `refresh` follows the
         writer.
+
+        On a server any number of processes write and read. `collection` may be an alias. An open
+        index notices within ten seconds of searching that another one took its name, by a switch
+        of the alias or anew: with the same stages it goes on there, with others it raises.
 
         Args:
             stages: definitions of stages by which to open those of the same name, where the index
@@ -249,7 +270,8 @@ class HybridIndex:
             EncoderMismatchError: it was made with another encoder, analyzer or search_text, or its
                 terms on a server by another release of what the analyzer depends on.
         """
-        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        address = Address(_names(url), api_key, collection, options)
+        storage = open_storage(path, address, read_only=read_only)
         with _closed_on_failure(storage):
             words = analyzer if synonyms is None else {"analyzer": analyzer, "synonyms": synonyms}
             overrides = _overrides(storage, stages, encoder, words, late_interaction)
@@ -273,13 +295,15 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
         read_only: bool | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Open an index to encode nothing: an encoder that no name loads need not be passed."""
-        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        address = Address(_names(url), api_key, collection, options)
+        storage = open_storage(path, address, read_only=read_only)
         with _closed_on_failure(storage):
             manifest = storage.manifest
             text = SearchText.from_config(manifest.search_text)
@@ -289,7 +313,7 @@ class HybridIndex:
     @classmethod
     def attach(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         *,
         layout: Layout,
@@ -303,6 +327,7 @@ class HybridIndex:
         depth: int = 100,
         search_text: SearchTextLike = None,
         writable: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Return an index over a Qdrant collection that LangChain, LlamaIndex or others wrote.
 
@@ -311,7 +336,8 @@ class HybridIndex:
         `refresh`. A passage's id is the point's, as a string.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: the collection's name.
             layout: how passages lie in it: a `hybridge.vectors.PayloadLayout`, an adapter's
                 layout, or one of your own.
@@ -322,6 +348,7 @@ class HybridIndex:
                 an added one. The vectors in the collection stay as they are.
             writable: let `add` and `delete` change the collection, in its own layout. An added
                 passage's id must be a UUID or a whole number, and it has no sparse vector.
+            options: of the connection, as for `create`, but `client`.
 
         Raises:
             InvalidInputError: an argument is not valid, or the collection has no such vector, or
@@ -347,7 +374,7 @@ class HybridIndex:
         text = SearchText.of(search_text)
         own = BM25(analyzer, lexical="bm25s", parameters=bm25, synonyms=synonyms)
         words = searching(own, text)
-        target = find_target(client_or_url, collection, layout, api_key)
+        target = find_target(client_or_url, collection, layout, api_key, **options)
         with _closed_on_failure(target):
             dense = searching(Dense(encoder, distance=target.vector.distance), text)
             target.check_encoder(dense.encoder)
@@ -1063,6 +1090,10 @@ def _overrides(
     return overrides
 
 
+def _names(url: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    return url if url is None or isinstance(url, str) else tuple(url)
+
+
 def _reopened(
     index: type[HybridIndex],
     address: Mapping[str, Any],
@@ -1070,8 +1101,9 @@ def _reopened(
     text: SearchText,
     texts: Mapping[str, SearchText],
 ) -> HybridIndex:
-    arguments = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
-    storage = open_storage(**arguments, read_only=True)
+    named: dict[str, Any] = {"path": None, "url": None, "collection": "hybridge", **address}
+    path, url, collection = (named.pop(name) for name in ("path", "url", "collection"))
+    storage = open_storage(path, Address(url, None, collection, named), read_only=True)
     with _closed_on_failure(storage):
         restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
         return index(storage, restored, text)

@@ -37,6 +37,7 @@ class Manifest:
         pending: a stage whose addition is not finished; of the name of one of `stages`, it is to
             replace that one.
         search_text: what stages search of a passage by default; None for the text alone.
+        token: of an index on a server, by which clients notice that another one took its name.
     """
 
     stages: Sequence[StageRecord]
@@ -46,6 +47,7 @@ class Manifest:
     depth: int
     pending: StageRecord | None = None
     search_text: Mapping[str, Any] | None = None
+    token: str | None = None
     format: int = field(default=FORMAT, init=False)
 
     @property
@@ -97,7 +99,10 @@ class Manifest:
 
     def to_config(self) -> dict[str, JSON]:
         """Return this manifest as JSON."""
-        return {"hybridge": {**asdict(self), "store": self.store.to_config()}}
+        config = {**asdict(self), "store": self.store.to_config()}
+        if self.token is None:
+            del config["token"]
+        return {"hybridge": config}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], location: str) -> Manifest:

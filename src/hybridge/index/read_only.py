@@ -61,6 +61,7 @@ class ReadOnlyFolder:
 
     is_served = False
     is_shared = False
+    may_be_replaced = False
     is_temporary = False
     is_read_only = True
 
@@ -94,7 +95,7 @@ class ReadOnlyFolder:
         return str(self._path)
 
     @property
-    def address(self) -> Mapping[str, str] | None:
+    def address(self) -> Mapping[str, Any] | None:
         return {"path": str(self._path)}
 
     @property

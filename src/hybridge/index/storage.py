@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
 from ..passages import Passage
-from ..vectors.collection import connect
+from ..vectors.connection import ConnectionOptions
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest
 from .read_only import ReadOnlyFolder
-from .served import Served
+from .served import Address, Served
 
-__all__ = ["Storage", "create_storage", "open_storage"]
+__all__ = ["Storage", "create_storage", "is_remote", "open_storage"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Storage(Protocol):
         ...
 
     @property
-    def address(self) -> Mapping[str, str] | None:
+    def address(self) -> Mapping[str, Any] | None:
         """The arguments of `HybridIndex.open` in another process; None where it cannot open it."""
         ...
 
@@ -83,6 +83,11 @@ class Storage(Protocol):
         """Read the manifest that other clients may have changed; False where there are none."""
         ...
 
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether it is time to ask, by `current`, if another index is at this location now."""
+        ...
+
     def current(self) -> VectorStore:
         """Return the store with all writes of other processes: this one, or one to `follow`."""
         ...
@@ -102,42 +107,35 @@ class Storage(Protocol):
 
 def create_storage(
     path: str | Path | None,
-    url: str | None,
-    api_key: str | None,
-    collection: str,
+    address: Address,
     manifest: Manifest,
     *,
     overwrite: bool,
 ) -> Storage:
     """Create the storage that the arguments of `HybridIndex.create` name."""
-    if url is None:
+    if not _is_server(path, address):
+        if manifest.store.cluster is not None:
+            raise InvalidInputError("cluster= is for a collection on a server: give its url")
         folder = None if path is None else Path(path).expanduser()
         return Folder.create(folder, manifest, overwrite=overwrite)
-    _check_one_location(path)
-    client = connect(url, api_key)
+    connection = address.connect()
     try:
-        return Served.create(client, collection, manifest, url, api_key, overwrite=overwrite)
+        return Served.create(connection, address, manifest, overwrite=overwrite)
     except BaseException:
-        client.close()
+        connection.close()
         raise
 
 
 def open_storage(
-    path: str | Path | None,
-    url: str | None,
-    api_key: str | None,
-    collection: str,
-    *,
-    read_only: bool | None = None,
+    path: str | Path | None, address: Address, *, read_only: bool | None = None
 ) -> Storage:
     """Open the storage that the arguments of `HybridIndex.open` name."""
-    if url is not None:
-        _check_one_location(path)
-        client = connect(url, api_key)
+    if _is_server(path, address):
+        connection = address.connect()
         try:
-            return Served.open(client, collection, url, api_key, read_only=bool(read_only))
+            return Served.open(connection, address, read_only=bool(read_only))
         except BaseException:
-            client.close()
+            connection.close()
             raise
     if path is None:
         raise InvalidInputError("open needs the path of a folder or the url of a server")
@@ -153,6 +151,34 @@ def open_storage(
         return ReadOnlyFolder.open(folder, reason=str(error))
 
 
-def _check_one_location(path: str | Path | None) -> None:
+def is_remote(url: str | Sequence[str] | None, client: object = None) -> bool:
+    """Return whether these arguments name a server, not an engine in this process or a folder.
+
+    >>> is_remote("http://localhost:6333"), is_remote(":memory:"), is_remote(None)
+    (True, False, False)
+    """
+    if client is None:
+        return url is not None and url != ":memory:"
+    from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
+    from qdrant_client.local.qdrant_local import QdrantLocal
+
+    return not isinstance(getattr(client, "_client", None), QdrantLocal | AsyncQdrantLocal)
+
+
+def _is_server(path: str | Path | None, address: Address) -> bool:
+    """Return whether the arguments name a collection, and check that they name one place."""
+    options = address.options
+    if unknown := options.keys() - ConnectionOptions.__annotations__.keys():
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    has_client = options.get("client") is not None
+    if address.url is not None and has_client:
+        raise InvalidInputError("give either url or client: a client has its own address")
+    if address.api_key is not None and has_client:
+        raise InvalidInputError("api_key goes with a url: a client has its own already")
+    if address.url is None and not has_client:
+        if given := [name for name, value in options.items() if value is not None]:
+            raise InvalidInputError(f"{given[0]}= is for a server: give its url")
+        return False
     if path is not None:
         raise InvalidInputError("give either path or url: an index lives in one place")
+    return True

@@ -18,7 +18,15 @@ from ..filters.indexes import payload_path
 from ..passages import JSON
 from .connection import Connection, Request
 
-__all__ = ["Cluster", "ReadConsistency", "WriteOrdering", "node_count", "placed"]
+__all__ = [
+    "Cluster",
+    "ReadConsistency",
+    "WriteOrdering",
+    "node_count",
+    "placed",
+    "terms_key",
+    "terms_path",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +158,22 @@ class Cluster:
         True
         """
         return cls(**config)
+
+
+def terms_key(name: str) -> str:
+    """Return the key of the terms' numbers in a payload, for sparse vectors of a name.
+
+    >>> terms_key("bm25")
+    'terms-bm25'
+    """
+    return "terms-" + "".join(char if char not in '"\\' else "_" for char in name)
+
+
+def terms_path(name: str) -> str:
+    """Return the path of the terms' numbers in a payload, as Qdrant spells it."""
+    path = payload_path((terms_key(name),), ())
+    assert path is not None
+    return path
 
 
 def node_count(connection: Connection) -> int:

@@ -10,10 +10,11 @@ from ..errors import InvalidInputError
 from ..filters.fields import parse_field, spell_field
 from ..filters.indexes import payload_path
 from ..passages import JSON
-from .cluster import Cluster
+from .cluster import Cluster, terms_path
 
 __all__ = [
     "HNSW",
+    "TERMS_SCHEMA",
     "Datatype",
     "DenseVectors",
     "Distance",
@@ -29,6 +30,9 @@ Distance: TypeAlias = Literal["cosine", "dot"]
 Quantization: TypeAlias = Literal["int8", "binary"]
 Datatype: TypeAlias = Literal["float32", "float16", "turbo8", "turbo4"]
 FieldKind: TypeAlias = Literal["keyword", "float", "datetime", "bool"]
+
+# Of the numbers of a point's terms, which are only counted.
+TERMS_SCHEMA: dict[str, JSON] = {"type": "integer", "lookup": True, "range": False}
 
 _BYTES: dict[Datatype, float] = {"float32": 4.0, "float16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
 
@@ -180,6 +184,21 @@ class StoreOptions:
         """The payload indexes that `filter_fields` asks for, path to kind."""
         paths = {name: payload_path(parse_field(name)) for name in self.filter_fields}
         return {path: self.filter_fields[name] for name, path in paths.items() if path is not None}
+
+    @property
+    def index_schemas(self) -> dict[str, JSON]:
+        """The payload indexes of a new collection, path to Qdrant's schema."""
+        schemas: dict[str, JSON] = dict(self.payload_indexes)
+        if self.cluster is not None:
+            schemas |= self.cluster.tenant_index
+        if self.counts_terms:
+            schemas |= {terms_path(name): TERMS_SCHEMA for name in self.idf_vectors}
+        return schemas
+
+    def in_engine(self, kind: VectorKind) -> VectorKind:
+        """Return vectors as the engine makes them: without its IDF where terms are counted here."""
+        is_ours = self.counts_terms and isinstance(kind, SparseVectors)
+        return SparseVectors() if is_ours else kind
 
     def to_config(self) -> dict[str, JSON]:
         """Return these options as JSON."""

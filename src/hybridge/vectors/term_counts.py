@@ -1,6 +1,6 @@
 """Document frequencies of a collection of several shards, counted by the server over all of them.
 
-Each point's payload has the numbers of its terms under `terms_key`, with an index. The passages
+Each point's payload has the numbers of its terms under `hybridge.vectors.cluster.terms_key`, with an index. The passages
 that have a term are then one exact count, of the living points alone.
 """
 
@@ -13,13 +13,13 @@ from threading import Lock
 from time import monotonic
 from typing import TypeAlias
 
-from ..filters.indexes import payload_path
 from ..lexical.sparse import AVERAGE, LENGTH
+from .cluster import terms_path
 from .connection import Request
 from .frequencies import inverse_frequency
 from .store import Sparse
 
-__all__ = ["Counting", "TermCounts", "terms_key", "terms_of_vector", "terms_path", "weighed"]
+__all__ = ["Counting", "TermCounts", "terms_of_vector", "weighed"]
 
 Counted: TypeAlias = int | None
 """The number of a term, or None for all passages."""
@@ -27,22 +27,6 @@ Counted: TypeAlias = int | None
 # Seconds after which a number is counted again, because others may have written.
 _AGE = 60.0
 _REMEMBERED = 100_000
-
-
-def terms_key(name: str) -> str:
-    """Return the key of the terms' numbers in a payload, for sparse vectors of a name.
-
-    >>> terms_key("bm25")
-    'terms-bm25'
-    """
-    return "terms-" + "".join(char if char not in '"\\' else "_" for char in name)
-
-
-def terms_path(name: str) -> str:
-    """Return the path of the terms' numbers in a payload, as Qdrant spells it."""
-    path = payload_path((terms_key(name),), ())
-    assert path is not None
-    return path
 
 
 def terms_of_vector(vector: Sparse) -> list[int]:
