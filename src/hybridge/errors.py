@@ -109,7 +109,21 @@ class CopyError(HybridgeError, TypeError):
 
 
 class StoreError(HybridgeError):
-    """An error of the store's engine, whose message follows ours."""
+    """An error of the store's engine, whose message follows ours.
+
+    Args:
+        message: the cause and the remedy.
+        status: the HTTP status of a server's refusal; None without an answer.
+        reason: the server's own text, whole.
+
+    >>> StoreError("the server is full", status=507).status
+    507
+    """
+
+    def __init__(self, *message: object, status: int | None = None, reason: str = "") -> None:
+        super().__init__(*message)
+        self.status = status
+        self.reason = reason
 
 
 class IndexNotFoundError(StoreError):

@@ -129,7 +129,7 @@ class Folder:
         return None if self._temporary else self._path
 
     @property
-    def address(self) -> Mapping[str, Any] | None:
+    def address(self) -> Mapping[str, str] | None:
         return None if self._temporary else {"path": str(self._path)}
 
     @property

@@ -95,7 +95,7 @@ class ReadOnlyFolder:
         return str(self._path)
 
     @property
-    def address(self) -> Mapping[str, Any] | None:
+    def address(self) -> Mapping[str, str] | None:
         return {"path": str(self._path)}
 
     @property

@@ -100,7 +100,12 @@ class Served:
 
     @classmethod
     def create(
-        cls, connection: Connection, address: Address, manifest: Manifest, *, overwrite: bool = False
+        cls,
+        connection: Connection,
+        address: Address,
+        manifest: Manifest,
+        *,
+        overwrite: bool = False,
     ) -> Served:
         """Create an index in a new collection; over an alias, in a new one that then takes it.
 

@@ -183,7 +183,7 @@ def node_count(connection: Connection) -> int:
     try:
         answer = connection.send(Request("describe the cluster", "GET", "/cluster"))
     except StoreError as error:
-        if getattr(error, "status", None) == _FORBIDDEN:
+        if error.status == _FORBIDDEN:
             return 1
         raise
     return max(1, len(answer.get("peers") or ()))

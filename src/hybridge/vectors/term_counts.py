@@ -1,6 +1,6 @@
 """Document frequencies of a collection of several shards, counted by the server over all of them.
 
-Each point's payload has the numbers of its terms under `hybridge.vectors.cluster.terms_key`, with an index. The passages
+Each point's payload has the numbers of its terms under `terms_key`, with an index. The passages
 that have a term are then one exact count, of the living points alone.
 """
 
