@@ -19,6 +19,7 @@ from ..vectors.connection import Connection, ConnectionOptions, connect
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
+from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 
@@ -125,6 +126,9 @@ class Attached:
             target.connection, target.collection, manifest.store, target.layout
         )
         self.manifest = manifest
+        self.server: ServedCollection | None = None
+        if not target.connection.is_local:
+            self.server = ServedCollection(target.connection, target.collection)
         self._target = target
         self.is_read_only = not writable
 

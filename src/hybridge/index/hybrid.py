@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ..analyzer import Analyzer, AnalyzerLike
 from ..arguments import check_count, check_ids, check_queries
 from ..copying import pickle_nowhere
-from ..errors import ClosedError, CopyError, InvalidInputError
+from ..errors import ClosedError, CopyError, InvalidInputError, StoreError
 from ..filters import Filter, as_filter
 from ..fusion import Fusion, from_config
 from ..lexical.parameters import BM25Parameters
@@ -43,6 +43,7 @@ from ..vectors.cluster import Cluster
 from ..vectors.connection import ConnectionOptions
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
+from ..vectors.served_collection import ServedCollection
 from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
@@ -744,14 +745,52 @@ class HybridIndex:
                 return
             yield from page
 
-    def optimize(self) -> None:
+    def optimize(self, *, deadline: float = 3600.0, progress: bool | None = None) -> None:
         """Optimize the store after many writes. It may take long, and searches wait meanwhile.
 
         Reclaims the space of deleted passages, indexes the metadata fields of earlier filters, and
         builds the graph and the copies of `hnsw` and `quantization`. With ``lexical="qdrant"`` BM25
         then uses the exact average length, which else may be up to 2 % off.
+
+        A server optimizes by itself: this waits until it has, and searches go on.
+
+        Args:
+            deadline: seconds to wait for a server.
+            progress: show a bar while waiting; None shows it on a terminal.
+
+        Raises:
+            StoreError: the server failed to optimize, or takes longer; it then goes on by itself.
         """
-        self._writer.optimize()
+        self._writer.optimize(deadline, progress)
+
+    def snapshot(self) -> str:
+        """Let the server write a snapshot of the collection, from which it can be restored.
+
+        Returns:
+            the name, under which `snapshots` lists it. Qdrant's API downloads and restores it:
+            ``GET /collections/{collection}/snapshots/{name}``.
+
+        Raises:
+            InvalidInputError: the index is not on a server.
+        """
+        return self._served().snapshot()
+
+    def snapshots(self) -> list[dict[str, JSON]]:
+        """Return the snapshots of the collection: their names, times and sizes in bytes.
+
+        Raises:
+            InvalidInputError: the index is not on a server.
+        """
+        return self._served().snapshots()
+
+    def _served(self) -> ServedCollection:
+        self._lock.check()
+        if self._storage.server is None:
+            raise InvalidInputError(
+                f"the index ({self._storage.location}) is on no server, which makes snapshots: "
+                "close it and copy its folder"
+            )
+        return self._storage.server
 
     def info(self) -> dict[str, JSON]:
         """Return the settings and contents of this index, as JSON.
@@ -760,6 +799,8 @@ class HybridIndex:
         (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
         `max_tokens` that it reads, out of 1,000 where there are more. ``missing_synonyms`` names
         a function that others gave the index as synonyms, which this process does not have.
+        ``fixed_average_length`` is BM25's where the key does not allow to save another. On a
+        server, ``server`` has its version and the collection's status, shards, copies and limits.
         """
         self._lock.check()
         return describe(self._storage, self._lock, self._stages)
@@ -815,7 +856,7 @@ class HybridIndex:
             "query_syntax": query_syntax,
         }
         chosen = None if where is None else as_filter(where)
-        self._lock.check()
+        self._notice_replacement()
         checked = check_queries(queries)
         store, version = self._storage.store, self._stages.version
         options = self._options(k, **settings)
@@ -858,6 +899,24 @@ class HybridIndex:
             return run_batched(checked, encode, answer, groups)
         except _StagesChangedError:  # while the queries were encoded
             return self.search(checked, k, where=chosen, vectors=vectors, **settings)
+        except StoreError as error:
+            self._notice_replacement(error)
+            raise
+
+    def _notice_replacement(self, error: StoreError | None = None) -> None:
+        """Follow another index that took the place of this one on the server, if it is time to ask.
+
+        Args:
+            error: a refusal, which may have that cause.
+
+        Raises:
+            EncoderMismatchError: the other index has other stages.
+        """
+        self._lock.check()
+        storage = self._storage
+        is_suspect = error is not None and error.status in _REFUSALS and not storage.is_shared
+        if (storage.may_be_replaced or is_suspect) and not self._lock.has_writer:
+            self.refresh()
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
@@ -954,7 +1013,8 @@ class HybridIndex:
 
         An index that is open for reading only takes a new copy of its writer's state; one that is
         attached to a collection reads all passages again for BM25. Any other is always up to date.
-        Searches go on meanwhile.
+        Searches go on meanwhile. On a server it also looks whether another index took the place of
+        this one, which a search asks for every ten seconds.
         """
         with self._lock.turn():
             store = self._storage.current()
@@ -1043,6 +1103,11 @@ class HybridIndex:
     def __repr__(self) -> str:
         suffix = ", read only" if self._storage.is_read_only else ""
         return f"{type(self).__name__}({self._storage.location}{suffix})"
+
+
+# The statuses of a server's answer to a query of other vectors than the collection has, or to one
+# of a collection that is not there.
+_REFUSALS = (400, 404)
 
 
 class _StagesChangedError(Exception):

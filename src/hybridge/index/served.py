@@ -16,6 +16,7 @@ from ..vectors.aliases import alias_target, next_name, point_alias
 from ..vectors.client import ClientStore
 from ..vectors.cluster import placed
 from ..vectors.connection import Connection, ConnectionOptions, connect
+from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 
@@ -94,6 +95,7 @@ class Served:
         self.is_served = not connection.is_local
         self.is_temporary = connection.is_local and address.options.get("client") is None
         self.is_read_only = read_only
+        self.server = ServedCollection(connection, self._collection) if self.is_served else None
         self.manifest = manifest
         self._found = manifest
         self._looked = monotonic()
@@ -188,7 +190,10 @@ class Served:
         self.manifest = manifest
 
     def reload_manifest(self) -> bool:
-        self.manifest = self._read_manifest()
+        found = self._read_manifest()
+        if found.token != self.manifest.token:
+            self._store.become(ClientStore(self._connection, self._collection, found.store))
+        self.manifest = found
         return True
 
     def _read_manifest(self) -> Manifest:

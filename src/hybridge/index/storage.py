@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
 from ..passages import Passage
 from ..vectors.connection import ConnectionOptions
+from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest
@@ -34,6 +35,8 @@ class Storage(Protocol):
     """Whether the storage is removed when it is closed."""
     is_read_only: bool
     """Whether nothing may be written."""
+    server: ServedCollection | None
+    """The collection on its server; None without a server."""
 
     @property
     def location(self) -> str:
