@@ -26,7 +26,7 @@ from .indexes import index_fields, payload_path
 from .language import And, Filter, IdIn, Not, Or
 from .parsing import as_filter
 from .phrase import TextPhrase, resolved
-from .qdrant import Pushed, to_client, to_edge
+from .qdrant import Pushed, Strictness, to_edge, to_rest
 
 __all__ = [
     "And",
@@ -48,6 +48,7 @@ __all__ = [
     "NotIn",
     "Or",
     "Pushed",
+    "Strictness",
     "TextContains",
     "TextMatch",
     "TextMatchInsensitive",
@@ -57,6 +58,6 @@ __all__ = [
     "payload_path",
     "resolved",
     "some_of",
-    "to_client",
     "to_edge",
+    "to_rest",
 ]

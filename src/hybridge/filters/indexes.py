@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from .comparisons import Comparison
@@ -11,37 +11,6 @@ from .fields import Path
 from .language import And, Filter, Not, Or
 
 __all__ = ["index_fields", "payload_path"]
-
-
-def index_fields(where: Filter, indexes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the payload indexes to create for `where`, path to kind.
-
-    Without an index Qdrant reads every payload for every condition, and each number of an `In` is a
-    condition. A field has one index: an existing one of another kind stays, except for "bool",
-    which also serves `Exists` and changes no answer: any other replaces it.
-
-    Args:
-        where: the filter.
-        indexes: the existing payload indexes, path to kind.
-
-    Returns:
-        The kinds "keyword", "float" (also for whole numbers), "datetime" and "bool".
-
-    >>> from hybridge.filters import Gte
-    >>> index_fields(Eq("topic", "law") & Gte("author.born", 1950))
-    {'metadata.topic': 'keyword', 'metadata.author.born': 'float'}
-    """
-    needed: dict[str, str] = {}
-    for path, kind in _served(where):
-        key = payload_path(path)
-        if key is not None:
-            needed[key] = max(needed.get(key, kind), kind, key=_KINDS.index)
-    existing = indexes or {}
-    return {
-        key: kind
-        for key, kind in needed.items()
-        if key not in existing or (existing[key] == "bool" and kind != "bool")
-    }
 
 
 def payload_path(path: Path, root: Path = ("metadata",)) -> str | None:
@@ -66,6 +35,43 @@ def payload_path(path: Path, root: Path = ("metadata",)) -> str | None:
             is_plain = key and all(char.isalnum() or char in "_-" for char in key)
             spelled += f".{key}" if is_plain else f'."{key}"'
     return spelled[1:]
+
+
+def index_fields(
+    where: Filter,
+    indexes: Mapping[str, str] | None = None,
+    *,
+    key: Callable[[Path], str | None] = payload_path,
+) -> dict[str, str]:
+    """Return the payload indexes to create for `where`, path to kind.
+
+    Without an index Qdrant reads every payload for every condition, and each number of an `In` is a
+    condition. A field has one index: an existing one of another kind stays, except for "bool",
+    which also serves `Exists` and changes no answer: any other replaces it.
+
+    Args:
+        where: the filter.
+        indexes: the existing payload indexes, path to kind.
+        key: spells the path of a metadata field; None for a field that cannot be indexed.
+
+    Returns:
+        The kinds "keyword", "float" (also for whole numbers), "datetime" and "bool".
+
+    >>> from hybridge.filters import Gte
+    >>> index_fields(Eq("topic", "law") & Gte("author.born", 1950))
+    {'metadata.topic': 'keyword', 'metadata.author.born': 'float'}
+    """
+    needed: dict[str, str] = {}
+    for path, kind in _served(where):
+        field = key(path)
+        if field is not None:
+            needed[field] = max(needed.get(field, kind), kind, key=_KINDS.index)
+    existing = indexes or {}
+    return {
+        field: kind
+        for field, kind in needed.items()
+        if field not in existing or (existing[field] == "bool" and kind != "bool")
+    }
 
 
 _KINDS = ("bool", "keyword", "datetime", "float")  # the later kind wins within one filter

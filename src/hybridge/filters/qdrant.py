@@ -1,4 +1,4 @@
-"""Filters for Qdrant's engines: one translation for Edge and for the client.
+"""Filters for Qdrant's engines: one translation for Edge and for the REST API.
 
 A condition that an engine cannot decide as `Filter.matches` does is not pushed down: the
 translation then passes more points, with `exact=False`. A store filters these in memory::
@@ -9,17 +9,21 @@ translation then passes more points, with `exact=False`. A store filters these i
         pushed = to_edge(IdIn(ids))
     search(filter=pushed.filter)
 
-Edge 0.9 and client 1.20 cannot decide, or decide otherwise than memory: case-insensitive text,
+Edge 0.9 and a server of 1.20 cannot decide, or decide otherwise than memory: case-insensitive text,
 integers from 2**53 on and floats of more than 15 digits (Qdrant rounds them), fields with `"` or a
 backslash in the name (its paths cannot spell them), dates on a "float" index, and numbers on a
 "datetime" index. So the translation needs the existing payload `indexes`, and an index must not
 change its kind before the search; `index_fields` never replaces a "float" or "datetime" index. Long
 floats must be stored as a `stand_in`: others may fall on the wrong side of a bound next to them.
+
+A collection in strict mode may refuse conditions without an index of their type, and long ones:
+`Strictness` says so, and such conditions are not pushed down, or in parts.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +32,8 @@ from uuid import UUID
 
 import numpy as np
 
-from ..passages import point_id, point_number
+from ..iteration import chunked
+from ..passages import JSON, point_id, point_number
 from .comparisons import Comparison
 from .conditions import Condition, Eq, Exists, In, TextContains, TextMatch
 from .fields import Path
@@ -38,10 +43,9 @@ from .language import And, Filter, IdIn, Not, Or
 from .operands import Scalar
 
 if TYPE_CHECKING:
-    import qdrant_client.models
     import qdrant_edge
 
-__all__ = ["Pushed", "to_client", "to_edge"]
+__all__ = ["Pushed", "Strictness", "to_edge", "to_rest"]
 
 E = TypeVar("E")
 
@@ -57,6 +61,21 @@ class Pushed(Generic[E]):
 
     filter: E
     exact: bool
+
+
+@dataclass(frozen=True)
+class Strictness:
+    """What a collection in strict mode demands of filters; by default nothing.
+
+    Args:
+        needs_index: whether a condition needs a payload index of its type.
+        condition_size: ids or strings that one condition may have.
+        conditions: conditions that a filter may have.
+    """
+
+    needs_index: bool = False
+    condition_size: int = sys.maxsize
+    conditions: int = sys.maxsize
 
 
 def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[qdrant_edge.Filter]:
@@ -95,7 +114,7 @@ def to_edge(where: Filter, indexes: Mapping[str, str] | None = None) -> Pushed[q
     return _translate(where, engine, indexes or {})
 
 
-def to_client(
+def to_rest(
     where: Filter,
     indexes: Mapping[str, str] | None = None,
     *,
@@ -103,8 +122,9 @@ def to_client(
     point: Callable[[str], int | str | UUID | None] = point_id,
     text: str | None = "text",
     finds_text: Callable[[], bool] = lambda: True,
-) -> Pushed[qdrant_client.models.Filter]:
-    """Translate `where` for qdrant-client, with a server or in local mode; see `to_edge`.
+    strictness: Strictness | None = None,
+) -> Pushed[dict[str, JSON]]:
+    """Translate `where` for the REST API, and for qdrant-client's local mode; see `to_edge`.
 
     A field with an index of kind "integer", which `index_fields` never creates, is expected to
     hold whole numbers.
@@ -117,42 +137,59 @@ def to_client(
         text: the path of a passage's text; None if Qdrant cannot read it.
         finds_text: tests whether the server finds text inside strings, as from version 1.20 on;
             called only if the filter needs it.
+        strictness: what the collection demands of filters; None for nothing.
 
     >>> from hybridge.filters import Gte
-    >>> to_client(Gte("year", 2020)).filter.must[0].range.gte
-    2020.0
+    >>> to_rest(Gte("year", 2020)).filter
+    {'must': [{'key': 'metadata.year', 'range': {'gte': 2020.0}}]}
+    >>> to_rest(Gte("year", 2020), strictness=Strictness(needs_index=True))
+    Pushed(filter={}, exact=False)
     """
-    from qdrant_client import models
+    strict = strictness or Strictness()
 
     def contains(key: str, substring: str) -> Any:
-        match = models.MatchSubstring(substring=substring)
-        return models.FieldCondition(key=key, match=match) if finds_text() else None
+        return {"key": key, "match": {"substring": substring}} if finds_text() else None
 
     def text_contains(substring: str) -> Any:
         holds = None if text is None else contains(text, substring)
         # Another program may have written a list there, which is no text.
-        elements = models.IsEmptyCondition(is_empty=models.PayloadField(key=f"{text}[]"))
-        return None if holds is None else models.Filter(must=[holds, elements])
+        return None if holds is None else {"must": [holds, {"is_empty": {"key": f"{text}[]"}}]}
+
+    def has_id(names: list[str]) -> Any:
+        ids = [_spelled(id_) for id_ in map(point, names) if id_ is not None]
+        if len(ids) <= strict.condition_size:
+            return {"has_id": ids}
+        return {"should": [{"has_id": some} for some in chunked(ids, strict.condition_size)]}
 
     engine = _Engine(
-        all_of=lambda conditions: models.Filter(must=conditions),
-        any_of=lambda conditions: models.Filter(should=conditions),
-        none_of=lambda conditions: models.Filter(must_not=conditions),
-        field=models.FieldCondition,
-        is_empty=lambda key: models.IsEmptyCondition(is_empty=models.PayloadField(key=key)),
-        is_null=lambda key: models.IsNullCondition(is_null=models.PayloadField(key=key)),
-        has_id=lambda ids: models.HasIdCondition(
-            has_id=[id_ for id_ in map(point, ids) if id_ is not None]
-        ),
-        strings=lambda values: models.MatchAny(any=values),
-        boolean=lambda value: models.MatchValue(value=value),
+        all_of=lambda conditions: {"must": conditions},
+        any_of=lambda conditions: {"should": conditions},
+        none_of=lambda conditions: {"must_not": conditions},
+        field=lambda **condition: condition,
+        is_empty=lambda key: {"is_empty": {"key": key}},
+        is_null=lambda key: {"is_null": {"key": key}},
+        has_id=has_id,
+        strings=lambda values: {"any": values},
+        boolean=lambda value: {"value": value},
         contains=contains,
-        numbers=models.Range,
-        dates=models.DatetimeRange,
+        numbers=lambda **bounds: {name: float(bound) for name, bound in bounds.items()},
+        dates=lambda **bounds: {name: moment.isoformat() for name, moment in bounds.items()},
         text_contains=text_contains,
         key=key,
+        strictness=strict,
     )
-    return _translate(where, engine, indexes or {})
+    pushed = _translate(where, engine, indexes or {})
+    return Pushed({}, exact=False) if _size(pushed.filter) > strict.conditions else pushed
+
+
+def _spelled(id_: int | str | UUID) -> int | str:
+    return id_ if isinstance(id_, int) else str(id_)
+
+
+def _size(condition: Mapping[str, Any]) -> int:
+    """Return the number of conditions in a filter, as Qdrant counts them."""
+    parts = [part for kind in ("must", "should", "must_not") for part in condition.get(kind, ())]
+    return sum(map(_size, parts)) if parts else 1
 
 
 @dataclass(frozen=True)
@@ -173,6 +210,11 @@ class _Engine:
     dates: Callable[..., Any]
     text_contains: Callable[[str], Any | None]
     key: Callable[[Path], str | None] = payload_path
+    strictness: Strictness = Strictness()
+
+    def lacks(self, index: str | None, *kinds: str) -> bool:
+        """Return whether it refuses a condition that needs an index of one of these kinds."""
+        return self.strictness.needs_index and (index not in kinds if kinds else index is None)
 
 
 # A condition, or None if every passage must pass; and whether it is exact.
@@ -230,6 +272,8 @@ def _single(where: Condition, key: str, engine: _Engine, index: str | None) -> _
         case Comparison():
             return _range(key, where.limit, (where.symbol[1:],), engine, index)
         case Exists():
+            if engine.lacks(index):
+                return _UNDECIDED
             return engine.none_of([engine.is_empty(key)]), True
         case TextMatch():
             condition = engine.contains(key, where.text)
@@ -247,16 +291,22 @@ def _one_of(values: Iterable[Scalar], key: str, engine: _Engine, index: str | No
             case str():
                 strings.append(value)
             case None:
-                conditions.append(engine.is_null(key))
+                conditions.append(None if engine.lacks(index) else engine.is_null(key))
             case bool():
-                conditions.append(engine.field(key=key, match=engine.boolean(value)))
+                condition = engine.field(key=key, match=engine.boolean(value))
+                conditions.append(None if engine.lacks(index, "bool") else condition)
             case _:  # matching the integer would miss 2.0, and find it once there is an index
                 condition, faithful = _range(key, value, ("gte", "lte"), engine, index)
                 conditions.append(condition)
                 exact = exact and faithful
     if strings:
+        if engine.lacks(index, "keyword"):
+            return _UNDECIDED
         # One string too: with a numeric index, matching a UUID by value finds numbers.
-        conditions.append(engine.field(key=key, match=engine.strings(strings)))
+        conditions += [
+            engine.field(key=key, match=engine.strings(some))
+            for some in chunked(strings, engine.strictness.condition_size)
+        ]
         exact = exact and index != "uuid"  # such an index finds every spelling of a UUID
     if any(condition is None for condition in conditions):
         return _UNDECIDED
@@ -267,10 +317,10 @@ def _range(
     key: str, bound: float | datetime, sides: tuple[str, ...], engine: _Engine, index: str | None
 ) -> _Part:
     if isinstance(bound, datetime):
-        if index in ("float", "integer"):
+        if index in ("float", "integer") or engine.lacks(index, "datetime"):
             return _UNDECIDED
         return engine.field(key=key, range=engine.dates(**dict.fromkeys(sides, bound))), True
-    if index == "datetime":
+    if index == "datetime" or engine.lacks(index, "float", "integer"):
         return _UNDECIDED
     if abs(bound) < 2**53 if isinstance(bound, int) else is_short(bound):
         return engine.field(key=key, range=engine.numbers(**dict.fromkeys(sides, bound))), True

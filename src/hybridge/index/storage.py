@@ -162,10 +162,9 @@ def is_remote(url: str | Sequence[str] | None, client: object = None) -> bool:
     """
     if client is None:
         return url is not None and url != ":memory:"
-    from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
-    from qdrant_client.local.qdrant_local import QdrantLocal
+    from ..vectors.borrowed import is_remote as is_remote_client
 
-    return not isinstance(getattr(client, "_client", None), QdrantLocal | AsyncQdrantLocal)
+    return is_remote_client(client)
 
 
 def _is_server(path: str | Path | None, address: Address) -> bool:
@@ -173,12 +172,7 @@ def _is_server(path: str | Path | None, address: Address) -> bool:
     options = address.options
     if unknown := options.keys() - ConnectionOptions.__annotations__.keys():
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
-    has_client = options.get("client") is not None
-    if address.url is not None and has_client:
-        raise InvalidInputError("give either url or client: a client has its own address")
-    if address.api_key is not None and has_client:
-        raise InvalidInputError("api_key goes with a url: a client has its own already")
-    if address.url is None and not has_client:
+    if address.url is None and options.get("client") is None:
         if given := [name for name, value in options.items() if value is not None]:
             raise InvalidInputError(f"{given[0]}= is for a server: give its url")
         return False

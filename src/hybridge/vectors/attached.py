@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import IndexNotFoundError, InvalidInputError
 from ..filters import Filter
-from .client import ClientStore, exact_params
-from .collection import describe, exists, server_errors
+from ..passages import JSON
+from .client import EXACT, ClientStore
+from .collection import describe, names, vector_params
+from .connection import Connection
 from .layouts import Layout
 from .options import Distance
 from .store import VectorQuery
-
-if TYPE_CHECKING:
-    from qdrant_client import QdrantClient, models
 
 __all__ = ["AttachedStore", "DenseVector", "dense_vector"]
 
@@ -34,8 +32,8 @@ class AttachedStore(ClientStore):
     def prepare(self, where: Filter) -> None:
         """Do nothing: payload indexes are the collection's own."""
 
-    def _params(self, query: VectorQuery) -> models.SearchParams | None:
-        return None if query.where is None and query.ids is None else exact_params()
+    def _params(self, query: VectorQuery) -> Mapping[str, JSON] | None:
+        return None if query.where is None and query.ids is None else EXACT
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class DenseVector:
     distance: Distance
 
 
-def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> DenseVector:
+def dense_vector(connection: Connection, collection: str, layout: Layout) -> DenseVector:
     """Return the dense vector of a layout in a collection.
 
     Raises:
@@ -61,18 +59,15 @@ def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> Dense
         InvalidInputError: it has no such vector, or several where the layout names none, or one
             that is compared neither by cosine nor by dot product.
     """
-    from qdrant_client import models
-
-    if not exists(client, collection):
+    try:
+        vectors = vector_params(describe(connection, collection))
+    except IndexNotFoundError as error:
         raise IndexNotFoundError(
             f"there is no collection {collection!r} to attach to; those there are: "
-            f"{_listed(_collections(client))}"
-        )
-    vectors = describe(client, collection).config.params.vectors or {}
-    if isinstance(vectors, models.VectorParams):
-        vectors = {"": vectors}
+            f"{_listed(names(connection))}"
+        ) from error
     # Vectors of tokens are compared by MaxSim.
-    single = {name: one for name, one in vectors.items() if one.multivector_config is None}
+    single = {name: one for name, one in vectors.items() if not one.get("multivector_config")}
     name = layout.vector
     if name is None and len(single) == 1:
         [name] = single
@@ -82,22 +77,17 @@ def dense_vector(client: QdrantClient, collection: str, layout: Layout) -> Dense
             + ("not one dense vector" if name is None else f"no dense vector named {name!r}")
             + f"; those it has are: {_listed(single)}: name one of them with the layout's vector="
         )
-    distance = _DISTANCES.get(single[name].distance.value)
+    distance = _DISTANCES.get(single[name]["distance"])
     if distance is None:
         raise InvalidInputError(
             f"collection {collection!r} compares its vector {name!r} by "
-            f"{single[name].distance.value}, and not by Cosine or Dot: index it again with one of "
+            f"{single[name]['distance']}, and not by Cosine or Dot: index it again with one of "
             "these"
         )
-    return DenseVector(name, single[name].size, distance)
+    return DenseVector(name, single[name]["size"], distance)
 
 
 _DISTANCES: dict[str, Distance] = {"Cosine": "cosine", "Dot": "dot"}
-
-
-def _collections(client: QdrantClient) -> list[str]:
-    with server_errors("list its collections"):
-        return sorted(one.name for one in client.get_collections().collections)
 
 
 def _listed(names: Iterable[str]) -> str:

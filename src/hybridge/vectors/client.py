@@ -1,51 +1,66 @@
-"""The served engine: a Qdrant server, cluster or cloud through qdrant-client.
+"""The served engine: a Qdrant server, cluster or cloud by its REST API.
 
 ``url=":memory:"`` is qdrant-client's own Python engine: for tests and small experiments.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from ..errors import StoreError
-from ..filters import Filter, Pushed, index_fields, to_client
+from ..filters import Filter, Pushed, index_fields, to_rest
 from ..iteration import chunked
-from ..passages import Passage
-from .collection import creation, describe, is_local, server_errors
+from ..passages import JSON, Passage
+from .collection import collection_path, describe, index_field, vector_config, vector_params
+from .connection import Connection, Request
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
+from .limits import Limits
 from .options import SparseVectors, StoreOptions, TokenVectors, VectorKind
-from .points import id_of, number_of
-from .store import Ranking, Rows, Sparse, VectorQuery, passing, ranked
+from .points import id_of, ids_of, number_of
+from .sending import Bounds, send_all
+from .store import (
+    Ranking,
+    Rows,
+    UnionAnswer,
+    UnionSearch,
+    VectorQuery,
+    passing,
+    ranked,
+)
 
-if TYPE_CHECKING:
-    from qdrant_client import QdrantClient, models
-
-__all__ = ["ClientStore", "exact_params"]
+__all__ = ["EXACT", "ClientStore"]
 
 logger = logging.getLogger(__name__)
 
-_PAGE = 1_000
+_PAGE = 1_000  # points read in one request
+_IDS = 1_000  # points changed in one request that carries no vectors
+_SEARCHES = 100  # searches in one request, each with a few vectors
+_COUNTED = 100  # points with a number of a sparse vector
+_REMEMBERED = 100  # filters translated
 # The first version of the server that finds text inside strings.
 _FINDS_TEXT = (1, 20)
-# Points a request carries: a server takes no request of more than 32 MB.
-_REQUEST = 100
-_COUNTED = 100  # points with a number of a sparse vector
+# Where a filter may only use indexed fields, points that are read to decide on others.
+_READ = 20_000
+
+EXACT: Mapping[str, JSON] = {"exact": True, "quantization": {"ignore": True}}
+"""The parameters of an exact search, without graph and quantised copies."""
 
 
 class ClientStore:
     """A `VectorStore` in one collection of a Qdrant server.
 
     Args:
-        client: from `hybridge.vectors.collection.connect`.
+        connection: to the server.
         collection: the collection's name.
         options: of the collection.
         layout: of the passages in it.
@@ -56,110 +71,116 @@ class ClientStore:
 
     def __init__(
         self,
-        client: QdrantClient,
+        connection: Connection,
         collection: str,
         options: StoreOptions,
         layout: Layout = OWN,
     ) -> None:
         self.options = options
-        self._client = client
+        self._connection = connection
         self._collection = collection
         self._layout = layout
-        schema = describe(client, collection).payload_schema
+        description = describe(connection, collection)
         # The engine in this process always searches exactly and has no payload indexes.
-        self.is_local = is_local(client)
+        self.is_local = connection.is_local
+        self._limits = Limits.of(description["config"].get("strict_mode_config"))
+        self._bounds = Bounds(
+            points=min(Bounds.points, self._limits.upserts),
+            at_once=1 if self.is_local else Bounds.at_once,
+        )
+        schema: Mapping[str, Any] = description.get("payload_schema") or {}
+        self._indexes: dict[str, str] = {path: one["data_type"] for path, one in schema.items()}
         self._unindexed: set[str] = set()
-        self._version: tuple[int, ...] | None = None
+        self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
         self._lengths = {name: Lengths() for name in options.idf_vectors}
-        self._indexes = {path: index.data_type.value for path, index in schema.items()}
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
 
     def has_vectors(self, name: str) -> bool:
-        params = describe(self._client, self._collection).config.params
-        dense = params.vectors if isinstance(params.vectors, dict) else {}
-        return name in dense or name in (params.sparse_vectors or {})
+        description = describe(self._connection, self._collection)
+        sparse = description["config"]["params"].get("sparse_vectors") or {}
+        return name in vector_params(description) or name in sparse
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        with server_errors("add vectors"):
-            self._client.create_vector_name(self._collection, name, creation(kind))
+        config = vector_config(self._connection, kind)
+        self._ask("add vectors", "PUT", _vector_path(name), config)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
-        with server_errors("remove vectors"):
-            self._client.delete_vector_name(self._collection, name)
+        self._ask("remove vectors", "DELETE", _vector_path(name))
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
 
-    def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
-        from qdrant_client import models
+    # ------------------------------------------------------------------ writing
 
-        ids = _ids_of([self.point(passage.id) for passage in passages])
-        named = [(name, _spelled(rows)) for name, rows in vectors.items()]
-        points = [
-            models.PointStruct(
-                id=id_,
-                vector={name: rows[row] for name, rows in named if rows[row] is not None},
-                payload=self._layout.payload(passage),
-            )
-            for row, (id_, passage) in enumerate(zip(ids, passages, strict=True))
-        ]
-        with server_errors("add passages"):
-            for some in chunked(points, _REQUEST):
-                self._client.upsert(self._collection, some, wait=True)
+    def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        rows_of = {self.point(passage.id): row for row, passage in enumerate(passages)}
+        points = (
+            {
+                "id": id_of(point),
+                "vector": {
+                    name: vector
+                    for name, rows in vectors.items()
+                    if (vector := _spelled(rows[row])) is not None
+                },
+                "payload": self._layout.payload(passages[row]),
+            }
+            for point, row in rows_of.items()
+        )
+        send_all(
+            lambda some: self._write("add passages", "PUT", "points", {"points": some}),
+            points,
+            self._bounds,
+        )
         for name in self.options.idf_vectors:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
-        from qdrant_client import models
-
-        ids = _ids_of([self.point(passage.id) for passage in passages])
-        operations = [
-            models.OverwritePayloadOperation(
-                overwrite_payload=models.SetPayload(
-                    payload=self._layout.payload(passage), points=[id_]
-                )
-            )
-            for id_, passage in zip(ids, passages, strict=True)
-        ]
-        with server_errors("replace metadata"):
-            for batch in chunked(operations, _REQUEST):
-                self._client.batch_update_points(self._collection, batch, wait=True)
+        operations = (
+            {
+                "overwrite_payload": {
+                    "payload": self._layout.payload(passage),
+                    "points": ids_of([self.point(passage.id)]),
+                }
+            }
+            for passage in passages
+        )
+        send_all(
+            lambda some: self._batch("replace metadata", some), operations, self._bounds
+        )
 
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        spelled = zip(points, _spelled(rows), strict=True)
-        vectors, blank = [], []
-        for point, vector in spelled:
-            if vector is None:
-                blank.append(point)
-            else:
-                vectors.append((point, vector))
-        self.drop_vectors(name, blank)
-        for batch in chunked(vectors, _REQUEST):
-            self._write_to_present(dict(batch), partial(self._set_vectors, name))
+        vectors = dict(zip(points, map(_spelled, rows), strict=True))
+        self.drop_vectors(name, [point for point, vector in vectors.items() if vector is None])
+        present = {point: vector for point, vector in vectors.items() if vector is not None}
+        self._write_to_present(present, partial(self._set_vectors, name))
         if name in self._lengths and not same_terms:
             self._lengths[name] = Lengths()  # measured anew
 
     def drop_vectors(self, name: str, points: Sequence[int]) -> None:
-        for batch in chunked(points, _REQUEST):
-            self._write_to_present(dict.fromkeys(batch), partial(self._drop_vectors, name))
+        for some in chunked(points, _IDS):
+            self._write_to_present(dict.fromkeys(some), partial(self._drop_vectors, name))
         if points and name in self._lengths:
             self._lengths[name] = Lengths()  # measured anew
 
     def _drop_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
-        with server_errors("drop vectors"):
-            self._client.delete_vectors(self._collection, [name], _ids_of(vectors), wait=True)
+        body = {"points": ids_of(vectors), "vector": [name]}
+        self._write("drop vectors", "POST", "points/vectors/delete", body)
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
-        with server_errors("replace vectors"):
-            self._client.update_vectors(self._collection, _point_vectors(name, vectors), wait=True)
+        points = ({"id": id_of(point), "vector": {name: v}} for point, v in vectors.items())
+        send_all(
+            lambda some: self._write("replace vectors", "PUT", "points/vectors", {"points": some}),
+            points,
+            self._bounds,
+        )
 
     def _write_to_present(
         self, vectors: Mapping[int, Any], write: Callable[[Mapping[int, Any]], None]
@@ -172,16 +193,48 @@ class ClientStore:
             if len(present) == len(vectors):
                 raise
             if present:
-                write({point: vectors[point] for point in present})
+                write({point: vectors[point] for point in vectors if point in present})
+
+    def delete(self, points: Sequence[int]) -> None:
+        for some in chunked(points, _IDS):
+            if self.options.idf_vectors:
+                self._delete_with_sparse(some)
+            elif ids := ids_of(some):
+                self._write("delete passages", "POST", "points/delete", {"points": ids})
+
+    def _delete_with_sparse(self, points: Sequence[int]) -> None:
+        """Empty the sparse vectors in the same request: IDF counts deleted points too."""
+        names = self.options.idf_vectors
+        records = self._retrieve(points, with_payload=False, with_vectors=names)
+        if not records:
+            return
+        stored = {name: self._named(name, records) for name in names}
+        present = {number_of(record["id"]): names for record in records}
+        self._write_to_present(present, self._empty_and_delete)
+        for name, vectors in stored.items():
+            self._lengths[name].count(vectors.values(), times=-1)
+
+    def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
+        empty = {"indices": [], "values": []}
+        vectors = [
+            {"id": id_of(point), "vector": dict.fromkeys(each, empty)}
+            for point, each in names.items()
+        ]
+        for some in chunked(vectors, self._limits.upserts):
+            ids = [one["id"] for one in some]
+            self._batch(
+                "delete passages",
+                [{"update_vectors": {"points": some}}, {"delete": {"points": ids}}],
+            )
+
+    # ------------------------------------------------------------------ reading
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
         for records in self._pages(None, with_payload=False, with_vectors=[name]):
             yield self._named(name, records)
 
     def lacking(self, name: str) -> Iterator[list[Passage]]:
-        from qdrant_client import models
-
-        chosen = models.Filter(must_not=[models.HasVectorCondition(has_vector=name)])
+        chosen: dict[str, JSON] = {"must_not": [{"has_vector": name}]}
         for records in self._pages(chosen, with_payload=True):
             yield list(map(self._passage, records))
 
@@ -190,76 +243,47 @@ class ClientStore:
 
     def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
         # A count has no condition on sparse vectors, so these are searches.
-        queries = [VectorQuery(name, ([number], [1.0]), _COUNTED) for number in numbers]
-        if not queries:
-            return []
-        with server_errors("search"):
-            requests = [self._request(query) for query in queries]
-            answers = self._client.query_batch_points(self._collection, requests)
-        return [len(answer.points) for answer in answers]
-
-    def delete(self, points: Sequence[int]) -> None:
-        if self.options.idf_vectors:
-            for batch in chunked(points, _REQUEST):
-                self._delete_with_sparse(batch)
-        elif ids := _ids_of(points):
-            with server_errors("delete passages"):
-                self._client.delete(self._collection, ids, wait=True)
-
-    def _delete_with_sparse(self, points: Sequence[int]) -> None:
-        """Empty the sparse vectors in the same request: IDF counts deleted points too."""
-        names = self.options.idf_vectors
-        records = self._retrieve(points, with_payload=False, with_vectors=names)
-        stored = {name: self._named(name, records) for name in names}
-        if records:
-            present = {number_of(record.id): names for record in records}
-            self._write_to_present(present, self._empty_and_delete)
-            for name, vectors in stored.items():
-                self._lengths[name].count(vectors.values(), times=-1)
-
-    def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
-        from qdrant_client import models
-
-        empty = models.SparseVector(indices=[], values=[])
-        vectors = [
-            models.PointVectors(id=id_, vector=dict.fromkeys(each, empty))
-            for id_, each in zip(_ids_of(names), names.values(), strict=True)
-        ]
-        operations: list[models.UpdateOperation] = [
-            models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=vectors)),
-            models.DeleteOperation(delete=models.PointIdsList(points=_ids_of(names))),
-        ]
-        with server_errors("delete passages"):
-            self._client.batch_update_points(self._collection, operations, wait=True)
+        limit = min(_COUNTED, self._limits.results)
+        queries = [VectorQuery(name, ([number], [1.0]), limit) for number in numbers]
+        return [len(points) for points in self._searched(list(map(self._body, queries)))]
 
     def get(self, points: Sequence[int]) -> dict[int, Passage]:
         records = self._retrieve(points, with_payload=True)
-        return {number_of(record.id): self._passage(record) for record in records}
+        return {number_of(record["id"]): self._passage(record) for record in records}
+
+    async def aget(self, points: Sequence[int]) -> dict[int, Passage]:
+        """Return the passages of the points that exist, like `get`."""
+        found = {}
+        for request in self._retrieving(points, with_payload=True):
+            for record in await self._connection.asend(request):
+                found[number_of(record["id"])] = self._passage(record)
+        return found
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         chosen = [name] if name else True
         return self._named(name, self._retrieve(points, with_payload=False, with_vectors=chosen))
 
-    def _named(self, name: str, records: Sequence[models.Record]) -> dict[int, Any]:
+    def _named(self, name: str, records: Iterable[Mapping[str, Any]]) -> dict[int, Any]:
         """Return the points' vectors of a name; an empty one in place of a missing sparse one."""
         found: dict[int, Any] = {}
         for record in records:
+            vectors = record.get("vector")
             # An unnamed vector is not wrapped in a dict.
-            vectors = record.vector if isinstance(record.vector, dict) else {"": record.vector}
-            found[number_of(record.id)] = vectors.get(name)
+            each = vectors if isinstance(vectors, dict) else {"": vectors}
+            found[number_of(record["id"])] = each.get(name)
         if isinstance(self.options.vectors[name], SparseVectors):
             return {
-                point: ([], []) if vector is None else (vector.indices, vector.values)
+                point: ([], []) if vector is None else (vector["indices"], vector["values"])
                 for point, vector in found.items()
             }
         return {point: vector for point, vector in found.items() if vector}
 
     def existing(self, points: Sequence[int]) -> set[int]:
-        return {number_of(record.id) for record in self._retrieve(points, with_payload=False)}
+        return {number_of(record["id"]) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
         pages = self._pages(self._filter(where), with_payload=False)
-        return [number_of(record.id) for records in pages for record in records]
+        return [number_of(record["id"]) for records in pages for record in records]
 
     def reads_payloads(self, where: Filter) -> bool:
         return False  # a server filters beside other searches
@@ -270,61 +294,295 @@ class ClientStore:
 
     def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
         chosen = None if where is None else self._pushed(where).filter
-        with server_errors("read passages"):
-            records, _ = self._client.scroll(
-                self._collection, scroll_filter=chosen, limit=limit, with_payload=True
+        first = next(self._pages(chosen, with_payload=True, size=limit))
+        return list(map(self._passage, first))
+
+    def count(self) -> int:
+        body = {"exact": self._limits.allows_exact}
+        return int(self._ask("count", "POST", "points/count", body)["count"])
+
+    def token_counts(self, name: str, limit: int) -> list[int]:
+        first = next(self._pages(None, with_payload=False, with_vectors=[name], size=limit))
+        vectors: list[Any] = [record.get("vector") or {} for record in first]
+        return [len(each.get(name, ())) for each in vectors]
+
+    def _retrieve(
+        self,
+        points: Collection[int],
+        *,
+        with_payload: bool,
+        with_vectors: bool | list[str] = False,
+    ) -> list[dict[str, Any]]:
+        requests = self._retrieving(points, with_payload=with_payload, with_vectors=with_vectors)
+        return [record for request in requests for record in self._connection.send(request)]
+
+    def _retrieving(
+        self,
+        points: Collection[int],
+        *,
+        with_payload: bool,
+        with_vectors: bool | list[str] = False,
+    ) -> list[Request]:
+        return [
+            self._request(
+                "read passages",
+                "POST",
+                "points",
+                {"ids": ids, "with_payload": with_payload, "with_vector": with_vectors},
             )
-        return [self._passage(record) for record in records]
+            for ids in chunked(ids_of(points), _PAGE)
+        ]
+
+    def _pages(
+        self,
+        chosen: Mapping[str, JSON] | None,
+        *,
+        with_payload: bool,
+        with_vectors: bool | list[str] = False,
+        size: int = _PAGE,
+    ) -> Iterator[list[dict[str, Any]]]:
+        body: dict[str, Any] = {
+            "limit": min(size, self._limits.results),
+            "with_payload": with_payload,
+            "with_vector": with_vectors,
+        }
+        if chosen:
+            body["filter"] = chosen
+        while True:
+            page = self._ask("read passages", "POST", "points/scroll", body)
+            yield page["points"]
+            if page.get("next_page_offset") is None:
+                return
+            body = {**body, "offset": page["next_page_offset"]}
+
+    def _passage(self, record: Mapping[str, Any]) -> Passage:
+        return self._layout.passage(number_of(record["id"]), record.get("payload") or {})
+
+    # ------------------------------------------------------------------ searching
+
+    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        if not all(map(self._fits, searches)):
+            return self._search_in_steps(searches)
+        bodies = list(map(self._union, searches))
+        return _answers(searches, bodies, self._searched([one for each in bodies for one in each]))
+
+    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        """Return each search's answer, like `search`."""
+        if not all(self._fits(each) and self._is_decided(each) for each in searches):
+            return await asyncio.to_thread(self.search, searches)
+        bodies = list(map(self._union, searches))
+        found: list[Any] = []
+        for request in self._searching([one for each in bodies for one in each]):
+            found += await self._connection.asend(request)
+        return _answers(searches, bodies, [answer["points"] for answer in found])
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
-        if not queries:
-            return []
-        requests = [self._request(query) for query in queries]
-        with server_errors("search"):
-            answers = self._client.query_batch_points(self._collection, requests)
+        rankings = self._rankings(queries)
         return [
-            ranked(
-                {number_of(point.id): float(point.score) for point in answer.points},
-                query,
-                self._ids,
-            )
-            for query, answer in zip(queries, answers, strict=True)
+            ranked(found, query, self._ids) for query, found in zip(queries, rankings, strict=True)
         ]
 
     def _ids(self, points: Sequence[int]) -> dict[int, str]:
         return {point: passage.id for point, passage in self.get(points).items()}
 
+    def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
+        """Return a search a stage, each over the candidates of all."""
+        if len(search.finding) == 1 and not search.scoring and not search.given:
+            return [self._body(search.finding[0])]
+        prefetch = [self._body(query) for query in search.finding]
+        size = min(self._limits.results, self._limits.filters.condition_size)
+        prefetch += [
+            {"filter": {"must": [{"has_id": ids}]}, "limit": len(ids)}
+            for ids in chunked(ids_of(search.given), size)
+        ]
+        if not prefetch:
+            return []
+        limit = _candidates(search)
+        rescoring = [VectorQuery(name, vector, limit, ids=()) for name, vector in _stages(search)]
+        return [{"prefetch": prefetch, **self._nearest(query)} for query in rescoring]
+
+    def _fits(self, search: UnionSearch) -> bool:
+        return _candidates(search) <= self._limits.results
+
+    def _is_decided(self, search: UnionSearch) -> bool:
+        filters = [query.where for query in search.finding if query.where is not None]
+        return all(self._pushed(where).exact for where in filters)
+
+    def _search_in_steps(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        """Find, then score: for a collection that limits how many points a search returns."""
+        found = iter(self._rankings([query for each in searches for query in each.finding]))
+        tops = [[_matches(next(found), query) for query in each.finding] for each in searches]
+        scoring = []
+        for search, rankings in zip(searches, tops, strict=True):
+            ids = list(dict.fromkeys([*(p for each in rankings for p in each), *search.given]))
+            scoring += [VectorQuery(*stage, len(ids), ids=ids) for stage in _stages(search)]
+        scored = iter(self._rankings(scoring))
+        return [
+            UnionAnswer(rankings, [next(scored) for _ in _stages(search)])
+            for search, rankings in zip(searches, tops, strict=True)
+        ]
+
+    def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        """Return each query's points, best first, ties in any order; with `ids` in no order."""
+        bodies = [self._parts(query) for query in queries]
+        found = iter(self._searched([one for parts in bodies for one in parts]))
+        return [
+            {point: score for _ in parts for point, score in _scores(next(found)).items()}
+            for parts in bodies
+        ]
+
+    def _parts(self, query: VectorQuery) -> list[dict[str, Any]]:
+        """Return the searches that answer a query: one, unless the collection limits them."""
+        most = self._limits.results
+        if query.ids is not None:
+            size = min(most, self._limits.filters.condition_size)
+            parts = [replace(query, ids=some, limit=len(some)) for some in chunked(query.ids, size)]
+            return list(map(self._body, parts))
+        if query.limit <= most:
+            return [self._body(query)]
+        body = self._body(query)
+        return [
+            {**body, "limit": min(most, query.limit - start), "offset": start}
+            for start in range(0, query.limit, most)
+        ]
+
+    def _searched(self, bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        requests = self._searching(bodies)
+        answers = [answer for request in requests for answer in self._connection.send(request)]
+        return [answer["points"] for answer in answers]
+
+    def _searching(self, bodies: Sequence[dict[str, Any]]) -> list[Request]:
+        return [
+            self._request("search", "POST", "points/query/batch", {"searches": some})
+            for some in chunked(bodies, min(_SEARCHES, self._limits.searches))
+        ]
+
+    def _body(self, query: VectorQuery) -> dict[str, Any]:
+        body = self._nearest(query)
+        chosen = self._filter(query.where, query.ids)
+        if chosen is None:
+            return body
+        if query.ids is not None and not self._limits.allows_exact:
+            # Without a graph, the server scores points that are given, but searches none.
+            return {"prefetch": [{"filter": chosen, "limit": query.limit}], **body}
+        return {**body, "filter": chosen}
+
+    def _nearest(self, query: VectorQuery) -> dict[str, Any]:
+        body = {"query": _spelled(query.vector), "using": query.name, "limit": query.limit}
+        params = None if self.is_local else self._params(query)
+        return body if params is None else {**body, "params": self._allowed(params)}
+
+    def _params(self, query: VectorQuery) -> Mapping[str, JSON] | None:
+        options, kind = self.options, self.options.vectors[query.name]
+        is_filtered = query.where is not None or query.ids is not None
+        # A graph may have no path to most of the matches of a filter.
+        if isinstance(kind, TokenVectors) or (options.hnsw is not None and is_filtered):
+            return EXACT
+        params: dict[str, JSON] = {"exact": options.exact}
+        if options.hnsw is not None:
+            params["hnsw_ef"] = options.hnsw.ef
+        if options.quantization is not None:
+            params["quantization"] = {"rescore": True, "oversampling": 3.0}
+        return params
+
+    def _allowed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        limits, allowed = self._limits, dict(params)
+        if not limits.allows_exact:
+            allowed.pop("exact", None)
+        if "hnsw_ef" in allowed:
+            allowed["hnsw_ef"] = min(allowed["hnsw_ef"], limits.hnsw_ef)
+        quantization = allowed.get("quantization", {})
+        if "oversampling" in quantization:
+            most = min(quantization["oversampling"], limits.oversampling)
+            allowed["quantization"] = {**quantization, "oversampling": most}
+        return allowed
+
+    # ------------------------------------------------------------------ filters
+
     def is_prepared(self, where: Filter) -> bool:
-        return self.is_local or index_fields(where, self._indexes).keys() <= self._unindexed
+        return self.is_local or self._missing(where).keys() <= self._unindexed
 
     def prepare(self, where: Filter) -> None:
-        from qdrant_client import models
-
         if self.is_local:
             return
-        for path, kind in index_fields(where, self._indexes).items():
+        waits = self._limits.filters.needs_index  # else the first search would be refused
+        for path, kind in self._missing(where).items():
             if path in self._unindexed:
                 continue
-            schema = models.PayloadSchemaType(kind)
             try:
-                with server_errors("index a field"):  # in the background
-                    self._client.create_payload_index(self._collection, path, schema, wait=False)
-                self._indexes[path] = kind
-            except StoreError as error:  # as with a read-only key
+                index_field(self._connection, self._collection, path, kind, waits=waits)
+            except StoreError as error:
+                if error.status is None:  # no answer
+                    raise
+                # As with a read-only key.
                 logger.warning("%s; filters on %s will read every payload", error, path)
                 self._unindexed.add(path)
+            else:
+                self._indexes[path] = kind
+                self._translations.clear()
 
-    def count(self) -> int:
-        with server_errors("count"):
-            return self._client.count(self._collection, exact=True).count
+    def _missing(self, where: Filter) -> dict[str, str]:
+        return index_fields(where, self._indexes, key=self._layout.key)
 
-    def token_counts(self, name: str, limit: int) -> list[int]:
-        with server_errors("read token vectors"):
-            records, _ = self._client.scroll(
-                self._collection, limit=limit, with_payload=False, with_vectors=[name]
-            )
-        vectors: list[Any] = [record.vector or {} for record in records]
-        return [len(each.get(name, ())) for each in vectors]
+    def _filter(
+        self, where: Filter | None, ids: Collection[int] | None = None
+    ) -> dict[str, JSON] | None:
+        if ids is None:
+            return None if where is None else self._decided(where)
+        named: dict[str, JSON] = {"has_id": ids_of(ids)}
+        return {"must": [named] if where is None else [named, self._decided(where)]}
+
+    def _decided(self, where: Filter) -> dict[str, JSON]:
+        pushed = self._pushed(where)
+        if pushed.exact:
+            return pushed.filter
+        self._check_readable(where, pushed.filter)
+        pages = self._pages(pushed.filter, with_payload=True)
+        candidates = (self._passage(record) for records in pages for record in records)
+        return self._translated(passing(where, candidates)).filter
+
+    def _check_readable(self, where: Filter, rest: Mapping[str, JSON]) -> None:
+        """Raise if only indexed fields may be filtered by, and too many points are to be read."""
+        if not self._limits.filters.needs_index:
+            return
+        wanted = index_fields(where, key=self._layout.key)
+        lacking = {path: kind for path, kind in wanted.items() if self._indexes.get(path) != kind}
+        body = {"filter": rest, "exact": self._limits.allows_exact}
+        if not lacking or self._ask("count", "POST", "points/count", body)["count"] <= _READ:
+            return
+        path, kind = next(iter(lacking.items()))
+        has = f", but one of kind {self._indexes[path]!r}" if path in self._indexes else ""
+        raise StoreError(
+            f"collection {self._collection!r} at {self._connection.location} may only be filtered "
+            f"by indexed fields (strict mode), and {path!r} has no payload index of kind {kind!r}"
+            f"{has}: create it on the server, or declare it with filter_fields= of "
+            "HybridIndex.create; without, at most "
+            f"{_READ:,} passages are read to decide"
+        )
+
+    def _pushed(self, where: Filter) -> Pushed[dict[str, JSON]]:
+        pushed = self._translations.get(where)
+        if pushed is None:
+            if len(self._translations) >= _REMEMBERED:
+                self._translations.clear()
+            pushed = self._translations[where] = self._translated(where)
+        return pushed
+
+    def _translated(self, where: Filter) -> Pushed[dict[str, JSON]]:
+        return to_rest(
+            where,
+            self._indexes,
+            key=self._layout.key,
+            point=lambda name: id_of(self.point(name)),
+            text=text_path(self._layout),
+            finds_text=self._finds_text,
+            strictness=self._limits.filters,
+        )
+
+    def _finds_text(self) -> bool:
+        return self._limits.finds_text and self._connection.version() >= _FINDS_TEXT
+
+    # ------------------------------------------------------------------ the collection
 
     def flush(self) -> None:
         """Do nothing: every write waits for the server."""
@@ -333,149 +591,72 @@ class ClientStore:
         """Do nothing: a server optimizes by itself."""
 
     def close(self) -> None:
-        self._client.close()
+        self._connection.close()
 
-    def _retrieve(
+    def _ask(self, action: str, method: str, path: str, body: Any = None) -> Any:
+        return self._connection.send(self._request(action, method, path, body))
+
+    def _write(self, action: str, method: str, path: str, body: Any) -> None:
+        self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
+
+    def _batch(self, action: str, operations: Sequence[Any]) -> None:
+        self._write(action, "POST", "points/batch", {"operations": operations})
+
+    def _request(
         self,
-        points: Sequence[int],
-        *,
-        with_payload: bool,
-        with_vectors: bool | list[str] = False,
-    ) -> list[models.Record]:
-        ids = _ids_of(points)
-        if not ids:
-            return []
-        with server_errors("read passages"):
-            return self._client.retrieve(
-                self._collection, ids, with_payload=with_payload, with_vectors=with_vectors
-            )
-
-    def _pages(
-        self,
-        chosen: models.Filter | None,
-        *,
-        with_payload: bool,
-        with_vectors: bool | list[str] = False,
-    ) -> Iterator[list[models.Record]]:
-        offset = None
-        while True:
-            with server_errors("read passages"):
-                records, offset = self._client.scroll(
-                    self._collection,
-                    scroll_filter=chosen,
-                    limit=_PAGE,
-                    offset=offset,
-                    with_payload=with_payload,
-                    with_vectors=with_vectors,
-                )
-            yield records
-            if offset is None:
-                return
-
-    def _request(self, query: VectorQuery) -> models.QueryRequest:
-        from qdrant_client import models
-
-        vector = query.vector
-        return models.QueryRequest(
-            query=_sparse(vector) if isinstance(vector, tuple) else vector,
-            using=query.name,
-            filter=self._filter(query.where, query.ids),
-            limit=query.limit,
-            params=None if self.is_local else self._params(query),
-        )
-
-    def _params(self, query: VectorQuery) -> models.SearchParams | None:
-        kind = self.options.vectors[query.name]
-        is_filtered = query.where is not None or query.ids is not None
-        # A graph may have no path to most of the matches of a filter.
-        if isinstance(kind, TokenVectors) or (self.options.hnsw is not None and is_filtered):
-            return exact_params()
-        return _search_params(self.options)
-
-    def _filter(
-        self, where: Filter | None, ids: Collection[int] | None = None
-    ) -> models.Filter | None:
-        from qdrant_client import models
-
-        conditions: list[models.Condition] = []
-        if ids is not None:
-            conditions.append(models.HasIdCondition(has_id=_ids_of(ids)))
-        if where is not None:
-            conditions.append(self._translated(where))
-        return models.Filter(must=conditions) if conditions else None
-
-    def _translated(self, where: Filter) -> models.Filter:
-        pushed = self._pushed(where)
-        if pushed.exact:
-            return pushed.filter
-        pages = self._pages(pushed.filter, with_payload=True)
-        candidates = (self._passage(record) for records in pages for record in records)
-        return self._pushed(passing(where, candidates)).filter
-
-    def _pushed(self, where: Filter) -> Pushed[models.Filter]:
-        return to_client(
-            where,
-            self._indexes,
-            key=self._layout.key,
-            point=lambda name: id_of(self.point(name)),
-            text=text_path(self._layout),
-            finds_text=self._finds_text,
-        )
-
-    def _finds_text(self) -> bool:
-        if self._version is None:
-            with server_errors("return its version"):
-                numbers = re.findall(r"\d+", self._client.info().version)
-            self._version = tuple(map(int, numbers))
-        return self._version >= _FINDS_TEXT
-
-    def _passage(self, record: models.Record) -> Passage:
-        return self._layout.passage(number_of(record.id), record.payload or {})
+        action: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Request:
+        return Request(action, method, collection_path(self._collection, path), body, params)
 
 
-def _ids_of(points: Collection[int]) -> list[int | str | UUID]:
-    return [id_ for id_ in map(id_of, points) if id_ is not None]
+def _vector_path(name: str) -> str:
+    return f"vectors/{quote(name, safe='')}"
 
 
-def _point_vectors(name: str, vectors: Mapping[int, Any]) -> list[models.PointVectors]:
-    from qdrant_client import models
-
-    return [
-        models.PointVectors(id=id_, vector={name: vector})
-        for id_, vector in zip(_ids_of(vectors), vectors.values(), strict=True)
-    ]
+def _stages(search: UnionSearch) -> list[tuple[str, Any]]:
+    """Return the name and query vector of each stage, in the order of the scores."""
+    return [*((query.name, query.vector) for query in search.finding), *search.scoring]
 
 
-def _spelled(rows: Rows) -> list[Any]:
-    """Return rows as the client takes them; None for a passage without tokens."""
-    if isinstance(rows, np.ndarray):
-        return list(rows.tolist())
-    return [
-        _sparse(row) if isinstance(row, tuple) else row.tolist() if len(row) else None
-        for row in rows
-    ]
+def _candidates(search: UnionSearch) -> int:
+    """Return how many points a search can find."""
+    return sum(query.limit for query in search.finding) + len(search.given)
 
 
-def _sparse(weights: Sparse) -> models.SparseVector:
-    from qdrant_client import models
+def _answers(
+    searches: Sequence[UnionSearch],
+    bodies: Sequence[Sequence[object]],
+    points: Iterable[Sequence[Mapping[str, Any]]],
+) -> list[UnionAnswer]:
+    found = iter(points)
+    answers = []
+    for search, each in zip(searches, bodies, strict=True):
+        scores = [_scores(next(found)) for _ in each] or [{} for _ in _stages(search)]
+        # The best of a stage are among the candidates, of which it ranks all.
+        tops = [_matches(some, query) for query, some in zip(search.finding, scores, strict=False)]
+        answers.append(UnionAnswer(tops, scores))
+    return answers
 
-    return models.SparseVector(indices=weights[0], values=weights[1])
+
+def _scores(points: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+    return {number_of(point["id"]): point["score"] for point in points}
 
 
-def exact_params() -> models.SearchParams:
-    """Return the parameters of an exact search, without graph and quantised copies."""
-    from qdrant_client import models
+def _matches(found: Mapping[int, float], query: VectorQuery) -> Ranking:
+    """Return the first points that a query finds: with a sparse vector, those that match it."""
+    matches = found.items()
+    if isinstance(query.vector, tuple):
+        return dict(islice(((p, score) for p, score in matches if score > 0.0), query.limit))
+    return dict(islice(matches, query.limit))
 
-    ignore = models.QuantizationSearchParams(ignore=True)
-    return models.SearchParams(exact=True, quantization=ignore)
 
-
-def _search_params(options: StoreOptions) -> models.SearchParams:
-    from qdrant_client import models
-
-    rescore = models.QuantizationSearchParams(rescore=True, oversampling=3.0)
-    return models.SearchParams(
-        exact=options.exact,
-        hnsw_ef=options.hnsw.ef if options.hnsw else None,
-        quantization=rescore if options.quantization else None,
-    )
+def _spelled(vector: Any) -> Any:
+    """Return a vector as JSON; None for a text without tokens."""
+    if isinstance(vector, tuple):
+        indices, values = vector
+        return {"indices": indices, "values": np.asarray(values, np.float32)}
+    return np.ascontiguousarray(vector, np.float32) if len(vector) else None

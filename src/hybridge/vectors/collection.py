@@ -2,192 +2,232 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 from ..errors import IndexExistsError, IndexNotFoundError, StoreError
 from ..passages import JSON
-from .options import DenseVectors, StoreOptions, TokenVectors, VectorKind
-
-if TYPE_CHECKING:
-    from qdrant_client import QdrantClient, models
+from .connection import Connection, Request
+from .limits import Limits
+from .options import DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 
 __all__ = [
-    "connect",
+    "collection_path",
     "create",
-    "creation",
     "describe",
     "drop",
     "exists",
-    "is_local",
+    "index_field",
+    "names",
+    "need_version",
     "read_manifest",
-    "server_errors",
+    "vector_config",
+    "vector_params",
     "write_manifest",
 ]
 
 
-def connect(url: str, api_key: str | None = None, timeout: int = 60) -> QdrantClient:
-    """Return a client of the server at `url`, or of an engine in this process for ``":memory:"``.
+def collection_path(collection: str, *parts: str) -> str:
+    """Return the path of a collection in the REST API, or of something in it.
 
-    Args:
-        url: for example ``"http://localhost:6333"``.
-        api_key: the key of a protected server.
-        timeout: seconds after which a request fails.
+    >>> collection_path("beets", "points/query"), collection_path("a b")
+    ('/collections/beets/points/query', '/collections/a%20b')
     """
-    from qdrant_client import QdrantClient
-
-    if url == ":memory:":
-        return QdrantClient(":memory:")
-    # Its version check would only warn that the server is down; the first request raises.
-    with server_errors(f"be reached at {url!r}"):
-        return QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
+    return "/".join(("/collections", quote(collection, safe=""), *parts))
 
 
-def exists(client: QdrantClient, collection: str) -> bool:
+def names(connection: Connection) -> list[str]:
+    """Return the names of all collections."""
+    found = connection.send(Request("list its collections", "GET", "/collections"))
+    return sorted(one["name"] for one in found["collections"])
+
+
+def exists(connection: Connection, collection: str) -> bool:
     """Return whether a collection has this name."""
-    with server_errors("find the collection"):
-        return client.collection_exists(collection)
-
-
-def is_local(client: QdrantClient) -> bool:
-    """Return whether the engine is in this process: always exact, without payload indexes."""
-    from qdrant_client.local.qdrant_local import QdrantLocal
-
-    return isinstance(client._client, QdrantLocal)
+    path = collection_path(collection, "exists")
+    return bool(connection.send(Request("find the collection", "GET", path))["exists"])
 
 
 def create(
-    client: QdrantClient, collection: str, options: StoreOptions, manifest: dict[str, JSON]
+    connection: Connection,
+    collection: str,
+    options: StoreOptions,
+    manifest: Mapping[str, JSON],
+    settings: Mapping[str, JSON] | None = None,
 ) -> None:
     """Create an empty collection with a manifest and payload indexes.
 
+    Args:
+        connection: to the engine.
+        collection: its name.
+        options: of its vectors and payload indexes.
+        manifest: kept as the collection's metadata.
+        settings: further ones, as the REST API spells them, for example ``{"shard_number": 2}``.
+
     Raises:
         IndexExistsError: a collection has this name.
+        StoreError: the server is too old, or refuses exact searches, which the options need.
     """
-    from qdrant_client import models
-
-    with server_errors("create a collection"):
-        if exists(client, collection):
-            raise IndexExistsError(
-                f"there is a collection {collection!r} already: open it, choose another "
-                "collection=, or pass overwrite=True"
-            )
-        client.create_collection(collection, metadata=manifest, **_config(options))
-    if is_local(client):
+    if exists(connection, collection):
+        raise IndexExistsError(
+            f"there is a collection {collection!r} already: open it, choose another "
+            "collection=, or pass overwrite=True"
+        )
+    need_version(connection, _KEEPS_METADATA, "keep an index's manifest in a collection")
+    for kind in options.vectors.values():
+        _check_datatype(connection, kind)
+    body = {**_config(options), "metadata": dict(manifest), **(settings or {})}
+    path = collection_path(collection)
+    connection.send(Request("create a collection", "PUT", path, body, is_retried=False))
+    if connection.is_local:
         return
     try:
-        for path, kind in options.payload_indexes.items():
-            with server_errors("index a field"):
-                client.create_payload_index(collection, path, models.PayloadSchemaType(kind))
+        _check_searchable(connection, collection, options)
+        for field, kind in options.payload_indexes.items():
+            index_field(connection, collection, field, kind)
     except StoreError:
-        drop(client, collection)
+        drop(connection, collection)
         raise
 
 
-def read_manifest(client: QdrantClient, collection: str) -> dict[str, JSON]:
+def index_field(
+    connection: Connection, collection: str, path: str, kind: str, *, waits: bool = True
+) -> None:
+    """Create a payload index, in the background unless it `waits`."""
+    body = {"field_name": path, "field_schema": kind}
+    params = {"wait": "true" if waits else "false"}
+    where = collection_path(collection, "index")
+    connection.send(Request(f"index the field {path}", "PUT", where, body, params))
+
+
+def read_manifest(connection: Connection, collection: str) -> dict[str, JSON]:
     """Read the manifest of a collection; empty without one."""
-    return dict(describe(client, collection).config.metadata or {})
+    manifest = dict(describe(connection, collection)["config"].get("metadata") or {})
+    if not manifest:
+        need_version(connection, _KEEPS_METADATA, "keep an index's manifest in a collection")
+    return manifest
 
 
-def write_manifest(client: QdrantClient, collection: str, manifest: Mapping[str, JSON]) -> None:
+def write_manifest(
+    connection: Connection, collection: str, manifest: Mapping[str, JSON]
+) -> None:
     """Replace the manifest's entries."""
-    with server_errors("write the manifest"):
-        client.update_collection(collection, metadata=dict(manifest))
+    body = {"metadata": dict(manifest)}
+    path = collection_path(collection)
+    connection.send(Request("write the manifest", "PATCH", path, body))
 
 
-def drop(client: QdrantClient, collection: str) -> None:
+def drop(connection: Connection, collection: str) -> None:
     """Delete a collection with its points."""
-    with server_errors("delete a collection"):
-        client.delete_collection(collection)
+    connection.send(Request("delete a collection", "DELETE", collection_path(collection)))
 
 
-def describe(client: QdrantClient, collection: str) -> models.CollectionInfo:
-    """Return the server's description of a collection.
+def describe(connection: Connection, collection: str) -> dict[str, Any]:
+    """Return the server's description of a collection, as the REST API spells it.
 
     Raises:
         IndexNotFoundError: no collection has this name.
     """
-    with server_errors("find the collection"):
-        try:
-            return client.get_collection(collection)
-        except Exception as error:
-            if exists(client, collection):
-                raise
-            raise IndexNotFoundError(
-                f"there is no collection {collection!r} on this server: "
-                "HybridIndex.create makes one"
-            ) from error
+    try:
+        found = connection.send(Request("find the collection", "GET", collection_path(collection)))
+    except StoreError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise IndexNotFoundError(
+            f"there is no collection {collection!r} at {connection.location}: HybridIndex.create "
+            "makes one"
+        ) from error
+    return dict(found)
 
 
-def _config(options: StoreOptions) -> dict[str, Any]:
-    from qdrant_client import models
+def vector_params(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of a described collection's dense vectors, by name; "" is unnamed."""
+    vectors = description["config"]["params"].get("vectors") or {}
+    return {"": vectors} if isinstance(vectors.get("size"), int) else dict(vectors)
 
-    hnsw = options.hnsw
-    quantization: models.QuantizationConfig | None = None
-    if options.quantization == "int8":
-        quantization = models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99)
+
+def vector_config(connection: Connection, kind: VectorKind) -> dict[str, JSON]:
+    """Return the configuration of vectors that an existing collection is to have as well.
+
+    Raises:
+        StoreError: the server is too old.
+    """
+    need_version(connection, _ADDS_VECTORS, "add vectors to a collection")
+    _check_datatype(connection, kind)
+    return {"sparse" if isinstance(kind, SparseVectors) else "dense": _vectors(kind)}
+
+
+def need_version(connection: Connection, needed: tuple[int, int], ability: str) -> None:
+    """Raise a `StoreError` if the server is older than the version that has an ability."""
+    version = connection.version()
+    if version < needed:
+        raise StoreError(
+            f"Qdrant {_dotted(version)} at {connection.location} cannot {ability}: version "
+            f"{_dotted(needed)} and newer can; upgrade the server"
         )
-    elif options.quantization == "binary":
-        quantization = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
-    dense: dict[str, models.VectorParams] = {}
-    sparse: dict[str, models.SparseVectorParams] = {}
+
+
+_NOT_FOUND = 404
+_KEEPS_METADATA = (1, 16)
+_ADDS_VECTORS = (1, 18)
+_QUANTIZES_TOKENS = (1, 20)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _check_datatype(connection: Connection, kind: VectorKind) -> None:
+    if isinstance(kind, TokenVectors) and kind.datatype.startswith("turbo"):
+        need_version(connection, _QUANTIZES_TOKENS, f"keep token vectors of {kind.datatype!r}")
+
+
+def _check_searchable(connection: Connection, collection: str, options: StoreOptions) -> None:
+    if options.hnsw is None:
+        strict_mode = describe(connection, collection)["config"].get("strict_mode_config")
+        if not Limits.of(strict_mode).allows_exact:
+            raise StoreError(
+                f"the server at {connection.location} allows no exact search (search_allow_exact "
+                "is false in its strict mode), and this index would have no graph to search "
+                "instead: create it with hnsw=HNSW()"
+            )
+
+
+def _config(options: StoreOptions) -> dict[str, JSON]:
+    hnsw = options.hnsw
+    dense: dict[str, JSON] = {}
+    sparse: dict[str, JSON] = {}
     for name, kind in options.vectors.items():
-        params = creation(kind)
-        if isinstance(params, models.SparseVectorNameConfig):
-            sparse[name] = models.SparseVectorParams(modifier=params.sparse.modifier)
-            continue
-        dense[name] = models.VectorParams(**params.dense.model_dump(mode="json", exclude_none=True))
+        params = _vectors(kind)
         if isinstance(kind, TokenVectors):
-            dense[name].hnsw_config = models.HnswConfigDiff(m=0)
-    config: dict[str, Any] = {
-        "vectors_config": dense,
+            params["hnsw_config"] = {"m": 0}
+        (sparse if isinstance(kind, SparseVectors) else dense)[name] = params
+    config: dict[str, JSON] = {
+        "vectors": dense,
         # m=0 builds no graph: an exact search would never look at it.
-        "hnsw_config": models.HnswConfigDiff(m=hnsw.m, ef_construct=hnsw.ef_construct)
-        if hnsw
-        else models.HnswConfigDiff(m=0),
-        "quantization_config": quantization,
+        "hnsw_config": {"m": hnsw.m, "ef_construct": hnsw.ef_construct} if hnsw else {"m": 0},
     }
+    if options.quantization == "int8":
+        config["quantization_config"] = {"scalar": {"type": "int8", "quantile": 0.99}}
+    elif options.quantization == "binary":
+        config["quantization_config"] = {"binary": {}}
     if sparse:
-        config["sparse_vectors_config"] = sparse
+        config["sparse_vectors"] = sparse
     if options.idf_vectors:
         # IDF counts a deleted or replaced point of a large segment until the segment is optimized.
-        config["optimizers_config"] = models.OptimizersConfigDiff(
-            deleted_threshold=0.05, vacuum_min_vector_number=100
-        )
+        config["optimizers_config"] = {"deleted_threshold": 0.05, "vacuum_min_vector_number": 100}
     return config
 
 
-def creation(kind: VectorKind) -> models.VectorNameConfig:
-    """Return the configuration of vectors of a kind in a collection."""
-    from qdrant_client import models
-
+def _vectors(kind: VectorKind) -> dict[str, JSON]:
+    if isinstance(kind, SparseVectors):
+        return {"modifier": "idf"} if kind.idf else {}
     if isinstance(kind, DenseVectors):
-        distance = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}[kind.distance]
-        return models.DenseVectorNameConfig(
-            dense=models.DenseVectorConfig(size=kind.dimension, distance=distance)
-        )
-    if isinstance(kind, TokenVectors):
-        max_sim = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
-        return models.DenseVectorNameConfig(
-            dense=models.DenseVectorConfig(
-                size=kind.dimension,
-                distance=models.Distance.DOT,
-                multivector_config=max_sim,
-                datatype=models.VectorStorageDatatype(kind.datatype),
-            )
-        )
-    modifier = models.Modifier.IDF if kind.idf else None
-    return models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=modifier))
-
-
-@contextmanager
-def server_errors(action: str) -> Iterator[None]:
-    """Turn an error of the client inside the block into a `StoreError`."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        raise StoreError(f"Qdrant could not {action}: {error}") from error
+        return {"size": kind.dimension, "distance": kind.distance.capitalize()}
+    return {
+        "size": kind.dimension,
+        "distance": "Dot",
+        "multivector_config": {"comparator": "max_sim"},
+        "datatype": kind.datatype,
+    }

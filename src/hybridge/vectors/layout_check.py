@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InvalidInputError
 from ..filters.indexes import payload_path
-from .collection import server_errors
+from .collection import collection_path
+from .connection import Connection, Request
 from .layouts import Layout, PayloadLayout
-
-if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
 
 __all__ = ["check_layout"]
 
@@ -22,7 +20,7 @@ _SAMPLE = 100
 _SHOWN = 20
 
 
-def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
+def check_layout(connection: Connection, collection: str, layout: Layout) -> None:
     """Raise if no point of a collection has the keys that the layout reads.
 
     It checks the first 100 points, and all points if none of these has the key. A text that only
@@ -34,12 +32,12 @@ def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
             existing keys and the layout to use.
     """
     keys: Sequence[str] = getattr(layout, "text_keys", ())
-    payloads = _payloads(client, collection) if keys else []
+    payloads = _payloads(connection, collection) if keys else []
     if not payloads:
         return
     texts = [[one[key] for key in keys if one.get(key) is not None] for one in payloads]
     without = sum(not any(isinstance(value, str) for value in values) for values in texts)
-    if without == len(payloads) and (any(texts) or not _any_has(client, collection, keys)):
+    if without == len(payloads) and (any(texts) or not _any_has(connection, collection, keys)):
         raise InvalidInputError(
             f"no point of collection {collection!r} has a text under {_listed(keys)}: its points "
             f"have {_described(payloads)}. {_advice(payloads, layout)}"
@@ -57,7 +55,7 @@ def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
         return
     others = set().union(*payloads) - {layout.text}
     is_absent = others and layout.metadata not in others
-    if is_absent and not _any_has(client, collection, [layout.metadata]):
+    if is_absent and not _any_has(connection, collection, [layout.metadata]):
         flat = PayloadLayout(layout.text, "", layout.vector)
         raise InvalidInputError(
             f"no point of collection {collection!r} has metadata under {layout.metadata!r}: its "
@@ -66,21 +64,24 @@ def check_layout(client: QdrantClient, collection: str, layout: Layout) -> None:
         )
 
 
-def _payloads(client: QdrantClient, collection: str) -> list[Mapping[str, Any]]:
-    with server_errors("read passages"):
-        records, _ = client.scroll(collection, limit=_SAMPLE, with_payload=True)
-    return [record.payload or {} for record in records]
+def _payloads(connection: Connection, collection: str) -> list[Mapping[str, Any]]:
+    records = _scrolled(connection, collection, {"limit": _SAMPLE, "with_payload": True})
+    return [record.get("payload") or {} for record in records]
 
 
-def _any_has(client: QdrantClient, collection: str, keys: Iterable[str]) -> bool:
-    from qdrant_client import models
-
+def _any_has(connection: Connection, collection: str, keys: Iterable[str]) -> bool:
     paths = [path for key in keys if (path := payload_path((key,), ())) is not None]
-    empty = [models.IsEmptyCondition(is_empty=models.PayloadField(key=path)) for path in paths]
-    present = models.Filter(should=[models.Filter(must_not=[one]) for one in empty])
-    with server_errors("read passages"):
-        records, _ = client.scroll(collection, scroll_filter=present, limit=1, with_payload=False)
-    return bool(records)
+    present = [{"must_not": [{"is_empty": {"key": path}}]} for path in paths]
+    body = {"filter": {"should": present}, "limit": 1, "with_payload": False}
+    return bool(_scrolled(connection, collection, body))
+
+
+def _scrolled(
+    connection: Connection, collection: str, body: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    path = collection_path(collection, "points/scroll")
+    found = connection.send(Request("read passages", "POST", path, body))
+    return list(found["points"])
 
 
 def _described(payloads: Sequence[Mapping[str, Any]]) -> str:
