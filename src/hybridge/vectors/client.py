@@ -20,14 +20,15 @@ from ..errors import StoreError
 from ..filters import Filter, Pushed, index_fields, to_rest
 from ..iteration import chunked
 from ..passages import JSON, Passage
+from .cluster import terms_key, terms_path
 from .collection import collection_path, describe, index_field, vector_config, vector_params
 from .connection import Connection, Request
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .limits import Limits
-from .options import SparseVectors, StoreOptions, TokenVectors, VectorKind
+from .options import TERMS_SCHEMA, SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, ids_of, number_of
-from .sending import Bounds, send_all
+from .sending import Bounds, send_all, send_each
 from .store import (
     Ranking,
     Rows,
@@ -37,6 +38,7 @@ from .store import (
     passing,
     ranked,
 )
+from .term_counts import Counts, TermCounts, terms_payload, weighed
 
 __all__ = ["EXACT", "ClientStore"]
 
@@ -93,6 +95,11 @@ class ClientStore:
         self._unindexed: set[str] = set()
         self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
         self._lengths = {name: Lengths() for name in options.idf_vectors}
+        self._terms = TermCounts(collection_path(collection))
+
+    def become(self, other: ClientStore) -> None:
+        """Take over all that another store knows of the collection, which was made anew."""
+        vars(self).update(vars(other))
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
@@ -103,14 +110,19 @@ class ClientStore:
         return name in vector_params(description) or name in sparse
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        config = vector_config(self._connection, kind)
+        config = vector_config(self._connection, self.options.in_engine(kind))
         self._ask("add vectors", "PUT", _vector_path(name), config)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
+        if name in self._counted_names and not self.is_local:
+            index_field(self._connection, self._collection, terms_path(name), TERMS_SCHEMA)
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
         self._ask("remove vectors", "DELETE", _vector_path(name))
+        if name in self._counted_names:
+            body = {"keys": [terms_key(name)], "filter": {}}
+            self._write("remove the numbers of terms", "POST", "points/payload/delete", body)
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
@@ -127,7 +139,10 @@ class ClientStore:
                     for name, rows in vectors.items()
                     if (vector := _spelled(rows[row])) is not None
                 },
-                "payload": self._layout.payload(passages[row]),
+                "payload": {
+                    **self._layout.payload(passages[row]),
+                    **self._terms_payload({n: rows[row] for n, rows in vectors.items()}),
+                },
             }
             for point, row in rows_of.items()
         )
@@ -140,7 +155,28 @@ class ClientStore:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
 
+    @property
+    def _counted_names(self) -> list[str]:
+        """The names of the vectors whose terms are counted here; else the engine knows them."""
+        return self.options.idf_vectors if self.options.counts_terms else []
+
+    def _terms_payload(self, vectors: Mapping[str, Any]) -> dict[str, JSON]:
+        payload: dict[str, JSON] = {}
+        for name in self._counted_names:
+            if name in vectors:
+                payload |= terms_payload(name, vectors[name])
+        return payload
+
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
+        if self._counted_names:  # which stay
+            self._set_payloads(
+                "replace metadata",
+                {
+                    self.point(passage.id): {"exact": None, **self._layout.payload(passage)}
+                    for passage in passages
+                },
+            )
+            return
         operations = (
             {
                 "overwrite_payload": {
@@ -150,9 +186,7 @@ class ClientStore:
             }
             for passage in passages
         )
-        send_all(
-            lambda some: self._batch("replace metadata", some), operations, self._bounds
-        )
+        send_all(lambda some: self._batch("replace metadata", some), operations, self._bounds)
 
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
@@ -161,8 +195,18 @@ class ClientStore:
         self.drop_vectors(name, [point for point, vector in vectors.items() if vector is None])
         present = {point: vector for point, vector in vectors.items() if vector is not None}
         self._write_to_present(present, partial(self._set_vectors, name))
+        if name in self._counted_names and not same_terms:
+            numbers = dict(zip(points, (terms_payload(name, row) for row in rows), strict=True))
+            self._write_to_present(numbers, partial(self._set_payloads, "replace terms"))
         if name in self._lengths and not same_terms:
             self._lengths[name] = Lengths()  # measured anew
+
+    def _set_payloads(self, action: str, payloads: Mapping[int, Mapping[str, JSON]]) -> None:
+        operations = (
+            {"set_payload": {"payload": payload, "points": ids_of([point])}}
+            for point, payload in payloads.items()
+        )
+        send_all(lambda some: self._batch(action, some), operations, self._bounds)
 
     def drop_vectors(self, name: str, points: Sequence[int]) -> None:
         for some in chunked(points, _IDS):
@@ -173,6 +217,9 @@ class ClientStore:
     def _drop_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         body = {"points": ids_of(vectors), "vector": [name]}
         self._write("drop vectors", "POST", "points/vectors/delete", body)
+        if name in self._counted_names:
+            keys = {"keys": [terms_key(name)], "points": ids_of(vectors)}
+            self._write("drop terms", "POST", "points/payload/delete", keys)
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         points = ({"id": id_of(point), "vector": {name: v}} for point, v in vectors.items())
@@ -242,6 +289,9 @@ class ClientStore:
         return self._lengths[name].average(self.count(), self.vector_pages(name))
 
     def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
+        if name in self._counted_names:
+            counts = self._counts([(name, (list(numbers), []))])
+            return [counts[name, number] for number in numbers]
         # A count has no condition on sparse vectors, so these are searches.
         limit = min(_COUNTED, self._limits.results)
         queries = [VectorQuery(name, ([number], [1.0]), limit) for number in numbers]
@@ -328,7 +378,11 @@ class ClientStore:
                 "read passages",
                 "POST",
                 "points",
-                {"ids": ids, "with_payload": with_payload, "with_vector": with_vectors},
+                {
+                    "ids": ids,
+                    "with_payload": with_payload and self._payload,
+                    "with_vector": with_vectors,
+                },
             )
             for ids in chunked(ids_of(points), _PAGE)
         ]
@@ -343,7 +397,7 @@ class ClientStore:
     ) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {
             "limit": min(size, self._limits.results),
-            "with_payload": with_payload,
+            "with_payload": with_payload and self._payload,
             "with_vector": with_vectors,
         }
         if chosen:
@@ -355,6 +409,12 @@ class ClientStore:
                 return
             body = {**body, "offset": page["next_page_offset"]}
 
+    @property
+    def _payload(self) -> JSON:
+        """What is read of a payload: everything, but the numbers of terms."""
+        keys: list[JSON] = [terms_path(name) for name in self._counted_names]
+        return {"exclude": keys} if keys else True
+
     def _passage(self, record: Mapping[str, Any]) -> Passage:
         return self._layout.passage(number_of(record["id"]), record.get("payload") or {})
 
@@ -363,6 +423,7 @@ class ClientStore:
     def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         if not all(map(self._fits, searches)):
             return self._search_in_steps(searches)
+        searches = self._weighed(searches, self._counts(self._stages_of(searches)))
         bodies = list(map(self._union, searches))
         return _answers(searches, bodies, self._searched([one for each in bodies for one in each]))
 
@@ -370,11 +431,45 @@ class ClientStore:
         """Return each search's answer, like `search`."""
         if not all(self._fits(each) and self._is_decided(each) for each in searches):
             return await asyncio.to_thread(self.search, searches)
+        counting = self._terms.begin(self._counted(self._stages_of(searches)))
+        answers = await asyncio.gather(*map(self._connection.asend, counting.requests.values()))
+        searches = self._weighed(searches, self._terms.finish(counting, answers))
         bodies = list(map(self._union, searches))
         found: list[Any] = []
         for request in self._searching([one for each in bodies for one in each]):
             found += await self._connection.asend(request)
         return _answers(searches, bodies, [answer["points"] for answer in found])
+
+    def _counted(self, queries: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        names = self._counted_names
+        return [(name, vector) for name, vector in queries if name in names]
+
+    def _counts(self, queries: Iterable[tuple[str, Any]]) -> Counts:
+        """Return the counts by which queries are weighed; none where the engine does it."""
+        counted = self._counted(queries)
+        if not counted:
+            return {}
+        counting = self._terms.begin(counted)
+        answers = send_each(self._connection, list(counting.requests.values()))
+        return self._terms.finish(counting, answers)
+
+    def _weighed(self, searches: Sequence[UnionSearch], counts: Counts) -> Sequence[UnionSearch]:
+        if not counts:
+            return searches
+        return [
+            replace(
+                search,
+                finding=[self._weigh(query, counts) for query in search.finding],
+                scoring=[(name, self._weigh_vector(name, v, counts)) for name, v in search.scoring],
+            )
+            for search in searches
+        ]
+
+    def _weigh(self, query: VectorQuery, counts: Counts) -> VectorQuery:
+        return replace(query, vector=self._weigh_vector(query.name, query.vector, counts))
+
+    def _weigh_vector(self, name: str, vector: Any, counts: Counts) -> Any:
+        return weighed(name, vector, counts) if name in self._counted_names else vector
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         rankings = self._rankings(queries)
@@ -404,6 +499,9 @@ class ClientStore:
     def _fits(self, search: UnionSearch) -> bool:
         return _candidates(search) <= self._limits.results
 
+    def _stages_of(self, searches: Iterable[UnionSearch]) -> list[tuple[str, Any]]:
+        return [stage for search in searches for stage in _stages(search)]
+
     def _is_decided(self, search: UnionSearch) -> bool:
         filters = [query.where for query in search.finding if query.where is not None]
         return all(self._pushed(where).exact for where in filters)
@@ -424,6 +522,8 @@ class ClientStore:
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties in any order; with `ids` in no order."""
+        if counts := self._counts((query.name, query.vector) for query in queries):
+            queries = [self._weigh(query, counts) for query in queries]
         bodies = [self._parts(query) for query in queries]
         found = iter(self._searched([one for parts in bodies for one in parts]))
         return [
@@ -597,7 +697,10 @@ class ClientStore:
         return self._connection.send(self._request(action, method, path, body))
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
-        self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
+        cluster = self.options.cluster
+        params = {"wait": "true"} | ({} if cluster is None else cluster.write_params)
+        self._connection.send(self._request(action, method, path, body, params))
+        self._terms.forget()
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:
         self._write(action, "POST", "points/batch", {"operations": operations})

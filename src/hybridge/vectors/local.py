@@ -434,7 +434,9 @@ def _is_plain(search: Any, prefetches: Iterable[Any]) -> bool:
     is_nearest = isinstance(query, list) or (
         isinstance(query, dict) and ({*query} <= {"nearest"} or "indices" in query)
     )
-    return is_nearest and not search.get("filter") and not any(p.get("prefetch") for p in prefetches)
+    return (
+        is_nearest and not search.get("filter") and not any(p.get("prefetch") for p in prefetches)
+    )
 
 
 def _selector(body: Any) -> Any:

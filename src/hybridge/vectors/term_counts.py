@@ -11,31 +11,34 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..lexical.sparse import AVERAGE, LENGTH
-from .cluster import terms_path
+from ..passages import JSON
+from .cluster import terms_key, terms_path
 from .connection import Request
 from .frequencies import inverse_frequency
 from .store import Sparse
 
-__all__ = ["Counting", "TermCounts", "terms_of_vector", "weighed"]
+__all__ = ["Counting", "Counts", "TermCounts", "terms_payload", "weighed"]
 
-Counted: TypeAlias = int | None
-"""The number of a term, or None for all passages."""
+# The name of sparse vectors and a number in them; None for all passages.
+_Key: TypeAlias = tuple[str, int] | None
+Counts: TypeAlias = Mapping[_Key, int]
+"""How many passages have a number in their sparse vectors of a name; under None, how many are."""
 
 # Seconds after which a number is counted again, because others may have written.
 _AGE = 60.0
 _REMEMBERED = 100_000
 
 
-def terms_of_vector(vector: Sparse) -> list[int]:
-    """Return the numbers of terms in a stored vector.
+def terms_payload(name: str, vector: Sparse) -> dict[str, JSON]:
+    """Return the entry of a point's payload by which the terms in its vector are counted.
 
-    >>> terms_of_vector(([0, 1, 7, 9], [2.0, 3.5, 0.5, 0.5]))
-    [7, 9]
+    >>> terms_payload("bm25", ([0, 1, 7, 9], [2.0, 3.5, 0.5, 0.5]))
+    {'terms-bm25': [7, 9]}
     """
-    return [int(number) for number in vector[0] if number not in (LENGTH, AVERAGE)]
+    return {terms_key(name): [int(n) for n in vector[0] if n not in (LENGTH, AVERAGE)]}
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,13 @@ class Counting:
     """The counts that a search needs: known ones, and the requests for the others.
 
     Args:
-        known: counts by number.
-        requests: by number.
+        known: the known ones.
+        requests: for the others.
         epoch: of the writes that the known counts follow.
     """
 
-    known: Mapping[Counted, int]
-    requests: Mapping[Counted, Request]
+    known: Counts
+    requests: Mapping[_Key, Request]
     epoch: int
 
 
@@ -58,54 +61,60 @@ class TermCounts:
 
     Args:
         path: of the collection in the API: "/collections/beets".
-        name: of the sparse vectors.
         clock: of the ages, in seconds.
 
-    >>> counts = TermCounts("/collections/beets", "bm25")
-    >>> counting = counts.begin([7])
-    >>> counting.requests[7].body["filter"]
-    {'must': [{'key': 'terms-bm25', 'match': {'value': 7}}]}
-    >>> counts.finish(counting, [4, 1])
-    {None: 4, 7: 1}
-    >>> counts.begin([7]).requests
+    >>> counts = TermCounts("/collections/beets")
+    >>> counting = counts.begin([("bm25", ([7], [1.0]))])
+    >>> [request.body for request in counting.requests.values()]  # doctest: +NORMALIZE_WHITESPACE
+    [{'exact': True},
+     {'exact': True, 'filter': {'must': [{'key': 'terms-bm25', 'match': {'value': 7}}]}}]
+    >>> counts.finish(counting, [{"count": 4}, {"count": 1}])
+    {None: 4, ('bm25', 7): 1}
+    >>> counts.begin([("bm25", ([7], [1.0]))]).requests
     {}
     """
 
-    def __init__(self, path: str, name: str, clock: Callable[[], float] = monotonic) -> None:
-        self._url = f"{path}/points/count"
-        self._key = terms_path(name)
+    def __init__(self, path: str, clock: Callable[[], float] = monotonic) -> None:
+        self._path = f"{path}/points/count"
         self._clock = clock
         self._lock = Lock()
-        self._counts: OrderedDict[Counted, tuple[int, float]] = OrderedDict()
+        self._counts: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
         self._epoch = 0
 
-    def begin(self, numbers: Iterable[int]) -> Counting:
-        """Return what is known of these numbers, and of all passages, and what must be counted."""
+    def begin(self, queries: Iterable[tuple[str, Sparse]]) -> Counting:
+        """Return what is known of the numbers in queries, and what must be counted.
+
+        Args:
+            queries: the names of sparse vectors, and queries by them.
+        """
+        keys: dict[_Key, None] = {None: None}
+        keys |= {(name, int(number)): None for name, (numbers, _) in queries for number in numbers}
         oldest = self._clock() - _AGE
-        known: dict[Counted, int] = {}
-        requests: dict[Counted, Request] = {}
+        known: dict[_Key, int] = {}
+        requests: dict[_Key, Request] = {}
         with self._lock:
-            for number in dict.fromkeys((None, *numbers)):
-                count, at = self._counts.get(number, (0, -1.0))
-                if number in self._counts and at >= oldest:
-                    known[number] = count
-                    self._counts.move_to_end(number)
+            for key in keys:
+                count, counted_at = self._counts.get(key, (0, -1.0))
+                if key in self._counts and counted_at >= oldest:
+                    known[key] = count
+                    self._counts.move_to_end(key)
                 else:
-                    requests[number] = self._request(number)
+                    requests[key] = self._request(key)
             return Counting(known, requests, self._epoch)
 
-    def finish(self, counting: Counting, answers: Iterable[int]) -> dict[Counted, int]:
+    def finish(self, counting: Counting, answers: Iterable[Any]) -> Counts:
         """Return all counts that `begin` was asked for.
 
         Args:
             counting: from `begin`.
-            answers: the counts that its requests brought, in their order.
+            answers: to its requests, in their order.
         """
-        new = dict(zip(counting.requests, answers, strict=True))
+        counted = [int(answer["count"]) for answer in answers]
+        new = dict(zip(counting.requests, counted, strict=True))
         now = self._clock()
         with self._lock:
             if self._epoch == counting.epoch:
-                self._counts.update((number, (count, now)) for number, count in new.items())
+                self._counts.update((key, (count, now)) for key, count in new.items())
                 while len(self._counts) > _REMEMBERED:
                     self._counts.popitem(last=False)
         return {**counting.known, **new}
@@ -116,27 +125,32 @@ class TermCounts:
             self._counts.clear()
             self._epoch += 1
 
-    def _request(self, number: Counted) -> Request:
-        body: dict[str, object] = {"exact": True}
-        if number is not None:
-            body["filter"] = {"must": [{"key": self._key, "match": {"value": number}}]}
-        return Request("count the passages of a term", "POST", self._url, body)
+    def _request(self, key: _Key) -> Request:
+        body: dict[str, JSON] = {"exact": True}
+        if key is None:
+            return Request("count the passages", "POST", self._path, body)
+        name, number = key
+        body["filter"] = {"must": [{"key": terms_path(name), "match": {"value": number}}]}
+        return Request("count the passages of a term", "POST", self._path, body)
 
 
-def weighed(query: Sparse, counts: Mapping[Counted, int]) -> Sparse:
+def weighed(name: str, query: Sparse, counts: Counts) -> Sparse:
     """Return a query with each weight multiplied by its inverse document frequency.
 
     Args:
+        name: of the sparse vectors.
         query: numbers of terms and their weights.
-        counts: of these numbers and, under None, of all passages.
+        counts: of these numbers, and of all passages.
 
-    >>> numbers, weights = weighed(([7, 9], [1.0, 2.0]), {None: 4, 7: 1, 9: 4})
+    >>> counts = {None: 4, ("bm25", 7): 1, ("bm25", 9): 4}
+    >>> numbers, weights = weighed("bm25", ([7, 9], [1.0, 2.0]), counts)
     >>> [round(weight, 4) for weight in weights]  # ln(1 + 3.5 / 1.5), 2 ln(1 + 0.5 / 4.5)
     [1.204, 0.2107]
     """
     numbers, weights = query
-    passages = counts[None]
+    found = [counts[name, int(number)] for number in numbers]
     return numbers, [
-        weight * inverse_frequency(max(passages, counts[number]), counts[number])
-        for number, weight in zip(numbers, weights, strict=True)
+        # Passages may have been added since all were counted.
+        weight * inverse_frequency(max(counts[None], count), count)
+        for weight, count in zip(weights, found, strict=True)
     ]
