@@ -20,6 +20,7 @@ __all__ = [
     "Command",
     "Location",
     "Making",
+    "Sharding",
     "json_option",
     "parse_json",
     "takes",
@@ -198,6 +199,32 @@ class Location:
             "collection": self.collection,
             **{name: value for name, value in options.items() if value is not None},
         }
+
+
+@dataclass
+class Sharding:
+    """The shards of a new collection, and their copies."""
+
+    shards: Annotated[
+        int | None,
+        click.option(
+            "--shards", type=click.IntRange(min=1), help="Shards of a new collection: one, or more."
+        ),
+    ]
+    replicas: Annotated[
+        int | None,
+        click.option(
+            "--replicas",
+            type=click.IntRange(min=1),
+            help="Copies of each shard on a cluster.  [default: 2 on several nodes]",
+        ),
+    ]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The arguments of `hybridge.vectors.Cluster` that were given."""
+        given = {"shard_number": self.shards, "replication_factor": self.replicas}
+        return {name: number for name, number in given.items() if number is not None}
 
 
 @dataclass

@@ -48,6 +48,7 @@ from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .reindex import reindex
 from .served import Address
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
@@ -762,6 +763,48 @@ class HybridIndex:
             StoreError: the server failed to optimize, or takes longer; it then goes on by itself.
         """
         self._writer.optimize(deadline, progress)
+
+    def reindex(
+        self,
+        stages: Sequence[Stage] | None = None,
+        *,
+        alias: str | None = None,
+        cluster: Cluster | None = None,
+        drop_old: bool = False,
+        progress: bool | None = None,
+    ) -> str:
+        """Copy all passages into a new collection, and let an alias name it from then on.
+
+        Searches by the alias go on meanwhile, in the old collection, and see the new one at once
+        when it is whole. What is added to the old one or deleted from it meanwhile is followed,
+        until a moment before the switch. Only stages that are new or differ are encoded: other
+        shards, or another analyzer, encode nothing. If this fails, all is as before.
+
+        Args:
+            stages: of the new index, all of them, as for `create`; None for those of this one.
+            alias: a new alias, or the one to move; None for the name that this index was opened by.
+            cluster: as for `create`; None for that of this index.
+            drop_old: delete the old collection after the switch; it is kept else, to go back to.
+            progress: show a bar; None shows it on a terminal.
+
+        Returns:
+            the name of the new collection: that of the old one with the next number.
+
+        Raises:
+            InvalidInputError: the index is on no server, its name is no alias, or a stage is not
+                valid.
+        """
+        self._lock.check()
+        return reindex(
+            self._storage,
+            self._stages,
+            type(self),
+            stages,
+            alias=alias,
+            cluster=cluster,
+            drop_old=drop_old,
+            progress=progress,
+        )
 
     def snapshot(self) -> str:
         """Let the server write a snapshot of the collection, from which it can be restored.

@@ -79,10 +79,10 @@ class Manifest:
 
     @property
     def _settled_store(self) -> StoreOptions:
-        """The store's options without the vectors of a pending stage."""
+        """The store's options without the vectors of a pending stage, wherever its shards lie."""
         pending = None if self.pending is None else self.pending.vector
         settled = {name: kind for name, kind in self.store.vectors.items() if name != pending}
-        return replace(self.store, vectors=settled)
+        return replace(self.store, vectors=settled, cluster=None)
 
     def with_stage(self, record: StageRecord) -> Manifest:
         """Return this manifest with another record of a stage, or of the pending one."""

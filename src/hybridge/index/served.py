@@ -9,7 +9,13 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from ..errors import CorruptIndexError, EncoderMismatchError, IndexExistsError, ReadOnlyError
+from ..errors import (
+    CorruptIndexError,
+    EncoderMismatchError,
+    IndexExistsError,
+    InvalidInputError,
+    ReadOnlyError,
+)
 from ..passages import Passage
 from ..vectors import collection as server
 from ..vectors.aliases import alias_target, next_name, point_alias
@@ -20,7 +26,7 @@ from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 
-__all__ = ["Address", "Served"]
+__all__ = ["Address", "Move", "Served"]
 
 # Seconds between two looks at whether another index has taken the collection's name.
 _LOOK = 10.0
@@ -62,6 +68,23 @@ class Address:
         if named.keys() - _OPEN_OPTIONS:
             return None
         return {"url": self.url, "collection": self.collection, **named}
+
+
+@dataclass(frozen=True)
+class Move:
+    """The move of an alias from one collection to another.
+
+    Args:
+        alias: the name that moves.
+        old: the collection that is copied.
+        new: the collection that it is copied into.
+        is_new: whether the alias is created by the move.
+    """
+
+    alias: str
+    old: str
+    new: str
+    is_new: bool
 
 
 class Served:
@@ -137,6 +160,51 @@ class Served:
             point_alias(connection, name, new, is_new=False)
             server.drop(connection, old)
         return cls(connection, address, manifest)
+
+    def begin_move(self, alias: str | None) -> Move:
+        """Return the move of an alias to a successor of this collection, which is to be created.
+
+        Args:
+            alias: a name; None for the one that this index was opened by.
+
+        Raises:
+            InvalidInputError: that is no alias, or the new one is a collection's name.
+        """
+        connection, name = self._connection, self._collection
+        target = alias_target(connection, name)
+        if alias is None and target is None:
+            raise InvalidInputError(
+                f"{self.location} was not opened by an alias, which could name its successor from "
+                "then on: give alias=, a new name by which clients open it"
+            )
+        chosen = name if alias is None else alias
+        old = name if target is None else target
+        is_new = alias_target(connection, chosen) is None
+        if is_new and server.exists(connection, chosen):
+            raise InvalidInputError(
+                f"alias={chosen!r} is the name of a collection: choose another, or drop that one"
+            )
+        return Move(chosen, old, next_name(connection, old), is_new)
+
+    def create_successor(self, move: Move, manifest: Manifest) -> Served:
+        """Create an index beside this one; closing it closes no connection of this one."""
+        address = replace(self._address, collection=move.new)
+        connection = address.connect()
+        try:
+            return Served.create(connection, address, manifest)
+        except BaseException:
+            connection.close()
+            raise
+
+    def finish_move(self, move: Move, *, drop_old: bool) -> None:
+        """Let the alias name the new collection."""
+        point_alias(self._connection, move.alias, move.new, is_new=move.is_new)
+        if drop_old:
+            server.drop(self._connection, move.old)
+
+    def undo_move(self, move: Move) -> None:
+        """Drop the new collection."""
+        server.drop(self._connection, move.new)
 
     @classmethod
     def open(cls, connection: Connection, address: Address, *, read_only: bool = False) -> Served:
