@@ -13,7 +13,8 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -89,7 +90,8 @@ class Double:
         stall: seconds that a stalled answer takes to come to nothing.
         retry_after: the header of a 429 that is a fault; None for none.
         body_limit: bytes that a request's body may have.
-        log: the requests that were read, in order.
+        log: the requests that were done, in order.
+        waiting: how many were read and not yet answered.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Double:
         self.retry_after: str | None = None
         self.body_limit = 33_554_432
         self.log: list[Logged] = []
+        self.waiting = 0
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._nodes = [_Node(self, number) for number in range(nodes)]
@@ -178,6 +181,17 @@ class Double:
                 return fault
         return None
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request as read and not yet answered."""
+        with self._lock:
+            self.waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
     def coin(self) -> bool:
         """Return whether something uncertain happens."""
         with self._lock:
@@ -193,6 +207,9 @@ class Double:
             retry_after = getattr(refused, "retry_after", None)
             headers = {} if retry_after is None else {"retry-after": str(retry_after)}
             return _Answer(refused.status, orjson.dumps(error), headers=headers)
+        except Exception as error:  # noqa: BLE001  a defect of the double is seen where it is asked
+            words = f"Service internal error: the double failed: {error!r}"
+            return _Answer(500, orjson.dumps({"status": {"error": words}, "time": 0.0}))
         if isinstance(result, _Answer):
             return result
         result = {"result": result, "status": "ok", "time": time.perf_counter() - started}
@@ -260,11 +277,11 @@ class _Node:
         self._spawn(self._accept, listener)
 
     def stop(self) -> None:
-        self._ended.set()
         with self._lock:
             self._life += 1
             listener, self._listener = self._listener, None
             connections = list(self._connections)
+        self._ended.set()
         if listener is not None:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -298,11 +315,13 @@ class _Node:
     def _serve(self, connection: socket.socket, life: int, ended: threading.Event) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            with connection, connection.makefile("rb") as reader:
+            with (
+                suppress(OSError),  # the client went away
+                connection,
+                connection.makefile("rb") as reader,
+            ):
                 while self._exchange(connection, reader, life, ended):
                     pass
-        except OSError:
-            pass
         finally:
             with self._lock:
                 self._connections.discard(connection)
@@ -329,23 +348,11 @@ class _Node:
         content = reader.read(length)
         if len(content) < length:
             return False
-        ended.wait(double.latency)
-        if self._life != life and not double.coin():
-            return False  # killed before it was done
-        if fault in {"429", "500", "502", "503", "504"}:
-            answer = self._failed(int(fault))
-        elif fault == "stall" and double.coin():
-            answer = None
-        else:
-            answer = self._answer(method, target, headers, content)
-        if fault == "stall":
-            ended.wait(double.stall)
-            return False
+        with double.under_way():
+            answer = self._outcome(fault, head, content, life, ended)
         if fault == "reset unanswered":
             _reset(connection)
-            return False
-        ended.wait(double.latency)
-        if self._life != life or answer is None:
+        if answer is None:
             return False
         data = _bytes_of(answer)
         if fault in {"reset halfway", "half answer"}:
@@ -355,6 +362,29 @@ class _Node:
             return False
         connection.sendall(data)
         return headers.get("connection", "").lower() != "close"
+
+    def _outcome(
+        self,
+        fault: str | None,
+        head: tuple[str, str, dict[str, str]],
+        content: bytes,
+        life: int,
+        ended: threading.Event,
+    ) -> _Answer | None:
+        """Do what a request asks; return the answer, None where there is to be none."""
+        double = self._double
+        ended.wait(double.latency)
+        if self._life != life and not double.coin():
+            return None  # killed before it was done
+        if fault == "stall":
+            if double.coin():
+                self._answer(*head, content)
+            ended.wait(double.stall)
+            return None
+        is_refused = fault is not None and fault.isdigit()
+        answer = self._failed(int(fault or 0)) if is_refused else self._answer(*head, content)
+        ended.wait(double.latency)
+        return None if self._life != life or fault == "reset unanswered" else answer
 
     def _failed(self, status: int) -> _Answer:
         if status == 429:
@@ -420,10 +450,8 @@ def _reset(connection: socket.socket) -> None:
 
 
 def _shut(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # closed by its own thread
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # closed by its own thread
 
 
 def main(arguments: Iterable[str] = ()) -> None:

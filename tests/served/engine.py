@@ -6,7 +6,6 @@ The points lie in qdrant-client's local engines, one for each shard.
 from __future__ import annotations
 
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from qdrant_client import QdrantClient, models
 from hybridge.vectors.local import LocalEngine, Refused
 
 from . import strict
+from .ghosts import Ghosts
 
 _HNSW = {
     "m": 16,
@@ -63,6 +63,7 @@ class Collection:
     schema: dict[str, str] = field(default_factory=dict)
     operations: int = 0
     buckets: dict[str, strict.Bucket] = field(default_factory=dict)
+    ghosts: list[Ghosts] = field(default_factory=list)
 
     @property
     def shards(self) -> int:
@@ -186,6 +187,7 @@ class ServedEngine:
                 return self._vectors(collection, method, vector, body)
             case ["PUT", "points"]:
                 _check_points(body)
+        body = body or {}
         is_read = _is_read(method, verb)
         strict.check(collection, method, verb, body, is_read=is_read)
         self._check_alive(collection, is_read=is_read)
@@ -234,6 +236,9 @@ class ServedEngine:
         kept = {key: body[key] for key in ("vectors", "sparse_vectors") if key in body}
         for shard in self._shards[: collection.shards]:
             shard.answer("PUT", collection.path, kept)
+            collection.ghosts.append(Ghosts(shard, collection.path))
+            for vector, kind in (body.get("sparse_vectors") or {}).items():
+                collection.ghosts[-1].count(vector, kind)
         self.collections[name] = collection
         return True
 
@@ -312,6 +317,8 @@ class ServedEngine:
             sparse.pop(vector, None)
         elif "sparse" in body:
             sparse[vector] = body["sparse"]
+            for ghosts in collection.ghosts:
+                ghosts.count(vector, body["sparse"])
         else:
             dense[vector] = body["dense"]
         return _done(collection)
@@ -348,18 +355,38 @@ class ServedEngine:
 
     def _write(self, collection: Collection, method: str, verb: list[str], body: Any) -> Any:
         path = "/".join([collection.path, *verb])
-        for shard, part in enumerate(_split(collection, body)):
-            if part is not None:
-                self._shards[shard].answer(method, path, part)
         done = _done(collection)
-        return [done] * len(body["operations"]) if verb[-1] == "batch" else done
+        for number, part in enumerate(_split(collection, body)):
+            if part is None:
+                continue
+            shard, ghosts = self._shards[number], collection.ghosts[number]
+            if verb == ["points", "delete"]:
+                ghosts.bury(part)
+            if verb != ["points", "batch"]:
+                shard.answer(method, path, part)
+                continue
+            for operation in part["operations"]:
+                if "delete" in operation:
+                    ghosts.bury(operation["delete"])
+                shard.answer(method, path, {"operations": [operation]})
+        return [done] * len(body["operations"]) if verb == ["points", "batch"] else done
+
+    def vacuum(self) -> None:
+        """Let IDF forget deleted points, in every shard."""
+        with self._lock:
+            for collection in self.collections.values():
+                for ghosts in collection.ghosts:
+                    ghosts.vacuum()
 
     def _read(self, collection: Collection, method: str, verb: list[str], body: Any) -> Any:
         path = "/".join([collection.path, *verb])
         shards = self._shards[: collection.shards]
 
         def from_all(body: Any) -> list[Any]:
-            return [shard.answer(method, path, body) for shard in shards]
+            return [
+                shard.answer(method, path, _weighed(ghosts, body))
+                for shard, ghosts in zip(shards, collection.ghosts, strict=True)
+            ]
 
         match verb:
             case _ if len(shards) == 1:
@@ -377,7 +404,7 @@ class ServedEngine:
                 following = points[limit]["id"] if len(points) > limit else None
                 return {"points": points[:limit], "next_page_offset": following}
             case ["points", "query"]:
-                return _merged(body, [shard.answer(method, path, _whole(body)) for shard in shards])
+                return _merged(body, from_all(_whole(body)))
             case ["points", "query", "batch"]:
                 searches = {"searches": [_whole(search) for search in body["searches"]]}
                 answers = zip(*from_all(searches), strict=True)
@@ -424,9 +451,7 @@ class ServedEngine:
                         {"shard_id": number, "points_count": count["count"], "state": state}
                     )
                 else:
-                    remote.append(
-                        {"shard_id": number, "peer_id": _PEER + replica, "state": state}
-                    )
+                    remote.append({"shard_id": number, "peer_id": _PEER + replica, "state": state})
         return {
             "peer_id": _PEER + node,
             "shard_count": collection.shards,
@@ -445,7 +470,7 @@ class ServedEngine:
                 raise Refused(
                     500,
                     f"Service internal error: 1 of 1 {what} operations failed:\n  Service "
-                    "internal error: Tonic status error: status: Unavailable, message: \"tcp "
+                    'internal error: Tonic status error: status: Unavailable, message: "tcp '
                     'connect error", details: [], metadata: MetadataMap { headers: {} }',
                 )
 
@@ -526,6 +551,12 @@ def _part(collection: Collection, shard: int, body: Any) -> Any | None:
     return {**body, "points": points} if points else None
 
 
+def _weighed(ghosts: Ghosts, body: Any) -> Any:
+    if "searches" in body:
+        return {**body, "searches": list(map(ghosts.weighed, body["searches"]))}
+    return ghosts.weighed(body) if "query" in body else body
+
+
 def _whole(search: Any) -> Any:
     """Return what each shard is asked, so that the search's page can be cut from the answers."""
     query = search.get("query")
@@ -558,8 +589,3 @@ def check_body(version: str, body: Any) -> None:
             "documentation: https://qdrant.tech/documentation/concepts/filtering/"
             "#filtering-conditions",
         )
-
-
-def now() -> float:
-    """Return the seconds of a clock that only goes forward."""
-    return time.monotonic()

@@ -46,7 +46,7 @@ def check_access(access: Access | None, method: str, path: str, *, writes: bool)
         if writes and access.mode != "m":
             raise Refused(403, "Forbidden: Global manage access is required")
         return
-    is_of_server = name is None or len(parts) == 2 and method != "GET" or name == "aliases"
+    is_of_server = name is None or (len(parts) == 2 and method != "GET") or name == "aliases"
     if is_of_server and path != "/collections":
         raise Refused(403, "Forbidden: Global access is required")
     if name is not None and name != access.collection:

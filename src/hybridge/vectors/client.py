@@ -95,7 +95,8 @@ class ClientStore:
         self._unindexed: set[str] = set()
         self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
         self._lengths = {name: Lengths() for name in options.idf_vectors}
-        self._terms = TermCounts(collection_path(collection))
+        self._reading = {} if options.cluster is None else options.cluster.read_params
+        self._terms = TermCounts(collection_path(collection), self._reading)
 
     def become(self, other: ClientStore) -> None:
         """Take over all that another store knows of the collection, which was made anew."""
@@ -713,6 +714,8 @@ class ClientStore:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
+        if params is None and path.startswith("points"):
+            params = self._reading
         return Request(action, method, collection_path(self._collection, path), body, params)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from inspect import iscoroutine
@@ -289,40 +289,41 @@ class LocalEngine:
         return answer
 
     def _query_batch(self, name: str, body: Any) -> Any:
+        found: dict[bytes, list[Any]] = {}  # of each prefetch: the stages of a query share them
+        return [{"points": self._search(name, search, found)} for search in body["searches"]]
+
+    def _search(self, name: str, search: Any, found: dict[bytes, list[Any]]) -> list[Any]:
+        """Return the points of a search.
+
+        A plain search over prefetches is done here: the engine would search for each prefetch
+        again in each search of a batch, and score again what was found by the same vector.
+        """
+        import orjson
+
+        if not _is_plain(search):
+            return self._found(name, search)
+        union: dict[Any, None] = {}
+        scored: dict[Any, Any] = {}
+        for prefetch in search["prefetch"]:
+            key = orjson.dumps(prefetch)
+            if key not in found:
+                found[key] = self._found(name, prefetch)
+            union.update((point["id"], None) for point in found[key])
+            if _target(prefetch) == _target(search):
+                scored.update((point["id"], point) for point in found[key])
+        if missing := [id_ for id_ in union if id_ not in scored]:
+            among = {"must": [{"has_id": missing}]}
+            rest = {**search, "prefetch": None, "filter": among, "limit": len(missing)}
+            scored.update((point["id"], point) for point in self._found(name, rest))
+        points = sorted(scored.values(), key=lambda point: -point["score"])
+        return points[: search.get("limit", 10)]
+
+    def _found(self, name: str, search: Any) -> list[Any]:
         from qdrant_client import models
 
-        found: dict[str, list[Any]] = {}  # of each prefetch: the stages of one query share them
-        answers = []
-        for search in body["searches"]:
-            rescored = self._over_union(name, search, found)
-            if rescored is None:
-                answers.append({"points": []})
-                continue
-            request = models.QueryRequest.model_validate(_exact(rescored))
-            [answer] = self._engine.query_batch_points(name, [request])
-            answers.append({"points": list(map(_point, answer.points))})
-        return answers
-
-    def _over_union(self, name: str, search: Any, found: dict[str, list[Any]]) -> Any | None:
-        """Return a search over what its prefetches find; None where they find nothing.
-
-        The engine would do the same, but each prefetch anew for each search of a batch.
-        """
-        prefetches = search.get("prefetch") or []
-        prefetches = [prefetches] if isinstance(prefetches, dict) else prefetches
-        if not prefetches or not _is_plain(search, prefetches):
-            return search
-        union: dict[Any, None] = {}
-        for prefetch in prefetches:
-            key = repr(prefetch)
-            if key not in found:
-                points = self._query(name, prefetch)["points"]
-                found[key] = [point["id"] for point in points]
-            union.update(dict.fromkeys(found[key]))
-        if not union:
-            return None
-        rest = {key: value for key, value in search.items() if key != "prefetch"}
-        return {**rest, "filter": {"must": [{"has_id": list(union)}]}}
+        request = models.QueryRequest.model_validate(_without_params(search))
+        [answer] = self._engine.query_batch_points(name, [request])
+        return list(map(_point, answer.points))
 
     def _upsert(self, name: str, body: Any) -> Any:
         from qdrant_client import models
@@ -421,22 +422,38 @@ def _vector(vector: Any) -> Any:
     return {"indices": vector.indices, "values": vector.values}
 
 
-def _exact(search: Any) -> Any:
+def _without_params(search: Any) -> Any:
     """Return a search without the parameters that would only make the engine warn."""
     params = search.get("params") or {}
     kept = {"params": {"idf": params["idf"]}} if params.get("idf") else {}
     return {**{key: value for key, value in search.items() if key != "params"}, **kept}
 
 
-def _is_plain(search: Any, prefetches: Iterable[Any]) -> bool:
+def _is_plain(search: Any) -> bool:
     """Return whether a search compares what its prefetches find with a vector, and no more."""
-    query = search.get("query")
-    is_nearest = isinstance(query, list) or (
-        isinstance(query, dict) and ({*query} <= {"nearest"} or "indices" in query)
-    )
+    prefetches = search.get("prefetch")
     return (
-        is_nearest and not search.get("filter") and not any(p.get("prefetch") for p in prefetches)
+        isinstance(prefetches, list)
+        and bool(prefetches)
+        and not any(prefetch.get("prefetch") for prefetch in prefetches)
+        and {key for key, value in search.items() if value} <= _PLAIN
+        and _is_vector(_target(search)[0])
     )
+
+
+_PLAIN = {"prefetch", "query", "using", "limit", "params"}
+
+
+def _target(search: Any) -> tuple[Any, ...]:
+    """Return what a search compares: a vector with those of a name, by which IDF."""
+    query = search.get("query")
+    if isinstance(query, dict) and {*query} == {"nearest"}:
+        query = query["nearest"]
+    return query, search.get("using") or "", (search.get("params") or {}).get("idf")
+
+
+def _is_vector(query: Any) -> bool:
+    return isinstance(query, list) or (isinstance(query, dict) and "indices" in query)
 
 
 def _selector(body: Any) -> Any:

@@ -61,6 +61,7 @@ class TermCounts:
 
     Args:
         path: of the collection in the API: "/collections/beets".
+        params: of the query string of each count.
         clock: of the ages, in seconds.
 
     >>> counts = TermCounts("/collections/beets")
@@ -74,8 +75,14 @@ class TermCounts:
     {}
     """
 
-    def __init__(self, path: str, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._path = f"{path}/points/count"
+        self._params = params
         self._clock = clock
         self._lock = Lock()
         self._counts: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
@@ -128,10 +135,10 @@ class TermCounts:
     def _request(self, key: _Key) -> Request:
         body: dict[str, JSON] = {"exact": True}
         if key is None:
-            return Request("count the passages", "POST", self._path, body)
+            return Request("count the passages", "POST", self._path, body, self._params)
         name, number = key
         body["filter"] = {"must": [{"key": terms_path(name), "match": {"value": number}}]}
-        return Request("count the passages of a term", "POST", self._path, body)
+        return Request("count the passages of a term", "POST", self._path, body, self._params)
 
 
 def weighed(name: str, query: Sparse, counts: Counts) -> Sparse:
