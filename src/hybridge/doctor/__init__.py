@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from ..vectors import ConnectionOptions
 from .findings import CORE, Finding, Report, State
@@ -56,7 +56,12 @@ def examine(
     if index is not None:
         checks_by_area["index"] = (partial(examine_index, index),)
     if url is not None or options.get("client") is not None:
-        place = {"url": url, "api_key": api_key, "collection": collection, **options}
+        place: dict[str, Any] = {
+            "url": url,
+            "api_key": api_key,
+            "collection": collection,
+            **options,
+        }
         checks_by_area["server"] = (partial(examine_server, url, api_key, **options),)
         checks_by_area["index"] = (partial(examine_index, **place),)
     return Report(

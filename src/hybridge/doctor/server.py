@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from ..vectors.cluster import node_count
 from ..vectors.connection import ConnectionOptions, connect
-from .findings import Finding
+from .findings import Finding, State
 
 __all__ = ["examine_collection", "examine_server"]
 
@@ -69,7 +69,7 @@ def examine_collection(server: Mapping[str, Any]) -> Iterator[Finding]:
     if status == "green":
         yield Finding("index", "status", "ok", detail)
     else:
-        state = "missing" if status == "red" else "note"
+        state: State = "missing" if status == "red" else "note"
         remedy = "its log has more" if status == "red" else ""
         yield Finding("index", "status", state, f"{detail}: {reason}", remedy)
     yield _shards(server)

@@ -93,7 +93,8 @@ def _connected(
     if isinstance(client_or_url, QdrantClient | AsyncQdrantClient):
         if api_key is not None:
             raise InvalidInputError("api_key goes with a url: a client has its own already")
-        return connect(**{**options, "client": client_or_url})
+        options["client"] = client_or_url
+        return connect(**options)
     if not isinstance(client_or_url, str | Sequence):
         raise InvalidInputError(f"give a QdrantClient or a server's url, not {client_or_url!r}")
     if client_or_url == ":memory:":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from numpy.typing import ArrayLike
 
@@ -1211,7 +1211,9 @@ def _reopened(
 ) -> HybridIndex:
     named: dict[str, Any] = {"path": None, "url": None, "collection": "hybridge", **address}
     path, url, collection = (named.pop(name) for name in ("path", "url", "collection"))
-    storage = open_storage(path, Address(url, None, collection, named), read_only=True)
+    storage = open_storage(
+        path, Address(url, None, collection, cast(ConnectionOptions, named)), read_only=True
+    )
     with _closed_on_failure(storage):
         restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
         return index(storage, restored, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,8 +35,11 @@ class Storage(Protocol):
     """Whether the storage is removed when it is closed."""
     is_read_only: bool
     """Whether nothing may be written."""
-    server: ServedCollection | None
-    """The collection on its server; None without a server."""
+
+    @property
+    def server(self) -> ServedCollection | None:
+        """The collection on its server; None without a server."""
+        ...
 
     @property
     def location(self) -> str:
@@ -154,7 +157,7 @@ def open_storage(
         return ReadOnlyFolder.open(folder, reason=str(error))
 
 
-def is_remote(url: str | Sequence[str] | None, client: object = None) -> bool:
+def is_remote(url: object, client: Any = None) -> bool:
     """Return whether these arguments name a server, not an engine in this process or a folder.
 
     >>> is_remote("http://localhost:6333"), is_remote(":memory:"), is_remote(None)
