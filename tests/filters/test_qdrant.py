@@ -37,8 +37,8 @@ from hybridge.filters import (
     TextMatchInsensitive,
     as_filter,
     index_fields,
-    to_client,
     to_edge,
+    to_rest,
 )
 from hybridge.filters.floats import stand_in
 from hybridge.passages import Passage, point_id, point_number
@@ -261,12 +261,13 @@ class Client:
         ]
         self.client.upsert("c", points)
 
-    def pushed(self, where: Filter) -> Pushed[models.Filter]:
-        return to_client(where)
+    def pushed(self, where: Filter) -> Pushed[dict[str, Any]]:
+        return to_rest(where)
 
-    def scroll(self, pushed: Pushed[models.Filter]) -> set[str]:
+    def scroll(self, pushed: Pushed[dict[str, Any]]) -> set[str]:
+        chosen = models.Filter.model_validate(pushed.filter)
         records = self.client.scroll(
-            "c", limit=len(PASSAGES), scroll_filter=pushed.filter, with_payload=False
+            "c", limit=len(PASSAGES), scroll_filter=chosen, with_payload=False
         )[0]
         return {IDS[str(record.id)] for record in records}
 
@@ -494,7 +495,7 @@ def test_inexact_numbers_are_narrowed_to_their_neighbours(number, engines):
 )
 def test_an_index_of_the_wrong_kind_is_not_asked(index, where):
     indexes = {"metadata.f": index}
-    for push in (to_edge, to_client):
+    for push in (to_edge, to_rest):
         assert push(where).exact
         assert not push(where, indexes).exact
         assert not push(Not(where), indexes).exact

@@ -31,6 +31,7 @@ from hybridge.errors import (
 from hybridge.passages import JSON, point_id
 from hybridge.testing import RetrieverConformance
 from hybridge.vectors import Layout
+from hybridge.vectors.local import LocalConnection
 from hybridge.vectors.store import stored_passage
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
@@ -382,9 +383,9 @@ def test_a_client_of_our_own_is_closed(
 ) -> None:
     closed = []
 
-    def connect(url: str, api_key: str | None = None) -> QdrantClient:
+    def connect(url: str, api_key: str | None = None) -> LocalConnection:
         assert (url, api_key) == ("http://qdrant:6333", "secret")
-        return langchain.client
+        return LocalConnection(langchain.client)
 
     monkeypatch.setattr("hybridge.index.attached.connect", connect)
     monkeypatch.setattr(langchain.client, "close", lambda: closed.append(True))
@@ -456,7 +457,7 @@ def test_a_failing_refresh_changes_nothing(
 ) -> None:
     with attach(langchain, encoder) as index:
         with monkeypatch.context() as broken:
-            broken.setattr(langchain.client, "scroll", None)
+            broken.setattr(langchain.client._client, "scroll", None)
             with pytest.raises(StoreError):
                 index.refresh()
         assert index.bm25.search(["3017"])[0][0].passage == PASSAGES[17]

@@ -18,7 +18,7 @@ from hybridge.errors import StoreError
 from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever
 from hybridge.lexical.sparse import AVERAGE
-from hybridge.vectors.collection import connect
+from hybridge.vectors.connection import connect
 
 # An average length that is 2 % off moves a score by less than that.
 DRIFT = 0.02

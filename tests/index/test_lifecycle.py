@@ -16,7 +16,7 @@ import pytest
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import ClosedError, IndexExistsError, InvalidInputError
-from hybridge.vectors.collection import connect
+from hybridge.vectors.connection import connect
 
 OLD = [Passage("old", "what was there before", {"year": 2000})]
 
@@ -168,11 +168,10 @@ def test_the_working_folder_can_be_an_index(
 def test_somebody_elses_collection_is_not_overwritten(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qdrant_client import models
+    from qdrant_client import QdrantClient, models
 
-    client = connect(":memory:")
-    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: client)
-    monkeypatch.setattr(client, "close", lambda: None)
+    client = QdrantClient(":memory:")
+    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: connect(client=client))
     client.create_collection("theirs", models.VectorParams(size=2, distance=models.Distance.DOT))
     with pytest.raises(IndexExistsError, match="not made by hybridge"):
         HybridIndex.create(url=":memory:", collection="theirs", encoder=words, overwrite=True)

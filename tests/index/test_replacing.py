@@ -25,7 +25,7 @@ from hybridge.lexical import BM25Parameters
 from hybridge.protocols import Vectors
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Stage
 from hybridge.vectors.client import ClientStore
-from hybridge.vectors.collection import connect
+from hybridge.vectors.connection import connect
 from hybridge.vectors.edge import EdgeStore
 
 from .conftest import DIMENSION

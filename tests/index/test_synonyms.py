@@ -16,7 +16,7 @@ from hybridge.lexical import Synonyms
 from hybridge.lexical.postings import Postings
 from hybridge.lexical.sparse import SparseBM25
 from hybridge.stages import BM25, Dense
-from hybridge.vectors.collection import connect
+from hybridge.vectors.connection import connect
 
 from ..lexical.test_synonyms import GROUPS, PASSAGES, of_module
 from .test_stages import PLACES, created, letters, outline, seen, words

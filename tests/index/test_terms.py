@@ -17,7 +17,8 @@ from hybridge.errors import EncoderMismatchError, StoreError
 from hybridge.index import storage as storages
 from hybridge.lexical import BM25Retriever, SparseBM25
 from hybridge.stages import BM25
-from hybridge.vectors.collection import connect, write_manifest
+from hybridge.vectors.collection import write_manifest
+from hybridge.vectors.connection import connect
 from hybridge.vectors.edge import EdgeStore
 
 PASSAGES = [Passage(f"p{n}", f"the university opened w{n}") for n in range(30)]
@@ -211,7 +212,7 @@ def test_terms_that_are_being_written_are_refused(
     storage = served._storage
     config: Any = storage.manifest.to_config()
     config["hybridge"]["stages"][0]["state"]["terms"] = {}
-    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    write_manifest(storage.store._connection, "hybridge", config)  # type: ignore[attr-defined]
     with pytest.raises(EncoderMismatchError, match="being written anew"):
         HybridIndex.open(url=":memory:", encoder=words)
     with HybridIndex.open(url=":memory:", encoder=words, reanalyze=True) as index:
@@ -226,7 +227,7 @@ def test_a_collection_of_an_earlier_release_is_brought_up_to_date_by_the_first_w
     points = [storage.store.point(passage.id) for passage in PASSAGES]
     storage.store.set_vectors("bm25", points, weights)
     config = of_an_earlier_release(storage.manifest.to_config())
-    write_manifest(storage.store._client, "hybridge", config)  # type: ignore[attr-defined]
+    write_manifest(storage.store._connection, "hybridge", config)  # type: ignore[attr-defined]
     with HybridIndex.open(url=":memory:", encoder=words) as index:
         check_found(index)
         assert index._storage.manifest.stage("bm25").state["terms"] is None

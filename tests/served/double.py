@@ -45,7 +45,7 @@ FAULTS = (
 )
 
 _ERRORS = {
-    500: "Service internal error: the double was told to fail",
+    500: "Service internal error: a fault of the double",
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
@@ -388,7 +388,7 @@ class _Node:
 
     def _failed(self, status: int) -> _Answer:
         if status == 429:
-            words = "Rate limiting exceeded: the double was told to refuse"
+            words = "Rate limiting exceeded: a fault of the double"
             after = self._double.retry_after
             headers = {} if after is None else {"retry-after": after}
         else:

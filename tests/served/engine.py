@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
@@ -54,6 +55,8 @@ class Collection:
         settings: hnsw_config, optimizer_config, … likewise.
         strict: its strict mode, if it has one.
         schema: field → type of its payload index.
+        tenants: the fields whose index is of tenants.
+        keys: shard key → the numbers of its shards, where sharding is custom.
     """
 
     name: str
@@ -61,13 +64,34 @@ class Collection:
     settings: dict[str, Any]
     strict: dict[str, Any] | None
     schema: dict[str, str] = field(default_factory=dict)
+    tenants: set[str] = field(default_factory=set)
+    keys: dict[str | int, list[int]] = field(default_factory=dict)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
     operations: int = 0
     buckets: dict[str, strict.Bucket] = field(default_factory=dict)
     ghosts: list[Ghosts] = field(default_factory=list)
 
     @property
     def shards(self) -> int:
-        return int(self.params["shard_number"])
+        return len(self.ghosts)
+
+    def chosen(self, body: Any, *, is_read: bool) -> list[int]:
+        """Return the numbers of the shards that a request is for.
+
+        Raises:
+            Refused: it names no shard key and needs one, or one that there is not.
+        """
+        named = (body or {}).get("shard_key")
+        if self.params.get("sharding_method") != "custom" or (named is None and is_read):
+            return list(range(self.shards))
+        if named is None:
+            raise Refused(400, "Bad request: Shard key not specified")
+        numbers = []
+        for key in named if isinstance(named, list) else [named]:
+            if key not in self.keys:
+                raise Refused(400, f"Bad request: Shard key {key} not found")
+            numbers.extend(self.keys[key])
+        return numbers
 
     @property
     def path(self) -> str:
@@ -84,6 +108,8 @@ class ServedEngine:
 
     Attributes:
         dead: the numbers of nodes that do not answer the others.
+        statuses: of collections, "yellow" or "grey", one for each description that is asked for
+            before it is "green" again.
     """
 
     def __init__(
@@ -96,6 +122,7 @@ class ServedEngine:
         self.nodes = nodes
         self.strict = strict
         self.dead: set[int] = set()
+        self.statuses: deque[str] = deque()
         self.collections: dict[str, Collection] = {}
         self._aliases: dict[str, str] = {}
         self._clients: list[QdrantClient] = []
@@ -185,12 +212,20 @@ class ServedEngine:
                 return _done(collection)
             case ["PUT" | "DELETE", "vectors", vector]:
                 return self._vectors(collection, method, vector, body)
+            case ["GET", "shards"]:
+                return {"shard_keys": [{"key": key} for key in collection.keys]}
+            case ["PUT", "shards"]:
+                return self._add_key(collection, body)
+            case ["GET", "snapshots"]:
+                return collection.snapshots
+            case ["POST", "snapshots"]:
+                return self._snapshot(collection)
             case ["PUT", "points"]:
                 _check_points(body)
         body = body or {}
         is_read = _is_read(method, verb)
         strict.check(collection, method, verb, body, is_read=is_read)
-        self._check_alive(collection, is_read=is_read)
+        self._check_alive(collection, node, is_read=is_read)
         if is_read:
             return self._read(collection, method, verb, body)
         return self._write(collection, method, verb, body)
@@ -229,18 +264,40 @@ class ServedEngine:
         }
         given = body.get("strict_mode_config")
         mode = {**(self.strict or {}), **(given or {})} or None
-        collection = Collection(name, params, settings, mode)
-        while len(self._shards) < collection.shards:
-            self._clients.append(QdrantClient(":memory:"))
-            self._shards.append(LocalEngine(self._clients[-1]._client))
-        kept = {key: body[key] for key in ("vectors", "sparse_vectors") if key in body}
-        for shard in self._shards[: collection.shards]:
-            shard.answer("PUT", collection.path, kept)
-            collection.ghosts.append(Ghosts(shard, collection.path))
-            for vector, kind in (body.get("sparse_vectors") or {}).items():
-                collection.ghosts[-1].count(vector, kind)
-        self.collections[name] = collection
+        self.collections[name] = collection = Collection(name, params, settings, mode)
+        if params.get("sharding_method") != "custom":
+            self._add_shards(collection, params["shard_number"])
         return True
+
+    def _add_shards(self, collection: Collection, count: int) -> None:
+        sparse = collection.params.get("sparse_vectors", {})
+        kept = {"vectors": collection.params["vectors"], "sparse_vectors": sparse}
+        for number in range(collection.shards, collection.shards + count):
+            if number == len(self._shards):
+                self._clients.append(QdrantClient(":memory:"))
+                self._shards.append(LocalEngine(self._clients[-1]._client))
+            self._shards[number].answer("PUT", collection.path, kept)
+            ghosts = Ghosts(self._shards[number], collection.path)
+            for vector, kind in sparse.items():
+                ghosts.count(vector, kind)
+            collection.ghosts.append(ghosts)
+
+    def _add_key(self, collection: Collection, body: Any) -> bool:
+        key = body["shard_key"]
+        if collection.params.get("sharding_method") != "custom":
+            raise Refused(400, "Bad request: Shard Key cannot be created with Auto sharding method")
+        if key in collection.keys:
+            raise Refused(400, f"Bad request: Sharding key {key} already exists")
+        first = collection.shards
+        self._add_shards(collection, body.get("shards_number") or 1)
+        collection.keys[key] = list(range(first, collection.shards))
+        return True
+
+    def _snapshot(self, collection: Collection) -> Any:
+        name = f"{collection.name}-{_PEER}-{len(collection.snapshots)}.snapshot"
+        taken = {"name": name, "creation_time": "2026-12-01T10:00:00", "size": 1024}
+        collection.snapshots.append({**taken, "checksum": "0" * 64})
+        return collection.snapshots[-1]
 
     def _update(self, collection: Collection, body: Any) -> bool:
         settings = collection.settings
@@ -275,7 +332,7 @@ class ServedEngine:
             settings["strict_mode_config"] = collection.strict
         sparse = collection.params.get("sparse_vectors", {})
         return {
-            "status": "green",
+            "status": self.statuses.popleft() if self.statuses else "green",
             "optimizer_status": "ok",
             "indexed_vectors_count": sum(
                 self._count(collection, {"must": [{"has_vector": name}]}) for name in sparse
@@ -284,7 +341,15 @@ class ServedEngine:
             "segments_count": 2,
             "config": {"params": collection.params, **settings},
             "payload_schema": {
-                path: {"data_type": kind, "points": self._indexed(collection, path, kind)}
+                path: {
+                    "data_type": kind,
+                    "points": self._indexed(collection, path, kind),
+                    **(
+                        {"params": {"type": kind, "is_tenant": True}}
+                        if path in collection.tenants
+                        else {}
+                    ),
+                }
                 for path, kind in collection.schema.items()
             },
             "update_queue": {"length": 0},
@@ -302,9 +367,12 @@ class ServedEngine:
         return self._count(collection, where)
 
     def _index(self, collection: Collection, body: Any) -> Any:
-        kind = body["field_schema"]
+        path, kind = body["field_name"], body["field_schema"]
         # A field has one index: another type takes its place.
-        collection.schema[body["field_name"]] = kind["type"] if isinstance(kind, dict) else kind
+        collection.schema[path] = kind["type"] if isinstance(kind, dict) else kind
+        collection.tenants.discard(path)
+        if isinstance(kind, dict) and kind.get("is_tenant"):
+            collection.tenants.add(path)
         return _done(collection)
 
     def _vectors(self, collection: Collection, method: str, vector: str, body: Any) -> Any:
@@ -380,12 +448,14 @@ class ServedEngine:
 
     def _read(self, collection: Collection, method: str, verb: list[str], body: Any) -> Any:
         path = "/".join([collection.path, *verb])
-        shards = self._shards[: collection.shards]
+        shards = collection.chosen(body, is_read=True)
+        if verb == ["points", "query", "batch"] and any("shard_key" in s for s in body["searches"]):
+            return [self._read(collection, method, verb[:-1], s) for s in body["searches"]]
 
         def from_all(body: Any) -> list[Any]:
             return [
-                shard.answer(method, path, _weighed(ghosts, body))
-                for shard, ghosts in zip(shards, collection.ghosts, strict=True)
+                self._shards[number].answer(method, path, _weighed(collection.ghosts[number], body))
+                for number in shards
             ]
 
         match verb:
@@ -442,16 +512,19 @@ class ServedEngine:
 
     def _shards_of(self, collection: Collection, node: int) -> Any:
         local, remote = [], []
+        key_of = {shard: key for key, shards in collection.keys.items() for shard in shards}
         for number in range(collection.shards):
             count = self._shards[number].answer("POST", f"{collection.path}/points/count", {})
             for replica in self._replicas(collection, number):
-                state = "Dead" if replica in self.dead else "Active"
+                shard = {
+                    "shard_id": number,
+                    "state": "Dead" if replica in self.dead else "Active",
+                    **({"shard_key": key_of[number]} if number in key_of else {}),
+                }
                 if replica == node:
-                    local.append(
-                        {"shard_id": number, "points_count": count["count"], "state": state}
-                    )
+                    local.append({**shard, "points_count": count["count"]})
                 else:
-                    remote.append({"shard_id": number, "peer_id": _PEER + replica, "state": state})
+                    remote.append({**shard, "peer_id": _PEER + replica})
         return {
             "peer_id": _PEER + node,
             "shard_count": collection.shards,
@@ -460,11 +533,11 @@ class ServedEngine:
             "shard_transfers": [],
         }
 
-    def _check_alive(self, collection: Collection, *, is_read: bool) -> None:
+    def _check_alive(self, collection: Collection, asked: int, *, is_read: bool) -> None:
         wanted = 1 if is_read else collection.params["write_consistency_factor"]
         for shard in range(collection.shards):
             replicas = self._replicas(collection, shard)
-            alive = [node for node in replicas if node not in self.dead]
+            alive = [node for node in replicas if node == asked or node not in self.dead]
             if len(alive) < min(wanted, len(replicas)):
                 what = "read" if is_read else "write"
                 raise Refused(
@@ -521,8 +594,9 @@ def _check_points(body: Any) -> None:
                     )
 
 
-def _shard(collection: Collection, point: Any) -> int:
-    return zlib.crc32(str(point).encode()) % collection.shards
+def shard_of(shards: Sequence[int], point: Any) -> int:
+    """Return the one of some shards that a point lies in."""
+    return shards[zlib.crc32(str(point).encode()) % len(shards)]
 
 
 def _split(collection: Collection, body: Any) -> Iterator[Any | None]:
@@ -541,12 +615,15 @@ def _split(collection: Collection, body: Any) -> Iterator[Any | None]:
 
 
 def _part(collection: Collection, shard: int, body: Any) -> Any | None:
-    if collection.shards == 1 or not body.get("points"):
+    shards = collection.chosen(body, is_read=False)
+    if shard not in shards:
+        return None
+    if len(shards) == 1 or not body.get("points"):
         return body
     points = [
         point
         for point in body["points"]
-        if _shard(collection, point["id"] if isinstance(point, dict) else point) == shard
+        if shard_of(shards, point["id"] if isinstance(point, dict) else point) == shard
     ]
     return {**body, "points": points} if points else None
 

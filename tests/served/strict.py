@@ -137,7 +137,8 @@ def _check_full_scan(collection: Collection, search: Any) -> None:
     vectors = collection.params["vectors"]
     own = (vectors if "size" in vectors else vectors.get(name, {})).get("hnsw_config") or {}
     links = own.get("m", collection.settings["hnsw_config"]["m"])
-    if links == 0:
+    filtered = {each.get("key") for each in _conditions(search.get("filter") or {})}
+    if links == 0 and not (filtered & collection.tenants):
         raise _refused(
             "Request is forbidden" + (f" on '{name}'" if name else "") + " because global vector "
             "indexing is disabled (hnsw_config.m = 0)",

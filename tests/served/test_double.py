@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from .double import FAULTS, Double
+from .engine import shard_of
 from .keys import Access
 
 pytestmark = pytest.mark.engine
@@ -298,17 +300,13 @@ def test_each_shard_has_its_own_idf() -> None:
         found = {
             p["id"]: p["score"] for p in client.result("POST", "/points/query", query)["points"]
         }
-        collection = double.engine.collections["food"]
-        from .engine import _shard
-
-        shard_of = {i: _shard(collection, i) for i in range(10)}
-        sizes = {s: sum(of == s for of in shard_of.values()) for s in (0, 1)}
-        assert all(sizes.values())
-        expected = {
-            i: idf(sizes[shard_of[i]], sum(shard_of[j] == shard_of[i] for j in range(3)))
-            for i in range(3)
-        }
-        assert found == pytest.approx(expected)
+        shards = [shard_of([0, 1], i) for i in range(10)]
+        sizes = Counter(shards)
+        assert len(sizes) == 2
+        of_three = Counter(shards[:3])
+        assert found == pytest.approx(
+            {i: idf(sizes[s], of_three[s]) for i, s in enumerate(shards[:3])}
+        )
 
 
 def test_shards_are_read_as_one() -> None:
@@ -352,6 +350,72 @@ def test_shards_are_read_as_one() -> None:
             return before + [client.result("POST", path, body) for path, body in reads]
 
     assert answers(3) == answers(1)
+
+
+def test_shards_have_keys_where_sharding_is_custom(client: Client) -> None:
+    assert client.refusal("PUT", "/shards", {"shard_key": "a"})[0] == 400
+    client.result("DELETE")
+    client.create(sharding_method="custom")
+    assert client.result("PUT", "/shards", {"shard_key": "a"}) is True
+    assert client.result("PUT", "/shards", {"shard_key": "b", "shards_number": 2}) is True
+    assert client.result("GET", "/shards") == {"shard_keys": [{"key": "a"}, {"key": "b"}]}
+    assert client.refusal("PUT", "/shards", {"shard_key": "a"})[0] == 400
+    for key, numbers in [("a", [1, 2, 3]), ("b", range(10, 20))]:
+        points = list(map(point, numbers))
+        client.result("PUT", "/points", {"points": points, "shard_key": key})
+    assert client.refusal("PUT", "/points", {"points": [point(1)]}) == (
+        400,
+        "Bad request: Shard key not specified",
+    )
+    assert client.refusal("POST", "/points/count", {"shard_key": "c"})[0] == 400
+    assert client.count() == 13
+    counts = [
+        client.result("POST", "/points/count", {"shard_key": key})["count"]
+        for key in ("a", "b", ["a", "b"])
+    ]
+    assert counts == [3, 10, 13]
+    search = {"query": [1, 0], "using": "dense", "limit": 2}
+    searches = [{**search, "shard_key": "a"}, search, {**search, "shard_key": ["b"]}]
+    answers = client.result("POST", "/points/query/batch", {"searches": searches})
+    assert [[each["id"] for each in answer["points"]] for answer in answers] == [
+        [3, 2],
+        [19, 18],
+        [19, 18],
+    ]
+    shards = client.result("GET", "/cluster")["local_shards"]
+    assert [shard["shard_key"] for shard in shards] == ["a", "b", "b"]
+    deletion = {"delete": {"points": [1, 10], "shard_key": "a"}}
+    client.result("POST", "/points/batch", {"operations": [deletion]})
+    assert client.count() == 12
+
+
+def test_an_index_of_tenants_says_so(client: Client) -> None:
+    client.result("PATCH", "", {"hnsw_config": {"m": 0}})
+    strict = {"enabled": True, "search_allow_exact": False}
+    client.result("PATCH", "", {"strict_mode_config": strict})
+    search = {
+        "query": [1, 0],
+        "using": "dense",
+        "filter": {"must": [{"key": "even", "match": {"value": "yes"}}]},
+    }
+    assert client.ask("POST", "/points/query", search).status_code == 400
+    schema = {"type": "keyword", "is_tenant": True}
+    client.result("PUT", "/index", {"field_name": "even", "field_schema": schema})
+    assert client.result("GET")["payload_schema"]["even"]["params"]["is_tenant"] is True
+    assert client.ask("POST", "/points/query", search).status_code == 200
+
+
+def test_a_collection_is_optimized_for_as_long_as_a_test_says(
+    double: Double, client: Client
+) -> None:
+    double.engine.statuses.extend(["yellow", "grey"])
+    assert [client.result("GET")["status"] for _ in range(3)] == ["yellow", "grey", "green"]
+
+
+def test_snapshots_are_listed(client: Client) -> None:
+    taken = client.result("POST", "/snapshots")
+    assert taken["name"].startswith("food-")
+    assert client.result("GET", "/snapshots") == [taken]
 
 
 def test_a_vector_rescores_in_each_shard_what_its_prefetches_find_there() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +122,4 @@ def test_the_recorded_exchanges_are_answered_as_they_were(
         if recorded != answered:
             different[place] = (recorded, answered)
     assert different.keys() == DIFFERENT.keys(), different
-
-
-def test_nearly_all_exchanges_are_reproduced(exchanges: list[dict[str, Any]]) -> None:
-    assert Counter(place in DIFFERENT for place in range(len(exchanges)))[False] >= 0.9 * 175
+    assert len(DIFFERENT) <= len(exchanges) // 10

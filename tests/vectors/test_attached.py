@@ -15,8 +15,11 @@ from hybridge.vectors import (
     VectorQuery,
 )
 from hybridge.vectors.attached import AttachedStore, DenseVector, dense_vector
+from hybridge.vectors.connection import Connection, connect
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
+
+from .server_like import ServerLike
 
 UNNAMED = StoreOptions({"": DenseVectors(2)})
 
@@ -28,6 +31,11 @@ def params(
     return models.VectorParams(
         size=size, distance=distance, multivector_config=many if tokens else None
     )
+
+
+@pytest.fixture
+def connection(client: QdrantClient) -> Connection:
+    return connect(client=client)
 
 
 @pytest.fixture
@@ -48,14 +56,16 @@ def client() -> Iterator[QdrantClient]:
     made.close()
 
 
-def test_the_dense_vector_is_found(client: QdrantClient) -> None:
+def test_the_dense_vector_is_found(connection: Connection) -> None:
     only = LlamaIndexLayout()
     unnamed = DenseVector("", 2, "cosine")
-    assert dense_vector(client, "unnamed", only) == unnamed
-    assert dense_vector(client, "unnamed", LangChainLayout()) == unnamed
-    assert dense_vector(client, "empty name", LangChainLayout()) == unnamed
-    assert dense_vector(client, "named", only) == DenseVector("text", 3, "dot")
-    assert dense_vector(client, "two", LangChainLayout(vector="b")) == DenseVector("b", 4, "cosine")
+    assert dense_vector(connection, "unnamed", only) == unnamed
+    assert dense_vector(connection, "unnamed", LangChainLayout()) == unnamed
+    assert dense_vector(connection, "empty name", LangChainLayout()) == unnamed
+    assert dense_vector(connection, "named", only) == DenseVector("text", 3, "dot")
+    assert dense_vector(connection, "two", LangChainLayout(vector="b")) == DenseVector(
+        "b", 4, "cosine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,47 +80,49 @@ def test_the_dense_vector_is_found(client: QdrantClient) -> None:
     ],
 )
 def test_a_vector_that_will_not_do(
-    client: QdrantClient, collection: str, vector: str | None, message: str
+    connection: Connection, collection: str, vector: str | None, message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        dense_vector(client, collection, LlamaIndexLayout(vector=vector))
+        dense_vector(connection, collection, LlamaIndexLayout(vector=vector))
 
 
-def test_a_collection_that_is_not_there(client: QdrantClient) -> None:
+def test_a_collection_that_is_not_there(connection: Connection) -> None:
     with pytest.raises(
         IndexNotFoundError, match=r"'books' to attach to; those .*'named', 'sparse'"
     ):
-        dense_vector(client, "books", LlamaIndexLayout())
+        dense_vector(connection, "books", LlamaIndexLayout())
 
 
 def test_a_server_is_asked_as_its_owners_ask_it(client: QdrantClient) -> None:
-    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
-    store.is_local = False  # as it would be over a connection
-    top = store._request(VectorQuery("", [1.0, 0.0], 10))
-    assert top.params is None
-    assert top.using == ""
+    connection = ServerLike(client=client)
+    store = AttachedStore(connection, "unnamed", UNNAMED, LangChainLayout())
+    store.query([VectorQuery("", [1.0, 0.0], 10)])
+    [body] = connection.sent("POST", "query/batch")
+    [search] = body["searches"]
+    assert search["using"] == ""
+    assert "params" not in search
 
 
 def test_what_a_graph_may_not_have_links_for_is_asked_exactly(client: QdrantClient) -> None:
-    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
-    store.is_local = False
-    for query in (
-        VectorQuery("", [1.0, 0.0], 10, where=Eq("a", 1)),
-        VectorQuery("", [1.0, 0.0], 10, ids=[-1]),
-    ):
-        params = store._request(query).params
-        assert params is not None
-        assert params.exact
-        assert params.quantization is not None
-        assert params.quantization.ignore
+    connection = ServerLike(client=client)
+    store = AttachedStore(connection, "unnamed", UNNAMED, LangChainLayout())
+    store.query(
+        [
+            VectorQuery("", [1.0, 0.0], 10, where=Eq("a", 1)),
+            VectorQuery("", [1.0, 0.0], 10, ids=[-1]),
+        ]
+    )
+    [body] = connection.sent("POST", "query/batch")
+    exact = {"exact": True, "quantization": {"ignore": True}}
+    assert [search["params"] for search in body["searches"]] == [exact, exact]
 
 
-def test_no_payload_index_is_made(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = AttachedStore(client, "unnamed", UNNAMED, LangChainLayout())
-    store.is_local = False
-    monkeypatch.setattr(client, "create_payload_index", None)
+def test_no_payload_index_is_made(client: QdrantClient) -> None:
+    connection = ServerLike(client=client)
+    store = AttachedStore(connection, "unnamed", UNNAMED, LangChainLayout())
     assert store.is_prepared(Eq("a", 1))
     store.prepare(Eq("a", 1))
+    assert connection.sent("PUT", "index") == []
 
 
 def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
@@ -122,7 +134,10 @@ def test_points_without_the_vector_have_none(client: QdrantClient) -> None:
         ],
     )
     store = AttachedStore(
-        client, "two", StoreOptions({"a": DenseVectors(2)}), LangChainLayout(vector="a")
+        connect(client=client),
+        "two",
+        StoreOptions({"a": DenseVectors(2)}),
+        LangChainLayout(vector="a"),
     )
     assert store.vectors("a", [-1, -2]) == {-1: pytest.approx([0.6, 0.8])}
     assert store.query([VectorQuery("a", [1.0, 0.0], 5)]) == [{-1: pytest.approx(0.6)}]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import models
 
 from hybridge import Passage
 from hybridge.errors import StoreError
@@ -26,12 +25,15 @@ from hybridge.filters import (
     TextMatchInsensitive,
 )
 from hybridge.vectors import HNSW, DenseVectors, StoreOptions, VectorQuery
-from hybridge.vectors import collection as server
 from hybridge.vectors.awaited import read_awaited
 from hybridge.vectors.client import ClientStore
+from hybridge.vectors.collection import create, exists
+from hybridge.vectors.connection import Request
 from hybridge.vectors.edge import EdgeStore
 from hybridge.vectors.edge_config import search_params
 from hybridge.vectors.options import Quantization
+
+from .server_like import ServerLike
 
 SIZE, DIMENSION, K = 12_000, 32, 50
 KEPT = {"dense": DenseVectors(DIMENSION)}
@@ -239,41 +241,61 @@ def test_a_large_store_is_indexed_by_optimize_alone(
     store.close()
 
 
-def served(options: StoreOptions, monkeypatch: pytest.MonkeyPatch) -> tuple[ClientStore, list[Any]]:
-    """A store that takes an engine in this process for a server, and what it asks to be indexed."""
-    asked: list[Any] = []
-    monkeypatch.setattr(server, "is_local", lambda client: False)
-    client = server.connect(":memory:")
-    monkeypatch.setattr(
-        client, "create_payload_index", lambda *args, wait=True: asked.append((*args, wait))
-    )
-    server.create(client, "test", options, {})
-    store = ClientStore(client, "test", options)
-    store.is_local = False
-    return store, asked
+def served(options: StoreOptions, **server: Any) -> tuple[ClientStore, ServerLike]:
+    connection = ServerLike(**server)
+    create(connection, "test", options, {})
+    return ClientStore(connection, "test", options), connection
 
 
-def test_a_server_makes_declared_indexes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = models.PayloadSchemaType
+def test_a_server_makes_declared_indexes_first() -> None:
     options = StoreOptions(
         {"dense": DenseVectors(2)}, filter_fields={"author.born": "float", "open": "bool"}
     )
-    _, asked = served(options, monkeypatch)
-    assert asked == [
-        ("test", "metadata.author.born", kinds.FLOAT, True),
-        ("test", "metadata.open", kinds.BOOL, True),
+    _, connection = served(options)
+    assert connection.sent("PUT", "index") == [
+        {"field_name": "metadata.author.born", "field_schema": "float"},
+        {"field_name": "metadata.open", "field_schema": "bool"},
     ]
+    assert connection.requests[-2].params == {"wait": "true"}
 
 
-def test_a_server_is_not_waited_for_to_index_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, asked = served(StoreOptions({"dense": DenseVectors(2)}), monkeypatch)
+@pytest.mark.parametrize(
+    ("strict_mode", "waits"), [({}, "false"), ({"unindexed_filtering_retrieve": False}, "true")]
+)
+def test_a_server_is_waited_for_to_index_a_field_where_it_must_be(
+    strict_mode: dict[str, bool], waits: str
+) -> None:
+    options = StoreOptions({"dense": DenseVectors(2)})
+    store, connection = served(options, strict_mode=strict_mode)
     assert not store.is_prepared(Eq("topic", "law"))
     store.prepare(Eq("topic", "law"))
-    assert asked == [("test", "metadata.topic", models.PayloadSchemaType.KEYWORD, False)]
+    assert connection.sent("PUT", "index") == [
+        {"field_name": "metadata.topic", "field_schema": "keyword"}
+    ]
+    assert connection.requests[-1].params == {"wait": waits}
     assert store.is_prepared(Eq("topic", "law"))
 
 
-def test_a_server_is_asked_exactly_with_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_may_not_index_reads_every_payload(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(request: Request) -> None:
+        if request.path.endswith("index"):
+            raise StoreError("Forbidden", status=status)
+
+    store, connection = served(StoreOptions({"dense": DenseVectors(2)}))
+    connection.refuse = refuse
+    status: int | None = None  # no answer: the next search tries again
+    with pytest.raises(StoreError, match="Forbidden"):
+        store.prepare(Eq("topic", "law"))
+    assert not store.is_prepared(Eq("topic", "law"))
+    status = 403
+    store.prepare(Eq("topic", "law"))
+    store.prepare(Eq("topic", "law"))
+    assert store.is_prepared(Eq("topic", "law"))
+    [record] = caplog.records
+    assert record.getMessage() == "Forbidden; filters on metadata.topic will read every payload"
+
+
+def test_a_server_is_asked_exactly_with_a_filter() -> None:
     for options in (
         StoreOptions({"dense": DenseVectors(2)}, hnsw=GRAPH),
         StoreOptions(
@@ -283,40 +305,31 @@ def test_a_server_is_asked_exactly_with_a_filter(monkeypatch: pytest.MonkeyPatch
             filter_fields={"topic": "keyword"},
         ),
     ):
-        store, _ = served(options, monkeypatch)
-        for query in (
+        store, connection = served(options)
+        filtered = [
             VectorQuery("dense", [1.0, 0.0], 10, where=Eq("topic", "law")),
             VectorQuery("dense", [1.0, 0.0], 10, where=IdIn(["p1"])),
             VectorQuery("dense", [1.0, 0.0], 10, ids=[1]),
-        ):
-            params = store._request(query).params
-            assert params is not None
-            assert params.exact
-            assert params.quantization is not None
-            assert params.quantization.ignore
-        params = store._request(VectorQuery("dense", [1.0, 0.0], 10)).params
-        assert params is not None
-        assert not params.exact
-        assert params.hnsw_ef == GRAPH.ef
+        ]
+        store.query([*filtered, VectorQuery("dense", [1.0, 0.0], 10)])
+        [body] = connection.sent("POST", "query/batch")
+        *exact, top = [search["params"] for search in body["searches"]]
+        assert exact == [{"exact": True, "quantization": {"ignore": True}}] * 3
+        assert not top["exact"]
+        assert top["hnsw_ef"] == GRAPH.ef
 
 
-def test_a_server_that_indexes_nothing_keeps_no_collection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise ValueError("Forbidden")
+def test_a_server_that_indexes_nothing_keeps_no_collection() -> None:
+    def refuse(request: Request) -> None:
+        if request.path.endswith("index"):
+            raise StoreError("Forbidden", status=403)
 
-    monkeypatch.setattr(server, "is_local", lambda client: False)
-    client = server.connect(":memory:")
-    monkeypatch.setattr(client, "create_payload_index", refuse)
-    with pytest.raises(StoreError, match="could not index a field: Forbidden"):
-        server.create(
-            client,
-            "test",
-            StoreOptions({"dense": DenseVectors(2)}, filter_fields={"open": "bool"}),
-            {},
-        )
-    assert not server.exists(client, "test")
+    connection = ServerLike()
+    connection.refuse = refuse
+    options = StoreOptions({"dense": DenseVectors(2)}, filter_fields={"open": "bool"})
+    with pytest.raises(StoreError, match="Forbidden"):
+        create(connection, "test", options, {})
+    assert not exists(connection, "test")
 
 
 def test_what_a_filter_without_an_index_finds_follows_every_write(

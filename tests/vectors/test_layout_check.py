@@ -16,6 +16,7 @@ from qdrant_client import QdrantClient, models
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import InvalidInputError
 from hybridge.vectors import Layout, PayloadLayout
+from hybridge.vectors.connection import connect
 from hybridge.vectors.layout_check import check_layout
 from langchain_hybridge import LangChainLayout
 from llama_index.retrievers.hybridge import LlamaIndexLayout
@@ -26,6 +27,10 @@ PLAIN = {"body": "Tide was high.", "title": "T", "year": 2000, "tags": ["a"], "o
 LANGCHAIN = {"page_content": "Tide was high.", "metadata": {"year": 2000}}
 NODE = node_to_metadata_dict(TextNode(text="Tide was high.", metadata={"year": 2000}))
 IMAGE = node_to_metadata_dict(ImageNode(image_url="http://example.com/a.png"))
+
+
+def check(client: QdrantClient, layout: Layout) -> None:
+    check_layout(connect(client=client), "docs", layout)
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def fill() -> Iterator[Fill]:
 def test_a_layout_that_fits_is_passed_in_silence(
     fill: Fill, caplog: pytest.LogCaptureFixture, payloads: list[Any], layout: Layout
 ) -> None:
-    check_layout(fill(*payloads), "docs", layout)
+    check(fill(*payloads), layout)
     assert not caplog.records
 
 
@@ -94,32 +99,32 @@ def test_a_text_that_no_point_has_is_refused_with_the_layout_that_fits(
     fill: Fill, payload: dict[str, Any], layout: Layout, found: str, advice: Layout
 ) -> None:
     with pytest.raises(InvalidInputError, match=f"has a text under {found}: its points") as error:
-        check_layout(fill(payload, payload), "docs", layout)
+        check(fill(payload, payload), layout)
     assert repr(advice) in str(error.value)
-    check_layout(fill(payload), "docs", advice)  # what is advised is accepted
+    check(fill(payload), advice)  # what is advised is accepted
 
 
 def test_nodes_of_llamaindex_need_the_layout_of_its_adapter(fill: Fill) -> None:
     advice = "LlamaIndexLayout(vector=None) of llama_index.retrievers.hybridge, which llama-index"
     with pytest.raises(InvalidInputError, match=re.escape(advice)):
-        check_layout(fill(NODE), "docs", LangChainLayout(vector=None))
-    check_layout(fill(NODE), "docs", LlamaIndexLayout(vector=None))
+        check(fill(NODE), LangChainLayout(vector=None))
+    check(fill(NODE), LlamaIndexLayout(vector=None))
 
 
 def test_the_keys_that_there_are_are_named_with_their_kinds(fill: Fill) -> None:
     listed = "'body' (string), 'title' (string), 'year' (number), 'tags' (list), 'of' (object)"
     with pytest.raises(InvalidInputError, match=re.escape(listed)):
-        check_layout(fill(PLAIN), "docs", LangChainLayout())
+        check(fill(PLAIN), LangChainLayout())
     with pytest.raises(InvalidInputError, match=r"\.\.\. Attach to a collection"):
-        check_layout(fill({f"key {n}": n for n in range(30)}), "docs", LangChainLayout())
+        check(fill({f"key {n}": n for n in range(30)}), LangChainLayout())
     with pytest.raises(InvalidInputError, match="its points have no payload at all"):
-        check_layout(fill({}), "docs", LangChainLayout())
+        check(fill({}), LangChainLayout())
 
 
 def test_metadata_that_no_point_has_are_refused(fill: Fill) -> None:
     layout = LangChainLayout("body")
     with pytest.raises(InvalidInputError, match="has metadata under 'metadata': its") as error:
-        check_layout(fill(PLAIN), "docs", layout)
+        check(fill(PLAIN), layout)
     assert repr(PayloadLayout("body", "", "")) in str(error.value)
 
 
@@ -128,7 +133,7 @@ def test_points_without_a_text_among_others_are_counted_once(
 ) -> None:
     images = [{"image": f"{n}.png", "metadata": {}} for n in range(30)]
     with caplog.at_level(logging.WARNING):
-        check_layout(fill(*images, *[LANGCHAIN] * 20), "docs", LangChainLayout())
+        check(fill(*images, *[LANGCHAIN] * 20), LangChainLayout())
     [record] = caplog.records
     assert "30 of the first 50 points of collection 'docs' have no text" in record.getMessage()
 
@@ -137,10 +142,10 @@ def test_texts_and_metadata_beyond_the_first_points_are_found(
     fill: Fill, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = fill(*[{"image": "a.png"}] * 150, LANGCHAIN)
-    check_layout(client, "docs", LangChainLayout())
+    check(client, LangChainLayout())
     assert "100 of the first 100 points" in caplog.text
     with pytest.raises(InvalidInputError, match="no point of collection 'docs' has a text"):
-        check_layout(client, "docs", LangChainLayout("content"))
+        check(client, LangChainLayout("content"))
 
 
 def test_attaching_refuses_and_leaves_the_client_open(fill: Fill) -> None:
@@ -181,4 +186,4 @@ class Other:
 
 
 def test_a_layout_of_ones_own_is_taken_at_its_word(fill: Fill) -> None:
-    check_layout(fill(PLAIN), "docs", Other())
+    check(fill(PLAIN), Other())

@@ -18,7 +18,7 @@ from qdrant_client import QdrantClient, models
 
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
-from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_client
+from hybridge.filters import Filter, IdIn, TextContains, as_filter, to_rest
 from hybridge.vectors import (
     DenseVectors,
     Layout,
@@ -27,7 +27,8 @@ from hybridge.vectors import (
 )
 from hybridge.vectors.attached import AttachedStore
 from hybridge.vectors.client import ClientStore
-from hybridge.vectors.collection import connect, create
+from hybridge.vectors.collection import create
+from hybridge.vectors.connection import connect
 from hybridge.vectors.layouts import OWN, text_path
 from hybridge.vectors.points import NOWHERE, id_of, name_of, number_of, point_named
 from hybridge.vectors.store import payload_of, stored_passages
@@ -74,10 +75,11 @@ def test_our_own_layout_is_what_it_was() -> None:
     assert OWN.payload(passage) == payload_of(passage)
     assert OWN.passage(0, payload_of(passage)) == passage
     assert stored_passages([payload_of(passage)]) == [passage]
-    client = connect(":memory:")
+    client = QdrantClient(":memory:")
+    connection = connect(client=client)
     options = StoreOptions({"dense": DenseVectors(2), "bm25": SparseVectors(idf=True)})
-    create(client, "own", options, {})
-    store = ClientStore(client, "own", options)
+    create(connection, "own", options, {})
+    store = ClientStore(connection, "own", options)
     store.upsert([passage], {"dense": np.ones((1, 2), np.float32), "bm25": [([3], [0.5])]})
     [record] = client.retrieve("own", [str(UUID(int=OWN.point("p1")))], with_vectors=True)
     assert record.payload == payload_of(passage)
@@ -85,8 +87,8 @@ def test_our_own_layout_is_what_it_was() -> None:
     assert set(record.vector) == {"dense", "bm25"}
     where = as_filter({"$and": [{"$id": ["p1"]}, {"a.b": {"$gte": 1}}]})
     assert where is not None
-    assert store._pushed(where) == to_client(where)
-    store.close()
+    assert store._pushed(where) == to_rest(where)
+    client.close()
 
 
 # ------------------------------------------------------------------ LangChain's
@@ -269,7 +271,7 @@ class Collection:
         params = models.VectorParams(size=1, distance=models.Distance.DOT)
         self.client.create_collection("c", vectors_config=params)
         options = StoreOptions({"": DenseVectors(1, "dot")})
-        self.store = AttachedStore(self.client, "c", options, layout)
+        self.store = AttachedStore(connect(client=self.client), "c", options, layout)
 
     def fill(self, metadata: list[dict[str, Any]]) -> list[Passage]:
         self.client.delete("c", models.Filter())
@@ -353,7 +355,7 @@ def test_most_filters_are_pushed_down_whole() -> None:
         for field in FIELDS:
             where = as_filter({field: {"$in": ["a", 1]}})
             assert where is not None
-            pushed = to_client(where, key=layout.key)
+            pushed = to_rest(where, key=layout.key)
             assert pushed.exact is (field not in [*inexact, "_node_content"] if inexact else True)
 
 
@@ -366,5 +368,5 @@ def test_texts_are_searched_by_the_engine_where_it_can_read_them() -> None:
         (LangChainLayout(text='"'), False),
         (LlamaIndexLayout(), False),
     ):
-        pushed = to_client(where, key=layout.key, text=text_path(layout))
+        pushed = to_rest(where, key=layout.key, text=text_path(layout))
         assert pushed.exact is exact

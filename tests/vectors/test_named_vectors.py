@@ -23,7 +23,8 @@ from hybridge.vectors import (
     VectorStore,
 )
 from hybridge.vectors.client import ClientStore
-from hybridge.vectors.collection import connect, create
+from hybridge.vectors.collection import create
+from hybridge.vectors.connection import connect
 from hybridge.vectors.edge import EdgeStore
 
 SIZE = 30

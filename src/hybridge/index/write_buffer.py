@@ -25,7 +25,7 @@ from ..vectors.options import DenseVectors, SparseVectors, VectorKind
 from ..vectors.store import Rows, payload_of, stored_passages
 from .truncation import TruncationCount
 
-__all__ = ["BATCH", "Batch", "Compare", "VectorSource", "WriteBuffer", "fill_buffer"]
+__all__ = ["BATCH", "Batch", "Compare", "VectorSource", "WriteBuffer", "fill_buffer", "joined"]
 
 BATCH = 256
 """Passages encoded in one go: enough for batches of even length, few enough that a bar moves."""
@@ -117,6 +117,40 @@ class WriteBuffer:
 
     def _read(self) -> Any:
         return np.load(self._vectors, allow_pickle=False)
+
+
+def joined(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """Yield batches of at least `size` passages, made of whole ones that follow each other.
+
+    Only those that replace passages whole, with vectors of the same names, are joined.
+
+    >>> batches = [Batch([Passage(id_, "x")], {"dense": np.ones((1, 2))}) for id_ in "abc"]
+    >>> [len(batch.passages) for batch in joined(batches, 2)]
+    [2, 1]
+    """
+    held: list[Batch] = []
+    for batch in batches:
+        is_like = not held or (batch.replaces and held[0].rows.keys() == batch.rows.keys())
+        if held and (not is_like or sum(len(each.passages) for each in held) >= size):
+            yield _joined(held)
+            held = []
+        held.append(batch)
+        if not batch.replaces:
+            yield held.pop()
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    passages = [passage for batch in batches for passage in batch.passages]
+    rows = {name: _chained([each.rows[name] for each in batches]) for name in batches[0].rows}
+    return Batch(passages, rows)
+
+
+def _chained(parts: Sequence[Rows]) -> Rows:
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts)
+    return [row for part in parts for row in part]
 
 
 def _packed(kind: VectorKind, rows: Any) -> list[Any]:

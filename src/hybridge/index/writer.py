@@ -11,21 +11,26 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..arguments import check_count, check_ids
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, StoreError
 from ..filters import as_filter
-from ..iteration import chunked
+from ..iteration import chunked, progress_over
 from ..passages import Passage, unique_passages
 from ..protocols import Where
 from ..stages.stage import Prepared
 from ..stages.vector import VectorStage, check_rows
 from ..vectors.options import VectorKind
+from ..vectors.sending import InterruptedWriteError
 from ..vectors.store import Rows
 from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
-from .write_buffer import BATCH, Batch, VectorSource, fill_buffer
+from .write_buffer import BATCH, Batch, VectorSource, WriteBuffer, fill_buffer, joined
 
 __all__ = ["IndexWriter", "encode_now"]
+
+# Passages written in one go to a server: enough for several requests at a time, few enough that a
+# search in this process waits little.
+_SERVED = 1_024
 
 
 class IndexWriter:
@@ -81,12 +86,32 @@ class IndexWriter:
                     # One that was removed, or removed and added anew, has other rows now.
                     own = self._stages.definitions
                     valid = {each.name for each in sources if own.get(each.name) is each.stage}
-                    for batch in buffer:
-                        self._write(batch, valid)
+                    self._write_all(buffer, valid, progress)
                     self._refresh()
             for source in sources:
                 self._warned |= source.truncation.warn(self._warned)
             return len(buffer) + buffer.unchanged
+
+    def _write_all(self, buffer: WriteBuffer, valid: Container[str], progress: bool | None) -> None:
+        """Write a buffer; on a server, in batches that make several requests at a time."""
+        if not self._storage.is_served:
+            for batch in buffer:
+                self._write(batch, valid)
+            return
+        written = 0
+        try:
+            for batch in progress_over(joined(buffer, _SERVED), "Writing", "batch", progress):
+                self._write(batch, valid)
+                written += len(batch.passages)
+        except StoreError as error:
+            written += error.written if isinstance(error, InterruptedWriteError) else 0
+            raise InterruptedWriteError(
+                f"{error}; {written:,} of {len(buffer):,} passages are written: add all of them "
+                "again to complete it, for an id is never written twice",
+                written=written,
+                status=error.status,
+                reason=error.reason,
+            ) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -267,7 +292,7 @@ class IndexWriter:
                 self._refresh()
         return len(points)
 
-    def optimize(self, deadline: float, progress: bool | None) -> None:
+    def optimize(self) -> None:
         if self._storage.is_shared:  # another program's collection stays as it is
             return
         self.validate(())
@@ -275,8 +300,6 @@ class IndexWriter:
             self._refresh(exactly=True)
             with self.changing():
                 self._storage.store.optimize()
-        if self._storage.server is not None:
-            self._storage.server.wait_until_green(deadline, progress)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -36,7 +36,7 @@ class Address:
 
         Args:
             url: such as "http://localhost:6333", with a path for a server behind a proxy.
-            has_key: without a scheme, a server with a key is asked by https.
+            has_key: without a scheme, a server with a key is reached by https.
 
         Raises:
             InvalidInputError: it is no address of a server.
@@ -74,7 +74,7 @@ class Address:
 
     @property
     def is_secure(self) -> bool:
-        """Whether it is asked by https."""
+        """Whether it begins with https."""
         return self.base.startswith("https:")
 
 

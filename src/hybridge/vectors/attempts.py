@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from .addresses import Address
-from .connection import Request
 from .refusals import Failure
+from .request import Request
 
 __all__ = ["Attempts", "Nodes"]
 
@@ -16,7 +16,7 @@ _FIRST_PAUSE = 0.1  # seconds; each next is twice as long
 _LONGEST_PAUSE = 5.0
 _CONNECTING = 5.0  # seconds for an address to take a connection
 # An address that never answered is more often wrong than late.
-_TRIES_OF_STRANGERS = 3
+_TRIES_OF_STRANGERS = 5
 
 
 class Nodes:
@@ -118,8 +118,7 @@ class Attempts:
             raise failure.error(self._note())
         if failure.is_of_node and self._since_pause < len(self._nodes.addresses):
             return 0.0
-        is_stranger = not failure.is_sent and not self._nodes.is_known
-        if is_stranger and self._pauses + 1 >= _TRIES_OF_STRANGERS:
+        if not self._nodes.is_known and self._pauses + 1 >= _TRIES_OF_STRANGERS:
             raise failure.error(self._note())
         pause = self._pause(failure)
         if pause >= self._began + self._deadline - self._clock():

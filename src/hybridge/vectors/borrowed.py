@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import httpx
 
 from ..errors import InvalidInputError
 from ..forking import check_process
-from .sessions import Sessions
+from .sessions import Sessions, Take, awaited_exchange, exchange
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -38,44 +39,46 @@ class BorrowedSessions(Sessions):
 
     def __init__(self, client: QdrantClient | AsyncQdrantClient) -> None:
         remote: Any = client._client
-        given = {name: value for name, value in remote._rest_args.items() if name != "headers"}
-        super().__init__(given)
+        options = {name: value for name, value in remote._rest_args.items() if name != "headers"}
+        super().__init__(options)
         self._client = client  # a client that is collected closes its sessions
         self._api: Any = remote.openapi_client.client
         self._is_async = hasattr(self._api, "_async_client")
-        self._is_one_sided = any(given.get(name) for name in _ONE_SIDED)
+        self._is_one_sided = any(options.get(name) for name in _ONE_SIDED)
         self._home: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self.uri: str = remote.rest_uri
         self.headers: dict[str, str] = dict(remote._rest_headers)
-        self.timeout: float | None = given.get("timeout")
+        self.timeout: float | None = options.get("timeout")
 
     @property
     def awaits(self) -> bool:
         return self._is_async or not self._is_one_sided
 
-    def send(self, outgoing: httpx.Request) -> httpx.Response:
+    def send(self, outgoing: httpx.Request, take: Take) -> httpx.Response:
         self._check_process()
         if not self._is_async:
-            response: httpx.Response = self._api.middleware(
-                outgoing, partial(self._api._client.send, stream=True)
-            )
-            return response
+            return exchange(self._through(self._api._client.send), outgoing, take)
         if self._is_one_sided:
             raise InvalidInputError(
                 "this AsyncQdrantClient has a transport or hooks for awaited calls alone: give a "
                 "QdrantClient for calls that block"
             )
-        return super().send(outgoing)
+        return super().send(outgoing, take)
 
-    async def asend(self, outgoing: httpx.Request) -> httpx.Response:
+    async def asend(self, outgoing: httpx.Request, take: Take) -> httpx.Response:
         self._check_process()
         if not self._is_async or not self._is_at_home():
-            return await super().asend(outgoing)
-        response: httpx.Response = await self._api.middleware(
-            outgoing, partial(self._api._async_client.send, stream=True)
-        )
-        return response
+            return await super().asend(outgoing, take)
+        return await awaited_exchange(self._through(self._api._async_client.send), outgoing, take)
+
+    def _through(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `send` inside the client's middleware, which sets headers."""
+
+        def through(outgoing: httpx.Request, **options: Any) -> Any:
+            return self._api.middleware(outgoing, partial(send, **options))
+
+        return through
 
     def _is_at_home(self) -> bool:
         """Whether the client's own session serves this event loop: its sockets are of one."""

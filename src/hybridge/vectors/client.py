@@ -16,19 +16,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..errors import StoreError
-from ..filters import Filter, Pushed, index_fields, to_rest
+from ..errors import InvalidInputError, StoreError
+from ..filters import Filter, IdIn, Pushed, index_fields, to_rest
 from ..iteration import chunked
 from ..passages import JSON, Passage
-from .cluster import terms_key, terms_path
 from .collection import collection_path, describe, index_field, vector_config, vector_params
 from .connection import Connection, Request
 from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .limits import Limits
-from .options import TERMS_SCHEMA, SparseVectors, StoreOptions, TokenVectors, VectorKind
+from .options import DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, ids_of, number_of
-from .sending import Bounds, send_all, send_each
+from .sending import Bounds, encoded, send_all
 from .store import (
     Ranking,
     Rows,
@@ -38,7 +37,6 @@ from .store import (
     passing,
     ranked,
 )
-from .term_counts import Counts, TermCounts, terms_payload, weighed
 
 __all__ = ["EXACT", "ClientStore"]
 
@@ -49,6 +47,9 @@ _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 100  # searches in one request, each with a few vectors
 _COUNTED = 100  # points with a number of a sparse vector
 _REMEMBERED = 100  # filters translated
+_LARGEST = 32 * 2**20 - 2**16  # bytes of a point: a request's at most, and what is around it
+_DIGITS = 16  # characters of a number
+_TOKENS = 2**20  # numbers that the token vectors of a point may not have
 # The first version of the server that finds text inside strings.
 _FINDS_TEXT = (1, 20)
 # Where a filter may only use indexed fields, points that are read to decide on others.
@@ -95,12 +96,6 @@ class ClientStore:
         self._unindexed: set[str] = set()
         self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
         self._lengths = {name: Lengths() for name in options.idf_vectors}
-        self._reading = {} if options.cluster is None else options.cluster.read_params
-        self._terms = TermCounts(collection_path(collection), self._reading)
-
-    def become(self, other: ClientStore) -> None:
-        """Take over all that another store knows of the collection, which was made anew."""
-        vars(self).update(vars(other))
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
@@ -111,26 +106,42 @@ class ClientStore:
         return name in vector_params(description) or name in sparse
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        config = vector_config(self._connection, self.options.in_engine(kind))
+        config = vector_config(self._connection, kind)
         self._ask("add vectors", "PUT", _vector_path(name), config)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
-        if name in self._counted_names and not self.is_local:
-            index_field(self._connection, self._collection, terms_path(name), TERMS_SCHEMA)
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
         self._ask("remove vectors", "DELETE", _vector_path(name))
-        if name in self._counted_names:
-            body = {"keys": [terms_key(name)], "filter": {}}
-            self._write("remove the numbers of terms", "POST", "points/payload/delete", body)
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
 
     # ------------------------------------------------------------------ writing
 
+    def fitting(self, passages: Iterable[Passage]) -> Iterator[Passage]:
+        """Yield the passages, each checked to fit the layout, and a request.
+
+        Raises:
+            InvalidInputError: a passage does not fit.
+        """
+        kinds = self.options.vectors.values()
+        vectors = sum(_DIGITS * each.dimension for each in kinds if isinstance(each, DenseVectors))
+        most = _LARGEST - vectors
+        for passage in passages:
+            # Others than passages are refused where all of them are validated.
+            is_passage = isinstance(passage, Passage)
+            size = len(encoded(self._layout.payload(passage))) if is_passage else 0
+            if size > most and not self.is_local:
+                raise InvalidInputError(
+                    f"passage {passage.id!r} takes {size:,} bytes, and a Qdrant server at most "
+                    f"{most:,} in a request: split it into shorter ones"
+                )
+            yield passage
+
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        self._check_tokens(passages, vectors)
         rows_of = {self.point(passage.id): row for row, passage in enumerate(passages)}
         points = (
             {
@@ -138,46 +149,38 @@ class ClientStore:
                 "vector": {
                     name: vector
                     for name, rows in vectors.items()
-                    if (vector := _spelled(rows[row])) is not None
+                    if (vector := _row(rows[row])) is not None
                 },
-                "payload": {
-                    **self._layout.payload(passages[row]),
-                    **self._terms_payload({n: rows[row] for n, rows in vectors.items()}),
-                },
+                "payload": self._layout.payload(passages[row]),
             }
             for point, row in rows_of.items()
         )
-        send_all(
-            lambda some: self._write("add passages", "PUT", "points", {"points": some}),
-            points,
-            self._bounds,
-        )
+        try:
+            send_all(
+                lambda some: self._write("add passages", "PUT", "points", {"points": some}),
+                points,
+                self._bounds,
+            )
+        except StoreError:
+            self._lengths = {name: Lengths() for name in self._lengths}  # measured anew
+            raise
         for name in self.options.idf_vectors:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
 
-    @property
-    def _counted_names(self) -> list[str]:
-        """The names of the vectors whose terms are counted here; else the engine knows them."""
-        return self.options.idf_vectors if self.options.counts_terms else []
-
-    def _terms_payload(self, vectors: Mapping[str, Any]) -> dict[str, JSON]:
-        payload: dict[str, JSON] = {}
-        for name in self._counted_names:
-            if name in vectors:
-                payload |= terms_payload(name, vectors[name])
-        return payload
+    def _check_tokens(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        for name, rows in vectors.items():
+            if not isinstance(self.options.vectors[name], TokenVectors):
+                continue
+            for passage, row in zip(passages, rows, strict=True):
+                if np.size(row) >= _TOKENS and not self.is_local:
+                    raise InvalidInputError(
+                        f"passage {passage.id!r} has {len(row):,} token vectors {name!r} of "
+                        f"{len(row[0])} numbers, and a Qdrant server takes fewer than {_TOKENS:,} "
+                        "numbers a passage: split it into shorter ones"
+                    )
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
-        if self._counted_names:  # which stay
-            self._set_payloads(
-                "replace metadata",
-                {
-                    self.point(passage.id): {"exact": None, **self._layout.payload(passage)}
-                    for passage in passages
-                },
-            )
-            return
         operations = (
             {
                 "overwrite_payload": {
@@ -192,22 +195,12 @@ class ClientStore:
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        vectors = dict(zip(points, map(_spelled, rows), strict=True))
+        vectors = dict(zip(points, map(_row, rows), strict=True))
         self.drop_vectors(name, [point for point, vector in vectors.items() if vector is None])
         present = {point: vector for point, vector in vectors.items() if vector is not None}
         self._write_to_present(present, partial(self._set_vectors, name))
-        if name in self._counted_names and not same_terms:
-            numbers = dict(zip(points, (terms_payload(name, row) for row in rows), strict=True))
-            self._write_to_present(numbers, partial(self._set_payloads, "replace terms"))
         if name in self._lengths and not same_terms:
             self._lengths[name] = Lengths()  # measured anew
-
-    def _set_payloads(self, action: str, payloads: Mapping[int, Mapping[str, JSON]]) -> None:
-        operations = (
-            {"set_payload": {"payload": payload, "points": ids_of([point])}}
-            for point, payload in payloads.items()
-        )
-        send_all(lambda some: self._batch(action, some), operations, self._bounds)
 
     def drop_vectors(self, name: str, points: Sequence[int]) -> None:
         for some in chunked(points, _IDS):
@@ -218,9 +211,6 @@ class ClientStore:
     def _drop_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         body = {"points": ids_of(vectors), "vector": [name]}
         self._write("drop vectors", "POST", "points/vectors/delete", body)
-        if name in self._counted_names:
-            keys = {"keys": [terms_key(name)], "points": ids_of(vectors)}
-            self._write("drop terms", "POST", "points/payload/delete", keys)
 
     def _set_vectors(self, name: str, vectors: Mapping[int, Any]) -> None:
         points = ({"id": id_of(point), "vector": {name: v}} for point, v in vectors.items())
@@ -290,9 +280,6 @@ class ClientStore:
         return self._lengths[name].average(self.count(), self.vector_pages(name))
 
     def frequencies(self, name: str, numbers: Sequence[int]) -> list[int]:
-        if name in self._counted_names:
-            counts = self._counts([(name, (list(numbers), []))])
-            return [counts[name, number] for number in numbers]
         # A count has no condition on sparse vectors, so these are searches.
         limit = min(_COUNTED, self._limits.results)
         queries = [VectorQuery(name, ([number], [1.0]), limit) for number in numbers]
@@ -333,7 +320,8 @@ class ClientStore:
         return {number_of(record["id"]) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
-        pages = self._pages(self._filter(where), with_payload=False)
+        chosen = self._pushed(self._decided(where)).filter
+        pages = self._pages(chosen, with_payload=False)
         return [number_of(record["id"]) for records in pages for record in records]
 
     def reads_payloads(self, where: Filter) -> bool:
@@ -379,11 +367,7 @@ class ClientStore:
                 "read passages",
                 "POST",
                 "points",
-                {
-                    "ids": ids,
-                    "with_payload": with_payload and self._payload,
-                    "with_vector": with_vectors,
-                },
+                {"ids": ids, "with_payload": with_payload, "with_vector": with_vectors},
             )
             for ids in chunked(ids_of(points), _PAGE)
         ]
@@ -398,7 +382,7 @@ class ClientStore:
     ) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {
             "limit": min(size, self._limits.results),
-            "with_payload": with_payload and self._payload,
+            "with_payload": with_payload,
             "with_vector": with_vectors,
         }
         if chosen:
@@ -410,12 +394,6 @@ class ClientStore:
                 return
             body = {**body, "offset": page["next_page_offset"]}
 
-    @property
-    def _payload(self) -> JSON:
-        """What is read of a payload: everything, but the numbers of terms."""
-        keys: list[JSON] = [terms_path(name) for name in self._counted_names]
-        return {"exclude": keys} if keys else True
-
     def _passage(self, record: Mapping[str, Any]) -> Passage:
         return self._layout.passage(number_of(record["id"]), record.get("payload") or {})
 
@@ -424,7 +402,10 @@ class ClientStore:
     def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         if not all(map(self._fits, searches)):
             return self._search_in_steps(searches)
-        searches = self._weighed(searches, self._counts(self._stages_of(searches)))
+        settled = iter(self._settled([query for each in searches for query in each.finding]))
+        searches = [
+            replace(each, finding=[next(settled) for _ in each.finding]) for each in searches
+        ]
         bodies = list(map(self._union, searches))
         return _answers(searches, bodies, self._searched([one for each in bodies for one in each]))
 
@@ -432,45 +413,11 @@ class ClientStore:
         """Return each search's answer, like `search`."""
         if not all(self._fits(each) and self._is_decided(each) for each in searches):
             return await asyncio.to_thread(self.search, searches)
-        counting = self._terms.begin(self._counted(self._stages_of(searches)))
-        answers = await asyncio.gather(*map(self._connection.asend, counting.requests.values()))
-        searches = self._weighed(searches, self._terms.finish(counting, answers))
         bodies = list(map(self._union, searches))
         found: list[Any] = []
         for request in self._searching([one for each in bodies for one in each]):
             found += await self._connection.asend(request)
         return _answers(searches, bodies, [answer["points"] for answer in found])
-
-    def _counted(self, queries: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        names = self._counted_names
-        return [(name, vector) for name, vector in queries if name in names]
-
-    def _counts(self, queries: Iterable[tuple[str, Any]]) -> Counts:
-        """Return the counts by which queries are weighed; none where the engine does it."""
-        counted = self._counted(queries)
-        if not counted:
-            return {}
-        counting = self._terms.begin(counted)
-        answers = send_each(self._connection, list(counting.requests.values()))
-        return self._terms.finish(counting, answers)
-
-    def _weighed(self, searches: Sequence[UnionSearch], counts: Counts) -> Sequence[UnionSearch]:
-        if not counts:
-            return searches
-        return [
-            replace(
-                search,
-                finding=[self._weigh(query, counts) for query in search.finding],
-                scoring=[(name, self._weigh_vector(name, v, counts)) for name, v in search.scoring],
-            )
-            for search in searches
-        ]
-
-    def _weigh(self, query: VectorQuery, counts: Counts) -> VectorQuery:
-        return replace(query, vector=self._weigh_vector(query.name, query.vector, counts))
-
-    def _weigh_vector(self, name: str, vector: Any, counts: Counts) -> Any:
-        return weighed(name, vector, counts) if name in self._counted_names else vector
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         rankings = self._rankings(queries)
@@ -500,9 +447,6 @@ class ClientStore:
     def _fits(self, search: UnionSearch) -> bool:
         return _candidates(search) <= self._limits.results
 
-    def _stages_of(self, searches: Iterable[UnionSearch]) -> list[tuple[str, Any]]:
-        return [stage for search in searches for stage in _stages(search)]
-
     def _is_decided(self, search: UnionSearch) -> bool:
         filters = [query.where for query in search.finding if query.where is not None]
         return all(self._pushed(where).exact for where in filters)
@@ -523,9 +467,7 @@ class ClientStore:
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties in any order; with `ids` in no order."""
-        if counts := self._counts((query.name, query.vector) for query in queries):
-            queries = [self._weigh(query, counts) for query in queries]
-        bodies = [self._parts(query) for query in queries]
+        bodies = [self._parts(query) for query in self._settled(queries)]
         found = iter(self._searched([one for parts in bodies for one in parts]))
         return [
             {point: score for _ in parts for point, score in _scores(next(found)).items()}
@@ -560,7 +502,7 @@ class ClientStore:
 
     def _body(self, query: VectorQuery) -> dict[str, Any]:
         body = self._nearest(query)
-        chosen = self._filter(query.where, query.ids)
+        chosen = self._filter(query)
         if chosen is None:
             return body
         if query.ids is not None and not self._limits.allows_exact:
@@ -569,7 +511,7 @@ class ClientStore:
         return {**body, "filter": chosen}
 
     def _nearest(self, query: VectorQuery) -> dict[str, Any]:
-        body = {"query": _spelled(query.vector), "using": query.name, "limit": query.limit}
+        body = {"query": _query(query.vector), "using": query.name, "limit": query.limit}
         params = None if self.is_local else self._params(query)
         return body if params is None else {**body, "params": self._allowed(params)}
 
@@ -625,22 +567,31 @@ class ClientStore:
     def _missing(self, where: Filter) -> dict[str, str]:
         return index_fields(where, self._indexes, key=self._layout.key)
 
-    def _filter(
-        self, where: Filter | None, ids: Collection[int] | None = None
-    ) -> dict[str, JSON] | None:
-        if ids is None:
-            return None if where is None else self._decided(where)
-        named: dict[str, JSON] = {"has_id": ids_of(ids)}
-        return {"must": [named] if where is None else [named, self._decided(where)]}
+    def _filter(self, query: VectorQuery) -> dict[str, JSON] | None:
+        chosen = None if query.where is None else self._pushed(query.where).filter
+        if query.ids is None:
+            return chosen
+        named: dict[str, JSON] = {"has_id": ids_of(query.ids)}
+        return {"must": [named] if chosen is None else [named, chosen]}
 
-    def _decided(self, where: Filter) -> dict[str, JSON]:
+    def _settled(self, queries: Sequence[VectorQuery]) -> Sequence[VectorQuery]:
+        """Return the queries with filters that Qdrant decides."""
+        filters = {query.where for query in queries if query.where is not None}
+        decided = {each: self._decided(each) for each in filters if not self._pushed(each).exact}
+        return [
+            replace(query, where=decided[query.where]) if query.where in decided else query
+            for query in queries
+        ]
+
+    def _decided(self, where: Filter) -> Filter:
+        """Return a filter that Qdrant decides; where it cannot decide this one, by the ids."""
         pushed = self._pushed(where)
         if pushed.exact:
-            return pushed.filter
+            return where
         self._check_readable(where, pushed.filter)
         pages = self._pages(pushed.filter, with_payload=True)
         candidates = (self._passage(record) for records in pages for record in records)
-        return self._translated(passing(where, candidates)).filter
+        return passing(where, candidates)
 
     def _check_readable(self, where: Filter, rest: Mapping[str, JSON]) -> None:
         """Raise if only indexed fields may be filtered by, and too many points are to be read."""
@@ -662,6 +613,8 @@ class ClientStore:
         )
 
     def _pushed(self, where: Filter) -> Pushed[dict[str, JSON]]:
+        if isinstance(where, IdIn):  # which may be long
+            return self._translated(where)
         pushed = self._translations.get(where)
         if pushed is None:
             if len(self._translations) >= _REMEMBERED:
@@ -698,10 +651,7 @@ class ClientStore:
         return self._connection.send(self._request(action, method, path, body))
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
-        cluster = self.options.cluster
-        params = {"wait": "true"} | ({} if cluster is None else cluster.write_params)
-        self._connection.send(self._request(action, method, path, body, params))
-        self._terms.forget()
+        self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:
         self._write(action, "POST", "points/batch", {"operations": operations})
@@ -714,8 +664,6 @@ class ClientStore:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
-        if params is None and path.startswith("points"):
-            params = self._reading
         return Request(action, method, collection_path(self._collection, path), body, params)
 
 
@@ -760,9 +708,13 @@ def _matches(found: Mapping[int, float], query: VectorQuery) -> Ranking:
     return dict(islice(matches, query.limit))
 
 
-def _spelled(vector: Any) -> Any:
-    """Return a vector as JSON; None for a text without tokens."""
+def _query(vector: Any) -> Any:
+    """Return a query's vector as JSON."""
+    return {"indices": vector[0], "values": vector[1]} if isinstance(vector, tuple) else vector
+
+
+def _row(vector: Any) -> Any:
+    """Return a stored vector as JSON, in float32; None for a text without tokens."""
     if isinstance(vector, tuple):
-        indices, values = vector
-        return {"indices": indices, "values": np.asarray(values, np.float32)}
+        return {"indices": vector[0], "values": np.asarray(vector[1], np.float32)}
     return np.ascontiguousarray(vector, np.float32) if len(vector) else None

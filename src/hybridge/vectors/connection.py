@@ -1,17 +1,13 @@
-"""What the served engine sends to Qdrant, and to where: requests of its REST API.
-
-`connect` chooses between a server (`http.py`) and an engine in this process (`local.py`).
-"""
+"""The way to a Qdrant engine: a server (`http.py`) or one in this process (`local.py`)."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from ..errors import InvalidInputError
+from .request import Request
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -22,36 +18,6 @@ __all__ = ["DEADLINE", "TIMEOUT", "Connection", "ConnectionOptions", "Request", 
 
 TIMEOUT = 30.0  # seconds of one attempt
 DEADLINE = 60.0  # seconds of all attempts at a request
-
-_LEAVES = re.compile(r"/\.{1,2}(?:/|$)")
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request of Qdrant's REST API.
-
-    Args:
-        action: its purpose, for messages: "search", "add passages", "create a collection".
-        method: "GET", "POST", "PUT", "PATCH" or "DELETE".
-        path: names in it are quoted: "/collections/beets/points/query/batch".
-        body: JSON, with numpy arrays as lists; None without.
-        params: of the query string, for example ``{"wait": "true"}``.
-        is_retried: whether it may be repeated: reads, and writes with ids.
-
-    >>> Request("count", "POST", "/collections/beets/points/count", {"exact": True}).is_retried
-    True
-    """
-
-    action: str
-    method: str
-    path: str
-    body: Any = None
-    params: Mapping[str, str] | None = None
-    is_retried: bool = True
-
-    def __post_init__(self) -> None:
-        if _LEAVES.search(self.path):  # "/collections/.." is the path of another thing
-            raise InvalidInputError(f"{self.path!r} has a name that is '.' or '..': choose another")
 
 
 class Connection(Protocol):
@@ -190,7 +156,7 @@ def _connect_client(
     if not is_remote(client):
         from .local import LocalConnection
 
-        return LocalConnection(client)
+        return LocalConnection(client, "the client's own engine", is_ours=False)
     from .addresses import Address
     from .http import HttpConnection
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
@@ -17,8 +18,8 @@ from ..copying import SharedInCopies
 from ..errors import ClosedError, CopyError, HybridgeError, InvalidInputError, StoreError
 from .addresses import Address
 from .attempts import Attempts, Nodes
-from .connection import Request
 from .refusals import Failure, refused, unreachable, unreadable
+from .request import Request
 from .sessions import Sessions
 
 __all__ = ["HttpConnection"]
@@ -71,13 +72,7 @@ class HttpConnection(SharedInCopies):
         while True:
             outgoing = exchange.begin()
             try:
-                answer = self._sessions.send(outgoing)
-                try:
-                    for piece in answer.iter_bytes():
-                        exchange.take(piece)
-                finally:
-                    answer.close()
-                return exchange.end(answer)
+                return exchange.end(self._sessions.send(outgoing, exchange.take))
             except Exception as error:  # noqa: BLE001 - a client's own parts raise errors of any class
                 pause = exchange.pause_after(error)
             time.sleep(pause)
@@ -89,13 +84,7 @@ class HttpConnection(SharedInCopies):
         while True:
             outgoing = exchange.begin()
             try:
-                answer = await self._sessions.asend(outgoing)
-                try:
-                    async for piece in answer.aiter_bytes():
-                        exchange.take(piece)
-                finally:
-                    await answer.aclose()
-                return exchange.end(answer)
+                return exchange.end(await self._sessions.asend(outgoing, exchange.take))
             except Exception as error:  # noqa: BLE001 - as above
                 pause = exchange.pause_after(error)
             await asyncio.sleep(pause)
@@ -106,7 +95,7 @@ class HttpConnection(SharedInCopies):
             answer = self.send(request)
             numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("version", "")))
             if numbers is None:
-                raise unreadable(request, self.location, orjson.dumps(answer)).error()
+                raise unreadable(request, self.location, orjson.dumps(answer), is_json=True).error()
             self._version = tuple(map(int, numbers.groups()))
         return self._version
 
@@ -167,7 +156,7 @@ class _Exchange:
         self._timeouts = self._attempts.timeouts
         return httpx.Request(
             self._request.method,
-            f"{self._address.base}{self._path}",
+            _url(f"{self._address.base}{self._path}"),
             headers=self._headers,
             content=self._content,
             extensions={"timeout": self._timeouts},
@@ -195,7 +184,7 @@ class _Exchange:
         except orjson.JSONDecodeError as error:
             raise _AnswerError(unreadable(self._request, where, body)) from error
         if not isinstance(content, dict):
-            raise _AnswerError(unreadable(self._request, where, body))
+            raise _AnswerError(unreadable(self._request, where, body, is_json=True))
         self._nodes.is_known = True
         return content.get("result", content)
 
@@ -206,7 +195,9 @@ class _Exchange:
         try:
             return self._attempts.pause_after(self._failure(error))
         except StoreError as last:
-            raise last from (None if isinstance(error, _AnswerError) else error)
+            # The text of a LocalProtocolError may be a header, such as the key.
+            is_left_out = isinstance(error, _AnswerError | httpx.LocalProtocolError)
+            raise last from (None if is_left_out else error)
 
     def _failure(self, error: Exception) -> Failure:
         if isinstance(error, _AnswerError):
@@ -214,6 +205,11 @@ class _Exchange:
         return unreachable(
             self._request, str(self._address), type(error).__name__, str(error), self._address.port
         )
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
 
 
 def _written(request: Request) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..filters import Strictness
@@ -38,7 +38,7 @@ class Limits:
     oversampling: float = sys.float_info.max
     allows_exact: bool = True
     finds_text: bool = True
-    filters: Strictness = Strictness()
+    filters: Strictness = field(default_factory=Strictness)
 
     @classmethod
     def of(cls, strict_mode: Mapping[str, Any] | None) -> Limits:

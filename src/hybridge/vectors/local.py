@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from inspect import iscoroutine
 from threading import Lock
@@ -21,8 +21,6 @@ from . import refusals
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from qdrant_client import AsyncQdrantClient, QdrantClient, models
-    from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
-    from qdrant_client.local.qdrant_local import QdrantLocal
 
     from .connection import Request
 
@@ -106,10 +104,10 @@ class LocalEngine:
     Not safe for threads. Every search is exact, and payload indexes are not made.
 
     Args:
-        engine: the engine.
+        engine: a `QdrantLocal` or `AsyncQdrantLocal`.
     """
 
-    def __init__(self, engine: QdrantLocal | AsyncQdrantLocal) -> None:
+    def __init__(self, engine: object) -> None:
         self._engine: Any = _Awaited(engine)
 
     def answer(self, method: str, path: str, body: Any = None) -> Any:
@@ -125,29 +123,31 @@ class LocalEngine:
         """
         from pydantic import ValidationError
 
-        match [method, *map(unquote, path.strip("/").split("/"))]:
-            case ["GET", "collections"]:
-                verb, names = self._collections, []
-            case ["GET", "aliases"]:
-                verb, names = self._aliases, []
-            case ["POST", "collections", "aliases"]:
-                verb, names = self._change_aliases, []
-            case ["PUT", "collections", name, "vectors", vector]:
-                verb, names = self._add_vectors, [name, vector]
-            case ["DELETE", "collections", name, "vectors", vector]:
-                verb, names = self._remove_vectors, [name, vector]
-            case ["DELETE", "collections", name, "index", _]:
-                verb, names = self._index, [name]
-            case [_, "collections", name, *rest] if (method, *rest) in self._verbs:
-                verb, names = self._verbs[method, *rest], [name]
-            case _:
-                raise Refused(404, f"{method} {path} is not known to qdrant-client's local engine")
+        verb = self._verb(method, path)
         try:
-            return verb(*names, body)
+            return verb(body)
         except ValidationError as error:
             raise Refused(400, f"Format error in JSON body: {_brief(error)}") from error
-        except (KeyError, TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        except Exception as error:
             raise _refused(error) from error
+
+    def _verb(self, method: str, path: str) -> Callable[[Any], Any]:
+        match [method, *map(unquote, path.strip("/").split("/"))]:
+            case ["GET", "collections"]:
+                return self._collections
+            case ["GET", "aliases"]:
+                return self._aliases
+            case ["POST", "collections", "aliases"]:
+                return self._change_aliases
+            case ["PUT", "collections", name, "vectors", vector]:
+                return partial(self._add_vectors, name, vector)
+            case ["DELETE", "collections", name, "vectors", vector]:
+                return partial(self._remove_vectors, name, vector)
+            case ["DELETE", "collections", name, "index", _]:
+                return partial(self._index, name)
+            case [_, "collections", name, *rest] if (method, *rest) in self._verbs:
+                return partial(self._verbs[method, *rest], name)
+        raise Refused(404, f"{method} {path} is not known to qdrant-client's local engine")
 
     @cached_property
     def _verbs(self) -> Mapping[tuple[str, ...], Callable[..., Any]]:
@@ -424,9 +424,8 @@ def _vector(vector: Any) -> Any:
 
 def _without_params(search: Any) -> Any:
     """Return a search without the parameters that would only make the engine warn."""
-    params = search.get("params") or {}
-    kept = {"params": {"idf": params["idf"]}} if params.get("idf") else {}
-    return {**{key: value for key, value in search.items() if key != "params"}, **kept}
+    idf = (search.get("params") or {}).get("idf")
+    return {**search, "params": {"idf": idf} if idf else None}
 
 
 def _is_plain(search: Any) -> bool:
@@ -481,7 +480,11 @@ def _refused(error: Exception) -> Refused:
     for pattern, status, words in _WORDS:
         if found := re.match(pattern, message):
             return Refused(status, words.format(*found.groups()))
-    return Refused(400, message if message.startswith("Wrong input") else f"Bad request: {message}")
+    if message.startswith("Wrong input"):
+        return Refused(400, message)
+    if isinstance(error, ValueError | TypeError):
+        return Refused(400, f"Bad request: {message}")
+    return Refused(500, f"Service internal error: {message or repr(error)}")
 
 
 _WORDS = [

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from ..errors import StoreError
-from .connection import Request
+from .request import Request
 
 __all__ = ["Failure", "refused", "unreachable", "unreadable"]
 
@@ -23,7 +23,7 @@ class Failure:
     """One attempt at a request that failed.
 
     Args:
-        message: who could not do what, the reason and the remedy.
+        message: the request that failed, the reason and the remedy.
         status: of the answer; None without one.
         reason: the server's own text, whole.
         is_passing: another attempt may succeed.
@@ -55,7 +55,7 @@ def refused(
     """Return what an answer means that is not the one hoped for.
 
     Args:
-        request: what was asked.
+        request: the one that failed.
         location: of the server, without secrets.
         status: of the answer.
         headers: of the answer.
@@ -69,13 +69,13 @@ def refused(
 make it with HybridIndex.create
     """
     reason = _reason(body)
-    is_passing = status in _PASSING or (status == 500 and bool(_NODE_IS_AWAY.search(reason)))
-    if status == 429 and _NEVER_FITS.search(reason):
+    is_passing = status in _PASSING or (status == 500 and bool(re.search(_NODE_IS_AWAY, reason)))
+    if status == 429 and re.search(_NEVER_FITS, reason):
         is_passing = False
     cure = _cure(status, reason, headers)
-    said = f'it answered {status}, "{reason}"' if reason else f"it answered {status}"
+    quoted = f'it answered {status}, "{reason}"' if reason else f"it answered {status}"
     return Failure(
-        f"{_who(request, location)}: {said}: {cure}",
+        f"{_who(request, location)}: {quoted}: {cure}",
         status,
         reason,
         is_passing=is_passing,
@@ -89,7 +89,7 @@ def unreachable(request: Request, location: str, kind: str, reason: str, port: i
     """Return what it means that there is no answer.
 
     Args:
-        request: what was asked.
+        request: the one that failed.
         location: of the server, without secrets.
         kind: the name of httpx's error, for example "ConnectError".
         reason: that error's text.
@@ -106,9 +106,9 @@ def unreachable(request: Request, location: str, kind: str, reason: str, port: i
     if port == _GRPC:
         cure = f"port {_GRPC} speaks gRPC: give the port of the REST API, usually 6333"
     is_secret = kind == "LocalProtocolError"  # its text may be a header, such as the key
-    said = "" if is_secret or not reason or reason == cause else f" ({reason})"
+    quoted = "" if is_secret or not reason or reason == cause else f" ({reason})"
     return Failure(
-        f"{_who(request, location)}: {cause}{said}: {cure}",
+        f"{_who(request, location)}: {cause}{quoted}: {cure}",
         reason="" if is_secret else reason,
         is_passing=kind in _PASSING_KINDS and not re.search(_FOREIGN, reason),
         is_of_node=True,
@@ -116,10 +116,10 @@ def unreachable(request: Request, location: str, kind: str, reason: str, port: i
     )
 
 
-def unreadable(request: Request, location: str, body: bytes) -> Failure:
+def unreadable(request: Request, location: str, body: bytes, *, is_json: bool = False) -> Failure:
     """Return what it means that an answer is not JSON, or not as Qdrant answers."""
     shown = body[:_KEPT].decode(errors="replace").strip()
-    is_cut = shown.startswith(("{", "[")) or not shown
+    is_cut = not is_json and (shown.startswith("{") or not shown)
     return Failure(
         f"{_who(request, location)}: its answer is {'cut short' if is_cut else 'not of Qdrant'}, "
         f'"{shown}": check the address, and what lies between it and here',
@@ -164,13 +164,10 @@ def _index(found: re.Match[str]) -> str:
     path, types = found["field"], re.findall(r"\w+", found["types"])
     field = path.removeprefix("metadata.")
     kind = next((_KINDS[each] for each in types if each in _KINDS), None)
-    declared = (
-        f"HybridIndex.create(..., filter_fields={{{field!r}: {kind!r}}}), or " if kind else ""
-    )
+    declared = f"declare it, HybridIndex.create(..., filter_fields={{{field!r}: {kind!r}}}), or "
     return (
-        "strict mode refuses filters on fields without a payload index: declare it with "
-        f"{declared}have the field {path!r} indexed as {' or '.join(types)} by a key with manage "
-        "access"
+        f"strict mode refuses filters on fields without a payload index: {declared if kind else ''}"
+        f"have the field {path!r} indexed as {' or '.join(types)} by a key with manage access"
     )
 
 
@@ -182,6 +179,12 @@ _KINDS = {
     "datetime": "datetime",
     "bool": "bool",
 }
+
+_NEVER_FITS = r"larger than (?:than )?rate limiter capacity"
+_NODE_IS_AWAY = (
+    r"tcp connect error|transport error|error trying to connect|status: (?:Unavailable|Cancelled)|"
+    r"not have enough active replicas|[Tt]imeout|timed out"
+)
 
 _Cure: TypeAlias = str | Callable[[re.Match[str]], str]
 
@@ -213,7 +216,7 @@ _CURES: list[tuple[str, _Cure]] = [
     ),
     (
         r"path parameters: \[collection_name",
-        "choose a collection= of 1 to 255 characters without /",
+        "choose a collection= of 1 to 255 characters without a slash",
     ),
     (
         r"Not existing vector name error",
@@ -255,7 +258,7 @@ _CURES: list[tuple[str, _Cure]] = [
     ),
     # Strict mode
     (
-        r"enable strict mode `search_allow_exact`",
+        r"search_allow_exact|Exact search",
         "strict mode refuses exact search: create the index with hnsw=HNSW(), or have "
         "search_allow_exact set to true",
     ),
@@ -269,13 +272,14 @@ _CURES: list[tuple[str, _Cure]] = [
     (
         r'Limit exceeded \d+ > (?P<most>\d+) for "hnsw_ef"',
         lambda found: (
-            f"create the index with hnsw=HNSW(ef={found['most']}), or have search_max_hnsw_ef "
-            "raised"
+            f"strict mode allows an ef of {found['most']}: create the index with "
+            f"hnsw=HNSW(ef={found['most']}), or have search_max_hnsw_ef raised"
         ),
     ),
     (
         r'Limit exceeded .+ for "oversampling"',
-        "create the index without quantization=, or have search_max_oversampling raised",
+        "strict mode allows less oversampling than quantized vectors need: create the index "
+        "without quantization=, or have search_max_oversampling raised",
     ),
     (
         r'Limit exceeded \d+ > (?P<most>\d+) for "upsert limit"',
@@ -304,7 +308,7 @@ _CURES: list[tuple[str, _Cure]] = [
     ),
     (r"Disk usage is at", "delete passages or collections, or have max_disk_usage_percent raised"),
     (
-        r"larger than (?:than )?rate limiter capacity",
+        _NEVER_FITS,
         "the request is larger than the rate limit allows at all: send fewer queries or passages "
         "at once, or have read_rate_limit or write_rate_limit raised",
     ),
@@ -318,21 +322,20 @@ _CURES: list[tuple[str, _Cure]] = [
         "this port speaks TLS: begin the address with https://",
     ),
     (
-        r"tcp connect error|transport error|error trying to connect|status: Unavailable|"
-        r"not have enough active replicas",
+        _NODE_IS_AWAY,
         "a node of the cluster does not answer: start it again; an index with replicas, "
         "replication_factor=2, answers without it",
     ),
 ]
 
 _BY_STATUS = {
-    400: "see whether the server's version knows what is asked, and its log",
+    400: "see whether the version of the server supports the request, and its log",
     401: "give its key as api_key=",
     403: "give a key that may do this as api_key=",
     404: "no Qdrant answers there: check host, port and path of the address",
     405: "no Qdrant answers there: check host, port and path of the address",
     407: "a proxy wants a user and password: see HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
-    408: "the request was too slow in coming: send less at once, or raise timeout=",
+    408: "the server or the way there was too slow: send less at once, or raise timeout=",
     413: "a proxy in front of the server takes no request of this size: raise its limit",
     429: "send less at once, or wait longer with deadline=",
     502: "the proxy there does not reach the server: see whether it runs",
@@ -341,12 +344,6 @@ _BY_STATUS = {
 }
 
 _PASSING = {408, 429, 502, 503, 504}
-_NEVER_FITS = re.compile(r"larger than (?:than )?rate limiter capacity")
-_NODE_IS_AWAY = re.compile(
-    r"tcp connect error|transport error|error trying to connect|status: (?:Unavailable|Cancelled)|"
-    r"not have enough active replicas|[Tt]imeout|timed out"
-)
-
 # Errors of httpx before anything was sent, and all after which another attempt may succeed.
 _UNSENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
 _PASSING_KINDS = {
@@ -358,9 +355,10 @@ _PASSING_KINDS = {
     "CloseError",
     "RemoteProtocolError",
 }
-# What no other attempt changes: another protocol, or a certificate that is not trusted.
+# What no other attempt changes: another protocol, a certificate that is not trusted, a proxy that
+# wants a password.
 _FOREIGN = (
-    r"(?i)illegal|WRONG_VERSION|RECORD_LAYER|UNKNOWN_PROTOCOL|CERTIFICATE_VERIFY|HANDSHAKE_FAILURE|"
+    r"(?i)illegal|^407|WRONG_VERSION|RECORD_LAYER|UNKNOWN_PROTOCOL|CERTIFICATE_VERIFY|HANDSHAKE_FAILURE|"
     r"UNSUPPORTED_PROTOCOL|TLSV1"
 )
 
@@ -439,6 +437,6 @@ _SILENCES = [
         "ReadError|WriteError|CloseError|RemoteProtocolError",
         "",
         "the connection broke off",
-        "see whether the server was restarted",
+        "see whether the server runs, and speaks HTTP there: a port that speaks TLS needs https://",
     ),
 ]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from .connection import Connection, Request
 
 if TYPE_CHECKING:
     import orjson
 
-__all__ = ["Bounds", "InterruptedWriteError", "encoded", "in_requests", "send_all", "send_each"]
-
-
-_AT_ONCE = 8
+__all__ = ["Bounds", "InterruptedWriteError", "encoded", "in_requests", "send_all"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Bounds:
         at_once: the most requests that are under way.
     """
 
-    points: int = 500
+    points: int = 256
     size: int = 16 * 2**20
     at_once: int = 4
 
@@ -111,16 +107,3 @@ def send_all(
             ) from error
         if error is not None:
             raise error
-
-
-def send_each(connection: Connection, requests: Sequence[Request]) -> list[Any]:
-    """Send some small requests beside each other, and return their results in their order.
-
-    Args:
-        connection: to the server.
-        requests: that depend on nothing of each other.
-    """
-    if len(requests) < 2 or connection.is_local:
-        return list(map(connection.send, requests))
-    with ThreadPoolExecutor(min(len(requests), _AT_ONCE)) as pool:
-        return list(pool.map(connection.send, requests))
