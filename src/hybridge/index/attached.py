@@ -123,9 +123,10 @@ class Attached:
     address: Mapping[str, Any] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
-        self.store: VectorStore = AttachedStore(
+        self._store = AttachedStore(
             target.connection, target.collection, manifest.store, target.layout
         )
+        self.store: VectorStore = self._store
         self.manifest = manifest
         self.server: ServedCollection | None = None
         if not target.connection.is_local:
@@ -149,7 +150,7 @@ class Attached:
                 f"collection {self._target.collection!r} is attached for reading only: give "
                 "writable=True to HybridIndex.attach to change what is in it"
             )
-        return self._named(passages)
+        return self._store.fitting(self._named(passages))
 
     def _named(self, passages: Iterable[Passage]) -> Iterator[Passage]:
         for passage in unique_passages(passages):
@@ -159,7 +160,6 @@ class Attached:
                     f"{passage.id!r}: Qdrant calls points by UUIDs, as str(uuid.uuid4()) spells "
                     "them, or by whole numbers from 0 to 2**64 - 1"
                 )
-            self._target.layout.payload(passage)  # raises if it does not fit
             yield passage
 
     def mark_derived_stale(self) -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from ..arguments import check_passages
 from ..errors import (
     CorruptIndexError,
     EncoderMismatchError,
@@ -23,6 +24,7 @@ from ..vectors.client import ClientStore
 from ..vectors.cluster import placed
 from ..vectors.connection import Connection, ConnectionOptions, connect
 from ..vectors.served_collection import ServedCollection
+from ..vectors.sharded import open_store
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 
@@ -113,8 +115,7 @@ class Served:
         self._connection = connection
         self._address = address
         self._collection = address.collection
-        self._store = ClientStore(connection, self._collection, manifest.store)
-        self.store: VectorStore = self._store
+        self.store: VectorStore = self._open_store(manifest)
         self.is_served = not connection.is_local
         self.is_temporary = connection.is_local and address.options.get("client") is None
         self.is_read_only = read_only
@@ -248,7 +249,7 @@ class Served:
                 f"collection {self._collection!r} is open for reading only: open it without "
                 "read_only=True to write to it"
             )
-        return passages
+        return self._fitting(check_passages(passages))
 
     def mark_derived_stale(self) -> None:
         """Do nothing: no derived file outlives this object."""
@@ -260,7 +261,7 @@ class Served:
     def reload_manifest(self) -> bool:
         found = self._read_manifest()
         if found.token != self.manifest.token:
-            self._store.become(ClientStore(self._connection, self._collection, found.store))
+            self.store = self._open_store(found)
         self.manifest = found
         return True
 
@@ -289,17 +290,19 @@ class Served:
         if found.token == self.manifest.token:
             return self.store
         self._found = found
-        return ClientStore(self._connection, self._collection, found.store)
+        return self._open_store(found)
 
     def follow(self, store: VectorStore) -> None:
-        if store is self.store:
-            return
-        assert isinstance(store, ClientStore)
-        self._store.become(store)
-        self.manifest = self._found
+        if store is not self.store:
+            self.store, self.manifest = store, self._found
 
     def discard(self, store: VectorStore) -> None:
         """Do nothing: both stores have one connection."""
+
+    def _open_store(self, manifest: Manifest) -> ClientStore:
+        store = open_store(self._connection, self._collection, manifest.store)
+        self._fitting = store.fitting
+        return store
 
     def close(self) -> None:
         self._connection.close()

@@ -72,6 +72,9 @@ class ClientStore:
         IndexNotFoundError: there is no such collection.
     """
 
+    # What is read of a payload.
+    _read_payload: JSON = True
+
     def __init__(
         self,
         connection: Connection,
@@ -96,6 +99,9 @@ class ClientStore:
         self._unindexed: set[str] = set()
         self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
         self._lengths = {name: Lengths() for name in options.idf_vectors}
+        cluster = options.cluster
+        self._reading = {} if cluster is None else cluster.read_params
+        self._writing = {} if cluster is None else cluster.write_params
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
@@ -106,7 +112,7 @@ class ClientStore:
         return name in vector_params(description) or name in sparse
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        config = vector_config(self._connection, kind)
+        config = vector_config(self._connection, self.options.in_engine(kind))
         self._ask("add vectors", "PUT", _vector_path(name), config)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:
@@ -151,7 +157,7 @@ class ClientStore:
                     for name, rows in vectors.items()
                     if (vector := _row(rows[row])) is not None
                 },
-                "payload": self._layout.payload(passages[row]),
+                "payload": self._payload(passages[row], vectors, row),
             }
             for point, row in rows_of.items()
         )
@@ -167,6 +173,10 @@ class ClientStore:
         for name in self.options.idf_vectors:
             if name in vectors:
                 self._lengths[name].count(list(vectors[name]))
+
+    def _payload(self, passage: Passage, vectors: Mapping[str, Rows], row: int) -> dict[str, JSON]:
+        """Return the payload of a new point."""
+        return self._layout.payload(passage)
 
     def _check_tokens(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         for name, rows in vectors.items():
@@ -367,7 +377,11 @@ class ClientStore:
                 "read passages",
                 "POST",
                 "points",
-                {"ids": ids, "with_payload": with_payload, "with_vector": with_vectors},
+                {
+                    "ids": ids,
+                    "with_payload": with_payload and self._read_payload,
+                    "with_vector": with_vectors,
+                },
             )
             for ids in chunked(ids_of(points), _PAGE)
         ]
@@ -382,7 +396,7 @@ class ClientStore:
     ) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {
             "limit": min(size, self._limits.results),
-            "with_payload": with_payload,
+            "with_payload": with_payload and self._read_payload,
             "with_vector": with_vectors,
         }
         if chosen:
@@ -651,7 +665,8 @@ class ClientStore:
         return self._connection.send(self._request(action, method, path, body))
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
-        self._connection.send(self._request(action, method, path, body, {"wait": "true"}))
+        params = {"wait": "true", **self._writing}
+        self._connection.send(self._request(action, method, path, body, params))
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:
         self._write(action, "POST", "points/batch", {"operations": operations})
@@ -664,6 +679,8 @@ class ClientStore:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
+        if params is None and path.startswith("points"):
+            params = self._reading
         return Request(action, method, collection_path(self._collection, path), body, params)
 
 

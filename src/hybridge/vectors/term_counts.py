@@ -94,8 +94,8 @@ class TermCounts:
         Args:
             queries: the names of sparse vectors, and queries by them.
         """
-        keys: dict[_Key, None] = {None: None}
-        keys |= {(name, int(number)): None for name, (numbers, _) in queries for number in numbers}
+        terms = [(name, int(number)) for name, (numbers, _) in queries for number in numbers]
+        keys: dict[_Key, None] = dict.fromkeys([None, *terms] if terms else [])
         oldest = self._clock() - _AGE
         known: dict[_Key, int] = {}
         requests: dict[_Key, Request] = {}
@@ -141,12 +141,13 @@ class TermCounts:
         return Request("count the passages of a term", "POST", self._path, body, self._params)
 
 
-def weighed(name: str, query: Sparse, counts: Counts) -> Sparse:
+def weighed(name: str, query: Any, counts: Counts) -> Any:
     """Return a query with each weight multiplied by its inverse document frequency.
 
     Args:
-        name: of the sparse vectors.
-        query: numbers of terms and their weights.
+        name: of the vectors.
+        query: numbers of terms and their weights; any other query, of vectors that are not
+            counted, is returned as it is.
         counts: of these numbers, and of all passages.
 
     >>> counts = {None: 4, ("bm25", 7): 1, ("bm25", 9): 4}
@@ -154,6 +155,8 @@ def weighed(name: str, query: Sparse, counts: Counts) -> Sparse:
     >>> [round(weight, 4) for weight in weights]  # ln(1 + 3.5 / 1.5), 2 ln(1 + 0.5 / 4.5)
     [1.204, 0.2107]
     """
+    if not isinstance(query, tuple) or any((name, int(n)) not in counts for n in query[0]):
+        return query
     numbers, weights = query
     found = [counts[name, int(number)] for number in numbers]
     return numbers, [
