@@ -59,7 +59,7 @@ class Cluster:
         tenant: the metadata field that says to whom a passage belongs, for example ``"user"``. It
             is indexed so that the passages of one lie together. Searches filter by it.
         sharded_by_tenant: keep each tenant's passages in shards of their own, made when the first
-            passage comes. Every passage then needs the field, a string or a whole number, and a
+            passage comes. Every passage then needs the field, a non-blank string, and a
             search whose filter requires certain tenants asks their shards alone.
 
     Raises:

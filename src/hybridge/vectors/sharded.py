@@ -32,7 +32,13 @@ def open_store(connection: Connection, collection: str, options: StoreOptions) -
     Raises:
         IndexNotFoundError: there is no such collection.
     """
-    kind = ShardedStore if options.counts_terms else ClientStore
+    from .tenants import TenantStore
+
+    kind: type[ClientStore] = ClientStore
+    if options.cluster is not None and options.cluster.sharded_by_tenant:
+        kind = TenantStore
+    elif options.counts_terms:
+        kind = ShardedStore
     return kind(connection, collection, options)
 
 
@@ -101,11 +107,15 @@ class ShardedStore(ClientStore):
             self._write("drop the numbers of terms", "POST", "points/payload/delete", body)
 
     def _set_payloads(self, action: str, payloads: Mapping[int, Mapping[str, JSON]]) -> None:
-        operations = (
-            {"set_payload": {"payload": payload, "points": ids_of([point])}}
-            for point, payload in payloads.items()
-        )
+        operations = (self._set_payload(payload, point) for point, payload in payloads.items())
         send_all(lambda some: self._batch(action, some), operations, self._bounds)
+
+    def _set_payload(self, payload: Mapping[str, JSON], point: int) -> dict[str, Any]:
+        return {"set_payload": {"payload": payload, "points": ids_of([point])}}
+
+    def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
+        # A count is of living points alone.
+        self._write("delete passages", "POST", "points/delete", {"points": ids_of(names)})
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
         try:
