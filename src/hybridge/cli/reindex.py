@@ -13,6 +13,7 @@ __all__ = ["reindex"]
 
 
 @click.command()
+@click.argument("directory", required=False, metavar="")
 @takes("location", Location)
 @click.option("--alias", help="New alias for the copy.  [default: --collection, an alias itself]")
 @click.option("--encoder", help="Another bi-encoder: a name on the hub, or a folder.")

@@ -167,7 +167,8 @@ def is_remote(url: object, client: Any = None) -> bool:
         return url is not None and url != ":memory:"
     from ..vectors.borrowed import is_remote as is_remote_client
 
-    return is_remote_client(client)
+    # What is no client is refused where it is connected.
+    return not hasattr(client, "_client") or is_remote_client(client)
 
 
 def _is_server(path: str | Path | None, address: Address) -> bool:
