@@ -32,6 +32,7 @@ from hybridge.filters import (
     Not,
     Or,
     Pushed,
+    Strictness,
     TextContains,
     TextMatch,
     TextMatchInsensitive,
@@ -500,6 +501,43 @@ def test_an_index_of_the_wrong_kind_is_not_asked(index, where):
         assert not push(where, indexes).exact
         assert not push(Not(where), indexes).exact
         assert push(where, {"metadata.g": index}).exact
+
+
+@pytest.mark.parametrize(
+    ("where", "served"),
+    [
+        (Eq("f", "a"), {"keyword"}),
+        (In("f", ["a", "b"]), {"keyword"}),
+        (Eq("f", True), {"bool"}),
+        (Eq("f", 1), {"float", "integer"}),
+        (Gte("f", 1.5), {"float", "integer"}),
+        (Lt("f", "2020-01-01"), {"datetime"}),
+        (Exists("f"), {"keyword", "float", "integer", "datetime", "bool"}),
+        (Eq("f", None), {"keyword", "float", "integer", "datetime", "bool"}),
+        (In("f", ["a", 1]), set()),
+    ],
+)
+def test_a_collection_in_strict_mode_is_asked_by_indexes_of_the_type_alone(where, served):
+    strict = Strictness(needs_index=True)
+    for kind in ("keyword", "float", "integer", "datetime", "bool"):
+        pushed = to_rest(where, {"metadata.f": kind}, strictness=strict)
+        assert pushed.exact is (kind in served)
+        assert pushed.exact is to_rest(Not(where), {"metadata.f": kind}, strictness=strict).exact
+        others = to_rest(where & IdIn(["x"]), {"metadata.f": kind}, strictness=strict)
+        assert "has_id" in json.dumps(others.filter)  # what can be decided, is
+    assert not to_rest(where, {"metadata.g": "keyword"}, strictness=strict).exact
+
+
+def test_long_conditions_are_parted_in_strict_mode():
+    strict = Strictness(condition_size=2)
+    words = to_rest(In("f", ["a", "b", "c"]), strictness=strict)
+    matches = [{"key": "metadata.f", "match": {"any": some}} for some in (["a", "b"], ["c"])]
+    assert words == Pushed({"must": [{"should": matches}]}, exact=True)
+    [named] = to_rest(IdIn(["a", "b", "c"]), strictness=strict).filter["must"]
+    assert [len(some["has_id"]) for some in named["should"]] == [2, 1]
+    one = Strictness(conditions=1)
+    assert to_rest(Eq("f", "a"), strictness=one).exact
+    assert to_rest(Eq("f", "a") & Eq("g", "a"), strictness=one) == Pushed({}, exact=False)
 
 
 def test_lazy_indexes_are_those_of_the_shard(tmp_path):

@@ -289,9 +289,8 @@ class _Node:
             _shut(connection)
 
     def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        while self._threads:
+            self._threads.pop().join()
 
     def _spawn(self, function: Callable[..., None], *args: Any) -> None:
         thread = threading.Thread(target=function, args=args, daemon=True)

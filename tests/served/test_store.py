@@ -30,6 +30,7 @@ from hybridge.vectors.sending import Bounds, InterruptedWriteError
 from hybridge.vectors.store import UnionAnswer, UnionSearch
 
 from .double import Double
+from .keys import Access
 
 SIZE, DIMENSION = 60, 8
 KINDS: dict[str, VectorKind] = {
@@ -326,7 +327,7 @@ def test_too_many_passages_are_not_read(
     strictly(double, INDEXED)
     store = again(store)
     store.prepare(Gte("year", 2000))
-    monkeypatch.setattr("hybridge.vectors.client._READ", SIZE - 1)
+    monkeypatch.setattr("hybridge.vectors.served_filters._READ", SIZE - 1)
     message = (
         r"'beets'.*'metadata.year' has no .* 'keyword', but one of kind 'float'.*filter_fields"
     )
@@ -434,4 +435,29 @@ def test_quantised_token_vectors_need_a_new_server(double: Double) -> None:
     with pytest.raises(StoreError, match=r"cannot keep token vectors of 'turbo8': version 1.20"):
         create(connection, "beets", options, {})
     assert double.sent("PUT") == []
+    connection.close()
+
+
+# ------------------------------------------------------------------ keys
+
+
+@pytest.mark.parametrize("access", [Access("r"), Access("r", "beets")])
+def test_a_read_only_key_searches_filters_and_counts(
+    double: Double, store: ClientStore, caplog: pytest.LogCaptureFixture, access: Access
+) -> None:
+    double.keys = {"secret key": access}
+    connection = connect(double.url, "secret key", deadline=5)
+    reading = ClientStore(connection, "beets", store.options)
+    assert reading.count() == SIZE
+    where = Eq("topic", "b")
+    reading.prepare(where)
+    assert "filters on metadata.topic will read every payload" in caplog.text
+    [answer] = reading.search([union(3, where=where)])
+    check(reading, answer, expected(3, list(range(1, SIZE, 2))))
+    point = reading.point("p7")
+    assert reading.get([point]) == {point: PASSAGES[7]}
+    with pytest.raises(StoreError, match="key"):
+        reading.delete([point])
+    assert reading.count() == SIZE
+    assert "secret key" not in caplog.text
     connection.close()

@@ -74,6 +74,17 @@ def test_the_next_node_is_tried_at_once_and_the_one_that_answers_is_kept(clock: 
     assert attempts(clock, of).begin().base == "http://node1:6333"
 
 
+def test_each_next_attempt_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="hybridge")
+    tried = attempts(clock, nodes(2))
+    for _ in range(2):
+        tried.begin()
+        tried.pause_after(BROKEN)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == "broke off; the next node is tried"
+    assert second == "broke off; the next attempt is in 0.1 s"
+
+
 def test_a_node_is_left_once_by_many_requests(clock: Clock) -> None:
     of = nodes(3)
     both = [attempts(clock, of), attempts(clock, of)]

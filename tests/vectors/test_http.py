@@ -72,7 +72,16 @@ def send(request: pytest.FixtureRequest) -> Send:
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses_without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(attempts, "_FIRST_PAUSE", 0.001)
 
 
@@ -297,6 +306,16 @@ def test_another_protocol_is_named(send: Send) -> None:
     assert "it does not speak HTTP there" in message
     assert "usually 6333, not that of gRPC" in message
     assert len(server.received) == 1
+
+
+def test_a_proxy_of_the_environment_is_used(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Scripted(answer(502, "<html>Bad Gateway</html>")) as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        connection = connect("http://nowhere.invalid")
+        assert send(connection, SEARCH) == 1
+        connection.close()
+    expected = f"http://nowhere.invalid:6333{SEARCH.path}"
+    assert [received.target for received in server.received] == [expected] * 2
 
 
 # TLS

@@ -87,7 +87,7 @@ def test_our_own_layout_is_what_it_was() -> None:
     assert set(record.vector) == {"dense", "bm25"}
     where = as_filter({"$and": [{"$id": ["p1"]}, {"a.b": {"$gte": 1}}]})
     assert where is not None
-    assert store._pushed(where) == to_rest(where)
+    assert store._filters.pushed(where) == to_rest(where)
     client.close()
 
 

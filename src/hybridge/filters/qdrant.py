@@ -143,7 +143,7 @@ def to_rest(
     >>> to_rest(Gte("year", 2020)).filter
     {'must': [{'key': 'metadata.year', 'range': {'gte': 2020.0}}]}
     >>> to_rest(Gte("year", 2020), strictness=Strictness(needs_index=True))
-    Pushed(filter={}, exact=False)
+    Pushed(filter={'must': []}, exact=False)
     """
     strict = strictness or Strictness()
 

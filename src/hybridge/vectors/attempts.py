@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from .refusals import Failure
 from .request import Request
 
 __all__ = ["Attempts", "Nodes"]
+
+logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.1  # seconds; each next is twice as long
 _LONGEST_PAUSE = 5.0
@@ -117,6 +120,7 @@ class Attempts:
         if not failure.is_passing or not may_repeat:
             raise failure.error(self._note())
         if failure.is_of_node and self._since_pause < len(self._nodes.addresses):
+            logger.info("%s; the next node is tried", failure.message)
             return 0.0
         if not self._nodes.is_known and self._pauses + 1 >= _TRIES_OF_STRANGERS:
             raise failure.error(self._note())
@@ -125,6 +129,7 @@ class Attempts:
             raise failure.error(self._note(failure.retry_after))
         self._pauses += 1
         self._since_pause = 0
+        logger.info("%s; the next attempt is in %.1f s", failure.message, pause)
         return pause
 
     def _pause(self, failure: Failure) -> float:

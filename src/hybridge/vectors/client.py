@@ -6,54 +6,51 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
 from ..errors import InvalidInputError, StoreError
-from ..filters import Filter, IdIn, Pushed, index_fields, to_rest
+from ..filters import Filter
 from ..iteration import chunked
 from ..passages import JSON, Passage
-from .collection import collection_path, describe, index_field, vector_config, vector_params
+from .collection import collection_path, describe, vector_config, vector_params
 from .connection import Connection, Request
-from .layouts import OWN, Layout, text_path
+from .layouts import OWN, Layout
 from .lengths import Lengths
 from .limits import Limits
 from .options import DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, ids_of, number_of
-from .sending import Bounds, encoded, send_all
-from .store import (
-    Ranking,
-    Rows,
-    UnionAnswer,
-    UnionSearch,
-    VectorQuery,
-    passing,
-    ranked,
+from .rest import (
+    candidate_count,
+    first_matches,
+    query_vector,
+    scores_of,
+    stages_of,
+    stored_vector,
+    union_answer,
 )
+from .sending import Bounds, encoded, send_all
+from .served_filters import ServedFilters
+from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery, ranked
 
 __all__ = ["EXACT", "ClientStore"]
 
-logger = logging.getLogger(__name__)
-
+_WAITING = {"wait": "true"}  # for the server to have done it
 _PAGE = 1_000  # points read in one request
 _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 100  # searches in one request, each with a few vectors
 _COUNTED = 100  # points with a number of a sparse vector
-_REMEMBERED = 100  # filters translated
+_MATRICES = 50  # points read in one request with all their token vectors
+_ABSENT = (400, 404)  # a server's answers to vectors for a point that is not there
 _LARGEST = 32 * 2**20 - 2**16  # bytes of a point: a request's at most, and what is around it
 _DIGITS = 16  # characters of a number
 _TOKENS = 2**20  # numbers that the token vectors of a point may not have
-# The first version of the server that finds text inside strings.
-_FINDS_TEXT = (1, 20)
-# Where a filter may only use indexed fields, points that are read to decide on others.
-_READ = 20_000
 
 EXACT: Mapping[str, JSON] = {"exact": True, "quantization": {"ignore": True}}
 """The parameters of an exact search, without graph and quantised copies."""
@@ -72,8 +69,11 @@ class ClientStore:
         IndexNotFoundError: there is no such collection.
     """
 
-    # What is read of a payload.
+    is_remote = True
+    # What is read of a payload, and the parameters of requests that read and write points.
     _read_payload: JSON = True
+    _reading: Mapping[str, str] | None = None
+    _writing: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -95,9 +95,10 @@ class ClientStore:
             at_once=1 if self.is_local else Bounds.at_once,
         )
         schema: Mapping[str, Any] = description.get("payload_schema") or {}
-        self._indexes: dict[str, str] = {path: one["data_type"] for path, one in schema.items()}
-        self._unindexed: set[str] = set()
-        self._translations: dict[Filter, Pushed[dict[str, JSON]]] = {}
+        indexes = {path: str(one["data_type"]) for path, one in schema.items()}
+        self._filters = ServedFilters(
+            connection, collection, layout, indexes, self._limits, self._passing
+        )
         self._lengths = {name: Lengths() for name in options.idf_vectors}
         cluster = options.cluster
         self._reading = {} if cluster is None else cluster.read_params
@@ -113,13 +114,13 @@ class ClientStore:
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
         config = vector_config(self._connection, self.options.in_engine(kind))
-        self._ask("add vectors", "PUT", _vector_path(name), config)
+        self._ask("add vectors", "PUT", _vector_path(name), config, _WAITING)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:
             self._lengths[name] = Lengths()
 
     def remove_vectors(self, name: str) -> None:
-        self._ask("remove vectors", "DELETE", _vector_path(name))
+        self._ask("remove vectors", "DELETE", _vector_path(name), params=_WAITING)
         self._lengths.pop(name, None)
         others = {other: kind for other, kind in self.options.vectors.items() if other != name}
         self.options = replace(self.options, vectors=others)
@@ -155,7 +156,7 @@ class ClientStore:
                 "vector": {
                     name: vector
                     for name, rows in vectors.items()
-                    if (vector := _row(rows[row])) is not None
+                    if (vector := stored_vector(rows[row])) is not None
                 },
                 "payload": self._payload(passages[row], vectors, row),
             }
@@ -205,7 +206,7 @@ class ClientStore:
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        vectors = dict(zip(points, map(_row, rows), strict=True))
+        vectors = dict(zip(points, map(stored_vector, rows), strict=True))
         self.drop_vectors(name, [point for point, vector in vectors.items() if vector is None])
         present = {point: vector for point, vector in vectors.items() if vector is not None}
         self._write_to_present(present, partial(self._set_vectors, name))
@@ -236,7 +237,9 @@ class ClientStore:
         """Write, and retry without points that another client deleted: for them a server raises."""
         try:
             write(vectors)
-        except StoreError:
+        except StoreError as error:
+            if error.status not in _ABSENT:
+                raise
             present = self.existing(list(vectors))
             if len(present) == len(vectors):
                 raise
@@ -263,7 +266,7 @@ class ClientStore:
             self._lengths[name].count(vectors.values(), times=-1)
 
     def _empty_and_delete(self, names: Mapping[int, Sequence[str]]) -> None:
-        empty = {"indices": [], "values": []}
+        empty: dict[str, JSON] = {"indices": [], "values": []}
         vectors = [
             {"id": id_of(point), "vector": dict.fromkeys(each, empty)}
             for point, each in names.items()
@@ -278,7 +281,8 @@ class ClientStore:
     # ------------------------------------------------------------------ reading
 
     def vector_pages(self, name: str) -> Iterator[dict[int, Any]]:
-        for records in self._pages(None, with_payload=False, with_vectors=[name]):
+        size = self._page(name)
+        for records in self._pages(None, with_payload=False, with_vectors=[name], size=size):
             yield self._named(name, records)
 
     def lacking(self, name: str) -> Iterator[list[Passage]]:
@@ -309,7 +313,13 @@ class ClientStore:
 
     def vectors(self, name: str, points: Sequence[int]) -> dict[int, Any]:
         chosen = [name] if name else True
-        return self._named(name, self._retrieve(points, with_payload=False, with_vectors=chosen))
+        some = chunked(points, self._page(name))
+        pages = (self._retrieve(each, with_payload=False, with_vectors=chosen) for each in some)
+        return self._named(name, [record for records in pages for record in records])
+
+    def _page(self, name: str) -> int:
+        """Return how many points are read at a time with their vectors of a name."""
+        return _MATRICES if isinstance(self.options.vectors[name], TokenVectors) else _PAGE
 
     def _named(self, name: str, records: Iterable[Mapping[str, Any]]) -> dict[int, Any]:
         """Return the points' vectors of a name; an empty one in place of a missing sparse one."""
@@ -330,7 +340,7 @@ class ClientStore:
         return {number_of(record["id"]) for record in self._retrieve(points, with_payload=False)}
 
     def matching(self, where: Filter) -> list[int]:
-        chosen = self._pushed(self._decided(where)).filter
+        chosen = self._filters.pushed(self._filters.decided(where)).filter
         pages = self._pages(chosen, with_payload=False)
         return [number_of(record["id"]) for records in pages for record in records]
 
@@ -342,7 +352,7 @@ class ClientStore:
             yield list(map(self._passage, records))
 
     def some(self, limit: int, where: Filter | None = None) -> list[Passage]:
-        chosen = None if where is None else self._pushed(where).filter
+        chosen = None if where is None else self._filters.pushed(where).filter
         first = next(self._pages(chosen, with_payload=True, size=limit))
         return list(map(self._passage, first))
 
@@ -416,22 +426,26 @@ class ClientStore:
     def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         if not all(map(self._fits, searches)):
             return self._search_in_steps(searches)
-        settled = iter(self._settled([query for each in searches for query in each.finding]))
-        searches = [
-            replace(each, finding=[next(settled) for _ in each.finding]) for each in searches
+        bodies = self._unions(searches)
+        found = iter(self._searched([one for each in bodies for one in each]))
+        return [
+            union_answer(search, [next(found) for _ in each])
+            for search, each in zip(searches, bodies, strict=True)
         ]
-        bodies = list(map(self._union, searches))
-        return _answers(searches, bodies, self._searched([one for each in bodies for one in each]))
 
     async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         """Return each search's answer, like `search`."""
         if not all(self._fits(each) and self._is_decided(each) for each in searches):
             return await asyncio.to_thread(self.search, searches)
-        bodies = list(map(self._union, searches))
-        found: list[Any] = []
+        bodies = self._unions(searches)
+        answers: list[Any] = []
         for request in self._searching([one for each in bodies for one in each]):
-            found += await self._connection.asend(request)
-        return _answers(searches, bodies, [answer["points"] for answer in found])
+            answers += await self._connection.asend(request)
+        found = iter(answers)
+        return [
+            union_answer(search, [next(found)["points"] for _ in each])
+            for search, each in zip(searches, bodies, strict=True)
+        ]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         rankings = self._rankings(queries)
@@ -442,11 +456,18 @@ class ClientStore:
     def _ids(self, points: Sequence[int]) -> dict[int, str]:
         return {point: passage.id for point, passage in self.get(points).items()}
 
+    def _unions(self, searches: Sequence[UnionSearch]) -> list[list[dict[str, Any]]]:
+        queries = iter(self._decided([query for each in searches for query in each.finding]))
+        decided = [
+            replace(each, finding=[next(queries) for _ in each.finding]) for each in searches
+        ]
+        return list(map(self._union, decided))
+
     def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
         """Return a search a stage, each over the candidates of all."""
         if len(search.finding) == 1 and not search.scoring and not search.given:
             return [self._body(search.finding[0])]
-        prefetch = [self._body(query) for query in search.finding]
+        prefetch = list(map(self._body, search.finding))
         size = min(self._limits.results, self._limits.filters.condition_size)
         prefetch += [
             {"filter": {"must": [{"has_id": ids}]}, "limit": len(ids)}
@@ -454,37 +475,37 @@ class ClientStore:
         ]
         if not prefetch:
             return []
-        limit = _candidates(search)
-        rescoring = [VectorQuery(name, vector, limit, ids=()) for name, vector in _stages(search)]
+        limit = candidate_count(search)
+        rescoring = [VectorQuery(name, vector, limit, ids=()) for name, vector in stages_of(search)]
         return [{"prefetch": prefetch, **self._nearest(query)} for query in rescoring]
 
     def _fits(self, search: UnionSearch) -> bool:
-        return _candidates(search) <= self._limits.results
+        return candidate_count(search) <= self._limits.results
 
     def _is_decided(self, search: UnionSearch) -> bool:
         filters = [query.where for query in search.finding if query.where is not None]
-        return all(self._pushed(where).exact for where in filters)
+        return all(self._filters.pushed(where).exact for where in filters)
 
     def _search_in_steps(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         """Find, then score: for a collection that limits how many points a search returns."""
         found = iter(self._rankings([query for each in searches for query in each.finding]))
-        tops = [[_matches(next(found), query) for query in each.finding] for each in searches]
+        tops = [[first_matches(next(found), query) for query in each.finding] for each in searches]
         scoring = []
         for search, rankings in zip(searches, tops, strict=True):
             ids = list(dict.fromkeys([*(p for each in rankings for p in each), *search.given]))
-            scoring += [VectorQuery(*stage, len(ids), ids=ids) for stage in _stages(search)]
+            scoring += [VectorQuery(*stage, len(ids), ids=ids) for stage in stages_of(search)]
         scored = iter(self._rankings(scoring))
         return [
-            UnionAnswer(rankings, [next(scored) for _ in _stages(search)])
+            UnionAnswer(rankings, [next(scored) for _ in stages_of(search)])
             for search, rankings in zip(searches, tops, strict=True)
         ]
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points, best first, ties in any order; with `ids` in no order."""
-        bodies = [self._parts(query) for query in self._settled(queries)]
+        bodies = list(map(self._parts, self._decided(queries)))
         found = iter(self._searched([one for parts in bodies for one in parts]))
         return [
-            {point: score for _ in parts for point, score in _scores(next(found)).items()}
+            {point: score for _ in parts for point, score in scores_of(next(found)).items()}
             for parts in bodies
         ]
 
@@ -495,9 +516,9 @@ class ClientStore:
             size = min(most, self._limits.filters.condition_size)
             parts = [replace(query, ids=some, limit=len(some)) for some in chunked(query.ids, size)]
             return list(map(self._body, parts))
-        if query.limit <= most:
-            return [self._body(query)]
         body = self._body(query)
+        if query.limit <= most:
+            return [body]
         return [
             {**body, "limit": min(most, query.limit - start), "offset": start}
             for start in range(0, query.limit, most)
@@ -516,16 +537,18 @@ class ClientStore:
 
     def _body(self, query: VectorQuery) -> dict[str, Any]:
         body = self._nearest(query)
-        chosen = self._filter(query)
-        if chosen is None:
-            return body
-        if query.ids is not None and not self._limits.allows_exact:
-            # Without a graph, the server scores points that are given, but searches none.
-            return {"prefetch": [{"filter": chosen, "limit": query.limit}], **body}
-        return {**body, "filter": chosen}
+        where = None if query.where is None else self._filters.pushed(query.where).filter
+        if query.ids is None:
+            return body if where is None else {**body, "filter": where}
+        named: dict[str, Any] = {"has_id": ids_of(query.ids)}
+        among = {"must": [named] if where is None else [named, where]}
+        if self._limits.allows_exact:
+            return {**body, "filter": among}
+        # Without a graph, the server scores points that are given, but searches none.
+        return {"prefetch": [{"filter": among, "limit": query.limit}], **body}
 
     def _nearest(self, query: VectorQuery) -> dict[str, Any]:
-        body = {"query": _query(query.vector), "using": query.name, "limit": query.limit}
+        body = {"query": query_vector(query.vector), "using": query.name, "limit": query.limit}
         params = None if self.is_local else self._params(query)
         return body if params is None else {**body, "params": self._allowed(params)}
 
@@ -557,98 +580,26 @@ class ClientStore:
     # ------------------------------------------------------------------ filters
 
     def is_prepared(self, where: Filter) -> bool:
-        return self.is_local or self._missing(where).keys() <= self._unindexed
+        return self.is_local or self._filters.is_prepared(where)
 
     def prepare(self, where: Filter) -> None:
-        if self.is_local:
-            return
-        waits = self._limits.filters.needs_index  # else the first search would be refused
-        for path, kind in self._missing(where).items():
-            if path in self._unindexed:
-                continue
-            try:
-                index_field(self._connection, self._collection, path, kind, waits=waits)
-            except StoreError as error:
-                if error.status is None:  # no answer
-                    raise
-                # As with a read-only key.
-                logger.warning("%s; filters on %s will read every payload", error, path)
-                self._unindexed.add(path)
-            else:
-                self._indexes[path] = kind
-                self._translations.clear()
+        if not self.is_local:
+            self._filters.prepare(where)
 
-    def _missing(self, where: Filter) -> dict[str, str]:
-        return index_fields(where, self._indexes, key=self._layout.key)
-
-    def _filter(self, query: VectorQuery) -> dict[str, JSON] | None:
-        chosen = None if query.where is None else self._pushed(query.where).filter
-        if query.ids is None:
-            return chosen
-        named: dict[str, JSON] = {"has_id": ids_of(query.ids)}
-        return {"must": [named] if chosen is None else [named, chosen]}
-
-    def _settled(self, queries: Sequence[VectorQuery]) -> Sequence[VectorQuery]:
-        """Return the queries with filters that Qdrant decides."""
+    def _decided(self, queries: Sequence[VectorQuery]) -> list[VectorQuery]:
+        """Return the queries with filters that the server decides."""
         filters = {query.where for query in queries if query.where is not None}
-        decided = {each: self._decided(each) for each in filters if not self._pushed(each).exact}
+        decided = {where: self._filters.decided(where) for where in filters}
         return [
-            replace(query, where=decided[query.where]) if query.where in decided else query
+            query
+            if query.where is None or decided[query.where] is query.where
+            else replace(query, where=decided[query.where])
             for query in queries
         ]
 
-    def _decided(self, where: Filter) -> Filter:
-        """Return a filter that Qdrant decides; where it cannot decide this one, by the ids."""
-        pushed = self._pushed(where)
-        if pushed.exact:
-            return where
-        self._check_readable(where, pushed.filter)
-        pages = self._pages(pushed.filter, with_payload=True)
-        candidates = (self._passage(record) for records in pages for record in records)
-        return passing(where, candidates)
-
-    def _check_readable(self, where: Filter, rest: Mapping[str, JSON]) -> None:
-        """Raise if only indexed fields may be filtered by, and too many points are to be read."""
-        if not self._limits.filters.needs_index:
-            return
-        wanted = index_fields(where, key=self._layout.key)
-        lacking = {path: kind for path, kind in wanted.items() if self._indexes.get(path) != kind}
-        body = {"filter": rest, "exact": self._limits.allows_exact}
-        if not lacking or self._ask("count", "POST", "points/count", body)["count"] <= _READ:
-            return
-        path, kind = next(iter(lacking.items()))
-        has = f", but one of kind {self._indexes[path]!r}" if path in self._indexes else ""
-        raise StoreError(
-            f"collection {self._collection!r} at {self._connection.location} may only be filtered "
-            f"by indexed fields (strict mode), and {path!r} has no payload index of kind {kind!r}"
-            f"{has}: create it on the server, or declare it with filter_fields= of "
-            "HybridIndex.create; without, at most "
-            f"{_READ:,} passages are read to decide"
-        )
-
-    def _pushed(self, where: Filter) -> Pushed[dict[str, JSON]]:
-        if isinstance(where, IdIn):  # which may be long
-            return self._translated(where)
-        pushed = self._translations.get(where)
-        if pushed is None:
-            if len(self._translations) >= _REMEMBERED:
-                self._translations.clear()
-            pushed = self._translations[where] = self._translated(where)
-        return pushed
-
-    def _translated(self, where: Filter) -> Pushed[dict[str, JSON]]:
-        return to_rest(
-            where,
-            self._indexes,
-            key=self._layout.key,
-            point=lambda name: id_of(self.point(name)),
-            text=text_path(self._layout),
-            finds_text=self._finds_text,
-            strictness=self._limits.filters,
-        )
-
-    def _finds_text(self) -> bool:
-        return self._limits.finds_text and self._connection.version() >= _FINDS_TEXT
+    def _passing(self, chosen: Mapping[str, JSON]) -> Iterator[Passage]:
+        for records in self._pages(chosen, with_payload=True):
+            yield from map(self._passage, records)
 
     # ------------------------------------------------------------------ the collection
 
@@ -661,12 +612,18 @@ class ClientStore:
     def close(self) -> None:
         self._connection.close()
 
-    def _ask(self, action: str, method: str, path: str, body: Any = None) -> Any:
-        return self._connection.send(self._request(action, method, path, body))
+    def _ask(
+        self,
+        action: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._connection.send(self._request(action, method, path, body, params))
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
-        params = {"wait": "true", **self._writing}
-        self._connection.send(self._request(action, method, path, body, params))
+        self._ask(action, method, path, body, {**_WAITING, **self._writing})
 
     def _batch(self, action: str, operations: Sequence[Any]) -> None:
         self._write(action, "POST", "points/batch", {"operations": operations})
@@ -686,52 +643,3 @@ class ClientStore:
 
 def _vector_path(name: str) -> str:
     return f"vectors/{quote(name, safe='')}"
-
-
-def _stages(search: UnionSearch) -> list[tuple[str, Any]]:
-    """Return the name and query vector of each stage, in the order of the scores."""
-    return [*((query.name, query.vector) for query in search.finding), *search.scoring]
-
-
-def _candidates(search: UnionSearch) -> int:
-    """Return how many points a search can find."""
-    return sum(query.limit for query in search.finding) + len(search.given)
-
-
-def _answers(
-    searches: Sequence[UnionSearch],
-    bodies: Sequence[Sequence[object]],
-    points: Iterable[Sequence[Mapping[str, Any]]],
-) -> list[UnionAnswer]:
-    found = iter(points)
-    answers = []
-    for search, each in zip(searches, bodies, strict=True):
-        scores = [_scores(next(found)) for _ in each] or [{} for _ in _stages(search)]
-        # The best of a stage are among the candidates, of which it ranks all.
-        tops = [_matches(some, query) for query, some in zip(search.finding, scores, strict=False)]
-        answers.append(UnionAnswer(tops, scores))
-    return answers
-
-
-def _scores(points: Iterable[Mapping[str, Any]]) -> dict[int, float]:
-    return {number_of(point["id"]): point["score"] for point in points}
-
-
-def _matches(found: Mapping[int, float], query: VectorQuery) -> Ranking:
-    """Return the first points that a query finds: with a sparse vector, those that match it."""
-    matches = found.items()
-    if isinstance(query.vector, tuple):
-        return dict(islice(((p, score) for p, score in matches if score > 0.0), query.limit))
-    return dict(islice(matches, query.limit))
-
-
-def _query(vector: Any) -> Any:
-    """Return a query's vector as JSON."""
-    return {"indices": vector[0], "values": vector[1]} if isinstance(vector, tuple) else vector
-
-
-def _row(vector: Any) -> Any:
-    """Return a stored vector as JSON, in float32; None for a text without tokens."""
-    if isinstance(vector, tuple):
-        return {"indices": vector[0], "values": np.asarray(vector[1], np.float32)}
-    return np.ascontiguousarray(vector, np.float32) if len(vector) else None

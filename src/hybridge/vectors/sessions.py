@@ -165,7 +165,7 @@ def settings(verify: bool | str | ssl.SSLContext, *, is_secure: bool) -> dict[st
 
 def _context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
     if not isinstance(verify, str):
-        return httpx.create_ssl_context(verify)
+        return httpx.create_ssl_context(verify=verify)
     try:
         if Path(verify).is_dir():
             return ssl.create_default_context(capath=verify)
