@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
@@ -12,15 +13,15 @@ from .layouts import LangChainLayout
 from .searching import search_text_of
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
-    from hybridge.vectors import Layout
+    from hybridge.vectors import ConnectionOptions, Layout
 
 __all__ = ["attached"]
 
 
 def attached(
-    client_or_url: QdrantClient | str,
+    client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
     collection: str,
     embedding: Any = None,
     *,
@@ -34,13 +35,15 @@ def attached(
     search_text: Any = None,
     batch_size: int | None = None,
     writable: bool = False,
+    **options: Unpack[ConnectionOptions],
 ) -> HybridIndex:
     """Return an index over a collection of a `QdrantVectorStore`, by default for reading only.
 
     Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
 
     Args:
-        client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+        client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to close,
+            or the url of a server, or several of one cluster.
         collection: the store's ``collection_name``.
         embedding: the store's embeddings, or the same model for Hybridge to load.
         layout: the collection's layout, if LangChain did not write it, for example
@@ -55,6 +58,8 @@ def attached(
             `langchain_hybridge.HybridgeRetriever.from_documents`.
         batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for 128.
         writable: let documents be added and deleted, as the store would.
+        options: of the connection: `timeout`, `deadline`, `headers`, `verify`, see
+            `hybridge.HybridIndex.create`.
 
     Raises:
         HybridgeError: there is no such collection or vector, or the embeddings are of another
@@ -76,4 +81,5 @@ def attached(
         synonyms=synonyms,
         search_text=search_text_of(search_text),
         writable=writable,
+        **options,
     )

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 import hybridge
 from hybridge.fusion import Fusion, get_fusion
-from hybridge.interop import configured, is_persistent, new_index
+from hybridge.interop import configured, connection_options, is_persistent, new_index
 
 from .attaching import attached
 from .base import CoreRetriever
@@ -20,7 +20,7 @@ from .embeddings import encoder_of
 from .searching import search_text_of
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
     from hybridge.stages import Stage
     from hybridge.vectors import Layout
@@ -168,7 +168,7 @@ class HybridgeRetriever(CoreRetriever):
     @classmethod
     def from_qdrant(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         embedding: Any = None,
         *,
@@ -186,7 +186,8 @@ class HybridgeRetriever(CoreRetriever):
         """Return a retriever over a collection of `langchain-qdrant`; nothing is written to it.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
             layout: the collection's layout, if LangChain did not write it, for example
@@ -200,13 +201,15 @@ class HybridgeRetriever(CoreRetriever):
             search_text: what BM25 searches of a document, as for `from_documents`.
             batch_size: how many texts LangChain's `Embeddings` get at most in one call; None for
                 128.
-            settings: the retriever's own fields, like ``k``.
+            settings: the retriever's own fields, like ``k``, and options of the connection:
+                ``timeout``, ``deadline``, ``headers``, ``verify``.
 
         Raises:
             pydantic.ValidationError: an unknown field.
             HybridgeError: there is no such collection or vector, or the embeddings are of another
                 length than its vectors.
         """
+        options = connection_options(settings)
         cls._check_settings(settings)
         index = attached(
             client_or_url,
@@ -221,6 +224,7 @@ class HybridgeRetriever(CoreRetriever):
             synonyms=synonyms,
             search_text=search_text,
             batch_size=batch_size,
+            **options,
         )
         return cls(retriever=index, **settings)
 

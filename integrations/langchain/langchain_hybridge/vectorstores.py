@@ -28,7 +28,7 @@ from .searching import search_text_of
 from .structured_query import register_translator
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["HybridVectorStore"]
 
@@ -89,8 +89,8 @@ class HybridVectorStore(VectorStore):
             search_text: what is searched of a document, while its ``page_content`` is what is
                 returned: a template such as ``"{title}\\n{page_content}"`` over text and
                 metadata, or a function from a `Document` to a string; None for the text alone.
-            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``,
-                ``passage_cache``, or ``stages`` in place of embeddings.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``client``,
+                ``late_interaction``, ``passage_cache``, or ``stages`` in place of embeddings.
 
         Raises:
             TypeError: an unknown option.
@@ -100,7 +100,7 @@ class HybridVectorStore(VectorStore):
         named = any(each is not None for each in (embedding, identity, batch_size))
         if named or options.get("stages") is None:
             cache = options.get("passage_cache", False)
-            persistent = is_persistent(path, options.get("url"), cache)
+            persistent = is_persistent(path, options.get("url"), cache, options.get("client"))
             encoder = encoder_of(embedding, identity, batch_size=batch_size, persistent=persistent)
         text = search_text_of(search_text)
         return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
@@ -130,7 +130,7 @@ class HybridVectorStore(VectorStore):
                 at a time can do. None opens for writing if possible, else for reading only, which
                 is logged; `hybridge.HybridIndex.is_read_only` says which.
             search_text: as for `create`; None where it was a template, which the index keeps.
-            options: those of `hybridge.HybridIndex.open`, like ``url``.
+            options: those of `hybridge.HybridIndex.open`, like ``url`` and ``client``.
 
         Raises:
             TypeError: an unknown option.
@@ -149,7 +149,7 @@ class HybridVectorStore(VectorStore):
     @classmethod
     def from_qdrant(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         embedding: Any = None,
         **options: Any,
@@ -157,13 +157,15 @@ class HybridVectorStore(VectorStore):
         """Return a store over a collection that `langchain-qdrant` wrote.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: the store's ``collection_name``.
             embedding: the store's embeddings, or the same model for Hybridge to load.
             options: those of `langchain_hybridge.attaching.attached`: ``vector_name``,
                 ``content_payload_key``, ``metadata_payload_key``, ``layout`` where LlamaIndex
                 wrote it, ``api_key``, ``analyzer``, ``synonyms``, ``search_text``, ``batch_size``,
-                and ``writable=True`` to let documents be added and deleted.
+                ``timeout`` and the like of the connection, and ``writable=True`` to let documents
+                be added and deleted.
 
         Raises:
             TypeError: an unknown option.

@@ -15,6 +15,7 @@ from .index import index
 from .info import info
 from .models import models
 from .reanalyze import reanalyze
+from .reindex import reindex
 from .search import search
 from .tune import tune
 
@@ -50,6 +51,7 @@ _COMMANDS = (
     tune,
     adapt,
     reanalyze,
+    reindex,
     info,
     models,
     demo,

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sized
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Location, Making, takes
+from .options import Location, Making, Sharding, takes
 
 if TYPE_CHECKING:
     from ..index import HybridIndex
@@ -33,6 +33,7 @@ def _to_template(_ctx: click.Context, _option: click.Parameter, value: str | Non
 @click.option("--to", "directory", metavar="DIR", help="Folder of the index.")
 @takes("location", Location)
 @takes("making", Making)
+@takes("sharding", Sharding)
 @click.option("--late-interaction", is_flag=True, help="Keep token vectors too, in a new index.")
 @click.option(
     "--search-text",
@@ -53,6 +54,7 @@ def index(
     paths: tuple[Path, ...],
     location: Location,
     making: Making,
+    sharding: Sharding,
     late_interaction: bool,
     search_text: str | None,
     cache: Path | None,
@@ -70,6 +72,7 @@ def index(
     from ..errors import IndexNotFoundError, InvalidInputError
     from ..readers import NO_TEXT, read_files
     from ..splitting import PASSAGE_SIZE
+    from ..vectors import Cluster
     from .output import console
     from .tracking import Tracking
 
@@ -99,7 +102,9 @@ def index(
     except IndexNotFoundError:
         if not total:
             raise
-        new = {"lexical": lexical} if lexical else {}
+        new: dict[str, Any] = {"lexical": lexical} if lexical else {}
+        if sharding.numbers:
+            new["cluster"] = Cluster(**sharding.numbers)
         opened = location.create(**options, **new, late_interaction=late_interaction)
     start = perf_counter()
     with opened:

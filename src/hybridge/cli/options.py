@@ -20,6 +20,7 @@ __all__ = [
     "Command",
     "Location",
     "Making",
+    "Sharding",
     "json_option",
     "parse_json",
     "takes",
@@ -83,12 +84,39 @@ def to_analyzer(_ctx: click.Context, _option: click.Parameter, language: str | N
     return None if language is None else Analyzer(None if language == "none" else language)
 
 
+def _to_urls(
+    _ctx: click.Context, _option: click.Parameter, value: str | None
+) -> str | list[str] | None:
+    if value is None or "," not in value:
+        return value
+    return [url.strip() for url in value.split(",")]
+
+
+def _to_headers(
+    _ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    headers = {}
+    for value in values:
+        name, colon, content = value.partition(":")
+        if not colon:
+            raise click.BadParameter(f"{value!r} has no colon: write 'Name: value'")
+        headers[name.strip()] = content.strip()
+    return headers or None
+
+
 @dataclass
 class Location:
     """The location of an index: a folder, or a collection on a server."""
 
     directory: str | None
-    url: Annotated[str | None, click.option("--url", help="A Qdrant server instead of a folder.")]
+    url: Annotated[
+        str | list[str] | None,
+        click.option(
+            "--url",
+            callback=_to_urls,
+            help="A Qdrant server instead of a folder; of a cluster several, parted by commas.",
+        ),
+    ]
     api_key: Annotated[
         str | None,
         click.option(
@@ -99,9 +127,38 @@ class Location:
         str,
         click.option("--collection", default="hybridge", show_default=True, help="On the server."),
     ]
+    timeout: Annotated[
+        float | None,
+        click.option(
+            "--timeout", type=click.FloatRange(min=0.1), help="Seconds to wait for an answer."
+        ),
+    ]
+    headers: Annotated[
+        dict[str, str] | None,
+        click.option(
+            "--header",
+            "headers",
+            multiple=True,
+            metavar="'NAME: VALUE'",
+            callback=_to_headers,
+            help="Sent with each request; may be repeated.",
+        ),
+    ]
+    verify: Annotated[
+        str | None,
+        click.option(
+            "--ca",
+            "verify",
+            type=click.Path(exists=True),
+            help="File of the authorities that the server's certificate is checked by.",
+        ),
+    ]
 
     def __str__(self) -> str:
-        return str(self.directory) if self.url is None else f"{self.url} ({self.collection})"
+        if self.url is None:
+            return str(self.directory)
+        first = self.url if isinstance(self.url, str) else self.url[0]
+        return f"{first} ({self.collection})"
 
     def open(self, **options: Any) -> HybridIndex:
         """Open the index that is there."""
@@ -130,7 +187,44 @@ class Location:
         self.check()
         if self.directory is not None:
             return {"path": self.directory}
-        return {"url": self.url, "api_key": self.api_key, "collection": self.collection}
+        return self.server
+
+    @property
+    def server(self) -> dict[str, Any]:
+        """The arguments of `HybridIndex.open` that name the server and the collection."""
+        options = {"timeout": self.timeout, "headers": self.headers, "verify": self.verify}
+        return {
+            "url": self.url,
+            "api_key": self.api_key,
+            "collection": self.collection,
+            **{name: value for name, value in options.items() if value is not None},
+        }
+
+
+@dataclass
+class Sharding:
+    """The shards of a new collection, and their copies."""
+
+    shards: Annotated[
+        int | None,
+        click.option(
+            "--shards", type=click.IntRange(min=1), help="Shards of a new collection: one, or more."
+        ),
+    ]
+    replicas: Annotated[
+        int | None,
+        click.option(
+            "--replicas",
+            type=click.IntRange(min=1),
+            help="Copies of each shard on a cluster.  [default: 2 on several nodes]",
+        ),
+    ]
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The arguments of `hybridge.vectors.Cluster` that were given."""
+        given = {"shard_number": self.shards, "replication_factor": self.replicas}
+        return {name: number for name, number in given.items() if number is not None}
 
 
 @dataclass

@@ -8,37 +8,42 @@ from typing import Any
 
 from ..analyzer import Analyzer
 from .findings import Finding
+from .server import examine_collection
 
 __all__ = ["examine_index"]
 
 
-def examine_index(path: str | Path) -> Iterator[Finding]:
-    """Open the index in a folder, and count the passages that each stage's encoder truncates.
+def examine_index(path: str | Path | None = None, **server: Any) -> Iterator[Finding]:
+    """Open an index, and count the passages that each stage's encoder truncates.
 
     Args:
-        path: the folder; it is opened for reading only.
+        path: its folder; it is opened for reading only.
+        server: or the arguments of `HybridIndex.open` that name a collection on a server.
     """
     from ..index import HybridIndex
 
-    with HybridIndex._open_without_encoders(path, read_only=True) as index:
+    with HybridIndex._open_without_encoders(path, read_only=True, **server) as index:
         facts: dict[str, Any] = index.info()
     yield Finding("index", "passages", "ok", f"{facts['passages']} in {facts['place']}")
+    if "server" in facts:
+        yield from examine_collection(facts["server"])
     latest = Analyzer().version or 0
     for name, stage in facts["stages"].items():
         if stage.get("analyzer", {}).get("version") in range(1, latest):
-            yield _earlier(name, stage["analyzer"]["version"], latest, path)
+            target = path or f"--url {server['url']} --collection {server['collection']}"
+            yield _earlier(name, stage["analyzer"]["version"], latest, str(target))
         if "truncated" in stage:
             yield _truncation(name, stage["truncated"])
 
 
-def _earlier(stage: str, version: int, latest: int, path: str | Path) -> Finding:
+def _earlier(stage: str, version: int, latest: int, target: str) -> Finding:
     return Finding(
         "index",
         stage,
         "note",
         f"its analyzer is of version {version}: it lacks what version {latest} knows of codes, "
         "compounds, identifiers and accents",
-        f"hybridge reanalyze {path}, which encodes nothing",
+        f"hybridge reanalyze {target}, which encodes nothing",
     )
 
 

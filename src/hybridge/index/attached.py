@@ -6,24 +6,25 @@ BM25 is derived from the passages when the index is attached, in this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from ..passages import Passage, unique_passages
 from ..protocols import Encoder
 from ..vectors.attached import AttachedStore, DenseVector, dense_vector
-from ..vectors.connection import Connection, connect
+from ..vectors.connection import Connection, ConnectionOptions, connect
 from ..vectors.layout_check import check_layout
 from ..vectors.layouts import Layout
 from ..vectors.points import NOWHERE
+from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["Attached", "Target", "find_target"]
 
@@ -33,15 +34,13 @@ class Target:
     """A collection to attach to.
 
     Args:
-        client: of the server.
-        is_ours: whether the client was made for the index, and is closed with it.
+        connection: to the server; closing it leaves the caller's client open.
         collection: its name.
         layout: of its passages.
         vector: its dense vector.
     """
 
-    client: Connection
-    is_ours: bool
+    connection: Connection
     collection: str
     layout: Layout
     vector: DenseVector
@@ -56,45 +55,54 @@ class Target:
             )
 
     def close(self) -> None:
-        """Close the client, if it is ours."""
-        if self.is_ours:
-            self.client.close()
+        """Close the connection."""
+        self.connection.close()
 
 
 def find_target(
-    client_or_url: QdrantClient | str, collection: str, layout: Layout, api_key: str | None
+    client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
+    collection: str,
+    layout: Layout,
+    api_key: str | None = None,
+    **options: Unpack[ConnectionOptions],
 ) -> Target:
     """Return the collection that the arguments of `HybridIndex.attach` name."""
-    client, is_ours = _reached(client_or_url, api_key)
+    if isinstance(layout, type) or not hasattr(layout, "payload"):
+        raise InvalidInputError(
+            f"layout must be a Layout, for example PayloadLayout('text'), not {layout!r}"
+        )
+    connection = _connected(client_or_url, api_key, options)
     try:
-        if isinstance(layout, type) or not hasattr(layout, "payload"):
-            raise InvalidInputError(
-                f"layout must be a Layout, for example PayloadLayout('text'), not {layout!r}"
-            )
-        vector = dense_vector(client, collection, layout)
-        check_layout(client, collection, layout)
-        return Target(client, is_ours, collection, layout, vector)
+        vector = dense_vector(connection, collection, layout)
+        check_layout(connection, collection, layout)
+        return Target(connection, collection, layout, vector)
     except BaseException:
-        if is_ours:
-            client.close()
+        connection.close()
         raise
 
 
-def _reached(client_or_url: QdrantClient | str, api_key: str | None) -> tuple[Connection, bool]:
-    from qdrant_client import QdrantClient
+def _connected(
+    client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
+    api_key: str | None,
+    options: ConnectionOptions,
+) -> Connection:
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
-    if isinstance(client_or_url, str):
-        if client_or_url == ":memory:":
-            raise InvalidInputError(
-                "nothing is in a new ':memory:' engine: give the QdrantClient that has the "
-                "collection, or a server's url"
-            )
-        return connect(client_or_url, api_key), True
-    if not isinstance(client_or_url, QdrantClient):
+    if unknown := options.keys() - (ConnectionOptions.__annotations__.keys() - {"client"}):
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    if isinstance(client_or_url, QdrantClient | AsyncQdrantClient):
+        if api_key is not None:
+            raise InvalidInputError("api_key goes with a url: a client has its own already")
+        options["client"] = client_or_url
+        return connect(**options)
+    if not isinstance(client_or_url, str | Sequence):
         raise InvalidInputError(f"give a QdrantClient or a server's url, not {client_or_url!r}")
-    if api_key is not None:
-        raise InvalidInputError("api_key goes with a url: a client has its own already")
-    return connect(client=client_or_url), False
+    if client_or_url == ":memory:":
+        raise InvalidInputError(
+            "nothing is in a new ':memory:' engine: give the QdrantClient that has the "
+            "collection, or a server's url"
+        )
+    return connect(client_or_url, api_key, **options)
 
 
 class Attached:
@@ -110,13 +118,19 @@ class Attached:
     generation = ""
     is_served = True
     is_shared = True
+    may_be_replaced = False
     is_temporary = False
-    address: Mapping[str, str] | None = None
+    address: Mapping[str, Any] | None = None
 
     def __init__(self, target: Target, manifest: Manifest, *, writable: bool) -> None:
-        self._store = AttachedStore(target.client, target.collection, manifest.store, target.layout)
+        self._store = AttachedStore(
+            target.connection, target.collection, manifest.store, target.layout
+        )
         self.store: VectorStore = self._store
         self.manifest = manifest
+        self.server: ServedCollection | None = None
+        if not target.connection.is_local:
+            self.server = ServedCollection(target.connection, target.collection)
         self._target = target
         self.is_read_only = not writable
 

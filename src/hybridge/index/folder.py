@@ -59,6 +59,8 @@ class Folder:
 
     is_served = False
     is_shared = False
+    may_be_replaced = False
+    server = None
     is_read_only = False
 
     def __init__(

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from numpy.typing import ArrayLike
 
 from ..analyzer import Analyzer, AnalyzerLike
 from ..arguments import check_count, check_ids, check_queries
 from ..copying import pickle_nowhere
-from ..errors import ClosedError, CopyError, InvalidInputError
+from ..errors import ClosedError, CopyError, InvalidInputError, StoreError
 from ..filters import Filter, as_filter
 from ..fusion import Fusion, from_config
 from ..lexical.parameters import BM25Parameters
@@ -39,21 +39,26 @@ from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import with_passage_cache
+from ..vectors.cluster import Cluster
+from ..vectors.connection import ConnectionOptions
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
+from ..vectors.served_collection import ServedCollection
 from .attached import Attached, Target, find_target
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .reindex import reindex
+from .served import Address
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
 from .stage_changes import add_stage, remove_stage, replace_stage, set_synonyms
-from .storage import Storage, create_storage, open_storage
+from .storage import Storage, create_storage, is_remote, open_storage
 from .tuned import TunedIndex
 from .writer import IndexWriter
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["HybridIndex"]
 
@@ -93,9 +98,10 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
+        cluster: Cluster | None = None,
         stages: Sequence[Stage] | None = None,
         encoder: EncoderLike = None,
         lexical: Lexical | None = None,
@@ -113,15 +119,20 @@ class HybridIndex:
         search_text: SearchTextLike = None,
         passage_cache: str | Path | bool = False,
         overwrite: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Create a new, empty index.
 
         Args:
             path: a missing or empty folder for an embedded index; without `path` and `url`, a
                 temporary one that goes when the index is closed.
-            url: a Qdrant server, or ``":memory:"`` for qdrant-client's engine in this process.
+            url: a Qdrant server; several addresses of one cluster, of which the next is asked when
+                a node does not answer; or ``":memory:"`` for qdrant-client's engine in this
+                process.
             api_key: the key a protected server asks for.
             collection: the collection's name on the server.
+            cluster: `hybridge.vectors.Cluster`: shards and copies of the collection, and its
+                tenants; None for one shard, with a copy on a second node if there is one.
             stages: what the index searches by, any number of `hybridge.stages`: `BM25`, `Dense`,
                 `LateInteraction` and those of other packages, each under its own name. None stands
                 for ``[BM25(), Dense()]`` with what the arguments from `encoder` to
@@ -161,7 +172,12 @@ class HybridIndex:
                 cache: another index of the same encoders and texts then encodes nothing, see
                 `hybridge.encoders.CachedEncoder`, which a stage that is added later takes for
                 itself. It is not part of the index: give it to `open` as well.
-            overwrite: replace an index that is there already; nothing else is ever overwritten.
+            overwrite: replace an index that is there already; nothing else is ever overwritten. If
+                `collection` is an alias, it names the new index once that is there.
+            options: of the connection to a server, `hybridge.vectors.ConnectionOptions`: `client`,
+                your own `QdrantClient` or `AsyncQdrantClient` in place of `url`, which stays open;
+                `timeout`, seconds for one attempt at a request (30), and `deadline`, for all its
+                attempts (60); `headers` sent with each; `verify`, of the server's certificate.
 
         Raises:
             InvalidInputError: an argument is not valid, or excludes another.
@@ -178,7 +194,7 @@ class HybridIndex:
             distance=distance,
             late_interaction=late_interaction,
             search_text=(text := SearchText.of(search_text)),
-            served=url is not None and url != ":memory:",
+            served=is_remote(url, options.get("client")),
         )
         chosen = with_passage_cache(chosen, passage_cache)
         manifest = make_manifest(
@@ -190,8 +206,10 @@ class HybridIndex:
             quantization=quantization,
             filter_fields=filter_fields,
             search_text=text,
+            cluster=cluster,
         )
-        storage = create_storage(path, url, api_key, collection, manifest, overwrite=overwrite)
+        address = Address(_names(url), api_key, collection, options)
+        storage = create_storage(path, address, manifest, overwrite=overwrite)
         with _closed_on_failure(storage):
             return cls(storage, chosen, text)
 
@@ -200,7 +218,7 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
         stages: Sequence[Stage] = (),
@@ -212,6 +230,7 @@ class HybridIndex:
         passage_cache: str | Path | bool = False,
         read_only: bool | None = None,
         reanalyze: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Open the index that `create` made at this location; arguments as for `create`.
 
@@ -219,6 +238,10 @@ class HybridIndex:
         on a medium that is read-only. A reader works on a private copy of the state at the moment
         of opening, which takes the size of the folder in temporary files; `refresh` follows the
         writer.
+
+        On a server any number of processes write and read. `collection` may be an alias. An open
+        index notices within ten seconds of searching that another one took its name, by a switch
+        of the alias or anew: with the same stages it goes on there, with others it raises.
 
         Args:
             stages: definitions of stages by which to open those of the same name, where the index
@@ -249,7 +272,8 @@ class HybridIndex:
             EncoderMismatchError: it was made with another encoder, analyzer or search_text, or its
                 terms on a server by another release of what the analyzer depends on.
         """
-        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        address = Address(_names(url), api_key, collection, options)
+        storage = open_storage(path, address, read_only=read_only)
         with _closed_on_failure(storage):
             words = analyzer if synonyms is None else {"analyzer": analyzer, "synonyms": synonyms}
             overrides = _overrides(storage, stages, encoder, words, late_interaction)
@@ -273,13 +297,15 @@ class HybridIndex:
         cls,
         path: str | Path | None = None,
         *,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         api_key: str | None = None,
         collection: str = "hybridge",
         read_only: bool | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Open an index to encode nothing: an encoder that no name loads need not be passed."""
-        storage = open_storage(path, url, api_key, collection, read_only=read_only)
+        address = Address(_names(url), api_key, collection, options)
+        storage = open_storage(path, address, read_only=read_only)
         with _closed_on_failure(storage):
             manifest = storage.manifest
             text = SearchText.from_config(manifest.search_text)
@@ -289,7 +315,7 @@ class HybridIndex:
     @classmethod
     def attach(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         *,
         layout: Layout,
@@ -303,6 +329,7 @@ class HybridIndex:
         depth: int = 100,
         search_text: SearchTextLike = None,
         writable: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> Self:
         """Return an index over a Qdrant collection that LangChain, LlamaIndex or others wrote.
 
@@ -311,7 +338,8 @@ class HybridIndex:
         `refresh`. A passage's id is the point's, as a string.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: the collection's name.
             layout: how passages lie in it: a `hybridge.vectors.PayloadLayout`, an adapter's
                 layout, or one of your own.
@@ -322,6 +350,7 @@ class HybridIndex:
                 an added one. The vectors in the collection stay as they are.
             writable: let `add` and `delete` change the collection, in its own layout. An added
                 passage's id must be a UUID or a whole number, and it has no sparse vector.
+            options: of the connection, as for `create`, but `client`.
 
         Raises:
             InvalidInputError: an argument is not valid, or the collection has no such vector, or
@@ -347,7 +376,7 @@ class HybridIndex:
         text = SearchText.of(search_text)
         own = BM25(analyzer, lexical="bm25s", parameters=bm25, synonyms=synonyms)
         words = searching(own, text)
-        target = find_target(client_or_url, collection, layout, api_key)
+        target = find_target(client_or_url, collection, layout, api_key, **options)
         with _closed_on_failure(target):
             dense = searching(Dense(encoder, distance=target.vector.distance), text)
             target.check_encoder(dense.encoder)
@@ -717,14 +746,94 @@ class HybridIndex:
                 return
             yield from page
 
-    def optimize(self) -> None:
+    def optimize(self, *, deadline: float = 3600.0, progress: bool | None = None) -> None:
         """Optimize the store after many writes. It may take long, and searches wait meanwhile.
 
         Reclaims the space of deleted passages, indexes the metadata fields of earlier filters, and
         builds the graph and the copies of `hnsw` and `quantization`. With ``lexical="qdrant"`` BM25
         then uses the exact average length, which else may be up to 2 % off.
+
+        A server optimizes by itself: this waits until it has, and searches go on.
+
+        Args:
+            deadline: seconds to wait for a server.
+            progress: show a bar while waiting; None shows it on a terminal.
+
+        Raises:
+            StoreError: the server failed to optimize, or takes longer; it then goes on by itself.
         """
-        self._writer.optimize()
+        self._writer.optimize(deadline, progress)
+
+    def reindex(
+        self,
+        stages: Sequence[Stage] | None = None,
+        *,
+        alias: str | None = None,
+        cluster: Cluster | None = None,
+        drop_old: bool = False,
+        progress: bool | None = None,
+    ) -> str:
+        """Copy all passages into a new collection, and let an alias name it from then on.
+
+        Searches by the alias go on meanwhile, in the old collection, and see the new one at once
+        when it is whole. What is added to the old one or deleted from it meanwhile is followed,
+        until a moment before the switch. Only stages that are new or differ are encoded: other
+        shards, or another analyzer, encode nothing. If this fails, all is as before.
+
+        Args:
+            stages: of the new index, all of them, as for `create`; None for those of this one.
+            alias: a new alias, or the one to move; None for the name that this index was opened by.
+            cluster: as for `create`; None for that of this index.
+            drop_old: delete the old collection after the switch; it is kept else, to go back to.
+            progress: show a bar; None shows it on a terminal.
+
+        Returns:
+            the name of the new collection: that of the old one with the next number.
+
+        Raises:
+            InvalidInputError: the index is on no server, its name is no alias, or a stage is not
+                valid.
+        """
+        self._lock.check()
+        return reindex(
+            self._storage,
+            self._stages,
+            type(self),
+            stages,
+            alias=alias,
+            cluster=cluster,
+            drop_old=drop_old,
+            progress=progress,
+        )
+
+    def snapshot(self) -> str:
+        """Let the server write a snapshot of the collection, from which it can be restored.
+
+        Returns:
+            the name, under which `snapshots` lists it. Qdrant's API downloads and restores it:
+            ``GET /collections/{collection}/snapshots/{name}``.
+
+        Raises:
+            InvalidInputError: the index is not on a server.
+        """
+        return self._served().snapshot()
+
+    def snapshots(self) -> list[dict[str, JSON]]:
+        """Return the snapshots of the collection: their names, times and sizes in bytes.
+
+        Raises:
+            InvalidInputError: the index is not on a server.
+        """
+        return self._served().snapshots()
+
+    def _served(self) -> ServedCollection:
+        self._lock.check()
+        if self._storage.server is None:
+            raise InvalidInputError(
+                f"the index ({self._storage.location}) is on no server, which makes snapshots: "
+                "close it and copy its folder"
+            )
+        return self._storage.server
 
     def info(self) -> dict[str, JSON]:
         """Return the settings and contents of this index, as JSON.
@@ -733,6 +842,8 @@ class HybridIndex:
         (`SentenceTransformerEncoder` does), ``truncated`` has how many passages are longer than the
         `max_tokens` that it reads, out of 1,000 where there are more. ``missing_synonyms`` names
         a function that others gave the index as synonyms, which this process does not have.
+        ``fixed_average_length`` is BM25's where the key does not allow to save another. On a
+        server, ``server`` has its version and the collection's status, shards, copies and limits.
         """
         self._lock.check()
         return describe(self._storage, self._lock, self._stages)
@@ -788,7 +899,7 @@ class HybridIndex:
             "query_syntax": query_syntax,
         }
         chosen = None if where is None else as_filter(where)
-        self._lock.check()
+        self._notice_replacement()
         checked = check_queries(queries)
         store, version = self._storage.store, self._stages.version
         options = self._options(k, **settings)
@@ -831,6 +942,24 @@ class HybridIndex:
             return run_batched(checked, encode, answer, groups)
         except _StagesChangedError:  # while the queries were encoded
             return self.search(checked, k, where=chosen, vectors=vectors, **settings)
+        except StoreError as error:
+            self._notice_replacement(error)
+            raise
+
+    def _notice_replacement(self, error: StoreError | None = None) -> None:
+        """Follow another index that took the place of this one on the server, if it is time to ask.
+
+        Args:
+            error: a refusal, which may have that cause.
+
+        Raises:
+            EncoderMismatchError: the other index has other stages.
+        """
+        self._lock.check()
+        storage = self._storage
+        is_suspect = error is not None and error.status in _REFUSALS and not storage.is_shared
+        if (storage.may_be_replaced or is_suspect) and not self._lock.has_writer:
+            self.refresh()
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
@@ -927,7 +1056,8 @@ class HybridIndex:
 
         An index that is open for reading only takes a new copy of its writer's state; one that is
         attached to a collection reads all passages again for BM25. Any other is always up to date.
-        Searches go on meanwhile.
+        Searches go on meanwhile. On a server it also looks whether another index took the place of
+        this one, which a search asks for every ten seconds.
         """
         with self._lock.turn():
             store = self._storage.current()
@@ -1018,6 +1148,11 @@ class HybridIndex:
         return f"{type(self).__name__}({self._storage.location}{suffix})"
 
 
+# The statuses of a server's answer to a query of other vectors than the collection has, or to one
+# of a collection that is not there.
+_REFUSALS = (400, 404)
+
+
 class _StagesChangedError(Exception):
     """A stage was added or removed before a search ran."""
 
@@ -1063,6 +1198,10 @@ def _overrides(
     return overrides
 
 
+def _names(url: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    return url if url is None or isinstance(url, str) else tuple(url)
+
+
 def _reopened(
     index: type[HybridIndex],
     address: Mapping[str, Any],
@@ -1070,8 +1209,11 @@ def _reopened(
     text: SearchText,
     texts: Mapping[str, SearchText],
 ) -> HybridIndex:
-    arguments = {"path": None, "url": None, "api_key": None, "collection": "hybridge", **address}
-    storage = open_storage(**arguments, read_only=True)
+    named: dict[str, Any] = {"path": None, "url": None, "collection": "hybridge", **address}
+    path, url, collection = (named.pop(name) for name in ("path", "url", "collection"))
+    storage = open_storage(
+        path, Address(url, None, collection, cast(ConnectionOptions, named)), read_only=True
+    )
     with _closed_on_failure(storage):
         restored = restored_stages(storage.manifest, overrides, storage.location, text, texts)
         return index(storage, restored, text)

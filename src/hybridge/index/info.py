@@ -9,6 +9,7 @@ from typing import Any
 from ..encoders import CachedEncoder
 from ..passages import JSON, Passage
 from ..stages.bm25 import OpenBM25
+from ..stages.bm25_sparse import OpenBM25Vectors
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import VectorStage
 from ..vectors.options import TokenVectors
@@ -41,6 +42,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
             for name, stage in definitions.items()
         }
         opened = {name: _opened(stage) for name, stage in stages.opened.items()}
+    server = None if storage.server is None else storage.server.status()
     store = manifest.store.to_config()
     del store["vectors"]
     described: dict[str, Any] = {
@@ -66,6 +68,7 @@ def describe(storage: Storage, lock: IndexLock, stages: OpenStages) -> dict[str,
         **store,
         "pending": None if manifest.pending is None else manifest.pending.name,
         "format": manifest.format,
+        **({} if server is None else {"server": server}),
     }
 
 
@@ -75,11 +78,15 @@ def _search_text(stage: Stage) -> dict[str, JSON]:
 
 
 def _opened(stage: OpenStage) -> dict[str, JSON]:
-    """Return whether words of a BM25 stage correct queries, and the synonyms that it lacks."""
+    """Return whether words of a BM25 stage correct queries, and what it lacks."""
     if not isinstance(stage, OpenBM25):
         return {}
-    missing = {} if stage.missing is None else {"missing_synonyms": stage.missing}
-    return {"spelling": stage.speller is not None, **missing}
+    lacks: dict[str, JSON] = {}
+    if stage.missing is not None:
+        lacks["missing_synonyms"] = stage.missing
+    if isinstance(stage, OpenBM25Vectors) and stage.fixed_average is not None:
+        lacks["fixed_average_length"] = stage.fixed_average
+    return {"spelling": stage.speller is not None, **lacks}
 
 
 def _truncated(stage: Stage, passages: Sequence[Passage]) -> dict[str, JSON]:

@@ -42,6 +42,11 @@ class IndexLock:
         """Whether this process is a fork of the one that opened the index."""
         return os.getpid() != self._process
 
+    @property
+    def has_writer(self) -> bool:
+        """Whether a thread has the turn to write."""
+        return self._turn.locked()
+
     def check(self) -> None:
         """Check that the index can be used.
 

@@ -37,6 +37,7 @@ class Manifest:
         pending: a stage whose addition is not finished; of the name of one of `stages`, it is to
             replace that one.
         search_text: what stages search of a passage by default; None for the text alone.
+        token: of an index on a server, by which clients notice that another one took its name.
     """
 
     stages: Sequence[StageRecord]
@@ -46,6 +47,7 @@ class Manifest:
     depth: int
     pending: StageRecord | None = None
     search_text: Mapping[str, Any] | None = None
+    token: str | None = None
     format: int = field(default=FORMAT, init=False)
 
     @property
@@ -77,10 +79,10 @@ class Manifest:
 
     @property
     def _settled_store(self) -> StoreOptions:
-        """The store's options without the vectors of a pending stage."""
+        """The store's options without the vectors of a pending stage, wherever its shards lie."""
         pending = None if self.pending is None else self.pending.vector
         settled = {name: kind for name, kind in self.store.vectors.items() if name != pending}
-        return replace(self.store, vectors=settled)
+        return replace(self.store, vectors=settled, cluster=None)
 
     def with_stage(self, record: StageRecord) -> Manifest:
         """Return this manifest with another record of a stage, or of the pending one."""
@@ -97,7 +99,10 @@ class Manifest:
 
     def to_config(self) -> dict[str, JSON]:
         """Return this manifest as JSON."""
-        return {"hybridge": {**asdict(self), "store": self.store.to_config()}}
+        config = {**asdict(self), "store": self.store.to_config()}
+        if self.token is None:
+            del config["token"]
+        return {"hybridge": config}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], location: str) -> Manifest:

@@ -28,6 +28,7 @@ from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import AbsentEncoder, EncoderStage, OpenVectorStage, VectorStage
 from ..vectors.options import VectorKind
+from ..vectors.store import VectorStore
 from .manifest import Manifest
 from .manifest_check import damaged
 from .storage import Storage
@@ -49,7 +50,10 @@ class IndexStageStorage:
         self._storage = storage
         self.name = name
         self.vector = storage.manifest.stage(name, vector).vector
-        self.store = storage.store
+
+    @property
+    def store(self) -> VectorStore:
+        return self._storage.store
 
     @property
     def _record(self) -> StageRecord:

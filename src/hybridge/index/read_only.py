@@ -61,6 +61,8 @@ class ReadOnlyFolder:
 
     is_served = False
     is_shared = False
+    may_be_replaced = False
+    server = None
     is_temporary = False
     is_read_only = True
 

@@ -17,6 +17,7 @@ from ..stages.bm25 import BM25, Lexical
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import LateInteraction
 from ..stages.stage import Stage, check_stage_name
+from ..vectors.cluster import Cluster
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization, StoreOptions
 from .manifest import Manifest
 from .open_stages import record_of
@@ -108,6 +109,7 @@ def make_manifest(
     filter_fields: Mapping[str, FieldKind] | None = None,
     search_text: SearchText = TEXT_ALONE,
     vectors: Mapping[str, str] | None = None,
+    cluster: Cluster | None = None,
 ) -> Manifest:
     """Return the manifest of a new index; arguments as for `HybridIndex.create`, and one more.
 
@@ -133,7 +135,7 @@ def make_manifest(
     fields = {} if filter_fields is None else filter_fields
     return Manifest(
         stages=[record_of(stage, names.get(stage.name)) for stage in stages],
-        store=StoreOptions(kinds, hnsw, quantization, fields),
+        store=StoreOptions(kinds, hnsw, quantization, fields, cluster),
         fusion=chosen.to_config(),
         weights=shares,
         depth=check_count(depth, "depth"),

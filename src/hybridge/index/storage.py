@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import IndexLockedError, InvalidInputError, ReadOnlyError
 from ..passages import Passage
-from ..vectors.connection import connect
+from ..vectors.connection import ConnectionOptions
+from ..vectors.served_collection import ServedCollection
 from ..vectors.store import VectorStore
 from .folder import Folder
 from .manifest import Manifest
 from .read_only import ReadOnlyFolder
-from .served import Served
+from .served import Address, Served
 
-__all__ = ["Storage", "create_storage", "open_storage"]
+__all__ = ["Storage", "create_storage", "is_remote", "open_storage"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +37,17 @@ class Storage(Protocol):
     """Whether nothing may be written."""
 
     @property
+    def server(self) -> ServedCollection | None:
+        """The collection on its server; None without a server."""
+        ...
+
+    @property
     def location(self) -> str:
         """The location, for people."""
         ...
 
     @property
-    def address(self) -> Mapping[str, str] | None:
+    def address(self) -> Mapping[str, Any] | None:
         """The arguments of `HybridIndex.open` in another process; None where it cannot open it."""
         ...
 
@@ -83,6 +89,11 @@ class Storage(Protocol):
         """Read the manifest that other clients may have changed; False where there are none."""
         ...
 
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether it is time to ask, by `current`, if another index is at this location now."""
+        ...
+
     def current(self) -> VectorStore:
         """Return the store with all writes of other processes: this one, or one to `follow`."""
         ...
@@ -102,42 +113,35 @@ class Storage(Protocol):
 
 def create_storage(
     path: str | Path | None,
-    url: str | None,
-    api_key: str | None,
-    collection: str,
+    address: Address,
     manifest: Manifest,
     *,
     overwrite: bool,
 ) -> Storage:
     """Create the storage that the arguments of `HybridIndex.create` name."""
-    if url is None:
+    if not _is_server(path, address):
+        if manifest.store.cluster is not None:
+            raise InvalidInputError("cluster= is for a collection on a server: give its url")
         folder = None if path is None else Path(path).expanduser()
         return Folder.create(folder, manifest, overwrite=overwrite)
-    _check_one_location(path)
-    client = connect(url, api_key)
+    connection = address.connect()
     try:
-        return Served.create(client, collection, manifest, url, api_key, overwrite=overwrite)
+        return Served.create(connection, address, manifest, overwrite=overwrite)
     except BaseException:
-        client.close()
+        connection.close()
         raise
 
 
 def open_storage(
-    path: str | Path | None,
-    url: str | None,
-    api_key: str | None,
-    collection: str,
-    *,
-    read_only: bool | None = None,
+    path: str | Path | None, address: Address, *, read_only: bool | None = None
 ) -> Storage:
     """Open the storage that the arguments of `HybridIndex.open` name."""
-    if url is not None:
-        _check_one_location(path)
-        client = connect(url, api_key)
+    if _is_server(path, address):
+        connection = address.connect()
         try:
-            return Served.open(client, collection, url, api_key, read_only=bool(read_only))
+            return Served.open(connection, address, read_only=bool(read_only))
         except BaseException:
-            client.close()
+            connection.close()
             raise
     if path is None:
         raise InvalidInputError("open needs the path of a folder or the url of a server")
@@ -153,6 +157,29 @@ def open_storage(
         return ReadOnlyFolder.open(folder, reason=str(error))
 
 
-def _check_one_location(path: str | Path | None) -> None:
+def is_remote(url: object, client: Any = None) -> bool:
+    """Return whether these arguments name a server, not an engine in this process or a folder.
+
+    >>> is_remote("http://localhost:6333"), is_remote(":memory:"), is_remote(None)
+    (True, False, False)
+    """
+    if client is None:
+        return url is not None and url != ":memory:"
+    from ..vectors.borrowed import is_remote as is_remote_client
+
+    # What is no client is refused where it is connected.
+    return not hasattr(client, "_client") or is_remote_client(client)
+
+
+def _is_server(path: str | Path | None, address: Address) -> bool:
+    """Return whether the arguments name a collection, and check that they name one place."""
+    options = address.options
+    if unknown := options.keys() - ConnectionOptions.__annotations__.keys():
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    if address.url is None and options.get("client") is None:
+        if given := [name for name, value in options.items() if value is not None]:
+            raise InvalidInputError(f"{given[0]}= is for a server: give its url")
+        return False
     if path is not None:
         raise InvalidInputError("give either path or url: an index lives in one place")
+    return True

@@ -292,7 +292,7 @@ class IndexWriter:
                 self._refresh()
         return len(points)
 
-    def optimize(self) -> None:
+    def optimize(self, deadline: float, progress: bool | None) -> None:
         if self._storage.is_shared:  # another program's collection stays as it is
             return
         self.validate(())
@@ -300,6 +300,8 @@ class IndexWriter:
             self._refresh(exactly=True)
             with self.changing():
                 self._storage.store.optimize()
+        if self._storage.server is not None:
+            self._storage.server.wait_until_green(deadline, progress)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

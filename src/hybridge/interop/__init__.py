@@ -14,7 +14,15 @@ from ..pipeline import SearchConfig, search_config_of
 from ..vectors.store import stored_passage
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
-from .indexes import FutureIndex, check_threshold, configured, is_persistent, new_index
+from .indexes import (
+    FutureIndex,
+    check_threshold,
+    configured,
+    connection_options,
+    dense_vector_names,
+    is_persistent,
+    new_index,
+)
 
 __all__ = [
     "ExternalHit",
@@ -33,7 +41,9 @@ __all__ = [
     "check_share",
     "check_threshold",
     "configured",
+    "connection_options",
     "decreasing_scores",
+    "dense_vector_names",
     "framework_encoder",
     "is_persistent",
     "lookup",

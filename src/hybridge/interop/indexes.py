@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import ArrayLike
 
@@ -17,24 +17,60 @@ from ..errors import InvalidInputError
 from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.settings import check_stage_weights
+from ..index.storage import is_remote
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
 from ..search import check_settings
 from ..stages import Stage
+from ..vectors import ConnectionOptions
+from ..vectors.collection import describe, vector_params
+from ..vectors.connection import connect
 
-__all__ = ["FutureIndex", "check_threshold", "configured", "is_persistent", "new_index"]
+if TYPE_CHECKING:
+    from qdrant_client import AsyncQdrantClient, QdrantClient
+
+__all__ = [
+    "FutureIndex",
+    "check_threshold",
+    "configured",
+    "connection_options",
+    "dense_vector_names",
+    "is_persistent",
+    "new_index",
+]
 
 
 def is_persistent(
-    path: str | Path | None, url: object = None, passage_cache: object = False
+    path: str | Path | None, url: Any = None, passage_cache: object = False, client: object = None
 ) -> bool:
     """Return whether the vectors of an index of these options outlive the process.
 
     >>> is_persistent(None), is_persistent("folder"), is_persistent(None, ":memory:")
     (False, True, False)
     """
-    return path is not None or url not in (None, ":memory:") or passage_cache is not False
+    return path is not None or is_remote(url, client) or passage_cache is not False
+
+
+def connection_options(keywords: MutableMapping[str, Any]) -> ConnectionOptions:
+    """Take the options of a connection to a server out of other keywords.
+
+    >>> keywords = {"k": 5, "timeout": 3.0}
+    >>> connection_options(keywords), keywords
+    ({'timeout': 3.0}, {'k': 5})
+    """
+    names = ConnectionOptions.__annotations__.keys() & keywords.keys()
+    options: Any = {name: keywords.pop(name) for name in sorted(names)}
+    return cast(ConnectionOptions, options)
+
+
+def dense_vector_names(client: QdrantClient | AsyncQdrantClient, collection: str) -> list[str]:
+    """Return the names of a collection's dense vectors, "" for the unnamed one.
+
+    Raises:
+        IndexNotFoundError: there is no such collection.
+    """
+    return list(vector_params(describe(connect(client=client), collection)))
 
 
 def check_threshold(value: float | None) -> float | None:

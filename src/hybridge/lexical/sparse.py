@@ -15,7 +15,7 @@ from ..errors import InvalidInputError
 from .parameters import BM25Parameters
 from .query_terms import QueryReader
 
-__all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector", "number_of_term"]
+__all__ = ["AVERAGE", "LENGTH", "SparseBM25", "SparseVector", "average_of", "number_of_term"]
 
 # Numbers of no term. Under them a stored vector holds its text's number of terms, and the average
 # length that its weights were made with.
@@ -138,6 +138,19 @@ def _vector(counts: Mapping[str, float]) -> SparseVector:
         summed[number] = summed.get(number, 0.0) + count
     indices = sorted(summed)
     return indices, list(map(summed.__getitem__, indices))
+
+
+def average_of(vectors: Iterable[SparseVector]) -> float | None:
+    """Return the average length that the first vector of `index_passages` was made with.
+
+    Args:
+        vectors: stored ones; None is returned where none holds an average.
+
+    >>> average_of([([], []), ([LENGTH, AVERAGE, 7], [2.0, 3.5, 0.5])])
+    3.5
+    """
+    heads = ((values[1], indices) for indices, values in vectors if len(indices) > 1)
+    return next((average for average, indices in heads if indices[1] == AVERAGE), None)
 
 
 def _number(term: str) -> int:

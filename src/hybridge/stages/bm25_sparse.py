@@ -11,13 +11,13 @@ from statistics import fmean
 from typing import Any
 
 from ..analyzer import Analyzer
-from ..errors import CorruptIndexError, InvalidInputError
+from ..errors import CorruptIndexError, InvalidInputError, StoreError
 from ..filters import Filter, IdIn, TextPhrase
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts, TermScore
 from ..lexical.query_terms import QueryReader
-from ..lexical.sparse import SparseBM25
+from ..lexical.sparse import SparseBM25, average_of
 from ..lexical.synonyms import Synonyms
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
@@ -44,6 +44,8 @@ _ROUNDING = 1e-6
 _FEW = 1 / 50
 _SAMPLE = 2_000
 _READ = 1_000  # passages at a time
+_INITIAL = 1.0  # the average length before the first passage
+_FORBIDDEN = 403
 
 
 class OpenBM25Vectors(OpenBM25Stage):
@@ -52,6 +54,9 @@ class OpenBM25Vectors(OpenBM25Stage):
     A weight depends on the average length of a passage. The one in use is in the manifest. When
     the true one has drifted from it by more than a small share, all stored weights are changed, a
     page at a time, under a mark in the manifest that outlives a kill.
+
+    A key of a server may allow to write passages and not the manifest. Then the average in use
+    stays the one of the stored weights, until a client with another key writes or optimizes.
 
     Args:
         storage: of the index, as this stage uses it.
@@ -79,6 +84,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         super().__init__(storage, analyzer, synonyms)
         self.search_text = search_text
         self.parameters = parameters
+        self._fixed: tuple[float, float] | None = None
         self._written = 0
         self._bring_up_to_date(reanalyze=reanalyze)
 
@@ -105,8 +111,14 @@ class OpenBM25Vectors(OpenBM25Stage):
                 pass
         self._words = StoredWords(self._storage, self.analyzer, self.search_text, is_shared=shared)
 
+    @property
+    def fixed_average(self) -> float | None:
+        """The average length in use where the key does not allow to save another; else None."""
+        average, saved = self._fixed or (None, None)
+        return average if saved == self._storage.state["average_length"] else None
+
     def _make_weigher(self) -> SparseBM25:
-        average = self._storage.state["average_length"]
+        average = self.fixed_average or self._storage.state["average_length"]
         return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
     def renewed(self, store: VectorStore) -> Callable[[], None]:
@@ -124,7 +136,7 @@ class OpenBM25Vectors(OpenBM25Stage):
             yield from self._reweigh(state["average_length"])
         store = self._storage.store
         stored = store.count()
-        if count < _FEW * stored:
+        if count < _FEW * stored and state["average_length"] != _INITIAL:
             return  # they cannot change the average by much, and `refresh` will see if they do
         expected = average_length(passages, count, self.analyzer, self.search_text)
         if stored and (known := store.average_length(self._storage.vector)):
@@ -175,10 +187,18 @@ class OpenBM25Vectors(OpenBM25Stage):
         Every vector holds the average length it was made with, so that a change can go on where
         another client, or a killed process, stopped.
         """
+        if self.fixed_average is not None:
+            return
         terms, storage = terms_of(self.analyzer), self._storage
         while True:
             under_way = storage.store.count() > 0
-            storage.save_state(average_length=average, terms=terms, reweighing=under_way)
+            try:
+                storage.save_state(average_length=average, terms=terms, reweighing=under_way)
+            except StoreError as error:
+                if error.status != _FORBIDDEN:
+                    raise
+                self._fix(average, error)
+                return
             self._weigher = self._make_weigher()
             for page in storage.store.vector_pages(storage.vector):
                 self._reweigh_page(page)
@@ -191,6 +211,20 @@ class OpenBM25Vectors(OpenBM25Stage):
         if storage.state["reweighing"]:
             storage.save_state(reweighing=False)
         self._written = 0
+
+    def _fix(self, average: float, error: StoreError) -> None:
+        """Use the average length of the stored weights, or this one where there are none."""
+        pages = self._storage.store.vector_pages(self._storage.vector)
+        used = average_of(next(pages, {}).values()) or average
+        self._fixed = used, self._storage.state["average_length"]
+        self._weigher = self._make_weigher()
+        logger.warning(
+            "%s. Passages are added with the average length %.3f that BM25 has in %s. Where it is "
+            "far from the true one, optimize the index with a key that may change the collection",
+            str(error).rstrip("."),
+            used,
+            self._storage.location,
+        )
 
     def _reweigh_page(self, page: Mapping[int, Sparse]) -> None:
         store, name = self._storage.store, self._storage.vector
@@ -296,7 +330,7 @@ class OpenBM25Vectors(OpenBM25Stage):
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
     """Return the manifest's state of a new, empty stage."""
-    return {"average_length": 1.0, "reweighing": False, "terms": terms_of(analyzer)}
+    return {"average_length": _INITIAL, "reweighing": False, "terms": terms_of(analyzer)}
 
 
 def check_state(state: Mapping[str, Any]) -> None:

@@ -52,8 +52,11 @@ class StageStorage(Protocol):
     """The stage's name."""
     vector: str
     """The name of the stage's vectors in the store."""
-    store: VectorStore
-    """The store of the passages."""
+
+    @property
+    def store(self) -> VectorStore:
+        """The store of the passages."""
+        ...
 
     @property
     def location(self) -> str:

@@ -100,6 +100,9 @@ class ClientStore:
             connection, collection, layout, indexes, self._limits, self._passing
         )
         self._lengths = {name: Lengths() for name in options.idf_vectors}
+        cluster = options.cluster
+        self._reading = {} if cluster is None else cluster.read_params
+        self._writing = {} if cluster is None else cluster.write_params
 
     def point(self, passage_id: str) -> int:
         return self._layout.point(passage_id)
@@ -110,7 +113,7 @@ class ClientStore:
         return name in vector_params(description) or name in sparse
 
     def add_vectors(self, name: str, kind: VectorKind) -> None:
-        config = vector_config(self._connection, kind)
+        config = vector_config(self._connection, self.options.in_engine(kind))
         self._ask("add vectors", "PUT", _vector_path(name), config, _WAITING)
         self.options = replace(self.options, vectors={**self.options.vectors, name: kind})
         if name in self.options.idf_vectors:

@@ -54,7 +54,6 @@ def create(
     collection: str,
     options: StoreOptions,
     manifest: Mapping[str, JSON],
-    settings: Mapping[str, JSON] | None = None,
 ) -> None:
     """Create an empty collection with a manifest and payload indexes.
 
@@ -63,7 +62,6 @@ def create(
         collection: its name.
         options: of its vectors and payload indexes.
         manifest: kept as the collection's metadata.
-        settings: further ones, as the REST API spells them, for example ``{"shard_number": 2}``.
 
     Raises:
         IndexExistsError: a collection has this name.
@@ -77,25 +75,25 @@ def create(
     need_version(connection, _KEEPS_METADATA, "keep an index's manifest in a collection")
     for kind in options.vectors.values():
         _check_datatype(connection, kind)
-    body = {**_config(options), "metadata": dict(manifest), **(settings or {})}
+    body = {**_config(options), "metadata": dict(manifest)}
     path = collection_path(collection)
     connection.send(Request("create a collection", "PUT", path, body, is_retried=False))
     if connection.is_local:
         return
     try:
         _check_searchable(connection, collection, options)
-        for field, type_ in options.payload_indexes.items():
-            index_field(connection, collection, field, type_)
+        for field, schema in options.index_schemas.items():
+            index_field(connection, collection, field, schema)
     except StoreError:
         drop(connection, collection)
         raise
 
 
 def index_field(
-    connection: Connection, collection: str, path: str, kind: str, *, waits: bool = True
+    connection: Connection, collection: str, path: str, schema: JSON, *, waits: bool = True
 ) -> None:
     """Create a payload index, in the background unless it `waits`."""
-    body = {"field_name": path, "field_schema": kind}
+    body = {"field_name": path, "field_schema": schema}
     params = {"wait": "true" if waits else "false"}
     where = collection_path(collection, "index")
     connection.send(Request(f"index the field {path}", "PUT", where, body, params))
@@ -197,7 +195,7 @@ def _config(options: StoreOptions) -> dict[str, JSON]:
     dense: dict[str, JSON] = {}
     sparse: dict[str, JSON] = {}
     for name, kind in options.vectors.items():
-        params = _vectors(kind)
+        params = _vectors(options.in_engine(kind))
         if isinstance(kind, TokenVectors):
             params["hnsw_config"] = {"m": 0}
         (sparse if isinstance(kind, SparseVectors) else dense)[name] = params
@@ -212,6 +210,8 @@ def _config(options: StoreOptions) -> dict[str, JSON]:
         config["quantization_config"] = {"binary": {}}
     if sparse:
         config["sparse_vectors"] = sparse
+    if options.cluster is not None:
+        config |= options.cluster.creation
     if options.idf_vectors:
         # IDF counts a deleted or replaced point of a large segment until the segment is optimized.
         config["optimizers_config"] = {"deleted_threshold": 0.05, "vacuum_min_vector_number": 100}

@@ -14,7 +14,7 @@ from ..errors import CorruptIndexError
 from ..lexical.files import load_arrays, save_arrays
 from ..lexical.sparse import LENGTH, SparseVector
 
-__all__ = ["Frequencies", "length_of"]
+__all__ = ["Frequencies", "inverse_frequency", "length_of"]
 
 
 class Frequencies:
@@ -66,11 +66,7 @@ class Frequencies:
         return self.terms / self.points if self.points else 0.0
 
     def weigh(self, query: SparseVector) -> SparseVector:
-        """Return a query with each weight multiplied by its inverse document frequency.
-
-        The formula is Lucene's and Qdrant's: ``ln(1 + (N - n + 0.5) / (n + 0.5))``, for n of N
-        points with the number.
-        """
+        """Return a query with each weight multiplied by its inverse document frequency."""
         indices, values = query
         idfs = self._idfs
         return indices, [
@@ -80,7 +76,7 @@ class Frequencies:
 
     def _idf(self, number: int) -> float:
         count = self._counts[number]
-        idf = log(1 + (self.points - count + 0.5) / (count + 0.5))
+        idf = inverse_frequency(self.points, count)
         if count:  # the numbers that nothing has are without end
             self._idfs[number] = idf
         return idf
@@ -116,6 +112,17 @@ class Frequencies:
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptIndexError(f"{path} holds no frequencies: {error!r}") from error
         return frequencies
+
+
+def inverse_frequency(points: int, count: int) -> float:
+    """Return the inverse document frequency of a number that `count` of all points have.
+
+    The formula is Lucene's and Qdrant's: ``ln(1 + (N - n + 0.5) / (n + 0.5))``.
+
+    >>> inverse_frequency(2, 1)
+    0.6931471805599453
+    """
+    return log(1 + (points - count + 0.5) / (count + 0.5))
 
 
 def length_of(vector: SparseVector) -> float:

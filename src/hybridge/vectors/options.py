@@ -10,9 +10,11 @@ from ..errors import InvalidInputError
 from ..filters.fields import parse_field, spell_field
 from ..filters.indexes import payload_path
 from ..passages import JSON
+from .cluster import Cluster, terms_path
 
 __all__ = [
     "HNSW",
+    "TERMS_SCHEMA",
     "Datatype",
     "DenseVectors",
     "Distance",
@@ -28,6 +30,9 @@ Distance: TypeAlias = Literal["cosine", "dot"]
 Quantization: TypeAlias = Literal["int8", "binary"]
 Datatype: TypeAlias = Literal["float32", "float16", "turbo8", "turbo4"]
 FieldKind: TypeAlias = Literal["keyword", "float", "datetime", "bool"]
+
+# Of the numbers of a point's terms, which are only counted.
+TERMS_SCHEMA: dict[str, JSON] = {"type": "integer", "lookup": True, "range": False}
 
 _BYTES: dict[Datatype, float] = {"float32": 4.0, "float16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
 
@@ -133,6 +138,7 @@ class StoreOptions:
         filter_fields: the metadata fields to index from the start, name to kind of value:
             ``"keyword"`` for strings, ``"float"`` for numbers, ``"datetime"`` for dates in ISO form
             and ``"bool"``.
+        cluster: how a collection lies on a cluster; None for the server's defaults.
 
     Raises:
         InvalidInputError: an unknown quantisation or kind, or a field that cannot be indexed.
@@ -142,6 +148,7 @@ class StoreOptions:
     hnsw: HNSW | None = None
     quantization: Quantization | None = None
     filter_fields: Mapping[str, FieldKind] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "filter_fields", _checked_fields(self.filter_fields))
@@ -168,10 +175,30 @@ class StoreOptions:
         ]
 
     @property
+    def counts_terms(self) -> bool:
+        """Whether document frequencies are counted here, as shards have each their own."""
+        return self.cluster is not None and self.cluster.has_several_shards
+
+    @property
     def payload_indexes(self) -> dict[str, str]:
         """The payload indexes that `filter_fields` asks for, path to kind."""
         paths = {name: payload_path(parse_field(name)) for name in self.filter_fields}
         return {path: self.filter_fields[name] for name, path in paths.items() if path is not None}
+
+    @property
+    def index_schemas(self) -> dict[str, JSON]:
+        """The payload indexes of a new collection, path to Qdrant's schema."""
+        schemas: dict[str, JSON] = dict(self.payload_indexes)
+        if self.cluster is not None:
+            schemas |= self.cluster.tenant_index
+        if self.counts_terms:
+            schemas |= {terms_path(name): TERMS_SCHEMA for name in self.idf_vectors}
+        return schemas
+
+    def in_engine(self, kind: VectorKind) -> VectorKind:
+        """Return vectors as the engine makes them: without its IDF where terms are counted here."""
+        is_ours = self.counts_terms and isinstance(kind, SparseVectors)
+        return SparseVectors() if is_ours else kind
 
     def to_config(self) -> dict[str, JSON]:
         """Return these options as JSON."""
@@ -179,7 +206,9 @@ class StoreOptions:
         vectors = {
             name: {"kind": names[type(kind)], **asdict(kind)} for name, kind in self.vectors.items()
         }
-        return {**asdict(self), "vectors": vectors}
+        config = {**asdict(self), "vectors": vectors}
+        del config["cluster"]
+        return config if self.cluster is None else {**config, "cluster": self.cluster.to_config()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> StoreOptions:
@@ -194,7 +223,10 @@ class StoreOptions:
             arguments = dict(kind)
             vectors[name] = _KINDS[arguments.pop("kind")](**arguments)
         hnsw = config["hnsw"]
-        return cls(**{**config, "vectors": vectors, "hnsw": None if hnsw is None else HNSW(**hnsw)})
+        read = {**config, "vectors": vectors, "hnsw": None if hnsw is None else HNSW(**hnsw)}
+        if "cluster" in config:
+            read["cluster"] = Cluster.from_config(config["cluster"])
+        return cls(**read)
 
 
 def _check_dimension(dimension: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -390,13 +391,22 @@ def test_an_index_over_qdrant_that_has_nothing_yet_is_named(
         HybridgeRetriever.from_vector_store_index(index)
 
 
-async def test_a_client_that_is_asynchronous_alone_is_named(model: WordEmbedding) -> None:
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
+def test_a_client_that_is_asynchronous_alone_serves(
+    model: WordEmbedding, nodes: list[BaseNode]
+) -> None:
+    async def write() -> VectorStoreIndex:
+        store = QdrantVectorStore("docs", aclient=client)
+        for node, vector in zip(nodes, model.get_text_embedding_batch(texts), strict=True):
+            node.embedding = vector
+        await store.async_add(nodes)
+        return VectorStoreIndex.from_vector_store(store, embed_model=model)
+
     client = AsyncQdrantClient(":memory:")
-    store = QdrantVectorStore("docs", aclient=client)
-    index = VectorStoreIndex.from_vector_store(store, embed_model=model)
-    with pytest.raises(InvalidInputError, match=r"asynchronous client alone.*from_qdrant"):
-        HybridgeRetriever.from_vector_store_index(index)
-    await client.close()
+    texts = [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+    retriever = HybridgeRetriever.from_vector_store_index(asyncio.run(write()), similarity_top_k=1)
+    assert ids(retriever.retrieve("platelets")) == [CLOT]
+    asyncio.run(client.close())
 
 
 def test_an_index_over_hybridge_s_store_is_searched_as_it_is(

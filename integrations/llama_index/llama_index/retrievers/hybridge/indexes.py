@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from llama_index.core.indices.vector_store import VectorStoreIndex
 from llama_index.core.ingestion import run_transformations
@@ -14,8 +14,8 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from hybridge import HybridIndex
 from hybridge.errors import InvalidInputError
-from hybridge.interop import is_persistent, new_index
-from hybridge.vectors import Layout
+from hybridge.interop import dense_vector_names, is_persistent, new_index
+from hybridge.vectors import ConnectionOptions, Layout
 
 from .embeddings import encoder_of
 from .layouts import NodeLayout
@@ -23,7 +23,7 @@ from .nodes import check_nodes, passages_of
 from .searching import search_text_of
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["attached", "index_of", "index_of_nodes", "nodes_of_documents"]
 
@@ -72,14 +72,15 @@ def index_of_nodes(
     passages = passages_of(nodes)
     encoder = None
     if embed_model is not None or identity is not None or options.get("stages") is None:
-        persistent = is_persistent(path, passage_cache=options.get("passage_cache", False))
+        cache = options.get("passage_cache", False)
+        persistent = is_persistent(path, options.get("url"), cache, options.get("client"))
         encoder = encoder_of(embed_model, identity, persistent=persistent)
     text = search_text_of(search_text)
     return new_index(passages, path, encoder=encoder, vectors=vectors, search_text=text, **options)
 
 
 def attached(
-    client_or_url: QdrantClient | str,
+    client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
     collection: str,
     embed_model: Any = None,
     *,
@@ -89,13 +90,15 @@ def attached(
     synonyms: Any = None,
     search_text: Any = None,
     writable: bool = False,
+    **options: Unpack[ConnectionOptions],
 ) -> HybridIndex:
     """Return an index over a collection of a `QdrantVectorStore`, by default for reading only.
 
     Its texts are read once, for BM25; `HybridIndex.refresh` reads them again.
 
     Args:
-        client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+        client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to close,
+            or the url of a server, or several of one cluster.
         collection: the collection's name.
         embed_model: the model that it was written with, LlamaIndex's or for Hybridge to load.
         layout: the collection's layout: None for LlamaIndex's,
@@ -106,6 +109,8 @@ def attached(
         search_text: what BM25 searches of a node, and what is embedded of an added one that has no
             embedding, as for `search_text_of`.
         writable: let nodes be added and deleted.
+        options: of the connection: `timeout`, `deadline`, `headers`, `verify`, see
+            `hybridge.HybridIndex.create`.
 
     Raises:
         HybridgeError: there is no such collection or vector, or the model's vectors are of another
@@ -121,6 +126,7 @@ def attached(
         synonyms=synonyms,
         search_text=search_text_of(search_text),
         writable=writable,
+        **options,
     )
 
 
@@ -155,21 +161,16 @@ def index_of(index: VectorStoreIndex, embed_model: Any = None) -> HybridIndex:
     )
 
 
-def _client_of(store: Any) -> Any:
-    client = getattr(store, "_client", None)
+def _client_of(store: Any) -> QdrantClient | AsyncQdrantClient:
+    client: QdrantClient | AsyncQdrantClient | None = getattr(store, "_client", None)
     if client is None:
-        raise InvalidInputError(
-            f"this {type(store).__name__} has an asynchronous client alone: attach with a "
-            "QdrantClient, by from_qdrant"
-        )
+        client = store._aclient
+    assert client is not None
     return client
 
 
-def _layout_of(store: Any, client: QdrantClient) -> NodeLayout:
+def _layout_of(store: Any, client: QdrantClient | AsyncQdrantClient) -> NodeLayout:
     # It gives its vector its own name even where the collection has only an unnamed one.
     name, text = store.dense_vector_name, store.text_key or NodeLayout.text
-    if client.collection_exists(store.collection_name):
-        vectors = client.get_collection(store.collection_name).config.params.vectors
-        if isinstance(vectors, dict) and name in vectors:
-            return NodeLayout(text, name)
-    return NodeLayout(text)
+    has_name = name in dense_vector_names(client, store.collection_name)
+    return NodeLayout(text, name) if has_name else NodeLayout(text)

@@ -13,7 +13,7 @@ from llama_index.core.schema import BaseNode, QueryBundle
 import hybridge
 from hybridge import HybridIndex
 from hybridge.encoders import query_cache
-from hybridge.interop import FutureIndex, SearchConfig
+from hybridge.interop import FutureIndex, SearchConfig, connection_options
 
 from .base import CoreRetriever
 from .indexes import attached, index_of, index_of_nodes
@@ -21,7 +21,7 @@ from .nodes import passages_of
 from .searching import search_text_of
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
     from hybridge.stages import Stage
     from hybridge.vectors import Layout
@@ -182,7 +182,7 @@ class HybridgeRetriever(CoreRetriever):
     @classmethod
     def from_qdrant(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         embed_model: Any = None,
         *,
@@ -196,7 +196,8 @@ class HybridgeRetriever(CoreRetriever):
         """Return a retriever over a collection of LlamaIndex; nothing is written to it.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: the collection's name.
             embed_model: the model it was written with.
             layout: the collection's layout: None for LlamaIndex's `QdrantVectorStore`,
@@ -205,12 +206,14 @@ class HybridgeRetriever(CoreRetriever):
             analyzer: how BM25 makes terms, as for `hybridge.HybridIndex.create`.
             synonyms: of words and phrases in queries, for BM25, as there.
             search_text: what BM25 searches of a node, as for `from_nodes`.
-            options: as for the class.
+            options: as for the class, and of the connection: ``timeout``, ``deadline``,
+                ``headers``, ``verify``.
 
         Raises:
             TypeError: an unknown option.
             HybridgeError: there is no such collection, or the model is not its own.
         """
+        connection = connection_options(options)
         cls._check_options(**options)
         index = attached(
             client_or_url,
@@ -221,6 +224,7 @@ class HybridgeRetriever(CoreRetriever):
             analyzer=analyzer,
             synonyms=synonyms,
             search_text=search_text,
+            **connection,
         )
         return cls(index, **options)
 

@@ -36,7 +36,7 @@ from .indexes import index_over
 from .searches import answered
 
 if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["HybridVectorStore"]
 
@@ -101,8 +101,8 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
                 metadata and text, or a function from a node to a string; None for ``{text}``
                 alone, which is what LlamaIndex embeds. A node that comes with an embedding, as from
                 a `VectorStoreIndex`, keeps it.
-            options: those of `hybridge.HybridIndex.create`, like ``url``, ``late_interaction``,
-                ``passage_cache``, or ``stages`` in place of a model.
+            options: those of `hybridge.HybridIndex.create`, like ``url``, ``client``,
+                ``late_interaction``, ``passage_cache``, or ``stages`` in place of a model.
 
         Raises:
             TypeError: an unknown option.
@@ -111,7 +111,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
         encoder = None
         if embed_model is not None or identity is not None or options.get("stages") is None:
             cache = options.get("passage_cache", False)
-            persistent = is_persistent(path, options.get("url"), cache)
+            persistent = is_persistent(path, options.get("url"), cache, options.get("client"))
             encoder = encoder_of(embed_model, identity, persistent=persistent)
         text = search_text_of(search_text)
         return cls(HybridIndex.create(path, encoder=encoder, search_text=text, **options))
@@ -138,7 +138,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
                 possible, else read-only, which is logged.
             identity: as for `create`.
             search_text: as for `create`; None where it was a template, which the index keeps.
-            options: those of `hybridge.HybridIndex.open`, like ``url``.
+            options: those of `hybridge.HybridIndex.open`, like ``url`` and ``client``.
 
         Raises:
             TypeError: an unknown option.
@@ -154,7 +154,7 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
     @classmethod
     def from_qdrant(
         cls,
-        client_or_url: QdrantClient | str,
+        client_or_url: QdrantClient | AsyncQdrantClient | str | Sequence[str],
         collection: str,
         embed_model: Any = None,
         **options: Any,
@@ -162,12 +162,13 @@ class HybridVectorStore(PickledWhole, BasePydanticVectorStore):
         """Return a store over a collection that LlamaIndex, or LangChain, wrote.
 
         Args:
-            client_or_url: a `QdrantClient`, which stays the caller's to close, or a server's url.
+            client_or_url: a `QdrantClient` or `AsyncQdrantClient`, which stays the caller's to
+                close, or the url of a server, or several of one cluster.
             collection: its name.
             embed_model: the model it was written with.
             options: those of `llama_index.retrievers.hybridge.indexes.attached`: ``layout``,
-                ``api_key``, ``analyzer``, ``synonyms``, ``search_text``, and ``writable=True`` to
-                let nodes be added and deleted.
+                ``api_key``, ``analyzer``, ``synonyms``, ``search_text``, ``timeout`` and the like
+                of the connection, and ``writable=True`` to let nodes be added and deleted.
 
         Raises:
             TypeError: an unknown option.
