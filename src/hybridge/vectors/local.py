@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
-    from .connection import Request
+    from .request import Request
 
 __all__ = ["LocalConnection", "LocalEngine", "Refused"]
 

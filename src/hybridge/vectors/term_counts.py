@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 from ..lexical.sparse import AVERAGE, LENGTH
 from ..passages import JSON
 from .cluster import terms_key, terms_path
-from .connection import Request
 from .frequencies import inverse_frequency
+from .request import Request
 from .store import Sparse
 
 __all__ = ["Counting", "Counts", "TermCounts", "terms_payload", "weighed"]
