@@ -28,6 +28,8 @@ __all__ = [
     "Rows",
     "Sparse",
     "Tokens",
+    "UnionAnswer",
+    "UnionSearch",
     "VectorQuery",
     "VectorStore",
     "check_sparse",
@@ -68,6 +70,35 @@ class VectorQuery:
     limit: int
     where: Filter | None = None
     ids: Collection[int] | None = None
+
+
+@dataclass(frozen=True)
+class UnionSearch:
+    """One query's search by several kinds of vectors: each finds, and each scores what any found.
+
+    Args:
+        finding: one query a stage that finds candidates in the store, with its limit and filter.
+        scoring: name and query vector of the stages that only score, e.g. late interaction.
+        given: points that were found elsewhere, to be scored too.
+    """
+
+    finding: Sequence[VectorQuery]
+    scoring: Sequence[tuple[str, Any]] = ()
+    given: Collection[int] = ()
+
+
+@dataclass(frozen=True)
+class UnionAnswer:
+    """The answer to a `UnionSearch`.
+
+    Args:
+        tops: of each finding stage, its matches: best first, ties in any order, at most its limit.
+        scores: of each finding, then each scoring stage: of all candidates; those to which the
+            engine gives no score are left out.
+    """
+
+    tops: Sequence[Ranking]
+    scores: Sequence[dict[int, float]]
 
 
 class VectorStore(Protocol):
