@@ -316,14 +316,20 @@ class TestOnAServer:
     def test_a_known_word_is_asked_for_once(
         self, shared: HybridIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked: list[int] = []
-        frequencies = type(shared._storage.store).frequencies
+        asked: list[tuple[str, int]] = []
+        search = type(shared._storage.store).search
 
-        def counted(self: Any, name: str, numbers: Any) -> list[int]:
-            asked.append(len(numbers))
-            return frequencies(self, name, numbers)
+        def watched(self: Any, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+            asked.extend((query.name, query.limit) for each in searches for query in each.finding)
+            return search(self, searches)
 
-        monkeypatch.setattr(type(shared._storage.store), "frequencies", counted)
+        monkeypatch.setattr(type(shared._storage.store), "search", watched)
         for _ in range(3):
             shared.search(["elephants drink water"])
-        assert sum(asked) == 3
+        assert asked.count(("bm25", 1)) == 3
+
+    def test_a_known_word_costs_no_request(
+        self, shared: HybridIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(type(shared._storage.store), "frequencies")
+        assert correction(shared, "elephants drink") is None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Condition, Lock
 
 from ..errors import ClosedError
@@ -76,19 +77,63 @@ class IndexLock:
             with self.writing():
                 store.prepare(where)
         with self._changed:
-            self._changed.wait_for(lambda: not self._writing and not self._writers_waiting)
+            self._changed.wait_for(self._is_free)
             self._readers += 1
-        try:
+        with self._as_reader():
             if self.closed:  # while this thread waited
                 self.check()
             if where is not None:
                 self.fields.look(where, store.some)
+            yield
+
+    @contextmanager
+    def _as_reader(self) -> Iterator[None]:
+        """Be one of the readers, as which this one was counted before, until the block ends."""
+        try:
             yield
         finally:
             with self._changed:
                 self._readers -= 1
                 if not self._readers:
                     self._changed.notify_all()
+
+    def _is_free(self) -> bool:
+        return not self._writing and not self._writers_waiting
+
+    def held(self, where: Filter | None = None) -> AbstractContextManager[object]:
+        """Return `reading` as a context that was entered already; any thread may leave it."""
+        stack = ExitStack()
+        stack.enter_context(self.reading(where))
+        return stack
+
+    async def aheld(self, where: Filter | None = None) -> AbstractContextManager[object]:
+        """Return what `held` returns: at once where nothing is to be waited for, else by a thread.
+
+        So a writer, or a field of a filter that is new, keeps no event loop from going on.
+        """
+        if (held := self._held_at_once(where)) is not None:
+            return held
+        holding = asyncio.ensure_future(asyncio.to_thread(self.held, where))
+        try:
+            return await asyncio.shield(holding)
+        except asyncio.CancelledError:
+            holding.add_done_callback(_let_go)
+            raise
+
+    def _held_at_once(self, where: Filter | None) -> AbstractContextManager[object] | None:
+        self.check()
+        if where is not None and not self._knows(where):
+            return None
+        with self._changed:
+            if not self._is_free():
+                return None
+            self._readers += 1
+        stack = ExitStack()
+        stack.enter_context(self._as_reader())
+        return stack
+
+    def _knows(self, where: Filter) -> bool:
+        return self._storage.store.is_prepared(where) and self.fields.knows(where)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -109,3 +154,9 @@ class IndexLock:
             with self._changed:
                 self._writing = False
                 self._changed.notify_all()
+
+
+def _let_go(holding: asyncio.Future[AbstractContextManager[object]]) -> None:
+    """Leave a context that nobody waits for any more."""
+    if not holding.cancelled() and holding.exception() is None:
+        holding.result().__exit__(None, None, None)
