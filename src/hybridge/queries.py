@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from .encoders.caching import query_cache
 from .query_syntax import parse
 from .spelling import Corrected
-from .steps import Hold, Steps, Work
+from .steps import Hold, Holdable, Steps, Work
 
 if TYPE_CHECKING:
     from .colbert.joint import JointEncoder
-    from .index.lock import IndexLock
     from .stages.stage import OpenStage
     from .vectors.store import Ranking, VectorQuery
 
@@ -77,7 +76,7 @@ class Queries:
         texts: Sequence[str],
         stages: Sequence[OpenStage],
         readers: Callable[[], Iterable[OpenStage]],
-        lock: IndexLock,
+        lock: Holdable,
         *,
         joint: Mapping[str, tuple[str, JointEncoder]] | None = None,
         given: Mapping[str, Sequence[Any]] | None = None,

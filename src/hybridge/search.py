@@ -12,8 +12,7 @@ Ties have no order until the end, when the ids are read with the passages.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import filterfalse
 from math import isfinite
@@ -23,24 +22,23 @@ from .arguments import check_count, check_flag, check_share
 from .errors import InvalidInputError
 from .filters import Filter
 from .fusion import FUSION, ConvexCombination, Fusion, check_weights, get_fusion
+from .gathering import Gathering
+from .hits import PassageReader, Scores, best_passages, sorted_passages, stage_hits, top_with_ties
 from .lexical.parameters import BM25Parameters, check_bm25
 from .observation import ENCODING, observed, shifted
 from .passages import Hit, Passage, StageScore
 from .reranking import blend_stage
-from .steps import Get, Search, Steps
-from .vectors.store import UnionSearch
+from .steps import Steps
 
 if TYPE_CHECKING:  # a `FusedRetriever` has no stages
     from .queries import QueryBatch
-    from .stages.late_interaction import LateSearch, OpenLateInteraction
+    from .stages.late_interaction import OpenLateInteraction
     from .stages.stage import OpenStage
-    from .vectors.store import Ranking, UnionAnswer, VectorStore
+    from .vectors.store import Ranking, VectorStore
 
 __all__ = [
     "BATCH",
-    "PassageReader",
     "Rescored",
-    "Scores",
     "Scoring",
     "SearchOptions",
     "SearchRecord",
@@ -52,14 +50,10 @@ __all__ = [
     "run_batched",
     "run_search",
     "search_stage",
-    "sorted_passages",
-    "top_with_ties",
 ]
 
 K = TypeVar("K", bound=Hashable)
 
-# Candidates and their scores, in no order.
-Scores: TypeAlias = Mapping[int, float]
 _Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
 
 _BLENDING = ConvexCombination()
@@ -169,24 +163,6 @@ class Rescored:
     after: Sequence[dict[int, float]]
 
 
-class PassageReader:
-    """The passages of a store, each read once.
-
-    Args:
-        store: where they are.
-    """
-
-    def __init__(self, store: VectorStore) -> None:
-        self._store = store
-        self._passages: dict[int, Passage] = {}
-
-    def get(self, points: Iterable[int]) -> Steps[Mapping[int, Passage]]:
-        """Return the passages of the points that exist, and of others."""
-        if new := [point for point in points if point not in self._passages]:
-            self._passages |= yield Get(self._store, new)
-        return self._passages
-
-
 @dataclass(frozen=True)
 class SearchRecord:
     """The rankings and scores of a search; the inner lists have one entry a query.
@@ -254,7 +230,7 @@ class SearchRecord:
 
     def ids(self, reader: PassageReader, k: int) -> Steps[list[list[str]]]:
         """Return the ids of `hits`, without their traces, which cost more than the rest."""
-        found = yield from _best(self.final, reader, k)
+        found = yield from best_passages(self.final, reader, k)
         return [[passage.id for passage, _, _ in best] for best in found]
 
 
@@ -373,10 +349,12 @@ def search_stage(
     depth: int,
 ) -> Steps[list[list[Hit]]]:
     """Return the hits of one stage alone, ties by id."""
-    gathering = _Gathering([stage], [], batch, store, where, depth, completes=False)
+    gathering = Gathering([stage], [], batch, store, where, depth, completes=False)
     reader = PassageReader(store)
     yield from gathering.run(reader, k)
-    return (yield from _hits_of(stage.name, gathering.tops[0], batch, reader, k))
+    return (
+        yield from stage_hits(stage.name, gathering.tops[0], batch.corrected(stage.name), reader, k)
+    )
 
 
 def run_search(
@@ -399,7 +377,7 @@ def run_search(
     """
     k, fusion, count = options.k, options.fusion, batch.count
     late_stages = [stage for stage, _ in options.late]
-    gathering = _Gathering(
+    gathering = Gathering(
         options.stages, late_stages, batch, store, where, options.depth, completes=fusion.completes
     )
     yield from gathering.run(reader, k)
@@ -409,19 +387,21 @@ def run_search(
             runs = complete(gathering.searches, runs)
         fused = [fused_run(fusion, some, options.weights) for some in zip(*runs, strict=True)]
         if report.watched:
-            report.hits = yield from _hits_of(FUSION, fused, None, reader, k)
+            report.hits = yield from stage_hits(FUSION, fused, None, reader, k)
     rescored: list[Rescored] = []
     before = fused
     for i, (late, blend) in enumerate(options.late):
         with observed(late.name, count) as report:
             scores = yield from gathering.rescored(i, [list(run) for run in before])
             if report.watched:
-                report.hits = yield from _hits_of(late.name, scores, batch, reader, k)
+                report.hits = yield from stage_hits(
+                    late.name, scores, batch.corrected(late.name), reader, k
+                )
         with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
             if report.watched:
-                report.hits = yield from _hits_of(blend_stage(late.name), after, None, reader, k)
+                report.hits = yield from stage_hits(blend_stage(late.name), after, None, reader, k)
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
@@ -433,225 +413,6 @@ def run_search(
     return SearchRecord(
         names, gathering.tops, runs, fused, rescored, corrected, gathering.unordered
     )
-
-
-class _Gathering:
-    """The candidates of a search and their scores, from the stages and the store.
-
-    Args:
-        stages: that find candidates.
-        late: that score the candidates of all.
-        batch: the queries.
-        store: of the passages.
-        where: only passages that pass this filter.
-        depth: candidates of each stage.
-        completes: whether each stage in the store is to score the candidates of all.
-
-    Attributes:
-        searches: one a stage.
-        tops: of each stage, one ranking a query.
-        runs: the same; of a stage in the store the scores of all candidates, if `completes`.
-        unordered: the names of the stages whose rankings have ties in any order.
-    """
-
-    def __init__(
-        self,
-        stages: Sequence[OpenStage],
-        late: Sequence[OpenLateInteraction],
-        batch: QueryBatch,
-        store: VectorStore,
-        where: Filter | None,
-        depth: int,
-        *,
-        completes: bool,
-    ) -> None:
-        self._stages = stages
-        self._late = late
-        self._batch = batch
-        self._store = store
-        self._where = where
-        self._depth = depth
-        self._completes = completes
-        self.searches: list[Any] = []
-        self.tops: list[list[Ranking]] = []
-        self.runs: Sequence[Sequence[Scores]] = []
-        self.unordered: set[str] = set()
-        self._late_scores: list[list[Scores]] = []
-
-    def run(self, reader: PassageReader, k: int) -> Steps[None]:
-        """Find the candidates; observers get the best `k` of each stage."""
-        count = self._batch.count
-        with ExitStack() as waiting:
-            reports = []
-            for i, stage in enumerate(self._stages):
-                with ExitStack() as event:
-                    report = event.enter_context(observed(stage.name, count))
-                    self._begin(stage)
-                    if stage.name in self.unordered:  # it goes on until the store has answered
-                        waiting.enter_context(event.pop_all())
-                        reports.append((i, report))
-                    elif report.watched:
-                        report.hits = yield from self._hits(i, reader, k)
-            yield from self._ask()
-            for i, report in reports:
-                if report.watched:
-                    report.hits = yield from self._hits(i, reader, k)
-
-    def _hits(self, i: int, reader: PassageReader, k: int) -> Steps[list[list[Hit]]]:
-        return _hits_of(self._stages[i].name, self.tops[i], self._batch, reader, k)
-
-    def _begin(self, stage: OpenStage) -> None:
-        search = self._batch.begin(stage)
-        self.searches.append(search)
-        if hasattr(search, "probe"):
-            self.unordered.add(stage.name)
-            self.tops.append([{} for _ in range(self._batch.count)])
-        else:
-            self.tops.append(search.top(self._depth, self._where))
-
-    def _ask(self) -> Steps[None]:
-        """Ask the store for what stages find in it, and for the words of the queries."""
-        words = self._batch.words()
-        while True:
-            questions = list(self._questions())
-            asked = [search for *_, search in questions] + [UnionSearch([word]) for word in words]
-            answers = (yield Search(self._store, asked)) if asked else []
-            self._take(questions, answers)
-            found = [answer.tops[0] for answer in answers[len(questions) :]]
-            if not words or not (yield from self._batch.reread(words, found)):
-                return
-            words, self.searches, self.tops = (), [], []
-            for stage in self._stages:
-                self._begin(stage)
-
-    def _questions(self) -> Iterator[tuple[int, list[int], list[int], UnionSearch]]:
-        """Yield a query's position, the stages that find and that score, and their search."""
-        probes = {
-            i: self.searches[i].probe(self._depth, self._where)
-            for i, stage in enumerate(self._stages)
-            if stage.name in self.unordered
-        }
-        # In this process late interaction waits for the candidates: its time is its own.
-        late = [self._batch.begin(stage) for stage in self._late] if self._store.is_remote else []
-        scoring = {i: one.scoring() for i, one in enumerate(late) if hasattr(one, "scoring")}
-        for query in range(self._batch.count):
-            finding = {i: each[query] for i, each in probes.items() if each[query] is not None}
-            compared = {i: each[query] for i, each in scoring.items() if each[query] is not None}
-            if not self._completes and not compared:
-                for i, probe in finding.items():
-                    yield query, [i], [], UnionSearch([probe])
-                continue
-            given = set[int]().union(*(self.tops[i][query] for i in range(len(self.tops))))
-            if finding or (given and compared):
-                search = UnionSearch([*finding.values()], [*compared.values()], given)
-                yield query, [*finding], [*compared], search
-
-    def _take(
-        self,
-        questions: Sequence[tuple[int, list[int], list[int], UnionSearch]],
-        answers: Sequence[UnionAnswer],
-    ) -> None:
-        queries = range(self._batch.count)
-        scores: list[list[Scores]] = [[{} for _ in queries] for _ in self._stages]
-        self._late_scores = [[{} for _ in queries] for _ in self._late]
-        for (query, finding, scoring, _), answer in zip(questions, answers, strict=False):
-            for i, top in zip(finding, answer.tops, strict=True):
-                self.tops[i][query] = top
-            columns = [scores[i] for i in finding] + [self._late_scores[i] for i in scoring]
-            for column, scored in zip(columns, answer.scores, strict=True):
-                column[query] = scored
-        self.runs = self.tops
-        if self._completes and self.unordered:
-            unions = [set[int]().union(*tops) for tops in zip(*self.tops, strict=True)]
-            # A sparse search leaves out passages that share no term with the query.
-            self.runs = [
-                [
-                    {point: scored.get(point, 0.0) for point in union}
-                    for union, scored in zip(unions, scores[i], strict=True)
-                ]
-                if stage.name in self.unordered
-                else self.tops[i]
-                for i, stage in enumerate(self._stages)
-            ]
-
-    def rescored(
-        self, i: int, candidates: Sequence[Collection[int]]
-    ) -> Steps[list[dict[int, float]]]:
-        """Return the scores of each query's candidates by a late-interaction stage."""
-        search: LateSearch = self._batch.begin(self._late[i])
-        if not hasattr(search, "scoring"):
-            return search.rescored(candidates)
-        scores = self._late_scores[i]
-        if not self._store.is_remote:
-            scores = yield from self._scored(search, candidates)
-        own = [
-            {point: scored[point] for point in points if point in scored}
-            for points, scored in zip(candidates, scores, strict=True)
-        ]
-        return search.with_blanks(candidates, own)
-
-    def _scored(
-        self, search: LateSearch, candidates: Sequence[Collection[int]]
-    ) -> Steps[list[Scores]]:
-        asked = {
-            query: UnionSearch([], [scoring], points)
-            for query, (scoring, points) in enumerate(
-                zip(search.scoring(), candidates, strict=True)
-            )
-            if scoring is not None and points
-        }
-        answers = (yield Search(self._store, [*asked.values()])) if asked else []
-        found = dict(zip(asked, answers, strict=True))
-        return [found[i].scores[0] if i in found else {} for i in range(self._batch.count)]
-
-
-def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
-    """Return the best `k` and all that tie with the last of them, in no order: ids will decide.
-
-    >>> top_with_ties({"a": 1.0, "b": 3.0, "c": 2.0, "d": 2.0}, 2)
-    {'b': 3.0, 'c': 2.0, 'd': 2.0}
-    """
-    if len(run) <= k:
-        return run
-    minimum = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= minimum}
-
-
-def sorted_passages(
-    run: Mapping[K, float], passages: Mapping[K, Passage]
-) -> list[tuple[Passage, float, K]]:
-    """Return candidates with their passages, best first, ties by id."""
-    # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in run.items() if point in passages]
-    return sorted(found, key=lambda item: (-item[1], item[0].id))
-
-
-def _best(
-    runs: Sequence[Scores], reader: PassageReader, k: int
-) -> Steps[list[list[tuple[Passage, float, int]]]]:
-    """Return the best `k` candidates of each run that exist, with their passages, ties by id."""
-    heads = [top_with_ties(run, k) for run in runs]
-    passages = yield from reader.get(set[int]().union(*heads))
-    return [sorted_passages(head, passages)[:k] for head in heads]
-
-
-def _hits_of(
-    stage: str,
-    runs: Sequence[Scores],
-    batch: QueryBatch | None,
-    reader: PassageReader,
-    k: int,
-) -> Steps[list[list[Hit]]]:
-    """Return the best `k` of each run as hits of one stage, which read the queries of a batch."""
-    read = None if batch is None else batch.corrected(stage)
-    found = yield from _best(runs, reader, k)
-    return [
-        [
-            Hit(passage, score, (StageScore(stage, rank, score, query),))
-            for rank, (passage, score, _) in enumerate(best, start=1)
-        ]
-        for best, query in zip(found, read or [None] * len(runs), strict=True)
-    ]
 
 
 def _traced(

@@ -22,12 +22,23 @@ from .filters import Filter
 from .passages import Passage
 
 if TYPE_CHECKING:
-    from .index.lock import IndexLock
     from .vectors.store import RemoteStore, UnionAnswer, UnionSearch, VectorStore
 
-__all__ = ["Get", "Hold", "Search", "Step", "Steps", "Work", "arun", "run"]
+__all__ = ["Get", "Hold", "Holdable", "Search", "Step", "Steps", "Work", "arun", "run"]
 
 T = TypeVar("T")
+
+
+class Holdable(Protocol):
+    """The lock of an index."""
+
+    def reading(self, where: Filter | None = None) -> AbstractContextManager[None]:
+        """Return a context, entered already, in which the index stays as it is for a search."""
+        ...
+
+    async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
+        """Return what `reading` returns."""
+        ...
 
 
 class Step(Protocol):
@@ -77,14 +88,14 @@ class Get:
 class Hold:
     """A context in which an index stays as it is, entered already."""
 
-    lock: IndexLock
+    lock: Holdable
     where: Filter | None = None
 
-    def run(self) -> AbstractContextManager[object]:
-        return self.lock.held(self.where)
+    def run(self) -> AbstractContextManager[None]:
+        return self.lock.reading(self.where)
 
-    async def arun(self) -> AbstractContextManager[object]:
-        return await self.lock.aheld(self.where)
+    async def arun(self) -> AbstractContextManager[None]:
+        return await self.lock.areading(self.where)
 
 
 @dataclass(frozen=True)

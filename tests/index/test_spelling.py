@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hybridge.spelling import corrected_query
 from hybridge.stages import BM25, Dense
 from hybridge.stages import bm25_words as stored
 from hybridge.tuning.target import Target
+from hybridge.vectors.store import UnionAnswer, UnionSearch
 
 PASSAGES = [
     Passage("p1", "the planet orbits a star"),

@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike
 
 from ..arguments import check_queries
 from ..filters import Filter
+from ..hits import PassageReader
 from ..iteration import chunked
 from ..observation import unobserved
 from ..passages import Hit
 from ..queries import QueryBatch, encoded, read_queries
 from ..search import (
     BATCH,
-    PassageReader,
     SearchOptions,
     SearchRecord,
     by_filter,

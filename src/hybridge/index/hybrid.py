@@ -19,13 +19,13 @@ from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
 from ..fusion import Fusion, from_config
+from ..hits import PassageReader
 from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..queries import Queries
 from ..search import (
-    PassageReader,
     SearchOptions,
     SearchSettings,
     by_filter,
