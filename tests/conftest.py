@@ -110,7 +110,7 @@ def on_the_given_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(local, "LocalConnection", connect)
     yield
     for connection in connections:
-        connection.close()
+        OwnCollections.close(connection)  # whatever a test made of its own `close`
 
 
 @pytest.fixture(autouse=True)

@@ -618,12 +618,14 @@ def _part(collection: Collection, shard: int, body: Any) -> Any | None:
     shards = collection.chosen(body, is_read=False)
     if shard not in shards:
         return None
-    if len(shards) == 1 or not body.get("points"):
+    # Each of several keys gets the whole write.
+    ring = next((own for own in collection.keys.values() if shard in own), shards)
+    if len(ring) == 1 or not body.get("points"):
         return body
     points = [
         point
         for point in body["points"]
-        if shard_of(shards, point["id"] if isinstance(point, dict) else point) == shard
+        if shard_of(ring, point["id"] if isinstance(point, dict) else point) == shard
     ]
     return {**body, "points": points} if points else None
 

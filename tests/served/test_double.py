@@ -387,6 +387,8 @@ def test_shards_have_keys_where_sharding_is_custom(client: Client) -> None:
     deletion = {"delete": {"points": [1, 10], "shard_key": "a"}}
     client.result("POST", "/points/batch", {"operations": [deletion]})
     assert client.count() == 12
+    client.result("POST", "/points/delete", {"points": [2, 11], "shard_key": ["a", "b"]})
+    assert client.count() == 10
 
 
 def test_an_index_of_tenants_says_so(client: Client) -> None:
