@@ -100,6 +100,9 @@ class ClientStore:
             connection, collection, layout, indexes, self._limits, self._passing
         )
         self._lengths = {name: Lengths() for name in options.idf_vectors}
+        params = description["config"]["params"]
+        is_custom = params.get("sharding_method") == "custom"
+        self._has_shards = is_custom or params.get("shard_number", 1) > 1
         cluster = options.cluster
         self._reading = {} if cluster is None else cluster.read_params
         self._writing = {} if cluster is None else cluster.write_params
@@ -480,14 +483,15 @@ class ClientStore:
         return [{"prefetch": prefetch, **self._nearest(query)} for query in rescoring]
 
     def _fits(self, search: UnionSearch) -> bool:
-        return candidate_count(search) <= self._limits.results
+        # Each shard ranks candidates of its own, of which the server returns the best by one stage.
+        return not self._has_shards and candidate_count(search) <= self._limits.results
 
     def _is_decided(self, search: UnionSearch) -> bool:
         filters = [query.where for query in search.finding if query.where is not None]
         return all(self._filters.pushed(where).exact for where in filters)
 
     def _search_in_steps(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
-        """Find, then score: for a collection that limits how many points a search returns."""
+        """Find, then score: in several shards, or where the results of a search are limited."""
         found = iter(self._rankings([query for each in searches for query in each.finding]))
         tops = [[first_matches(next(found), query) for query in each.finding] for each in searches]
         scoring = []
