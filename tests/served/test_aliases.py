@@ -202,6 +202,6 @@ def test_reindexing_needs_an_alias(double: Double) -> None:
             index.reindex(alias="beets")
     with (
         HybridIndex.create(encoder=encoder()) as local,
-        pytest.raises(InvalidInputError, match="on no server"),
+        pytest.raises(InvalidInputError, match="in no collection that Hybridge made"),
     ):
         local.reindex(alias="live")

@@ -126,7 +126,7 @@ class HybridIndex:
         Args:
             path: a missing or empty folder for an embedded index; without `path` and `url`, a
                 temporary one that goes when the index is closed.
-            url: a Qdrant server; several addresses of one cluster, of which the next is asked when
+            url: a Qdrant server; several addresses of one cluster, of which the next is tried when
                 a node does not answer; or ``":memory:"`` for qdrant-client's engine in this
                 process.
             api_key: the key a protected server asks for.

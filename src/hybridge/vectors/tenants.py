@@ -1,4 +1,4 @@
-"""A collection with shards of their own for each tenant, named by a metadata field."""
+"""A collection with separate shards for each tenant, whom a metadata field names."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class TenantStore(ShardedStore):
 
     # ------------------------------------------------------------------ shards
 
-    def _keys(self, wanted: Iterable[str] = ()) -> set[str]:
-        """Return the tenants that have shards; the server is asked if a wanted one is unknown."""
-        if not self._known or not self._known.issuperset(wanted):
+    def _keys(self, tenants: Iterable[str] = ()) -> set[str]:
+        """Return the tenants that have shards; one of these that is unknown takes a request."""
+        if not self._known or not self._known.issuperset(tenants):
             path = collection_path(self._collection, "cluster")
             answer = self._connection.send(Request("list the shards", "GET", path))
             shards = [*answer["local_shards"], *answer["remote_shards"]]
@@ -148,7 +148,7 @@ class TenantStore(ShardedStore):
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        place = {point: row for row, point in enumerate(points)}
+        row_of = {point: row for row, point in enumerate(points)}
         stored = self.get(points)
         found = list(stored)
         for tenant, own in self._by_tenant(list(stored.values())).items():
@@ -157,7 +157,7 @@ class TenantStore(ShardedStore):
                 self._view([tenant]),
                 name,
                 chosen,
-                [rows[place[point]] for point in chosen],
+                [rows[row_of[point]] for point in chosen],
                 same_terms=same_terms,
             )
 

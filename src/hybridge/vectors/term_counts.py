@@ -127,7 +127,7 @@ class TermCounts:
         return {**counting.known, **new}
 
     def forget(self) -> None:
-        """Forget all counts, because this client wrote."""
+        """Drop all counts, because this client wrote."""
         with self._lock:
             self._counts.clear()
             self._epoch += 1
