@@ -41,7 +41,8 @@ class Ghosts:
         page = {"filter": where, "limit": _ALL, "with_vector": list(self._counts)}
         for point in self._shard.answer("POST", f"{self._path}/points/scroll", page)["points"]:
             for name, vector in point.get("vector", {}).items():
-                self._counts[name] += 1
+                # An emptied vector leaves the index at once.
+                self._counts[name] += bool(vector["indices"])
                 self._frequencies[name].update(vector["indices"])
 
     def vacuum(self) -> None:
