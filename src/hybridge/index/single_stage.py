@@ -22,7 +22,7 @@ from ..spelling import Corrected
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
 from ..vectors.options import DenseVectors, Distance
-from ..vectors.store import check_vectors
+from ..vectors.store import VectorStore, check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
@@ -40,6 +40,8 @@ class _Index(Protocol):
     _lock: IndexLock
     _stages: OpenStages
 
+    def _notice_replacement(self) -> None: ...
+
 
 class StageRetriever:
     """The retriever of one stage of an index, as in `HybridIndex.stages` and `HybridIndex.bm25`.
@@ -54,11 +56,14 @@ class StageRetriever:
     def __init__(self, index: _Index, name: str) -> None:
         self._index = index
         self._name = name
-        self._store = index._storage.store
         self._lock = index._lock
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._index, self.name)
+
+    @property
+    def _store(self) -> VectorStore:
+        return self._index._storage.store
 
     @property
     def name(self) -> str:
@@ -120,7 +125,7 @@ class StageRetriever:
 
             return run_batched(checked, encode, answer, {chosen: range(len(checked))})
 
-        self._lock.check()
+        self._index._notice_replacement()
         checked = check_queries(queries)
         return self._following(searched)
 
