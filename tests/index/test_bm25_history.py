@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hybridge import CallableEncoder, HybridIndex, Passage
 from hybridge.errors import StoreError
-from hybridge.index import storage as storages
+from hybridge.index import served as served_storage
 from hybridge.lexical import BM25Retriever
 from hybridge.lexical.sparse import AVERAGE
 from hybridge.vectors.connection import connect
@@ -34,7 +34,7 @@ def create(
 ) -> Iterator[Open]:
     """Makes an index in a folder, or in the one engine that all clients of a test share."""
     client = connect(":memory:")
-    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     made = []
 
     def create_index(**options: object) -> HybridIndex:
@@ -164,7 +164,7 @@ def two_clients(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[HybridIndex, HybridIndex]:
     client = connect(":memory:")
-    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     first = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     return first, HybridIndex.open(url=":memory:", encoder=words)
 

@@ -171,7 +171,7 @@ def test_somebody_elses_collection_is_not_overwritten(
     from qdrant_client import QdrantClient, models
 
     client = QdrantClient(":memory:")
-    monkeypatch.setattr("hybridge.index.storage.connect", lambda *_: connect(client=client))
+    monkeypatch.setattr("hybridge.index.served.connect", lambda *_: connect(client=client))
     client.create_collection("theirs", models.VectorParams(size=2, distance=models.Distance.DOT))
     with pytest.raises(IndexExistsError, match="not made by hybridge"):
         HybridIndex.create(url=":memory:", collection="theirs", encoder=words, overwrite=True)

@@ -17,7 +17,7 @@ from hybridge.encoders import MappedEncoder, QueryMap, query_cache
 from hybridge.encoders.sparse import CallableSparseEncoder
 from hybridge.errors import EncoderMismatchError, InvalidInputError, ReadOnlyError
 from hybridge.fused import FusedRetriever
-from hybridge.index import storage
+from hybridge.index import served as served_storage
 from hybridge.index.folder import Folder
 from hybridge.index.served import Served
 from hybridge.index.single_stage import DenseRetriever
@@ -632,7 +632,7 @@ def test_readers_and_other_clients_are_told(
             assert seen(reader.search(QUERIES)) == seen(index.search(QUERIES))
     client = connect(":memory:")
     monkeypatch.setattr(client, "close", lambda: None)
-    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     with HybridIndex.create(url=":memory:", stages=stages("qdrant")[:3]) as one:
         one.add(PASSAGES)
         with HybridIndex.open(url=":memory:", stages=stages("qdrant")[2:3]) as two:

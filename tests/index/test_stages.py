@@ -23,7 +23,7 @@ from hybridge.errors import (
     StoreError,
 )
 from hybridge.fusion import FUSIONS
-from hybridge.index import storage
+from hybridge.index import served as served_storage
 from hybridge.lexical import BM25Parameters
 from hybridge.protocols import Vectors
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Stage
@@ -591,7 +591,7 @@ def test_a_search_that_a_removal_overtakes_goes_on_without_the_stage() -> None:
 def test_a_client_is_told_that_another_changed_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     client = connect(":memory:")
     monkeypatch.setattr(client, "close", lambda: None)
-    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     chosen = stages("qdrant")[:3]
     with HybridIndex.create(url=":memory:", stages=chosen) as one:
         one.add(PASSAGES)
@@ -722,7 +722,7 @@ def test_no_client_writes_over_what_another_changed(
 ) -> None:
     client = connect(":memory:")
     monkeypatch.setattr(client, "close", lambda: None)
-    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     chosen = [Dense(words(), name="words"), LearnedSparse(vowels(), name="vowels")]
     with HybridIndex.create(url=":memory:", stages=chosen) as one:
         one.add(PASSAGES)

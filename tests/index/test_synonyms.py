@@ -11,7 +11,7 @@ import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage, explain
 from hybridge.errors import CopyError, EncoderMismatchError, InvalidInputError, ReadOnlyError
-from hybridge.index import storage
+from hybridge.index import served as served_storage
 from hybridge.lexical import Synonyms
 from hybridge.lexical.postings import Postings
 from hybridge.lexical.sparse import SparseBM25
@@ -161,7 +161,7 @@ def test_they_are_for_one_of_the_stages(tmp_path: Path) -> None:
 def test_clients_of_a_server_keep_going(monkeypatch: pytest.MonkeyPatch) -> None:
     client = connect(":memory:")
     monkeypatch.setattr(client, "close", lambda: None)
-    monkeypatch.setattr(storage, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     with HybridIndex.create(url=":memory:", encoder=words(), lexical="qdrant") as one:
         one.add(PASSAGES)
         with HybridIndex.open(url=":memory:", encoder=words()) as two:

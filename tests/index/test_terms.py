@@ -14,7 +14,7 @@ import Stemmer
 
 from hybridge import Analyzer, CallableEncoder, HybridIndex, Passage
 from hybridge.errors import EncoderMismatchError, StoreError
-from hybridge.index import storage as storages
+from hybridge.index import served as served_storage
 from hybridge.lexical import BM25Retriever, SparseBM25
 from hybridge.stages import BM25
 from hybridge.vectors.collection import write_manifest
@@ -174,7 +174,7 @@ def test_an_index_of_an_earlier_release_is_brought_up_to_date(
 def served(words: CallableEncoder, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
     """An index on a server, which opens once more at each `HybridIndex.open`."""
     client = connect(":memory:")
-    monkeypatch.setattr(storages, "connect", lambda url, api_key: client)
+    monkeypatch.setattr(served_storage, "connect", lambda *_: client)
     monkeypatch.setattr(client, "close", lambda: None)
     index = HybridIndex.create(url=":memory:", encoder=words, lexical="qdrant")
     index.add(PASSAGES)

@@ -223,8 +223,8 @@ class Sharding:
     @property
     def numbers(self) -> dict[str, Any]:
         """The arguments of `hybridge.vectors.Cluster` that were given."""
-        given = {"shard_number": self.shards, "replication_factor": self.replicas}
-        return {name: number for name, number in given.items() if number is not None}
+        numbers = {"shard_number": self.shards, "replication_factor": self.replicas}
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 @dataclass

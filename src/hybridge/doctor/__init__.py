@@ -56,14 +56,14 @@ def examine(
     if index is not None:
         checks_by_area["index"] = (partial(examine_index, index),)
     if url is not None or options.get("client") is not None:
-        place: dict[str, Any] = {
+        server: dict[str, Any] = {
             "url": url,
             "api_key": api_key,
             "collection": collection,
             **options,
         }
         checks_by_area["server"] = (partial(examine_server, url, api_key, **options),)
-        checks_by_area["index"] = (partial(examine_index, **place),)
+        checks_by_area["index"] = (partial(examine_index, **server),)
     return Report(
         tuple(
             finding

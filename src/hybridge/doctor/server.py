@@ -53,7 +53,7 @@ def examine_server(
 
 
 def examine_collection(server: Mapping[str, Any]) -> Iterator[Finding]:
-    """Look at what `HybridIndex.info` tells of an index's server.
+    """Look at the ``"server"`` that `HybridIndex.info` returns.
 
     >>> facts = {"status": "green", "indexed": {"vectors": 7, "of": 14}, "segments": 2,
     ...     "shards": 1, "replicas": 1, "nodes": 1, "lacking": {}, "limits": {}}

@@ -127,7 +127,7 @@ class HybridIndex:
         Args:
             path: a missing or empty folder for an embedded index; without `path` and `url`, a
                 temporary one that goes when the index is closed.
-            url: a Qdrant server; several addresses of one cluster, of which the next is asked when
+            url: a Qdrant server; several addresses of one cluster, of which the next is tried when
                 a node does not answer; or ``":memory:"`` for qdrant-client's engine in this
                 process.
             api_key: the key a protected server asks for.
@@ -913,16 +913,14 @@ class HybridIndex:
         chosen = None if where is None else as_filter(where)
         self._lock.check()
         checked = check_queries(queries)
-        if self._may_be_replaced():
-            yield Work(self.refresh)
+        yield from self._follow_replacement()
         while True:
             try:
                 return (yield from self._attempt(checked, k, chosen, vectors, settings))
             except _StagesChangedError:  # while the queries were encoded
                 continue
             except StoreError as error:
-                if self._may_be_replaced(error):
-                    yield Work(self.refresh)
+                yield from self._follow_replacement(error)
                 raise
 
     def _attempt(
@@ -963,15 +961,19 @@ class HybridIndex:
 
         return (yield from run_batched(checked, asked.encode, answer, groups))
 
-    def _may_be_replaced(self, error: StoreError | None = None) -> bool:
-        """Return whether it is time to look if another index took this one's place on the server.
+    def _follow_replacement(self, error: StoreError | None = None) -> Steps[None]:
+        """Follow another index that took the place of this one on the server, if it is time to ask.
 
         Args:
             error: a refusal, which may have that cause.
+
+        Raises:
+            EncoderMismatchError: the other index has other stages.
         """
         storage = self._storage
         is_suspect = error is not None and error.status in _REFUSALS and not storage.is_shared
-        return (storage.may_be_replaced or is_suspect) and not self._lock.has_writer
+        if (storage.may_be_replaced or is_suspect) and not self._lock.has_writer:
+            yield Work(self.refresh)
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""

@@ -42,8 +42,8 @@ def reindex(
     """Reindex; arguments as for `HybridIndex.reindex`, the parts of the index, and its class."""
     if not isinstance(storage, Served):
         raise InvalidInputError(
-            f"the index ({storage.location}) is on no server of its own: reindex copies one "
-            "collection into another"
+            f"the index ({storage.location}) is in no collection that Hybridge made on a server: "
+            "reindex copies one such collection into another"
         )
     move = storage.begin_move(alias)
     text = open_stages.search_text

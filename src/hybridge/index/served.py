@@ -236,11 +236,11 @@ class Served:
                 "url of a server"
             )
         secrets = {"api_key": self._address.api_key, **self._address.options}
-        given = [f", {name}=..." for name, value in secrets.items() if value is not None]
+        others = [f", {name}=..." for name, value in secrets.items() if value is not None]
         url = "" if self._address.url is None else f"url={self._address.url!r}, "
         return (
             f"open it there, with HybridIndex.open({url}collection={self._collection!r}"
-            f"{''.join(given)})"
+            f"{''.join(others)})"
         )
 
     def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:

@@ -24,7 +24,7 @@ from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
 from ..steps import Hold, Steps, arun, run
 from ..vectors.options import DenseVectors, Distance
-from ..vectors.store import check_vectors
+from ..vectors.store import VectorStore, check_vectors
 from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
@@ -42,6 +42,8 @@ class _Index(Protocol):
     _lock: IndexLock
     _stages: OpenStages
 
+    def _follow_replacement(self) -> Steps[None]: ...
+
 
 class StageRetriever:
     """The retriever of one stage of an index, as in `HybridIndex.stages` and `HybridIndex.bm25`.
@@ -56,11 +58,14 @@ class StageRetriever:
     def __init__(self, index: _Index, name: str) -> None:
         self._index = index
         self._name = name
-        self._store = index._storage.store
         self._lock = index._lock
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._index, self.name)
+
+    @property
+    def _store(self) -> VectorStore:
+        return self._index._storage.store
 
     @property
     def name(self) -> str:
@@ -119,6 +124,7 @@ class StageRetriever:
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
         self._lock.check()
+        yield from self._index._follow_replacement()
         checked = check_queries(queries)
         while True:
             try:

@@ -177,8 +177,8 @@ def _is_server(path: str | Path | None, address: Address) -> bool:
     if unknown := options.keys() - ConnectionOptions.__annotations__.keys():
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     if address.url is None and options.get("client") is None:
-        if given := [name for name, value in options.items() if value is not None]:
-            raise InvalidInputError(f"{given[0]}= is for a server: give its url")
+        if names := [name for name, value in options.items() if value is not None]:
+            raise InvalidInputError(f"{names[0]}= is for a server: give its url")
         return False
     if path is not None:
         raise InvalidInputError("give either path or url: an index lives in one place")

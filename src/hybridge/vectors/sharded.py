@@ -57,7 +57,9 @@ class ShardedStore(ClientStore):
         layout: Layout = OWN,
     ) -> None:
         super().__init__(connection, collection, options, layout)
-        self._terms = TermCounts(collection_path(collection), self._reading)
+        self._terms = TermCounts(
+            collection_path(collection), self._reading, exact=self._limits.allows_exact
+        )
 
     @property
     def _read_payload(self) -> JSON:  # type: ignore[override]

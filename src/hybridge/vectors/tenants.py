@@ -1,7 +1,8 @@
-"""A collection with shards of their own for each tenant, named by a metadata field."""
+"""A collection with separate shards for each tenant, whom a metadata field names."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -15,7 +16,7 @@ from .connection import Connection, Request
 from .layouts import OWN, Layout
 from .options import StoreOptions
 from .sharded import ShardedStore
-from .store import Rows, UnionSearch, VectorQuery
+from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery
 
 __all__ = ["TenantStore", "tenants_of"]
 
@@ -61,13 +62,16 @@ class TenantStore(ShardedStore):
 
     # ------------------------------------------------------------------ shards
 
-    def _keys(self, wanted: Iterable[str] = ()) -> set[str]:
-        """Return the tenants that have shards; the server is asked if a wanted one is unknown."""
-        if not self._known or not self._known.issuperset(wanted):
-            path = collection_path(self._collection, "cluster")
-            answer = self._connection.send(Request("list the shards", "GET", path))
-            shards = [*answer["local_shards"], *answer["remote_shards"]]
-            self._known = {str(each["shard_key"]) for each in shards if "shard_key" in each}
+    def _keys(self, tenants: Iterable[str]) -> set[str]:
+        """Return the tenants that are known to have shards; an unknown one takes a request."""
+        return self._known if self._known.issuperset(tenants) else self._all_keys()
+
+    def _all_keys(self) -> set[str]:
+        """Return the tenants that have shards, of which other clients may make some."""
+        path = collection_path(self._collection, "cluster")
+        answer = self._connection.send(Request("list the shards", "GET", path))
+        shards = [*answer["local_shards"], *answer["remote_shards"]]
+        self._known = {str(each["shard_key"]) for each in shards if "shard_key" in each}
         return self._known
 
     def _make_shards(self, tenant: str) -> None:
@@ -85,7 +89,7 @@ class TenantStore(ShardedStore):
         except StoreError:
             if tenant not in self._keys([tenant]):  # else another client made them meanwhile
                 raise
-        self._known.add(tenant)
+        self._known = self._known | {tenant}
 
     def _view(self, tenants: Iterable[str]) -> TenantStore:
         """Return this store, writing to the shards of some tenants alone."""
@@ -100,7 +104,7 @@ class TenantStore(ShardedStore):
         return rows
 
     def _write(self, action: str, method: str, path: str, body: Any) -> None:
-        keys = sorted(self._keys()) if self._written is None else self._written
+        keys = sorted(self._all_keys()) if self._written is None else self._written
         if not keys:
             return  # nothing is written yet that could be changed or deleted
         if "operations" not in body:
@@ -115,11 +119,12 @@ class TenantStore(ShardedStore):
     # ------------------------------------------------------------------ writing
 
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
+        known = self._all_keys()
         for tenant, rows in self._by_tenant(passages).items():
             self._make_shards(tenant)
             own = [passages[row] for row in rows]
             # One of another tenant before would be there twice.
-            if others := self._keys() - {tenant}:
+            if others := known - {tenant}:
                 points = [self.point(passage.id) for passage in own]
                 ShardedStore.delete(self._view(others), points)
             chosen = {name: [each[row] for row in rows] for name, each in vectors.items()}
@@ -148,7 +153,7 @@ class TenantStore(ShardedStore):
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
     ) -> None:
-        place = {point: row for row, point in enumerate(points)}
+        row_of = {point: row for row, point in enumerate(points)}
         stored = self.get(points)
         found = list(stored)
         for tenant, own in self._by_tenant(list(stored.values())).items():
@@ -157,7 +162,7 @@ class TenantStore(ShardedStore):
                 self._view([tenant]),
                 name,
                 chosen,
-                [rows[place[point]] for point in chosen],
+                [rows[row_of[point]] for point in chosen],
                 same_terms=same_terms,
             )
 
@@ -172,21 +177,40 @@ class TenantStore(ShardedStore):
 
     # ------------------------------------------------------------------ searching
 
+    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        self._keys(self._required(query for search in searches for query in search.finding))
+        return super().search(searches)
+
+    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        named = self._required(query for search in searches for query in search.finding)
+        if not self._known.issuperset(named):
+            await asyncio.to_thread(self._keys, named)
+        return await super().asearch(searches)
+
+    def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        self._keys(self._required(queries))
+        return super()._rankings(queries)
+
+    def _required(self, queries: Iterable[VectorQuery]) -> set[str]:
+        """Return all tenants that the filters of queries require."""
+        named = (tenants_of(query.where, self._path) for query in queries)
+        return {tenant for each in named for tenant in each or ()}
+
     def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
-        filters = [query.where for query in search.finding]
-        named = [tenants_of(where, self._path) for where in filters]
-        if search.given or None in named:
-            return super()._union(search)
-        return self._pinned(super()._union(search), {t for each in named for t in each or ()})
+        bodies = super()._union(search)
+        return bodies if search.given else self._pinned(bodies, search.finding)
 
     def _parts(self, query: VectorQuery) -> list[dict[str, Any]]:
-        named = tenants_of(query.where, self._path)
-        bodies = super()._parts(query)
-        return bodies if named is None else self._pinned(bodies, named)
+        return self._pinned(super()._parts(query), [query])
 
-    def _pinned(self, bodies: list[dict[str, Any]], tenants: set[str]) -> list[dict[str, Any]]:
+    def _pinned(
+        self, bodies: list[dict[str, Any]], queries: Sequence[VectorQuery]
+    ) -> list[dict[str, Any]]:
+        """Return searches that ask the shards of the tenants alone that all filters require."""
+        if any(tenants_of(query.where, self._path) is None for query in queries):
+            return bodies
         # A tenant without shards has no passages, and the server refuses its name.
-        keys = sorted(tenants & self._keys(tenants))
+        keys: JSON = [*sorted(self._required(queries) & self._known)]
         return [{**body, "shard_key": keys} for body in bodies] if keys else bodies
 
 

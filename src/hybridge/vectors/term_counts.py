@@ -62,6 +62,7 @@ class TermCounts:
     Args:
         path: of the collection in the API: "/collections/beets".
         params: of the query string of each count.
+        exact: whether the collection allows exact counts.
         clock: of the ages, in seconds.
 
     >>> counts = TermCounts("/collections/beets")
@@ -79,10 +80,13 @@ class TermCounts:
         self,
         path: str,
         params: Mapping[str, str] | None = None,
+        *,
+        exact: bool = True,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._path = f"{path}/points/count"
         self._params = params
+        self._exact = exact
         self._clock = clock
         self._lock = Lock()
         self._counts: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
@@ -127,13 +131,13 @@ class TermCounts:
         return {**counting.known, **new}
 
     def forget(self) -> None:
-        """Forget all counts, because this client wrote."""
+        """Drop all counts, because this client wrote."""
         with self._lock:
             self._counts.clear()
             self._epoch += 1
 
     def _request(self, key: _Key) -> Request:
-        body: dict[str, JSON] = {"exact": True}
+        body: dict[str, JSON] = {"exact": self._exact}
         if key is None:
             return Request("count the passages", "POST", self._path, body, self._params)
         name, number = key
