@@ -17,11 +17,12 @@ from .errors import InvalidInputError
 from .filters import Filter, as_filter
 from .frameworks import as_retriever
 from .fusion import FUSION, Fusion, check_weights, get_fusion
+from .hits import sorted_passages, top_with_ties
 from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .query_syntax import filters_of, plain_texts
-from .search import by_filter, completed, fused_run, sorted_passages, top_with_ties
+from .search import by_filter, completed, fused_run
 from .search_text import TEXT_ALONE, SearchText
 
 __all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]

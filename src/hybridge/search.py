@@ -1,41 +1,44 @@
-"""The one search: queries read and encoded, candidates from every stage, completed and fused.
+"""The one search: candidates from every stage, completed and fused.
 
 `run_search` searches the stages of an index by its `SearchOptions`, and returns a `SearchRecord`,
 which hits, explanations and tuning read. In an index, integer points stand for passages; in a
 `FusedRetriever`, which takes the same steps over other retrievers, their ids.
+
+Stages whose vectors lie in the store only say what to ask: one `Search` of the store answers all
+of them, and scores the candidates of each by all. The other stages answer for themselves before.
+Ties have no order until the end, when the ids are read with the passages.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import filterfalse
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
 from .arguments import check_count, check_flag, check_share
-from .encoders.caching import query_cache
 from .errors import InvalidInputError
 from .filters import Filter
 from .fusion import FUSION, ConvexCombination, Fusion, check_weights, get_fusion
+from .gathering import Gathering
+from .hits import PassageReader, Scores, best_passages, sorted_passages, stage_hits, top_with_ties
 from .lexical.parameters import BM25Parameters, check_bm25
 from .observation import ENCODING, observed, shifted
 from .passages import Hit, Passage, StageScore
-from .query_syntax import parse
 from .reranking import blend_stage
-from .spelling import Corrected
+from .steps import Steps
 
 if TYPE_CHECKING:  # a `FusedRetriever` has no stages
-    from .colbert.joint import JointEncoder
-    from .stages.late_interaction import LateSearch, OpenLateInteraction
-    from .stages.stage import OpenStage, StageSearch
+    from .queries import QueryBatch
+    from .stages.late_interaction import OpenLateInteraction
+    from .stages.stage import OpenStage
     from .vectors.store import Ranking, VectorStore
 
 __all__ = [
     "BATCH",
     "Rescored",
-    "Scores",
     "Scoring",
     "SearchOptions",
     "SearchRecord",
@@ -43,22 +46,15 @@ __all__ = [
     "by_filter",
     "check_settings",
     "completed",
-    "encoded",
     "fused_run",
-    "read_queries",
     "run_batched",
     "run_search",
-    "single_stage_hits",
-    "sorted_passages",
-    "top_with_ties",
+    "search_stage",
 ]
 
 K = TypeVar("K", bound=Hashable)
 
-# Candidates and their scores, in no order.
-Scores: TypeAlias = Mapping[int, float]
 _Corrections: TypeAlias = Mapping[str, Sequence[str | None]]
-_Getter: TypeAlias = Callable[[Sequence[int]], Mapping[int, Passage]]
 
 _BLENDING = ConvexCombination()
 
@@ -179,6 +175,7 @@ class SearchRecord:
         rescored: by the late-interaction stages, in order.
         corrected: the queries as each stage read them, None for one as it was asked; nothing of a
             stage that read none, because it got the queries' vectors from the caller.
+        unordered: the stages whose rankings have ties in any order; those of the others are by id.
     """
 
     names: Sequence[str]
@@ -187,17 +184,36 @@ class SearchRecord:
     fused: Sequence[dict[int, float]]
     rescored: Sequence[Rescored]
     corrected: _Corrections
+    unordered: Collection[str] = ()
 
-    def hits(self, get: _Getter, k: int) -> list[list[Hit]]:
+    @property
+    def final(self) -> Sequence[dict[int, float]]:
+        """The scores by which the hits are sorted."""
+        return self.rescored[-1].after if self.rescored else self.fused
+
+    def hits(self, reader: PassageReader, k: int) -> Steps[list[list[Hit]]]:
         """Return the best `k` for each query, ties by id.
 
         Args:
-            get: reads the passages of points.
+            reader: of the passages.
             k: how many passages a query gets at most.
         """
-        final = self.rescored[-1].after if self.rescored else self.fused
-        found = _best(final, get, k)
-        names, tops = list(self.names), list(self.tops)
+        heads = [top_with_ties(run, k) for run in self.final]
+        tops: list[Sequence[Ranking]] = list(self.tops)
+        points = set[int]().union(*heads)
+        tied: dict[int, list[list[int]]] = {}
+        for i, name in enumerate(self.names):
+            if name in self.unordered:
+                tied[i] = [_tied(top, head) for top, head in zip(tops[i], heads, strict=True)]
+                points.update(*tied[i])
+        passages = yield from reader.get(points)
+        for i, ties in tied.items():
+            tops[i] = [
+                _by_id(top, passages) if some else top
+                for top, some in zip(tops[i], ties, strict=True)
+            ]
+        found = [sorted_passages(head, passages)[:k] for head in heads]
+        names = list(self.names)
         last = FUSION
         for each in self.rescored:
             names += [last, each.stage]
@@ -212,10 +228,10 @@ class SearchRecord:
             )
         ]
 
-    def ids(self, get: _Getter, k: int) -> list[list[str]]:
+    def ids(self, reader: PassageReader, k: int) -> Steps[list[list[str]]]:
         """Return the ids of `hits`, without their traces, which cost more than the rest."""
-        final = self.rescored[-1].after if self.rescored else self.fused
-        return [[passage.id for passage, _, _ in best] for best in _best(final, get, k)]
+        found = yield from best_passages(self.final, reader, k)
+        return [[passage.id for passage, _, _ in best] for best in found]
 
 
 class Scoring(Protocol[K]):
@@ -279,63 +295,6 @@ def fused_run(
     return fused
 
 
-def read_queries(
-    queries: Sequence[str],
-    stages: Iterable[OpenStage],
-    reading: Callable[[], AbstractContextManager[None]],
-    *,
-    spelling: bool,
-    query_syntax: bool = False,
-) -> list[Corrected]:
-    """Return each query as all stages read it.
-
-    Its spelling is corrected first, which leaves phrases and words with a sign as they are.
-
-    Args:
-        queries: as they were asked.
-        stages: of the index; the first one that has words corrects.
-        reading: returns a context in which the index does not change.
-        spelling: whether words that no passage has are corrected.
-        query_syntax: whether operators are read, and taken out of the text.
-    """
-    read = list(map(Corrected, queries))
-    if spelling and queries:
-        with reading():
-            spellers = (stage.speller for stage in stages)
-            speller = next((one for one in spellers if one is not None), None)
-            if speller is not None:
-                read = list(map(speller.correct, queries))
-    if query_syntax:
-        read = [replace(each, plain=parse(each.text).text) for each in read]
-    return read
-
-
-def encoded(
-    stages: Sequence[OpenStage],
-    queries: list[str],
-    known: Mapping[str, Sequence[Any]],
-    joint: Mapping[str, tuple[str, JointEncoder]],
-) -> list[Sequence[Any]]:
-    """Encode the queries for each stage, in one pass where two stages share a model.
-
-    Args:
-        stages: stages of the index, or BM25 with other parameters.
-        queries: none of them blank.
-        known: the encoded queries of some stages, by name.
-        joint: the encoders of two stages: the name of the first, to the name of the second one
-            and the encoder.
-    """
-    made = dict(known)
-    by_name: dict[str, Any] = {stage.name: stage for stage in stages}
-    for first, (second, encoder) in joint.items():
-        pair = {first, second}
-        if pair <= by_name.keys() and not pair & made.keys():
-            rows = query_cache.encode_jointly(encoder.encoders, queries, encoder.encode_queries)
-            for name, some in zip((first, second), rows, strict=True):
-                made[name] = by_name[name].encoded(some, len(queries))
-    return [made[stage.name] if stage.name in made else stage.encode(queries) for stage in stages]
-
-
 def by_filter(
     positions: Iterable[int], wheres: Sequence[Filter | None]
 ) -> dict[Filter | None, list[int]]:
@@ -352,151 +311,108 @@ def by_filter(
 
 def run_batched(
     queries: Sequence[str],
-    encode: Callable[[list[int]], Sequence[Sequence[Any]]],
-    answer: Callable[[Sequence[Sequence[Any]], Filter | None], list[list[Hit]]],
+    encode: Callable[[list[int]], Steps[None]],
+    answer: Callable[[list[int], Filter | None], Steps[list[list[Hit]]]],
     groups: Mapping[Filter | None, Sequence[int]],
-) -> list[list[Hit]]:
+) -> Steps[list[list[Hit]]]:
     """Answer the queries that are not blank, a batch at a time; blank ones get no hits.
 
     Args:
         queries: all queries.
-        encode: encodes the queries in these positions: one list for each stage.
-        answer: returns the hits of a batch, from its part of each list, by its filter.
+        encode: encodes the queries in these positions.
+        answer: returns the hits of the queries in these positions, by their filter.
         groups: the positions of the queries of each filter; a batch has one.
     """
     indices = [i for i, query in enumerate(queries) if query.strip()]
     hits: list[list[Hit]] = [[] for _ in queries]
     if indices:
         with shifted(indices), observed(ENCODING, len(indices)):
-            encoded = encode(indices)
-        rows = {i: row for row, i in enumerate(indices)}
+            yield from encode(indices)
+        readable = set(indices)
         for where, positions in groups.items():
-            readable = [i for i in positions if i in rows]
-            for start in range(0, len(readable), BATCH):
-                batch = readable[start : start + BATCH]
+            some = [i for i in positions if i in readable]
+            for start in range(0, len(some), BATCH):
+                batch = some[start : start + BATCH]
                 with shifted(batch):
-                    found = answer([[each[rows[i]] for i in batch] for each in encoded], where)
+                    found = yield from answer(batch, where)
                 for i, list_ in zip(batch, found, strict=True):
                     hits[i] = list_
     return hits
 
 
-def single_stage_hits(
+def search_stage(
     stage: OpenStage,
-    encoded: Sequence[Any],
+    batch: QueryBatch,
     store: VectorStore,
+    where: Filter | None,
     k: int,
     depth: int,
-    where: Filter | None,
-    corrected: Sequence[str | None] | None = None,
-) -> list[list[Hit]]:
+) -> Steps[list[list[Hit]]]:
     """Return the hits of one stage alone, ties by id."""
-    with observed(stage.name, len(encoded)) as report:
-        tops = stage.begin(encoded).top(depth, where)
-        report.hits = hits = _hits_of(stage.name, tops, store, k, corrected)
-    return hits
+    gathering = Gathering([stage], [], batch, store, where, depth, completes=False)
+    reader = PassageReader(store)
+    yield from gathering.run(reader, k)
+    return (
+        yield from stage_hits(stage.name, gathering.tops[0], batch.corrected(stage.name), reader, k)
+    )
 
 
 def run_search(
     options: SearchOptions,
-    begin: Callable[[OpenStage], Any],
-    count: int,
+    batch: QueryBatch,
     store: VectorStore,
     where: Filter | None,
-    corrected: _Corrections,
+    reader: PassageReader,
     complete: Callable[..., list[list[dict[int, float]]]] = completed,
-) -> SearchRecord:
+) -> Steps[SearchRecord]:
     """Run a search: candidates from every stage, completed, fused, and scored again.
 
     Args:
         options: of the search.
-        begin: returns a stage's search.
-        count: of the queries.
+        batch: the queries.
         store: of the passages.
         where: only passages that pass this filter.
-        corrected: the queries as each stage read them, see `SearchRecord`.
+        reader: of the passages, for observers.
         complete: returns the scores that each stage has for the candidates of all.
     """
-    k = options.k
-    searches: list[StageSearch] = []
-    tops: list[Sequence[Ranking]] = []
-    for stage in options.stages:
-        with observed(stage.name, count) as report:
-            searches.append(begin(stage))
-            tops.append(searches[-1].top(options.depth, where))
-            if report.watched:
-                report.hits = _hits_of(stage.name, tops[-1], store, k, corrected.get(stage.name))
+    k, fusion, count = options.k, options.fusion, batch.count
+    late_stages = [stage for stage, _ in options.late]
+    gathering = Gathering(
+        options.stages, late_stages, batch, store, where, options.depth, completes=fusion.completes
+    )
+    yield from gathering.run(reader, k)
     with observed(FUSION, count) as report:
-        runs = complete(searches, tops) if options.fusion.completes else tops
-        fused = [
-            fused_run(options.fusion, some, options.weights) for some in zip(*runs, strict=True)
-        ]
+        runs = gathering.runs
+        if fusion.completes and len(gathering.unordered) < len(options.stages):
+            runs = complete(gathering.searches, runs)
+        fused = [fused_run(fusion, some, options.weights) for some in zip(*runs, strict=True)]
         if report.watched:
-            report.hits = _hits_of(FUSION, fused, store, k)
+            report.hits = yield from stage_hits(FUSION, fused, None, reader, k)
     rescored: list[Rescored] = []
     before = fused
-    for late, blend in options.late:
+    for i, (late, blend) in enumerate(options.late):
         with observed(late.name, count) as report:
-            search: LateSearch = begin(late)
-            scores = search.rescored([list(run) for run in before])
+            scores = yield from gathering.rescored(i, [list(run) for run in before])
             if report.watched:
-                report.hits = _hits_of(late.name, scores, store, k, corrected.get(late.name))
+                report.hits = yield from stage_hits(
+                    late.name, scores, batch.corrected(late.name), reader, k
+                )
         with observed(blend_stage(late.name), count) as report:
             shares = [1 - blend, blend]
             after = [_BLENDING.fuse(both, shares) for both in zip(before, scores, strict=True)]
             if report.watched:
-                report.hits = _hits_of(blend_stage(late.name), after, store, k)
+                report.hits = yield from stage_hits(blend_stage(late.name), after, None, reader, k)
         rescored.append(Rescored(late.name, blend, before, scores, after))
         before = after
     names = [stage.name for stage in options.stages]
-    return SearchRecord(names, tops, runs, fused, rescored, corrected)
-
-
-def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
-    """Return the best `k` and all that tie with the last of them, in no order: ids will decide.
-
-    >>> top_with_ties({"a": 1.0, "b": 3.0, "c": 2.0, "d": 2.0}, 2)
-    {'b': 3.0, 'c': 2.0, 'd': 2.0}
-    """
-    if len(run) <= k:
-        return run
-    minimum = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= minimum}
-
-
-def sorted_passages(
-    run: Mapping[K, float], passages: Mapping[K, Passage]
-) -> list[tuple[Passage, float, K]]:
-    """Return candidates with their passages, best first, ties by id."""
-    # A point without a passage was deleted meanwhile by somebody else's client.
-    found = [(passages[point], score, point) for point, score in run.items() if point in passages]
-    return sorted(found, key=lambda item: (-item[1], item[0].id))
-
-
-def _best(runs: Sequence[Scores], get: _Getter, k: int) -> list[list[tuple[Passage, float, int]]]:
-    """Return the best `k` candidates of each run that exist, with their passages, ties by id."""
-    heads = [top_with_ties(run, k) for run in runs]
-    points = set[int]().union(*heads)
-    passages = get(list(points)) if points else {}
-    return [sorted_passages(head, passages)[:k] for head in heads]
-
-
-def _hits_of(
-    stage: str,
-    runs: Sequence[Scores],
-    store: VectorStore,
-    k: int,
-    corrected: Sequence[str | None] | None = None,
-) -> list[list[Hit]]:
-    """Return the best `k` of each run as hits of one stage, which read the queries so."""
-    read = [None] * len(runs) if corrected is None else corrected
-    return [
-        [
-            Hit(passage, score, (StageScore(stage, rank, score, query),))
-            for rank, (passage, score, _) in enumerate(best, start=1)
-        ]
-        for best, query in zip(_best(runs, store.get, k), read, strict=True)
-    ]
+    corrected = {
+        name: read
+        for name in (*names, *(stage.name for stage in late_stages))
+        if (read := batch.corrected(name)) is not None
+    }
+    return SearchRecord(
+        names, gathering.tops, runs, fused, rescored, corrected, gathering.unordered
+    )
 
 
 def _traced(
@@ -525,3 +441,24 @@ def _traced(
 def _ranked(run: Scores) -> Ranking:
     """Sort candidates by score, best first, ties in any order."""
     return {point: run[point] for point in sorted(run, key=run.__getitem__, reverse=True)}
+
+
+def _tied(top: Ranking, head: Collection[int]) -> list[int]:
+    """Return the points of a ranking that tie with one of the given.
+
+    >>> _tied({1: 3.0, 2: 2.0, 3: 2.0, 4: 1.0, 5: 1.0}, [3, 6])
+    [2, 3]
+    """
+    if len(set(top.values())) == len(top):
+        return []
+    times = Counter(top.values())
+    scores = {top[point] for point in head if point in top and times[top[point]] > 1}
+    return [point for point, score in top.items() if score in scores] if scores else []
+
+
+def _by_id(top: Ranking, passages: Mapping[int, Passage]) -> Ranking:
+    """Return a ranking with ties by id, of those points whose passages are known."""
+    order = sorted(
+        top, key=lambda point: (-top[point], passages[point].id if point in passages else "")
+    )
+    return {point: top[point] for point in order}

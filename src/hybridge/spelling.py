@@ -20,7 +20,15 @@ from .forking import ForkSafeLock
 from .passages import Hit
 from .query_syntax import PlainText
 
-__all__ = ["Corrected", "Correction", "Frequencies", "Speller", "Words", "corrected_query"]
+__all__ = [
+    "Corrected",
+    "Correction",
+    "Frequencies",
+    "Speller",
+    "Words",
+    "corrected_query",
+    "query_words",
+]
 
 # Scripts without spaces between words have no words to correct.
 _LETTER = rf"[^\W\d_{CJK}{UNSPACED}]"
@@ -330,6 +338,8 @@ class Speller:
         words: returns the words of the corpus; called when a query has an unknown word.
         frequencies: returns how many passages have each of the words, as the corpus's analyzer
             reads them: 0 for a word that no passage has.
+        known: returns the same of a query's words, for which any number above 0 will do; None for
+            `frequencies`.
 
     >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
     >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
@@ -337,9 +347,15 @@ class Speller:
     'protein folding of "protien" XR-500'
     """
 
-    def __init__(self, words: Callable[[], Words], frequencies: Frequencies) -> None:
+    def __init__(
+        self,
+        words: Callable[[], Words],
+        frequencies: Frequencies,
+        known: Frequencies | None = None,
+    ) -> None:
         self._words = words
         self._frequencies = frequencies
+        self._known = frequencies if known is None else known
         self._nearest = WordCache(self._look_up)
         self._counts: dict[str, int] = {}  # of words of queries
 
@@ -349,21 +365,16 @@ class Speller:
         Args:
             counted: returns another function in place of `frequencies`.
         """
-        return Speller(self._words, counted(self._frequencies))
+        return Speller(self._words, counted(self._frequencies), counted(self._known))
 
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""
-        shouted = not any(map(str.islower, query))
         if len(self._counts) > _REMEMBERED:
             self._counts = {}
         counts = self._counts
-        found = [
-            (start, word)
-            for start, word in _candidates(query)
-            if not counts.get(word) and (word.islower() or _is_word(word, shouted=shouted))
-        ]
+        found = [(start, word) for start, word in query_words(query) if not counts.get(word)]
         if new := [word for _, word in found if word not in counts]:
-            counts.update(zip(new, self._frequencies(new), strict=True))
+            counts.update(zip(new, self._known(new), strict=True))
         unknown = [(start, word) for start, word in found if not counts[word]]
         if len({word.lower() for _, word in unknown}) > _MOST_UNKNOWN:
             return Corrected(query)
@@ -389,6 +400,20 @@ class Speller:
             if frequency
         ]
         return min(found)[-1] if found else None
+
+
+def query_words(query: str) -> list[tuple[int, str]]:
+    """Return the position and text of each word of a query that may be corrected.
+
+    >>> query_words('protien of "protien" XR-500')
+    [(0, 'protien')]
+    """
+    shouted = not any(map(str.islower, query))
+    return [
+        (start, word)
+        for start, word in _candidates(query)
+        if word.islower() or _is_word(word, shouted=shouted)
+    ]
 
 
 def _is_likely(word: str, other: str) -> bool:

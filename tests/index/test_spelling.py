@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hybridge.spelling import corrected_query
 from hybridge.stages import BM25, Dense
 from hybridge.stages import bm25_words as stored
 from hybridge.tuning.target import Target
+from hybridge.vectors.store import UnionAnswer, UnionSearch
 
 PASSAGES = [
     Passage("p1", "the planet orbits a star"),
@@ -316,14 +317,20 @@ class TestOnAServer:
     def test_a_known_word_is_asked_for_once(
         self, shared: HybridIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked: list[int] = []
-        frequencies = type(shared._storage.store).frequencies
+        asked: list[tuple[str, int]] = []
+        search = type(shared._storage.store).search
 
-        def counted(self: Any, name: str, numbers: Any) -> list[int]:
-            asked.append(len(numbers))
-            return frequencies(self, name, numbers)
+        def watched(self: Any, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+            asked.extend((query.name, query.limit) for each in searches for query in each.finding)
+            return search(self, searches)
 
-        monkeypatch.setattr(type(shared._storage.store), "frequencies", counted)
+        monkeypatch.setattr(type(shared._storage.store), "search", watched)
         for _ in range(3):
             shared.search(["elephants drink water"])
-        assert sum(asked) == 3
+        assert asked.count(("bm25", 1)) == 3
+
+    def test_a_known_word_costs_no_request(
+        self, shared: HybridIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(type(shared._storage.store), "frequencies")
+        assert correction(shared, "elephants drink") is None

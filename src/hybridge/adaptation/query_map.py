@@ -27,7 +27,7 @@ from ..index.cached_search import CachedSearch
 from ..index.single_stage import DenseRetriever
 from ..iteration import progress_over
 from ..protocols import Encoder, Vectors
-from ..search import read_queries
+from ..queries import read_queries
 from ..stages.dense import Dense
 from ..vectors.store import check_vectors
 from .folds import divided_apart, linked

@@ -155,6 +155,13 @@ class QueryCache:
             (encoder,), queries, lambda texts: (encoder.encode_queries(texts),)
         )[0]
 
+    def has(self, encoder: QueryEncoder, queries: Sequence[str]) -> bool:
+        """Return whether `encode` would encode none of the queries anew."""
+        if not self._max_queries or _ignored.get():
+            return False
+        key = self._keys.known(encoder)
+        return key is not None and all((key, query) in self._entries for query in queries)
+
     def encode_jointly(
         self,
         encoders: Sequence[QueryEncoder],
@@ -237,10 +244,13 @@ class _Keys:
 
     def of(self, encoder: Any) -> Hashable:
         """Return an encoder's key; None where its queries are not to be cached."""
+        known = self.known(encoder)
+        return self._made(encoder) if known is None else known
+
+    def known(self, encoder: Any) -> Hashable:
+        """Return the key that was made for an encoder; None without."""
         found = self._keys.get(id(encoder))
-        if found is not None and found[0]() is encoder:
-            return found[1]
-        return self._made(encoder)
+        return found[1] if found is not None and found[0]() is encoder else None
 
     def _made(self, encoder: Any) -> Hashable:
         try:

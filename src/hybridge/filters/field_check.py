@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 _Read: TypeAlias = Callable[[int, Filter | None], Iterable[Passage]]
 """A function of a limit and a filter, which returns passages that pass it; None passes all."""
 
+_Field: TypeAlias = tuple[str, frozenset[str]]
+
 _SAMPLE = 100
 # A language model can invent any number of fields.
 _LIMIT = 1_000
@@ -73,13 +75,9 @@ class FieldCheck:
             where: the filter.
             read: reads passages of the collection.
         """
-        # By name: an adapter that cannot know whether a dot is part of a key filters on both paths.
-        fields: dict[tuple[str, frozenset[str]], list[Path]] = {}
-        for condition in _conditions(where):
-            key = _name(condition.path), _operand_types(condition)
-            fields.setdefault(key, []).append(condition.path)
-        new = [key for key in fields if key not in self._checked]
-        if not new or len(self._checked) >= _LIMIT:
+        fields = _fields_of(where)
+        new = self._new(fields)
+        if not new:
             return
         self._is_sampled = self._is_sampled or self._learn(read(_SAMPLE, None))
         if not self._is_sampled:
@@ -96,6 +94,15 @@ class FieldCheck:
             else:
                 self._unknown.add(name)
                 self._warn_unknown(max(paths, key=len))
+
+    def knows(self, where: Filter) -> bool:
+        """Return whether `look` would read nothing."""
+        return not self._new(_fields_of(where))
+
+    def _new(self, fields: Iterable[_Field]) -> list[_Field]:
+        if len(self._checked) >= _LIMIT:
+            return []
+        return [field for field in fields if field not in self._checked]
 
     def _warn_unknown(self, path: Path) -> None:
         names = {_name(known): known for known in self._known if known[-1] is not ...}
@@ -137,6 +144,18 @@ class FieldCheck:
                         examples.update(dict.fromkeys(_types(value) - examples.keys(), value))
         self._known = types
         return bool(found)
+
+
+def _fields_of(where: Filter) -> dict[_Field, list[Path]]:
+    """Return the paths of the conditions, by name and types of operands.
+
+    By name: an adapter that cannot know whether a dot is part of a key filters on both paths.
+    """
+    fields: dict[_Field, list[Path]] = {}
+    for condition in _conditions(where):
+        key = _name(condition.path), _operand_types(condition)
+        fields.setdefault(key, []).append(condition.path)
+    return fields
 
 
 def _conditions(where: Filter) -> Iterator[Condition]:

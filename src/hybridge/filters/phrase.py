@@ -131,6 +131,23 @@ def resolved(where: Filter, look_up: Callable[[TextPhrase], Filter]) -> Filter:
             return where
 
 
+def has_phrase(where: Filter) -> bool:
+    """Return whether there is a `TextPhrase` in a filter.
+
+    >>> has_phrase(~TextPhrase("pump"))
+    True
+    """
+    match where:
+        case TextPhrase():
+            return True
+        case Not():
+            return has_phrase(where.filter)
+        case And() | Or():
+            return any(map(has_phrase, where.filters))
+        case _:
+            return False
+
+
 def _occurs(phrase: Sequence[Position], own: Collection[str], text: Sequence[Position]) -> bool:
     """Test whether a path through the terms of a phrase is one through a text's.
 

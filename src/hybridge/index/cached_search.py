@@ -15,21 +15,22 @@ from numpy.typing import ArrayLike
 
 from ..arguments import check_queries
 from ..filters import Filter
+from ..hits import PassageReader
 from ..iteration import chunked
 from ..observation import unobserved
-from ..passages import Hit, Passage
+from ..passages import Hit
+from ..queries import QueryBatch, encoded, read_queries
 from ..search import (
     BATCH,
     SearchOptions,
     SearchRecord,
     by_filter,
     completed,
-    encoded,
-    read_queries,
     run_search,
 )
 from ..stages.late_interaction import OpenLateInteraction, with_blanks
 from ..stages.stage import OpenStage
+from ..steps import run
 from ..vectors.store import Ranking
 from .score_memo import ScoreMemo
 
@@ -107,7 +108,7 @@ class CachedSearch:
             name: [rows[i] for i in self._positions] for name, rows in known.items()
         }
         self._begun: dict[OpenStage, _CachedStage] = {}
-        self._passages: dict[int, Passage] = {}
+        self._reader = PassageReader(self._store)
         # The lists of the latest search that completed, and the scores in them.
         self._latest: tuple[Sequence[list[Ranking]], list[list[dict[int, float]]]] | None = None
 
@@ -136,7 +137,7 @@ class CachedSearch:
 
         def ids(record: SearchRecord, k: int) -> list[list[str]]:
             with self._index._lock.reading():
-                return record.ids(self._get, k)
+                return run(record.ids(self._reader, k))
 
         return self._searched(ids, k, options)
 
@@ -159,16 +160,16 @@ class CachedSearch:
         for unused in self._begun.keys() - own - {*options.stages}:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
         self._encode([*stages, *options.stages])
-        corrected = [query.corrected for query in self.queries]
         with self._index._lock.reading(self._where), unobserved():
-            return run_search(
-                options,
-                self.stage,
-                len(self.queries),
-                self._store,
-                None,  # each query's own
-                {stage.name: corrected for stage in (*options.stages, *stages)},
-                self._completed,
+            return run(
+                run_search(
+                    options,
+                    _CachedBatch(self),
+                    self._store,
+                    None,  # each query's own
+                    self._reader,
+                    self._completed,
+                )
             )
 
     def _completed(
@@ -183,7 +184,7 @@ class CachedSearch:
     def hits(self, record: SearchRecord, k: int) -> list[list[Hit]]:
         """Return the best `k` passages for each query that is not blank."""
         with self._index._lock.reading():
-            return record.hits(self._get, k)
+            return run(record.hits(self._reader, k))
 
     def stage(self, stage: OpenStage) -> _CachedStage:
         """Return the cached search of a stage."""
@@ -204,10 +205,20 @@ class CachedSearch:
         rows = encoded(list(new.values()), texts, {}, self._index._stages.joint)
         self._encoded.update(zip(new, rows, strict=True))
 
-    def _get(self, points: Sequence[int]) -> dict[int, Passage]:
-        if unread := [point for point in points if point not in self._passages]:
-            self._passages |= self._store.get(unread)
-        return self._passages
+
+class _CachedBatch(QueryBatch):
+    """The queries of a cached search."""
+
+    def __init__(self, cached: CachedSearch) -> None:
+        super().__init__({}, len(cached.queries))
+        self._cached = cached
+        self._read = [query.corrected for query in cached.queries]
+
+    def begin(self, stage: OpenStage) -> Any:
+        return self._cached.stage(stage)
+
+    def corrected(self, stage: str) -> Sequence[str | None]:
+        return self._read
 
 
 class _CachedStage:

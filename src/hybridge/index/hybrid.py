@@ -19,17 +19,17 @@ from ..copying import pickle_nowhere
 from ..errors import ClosedError, CopyError, InvalidInputError
 from ..filters import Filter, as_filter
 from ..fusion import Fusion, from_config
+from ..hits import PassageReader
 from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
+from ..queries import Queries
 from ..search import (
     SearchOptions,
     SearchSettings,
     by_filter,
     check_settings,
-    encoded,
-    read_queries,
     run_batched,
     run_search,
 )
@@ -39,6 +39,7 @@ from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import with_passage_cache
+from ..steps import Hold, Steps, arun, run
 from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from .attached import Attached, Target, find_target
@@ -787,50 +788,63 @@ class HybridIndex:
             "spelling": spelling,
             "query_syntax": query_syntax,
         }
+        return run(self._searching(queries, k, where, vectors, settings))
+
+    def _searching(
+        self,
+        queries: Sequence[str],
+        k: int,
+        where: Where | None,
+        vectors: ArrayLike | Mapping[str, Any] | None,
+        settings: SearchSettings,
+    ) -> Steps[list[list[Hit]]]:
+        """Return the hits of a search."""
         chosen = None if where is None else as_filter(where)
         self._lock.check()
         checked = check_queries(queries)
-        store, version = self._storage.store, self._stages.version
+        while True:
+            try:
+                return (yield from self._attempt(checked, k, chosen, vectors, settings))
+            except _StagesChangedError:  # while the queries were encoded
+                continue
+
+    def _attempt(
+        self,
+        checked: list[str],
+        k: int,
+        chosen: Filter | None,
+        vectors: ArrayLike | Mapping[str, Any] | None,
+        settings: SearchSettings,
+    ) -> Steps[list[list[Hit]]]:
+        """Return the hits of a search, if its stages are still those of the index then."""
+        store, stages, version = self._storage.store, self._stages, self._stages.version
         options = self._options(k, **settings)
-        stages = [*options.stages, *(stage for stage, _ in options.late)]
-        known = {} if vectors is None else self._stages.encoded_vectors(vectors, len(checked))
+        given = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
         groups: Mapping[Filter | None, Sequence[int]] = {chosen: range(len(checked))}
         if options.query_syntax:
-            groups = by_filter(range(len(checked)), self._stages.filters(checked, chosen))
+            groups = by_filter(range(len(checked)), stages.filters(checked, chosen))
+        asked = Queries(
+            checked,
+            [*options.stages, *(stage for stage, _ in options.late)],
+            lambda: stages.opened.values(),
+            self._lock,
+            joint=stages.joint,
+            given=given,
+            spelling=options.spelling,
+            query_syntax=options.query_syntax,
+        )
 
-        def encode(positions: list[int]) -> list[Sequence[Any]]:
-            read = read_queries(
-                [checked[i] for i in positions],
-                self._stages.opened.values(),
-                self._lock.reading,
-                spelling=options.spelling,
-                query_syntax=options.query_syntax,
-            )
-            made = {name: [rows[i] for i in positions] for name, rows in known.items()}
-            texts = [query.read for query in read]
-            return [*encoded(stages, texts, made, self._stages.joint), read]
-
-        def answer(rows: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
-            *rows, read = rows
-            corrected = [query.corrected for query in read]
-            by_name = {stage.name: each for stage, each in zip(stages, rows, strict=True)}
-            with self._lock.reading(where):
-                if version != self._stages.version:
+        def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
+            with (yield Hold(self._lock, where)):
+                if version != stages.version:
                     raise _StagesChangedError
-                record = run_search(
-                    options,
-                    lambda stage: stage.begin(by_name[stage.name]),
-                    len(read),
-                    store,
-                    None if where is None else self._stages.resolved(where),
-                    {name: corrected for name in by_name if name not in known},
-                )
-                return record.hits(store.get, options.k)
+                passing = yield from stages.resolving(where)
+                reader = PassageReader(store)
+                batch = asked.batch(positions)
+                record = yield from run_search(options, batch, store, passing, reader)
+                return (yield from record.hits(reader, options.k))
 
-        try:
-            return run_batched(checked, encode, answer, groups)
-        except _StagesChangedError:  # while the queries were encoded
-            return self.search(checked, k, where=chosen, vectors=vectors, **settings)
+        return (yield from run_batched(checked, asked.encode, answer, groups))
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:
         """Return the checked options of a search, with defaults filled in."""
@@ -889,10 +903,15 @@ class HybridIndex:
         vectors: ArrayLike | Mapping[str, Any] | None = None,
         **settings: Unpack[SearchSettings],
     ) -> list[list[Hit]]:
-        """Return what `search` returns, from a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(
-            self.search, queries, k, where=where, vectors=vectors, **settings
-        )
+        """Return what `search` returns, while the event loop goes on.
+
+        A search on a server awaits the server, and needs a thread only to encode queries that are
+        new. Any other runs in a thread.
+        """
+        steps = self._searching(queries, k, where, vectors, settings)
+        if self._storage.store.is_remote and self._stages.ask_store:
+            return await arun(steps)
+        return await asyncio.to_thread(run, steps)
 
     def tuned(
         self,

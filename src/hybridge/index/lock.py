@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock
 
 from ..errors import ClosedError
@@ -34,6 +36,7 @@ class IndexLock:
         self._readers = 0
         self._writing = False
         self._writers_waiting = 0
+        self._waiting = ThreadPoolExecutor(1, "hybridge-lock")  # starts its thread when needed
         self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
 
@@ -67,28 +70,61 @@ class IndexLock:
             self.check()
             yield
 
-    @contextmanager
-    def reading(self, where: Filter | None = None) -> Iterator[None]:
-        """Hold the store still for a search by this filter."""
+    def reading(self, where: Filter | None = None) -> AbstractContextManager[None]:
+        """Hold the store still for a search by this filter, from now until the context ends.
+
+        Any thread may end it.
+        """
         self.check()
         store = self._storage.store
         if where is not None and not store.is_prepared(where):
             with self.writing():
                 store.prepare(where)
         with self._changed:
-            self._changed.wait_for(lambda: not self._writing and not self._writers_waiting)
+            self._changed.wait_for(self._is_free)
             self._readers += 1
         try:
             if self.closed:  # while this thread waited
                 self.check()
             if where is not None:
                 self.fields.look(where, store.some)
-            yield
-        finally:
+        except BaseException:
+            self._leave()
+            raise
+        return _Held(self._leave)
+
+    async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
+        """Return what `reading` returns: at once where nothing is to be waited for.
+
+        Else a thread waits, for a writer, or to read what a filter needs. It is one thread for all
+        that wait, and not of the event loop's own: a search in the event loop, for which the writer
+        waits, may need one of those.
+        """
+        self.check()
+        if where is None or self._knows(where):
             with self._changed:
-                self._readers -= 1
-                if not self._readers:
-                    self._changed.notify_all()
+                if self._is_free() and not self.closed:
+                    self._readers += 1
+                    return _Held(self._leave)
+        loop = asyncio.get_running_loop()
+        holding = loop.run_in_executor(self._waiting, self.reading, where)
+        try:
+            return await asyncio.shield(holding)
+        except asyncio.CancelledError:
+            holding.add_done_callback(_let_go)
+            raise
+
+    def _is_free(self) -> bool:
+        return not self._writing and not self._writers_waiting
+
+    def _knows(self, where: Filter) -> bool:
+        return self._storage.store.is_prepared(where) and self.fields.knows(where)
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._readers -= 1
+            if not self._readers:
+                self._changed.notify_all()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -109,3 +145,26 @@ class IndexLock:
             with self._changed:
                 self._writing = False
                 self._changed.notify_all()
+
+
+class _Held(AbstractContextManager[None]):
+    """A context that was entered when it was made.
+
+    Args:
+        leave: called at its end.
+    """
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        self._leave()
+
+
+def _let_go(holding: asyncio.Future[AbstractContextManager[None]]) -> None:
+    """End a context that nobody waits for any more."""
+    if not holding.cancelled() and holding.exception() is None:
+        holding.result().__exit__(None, None, None)

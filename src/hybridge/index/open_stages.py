@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from ..analyzer import Analyzer
 from ..colbert.joint import JointEncoder, joint_encoder
 from ..errors import CorruptIndexError, EncoderMismatchError, InvalidInputError
 from ..filters import Filter, TextPhrase, resolved
+from ..filters.phrase import has_phrase
 from ..passages import JSON, Passage
 from ..query_syntax import filters_of, is_read_by
 from ..search_text import TEXT_ALONE, SearchText
@@ -27,6 +29,7 @@ from ..stages.late_interaction import LateInteraction, OpenLateInteraction
 from ..stages.record import StageRecord
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import AbsentEncoder, EncoderStage, OpenVectorStage, VectorStage
+from ..steps import Steps, Work
 from ..vectors.options import VectorKind
 from .manifest import Manifest
 from .manifest_check import damaged
@@ -206,6 +209,11 @@ class OpenStages:
         self._arrange()
 
     @property
+    def ask_store(self) -> bool:
+        """Whether a search does no work in this process but to ask the store, and to fuse."""
+        return all(stage.asks_store for stage in self)
+
+    @property
     def condition_reader(self) -> tuple[Analyzer, SearchText]:
         """The analyzer of a query's conditions, and the text of a passage that they are on.
 
@@ -227,6 +235,13 @@ class OpenStages:
         A phrase of an analyzer that no BM25 stage has stays as it is: the store reads texts.
         """
         return resolved(where, self._look_up)
+
+    def resolving(self, where: Filter | None) -> Steps[Filter | None]:
+        """Return what `resolved` returns, for a search in steps."""
+        if where is None:
+            return None
+        found: Filter = yield Work(partial(self.resolved, where), lambda: not has_phrase(where))
+        return found
 
     def _look_up(self, phrase: TextPhrase) -> Filter:
         for stage in self.finding:

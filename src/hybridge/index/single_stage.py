@@ -15,12 +15,14 @@ from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
+from ..queries import Queries, QueryBatch, read_queries
 from ..reranking import check_candidates, reordered
-from ..search import read_queries, run_batched, single_stage_hits
+from ..search import run_batched, search_stage
 from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
+from ..steps import Hold, Steps, arun, run
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import check_vectors
 from .lock import IndexLock
@@ -101,28 +103,52 @@ class StageRetriever:
         spelling: bool = True,
     ) -> list[list[Hit]]:
         """Return the best `k` passages for each query; arguments as for `HybridIndex.search`."""
+        return run(self._searching(queries, k, where, depth, spelling))
+
+    def _searching(
+        self,
+        queries: Sequence[str],
+        k: int,
+        where: Where | None,
+        depth: int | None,
+        spelling: bool,
+    ) -> Steps[list[list[Hit]]]:
+        """Return the hits of a search; with another stage if it was replaced meanwhile."""
         check_flag(spelling, "spelling")
         default = self._index._storage.manifest.depth
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
-
-        def searched(stage: OpenStage) -> list[list[Hit]]:
-            def encode(positions: list[int]) -> list[Sequence[Any]]:
-                read = self._read([checked[i] for i in positions], spelling=spelling)
-                return [stage.encode([query.read for query in read]), read]
-
-            def answer(encoded: Sequence[Sequence[Any]], where: Filter | None) -> list[list[Hit]]:
-                rows, read = encoded
-                with self._reading(stage, where):
-                    found = None if where is None else self._index._stages.resolved(where)
-                    corrected = [query.corrected for query in read]
-                    return single_stage_hits(stage, rows, self._store, k, depth, found, corrected)
-
-            return run_batched(checked, encode, answer, {chosen: range(len(checked))})
-
         self._lock.check()
         checked = check_queries(queries)
-        return self._following(searched)
+        while True:
+            try:
+                return (yield from self._attempt(checked, k, chosen, depth, spelling))
+            except _ReplacedError:
+                continue
+
+    def _attempt(
+        self,
+        checked: list[str],
+        k: int,
+        chosen: Filter | None,
+        depth: int,
+        spelling: bool,
+    ) -> Steps[list[list[Hit]]]:
+        stage, stages = self._stage, self._index._stages
+        asked = Queries(
+            checked, [stage], lambda: stages.opened.values(), self._lock, spelling=spelling
+        )
+
+        def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
+            with (yield Hold(self._lock, where)):
+                if self._stage is not stage:
+                    raise _ReplacedError
+                passing = yield from stages.resolving(where)
+                batch = asked.batch(positions)
+                return (yield from search_stage(stage, batch, self._store, passing, k, depth))
+
+        groups = {chosen: range(len(checked))}
+        return (yield from run_batched(checked, asked.encode, answer, groups))
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
         stages = self._index._stages.opened.values()
@@ -153,10 +179,11 @@ class StageRetriever:
         depth: int | None = None,
         spelling: bool = True,
     ) -> list[list[Hit]]:
-        """Return what `search` returns, from a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(
-            self.search, queries, k, where=where, depth=depth, spelling=spelling
-        )
+        """Return what `search` returns, while the event loop goes on, as by the index's own."""
+        steps = self._searching(queries, k, where, depth, spelling)
+        if self._store.is_remote and self._index._stages.ask_store:
+            return await arun(steps)
+        return await asyncio.to_thread(run, steps)
 
     def get(self, ids: Iterable[str]) -> list[Passage | None]:
         """Return the passages of these ids; None for an unknown id."""
@@ -256,7 +283,8 @@ class DenseRetriever(StageRetriever):
             with self._reading(stage, chosen):
                 if not count:
                     return []
-                return single_stage_hits(stage, encoded, self._store, k, k, chosen)
+                batch = QueryBatch({stage.name: encoded}, count)
+                return run(search_stage(stage, batch, self._store, chosen, k, k))
 
         return self._following(searched)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from ..analyzer import Analyzer
@@ -37,6 +38,9 @@ class OpenBM25Stage(OpenStage):
         self.analyzer = analyzer
         self._saved: Any = storage.state.get("synonyms")
         self._use(synonyms)
+
+    def encodes_quickly(self, queries: Sequence[str]) -> bool:
+        return True
 
     def _use(self, synonyms: Synonyms | None, missing: str | None = None) -> None:
         self.synonyms = synonyms

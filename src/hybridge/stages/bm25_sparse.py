@@ -21,8 +21,8 @@ from ..lexical.sparse import SparseBM25
 from ..lexical.synonyms import Synonyms
 from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
-from ..spelling import Speller
-from ..vectors.store import Sparse, VectorQuery, VectorStore, passing
+from ..spelling import Speller, query_words
+from ..vectors.store import Ranking, Sparse, VectorQuery, VectorStore, passing
 from .bm25_queries import OpenBM25Stage
 from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
@@ -65,6 +65,8 @@ class OpenBM25Vectors(OpenBM25Stage):
     Raises:
         EncoderMismatchError: the terms on a server were written by another release of a library.
     """
+
+    asks_store = True
 
     def __init__(
         self,
@@ -244,6 +246,20 @@ class OpenBM25Vectors(OpenBM25Stage):
     def speller(self) -> Speller | None:
         speller = self._words.speller
         return None if speller is None else speller.counting(self.read.counting)
+
+    @property
+    def words_are_in_store(self) -> bool:
+        return self._words.are_in_store
+
+    def uncounted(self, queries: Iterable[str]) -> list[VectorQuery]:
+        words = list({word for query in queries for _, word in query_words(query)})
+        known = self.read.counting(lambda words: [0] * len(words))(words)  # they have synonyms
+        return self._words.uncounted(
+            word for word, count in zip(words, known, strict=True) if not count
+        )
+
+    def count(self, searches: Sequence[VectorQuery], found: Sequence[Ranking]) -> None:
+        self._words.count(searches, found)
 
     def reweighed(self, parameters: BM25Parameters) -> OpenStage:
         """Return this stage with other parameters.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError, IndexNotFoundError
@@ -11,6 +11,7 @@ from ..lexical.files import load_arrays, save_arrays
 from ..lexical.sparse import number_of_term
 from ..search_text import SearchText
 from ..spelling import Speller, Words
+from ..vectors.store import Ranking, VectorQuery
 from .stage import StageStorage
 
 __all__ = ["StoredWords"]
@@ -49,8 +50,8 @@ class StoredWords:
         self._search_text = search_text
         self._is_shared = is_shared
         self._is_off: bool | None = None if is_shared else False
-        # Of numbers that some point has; on a server alone, where each question is a request.
-        self._counted: dict[int, int] = {}
+        # Numbers that some point has; on a server alone, where each question is a request.
+        self._present: set[int] = set()
         self._words = self._loaded()
 
     def _loaded(self) -> Words:
@@ -74,7 +75,30 @@ class StoredWords:
 
     def forget_counts(self) -> None:
         """Drop what is cached of the store, because the store was written to."""
-        self._counted.clear()
+        self._present = set()
+
+    @property
+    def are_in_store(self) -> bool:
+        """Whether the store must be asked which words there are, as `uncounted` does."""
+        return self._is_shared and not self._is_off
+
+    def uncounted(self, words: Iterable[str]) -> list[VectorQuery]:
+        """Return searches that each find a point if the store has a term of the words."""
+        numbers = self._absent(self._numbers(list(words)))
+        return [
+            VectorQuery(self._storage.vector, ([number], [1.0]), 1) for number in sorted(numbers)
+        ]
+
+    def count(self, searches: Sequence[VectorQuery], found: Sequence[Ranking]) -> None:
+        """Take over the answers to `uncounted`."""
+        answered = zip(searches, found, strict=True)
+        vectors = (search.vector for search, points in answered if points)
+        self._remember({vector[0][0] for vector in vectors if isinstance(vector, tuple)})
+
+    def _remember(self, present: set[int]) -> None:
+        if len(self._present) > _REMEMBERED:
+            self._present = set()
+        self._present |= present
 
     @property
     def speller(self) -> Speller | None:
@@ -88,7 +112,8 @@ class StoredWords:
                     self._storage.location,
                     _READ,
                 )
-        return None if self._is_off else Speller(self._complete, self._frequencies)
+        known = self._known if self._is_shared else None
+        return None if self._is_off else Speller(self._complete, self._frequencies, known)
 
     def _complete(self) -> Words:
         return self._words.completed(self._analyzer, self._texts)
@@ -100,15 +125,35 @@ class StoredWords:
                 yield self._search_text(passage)
 
     def _frequencies(self, words: Sequence[str]) -> list[int]:
-        by_word = [list(map(number_of_term, terms)) for terms in self._analyzer(words)]
-        known = self._counted
-        unknown = list({number for numbers in by_word for number in numbers} - known.keys())
-        counts = self._storage.store.frequencies(self._storage.vector, unknown)
-        counted = {**known, **dict(zip(unknown, counts, strict=True))}
-        if self._is_shared:  # one that no point has may be added by another client
-            found = {number: count for number, count in counted.items() if count}
-            self._counted = found if len(found) < _REMEMBERED else {}
+        by_word = self._numbers(words)
+        counted = self._counts({number for each in by_word for number in each})
         return [max(map(counted.__getitem__, each)) if each else _STOP_WORD for each in by_word]
+
+    def _known(self, words: Sequence[str]) -> list[int]:
+        """Return 1 for each word that some passage has, else 0."""
+        by_word = self._numbers(words)
+        known = self._present
+        counted = self._counts(self._absent(by_word))
+        found = {number for number, count in counted.items() if count}
+        self._remember(found)  # one that no point has may be added by another client
+        return [
+            int(not each or not known.isdisjoint(each) or not found.isdisjoint(each))
+            for each in by_word
+        ]
+
+    def _absent(self, by_word: Iterable[set[int]]) -> set[int]:
+        """Return the numbers of the words of which no number is known to be present."""
+        absent = (each for each in by_word if self._present.isdisjoint(each))
+        return {number for each in absent for number in each}
+
+    def _counts(self, numbers: set[int]) -> dict[int, int]:
+        asked = list(numbers)
+        counts = self._storage.store.frequencies(self._storage.vector, asked) if asked else []
+        return dict(zip(asked, counts, strict=True))
+
+    def _numbers(self, words: Sequence[str]) -> list[set[int]]:
+        """Return the numbers of each word's terms in the store; none of a stop word."""
+        return [set(map(number_of_term, terms)) for terms in self._analyzer(words)]
 
     def save(self) -> None:
         """Save the words that some passage has, stamped with the store's generation."""

@@ -198,6 +198,12 @@ class LateSearch(VectorSearch):
         """Return each query's scores of points; a blank passage gets the lowest of its list."""
         return with_blanks(points, self.scored(points))
 
+    def with_blanks(
+        self, points: Sequence[Collection[int]], scored: Sequence[dict[int, float]]
+    ) -> list[dict[int, float]]:
+        """Return what `rescored` does, of the store's scores of the points."""
+        return with_blanks(points, scored)
+
     def similarities(self, points: Sequence[int]) -> list[Vectors]:
         """Compare each point's tokens with those of the first query.
 

@@ -23,10 +23,18 @@ from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller
 from ..vectors.options import VectorKind
-from ..vectors.store import Ranking, Rows, VectorStore
+from ..vectors.store import Ranking, Rows, VectorQuery, VectorStore
 from .record import StageRecord
 
-__all__ = ["OpenStage", "Prepared", "Stage", "StageSearch", "StageStorage", "check_stage_name"]
+__all__ = [
+    "OpenStage",
+    "Prepared",
+    "Stage",
+    "StageSearch",
+    "StageStorage",
+    "StoreSearch",
+    "check_stage_name",
+]
 
 
 # Of a name as it is quoted in the name of a file, where a system takes 255.
@@ -34,7 +42,11 @@ _LONGEST_NAME = 200
 
 
 class StageSearch(Protocol):
-    """One search of one stage for a list of queries."""
+    """One search of one stage for a list of queries.
+
+    A stage whose vectors lie in the store has a `StoreSearch`, whose questions go to the store
+    together with those of other stages.
+    """
 
     def top(self, depth: int, where: Filter | None) -> list[Ranking]:
         """Return each query's best `depth` points, best first."""
@@ -42,6 +54,18 @@ class StageSearch(Protocol):
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Return each query's scores of the given points."""
+        ...
+
+
+class StoreSearch(StageSearch, Protocol):
+    """A search that only says what to ask the store."""
+
+    def probe(self, depth: int, where: Filter | None) -> list[VectorQuery | None]:
+        """Return what finds each query's best `depth` points; None where nothing can."""
+        ...
+
+    def scoring(self) -> list[tuple[str, Any] | None]:
+        """Return the vectors' name and each query's vector; None where it compares with nothing."""
         ...
 
 
@@ -116,7 +140,10 @@ class OpenStage(ABC):
 
     Attributes:
         name: in traces and weights.
+        asks_store: whether its searches are each a `StoreSearch`, with no work in this process.
     """
+
+    asks_store: ClassVar[bool] = False
 
     def __init__(self, storage: StageStorage) -> None:
         self.name = storage.name
@@ -125,6 +152,10 @@ class OpenStage(ABC):
     @abstractmethod
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         """Return the encoded queries."""
+
+    def encodes_quickly(self, queries: Sequence[str]) -> bool:
+        """Return whether `encode` takes no longer than a thread would to begin."""
+        return False
 
     @abstractmethod
     def begin(self, encoded: Sequence[Any]) -> StageSearch:
@@ -186,6 +217,21 @@ class OpenStage(ABC):
         Called, and used, while no write is under way.
         """
         return None
+
+    @property
+    def words_are_in_store(self) -> bool:
+        """Whether `speller` asks a server for the words, and `uncounted` says what to ask for."""
+        return False
+
+    def uncounted(self, queries: Iterable[str]) -> list[VectorQuery]:
+        """Return searches that each find a point if the store has a word of the queries.
+
+        None for words that are known to be there.
+        """
+        return []
+
+    def count(self, searches: Sequence[VectorQuery], found: Sequence[Ranking]) -> None:
+        """Take over the answers to `uncounted`."""
 
 
 class Stage(ABC):

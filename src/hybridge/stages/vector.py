@@ -77,6 +77,10 @@ class VectorStage(Stage):
     def encode_queries(self, queries: Sequence[str]) -> Rows:
         """Return one row a query: of a matrix, a sparse vector, or a matrix of tokens."""
 
+    def encodes_quickly(self, queries: Sequence[str]) -> bool:
+        """Return whether `encode_queries` takes no longer than a thread would to begin."""
+        return False
+
     @abstractmethod
     def encode_passages(self, texts: Sequence[str]) -> Rows:
         """Return one row a text, as `encode_queries` does; the texts are those it searches."""
@@ -109,6 +113,9 @@ class EncoderStage(VectorStage, Generic[E]):
     def encode_queries(self, queries: Sequence[str]) -> Rows:
         rows: Rows = query_cache.encode(self._encoder, queries)
         return rows
+
+    def encodes_quickly(self, queries: Sequence[str]) -> bool:
+        return query_cache.has(self._encoder, queries)
 
     def encode_passages(self, texts: Sequence[str]) -> Rows:
         return self._encoder.encode_passages(texts)
@@ -159,6 +166,8 @@ class OpenVectorStage(OpenStage):
         vector_kind: of the vectors that the store keeps for it.
     """
 
+    asks_store = True
+
     def __init__(self, storage: StageStorage, stage: VectorStage) -> None:
         super().__init__(storage)
         self.stage = stage
@@ -167,6 +176,9 @@ class OpenVectorStage(OpenStage):
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return self.encoded(self.stage.encode_queries(queries), len(queries))
+
+    def encodes_quickly(self, queries: Sequence[str]) -> bool:
+        return self.stage.encodes_quickly(queries)
 
     def encoded(self, rows: Rows | ArrayLike, count: int) -> Sequence[Any]:
         """Return the rows of `count` queries, whatever made them, as this stage compares them."""
@@ -206,10 +218,20 @@ class VectorSearch:
         self._name = name
         self._encoded = encoded
 
+    def probe(self, depth: int, where: Filter | None) -> list[VectorQuery | None]:
+        return [
+            None if scoring is None else VectorQuery(*scoring, depth, where)
+            for scoring in self.scoring()
+        ]
+
+    def scoring(self) -> list[tuple[str, Any] | None]:
+        # A sparse vector is a pair of lists, which are empty for a query without terms.
+        return [
+            (self._name, query) if query and query[0] != [] else None for query in self._encoded
+        ]
+
     def top(self, depth: int, where: Filter | None) -> list[Ranking]:
-        return self._query(
-            [VectorQuery(self._name, query, depth, where) for query in self._encoded]
-        )
+        return self._query(self.probe(depth, where))
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         # A sparse search leaves out passages that share no term with the query: their score is 0.
@@ -222,27 +244,16 @@ class VectorSearch:
         """Return each query's scores of those of its points that the engine scores."""
         return self._query(
             [
-                VectorQuery(self._name, query, len(batch), ids=batch)
-                for query, batch in zip(self._encoded, points, strict=True)
+                None if scoring is None else VectorQuery(*scoring, len(batch), ids=batch)
+                for scoring, batch in zip(self.scoring(), points, strict=True)
             ]
         )
 
-    def _query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
-        """Return the answers; the engine is not asked what nothing can answer."""
-        # A sparse vector is a pair of lists, which are empty for a query without terms.
-        indices = [
-            i
-            for i, query in enumerate(queries)
-            if query.limit and query.vector and query.vector[0] != []
-        ]
-        answers: list[Ranking] = [{} for _ in queries]
-        if not indices:
-            return answers
-        for i, answer in zip(
-            indices, self._store.query([queries[i] for i in indices]), strict=True
-        ):
-            answers[i] = answer
-        return answers
+    def _query(self, queries: Sequence[VectorQuery | None]) -> list[Ranking]:
+        """Return the answers; the engine is not asked for no points."""
+        asked = [query if query is not None and query.limit else None for query in queries]
+        answers = iter(self._store.query([query for query in asked if query is not None]))
+        return [{} if query is None else next(answers) for query in asked]
 
 
 def described(encoder: object) -> dict[str, JSON] | None:

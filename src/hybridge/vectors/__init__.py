@@ -2,7 +2,7 @@
 
 from .layouts import Layout, PayloadLayout
 from .options import HNSW, DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
-from .store import Ranking, VectorQuery, VectorStore
+from .store import Ranking, RemoteStore, UnionAnswer, UnionSearch, VectorQuery, VectorStore
 
 __all__ = [
     "HNSW",
@@ -10,9 +10,12 @@ __all__ = [
     "Layout",
     "PayloadLayout",
     "Ranking",
+    "RemoteStore",
     "SparseVectors",
     "StoreOptions",
     "TokenVectors",
+    "UnionAnswer",
+    "UnionSearch",
     "VectorKind",
     "VectorQuery",
     "VectorStore",

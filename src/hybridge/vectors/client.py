@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,7 +25,17 @@ from .layouts import OWN, Layout, text_path
 from .lengths import Lengths
 from .options import SparseVectors, StoreOptions, TokenVectors, VectorKind
 from .points import id_of, number_of
-from .store import Ranking, Rows, Sparse, VectorQuery, passing, ranked
+from .store import (
+    Ranking,
+    Rows,
+    Sparse,
+    UnionAnswer,
+    UnionSearch,
+    VectorQuery,
+    in_two_steps,
+    passing,
+    ranked,
+)
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -53,6 +64,8 @@ class ClientStore:
     Raises:
         IndexNotFoundError: there is no such collection.
     """
+
+    is_remote = True
 
     def __init__(
         self,
@@ -290,6 +303,15 @@ class ClientStore:
             )
             for query, answer in zip(queries, answers, strict=True)
         ]
+
+    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        return in_two_steps(searches, self.query)
+
+    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        return await asyncio.to_thread(self.search, searches)
+
+    async def aget(self, points: Sequence[int]) -> dict[int, Passage]:
+        return await asyncio.to_thread(self.get, points)
 
     def _ids(self, points: Sequence[int]) -> dict[int, str]:
         return {point: passage.id for point, passage in self.get(points).items()}

@@ -46,7 +46,11 @@ from .store import (
     Ranking,
     Rows,
     Sparse,
+    UnionAnswer,
+    UnionSearch,
     VectorQuery,
+    in_two_steps,
+    matches,
     passing,
     payload_of,
     ranked,
@@ -94,6 +98,8 @@ class EdgeStore:
         CorruptIndexError: the engine cannot read the folder's files.
     """
 
+    is_remote = False
+
     def __init__(
         self,
         path: Path,
@@ -113,7 +119,7 @@ class EdgeStore:
         schema = shard.info().payload_schema
         self._indexes = {field: _kind(index.data_type) for field, index in schema.items()}
         self._awaited = read_awaited(path)
-        self._matches: dict[Filter, tuple[list[int], edge.HasIdCondition]] = {}
+        self._passing: dict[Filter, tuple[list[int], edge.HasIdCondition]] = {}
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -265,7 +271,7 @@ class EdgeStore:
     def _clear_caches(self) -> None:
         """Clear the caches that a write of passages makes stale."""
         self._absent.clear()
-        self._matches.clear()
+        self._passing.clear()
 
     def _known_frequencies(self, name: str) -> Frequencies:
         """Return the counts for IDF, which are in a file while the store is closed."""
@@ -346,7 +352,7 @@ class EdgeStore:
         return list(self._cached_matches(where)[0])
 
     def reads_payloads(self, where: Filter) -> bool:
-        if where in self._matches or not index_fields(where, self._indexes):
+        if where in self._passing or not index_fields(where, self._indexes):
             return False
         return _call("count", self._shard.info).points_count > _INDEXED_AT_ONCE
 
@@ -358,7 +364,7 @@ class EdgeStore:
         """
         import qdrant_edge as edge
 
-        matches = self._matches.get(where)
+        matches = self._passing.get(where)
         if matches is None:
             chosen = self._translated(where)
             # In steps, between which other searches run: the engine holds the GIL.
@@ -368,9 +374,9 @@ class EdgeStore:
             )
             points = [point for step in steps for point in self._scanned(step)]
             matches = points, edge.HasIdCondition(set(points))
-            if len(self._matches) >= _CACHED_FILTERS:
-                self._matches.clear()
-            self._matches[where] = matches
+            if len(self._passing) >= _CACHED_FILTERS:
+                self._passing.clear()
+            self._passing[where] = matches
         return matches
 
     def _scanned(self, chosen: edge.Filter) -> list[int]:
@@ -393,25 +399,42 @@ class EdgeStore:
         records: list[Any] = _call("read passages", self._shard.scroll, request)[0]
         return stored_passages(record.payload for record in records)
 
+    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        return in_two_steps(searches, self._matches)
+
     def query(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        return [
+            ranked(found, query, self._ids)
+            for query, found in zip(queries, self._found(queries), strict=True)
+        ]
+
+    def _matches(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        return [
+            matches(found, query)
+            for query, found in zip(queries, self._found(queries), strict=True)
+        ]
+
+    def _found(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        """Return each query's points as the engine ranks them."""
+        if all(query.where is None for query in queries):
+            return self._asked(queries)
+        found = [self._first_passing(query) for query in queries]
+        rest = [query for query, known in zip(queries, found, strict=True) if known is None]
+        answers = iter(self._asked(rest))
+        return [next(answers) if known is None else known for known in found]
+
+    def _asked(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         import qdrant_edge as edge
 
         if not queries:
             return []
-        if any(query.where is not None for query in queries):
-            checked = [self._first_passing(query) for query in queries]
-            if None not in checked:
-                return [answer for answer in checked if answer is not None]
         requests = [self._request(query) for query in queries]
         if len(requests) == 1:
             answers: list[Any] = [_call("search", self._shard.query, requests[0])]
         else:
             batch = edge.QueryBatchRequest(requests)
             answers = _call("search", self._shard.query_batch, batch)
-        return [
-            ranked(dict(map(_ID_AND_SCORE, answer)), query, self._ids)
-            for query, answer in zip(queries, answers, strict=True)
-        ]
+        return [dict(map(_ID_AND_SCORE, answer)) for answer in answers]
 
     def _first_passing(self, query: VectorQuery) -> Ranking | None:
         """Return the answer to a query whose filter has no index, if the best without it decide."""

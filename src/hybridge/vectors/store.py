@@ -25,6 +25,7 @@ from .options import StoreOptions, VectorKind
 
 __all__ = [
     "Ranking",
+    "RemoteStore",
     "Rows",
     "Sparse",
     "Tokens",
@@ -35,6 +36,8 @@ __all__ = [
     "check_sparse",
     "check_tokens",
     "check_vectors",
+    "in_two_steps",
+    "matches",
     "passing",
     "payload_of",
     "ranked",
@@ -108,6 +111,8 @@ class VectorStore(Protocol):
     """
 
     options: StoreOptions
+    is_remote: bool
+    """Whether it is a `RemoteStore`: each call is a request, so that few are made."""
 
     def point(self, passage_id: str) -> int:
         """Return the number of a passage's id in this store."""
@@ -227,6 +232,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        """Return the answers to searches by several kinds of vectors at once; one request."""
+        ...
+
     def is_prepared(self, where: Filter) -> bool:
         """Return whether `prepare` has nothing to do for this filter."""
         ...
@@ -262,6 +271,18 @@ class VectorStore(Protocol):
 
     def close(self) -> None:
         """Close files and connections."""
+        ...
+
+
+class RemoteStore(VectorStore, Protocol):
+    """A store that answers over a network, also to an event loop."""
+
+    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
+        """Return what `search` returns."""
+        ...
+
+    async def aget(self, points: Sequence[int]) -> dict[int, Passage]:
+        """Return what `get` returns."""
         ...
 
 
@@ -377,16 +398,70 @@ def ranked(
     """
     if query.ids is not None:
         return found
+    found = matches(found, query)
     scores = list(found.values())
-    if isinstance(query.vector, tuple) and scores and scores[-1] <= 0.0:
-        found = {point: score for point, score in found.items() if score > 0.0}
-        scores = list(found.values())
     if len(set(scores)) == len(scores):
         return found
     times = Counter(scores)
     names = ids([point for point, score in found.items() if times[score] > 1])
     order = sorted(found, key=lambda point: (-found[point], names.get(point, "")))
     return {point: found[point] for point in order}
+
+
+def matches(found: Ranking, query: VectorQuery) -> Ranking:
+    """Return points as an engine ranks them without those that share nothing with the query.
+
+    >>> matches({2: 0.5, 1: 0.0}, VectorQuery("bm25", ([7], [1.0]), 3))
+    {2: 0.5}
+    """
+    if query.ids is not None or not isinstance(query.vector, tuple) or not found:
+        return found
+    if next(reversed(found.values())) > 0.0:
+        return found
+    return {point: score for point, score in found.items() if score > 0.0}
+
+
+def in_two_steps(
+    searches: Sequence[UnionSearch],
+    query: Callable[[Sequence[VectorQuery]], Sequence[Ranking]],
+) -> list[UnionAnswer]:
+    """Return the answers of an engine that first finds, and then scores what others found.
+
+    Args:
+        searches: the searches.
+        query: returns the engine's matches of each query, best first.
+
+    >>> def by_name(queries):
+    ...     return [
+    ...         dict.fromkeys(query.ids, 1.0) if query.ids else {len(query.name): 2.0}
+    ...         for query in queries
+    ...     ]
+    >>> [answer] = in_two_steps(
+    ...     [UnionSearch([VectorQuery("a", [1.0], 9), VectorQuery("bb", [1.0], 9)])], by_name
+    ... )
+    >>> answer.tops, answer.scores
+    ([{1: 2.0}, {2: 2.0}], [{1: 2.0, 2: 1.0}, {2: 2.0, 1: 1.0}])
+    """
+    found = iter(query([each for search in searches for each in search.finding]))
+    tops = [[next(found) for _ in search.finding] for search in searches]
+    completing: list[VectorQuery] = []
+    for search, own in zip(searches, tops, strict=True):
+        union = set(search.given).union(*own)
+        for each, top in zip(search.finding, own, strict=True):
+            missing = union.difference(top)
+            completing.append(VectorQuery(each.name, each.vector, len(missing), ids=missing))
+        completing += [
+            VectorQuery(name, vector, len(union), ids=union) for name, vector in search.scoring
+        ]
+    scored = iter(query([each for each in completing if each.ids]))
+    completed = iter([next(scored) if each.ids else {} for each in completing])
+    return [
+        UnionAnswer(
+            own,
+            [top | next(completed) for top in own] + [next(completed) for _ in search.scoring],
+        )
+        for search, own in zip(searches, tops, strict=True)
+    ]
 
 
 def passing(where: Filter, passages: Iterable[Passage]) -> IdIn:
