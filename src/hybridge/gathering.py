@@ -166,9 +166,10 @@ class Gathering:
         self, i: int, candidates: Sequence[Collection[int]]
     ) -> Steps[list[dict[int, float]]]:
         """Return the scores of each query's candidates by a late-interaction stage."""
-        search: LateSearch = self._batch.begin(self._late[i])
+        search = self._batch.begin(self._late[i])
         if not hasattr(search, "scoring"):
-            return search.rescored(candidates)
+            found: list[dict[int, float]] = search.rescored(candidates)
+            return found
         scores = self._late_scores[i]
         if not self._store.is_remote:
             scores = yield from self._scored(search, candidates)
@@ -176,7 +177,8 @@ class Gathering:
             {point: scored[point] for point in points if point in scored}
             for points, scored in zip(candidates, scores, strict=True)
         ]
-        return search.with_blanks(candidates, own)
+        filled: list[dict[int, float]] = search.with_blanks(candidates, own)
+        return filled
 
     def _scored(
         self, search: LateSearch, candidates: Sequence[Collection[int]]

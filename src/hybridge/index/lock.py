@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock
 
@@ -35,6 +36,7 @@ class IndexLock:
         self._readers = 0
         self._writing = False
         self._writers_waiting = 0
+        self._waiting = ThreadPoolExecutor(1, "hybridge-lock")  # starts its thread when needed
         self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
 
@@ -99,15 +101,18 @@ class IndexLock:
     async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
         """Return what `reading` returns: at once where nothing is to be waited for.
 
-        Else a thread waits, for a writer, or to read what a filter needs.
+        Else a thread waits, for a writer, or to read what a filter needs. It is one thread for all
+        that wait, and not of the event loop's own: a search in the event loop, for which the writer
+        waits, may need one of those.
         """
         self.check()
         if where is None or self._knows(where):
             with self._changed:
-                if self._is_free():
+                if self._is_free() and not self.closed:
                     self._readers += 1
                     return _Held(self._leave)
-        holding = asyncio.ensure_future(asyncio.to_thread(self.reading, where))
+        loop = asyncio.get_running_loop()
+        holding = loop.run_in_executor(self._waiting, self.reading, where)
         try:
             return await asyncio.shield(holding)
         except asyncio.CancelledError:
@@ -147,7 +152,7 @@ class IndexLock:
                 self._changed.notify_all()
 
 
-class _Held:
+class _Held(AbstractContextManager[None]):
     """A context that was entered when it was made.
 
     Args:

@@ -50,5 +50,5 @@ class TunedIndex:
     async def asearch(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:
-        """Return what `search` returns, from a thread, so that the event loop goes on."""
+        """Return what `search` returns, while the event loop goes on."""
         return await self.index.asearch(queries, k, where=where, **self.options)

@@ -4,7 +4,7 @@ from .bm25 import BM25
 from .dense import Dense
 from .late_interaction import LateInteraction
 from .learned_sparse import LearnedSparse
-from .stage import OpenStage, Prepared, Stage, StageSearch, StageStorage
+from .stage import OpenStage, Prepared, Stage, StageSearch, StageStorage, StoreSearch
 from .vector import OpenVectorStage, VectorSearch, VectorStage
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Stage",
     "StageSearch",
     "StageStorage",
+    "StoreSearch",
     "VectorSearch",
     "VectorStage",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError, IndexNotFoundError
@@ -93,12 +92,13 @@ class StoredWords:
     def count(self, searches: Sequence[VectorQuery], found: Sequence[Ranking]) -> None:
         """Take over the answers to `uncounted`."""
         answered = zip(searches, found, strict=True)
-        self._remember(search.vector[0][0] for search, points in answered if points)
+        vectors = (search.vector for search, points in answered if points)
+        self._remember({vector[0][0] for vector in vectors if isinstance(vector, tuple)})
 
-    def _remember(self, present: Iterable[Any]) -> None:
+    def _remember(self, present: set[int]) -> None:
         if len(self._present) > _REMEMBERED:
             self._present = set()
-        self._present |= {*present}
+        self._present |= present
 
     @property
     def speller(self) -> Speller | None:

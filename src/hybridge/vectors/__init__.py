@@ -4,7 +4,7 @@ from .cluster import Cluster
 from .connection import ConnectionOptions
 from .layouts import Layout, PayloadLayout
 from .options import HNSW, DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
-from .store import Ranking, VectorQuery, VectorStore
+from .store import Ranking, RemoteStore, UnionAnswer, UnionSearch, VectorQuery, VectorStore
 
 __all__ = [
     "HNSW",
@@ -14,9 +14,12 @@ __all__ = [
     "Layout",
     "PayloadLayout",
     "Ranking",
+    "RemoteStore",
     "SparseVectors",
     "StoreOptions",
     "TokenVectors",
+    "UnionAnswer",
+    "UnionSearch",
     "VectorKind",
     "VectorQuery",
     "VectorStore",

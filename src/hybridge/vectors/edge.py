@@ -416,20 +416,25 @@ class EdgeStore:
 
     def _found(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points as the engine ranks them."""
-        import qdrant_edge as edge
-
+        if all(query.where is None for query in queries):
+            return self._asked(queries)
         found = [self._first_passing(query) for query in queries]
         rest = [query for query, known in zip(queries, found, strict=True) if known is None]
-        if not rest:
-            return [known for known in found if known is not None]
-        requests = [self._request(query) for query in rest]
+        answers = iter(self._asked(rest))
+        return [next(answers) if known is None else known for known in found]
+
+    def _asked(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+        import qdrant_edge as edge
+
+        if not queries:
+            return []
+        requests = [self._request(query) for query in queries]
         if len(requests) == 1:
             answers: list[Any] = [_call("search", self._shard.query, requests[0])]
         else:
             batch = edge.QueryBatchRequest(requests)
             answers = _call("search", self._shard.query_batch, batch)
-        rankings = (dict(map(_ID_AND_SCORE, answer)) for answer in answers)
-        return [next(rankings) if known is None else known for known in found]
+        return [dict(map(_ID_AND_SCORE, answer)) for answer in answers]
 
     def _first_passing(self, query: VectorQuery) -> Ranking | None:
         """Return the answer to a query whose filter has no index, if the best without it decide."""

@@ -223,7 +223,7 @@ class Slow:
         return [[Hit(Passage("a", "x"), 1.0)] for _ in queries]
 
     async def asearch(self, queries: Sequence[str], k: int = 10, *, where: Any = None) -> Any:
-        return self.search(queries, k, where=where)
+        return await asyncio.to_thread(self.search, queries, k, where=where)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from llama_index.core.storage.docstore import BaseDocumentStore
 
 from hybridge import Hit, Retriever
 from hybridge.errors import InvalidInputError
+from hybridge.filters import Filter
 from hybridge.interop import (
     FutureIndex,
     SearchConfig,
@@ -219,18 +220,26 @@ class CoreRetriever(BaseRetriever):
         """Return what searches for this query."""
         return self._config
 
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+    def _asked(self, query_bundle: QueryBundle) -> tuple[str, int | None, Filter | None]:
+        """Return the text of a query, and what it asks for beside."""
         text = query_bundle.query_str
         if not isinstance(text, str):
             raise InvalidInputError(f"a query needs a text, not {text!r}")
-        k, where = None, None
         if isinstance(query_bundle, HybridgeQuery):
-            k, where = query_bundle.similarity_top_k, where_of(query_bundle.filters)
+            return text, query_bundle.similarity_top_k, where_of(query_bundle.filters)
+        return text, None, None
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        text, k, where = self._asked(query_bundle)
         with observing(StageEvents(dispatcher)) if is_heard(dispatcher) else nullcontext():
             [hits] = self._config_for(query_bundle).search([text], k, where=where)
         return scored_nodes(hits)
 
     @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        # Event handlers may block, and so must not be called from the event loop.
-        return await asyncio.to_thread(self._retrieve, query_bundle)
+        if is_heard(dispatcher):
+            # Event handlers may block, and so must not be called from the event loop.
+            return await asyncio.to_thread(self._retrieve, query_bundle)
+        text, k, where = self._asked(query_bundle)
+        [hits] = await self._config_for(query_bundle).asearch([text], k, where=where)
+        return scored_nodes(hits)
