@@ -83,7 +83,7 @@ class Gathering:
                     self._begin(stage)
                     if report.watched:
                         report.hits = yield from self._hits(i, reader, k)
-            yield from self._ask()
+            yield from self._search_store()
             for i, report in reports:
                 if report.watched:
                     report.hits = yield from self._hits(i, reader, k)
@@ -101,13 +101,15 @@ class Gathering:
         else:
             self.tops.append(search.top(self._depth, self._where))
 
-    def _ask(self) -> Steps[None]:
-        """Ask the store for what stages find in it, and for the words of the queries."""
+    def _search_store(self) -> Steps[None]:
+        """Search the store for all stages that it answers, and for the words of the queries."""
         words = self._batch.words()
         while True:
             questions = list(self._questions())
-            asked = [search for *_, search in questions] + [UnionSearch([word]) for word in words]
-            answers = (yield Search(self._store, asked)) if asked else []
+            searches = [search for *_, search in questions] + [
+                UnionSearch([word]) for word in words
+            ]
+            answers = (yield Search(self._store, searches)) if searches else []
             self._take(questions, answers)
             found = [answer.tops[0] for answer in answers[len(questions) :]]
             if not words or not (yield from self._batch.reread(words, found)):
@@ -133,9 +135,9 @@ class Gathering:
                 for i, probe in finding.items():
                     yield query, [i], [], UnionSearch([probe])
                 continue
-            given = set[int]().union(*(self.tops[i][query] for i in range(len(self.tops))))
-            if finding or (given and compared):
-                search = UnionSearch([*finding.values()], [*compared.values()], given)
+            candidates = set[int]().union(*(self.tops[i][query] for i in range(len(self.tops))))
+            if finding or (candidates and compared):
+                search = UnionSearch([*finding.values()], [*compared.values()], candidates)
                 yield query, [*finding], [*compared], search
 
     def _take(
@@ -183,15 +185,15 @@ class Gathering:
     def _scored(
         self, search: LateSearch, candidates: Sequence[Collection[int]]
     ) -> Steps[list[Scores]]:
-        asked = {
+        searches = {
             query: UnionSearch([], [scoring], points)
             for query, (scoring, points) in enumerate(
                 zip(search.scoring(), candidates, strict=True)
             )
             if scoring is not None and points
         }
-        answers = (yield Search(self._store, [*asked.values()])) if asked else []
-        found = dict(zip(asked, answers, strict=True))
+        answers = (yield Search(self._store, [*searches.values()])) if searches else []
+        found = dict(zip(searches, answers, strict=True))
         return [found[i].scores[0] if i in found else {} for i in range(self._batch.count)]
 
 

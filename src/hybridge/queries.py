@@ -66,7 +66,7 @@ class Queries:
         readers: returns all stages of the index, of which the first that has words corrects.
         lock: of the index.
         joint: see `encoded`.
-        given: their vectors that the caller had, by stage.
+        vectors: their vectors that the caller had, by stage.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators are read, and taken out of the text.
     """
@@ -79,7 +79,7 @@ class Queries:
         lock: Holdable,
         *,
         joint: Mapping[str, tuple[str, JointEncoder]] | None = None,
-        given: Mapping[str, Sequence[Any]] | None = None,
+        vectors: Mapping[str, Sequence[Any]] | None = None,
         spelling: bool = True,
         query_syntax: bool = False,
     ) -> None:
@@ -88,7 +88,7 @@ class Queries:
         self._readers = readers
         self._lock = lock
         self._joint = joint or {}
-        self.given = given or {}
+        self.vectors = vectors or {}
         self._spelling = spelling
         self._query_syntax = query_syntax
         self.counting: OpenStage | None = None  # the stage whose store counts the words
@@ -111,9 +111,9 @@ class Queries:
         if self._query_syntax:
             read = _without_operators(read)
         texts = [query.read for query in read]
-        given = {name: [rows[i] for i in positions] for name, rows in self.given.items()}
-        encode = partial(encoded, self._stages, texts, given, self._joint)
-        unknown = [stage for stage in self._stages if stage.name not in given]
+        known = {name: [rows[i] for i in positions] for name, rows in self.vectors.items()}
+        encode = partial(encoded, self._stages, texts, known, self._joint)
+        unknown = [stage for stage in self._stages if stage.name not in known]
         rows = yield Work(encode, lambda: all(one.encodes_quickly(texts) for one in unknown))
         self.read.update(zip(positions, read, strict=True))
         for stage, own in zip(self._stages, rows, strict=True):
@@ -149,7 +149,7 @@ class _ReadBatch(QueryBatch):
         return stage.begin([rows[i] for i in self._positions])
 
     def corrected(self, stage: str) -> Sequence[str | None] | None:
-        if stage in self._queries.given:
+        if stage in self._queries.vectors:
             return None
         return [self._queries.read[i].corrected for i in self._positions]
 

@@ -175,7 +175,7 @@ class SearchRecord:
         rescored: by the late-interaction stages, in order.
         corrected: the queries as each stage read them, None for one as it was asked; nothing of a
             stage that read none, because it got the queries' vectors from the caller.
-        unordered: the stages whose rankings have ties in any order; those of the others are by id.
+        unordered: the stages of `names` whose rankings have ties in any order, and not by id.
     """
 
     names: Sequence[str]
@@ -199,26 +199,27 @@ class SearchRecord:
             k: how many passages a query gets at most.
         """
         heads = [top_with_ties(run, k) for run in self.final]
+        names = list(self.names)
         tops: list[Sequence[Ranking]] = list(self.tops)
-        points = set[int]().union(*heads)
-        tied: dict[int, list[list[int]]] = {}
-        for i, name in enumerate(self.names):
-            if name in self.unordered:
-                tied[i] = [_tied(top, head) for top, head in zip(tops[i], heads, strict=True)]
-                points.update(*tied[i])
-        passages = yield from reader.get(points)
+        unordered = [i for i, name in enumerate(names) if name in self.unordered]
+        last = FUSION
+        for each in self.rescored:
+            unordered += [len(names), len(names) + 1]
+            names += [last, each.stage]
+            tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
+            last = blend_stage(each.stage)
+        tied = {
+            i: [_tied(top, head) for top, head in zip(tops[i], heads, strict=True)]
+            for i in unordered
+        }
+        read_too = (points for ties in tied.values() for points in ties)
+        passages = yield from reader.get(set[int]().union(*heads, *read_too))
         for i, ties in tied.items():
             tops[i] = [
                 _by_id(top, passages) if some else top
                 for top, some in zip(tops[i], ties, strict=True)
             ]
         found = [sorted_passages(head, passages)[:k] for head in heads]
-        names = list(self.names)
-        last = FUSION
-        for each in self.rescored:
-            names += [last, each.stage]
-            tops += [[_ranked(run) for run in runs] for runs in (each.before, each.scores)]
-            last = blend_stage(each.stage)
         unread = [None] * len(found)
         read = [self.corrected.get(name, unread) for name in names]
         return [

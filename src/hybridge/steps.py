@@ -124,7 +124,7 @@ def run(steps: Steps[T]) -> T:
         while True:
             try:
                 answer = step.run()
-            except BaseException as error:  # noqa: BLE001  # the search is told, and raises it
+            except BaseException as error:  # noqa: BLE001  # the search cleans up, and raises it
                 step = steps.throw(error)
             else:
                 step = steps.send(answer)

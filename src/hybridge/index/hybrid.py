@@ -934,17 +934,17 @@ class HybridIndex:
         """Return the hits of a search, if its stages are still those of the index then."""
         store, stages, version = self._storage.store, self._stages, self._stages.version
         options = self._options(k, **settings)
-        given = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
+        own_vectors = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
         groups: Mapping[Filter | None, Sequence[int]] = {chosen: range(len(checked))}
         if options.query_syntax:
             groups = by_filter(range(len(checked)), stages.filters(checked, chosen))
-        asked = Queries(
+        prepared = Queries(
             checked,
             [*options.stages, *(stage for stage, _ in options.late)],
             lambda: stages.opened.values(),
             self._lock,
             joint=stages.joint,
-            given=given,
+            vectors=own_vectors,
             spelling=options.spelling,
             query_syntax=options.query_syntax,
         )
@@ -955,11 +955,11 @@ class HybridIndex:
                     raise _StagesChangedError
                 passing = yield from stages.resolving(where)
                 reader = PassageReader(store)
-                batch = asked.batch(positions)
+                batch = prepared.batch(positions)
                 record = yield from run_search(options, batch, store, passing, reader)
                 return (yield from record.hits(reader, options.k))
 
-        return (yield from run_batched(checked, asked.encode, answer, groups))
+        return (yield from run_batched(checked, prepared.encode, answer, groups))
 
     def _follow_replacement(self, error: StoreError | None = None) -> Steps[None]:
         """Follow another index that took the place of this one on the server, if it is time to ask.

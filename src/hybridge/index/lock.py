@@ -170,6 +170,6 @@ class _Held(AbstractContextManager[None]):
 
 
 def _let_go(holding: asyncio.Future[AbstractContextManager[None]]) -> None:
-    """End a context that nobody waits for any more."""
+    """End a context that came too late."""
     if not holding.cancelled() and holding.exception() is None:
         holding.result().__exit__(None, None, None)

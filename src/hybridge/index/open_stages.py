@@ -214,7 +214,7 @@ class OpenStages:
 
     @property
     def ask_store(self) -> bool:
-        """Whether a search does no work in this process but to ask the store, and to fuse."""
+        """Whether a search does no work in this process but to fuse: the store does the rest."""
         return all(stage.asks_store for stage in self)
 
     @property

@@ -141,7 +141,7 @@ class StageRetriever:
         spelling: bool,
     ) -> Steps[list[list[Hit]]]:
         stage, stages = self._stage, self._index._stages
-        asked = Queries(
+        prepared = Queries(
             checked, [stage], lambda: stages.opened.values(), self._lock, spelling=spelling
         )
 
@@ -150,11 +150,11 @@ class StageRetriever:
                 if self._stage is not stage:
                     raise _ReplacedError
                 passing = yield from stages.resolving(where)
-                batch = asked.batch(positions)
+                batch = prepared.batch(positions)
                 return (yield from search_stage(stage, batch, self._store, passing, k, depth))
 
         groups = {chosen: range(len(checked))}
-        return (yield from run_batched(checked, asked.encode, answer, groups))
+        return (yield from run_batched(checked, prepared.encode, answer, groups))
 
     def _read(self, queries: Sequence[str], *, spelling: bool) -> list[Corrected]:
         return read_queries(queries, self._index._stages, self._lock.reading, spelling=spelling)

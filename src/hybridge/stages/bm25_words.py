@@ -147,9 +147,9 @@ class StoredWords:
         return {number for each in absent for number in each}
 
     def _counts(self, numbers: set[int]) -> dict[int, int]:
-        asked = list(numbers)
-        counts = self._storage.store.frequencies(self._storage.vector, asked) if asked else []
-        return dict(zip(asked, counts, strict=True))
+        listed = list(numbers)
+        counts = self._storage.store.frequencies(self._storage.vector, listed) if listed else []
+        return dict(zip(listed, counts, strict=True))
 
     def _numbers(self, words: Sequence[str]) -> list[set[int]]:
         """Return the numbers of each word's terms in the store; none of a stop word."""

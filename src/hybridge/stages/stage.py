@@ -58,7 +58,7 @@ class StageSearch(Protocol):
 
 
 class StoreSearch(StageSearch, Protocol):
-    """A search that only says what to ask the store."""
+    """A search whose queries go to the store with those of other stages."""
 
     def probe(self, depth: int, where: Filter | None) -> list[VectorQuery | None]:
         """Return what finds each query's best `depth` points; None where nothing can."""

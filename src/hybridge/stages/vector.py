@@ -250,10 +250,10 @@ class VectorSearch:
         )
 
     def _query(self, queries: Sequence[VectorQuery | None]) -> list[Ranking]:
-        """Return the answers; the engine is not asked for no points."""
-        asked = [query if query is not None and query.limit else None for query in queries]
-        answers = iter(self._store.query([query for query in asked if query is not None]))
-        return [{} if query is None else next(answers) for query in asked]
+        """Return the answers; queries for no points are left out."""
+        nonempty = [query if query is not None and query.limit else None for query in queries]
+        answers = iter(self._store.query([query for query in nonempty if query is not None]))
+        return [{} if query is None else next(answers) for query in nonempty]
 
 
 def described(encoder: object) -> dict[str, JSON] | None:

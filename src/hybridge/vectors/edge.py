@@ -417,13 +417,13 @@ class EdgeStore:
     def _found(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points as the engine ranks them."""
         if all(query.where is None for query in queries):
-            return self._asked(queries)
+            return self._rankings(queries)
         found = [self._first_passing(query) for query in queries]
         rest = [query for query, known in zip(queries, found, strict=True) if known is None]
-        answers = iter(self._asked(rest))
+        answers = iter(self._rankings(rest))
         return [next(answers) if known is None else known for known in found]
 
-    def _asked(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
+    def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         import qdrant_edge as edge
 
         if not queries:

@@ -220,8 +220,8 @@ class CoreRetriever(BaseRetriever):
         """Return what searches for this query."""
         return self._config
 
-    def _asked(self, query_bundle: QueryBundle) -> tuple[str, int | None, Filter | None]:
-        """Return the text of a query, and what it asks for beside."""
+    def _read_bundle(self, query_bundle: QueryBundle) -> tuple[str, int | None, Filter | None]:
+        """Return the text of a query, its number of hits and its filter; None without."""
         text = query_bundle.query_str
         if not isinstance(text, str):
             raise InvalidInputError(f"a query needs a text, not {text!r}")
@@ -230,7 +230,7 @@ class CoreRetriever(BaseRetriever):
         return text, None, None
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        text, k, where = self._asked(query_bundle)
+        text, k, where = self._read_bundle(query_bundle)
         with observing(StageEvents(dispatcher)) if is_heard(dispatcher) else nullcontext():
             [hits] = self._config_for(query_bundle).search([text], k, where=where)
         return scored_nodes(hits)
@@ -240,6 +240,6 @@ class CoreRetriever(BaseRetriever):
         if is_heard(dispatcher):
             # Event handlers may block, and so must not be called from the event loop.
             return await asyncio.to_thread(self._retrieve, query_bundle)
-        text, k, where = self._asked(query_bundle)
+        text, k, where = self._read_bundle(query_bundle)
         [hits] = await self._config_for(query_bundle).asearch([text], k, where=where)
         return scored_nodes(hits)
