@@ -55,15 +55,18 @@ MODULES = {
 NAMES = {
     "engine": {
         "ClientStore",
+        "Double",
         "EdgeStore",
         "HybridIndex",
         "HybridVectorStore",
+        "LocalConnection",
+        "connect",
         "from_documents",
         "from_nodes",
         "from_texts",
         "new_index",
-        "to_client",
         "to_edge",
+        "to_rest",
     },
     "model": {
         "ColBERTReranker",

@@ -170,7 +170,7 @@ def test_stages_that_only_score_score_all_candidates(double: Double, store: Clie
 def test_given_points_are_scored_too(double: Double, store: ClientStore) -> None:
     given = [0, 1, 2]
     points = [store.point(f"p{n}") for n in given]
-    [answer] = store.search([union(50, given=points)])
+    [answer] = store.search([union(50, candidates=points)])
     check(store, answer, expected(50, list(range(SIZE)), given))
     assert len(double.log) == 1
 
@@ -244,7 +244,7 @@ def test_a_limit_of_results_is_kept_in_several_steps(
 ) -> None:
     strictly(double, {"max_query_limit": most})
     store = again(store)
-    [answer] = store.search([union(3, given=[store.point("p1")])])
+    [answer] = store.search([union(3, candidates=[store.point("p1")])])
     check(store, answer, expected(3, list(range(SIZE)), [1]))
     [ranking] = store.query([VectorQuery("bm25", ([10], [1.0]), SIZE)])
     assert list(ranking) == [store.point(f"p{n}") for n in range(57, -1, -3)]
@@ -262,7 +262,7 @@ def test_long_conditions_are_parted(double: Double, store: ClientStore) -> None:
     points = [store.point(f"p{n}") for n in range(5)]
     [found] = store.query([VectorQuery("dense", DENSE[0].tolist(), 5, ids=points)])
     assert found.keys() == set(points)
-    [answer] = store.search([union(50, given=points)])
+    [answer] = store.search([union(50, candidates=points)])
     check(store, answer, expected(50, list(range(SIZE)), list(range(5))))
 
 
@@ -352,7 +352,7 @@ def test_where_exact_search_is_refused_the_graph_is_asked() -> None:
     with Double(strict={"enabled": True, **rules}) as double:
         vectors = {name: KINDS[name] for name in ("dense", "bm25")}
         store = filled(double, StoreOptions(vectors, hnsw=HNSW(ef=256), quantization="int8"))
-        [answer] = store.search([union(3, where=Eq("even", True), given=[store.point("p1")])])
+        [answer] = store.search([union(3, where=Eq("even", True), candidates=[store.point("p1")])])
         check(store, answer, expected(3, list(range(0, SIZE, 2)), [1]))
         points = [store.point(f"p{n}") for n in range(3)]
         [found] = store.query([VectorQuery("dense", DENSE[0].tolist(), 3, ids=points)])

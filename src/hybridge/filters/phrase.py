@@ -20,7 +20,7 @@ from ..metadata import JSON, check_text
 from ..passages import Passage
 from .language import And, Filter, Not, Or
 
-__all__ = ["TextPhrase", "resolved"]
+__all__ = ["TextPhrase", "has_phrase", "resolved"]
 
 S = TypeVar("S")
 

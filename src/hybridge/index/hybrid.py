@@ -46,6 +46,7 @@ from ..vectors.layouts import Layout
 from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from ..vectors.served_collection import ServedCollection
 from .attached import Attached, Target, find_target
+from .copies import copy_passages, manifest_of_copy, stages_elsewhere, staying
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
@@ -765,6 +766,60 @@ class HybridIndex:
         """
         self._writer.optimize(deadline, progress)
 
+    def copy_to(
+        self,
+        path: str | Path | None = None,
+        *,
+        url: str | Sequence[str] | None = None,
+        api_key: str | None = None,
+        collection: str = "hybridge",
+        cluster: Cluster | None = None,
+        overwrite: bool = False,
+        progress: bool | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> Self:
+        """Copy this index to another place: from a folder to a server, to another one, or back.
+
+        The passages keep the vectors that they have, and nothing is encoded. BM25 is weighed anew,
+        in arrays in a folder and in the collection on a server. A copy that was interrupted is
+        there in part: make it again, with `overwrite`.
+
+        Args:
+            path: as for `create`, as are the others up to `cluster`.
+            overwrite: replace an index that is there already.
+            progress: show a bar; None shows it on a terminal.
+            options: of the connection, as for `create`.
+
+        Returns:
+            the copy, open.
+
+        Raises:
+            InvalidInputError: an argument is not valid, or a stage cannot be there.
+            IndexExistsError: that location is in use already.
+
+        >>> from hybridge import CallableEncoder
+        >>> letters = CallableEncoder(lambda texts: [[t.count("a"), 1] for t in texts],
+        ...     dimension=2, identity="letters")
+        >>> with HybridIndex.create(encoder=letters) as index:
+        ...     index.add([Passage("p1", "Bananas")])
+        ...     with index.copy_to(url=":memory:") as copy:
+        ...         copy.get(["p1"])[0].text
+        1
+        'Bananas'
+        """
+        self._lock.check()
+        own = [self._stages.current(name) for name in self._stages.definitions]
+        served = is_remote(url, options.get("client"))
+        chosen, text = stages_elsewhere(own, served=served), self._stages.search_text
+        manifest = manifest_of_copy(self._storage.manifest, own, chosen, text, cluster)
+        address = Address(_names(url), api_key, collection, options)
+        storage = create_storage(path, address, manifest, overwrite=overwrite)
+        with _closed_on_failure(storage):
+            copy = type(self)(storage, chosen, text)
+            copy_passages(self._storage, self._lock, copy, staying(own, chosen), progress)
+            copy.optimize(progress=progress)
+            return copy
+
     def reindex(
         self,
         stages: Sequence[Stage] | None = None,
@@ -798,6 +853,7 @@ class HybridIndex:
         self._lock.check()
         return reindex(
             self._storage,
+            self._lock,
             self._stages,
             type(self),
             stages,

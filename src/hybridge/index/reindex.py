@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, suppress
 
 from ..errors import InvalidInputError, StoreError
-from ..fusion import from_config
-from ..iteration import chunked, progress_over
+from ..iteration import chunked
 from ..search_text import SearchText
 from ..stages.stage import Stage
-from ..stages.vector import VectorStage
 from ..vectors.cluster import Cluster
-from ..vectors.options import DenseVectors
-from .manifest import Manifest
+from .copies import Copy, copy_passages, manifest_of_copy, staying
+from .lock import IndexLock
 from .open_stages import OpenStages
 from .served import Served
-from .settings import chosen_stages, make_manifest
+from .settings import chosen_stages
 from .storage import Storage
-
-if TYPE_CHECKING:
-    from .hybrid import HybridIndex
 
 __all__ = ["reindex"]
 
@@ -30,8 +24,9 @@ _PAGE = 1_000
 
 def reindex(
     storage: Storage,
+    lock: IndexLock,
     open_stages: OpenStages,
-    make: Callable[[Storage, Sequence[Stage], SearchText], HybridIndex],
+    make: Callable[[Storage, Sequence[Stage], SearchText], AbstractContextManager[Copy]],
     stages: Sequence[Stage] | None,
     *,
     alias: str | None,
@@ -49,11 +44,11 @@ def reindex(
     text = open_stages.search_text
     own = [open_stages.current(name) for name in open_stages.definitions]
     chosen = own if stages is None else _complete(stages, text, served=storage.is_served)
-    manifest = _manifest(storage.manifest, own, chosen, text, cluster)
+    manifest = manifest_of_copy(storage.manifest, own, chosen, text, cluster)
     successor = storage.create_successor(move, manifest)
     try:
         with make(successor, chosen, text) as new:
-            _copy(storage, new, _staying(own, chosen), progress)
+            copy_passages(storage, lock, new, staying(own, chosen), progress)
             _catch_up(storage, new)
             new.optimize(progress=progress)
             storage.finish_move(move, drop_old=drop_old)
@@ -79,62 +74,7 @@ def _complete(stages: Sequence[Stage], text: SearchText, *, served: bool) -> lis
     )
 
 
-def _manifest(
-    old: Manifest,
-    before: Sequence[Stage],
-    stages: Sequence[Stage],
-    text: SearchText,
-    cluster: Cluster | None,
-) -> Manifest:
-    same = [stage.name for stage in before] == [stage.name for stage in stages]
-    store = old.store
-    return make_manifest(
-        stages,
-        fusion=from_config(old.fusion),
-        weights=old.weights if same else None,
-        depth=old.depth,
-        hnsw=store.hnsw,
-        quantization=store.quantization,
-        filter_fields=store.filter_fields,
-        search_text=text,
-        cluster=store.cluster if cluster is None else cluster,
-    )
-
-
-def _copy(storage: Served, new: HybridIndex, stay: Sequence[str], progress: bool | None) -> None:
-    """Copy all passages, with the vectors of the stages that stay."""
-    store = storage.store
-    for page in progress_over(store.pages(), "Copying", "page", progress):
-        points = [store.point(passage.id) for passage in page]
-        vectors = {name: _rows(storage, name, points) for name in stay}
-        known = {name: rows for name, rows in vectors.items() if rows is not None}
-        new.add(page, vectors=known or None, progress=False)
-
-
-def _staying(before: Sequence[Stage], stages: Sequence[Stage]) -> list[str]:
-    """Return the names of the stages whose vectors are the same in both indexes."""
-    own = {stage.name: stage for stage in before if isinstance(stage, VectorStage)}
-    return [
-        stage.name
-        for stage in stages
-        if isinstance(stage, VectorStage)
-        and (old := own.get(stage.name)) is not None
-        and (stage.kind, stage.identity) == (old.kind, old.identity)
-        and (stage.vectors, stage.search_text) == (old.vectors, old.search_text)
-    ]
-
-
-def _rows(storage: Served, name: str, points: Sequence[int]) -> list[Any] | None:
-    """Return the stored vectors of a stage; None if a point has none that it must have."""
-    vector = storage.manifest.stage(name).vector
-    found = storage.store.vectors(vector, points)
-    is_dense = isinstance(storage.store.options.vectors[vector], DenseVectors)
-    if is_dense and len(found) < len(points):
-        return None
-    return [found.get(point, []) for point in points]  # no tokens: a text that has none
-
-
-def _catch_up(storage: Served, new: HybridIndex) -> None:
+def _catch_up(storage: Served, new: Copy) -> None:
     """Follow what was written to the old collection while it was copied."""
     store = storage.store
     for page in store.pages():

@@ -98,6 +98,12 @@ class BM25(Stage):
             synonyms=self.synonyms,
         )
 
+    def elsewhere(self, *, served: bool) -> BM25:
+        """Return this definition with its terms where an index keeps them by default there."""
+        own = copy(self)
+        own.lexical = None
+        return own.within([], served=served)
+
     def with_analyzer(self, analyzer: AnalyzerLike = None) -> Self:
         """Return this definition with another analyzer; None for the latest version."""
         changed = copy(self)

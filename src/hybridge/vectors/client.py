@@ -468,13 +468,13 @@ class ClientStore:
 
     def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
         """Return a search a stage, each over the candidates of all."""
-        if len(search.finding) == 1 and not search.scoring and not search.given:
+        if len(search.finding) == 1 and not search.scoring and not search.candidates:
             return [self._body(search.finding[0])]
         prefetch = list(map(self._body, search.finding))
         size = min(self._limits.results, self._limits.filters.condition_size)
         prefetch += [
             {"filter": {"must": [{"has_id": ids}]}, "limit": len(ids)}
-            for ids in chunked(ids_of(search.given), size)
+            for ids in chunked(ids_of(search.candidates), size)
         ]
         if not prefetch:
             return []
@@ -483,7 +483,7 @@ class ClientStore:
         return [{"prefetch": prefetch, **self._nearest(query)} for query in rescoring]
 
     def _fits(self, search: UnionSearch) -> bool:
-        # Each shard ranks candidates of its own, of which the server returns the best by one stage.
+        # Each shard ranks its own candidates, of which the server returns the best by one stage.
         return not self._has_shards and candidate_count(search) <= self._limits.results
 
     def _is_decided(self, search: UnionSearch) -> bool:
@@ -496,7 +496,7 @@ class ClientStore:
         tops = [[first_matches(next(found), query) for query in each.finding] for each in searches]
         scoring = []
         for search, rankings in zip(searches, tops, strict=True):
-            ids = list(dict.fromkeys([*(p for each in rankings for p in each), *search.given]))
+            ids = list(dict.fromkeys([*(p for each in rankings for p in each), *search.candidates]))
             scoring += [VectorQuery(*stage, len(ids), ids=ids) for stage in stages_of(search)]
         scored = iter(self._rankings(scoring))
         return [

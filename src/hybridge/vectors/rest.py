@@ -45,7 +45,7 @@ def stages_of(search: UnionSearch) -> list[tuple[str, Any]]:
 
 def candidate_count(search: UnionSearch) -> int:
     """Return how many points a search finds at most."""
-    return sum(query.limit for query in search.finding) + len(search.given)
+    return sum(query.limit for query in search.finding) + len(search.candidates)
 
 
 def scores_of(points: Iterable[Mapping[str, Any]]) -> dict[int, float]:

@@ -112,8 +112,8 @@ class ServedFilters:
     def _check_readable(self, where: Filter, rest: Mapping[str, JSON]) -> None:
         if not self._limits.filters.needs_index:
             return
-        wanted = index_fields(where, key=self._layout.key)
-        lacking = {path: kind for path, kind in wanted.items() if self.indexes.get(path) != kind}
+        fields = index_fields(where, key=self._layout.key)
+        lacking = {path: kind for path, kind in fields.items() if self.indexes.get(path) != kind}
         if not lacking or self._count(rest) <= _READ:
             return
         path, kind = next(iter(lacking.items()))

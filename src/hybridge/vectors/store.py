@@ -82,12 +82,12 @@ class UnionSearch:
     Args:
         finding: one query a stage that finds candidates in the store, with its limit and filter.
         scoring: name and query vector of the stages that only score, e.g. late interaction.
-        given: points that were found elsewhere, to be scored too.
+        candidates: points that were found elsewhere, to be scored too.
     """
 
     finding: Sequence[VectorQuery]
     scoring: Sequence[tuple[str, Any]] = ()
-    given: Collection[int] = ()
+    candidates: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -446,7 +446,7 @@ def in_two_steps(
     tops = [[next(found) for _ in search.finding] for search in searches]
     completing: list[VectorQuery] = []
     for search, own in zip(searches, tops, strict=True):
-        union = set(search.given).union(*own)
+        union = set(search.candidates).union(*own)
         for each, top in zip(search.finding, own, strict=True):
             missing = union.difference(top)
             completing.append(VectorQuery(each.name, each.vector, len(missing), ids=missing))

@@ -198,7 +198,7 @@ class TenantStore(ShardedStore):
 
     def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
         bodies = super()._union(search)
-        return bodies if search.given else self._pinned(bodies, search.finding)
+        return bodies if search.candidates else self._pinned(bodies, search.finding)
 
     def _parts(self, query: VectorQuery) -> list[dict[str, Any]]:
         return self._pinned(super()._parts(query), [query])
