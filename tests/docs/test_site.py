@@ -35,8 +35,12 @@ INTERNAL = {
     "copying",
     "doctor",
     "forking",
+    "gathering",
+    "hits",
     "iteration",
+    "queries",
     "report",
+    "steps",
 }
 
 

@@ -24,7 +24,7 @@ from ..vectors.client import ClientStore
 from ..vectors.cluster import placed
 from ..vectors.connection import Connection, ConnectionOptions, connect
 from ..vectors.served_collection import ServedCollection
-from ..vectors.sharded import open_store
+from ..vectors.served_store import open_store
 from ..vectors.store import VectorStore
 from .manifest import Manifest
 

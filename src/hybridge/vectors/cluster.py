@@ -205,11 +205,10 @@ def placed(cluster: Cluster | None, connection: Connection, collection: str) -> 
     copies = chosen.replication_factor or min(2, nodes)
     if chosen.replication_factor is None:
         logger.warning(
-            "the collection %r is created with %d copies of each of its %d shards on the %d nodes "
-            "of %s, so that one node may fail: Cluster(replication_factor=...) chooses otherwise",
+            "the collection %r is created with %d copies of each shard on the %d nodes of %s, so "
+            "that one node may fail: Cluster(replication_factor=...) chooses otherwise",
             collection,
             copies,
-            shards,
             nodes,
             connection.location,
         )

@@ -21,25 +21,9 @@ from .sending import send_all
 from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery
 from .term_counts import Counting, Counts, TermCounts, terms_payload, weighed
 
-__all__ = ["ShardedStore", "open_store"]
+__all__ = ["ShardedStore"]
 
 _AT_ONCE = 8  # counts under way
-
-
-def open_store(connection: Connection, collection: str, options: StoreOptions) -> ClientStore:
-    """Return the store in a collection of Hybridge's own layout.
-
-    Raises:
-        IndexNotFoundError: there is no such collection.
-    """
-    from .tenants import TenantStore
-
-    kind: type[ClientStore] = ClientStore
-    if options.cluster is not None and options.cluster.sharded_by_tenant:
-        kind = TenantStore
-    elif options.counts_terms:
-        kind = ShardedStore
-    return kind(connection, collection, options)
 
 
 class ShardedStore(ClientStore):
