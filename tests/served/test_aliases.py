@@ -196,6 +196,54 @@ def test_a_failed_reindexing_leaves_all_as_it_was(double: Double) -> None:
         assert len(index) == 8
 
 
+def test_a_switch_whose_answer_is_lost_is_done(double: Double) -> None:
+    with HybridIndex.create(
+        url=double.url, collection="beets", encoder=encoder(), deadline=0.3
+    ) as index:
+        index.add(CORPUS)
+        double.meets_faults = lambda method, path: path.endswith("/aliases") and method == "POST"
+        double.rates = {"reset unanswered": 1.0}
+        assert index.reindex(alias="live", progress=False) == "beets-2"
+    double.rates = {}
+    with opened(double) as index:
+        assert len(index) == 8
+
+
+def test_the_new_collection_stays_where_the_old_one_cannot_be_dropped(double: Double) -> None:
+    with made(double) as index:
+        double.meets_faults = lambda method, path: method == "DELETE"
+        double.rates = {"500": 1.0}
+        with pytest.raises(StoreError, match="'live' names 'beets-2' now.* old collection may be"):
+            index.reindex(alias="live", drop_old=True, progress=False)
+    double.rates = {}
+    with opened(double) as index:
+        assert len(index) == 8
+
+
+def test_what_is_written_while_a_copy_is_optimized_is_followed(
+    double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made(double) as index:
+        optimize = HybridIndex.optimize
+
+        def optimize_and_write(self: HybridIndex, *args: object, **kwargs: object) -> None:
+            optimize(self, *args, **kwargs)  # type: ignore[arg-type]
+            index.add([Passage("late", "bread")])
+
+        monkeypatch.setattr(HybridIndex, "optimize", optimize_and_write)
+        index.reindex(alias="live", progress=False)
+    with opened(double) as index:
+        assert index.get(["late"]) == [Passage("late", "bread")]
+
+
+def test_an_index_in_memory_is_not_reindexed() -> None:
+    with (
+        HybridIndex.create(url=":memory:", encoder=encoder()) as index,
+        pytest.raises(InvalidInputError, match="':memory:' has no successor"),
+    ):
+        index.reindex(alias="live")
+
+
 def test_reindexing_needs_an_alias(double: Double) -> None:
     with made(double) as index:
         with pytest.raises(InvalidInputError, match=r"not opened by an alias.*give alias="):

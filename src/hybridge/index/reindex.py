@@ -54,13 +54,15 @@ def reindex(
     try:
         with make(successor, chosen, text) as new:
             _copy(storage, new, _staying(own, chosen), progress)
-            _catch_up(storage, new)
             new.optimize(progress=progress)
-            storage.finish_move(move, drop_old=drop_old)
+            _catch_up(storage, new)  # last: what is written after it stays behind
+        storage.finish_move(move)
     except BaseException:
         with suppress(StoreError):
             storage.undo_move(move)
         raise
+    if drop_old:
+        storage.drop_old(move)
     return move.new
 
 
