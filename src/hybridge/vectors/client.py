@@ -102,7 +102,7 @@ class ClientStore:
         self._lengths = {name: Lengths() for name in options.idf_vectors}
         params = description["config"]["params"]
         is_custom = params.get("sharding_method") == "custom"
-        self._has_shards = is_custom or params.get("shard_number", 1) > 1
+        self._has_shards = options.counts_terms or is_custom or params.get("shard_number", 1) > 1
         cluster = options.cluster
         self._reading = {} if cluster is None else cluster.read_params
         self._writing = {} if cluster is None else cluster.write_params
@@ -172,7 +172,8 @@ class ClientStore:
                 self._bounds,
             )
         except StoreError:
-            self._lengths = {name: Lengths() for name in self._lengths}  # measured anew
+            for name in self._lengths:
+                self._lengths[name] = Lengths()  # measured anew
             raise
         for name in self.options.idf_vectors:
             if name in vectors:
