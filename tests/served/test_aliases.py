@@ -11,7 +11,7 @@ from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.errors import EncoderMismatchError, InvalidInputError, StoreError
 from hybridge.index import served
 from hybridge.stages import BM25, Dense
-from hybridge.vectors import Cluster
+from hybridge.vectors import HNSW, Cluster
 
 from .corpus import encoder
 from .double import Double
@@ -74,6 +74,15 @@ def test_overwriting_an_alias_replaces_the_collection_that_it_names(double: Doub
     assert collections(double) == {"beets-2"}
     with opened(double) as index:
         assert index.get(["a"]) == [Passage("a", "bread")]
+
+
+def test_overwriting_with_what_the_server_refuses_drops_nothing() -> None:
+    with Double(strict={"enabled": True, "search_allow_exact": False}) as double:
+        with HybridIndex.create(url=double.url, collection="beets", stages=[BM25()], hnsw=HNSW()):
+            pass
+        with pytest.raises(StoreError, match="allows no exact search"):
+            HybridIndex.create(url=double.url, collection="beets", stages=[BM25()], overwrite=True)
+        assert collections(double) == {"beets"}
 
 
 @pytest.mark.usefixtures("looks_at_once")
@@ -213,7 +222,7 @@ def test_the_new_collection_stays_where_the_old_one_cannot_be_dropped(double: Do
     with made(double) as index:
         double.meets_faults = lambda method, path: method == "DELETE"
         double.rates = {"500": 1.0}
-        with pytest.raises(StoreError, match="'live' names 'beets-2' now.* old collection may be"):
+        with pytest.raises(StoreError, match=r"'live' names 'beets-2' now.* old collection may be"):
             index.reindex(alias="live", drop_old=True, progress=False)
     double.rates = {}
     with opened(double) as index:

@@ -163,6 +163,7 @@ class Served:
                 ) from error
             old = alias_target(connection, name)
             if old is None:
+                server.check_successor(connection, name, manifest.store)
                 server.drop(connection, name)
         new = name if old is None else next_name(connection, old)
         server.create(connection, new, manifest.store, manifest.to_config())

@@ -11,6 +11,7 @@ from ..errors import InvalidInputError
 __all__ = ["Address", "shown"]
 
 _PORTS = {"http": 6333, "https": 443}
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Address:
     headers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def parse(cls, url: str, *, has_key: bool = False) -> Address:
+    def parse(cls, url: str, *, has_key: bool = False, is_whole: bool = False) -> Address:
         """Read an address: port 443 for https, 6333 for http, unless it names another.
 
         Args:
             url: such as "http://localhost:6333", with a path for a server behind a proxy.
             has_key: without a scheme, a server with a key is reached by https.
+            is_whole: without a port, http is on 80, as for any other program.
 
         Raises:
             InvalidInputError: it is no address of a server.
@@ -48,7 +50,7 @@ class Address:
             text = f"{'https' if has_key else 'http'}://{text}"
         try:
             parts = urlsplit(text)
-            port = parts.port or _PORTS.get(parts.scheme, 0)
+            port = parts.port or (_USUAL_PORTS if is_whole else _PORTS).get(parts.scheme, 0)
         except ValueError as error:
             # The reason may quote a password that has a slash.
             reason = "quote / ? # and @ in its password" if "@" in text else error
