@@ -45,6 +45,7 @@ def reindex(
             f"the index ({storage.location}) is in no collection that Hybridge made on a server: "
             "reindex copies one such collection into another"
         )
+    storage.validate(())
     move = storage.begin_move(alias)
     text = open_stages.search_text
     own = [open_stages.current(name) for name in open_stages.definitions]

@@ -124,10 +124,10 @@ class Served:
         self._connection = connection
         self._address = address
         self._collection = address.collection
+        self.is_read_only = read_only
         self.store: VectorStore = self._open_store(manifest)
         self.is_served = not connection.is_local
         self.is_temporary = connection.is_local and address.options.get("client") is None
-        self.is_read_only = read_only
         self.server = ServedCollection(connection, self._collection) if self.is_served else None
         self.manifest = manifest
         self._found = manifest
@@ -328,6 +328,7 @@ class Served:
 
     def _open_store(self, manifest: Manifest) -> ClientStore:
         store = open_store(self._connection, self._collection, manifest.store)
+        store.is_read_only = self.is_read_only
         self._fitting = store.fitting
         return store
 

@@ -70,6 +70,7 @@ class ClientStore:
     """
 
     is_remote = True
+    is_read_only = False  # whether filters go without payload indexes that nobody made
     # What is read of a payload, and the parameters of requests that read and write points.
     _read_payload: JSON = True
     _reading: Mapping[str, str] | None = None
@@ -585,7 +586,7 @@ class ClientStore:
     # ------------------------------------------------------------------ filters
 
     def is_prepared(self, where: Filter) -> bool:
-        return self.is_local or self._filters.is_prepared(where)
+        return self.is_local or self.is_read_only or self._filters.is_prepared(where)
 
     def prepare(self, where: Filter) -> None:
         if not self.is_local:
