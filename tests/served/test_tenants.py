@@ -81,6 +81,16 @@ def test_a_search_for_tenants_asks_their_shards_alone(index: HybridIndex, double
             assert [key for key in keys if key != expected_keys] == []
 
 
+async def test_an_index_without_any_tenant_is_empty(double: Double) -> None:
+    cluster = Cluster(tenant="user", sharded_by_tenant=True)
+    with HybridIndex.create(url=double.url, encoder=encoder(), cluster=cluster) as index:
+        for where in (None, {"user": "ada"}):
+            assert index.search(["beets", "bread"], where=where) == [[], []]
+            assert await index.asearch(["beets"], where=where) == [[]]
+        assert (len(index), list(index), index.get(["a"])) == (0, [], [None])
+        assert index.delete(["a"]) == index.delete(where={"user": "ada"}) == 0
+
+
 def test_an_unknown_tenant_has_nothing(index: HybridIndex) -> None:
     assert index.search(queries(1), where={"user": "dan"}) == [[]]
 

@@ -533,7 +533,8 @@ class ClientStore:
     def _searched(self, bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         requests = self._searching(bodies)
         answers = [answer for request in requests for answer in self._connection.send(request)]
-        return [answer["points"] for answer in answers]
+        # A collection whose tenants have no shards yet answers no search.
+        return [answer["points"] for answer in answers] or [[] for _ in bodies]
 
     def _searching(self, bodies: Sequence[dict[str, Any]]) -> list[Request]:
         return [
