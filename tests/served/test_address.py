@@ -75,6 +75,16 @@ def test_an_address_does_not_show_its_secrets() -> None:
     assert "word" not in repr(address)
     assert address.arguments is None
     assert Address("http://user:word@server", None, "beets", {}).arguments is None
+    assert "word" not in repr(Address("http://user:word@server", None, "beets", {}))
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_no_message_shows_the_password_in_an_address(double: Double, as_list: bool) -> None:
+    url = double.url.replace("//", "//user:word@")
+    with create(url=[url] if as_list else url) as index:
+        with pytest.raises(CopyError, match=double.url) as caught:
+            pickle.dumps(index)
+        assert "word" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

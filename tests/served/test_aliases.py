@@ -11,7 +11,7 @@ from hybridge import CallableEncoder, Hit, HybridIndex, Passage
 from hybridge.errors import EncoderMismatchError, InvalidInputError, StoreError
 from hybridge.index import served
 from hybridge.stages import BM25, Dense
-from hybridge.vectors import Cluster
+from hybridge.vectors import HNSW, Cluster
 
 from .corpus import encoder
 from .double import Double
@@ -74,6 +74,15 @@ def test_overwriting_an_alias_replaces_the_collection_that_it_names(double: Doub
     assert collections(double) == {"beets-2"}
     with opened(double) as index:
         assert index.get(["a"]) == [Passage("a", "bread")]
+
+
+def test_overwriting_with_what_the_server_refuses_drops_nothing() -> None:
+    with Double(strict={"enabled": True, "search_allow_exact": False}) as double:
+        with HybridIndex.create(url=double.url, collection="beets", stages=[BM25()], hnsw=HNSW()):
+            pass
+        with pytest.raises(StoreError, match="allows no exact search"):
+            HybridIndex.create(url=double.url, collection="beets", stages=[BM25()], overwrite=True)
+        assert collections(double) == {"beets"}
 
 
 @pytest.mark.usefixtures("looks_at_once")
@@ -194,6 +203,54 @@ def test_a_failed_reindexing_leaves_all_as_it_was(double: Double) -> None:
         double.rates = {}
         assert collections(double) == {"beets"}
         assert len(index) == 8
+
+
+def test_a_switch_whose_answer_is_lost_is_done(double: Double) -> None:
+    with HybridIndex.create(
+        url=double.url, collection="beets", encoder=encoder(), deadline=0.3
+    ) as index:
+        index.add(CORPUS)
+        double.meets_faults = lambda method, path: path.endswith("/aliases") and method == "POST"
+        double.rates = {"reset unanswered": 1.0}
+        assert index.reindex(alias="live", progress=False) == "beets-2"
+    double.rates = {}
+    with opened(double) as index:
+        assert len(index) == 8
+
+
+def test_the_new_collection_stays_where_the_old_one_cannot_be_dropped(double: Double) -> None:
+    with made(double) as index:
+        double.meets_faults = lambda method, path: method == "DELETE"
+        double.rates = {"500": 1.0}
+        with pytest.raises(StoreError, match=r"'live' names 'beets-2' now.* old collection may be"):
+            index.reindex(alias="live", drop_old=True, progress=False)
+    double.rates = {}
+    with opened(double) as index:
+        assert len(index) == 8
+
+
+def test_what_is_written_while_a_copy_is_optimized_is_followed(
+    double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made(double) as index:
+        optimize = HybridIndex.optimize
+
+        def optimize_and_write(self: HybridIndex, *args: object, **kwargs: object) -> None:
+            optimize(self, *args, **kwargs)  # type: ignore[arg-type]
+            index.add([Passage("late", "bread")])
+
+        monkeypatch.setattr(HybridIndex, "optimize", optimize_and_write)
+        index.reindex(alias="live", progress=False)
+    with opened(double) as index:
+        assert index.get(["late"]) == [Passage("late", "bread")]
+
+
+def test_an_index_in_memory_is_not_reindexed() -> None:
+    with (
+        HybridIndex.create(url=":memory:", encoder=encoder()) as index,
+        pytest.raises(InvalidInputError, match="':memory:' has no successor"),
+    ):
+        index.reindex(alias="live")
 
 
 def test_reindexing_needs_an_alias(double: Double) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hybridge import HybridIndex, Passage
-from hybridge.errors import StoreError
+from hybridge.errors import ReadOnlyError, StoreError
 
 from .corpus import encoder
 from .double import Double
@@ -116,6 +116,18 @@ def test_a_key_that_only_reads_searches_and_its_writes_are_refused(
         with pytest.raises(StoreError, match=r"could not delete passages.*403"):
             reader.delete(["a"])
         assert len(reader) == 1
+
+
+def test_what_is_open_for_reading_only_changes_nothing_on_the_server(guarded: Double) -> None:
+    with opened(guarded, "all") as owner:
+        owner.add([Passage("a", LONG, {"year": 1}), Passage("b", LONG, {"year": 2})])
+    guarded.log.clear()
+    with opened(guarded, "all", read_only=True) as reader:
+        [hits] = reader.search(["beets"], where={"year": 1})
+        assert [hit.passage.id for hit in hits] == ["a"]
+        with pytest.raises(ReadOnlyError, match="open for reading only"):
+            reader.reindex(alias="live")
+    assert guarded.sent("PUT") == guarded.sent("PATCH") == guarded.sent("DELETE") == []
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hybridge import HybridIndex, Passage
-from hybridge.errors import InvalidInputError
+from hybridge.errors import InvalidInputError, StoreError
 from hybridge.filters import And, Eq, Filter, Gte, In, Not, Or
 from hybridge.vectors import Cluster
 from hybridge.vectors.tenants import tenants_of
@@ -80,6 +81,16 @@ def test_a_search_for_tenants_asks_their_shards_alone(index: HybridIndex, double
             assert [key for key in keys if key != expected_keys] == []
 
 
+async def test_an_index_without_any_tenant_is_empty(double: Double) -> None:
+    cluster = Cluster(tenant="user", sharded_by_tenant=True)
+    with HybridIndex.create(url=double.url, encoder=encoder(), cluster=cluster) as index:
+        for where in (None, {"user": "ada"}):
+            assert index.search(["beets", "bread"], where=where) == [[], []]
+            assert await index.asearch(["beets"], where=where) == [[]]
+        assert (len(index), list(index), index.get(["a"])) == (0, [], [None])
+        assert index.delete(["a"]) == index.delete(where={"user": "ada"}) == 0
+
+
 def test_an_unknown_tenant_has_nothing(index: HybridIndex) -> None:
     assert index.search(queries(1), where={"user": "dan"}) == [[]]
 
@@ -93,6 +104,31 @@ def test_a_passage_moves_with_its_tenant(index: HybridIndex) -> None:
     [hits] = index.bm25.search([moved.text], where={"user": "bob"}, k=1)
     assert hits[0].passage.id == moved.id
     assert [h.passage.id for h in index.search(["text"], where={"user": "dan"})[0]] == ["p3"]
+
+
+@pytest.mark.parametrize("step", ["PUT .*/points$", "POST .*/points/delete$"])
+def test_a_passage_whose_move_is_cut_off_is_there_and_moves_by_a_repeat(
+    double: Double, index: HybridIndex, step: str
+) -> None:
+    moved = CORPUS[0]
+    double.meets_faults = lambda method, path: re.match(step, f"{method} {path}") is not None
+    double.next_faults.append("500")
+    with pytest.raises(StoreError):
+        index.update_metadata([moved.id], {"user": "bob"})
+    [found] = index.get([moved.id])
+    assert found is not None
+    assert found.text == moved.text
+    index.update_metadata([moved.id], {"user": "bob"})
+    assert len(index) == 60
+    assert index.get([moved.id]) == [Passage(moved.id, moved.text, {"user": "bob", "n": 0})]
+    hits = index.bm25.search([moved.text], where={"user": "ada"}, k=60)[0]
+    assert moved.id not in [hit.passage.id for hit in hits]
+
+
+def test_shards_for_tenants_need_a_server() -> None:
+    cluster = Cluster(tenant="user", sharded_by_tenant=True)
+    with pytest.raises(InvalidInputError, match="sharded_by_tenant=True needs a server"):
+        HybridIndex.create(url=":memory:", encoder=encoder(), cluster=cluster)
 
 
 def test_texts_and_metadata_change_and_passages_go(index: HybridIndex) -> None:

@@ -48,6 +48,10 @@ def test_a_user_and_a_password_go_into_a_header_and_nowhere_else() -> None:
     [
         ("grpc://localhost:6334", "http:// or https://"),
         ("ftp://me:secret@host", r"'ftp://host' is no address"),
+        ("http://me:sec/secret@host", r"'http://host' is no address: quote / \? # and @"),
+        ("http://me:7#secret@host", "'http://…' goes on after"),
+        ("http://me:secret@host@/?key=secret", "'http:///' names no host"),
+        ("me:secret@", "'http://' names no host"),
         ("http://", "names no host"),
         ("", "names no host"),
         ("http://local host:6333", "names no host"),

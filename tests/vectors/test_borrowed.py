@@ -35,6 +35,11 @@ def remote(kind: type, url: str, **options: Any) -> Any:
         return kind(url=url, check_compatibility=False, **options)
 
 
+def test_a_client_without_a_port_keeps_the_usual_one() -> None:
+    for url, expected in (("http://host", "http://host:80"), ("https://host", "https://host:443")):
+        assert connect(client=remote(QdrantClient, url, port=None)).location == expected
+
+
 async def asend(connection: Connection) -> Any:
     return await connection.asend(SEARCH)
 

@@ -157,8 +157,10 @@ class Location:
     def __str__(self) -> str:
         if self.url is None:
             return str(self.directory)
+        from ..vectors.addresses import shown
+
         first = self.url if isinstance(self.url, str) else self.url[0]
-        return f"{first} ({self.collection})"
+        return f"{shown(first)} ({self.collection})"
 
     def open(self, **options: Any) -> HybridIndex:
         """Open the index that is there."""

@@ -30,7 +30,8 @@ def examine_index(path: str | Path | None = None, **server: Any) -> Iterator[Fin
     latest = Analyzer().version or 0
     for name, stage in facts["stages"].items():
         if stage.get("analyzer", {}).get("version") in range(1, latest):
-            target = path or f"--url {server['url']} --collection {server['collection']}"
+            url = facts.get("server", {}).get("url", ":memory:").replace(", ", ",")
+            target = path or f"--url {url} --collection {server['collection']}"
             yield _earlier(name, stage["analyzer"]["version"], latest, str(target))
         if "truncated" in stage:
             yield _truncation(name, stage["truncated"])

@@ -40,6 +40,7 @@ def reindex(
             f"the index ({storage.location}) is in no collection that Hybridge made on a server: "
             "reindex copies one such collection into another"
         )
+    storage.validate(())
     move = storage.begin_move(alias)
     text = open_stages.search_text
     own = [open_stages.current(name) for name in open_stages.definitions]
@@ -49,13 +50,15 @@ def reindex(
     try:
         with make(successor, chosen, text) as new:
             copy_passages(storage, lock, new, staying(own, chosen), progress)
-            _catch_up(storage, new)
             new.optimize(progress=progress)
-            storage.finish_move(move, drop_old=drop_old)
+            _catch_up(storage, new)  # last: what is written after it stays behind
+        storage.finish_move(move)
     except BaseException:
         with suppress(StoreError):
             storage.undo_move(move)
         raise
+    if drop_old:
+        storage.drop_old(move)
     return move.new
 
 

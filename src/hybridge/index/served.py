@@ -16,9 +16,11 @@ from ..errors import (
     IndexExistsError,
     InvalidInputError,
     ReadOnlyError,
+    StoreError,
 )
 from ..passages import Passage
 from ..vectors import collection as server
+from ..vectors.addresses import shown
 from ..vectors.aliases import alias_target, next_name, point_alias
 from ..vectors.client import ClientStore
 from ..vectors.cluster import placed
@@ -47,10 +49,17 @@ class Address:
         options: of the connection.
     """
 
-    url: str | tuple[str, ...] | None
+    url: str | tuple[str, ...] | None = field(repr=False)  # it may hold a password
     api_key: str | None = field(repr=False)
     collection: str
     options: ConnectionOptions = field(repr=False)
+
+    @property
+    def shown(self) -> str | list[str] | None:
+        """The url, for people, without user and password."""
+        if self.url is None:
+            return None
+        return shown(self.url) if isinstance(self.url, str) else list(map(shown, self.url))
 
     def connect(self) -> Connection:
         """Return a connection to the server; the caller closes it."""
@@ -115,10 +124,10 @@ class Served:
         self._connection = connection
         self._address = address
         self._collection = address.collection
+        self.is_read_only = read_only
         self.store: VectorStore = self._open_store(manifest)
         self.is_served = not connection.is_local
         self.is_temporary = connection.is_local and address.options.get("client") is None
-        self.is_read_only = read_only
         self.server = ServedCollection(connection, self._collection) if self.is_served else None
         self.manifest = manifest
         self._found = manifest
@@ -154,6 +163,7 @@ class Served:
                 ) from error
             old = alias_target(connection, name)
             if old is None:
+                server.check_successor(connection, name, manifest.store)
                 server.drop(connection, name)
         new = name if old is None else next_name(connection, old)
         server.create(connection, new, manifest.store, manifest.to_config())
@@ -169,9 +179,15 @@ class Served:
             alias: a name; None for the one that this index was opened by.
 
         Raises:
-            InvalidInputError: that is no alias, or the new one is a collection's name.
+            InvalidInputError: that is no alias, the new one is a collection's name, or the index is
+                at ':memory:'.
         """
         connection, name = self._connection, self._collection
+        if self.is_temporary:
+            raise InvalidInputError(
+                "an index at ':memory:' has no successor: another engine would not see its "
+                "collection; make it with the url of a server, or a client"
+            )
         target = alias_target(connection, name)
         if alias is None and target is None:
             raise InvalidInputError(
@@ -197,15 +213,26 @@ class Served:
             connection.close()
             raise
 
-    def finish_move(self, move: Move, *, drop_old: bool) -> None:
+    def finish_move(self, move: Move) -> None:
         """Let the alias name the new collection."""
         point_alias(self._connection, move.alias, move.new, is_new=move.is_new)
-        if drop_old:
-            server.drop(self._connection, move.old)
 
     def undo_move(self, move: Move) -> None:
-        """Drop the new collection."""
-        server.drop(self._connection, move.new)
+        """Drop the new collection, unless the alias names it already."""
+        if alias_target(self._connection, move.alias) != move.new:
+            server.drop(self._connection, move.new)
+
+    def drop_old(self, move: Move) -> None:
+        """Drop the old collection, which has been copied."""
+        try:
+            server.drop(self._connection, move.old)
+        except StoreError as error:
+            raise StoreError(
+                f"{move.alias!r} names {move.new!r} now, with all passages, but the old collection "
+                f"may be left: {error}",
+                status=error.status,
+                reason=error.reason,
+            ) from error
 
     @classmethod
     def open(cls, connection: Connection, address: Address, *, read_only: bool = False) -> Served:
@@ -237,7 +264,7 @@ class Served:
             )
         secrets = {"api_key": self._address.api_key, **self._address.options}
         others = [f", {name}=..." for name, value in secrets.items() if value is not None]
-        url = "" if self._address.url is None else f"url={self._address.url!r}, "
+        url = "" if self._address.url is None else f"url={self._address.shown!r}, "
         return (
             f"open it there, with HybridIndex.open({url}collection={self._collection!r}"
             f"{''.join(others)})"
@@ -301,6 +328,7 @@ class Served:
 
     def _open_store(self, manifest: Manifest) -> ClientStore:
         store = open_store(self._connection, self._collection, manifest.store)
+        store.is_read_only = self.is_read_only
         self._fitting = store.fitting
         return store
 

@@ -8,9 +8,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import InvalidInputError
 
-__all__ = ["Address"]
+__all__ = ["Address", "shown"]
 
 _PORTS = {"http": 6333, "https": 443}
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Address:
     headers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def parse(cls, url: str, *, has_key: bool = False) -> Address:
+    def parse(cls, url: str, *, has_key: bool = False, is_whole: bool = False) -> Address:
         """Read an address: port 443 for https, 6333 for http, unless it names another.
 
         Args:
             url: such as "http://localhost:6333", with a path for a server behind a proxy.
             has_key: without a scheme, a server with a key is reached by https.
+            is_whole: without a port, http is on 80, as for any other program.
 
         Raises:
             InvalidInputError: it is no address of a server.
@@ -48,21 +50,23 @@ class Address:
             text = f"{'https' if has_key else 'http'}://{text}"
         try:
             parts = urlsplit(text)
-            port = parts.port or _PORTS.get(parts.scheme, 0)
+            port = parts.port or (_USUAL_PORTS if is_whole else _PORTS).get(parts.scheme, 0)
         except ValueError as error:
-            raise InvalidInputError(f"{_shown(text)!r} is no address: {error}") from error
+            # The reason may quote a password that has a slash.
+            reason = "quote / ? # and @ in its password" if "@" in text else error
+            raise InvalidInputError(f"{shown(text)!r} is no address: {reason}") from None
         if parts.scheme not in _PORTS:
             raise InvalidInputError(
-                f"{_shown(text)!r} is no address of Qdrant's REST API: begin it with http:// or "
+                f"{shown(text)!r} is no address of Qdrant's REST API: begin it with http:// or "
                 "https://"
             )
         if not parts.hostname or any(map(str.isspace, text)):
             raise InvalidInputError(
-                f"{_shown(text)!r} names no host: give for example 'http://localhost:6333'"
+                f"{shown(text)!r} names no host: give for example 'http://localhost:6333'"
             )
         if parts.query or parts.fragment:
             raise InvalidInputError(
-                f"{_shown(text)!r} goes on after its path: leave out what follows ? or #, and give "
+                f"{shown(text)!r} goes on after its path: leave out what follows ? or #, and give "
                 "a key as api_key="
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -85,9 +89,14 @@ def _credentials(parts: SplitResult) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-def _shown(text: str) -> str:
-    """Return an address without what may be secret: user, password and query."""
-    scheme, mark, rest = text.partition("://")
-    rest = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+def shown(text: str) -> str:
+    """Return an address without what may be secret: user, password and query.
+
+    >>> shown("https://ada:secret@qdrant.example.org/vectors?api_key=secret")
+    'https://qdrant.example.org/vectors'
+    """
+    scheme, mark, rest = text.partition("://") if "://" in text else ("", "", text)
+    named = rest.partition("?")[0].partition("#")[0]
+    if "@" in rest and "@" not in named:  # part of a password, or of a query
+        named = "…"
+    return f"{scheme}{mark}{named.rpartition('@')[2]}"

@@ -6,6 +6,7 @@ import re
 from itertools import count
 
 from ..errors import StoreError
+from .collection import names
 from .connection import Connection, Request
 
 __all__ = ["alias_target", "next_name", "point_alias"]
@@ -43,7 +44,12 @@ def point_alias(connection: Connection, alias: str, collection: str, *, is_new: 
         "/collections/aliases",
         {"actions": actions},
     )
-    connection.send(request)
+    try:
+        connection.send(request)
+    except StoreError:
+        # It may be done although no answer came.
+        if alias_target(connection, alias) != collection:
+            raise
 
 
 def next_name(connection: Connection, collection: str) -> str:
@@ -53,8 +59,7 @@ def next_name(connection: Connection, collection: str) -> str:
         connection: to the server.
         collection: the present one's name.
     """
-    answer = connection.send(Request("list the collections", "GET", "/collections"))
-    taken = {each["name"] for each in answer["collections"]}
+    taken = set(names(connection))
     stem, number = _numbered(collection)
     return next(name for i in count(number + 1) if (name := f"{stem}-{i}") not in taken)
 

@@ -70,6 +70,7 @@ class ClientStore:
     """
 
     is_remote = True
+    is_read_only = False  # whether filters go without payload indexes that nobody made
     # What is read of a payload, and the parameters of requests that read and write points.
     _read_payload: JSON = True
     _reading: Mapping[str, str] | None = None
@@ -102,7 +103,7 @@ class ClientStore:
         self._lengths = {name: Lengths() for name in options.idf_vectors}
         params = description["config"]["params"]
         is_custom = params.get("sharding_method") == "custom"
-        self._has_shards = is_custom or params.get("shard_number", 1) > 1
+        self._has_shards = options.counts_terms or is_custom or params.get("shard_number", 1) > 1
         cluster = options.cluster
         self._reading = {} if cluster is None else cluster.read_params
         self._writing = {} if cluster is None else cluster.write_params
@@ -172,7 +173,8 @@ class ClientStore:
                 self._bounds,
             )
         except StoreError:
-            self._lengths = {name: Lengths() for name in self._lengths}  # measured anew
+            for name in self._lengths:
+                self._lengths[name] = Lengths()  # measured anew
             raise
         for name in self.options.idf_vectors:
             if name in vectors:
@@ -531,7 +533,8 @@ class ClientStore:
     def _searched(self, bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         requests = self._searching(bodies)
         answers = [answer for request in requests for answer in self._connection.send(request)]
-        return [answer["points"] for answer in answers]
+        # A collection whose tenants have no shards yet answers no search.
+        return [answer["points"] for answer in answers] or [[] for _ in bodies]
 
     def _searching(self, bodies: Sequence[dict[str, Any]]) -> list[Request]:
         return [
@@ -584,7 +587,7 @@ class ClientStore:
     # ------------------------------------------------------------------ filters
 
     def is_prepared(self, where: Filter) -> bool:
-        return self.is_local or self._filters.is_prepared(where)
+        return self.is_local or self.is_read_only or self._filters.is_prepared(where)
 
     def prepare(self, where: Filter) -> None:
         if not self.is_local:

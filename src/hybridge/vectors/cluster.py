@@ -196,7 +196,14 @@ def placed(cluster: Cluster | None, connection: Connection, collection: str) -> 
         cluster: the caller's; None for none.
         connection: to a node.
         collection: its name, for the log.
+
+    Raises:
+        InvalidInputError: shards for each tenant in an engine that has none.
     """
+    if connection.is_local and cluster is not None and cluster.sharded_by_tenant:
+        raise InvalidInputError(
+            "sharded_by_tenant=True needs a server: the engine in this process has no shards"
+        )
     nodes = node_count(connection)
     if nodes == 1:
         return cluster

@@ -13,6 +13,7 @@ from .limits import Limits
 from .options import DenseVectors, SparseVectors, StoreOptions, TokenVectors, VectorKind
 
 __all__ = [
+    "check_successor",
     "collection_path",
     "create",
     "describe",
@@ -72,9 +73,7 @@ def create(
             f"there is a collection {collection!r} already: open it, choose another "
             "collection=, or pass overwrite=True"
         )
-    need_version(connection, _KEEPS_METADATA, "keep an index's manifest in a collection")
-    for kind in options.vectors.values():
-        _check_datatype(connection, kind)
+    _check_versions(connection, options)
     body = {**_config(options), "metadata": dict(manifest)}
     path = collection_path(collection)
     connection.send(Request("create a collection", "PUT", path, body, is_retried=False))
@@ -87,6 +86,12 @@ def create(
     except StoreError:
         drop(connection, collection)
         raise
+
+
+def check_successor(connection: Connection, collection: str, options: StoreOptions) -> None:
+    """Raise a `StoreError` where the server would refuse a collection in the place of this one."""
+    _check_versions(connection, options)
+    _check_searchable(connection, collection, options)
 
 
 def index_field(
@@ -172,6 +177,12 @@ _QUANTIZES_TOKENS = (1, 20)
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
+
+
+def _check_versions(connection: Connection, options: StoreOptions) -> None:
+    need_version(connection, _KEEPS_METADATA, "keep an index's manifest in a collection")
+    for kind in options.vectors.values():
+        _check_datatype(connection, kind)
 
 
 def _check_datatype(connection: Connection, kind: VectorKind) -> None:

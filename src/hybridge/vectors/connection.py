@@ -162,7 +162,7 @@ def _connect_client(
 
     sessions = BorrowedSessions(client)
     return HttpConnection(
-        [Address.parse(sessions.uri)],
+        [Address.parse(sessions.uri, is_whole=True)],
         sessions,
         {**sessions.headers, **(headers or {})},
         timeout or sessions.timeout or TIMEOUT,

@@ -93,7 +93,8 @@ class HttpConnection(SharedInCopies):
         if not self._version:
             request = Request("return its version", "GET", "/")
             answer = self.send(request)
-            numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("version", "")))
+            stated = str(answer.get("version", "")) if isinstance(answer, dict) else ""
+            numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", stated)
             if numbers is None:
                 raise unreadable(request, self.location, orjson.dumps(answer), is_json=True).error()
             self._version = tuple(map(int, numbers.groups()))

@@ -59,8 +59,9 @@ class Sessions:
         loop = asyncio.get_running_loop()
         sessions = self._loops.get(loop)
         if sessions is None:
-            for other in [each for each in self._loops if each.is_closed()]:
-                del self._loops[other]
+            for other in list(self._loops):  # other threads have loops of their own, and add them
+                if other.is_closed():
+                    self._loops.pop(other, None)
             sessions = self._loops[loop] = _InLoop(self._settings)
             await anext(sessions.keeper)
         return await sessions.asend(outgoing, take)

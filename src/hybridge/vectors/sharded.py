@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,7 @@ from .layouts import OWN, Layout
 from .options import TERMS_SCHEMA, StoreOptions, VectorKind
 from .points import ids_of
 from .sending import send_all
-from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery
+from .store import Ranking, Rows, VectorQuery
 from .term_counts import Counting, Counts, TermCounts, terms_payload, weighed
 
 __all__ = ["ShardedStore"]
@@ -117,19 +116,6 @@ class ShardedStore(ClientStore):
         counts = self._counts([(name, (list(numbers), []))])
         return [counts[name, number] for number in numbers]
 
-    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
-        if all(map(self._fits, searches)):  # else it goes on by rankings
-            searches = _weighed(searches, self._counts(_stages(searches)))
-        return super().search(searches)
-
-    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
-        if all(self._fits(each) and self._is_decided(each) for each in searches):
-            counting = self._counting(_stages(searches))
-            sent = map(self._connection.asend, counting.requests.values())
-            counts = self._terms.finish(counting, await asyncio.gather(*sent))
-            searches = _weighed(searches, counts)
-        return await super().asearch(searches)
-
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         counts = self._counts([(query.name, query.vector) for query in queries])
         return super()._rankings([_weighed_query(query, counts) for query in queries])
@@ -148,25 +134,6 @@ class ShardedStore(ClientStore):
             with ThreadPoolExecutor(min(len(requests), _AT_ONCE)) as pool:
                 answers = list(pool.map(self._connection.send, requests))
         return self._terms.finish(counting, answers)
-
-
-def _stages(searches: Iterable[UnionSearch]) -> list[tuple[str, Any]]:
-    return [
-        stage
-        for search in searches
-        for stage in (*((query.name, query.vector) for query in search.finding), *search.scoring)
-    ]
-
-
-def _weighed(searches: Sequence[UnionSearch], counts: Counts) -> list[UnionSearch]:
-    return [
-        replace(
-            search,
-            finding=[_weighed_query(query, counts) for query in search.finding],
-            scoring=[(name, weighed(name, vector, counts)) for name, vector in search.scoring],
-        )
-        for search in searches
-    ]
 
 
 def _weighed_query(query: VectorQuery, counts: Counts) -> VectorQuery:

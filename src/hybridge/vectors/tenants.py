@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from typing import Any
 
 from ..errors import InvalidInputError, StoreError
 from ..filters import And, Eq, Filter, In, Or
 from ..filters.fields import Path, lookup, parse_field
+from ..iteration import chunked
 from ..passages import JSON, Passage
 from .collection import collection_path
 from .connection import Connection, Request
 from .layouts import OWN, Layout
 from .options import StoreOptions
+from .points import ids_of
 from .sharded import ShardedStore
-from .store import Ranking, Rows, UnionAnswer, UnionSearch, VectorQuery
+from .store import Ranking, Rows, VectorQuery
 
 __all__ = ["TenantStore", "tenants_of"]
+
+_IDS = 1_000  # points deleted in one request
 
 
 class TenantStore(ShardedStore):
@@ -121,14 +124,25 @@ class TenantStore(ShardedStore):
     def upsert(self, passages: Sequence[Passage], vectors: Mapping[str, Rows]) -> None:
         known = self._all_keys()
         for tenant, rows in self._by_tenant(passages).items():
-            self._make_shards(tenant)
             own = [passages[row] for row in rows]
-            # One of another tenant before would be there twice.
-            if others := known - {tenant}:
-                points = [self.point(passage.id) for passage in own]
-                ShardedStore.delete(self._view(others), points)
+            # Before they are written: a repeat of what is cut off here writes them all.
+            self._delete_at(known - {tenant}, own)
             chosen = {name: [each[row] for row in rows] for name, each in vectors.items()}
-            ShardedStore.upsert(self._view([tenant]), own, chosen)
+            self._write_at(tenant, own, chosen)
+
+    def _write_at(
+        self, tenant: str, passages: Sequence[Passage], vectors: Mapping[str, Rows]
+    ) -> None:
+        self._make_shards(tenant)
+        ShardedStore.upsert(self._view([tenant]), passages, vectors)
+
+    def _delete_at(self, tenants: Set[str], passages: Sequence[Passage]) -> None:
+        """Delete what other tenants have of passages, which would be there twice."""
+        if not tenants:
+            return
+        view = self._view(tenants)
+        for some in chunked([self.point(passage.id) for passage in passages], _IDS):
+            view._write("delete passages", "POST", "points/delete", {"points": ids_of(some)})
 
     def replace_payloads(self, passages: Sequence[Passage]) -> None:
         stored = self.get([self.point(passage.id) for passage in passages])
@@ -139,16 +153,14 @@ class TenantStore(ShardedStore):
             if stay:
                 ShardedStore.replace_payloads(self._view([tenant]), stay)
             if moved := [each for each in own if before.get(each.id, tenant) != tenant]:
-                self._move(moved)
+                self._write_at(tenant, moved, self._stored_rows(moved))
+            # Afterwards: nobody else has the text and the vectors of those that moved.
+            self._delete_at(self._all_keys() - {tenant}, own)
 
-    def _move(self, passages: Sequence[Passage]) -> None:
-        """Write passages that have another tenant now, with the vectors that they had."""
+    def _stored_rows(self, passages: Sequence[Passage]) -> dict[str, Rows]:
         points = [self.point(passage.id) for passage in passages]
         vectors = {name: self.vectors(name, points) for name in self.options.vectors}
-        self.upsert(
-            passages,
-            {name: [found.get(p, []) for p in points] for name, found in vectors.items()},
-        )
+        return {name: [found.get(p, []) for p in points] for name, found in vectors.items()}
 
     def set_vectors(
         self, name: str, points: Sequence[int], rows: Rows, *, same_terms: bool = False
@@ -177,41 +189,18 @@ class TenantStore(ShardedStore):
 
     # ------------------------------------------------------------------ searching
 
-    def search(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
-        self._keys(self._required(query for search in searches for query in search.finding))
-        return super().search(searches)
-
-    async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
-        named = self._required(query for search in searches for query in search.finding)
-        if not self._known.issuperset(named):
-            await asyncio.to_thread(self._keys, named)
-        return await super().asearch(searches)
-
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
-        self._keys(self._required(queries))
+        named = (tenants_of(query.where, self._path) for query in queries)
+        self._keys(tenant for each in named for tenant in each or ())
         return super()._rankings(queries)
 
-    def _required(self, queries: Iterable[VectorQuery]) -> set[str]:
-        """Return all tenants that the filters of queries require."""
-        named = (tenants_of(query.where, self._path) for query in queries)
-        return {tenant for each in named for tenant in each or ()}
-
-    def _union(self, search: UnionSearch) -> list[dict[str, Any]]:
-        bodies = super()._union(search)
-        return bodies if search.candidates else self._pinned(bodies, search.finding)
-
     def _parts(self, query: VectorQuery) -> list[dict[str, Any]]:
-        return self._pinned(super()._parts(query), [query])
-
-    def _pinned(
-        self, bodies: list[dict[str, Any]], queries: Sequence[VectorQuery]
-    ) -> list[dict[str, Any]]:
-        """Return searches that ask the shards of the tenants alone that all filters require."""
-        if any(tenants_of(query.where, self._path) is None for query in queries):
-            return bodies
+        """Return searches that ask the shards of the tenants alone that the filter requires."""
+        parts = super()._parts(query)
+        named = tenants_of(query.where, self._path) or set()
         # A tenant without shards has no passages, and the server refuses its name.
-        keys: JSON = [*sorted(self._required(queries) & self._known)]
-        return [{**body, "shard_key": keys} for body in bodies] if keys else bodies
+        keys: JSON = [*sorted(named & self._known)]
+        return [{**body, "shard_key": keys} for body in parts] if keys else parts
 
 
 def tenants_of(where: Filter | None, path: Path) -> set[str] | None:

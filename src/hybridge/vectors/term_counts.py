@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias
 
+from ..forking import ForkSafeLock
 from ..lexical.sparse import AVERAGE, LENGTH
 from ..passages import JSON
 from .cluster import terms_key, terms_path
@@ -88,7 +88,7 @@ class TermCounts:
         self._params = params
         self._exact = exact
         self._clock = clock
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._counts: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
         self._epoch = 0
 
