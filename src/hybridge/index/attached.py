@@ -118,7 +118,6 @@ class Attached:
     generation = ""
     is_served = True
     is_shared = True
-    may_be_replaced = False
     is_temporary = False
     address: Mapping[str, Any] | None = None
 
@@ -170,6 +169,9 @@ class Attached:
 
     def reload_manifest(self) -> bool:
         return False  # no other client has this manifest
+
+    def is_time_to_look(self) -> bool:
+        return False
 
     def current(self) -> VectorStore:
         return self.store

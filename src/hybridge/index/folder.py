@@ -59,7 +59,6 @@ class Folder:
 
     is_served = False
     is_shared = False
-    may_be_replaced = False
     server = None
     is_read_only = False
 
@@ -158,6 +157,9 @@ class Folder:
 
     def reload_manifest(self) -> bool:
         return False  # the folder has one writer
+
+    def is_time_to_look(self) -> bool:
+        return False
 
     def current(self) -> VectorStore:
         return self.store

@@ -971,13 +971,15 @@ class HybridIndex:
         checked = check_queries(queries)
         yield from self._follow_replacement()
         while True:
+            store = self._storage.store
             try:
                 return (yield from self._attempt(checked, k, chosen, vectors, settings))
             except _StagesChangedError:  # while the queries were encoded
                 continue
             except StoreError as error:
                 yield from self._follow_replacement(error)
-                raise
+                if self._storage.store is store:
+                    raise
 
     def _attempt(
         self,
@@ -988,7 +990,7 @@ class HybridIndex:
         settings: SearchSettings,
     ) -> Steps[list[list[Hit]]]:
         """Return the hits of a search, if its stages are still those of the index then."""
-        store, stages, version = self._storage.store, self._stages, self._stages.version
+        stages, version = self._stages, self._stages.version
         options = self._options(k, **settings)
         own_vectors = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
         groups: Mapping[Filter | None, Sequence[int]] = {chosen: range(len(checked))}
@@ -1009,6 +1011,7 @@ class HybridIndex:
             with (yield Hold(self._lock, where)):
                 if version != stages.version:
                     raise _StagesChangedError
+                store = self._storage.store
                 passing = yield from stages.resolving(where)
                 reader = PassageReader(store)
                 batch = prepared.batch(positions)
@@ -1028,7 +1031,7 @@ class HybridIndex:
         """
         storage = self._storage
         is_suspect = error is not None and error.status in _REFUSALS and not storage.is_shared
-        if (storage.may_be_replaced or is_suspect) and not self._lock.has_writer:
+        if (is_suspect or storage.is_time_to_look()) and not self._lock.has_writer:
             yield Work(self.refresh)
 
     def _options(self, k: int, **settings: Unpack[SearchSettings]) -> SearchOptions:

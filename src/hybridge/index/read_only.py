@@ -61,7 +61,6 @@ class ReadOnlyFolder:
 
     is_served = False
     is_shared = False
-    may_be_replaced = False
     server = None
     is_temporary = False
     is_read_only = True
@@ -126,6 +125,9 @@ class ReadOnlyFolder:
 
     def reload_manifest(self) -> bool:
         return False  # no other client has the copy
+
+    def is_time_to_look(self) -> bool:
+        return False
 
     def current(self) -> VectorStore:
         opened = self._opened

@@ -307,9 +307,12 @@ class Served:
             )
         return found
 
-    @property
-    def may_be_replaced(self) -> bool:
-        return self.is_served and monotonic() - self._looked > _LOOK
+    def is_time_to_look(self) -> bool:
+        now = monotonic()
+        if not self.is_served or now - self._looked <= _LOOK:
+            return False
+        self._looked = now  # the others go on searching
+        return True
 
     def current(self) -> VectorStore:
         self._looked = monotonic()

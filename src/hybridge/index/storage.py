@@ -89,9 +89,8 @@ class Storage(Protocol):
         """Read the manifest that other clients may have changed; False where there are none."""
         ...
 
-    @property
-    def may_be_replaced(self) -> bool:
-        """Whether it is time to ask, by `current`, if another index is at this location now."""
+    def is_time_to_look(self) -> bool:
+        """Return whether to ask, by `current`, if another index is here now: to one caller."""
         ...
 
     def current(self) -> VectorStore:
