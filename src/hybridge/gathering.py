@@ -109,7 +109,7 @@ class Gathering:
             searches = [search for *_, search in questions] + [
                 UnionSearch([word]) for word in words
             ]
-            answers = (yield Search(self._store, searches)) if searches else []
+            answers = yield from self._answers(searches)
             self._take(questions, answers)
             found = [answer.tops[0] for answer in answers[len(questions) :]]
             if not words or not (yield from self._batch.reread(words, found)):
@@ -117,6 +117,14 @@ class Gathering:
             words, self.searches, self.tops = (), [], []
             for stage in self._stages:
                 self._begin(stage)
+
+    def _answers(self, searches: Sequence[UnionSearch]) -> Steps[Sequence[UnionAnswer]]:
+        if not searches:
+            return ()
+        if self._store.is_remote:
+            answers: list[UnionAnswer] = yield Search(self._store, searches)
+            return answers
+        return self._store.search(searches)
 
     def _questions(self) -> Iterator[tuple[int, list[int], list[int], UnionSearch]]:
         """Yield a query's position, the stages that find and that score, and their search."""
@@ -192,13 +200,13 @@ class Gathering:
             )
             if scoring is not None and points
         }
-        answers = (yield Search(self._store, [*searches.values()])) if searches else []
+        answers = yield from self._answers([*searches.values()])
         found = dict(zip(searches, answers, strict=True))
         return [found[i].scores[0] if i in found else {} for i in range(self._batch.count)]
 
 
 def _filled(union: set[int], scored: Scores) -> Scores:
     """Return the scores of a union: 0 for a passage that shares no term with a sparse query."""
-    if scored.keys() == union:
+    if len(scored) == len(union):
         return scored
     return {point: scored.get(point, 0.0) for point in union}

@@ -40,7 +40,8 @@ class PassageReader:
     def get(self, points: Iterable[int]) -> Steps[Mapping[int, Passage]]:
         """Return the passages of the points that exist, and of others."""
         if new := [point for point in points if point not in self._passages]:
-            self._passages |= yield Get(self._store, new)
+            store = self._store
+            self._passages |= (yield Get(store, new)) if store.is_remote else store.get(new)
         return self._passages
 
 
@@ -52,8 +53,11 @@ def top_with_ties(run: Mapping[K, float], k: int) -> Mapping[K, float]:
     """
     if len(run) <= k:
         return run
-    minimum = sorted(run.values(), reverse=True)[k - 1]
-    return {point: score for point, score in run.items() if score >= minimum}
+    order = sorted(run, key=run.__getitem__, reverse=True)
+    last = run[order[k - 1]]
+    while k < len(order) and run[order[k]] == last:
+        k += 1
+    return {point: run[point] for point in order[:k]}
 
 
 def sorted_passages(

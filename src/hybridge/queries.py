@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from .encoders.caching import query_cache
 from .query_syntax import parse
 from .spelling import Corrected
-from .steps import Hold, Holdable, Steps, Work
+from .steps import Holdable, Steps, Work
 
 if TYPE_CHECKING:
     from .colbert.joint import JointEncoder
+    from .spelling import Speller
     from .stages.stage import OpenStage
     from .vectors.store import Ranking, VectorQuery
 
@@ -99,12 +100,10 @@ class Queries:
         """Read and encode the queries in some positions."""
         read = [Corrected(self.texts[i]) for i in positions]
         if self._spelling:
-            with (yield Hold(self._lock)):
-                stage = _with_words(self._readers())
-                if stage is not None and stage.words_are_in_store:
-                    self.counting = stage
-                elif stage is not None and stage.speller is not None:
-                    read = list(map(stage.speller.correct, (self.texts[i] for i in positions)))
+            with (yield from self._lock.hold()):
+                self.counting, speller = _with_words(self._readers())
+                if speller is not None:
+                    read = [speller.correct(self.texts[i]) for i in positions]
         yield from self._encode(positions, read)
 
     def _encode(self, positions: Sequence[int], read: Sequence[Corrected]) -> Steps[None]:
@@ -187,16 +186,22 @@ def read_queries(
     read = list(map(Corrected, queries))
     if spelling and queries:
         with reading():
-            stage = _with_words(stages)
-            speller = None if stage is None else stage.speller
+            counting, speller = _with_words(stages)
+            if counting is not None:
+                speller = counting.speller
             if speller is not None:
                 read = list(map(speller.correct, queries))
     return _without_operators(read) if query_syntax else read
 
 
-def _with_words(stages: Iterable[OpenStage]) -> OpenStage | None:
-    """Return the first stage that has words."""
-    return next((one for one in stages if one.words_are_in_store or one.speller is not None), None)
+def _with_words(stages: Iterable[OpenStage]) -> tuple[OpenStage | None, Speller | None]:
+    """Return the first stage that has words if its store counts them, else its speller."""
+    for stage in stages:
+        if stage.words_are_in_store:
+            return stage, None
+        if (speller := stage.speller) is not None:
+            return None, speller
+    return None, None
 
 
 def _without_operators(read: Sequence[Corrected]) -> list[Corrected]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import filterfalse
+from itertools import compress, filterfalse
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
@@ -257,7 +257,10 @@ def completed(
     """
     unions = [set[K]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
     missing = [
-        [union.difference(run) for union, run in zip(unions, stage_runs, strict=True)]
+        [
+            union.difference(run) if len(run) < len(union) else ()
+            for union, run in zip(unions, stage_runs, strict=True)
+        ]
         for stage_runs in runs
     ]
     incomplete = [i for i, points in enumerate(missing) if any(points)]
@@ -430,9 +433,9 @@ def _traced(
     """
     traces: dict[int, list[StageScore]] = {point: [] for _, _, point in found}
     for name, top, query in stages:
-        for rank, point in enumerate(top, start=1):
-            if point in traces:
-                traces[point].append(StageScore(name, rank, top[point], query))
+        is_found = map(traces.__contains__, top)
+        for rank, point in compress(enumerate(top, start=1), is_found):
+            traces[point].append(StageScore(name, rank, top[point], query))
     return [
         Hit(passage, score, (*traces[point], StageScore(last, rank, score)))
         for rank, (passage, score, point) in enumerate(found, start=1)

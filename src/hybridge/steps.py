@@ -1,7 +1,8 @@
 """A search as a generator of steps, which one thread runs or an event loop awaits.
 
-All that a search waits for is a step: the store, encoders, the lock. What it computes in between
-is written once, for both forms.
+All that a search waits for is a step: encoders, a store on a server, the lock of an index there.
+What it computes in between is written once, for both forms. A store in this process has no steps:
+its searches run in one thread from end to end.
 
 >>> def greeting():
 ...     name = yield Work(lambda: "beets")
@@ -41,6 +42,10 @@ class Holdable(Protocol):
 
     async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
         """Return what `reading` returns."""
+        ...
+
+    def hold(self, where: Filter | None = None) -> Steps[AbstractContextManager[None]]:
+        """Return what `reading` returns, at once or after a step."""
         ...
 
 

@@ -39,7 +39,7 @@ from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import with_passage_cache
-from ..steps import Hold, Steps, Work, arun, run
+from ..steps import Steps, Work, arun, run
 from ..vectors.cluster import Cluster
 from ..vectors.connection import ConnectionOptions
 from ..vectors.layouts import Layout
@@ -1008,7 +1008,7 @@ class HybridIndex:
         )
 
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
-            with (yield Hold(self._lock, where)):
+            with (yield from self._lock.hold(where)):
                 if version != stages.version:
                     raise _StagesChangedError
                 store = self._storage.store

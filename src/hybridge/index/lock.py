@@ -12,6 +12,7 @@ from threading import Condition, Lock
 from ..errors import ClosedError
 from ..filters import FieldCheck, Filter
 from ..forking import check_process
+from ..steps import Hold, Steps
 from .storage import Storage
 
 __all__ = ["IndexLock"]
@@ -36,6 +37,7 @@ class IndexLock:
         self._readers = 0
         self._writing = False
         self._writers_waiting = 0
+        self._held = _Held(self._leave)
         self._waiting = ThreadPoolExecutor(1, "hybridge-lock")  # starts its thread when needed
         self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
@@ -96,7 +98,14 @@ class IndexLock:
         except BaseException:
             self._leave()
             raise
-        return _Held(self._leave)
+        return self._held
+
+    def hold(self, where: Filter | None = None) -> Steps[AbstractContextManager[None]]:
+        """Return what `reading` returns; a step, unless the store is in this process."""
+        if not self._storage.store.is_remote:
+            return self.reading(where)
+        held: AbstractContextManager[None] = yield Hold(self, where)
+        return held
 
     async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
         """Return what `reading` returns: at once where nothing is to be waited for.
@@ -110,7 +119,7 @@ class IndexLock:
             with self._changed:
                 if self._is_free() and not self.closed:
                     self._readers += 1
-                    return _Held(self._leave)
+                    return self._held
         loop = asyncio.get_running_loop()
         holding = loop.run_in_executor(self._waiting, self.reading, where)
         try:
@@ -153,7 +162,7 @@ class IndexLock:
 
 
 class _Held(AbstractContextManager[None]):
-    """A context that was entered when it was made.
+    """The context of each reader, who entered it before.
 
     Args:
         leave: called at its end.

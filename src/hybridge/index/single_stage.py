@@ -22,7 +22,7 @@ from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
-from ..steps import Hold, Steps, arun, run
+from ..steps import Steps, arun, run
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import VectorStore, check_vectors
 from .lock import IndexLock
@@ -146,7 +146,7 @@ class StageRetriever:
         )
 
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
-            with (yield Hold(self._lock, where)):
+            with (yield from self._lock.hold(where)):
                 if self._stage is not stage:
                     raise _ReplacedError
                 passing = yield from stages.resolving(where)

@@ -157,6 +157,13 @@ class Snapshot(Generic[K]):
             depth: how many at most.
             allowed: shape (passages,): the rows that may be returned; None for all.
         """
+        rows, values = self.best_rows(scores, depth, allowed)
+        return [(self.keys[row], score) for row, score in zip(rows, values, strict=True)]
+
+    def best_rows(
+        self, scores: Scores, depth: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[list[int], list[float]]:
+        """Return the rows of `best`, and their scores."""
         matched = scores.matched if allowed is None else scores.matched & allowed
         rows = np.flatnonzero(matched)
         values = scores.values[rows]
@@ -166,10 +173,7 @@ class Snapshot(Generic[K]):
             rows, values = rows[values >= last], values[values >= last]
         # Rows ascend with the keys, and a stable sort leaves ties in that order.
         order = np.argsort(-values, kind="stable")[:depth]
-        return [
-            (self.keys[row], score)
-            for row, score in zip(rows[order].tolist(), values[order].tolist(), strict=True)
-        ]
+        return rows[order].tolist(), values[order].tolist()
 
     def top(
         self,

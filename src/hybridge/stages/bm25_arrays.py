@@ -317,10 +317,7 @@ class ArraysSearch:
         if where is not None and (tops := self._first_passing(depth, where)) is not None:
             return tops
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)
-        return [
-            {key.point: score for key, score in self._snapshot.best(scores, depth, allowed)}
-            for scores in self._scores
-        ]
+        return [self._best(scores, depth, allowed) for scores in self._scores]
 
     def _first_passing(self, depth: int, where: Filter) -> list[Ranking] | None:
         """Return the best points, if the best without the filter decide; None if they do not."""
@@ -330,8 +327,12 @@ class ArraysSearch:
         tops = [first_passing(best, depth, where, self._stage.passages) for best in bests]
         return None if None in tops else [top for top in tops if top is not None]
 
-    def _best(self, scores: Scores, count: int) -> Ranking:
-        return {key.point: score for key, score in self._snapshot.best(scores, count)}
+    def _best(
+        self, scores: Scores, count: int, allowed: NDArray[np.bool_] | None = None
+    ) -> Ranking:
+        keys = self._snapshot.keys
+        rows, values = self._snapshot.best_rows(scores, count, allowed)
+        return {keys[row].point: score for row, score in zip(rows, values, strict=True)}
 
     def exact(self, points: Sequence[Collection[int]]) -> list[dict[int, float]]:
         rows = [self._stage.rows(some, self._snapshot) for some in points]

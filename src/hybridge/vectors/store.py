@@ -453,7 +453,8 @@ def in_two_steps(
         completing += [
             VectorQuery(name, vector, len(union), ids=union) for name, vector in search.scoring
         ]
-    scored = iter(query([each for each in completing if each.ids]))
+    asked = [each for each in completing if each.ids]
+    scored = iter(query(asked) if asked else ())
     completed = iter([next(scored) if each.ids else {} for each in completing])
     return [
         UnionAnswer(
