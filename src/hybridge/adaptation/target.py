@@ -320,7 +320,7 @@ class _RerankerTarget(Target):
         ]
         tested = _tested(
             {"first stages alone": first_stages, "reranked": before.apply()},
-            {"first stages alone": after.apply(), "reranked": after.apply()},
+            dict.fromkeys(("first stages alone", "reranked"), after.apply()),
             held,
         )
         return Compared(rows, model, after.chosen, tested)
@@ -405,11 +405,8 @@ def _tested(
         return []
     queries, qrels = held.test
     test = replace(held, queries=queries, qrels=qrels)
+    retrievers = {id(each): each for each in (*before.values(), *after.values())}  # each once
+    values = {key: _values(each, queries, qrels, held.measure) for key, each in retrievers.items()}
     return [
-        test.measured(
-            name,
-            _values(before[name], queries, qrels, held.measure),
-            _values(after[name], queries, qrels, held.measure),
-        )
-        for name in before
+        test.measured(name, values[id(before[name])], values[id(after[name])]) for name in before
     ]
