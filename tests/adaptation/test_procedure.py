@@ -300,6 +300,29 @@ def test_a_test_is_searched_with_the_chosen_weights(
     assert [row.name for row in found.test] == ["dense", "hybrid of both", "hybrid"]
 
 
+def test_misspelt_questions_are_corrected_for_the_adapted_model_too(
+    knowing: HybridIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowing.add([Passage("e", "elephant p1")])
+    read: list[str] = []
+    encode = SentenceTransformerEncoder.encode_queries
+
+    def recorded(self: SentenceTransformerEncoder, queries: Sequence[str]) -> Any:
+        read.extend(queries)
+        return encode(self, queries)
+
+    monkeypatch.setattr(SentenceTransformerEncoder, "encode_queries", recorded)
+    test = ({"t": "elehpant q1", "u": "q3 q4"}, {"t": {"e": 1}, "u": {"d1": 1}})
+
+    found = adapt(
+        knowing, QUERIES, QRELS, tmp_path / "run", settings=replace(SETTINGS, steps=20), test=test
+    )
+
+    assert found.training.share > 0
+    assert read.count("elephant q1") == 2  # by the parent, and by the adapted model
+    assert "elehpant q1" not in read
+
+
 def test_a_cross_encoder_is_compared_behind_the_index(
     index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
 ) -> None:
