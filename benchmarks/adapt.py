@@ -60,6 +60,11 @@ def main() -> None:
         )
         console.print(adaptation)
         console.print(adaptation.setting)
+        if given.test:
+            weights = index.defaults["weights"]
+            adaptation.apply(index)
+            usual = {"hybrid, weights of the default": index.tuned(weights=weights)}
+            console.print(evaluate(usual, test.queries, test.qrels, MEASURES, batch_size=64))
     if given.other_domain:
         console.print(other_domain(adaptation))
 

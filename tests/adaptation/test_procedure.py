@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -300,6 +300,29 @@ def test_a_test_is_searched_with_the_chosen_weights(
     assert [row.name for row in found.test] == ["dense", "hybrid of both", "hybrid"]
 
 
+def test_misspelt_questions_are_corrected_for_the_adapted_model_too(
+    knowing: HybridIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowing.add([Passage("e", "elephant p1")])
+    read: list[str] = []
+    encode = SentenceTransformerEncoder.encode_queries
+
+    def recorded(self: SentenceTransformerEncoder, queries: Sequence[str]) -> Any:
+        read.extend(queries)
+        return encode(self, queries)
+
+    monkeypatch.setattr(SentenceTransformerEncoder, "encode_queries", recorded)
+    test = ({"t": "elehpant q1", "u": "q3 q4"}, {"t": {"e": 1}, "u": {"d1": 1}})
+
+    found = adapt(
+        knowing, QUERIES, QRELS, tmp_path / "run", settings=replace(SETTINGS, steps=20), test=test
+    )
+
+    assert found.training.share > 0
+    assert read.count("elephant q1") == 2  # by the parent, and by the adapted model
+    assert "elehpant q1" not in read
+
+
 def test_a_cross_encoder_is_compared_behind_the_index(
     index: HybridIndex, tiny_cross_encoder: Path, tmp_path: Path
 ) -> None:
@@ -316,6 +339,33 @@ def test_a_cross_encoder_is_compared_behind_the_index(
     [depth], [blend] = found.setting.rerank_depths, found.setting.rerank_blends
     pipeline = Pipeline(index, found.model, depth=depth, blend=blend)
     assert pipeline.search(["q1 q2"], k=3)
+
+
+def test_a_test_is_read_once_by_each_reranker(
+    index: HybridIndex,
+    tiny_cross_encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reranker = CrossEncoderReranker(tiny_cross_encoder, backend="torch", device="cpu")
+    settings = replace(SETTINGS, objective="ranking", learning_rate=1e-2, steps=20)
+    test = ({"t": "q1 q2 q3", "u": "q3 q4 q5"}, {"t": {"d0": 1}, "u": {"d1": 1}})
+    read: list[str] = []
+    rerank = CrossEncoderReranker.rerank
+
+    def counted(self: CrossEncoderReranker, queries: Sequence[str], *rest: Any) -> Any:
+        read.extend(queries)
+        return rerank(self, queries, *rest)
+
+    monkeypatch.setattr(CrossEncoderReranker, "rerank", counted)
+
+    found = adapt(
+        index, QUERIES, QRELS, tmp_path / "run", model=reranker, settings=settings, test=test
+    )
+
+    assert [row.name for row in found.test] == ["first stages alone", "reranked"]
+    assert found.test[0].after == found.test[1].after
+    assert [read.count(each) for each in test[0].values()] == [2, 2]  # the parent, and the adapted
 
 
 def test_a_late_interaction_reranker_is_compared_behind_the_index(

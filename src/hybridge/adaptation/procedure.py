@@ -36,7 +36,7 @@ from .training import Trained, Validate, check_record, train
 
 __all__ = ["adapt"]
 
-_SHARES = (0.5, 0.75, 1.0)
+_SHARES = (0.5, 0.75)  # beside 0 and 1, which are validated in training
 _DEPTH = 100  # of the lists that are measured
 _POOL = 20  # candidates a question, for the validation
 
@@ -311,15 +311,16 @@ def _best_share(
 
     Of equal ones the smallest is taken. A model that was best before training has share 0.
     """
-    before = trained.curve[0].score
+    known = {point.step: point.score for point in trained.curve}
     if trained.best == 0:
-        return 0.0, {0.0: before}
+        return 0.0, {0.0: known[0]}
     parent, weights = trainee.load().state_dict(), trained.model.state_dict()
     weights = {name: each.clone() for name, each in weights.items()}
-    scores = {0.0: before}
+    scores = {0.0: known[0], 1.0: known[trained.best]}
     for each in _SHARES if share is None else (share,):
-        trained.model.load_state_dict(averaged(parent, weights, each))
-        scores[each] = validate(trained.model)
+        if each not in scores:
+            trained.model.load_state_dict(averaged(parent, weights, each))
+            scores[each] = validate(trained.model)
     chosen = max(scores, key=lambda each: (scores[each], -each)) if share is None else share
     trained.model.load_state_dict(averaged(parent, weights, chosen))
     return chosen, scores

@@ -23,7 +23,7 @@ from ..iteration import chunked, progress_over
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
 from ..search_text import SearchText
-from ..stages import Dense, LateInteraction
+from ..stages import BM25, Dense, LateInteraction
 from ..tuning import Space, Tuning
 from ..tuning.procedure import find_setting
 from ..tuning.setting import Setting
@@ -260,9 +260,14 @@ class _StageTarget(Target):
     def _adapted(
         self, model: CachedEncoder, folder: Path, progress: bool | None
     ) -> Iterator[HybridIndex]:
-        """Open an index of this stage alone, with the adapted model's vectors."""
+        """Open an index of this stage, with the adapted model's vectors.
+
+        The words of BM25 are beside it: by them the queries are corrected, as they are before.
+        """
         assert isinstance(self.definition, Dense)
-        stage = self.definition.with_encoder(model)
+        definitions = [stage.definition for stage in self.index.stages.values()]
+        words = [each for each in definitions if isinstance(each, BM25)]
+        stages = [*words[:1], self.definition.with_encoder(model)]
         slices = range(0, len(self.index), _SLICE)
         chunks = chunked(self.index, _SLICE)
         # An engine that finds no room for its files ends the process.
@@ -271,7 +276,7 @@ class _StageTarget(Target):
         # Not a temporary folder, which a killed process would leave behind for good.
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            with HybridIndex.create(folder, stages=[stage]) as adapted:
+            with HybridIndex.create(folder, stages=stages) as adapted:
                 for _ in progress_over(slices, "Encoding", "slice", progress):
                     adapted.add(next(chunks), progress=False)
                 yield adapted
@@ -320,7 +325,7 @@ class _RerankerTarget(Target):
         ]
         tested = _tested(
             {"first stages alone": first_stages, "reranked": before.apply()},
-            {"first stages alone": after.apply(), "reranked": after.apply()},
+            dict.fromkeys(("first stages alone", "reranked"), after.apply()),
             held,
         )
         return Compared(rows, model, after.chosen, tested)
@@ -405,11 +410,8 @@ def _tested(
         return []
     queries, qrels = held.test
     test = replace(held, queries=queries, qrels=qrels)
+    retrievers = {id(each): each for each in (*before.values(), *after.values())}  # each once
+    values = {key: _values(each, queries, qrels, held.measure) for key, each in retrievers.items()}
     return [
-        test.measured(
-            name,
-            _values(before[name], queries, qrels, held.measure),
-            _values(after[name], queries, qrels, held.measure),
-        )
-        for name in before
+        test.measured(name, values[id(before[name])], values[id(after[name])]) for name in before
     ]
