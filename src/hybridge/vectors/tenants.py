@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -11,6 +10,7 @@ from ..errors import InvalidInputError, StoreError
 from ..filters import And, Eq, Filter, In, Or
 from ..filters.fields import Path, lookup, parse_field
 from ..passages import JSON, Passage
+from ..threads import called_in_thread
 from .collection import collection_path
 from .connection import Connection, Request
 from .layouts import OWN, Layout
@@ -184,7 +184,7 @@ class TenantStore(ShardedStore):
     async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         named = self._required(query for search in searches for query in search.finding)
         if not self._known.issuperset(named):
-            await asyncio.to_thread(self._keys, named)
+            await called_in_thread(lambda: self._keys(named))
         return await super().asearch(searches)
 
     def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
