@@ -4,6 +4,7 @@ All that a search waits for is a step: encoders, a store on a server, the lock o
 What it computes in between is written once, for both forms. A store in this process has no steps:
 its searches run in one thread from end to end.
 
+>>> import asyncio
 >>> def greeting():
 ...     name = yield Work(lambda: "beets")
 ...     return f"hello {name}"
@@ -13,17 +14,14 @@ its searches run in one thread from end to end.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from .filters import Filter
-from .forking import renew_in_children
 from .passages import Passage
+from .threads import called_in_thread
 
 if TYPE_CHECKING:
     from .vectors.store import RemoteStore, UnionAnswer, UnionSearch, VectorStore
@@ -122,30 +120,7 @@ class Work:
         return self.function()
 
     async def arun(self) -> Any:
-        return self.function() if self.is_quick() else await _threads.call(self.function)
-
-
-class _Threads:
-    """Threads that call what searches wait for, and nothing else.
-
-    Those of an event loop may all wait for a writer, which waits for a search that needs one.
-    """
-
-    def __init__(self) -> None:
-        self.renew()
-        renew_in_children(self)
-
-    def renew(self) -> None:
-        self._pool = ThreadPoolExecutor(thread_name_prefix="hybridge-search")
-
-    async def call(self, function: Callable[[], T]) -> T:
-        """Return what a function returns, called in the caller's context."""
-        context = copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: context.run(function))
-
-
-_threads = _Threads()  # the first is started when needed
+        return self.function() if self.is_quick() else await called_in_thread(self.function)
 
 
 def run(steps: Steps[T]) -> T:

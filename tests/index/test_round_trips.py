@@ -196,6 +196,7 @@ class TestAsync:
         def thread(*_: object) -> None:
             raise AssertionError("a thread")
 
+        monkeypatch.setattr("hybridge.steps.called_in_thread", thread)
         monkeypatch.setattr(asyncio, "to_thread", thread)
         found = await asyncio.gather(*(served.asearch([query], 20) for query in queries))
         assert [scores(hits) for [hits] in found] == expected

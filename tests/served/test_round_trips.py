@@ -124,6 +124,26 @@ class TestWhatASearchHolds:
 
         assert corrected_query(asyncio.run(search())[0]) == "harbour"
 
+    def test_no_event_loop_while_it_reads_the_version(
+        self, double: Double, served: HybridIndex
+    ) -> None:
+        threads: list[str] = []
+        with HybridIndex.open(
+            url=double.url, collection="words", encoder=ENCODER, late_interaction=WordTokens()
+        ) as index:
+            connection = index._storage._connection  # type: ignore[attr-defined]
+            version = connection.version
+
+            def watched() -> tuple[int, ...]:
+                threads.append(threading.current_thread().name)
+                return version()
+
+            connection.version = watched
+            where = {"name": {"$text_match": "gull"}}
+            asyncio.run(index.asearch(["tide"], where=where))
+        assert threads
+        assert threading.current_thread().name not in threads
+
     def test_nothing_after_it_was_cancelled(self, double: Double, served: HybridIndex) -> None:
         served.search(["tide"])
         double.latency = 0.05

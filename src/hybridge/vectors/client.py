@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from ..errors import InvalidInputError, StoreError
 from ..filters import Filter
 from ..iteration import chunked
 from ..passages import JSON, Passage
+from ..threads import called_in_thread
 from .collection import collection_path, describe, vector_config, vector_params
 from .connection import Connection, Request
 from .layouts import OWN, Layout
@@ -440,8 +440,12 @@ class ClientStore:
 
     async def asearch(self, searches: Sequence[UnionSearch]) -> list[UnionAnswer]:
         """Return each search's answer, like `search`."""
+        queries = [query for each in searches for query in each.finding]
+        filters = {query.where for query in queries if query.where is not None}
+        if not all(map(self._filters.is_translated, filters)):  # may read the server's version
+            await called_in_thread(lambda: list(map(self._filters.pushed, filters)))
         if not all(self._fits(each) and self._is_decided(each) for each in searches):
-            return await asyncio.to_thread(self.search, searches)
+            return await called_in_thread(partial(self.search, searches))
         bodies = self._unions(searches)
         answers: list[Any] = []
         for request in self._searching([one for each in bodies for one in each]):

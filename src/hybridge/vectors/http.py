@@ -16,6 +16,7 @@ import orjson
 
 from ..copying import SharedInCopies
 from ..errors import ClosedError, CopyError, HybridgeError, InvalidInputError, StoreError
+from ..threads import called_in_thread
 from .addresses import Address
 from .attempts import Attempts, Nodes
 from .refusals import Failure, refused, unreachable, unreadable
@@ -79,7 +80,7 @@ class HttpConnection(SharedInCopies):
 
     async def asend(self, request: Request) -> Any:
         if not self._sessions.awaits:
-            return await asyncio.to_thread(self.send, request)
+            return await called_in_thread(lambda: self.send(request))
         exchange = self._exchange(request)
         while True:
             outgoing = exchange.begin()

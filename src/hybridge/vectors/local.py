@@ -5,7 +5,6 @@ For tests and small experiments (``":memory:"``), and for a local client of the 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+from ..threads import called_in_thread
 from . import refusals
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LocalConnection:
         raise failure.error() from refused
 
     async def asend(self, request: Request) -> Any:
-        return await asyncio.to_thread(self.send, request)
+        return await called_in_thread(lambda: self.send(request))
 
     def version(self) -> tuple[int, ...]:
         return tuple(map(int, re.findall(r"\d+", version("qdrant-client"))))

@@ -90,6 +90,10 @@ class ServedFilters:
             self._translations[where] = pushed
         return pushed
 
+    def is_translated(self, where: Filter) -> bool:
+        """Return whether `pushed` asks the server nothing."""
+        return where in self._translations
+
     def decided(self, where: Filter) -> Filter:
         """Return a filter that the server decides: this one, or one by the ids of its matches.
 
