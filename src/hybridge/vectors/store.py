@@ -446,7 +446,7 @@ def in_two_steps(
     tops = [[next(found) for _ in search.finding] for search in searches]
     completing: list[VectorQuery] = []
     for search, own in zip(searches, tops, strict=True):
-        union = set(search.given).union(*own)
+        union = set[int]().union(search.given, *own)
         for each, top in zip(search.finding, own, strict=True):
             missing = union.difference(top)
             completing.append(VectorQuery(each.name, each.vector, len(missing), ids=missing))
