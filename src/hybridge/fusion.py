@@ -241,7 +241,7 @@ class ConvexCombination:
         if not filled:
             return {}
         first = filled[0][0]
-        if all(run.keys() == first.keys() for run, _ in filled):  # nothing is absent
+        if all(run.keys() == first.keys() for run, _ in filled[1:]):  # nothing is absent
             rows = _read_scores([run for run, _ in filled], first)
             added = normalization.scale(rows) * [[share] for _, share in filled]
             return dict(zip(first, _sum_in_order(added), strict=True))

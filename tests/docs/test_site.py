@@ -41,6 +41,7 @@ INTERNAL = {
     "queries",
     "report",
     "steps",
+    "threads",
 }
 
 

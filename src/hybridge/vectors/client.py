@@ -70,7 +70,7 @@ class ClientStore:
     """
 
     is_remote = True
-    is_read_only = False  # whether filters go without payload indexes that nobody made
+    is_read_only = False  # whether filters go without payload indexes that are not there yet
     # What is read of a payload, and the parameters of requests that read and write points.
     _read_payload: JSON = True
     _reading: Mapping[str, str] | None = None

@@ -59,7 +59,7 @@ class Sessions:
         loop = asyncio.get_running_loop()
         sessions = self._loops.get(loop)
         if sessions is None:
-            for other in list(self._loops):  # other threads have loops of their own, and add them
+            for other in list(self._loops):  # other threads add their loops
                 if other.is_closed():
                     self._loops.pop(other, None)
             sessions = self._loops[loop] = _InLoop(self._settings)

@@ -446,15 +446,15 @@ def in_two_steps(
     tops = [[next(found) for _ in search.finding] for search in searches]
     completing: list[VectorQuery] = []
     for search, own in zip(searches, tops, strict=True):
-        union = set(search.candidates).union(*own)
+        union = set[int]().union(search.candidates, *own)
         for each, top in zip(search.finding, own, strict=True):
             missing = union.difference(top)
             completing.append(VectorQuery(each.name, each.vector, len(missing), ids=missing))
         completing += [
             VectorQuery(name, vector, len(union), ids=union) for name, vector in search.scoring
         ]
-    asked = [each for each in completing if each.ids]
-    scored = iter(query(asked) if asked else ())
+    pending = [each for each in completing if each.ids]
+    scored = iter(query(pending) if pending else ())
     completed = iter([next(scored) if each.ids else {} for each in completing])
     return [
         UnionAnswer(

@@ -154,7 +154,7 @@ class TenantStore(ShardedStore):
                 ShardedStore.replace_payloads(self._view([tenant]), stay)
             if moved := [each for each in own if before.get(each.id, tenant) != tenant]:
                 self._write_at(tenant, moved, self._stored_rows(moved))
-            # Afterwards: NOBODYX else has the text and the vectors of those that moved.
+            # Afterwards: no other tenant has the text and the vectors of those that moved.
             self._delete_at(self._all_keys() - {tenant}, own)
 
     def _stored_rows(self, passages: Sequence[Passage]) -> dict[str, Rows]:
