@@ -92,7 +92,11 @@ def adapted(
             trainee, [learned], settings, folder, validate=reciprocal_rank, progress=True
         )
         save_training(folder, trained, 1.0, {})
-    print(folder, load_training(folder), sep="\n")
+    saved = load_training(folder)
+    assert saved is not None
+    print(folder, saved, sep="\n")
+    if saved.best == 0:
+        raise SystemExit("training gained nothing on titles that it has not seen: keep the model")
     if given.share == 1:
         return trainee.wrapped(folder / "model")
     mean = folder / f"share-{given.share:g}"
