@@ -60,7 +60,7 @@ class CachedSearch:
         queries: those that are not blank, as the stages read them.
         wheres: the filter of each of them.
 
-    >>> from hybridge import CallableEncoder, HybridIndex
+    >>> from hybridge import CallableEncoder, HybridIndex, Passage
     >>> letters = CallableEncoder(
     ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
     ...     dimension=2, identity="letters",
