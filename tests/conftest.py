@@ -127,7 +127,7 @@ def engine_under_test(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def forked() -> Callable[[Callable[[], Any]], Any]:
-    """Runs a function in a forked child, where an error or 120 s without an end is an error here."""
+    """Runs a function in a forked child; an error there, or 120 s without an end, is one here."""
 
     def run(function: Callable[[], Any]) -> Any:
         answer, question = os.pipe()

@@ -159,7 +159,7 @@ def test_a_cluster_of_nodes_gets_copies_and_says_so(caplog: pytest.LogCaptureFix
             server = index.info()["server"]
             assert isinstance(server, dict)
             assert (server["nodes"], server["shards"], server["replicas"]) == (3, 1, 2)
-        assert "2 copies of each of its 1 shards on the 3 nodes" in caplog.text
+        assert "2 copies of each shard on the 3 nodes" in caplog.text
 
 
 def test_a_cluster_answers_through_another_node_when_one_dies() -> None:
