@@ -127,7 +127,7 @@ def engine_under_test(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def forked() -> Callable[[Callable[[], Any]], Any]:
-    """Runs a function in a forked child; an error there, or 120 s without an end, is one here."""
+    """Runs a function in a forked child, where an error or 30 s without an end is an error here."""
 
     def run(function: Callable[[], Any]) -> Any:
         answer, question = os.pipe()
@@ -136,7 +136,7 @@ def forked() -> Callable[[Callable[[], Any]], Any]:
             status = 1
             try:
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.alarm(120)
+                signal.alarm(30)
                 os.close(answer)
                 with os.fdopen(question, "wb") as file:
                     pickle.dump(function(), file)

@@ -28,7 +28,7 @@ from transformers import (
 
 from hybridge import BM25Retriever
 from hybridge.cross_encoder import CrossEncoderReranker
-from hybridge.encoders.onnx.processor import Processor
+from hybridge.encoders.onnx.processor import Processor, this_processor
 from hybridge.encoders.onnx.unsupported import UnsupportedModelError
 from hybridge.errors import InvalidInputError, ModelNotFoundError
 
@@ -227,4 +227,5 @@ def test_int8_ranks_as_float32_does(scifact: Any, folder: Path) -> None:
         for dtype in ("float32", "int8")
     )
     taus = [kendalltau(*pair).statistic for pair in zip(exact, rounded, strict=True)]
-    assert np.mean(taus) >= 0.96  # 0.97 where the processor multiplies int8 exactly
+    # Sums of int8 may overflow without VNNI.
+    assert np.mean(taus) >= (0.97 if this_processor().multiplies_int8 else 0.96)
