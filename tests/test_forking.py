@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 
 from hybridge.errors import ForkedError
-from hybridge.forking import ForkSafeLock, TemporaryFolder, check_process, renew_in_children
+from hybridge.forking import (
+    ForkBarrier,
+    ForkSafeLock,
+    TemporaryFolder,
+    check_process,
+    renew_in_children,
+)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -218,3 +224,34 @@ def test_a_temporary_folder_goes_when_it_is_collected() -> None:
     assert path.is_dir()
     del folder
     assert not path.exists()
+
+
+def test_a_fork_waits_for_the_calls_of_a_barrier_and_lets_no_other_begin(forked: Forked) -> None:
+    barrier, lock = ForkBarrier(), ForkSafeLock(awaited=True)
+    entered, leave, begun = threading.Event(), threading.Event(), threading.Event()
+    log: list[str] = []
+
+    def call() -> None:
+        with barrier:
+            entered.set()
+            leave.wait()
+            log.append("the first call returned")
+
+    def later() -> None:
+        with lock:  # as a thread that holds a lock over its calls: forks wait for it first
+            with barrier:
+                begun.set()
+
+    def within_child() -> list[str]:
+        with barrier:
+            return list(log)
+
+    first, second = threading.Thread(target=call), threading.Thread(target=later)
+    first.start()
+    entered.wait()
+    threading.Timer(0.2, leave.set).start()
+    threading.Timer(0.1, second.start).start()
+    assert forked(within_child) == ["the first call returned"]
+    assert begun.wait(5)
+    first.join()
+    second.join()

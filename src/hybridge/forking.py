@@ -44,6 +44,7 @@ else:
 
 
 __all__ = [
+    "ForkBarrier",
     "ForkSafeLock",
     "Renewable",
     "TemporaryFolder",
@@ -107,6 +108,53 @@ class ForkSafeLock:
         return _new_lock, (self._reentrant, self._awaited)
 
 
+class ForkBarrier:
+    """A context for calls of a library that holds locks in them: a fork waits until they return.
+
+    The library's locks stay locked in a child for ever if a fork copies them meanwhile. A fork
+    lets no further call begin, and waits at most a minute. Inside the context, no thread may enter
+    it again or take an awaited `ForkSafeLock`.
+
+    >>> barrier = ForkBarrier()
+    >>> with barrier:
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+        _barriers[id(self)] = self
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._is_closed:
+                self._changed.wait()
+            self._calls += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._calls -= 1
+            if self._is_closed:
+                self._changed.notify_all()
+
+    def close(self, seconds: float) -> None:
+        """Let no further call begin, and wait for those under way."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.wait_for(lambda: not self._calls, seconds)
+
+    def open(self) -> None:
+        """Let calls begin again."""
+        with self._changed:
+            self._is_closed = False
+            self._changed.notify_all()
+
+    def renew(self) -> None:
+        """Forget the calls of the parent's threads."""
+        self._changed = threading.Condition()
+        self._calls = 0
+        self._is_closed = False
+
+
 class TemporaryFolder:
     """A temporary folder, removed by the process that created it and never by a forked child.
 
@@ -166,6 +214,7 @@ _PATIENCE = 60.0  # seconds that a fork waits, so that a lock that is never rele
 # By id, because a set cannot be read while another thread adds to it.
 _locks: weakref.WeakValueDictionary[int, ForkSafeLock] = weakref.WeakValueDictionary()
 _renewed: weakref.WeakValueDictionary[int, Renewable] = weakref.WeakValueDictionary()
+_barriers: weakref.WeakValueDictionary[int, ForkBarrier] = weakref.WeakValueDictionary()
 _forking = threading.local()
 
 
@@ -179,16 +228,21 @@ def _remove(path: Path, process: int) -> None:
 
 
 def _before() -> None:
-    """Take all awaited locks; wait for a taken one only while holding none."""
+    """Take all awaited locks, waiting for a taken one only while holding none; close barriers."""
     deadline = monotonic() + _PATIENCE
+    _forking.closed = []
     while True:
         _forking.held = []
         taken = next((lock for lock in _awaited() if not _take(lock)), None)
         if taken is None or monotonic() > deadline:
-            return
-        _in_parent()
+            break
+        _release()
         if taken.acquire(timeout=_PATIENCE):
             taken.release()
+    live = (reference() for reference in _barriers.valuerefs())
+    _forking.closed = [barrier for barrier in live if barrier is not None]
+    for barrier in _forking.closed:
+        barrier.close(max(0.0, deadline - monotonic()))
 
 
 def _awaited() -> list[Any]:
@@ -204,12 +258,18 @@ def _take(lock: Any) -> bool:
 
 
 def _in_parent() -> None:
+    for barrier in _forking.closed:
+        barrier.open()
+    _release()
+
+
+def _release() -> None:
     for lock in _forking.held:
         lock.release()
 
 
 def _in_child() -> None:
-    for item in [*_locks.values(), *_renewed.values()]:
+    for item in [*_locks.values(), *_barriers.values(), *_renewed.values()]:
         item.renew()
 
 

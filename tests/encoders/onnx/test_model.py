@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,28 @@ def test_a_forked_child_computes_while_its_parent_does(
         thread.join()
     for each in found:
         np.testing.assert_allclose(each, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_waits_for_a_graph_that_is_computing(
+    model: OnnxModel, forked: Callable[[Callable[[], Any]], Any]
+) -> None:
+    session, begun = model._session, threading.Event()
+    computed: list[float] = []
+
+    class Slow:
+        def run(self, *arguments: Any) -> Any:
+            begun.set()
+            time.sleep(0.3)
+            computed.append(time.monotonic())
+            return session.run(*arguments)
+
+    model._session = Slow()  # type: ignore[assignment]
+    thread = threading.Thread(target=lambda: model.encode(["one two"], _sums))
+    thread.start()
+    begun.wait()
+    assert forked(lambda: len(computed)) == 1
+    thread.join()
 
 
 def _graph(path: Path, node: Any, inputs: list[str], output: str = "last_hidden_state") -> Path:

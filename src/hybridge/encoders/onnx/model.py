@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelNotFoundError
+from ...forking import ForkBarrier
 from ...iteration import chunked
 from ..batches import encode_batches
 from ..files import read_object
@@ -37,6 +38,8 @@ _Integers: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
 _AT_A_TIME = 256
 # How many tokens one of the texts in a full batch has: short texts share a batch with more others.
 _TOKENS_A_TEXT = 256
+# ONNX Runtime locks its memory, and a forked child would wait for ever for what was locked then.
+_running = ForkBarrier()
 _OUTPUTS = ("last_hidden_state", "token_embeddings", "logits", "weights", "sentence_embedding")
 
 
@@ -186,7 +189,8 @@ class OnnxModel:
         if "position_ids" in self._inputs:
             inputs["position_ids"] = np.maximum(mask.cumsum(1) - 1, 0)
         try:
-            [output] = self._session.run([self.output], inputs)
+            with _running:
+                [output] = self._session.run([self.output], inputs)
         except Exception as error:  # its errors have no common base but Exception
             raise UnsupportedModelError(_failure("compute", self.graph, error)) from error
         floats: NDArray[np.float32] = output.astype(np.float32, copy=False)
