@@ -6,7 +6,7 @@ them, and has each score the candidates of all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .vectors.store import UnionSearch
 
 if TYPE_CHECKING:
     from .queries import QueryBatch
-    from .stages.late_interaction import LateSearch, OpenLateInteraction
+    from .stages.late_interaction import OpenLateInteraction
     from .stages.stage import OpenStage
     from .vectors.store import Ranking, UnionAnswer, VectorStore
 
@@ -103,13 +103,18 @@ class Gathering:
 
     def _search_store(self) -> Steps[None]:
         """Search the store for all stages that it answers, and for the words of the queries."""
-        words = self._batch.words()
+        words = self._batch.words() if self._store.is_remote else ()
         while True:
-            questions = list(self._questions())
+            questions = self._questions()
             searches = [search for *_, search in questions] + [
                 UnionSearch([word]) for word in words
             ]
-            answers = yield from self._answers(searches)
+            answers: Sequence[UnionAnswer] = ()
+            if searches:
+                store = self._store
+                answers = (
+                    (yield Search(store, searches)) if store.is_remote else store.search(searches)
+                )
             self._take(questions, answers)
             found = [answer.tops[0] for answer in answers[len(questions) :]]
             if not words or not (yield from self._batch.reread(words, found)):
@@ -118,16 +123,8 @@ class Gathering:
             for stage in self._stages:
                 self._begin(stage)
 
-    def _answers(self, searches: Sequence[UnionSearch]) -> Steps[Sequence[UnionAnswer]]:
-        if not searches:
-            return ()
-        if self._store.is_remote:
-            answers: list[UnionAnswer] = yield Search(self._store, searches)
-            return answers
-        return self._store.search(searches)
-
-    def _questions(self) -> Iterator[tuple[int, list[int], list[int], UnionSearch]]:
-        """Yield a query's position, the stages that find and that score, and their search."""
+    def _questions(self) -> list[tuple[int, list[int], list[int], UnionSearch]]:
+        """Return positions of queries, the stages that find and that score, and their searches."""
         probes = {
             i: self.searches[i].probe(self._depth, self._where)
             for i, stage in enumerate(self._stages)
@@ -136,17 +133,18 @@ class Gathering:
         # In this process late interaction waits for the candidates: its time is its own.
         late = [self._batch.begin(stage) for stage in self._late] if self._store.is_remote else []
         scoring = {i: one.scoring() for i, one in enumerate(late) if hasattr(one, "scoring")}
+        questions: list[tuple[int, list[int], list[int], UnionSearch]] = []
         for query in range(self._batch.count):
             finding = {i: each[query] for i, each in probes.items() if each[query] is not None}
             compared = {i: each[query] for i, each in scoring.items() if each[query] is not None}
             if not self._completes and not compared:
-                for i, probe in finding.items():
-                    yield query, [i], [], UnionSearch([probe])
+                questions += [(query, [i], [], UnionSearch([p])) for i, p in finding.items()]
                 continue
             candidates = set[int]().union(*(self.tops[i][query] for i in range(len(self.tops))))
             if finding or (candidates and compared):
                 search = UnionSearch([*finding.values()], [*compared.values()], candidates)
-                yield query, [*finding], [*compared], search
+                questions.append((query, [*finding], [*compared], search))
+        return questions
 
     def _take(
         self,
@@ -166,47 +164,29 @@ class Gathering:
         if self._completes and self.unordered:
             unions = [set[int]().union(*tops) for tops in zip(*self.tops, strict=True)]
             self.runs = [
-                [_filled(union, scored) for union, scored in zip(unions, scores[i], strict=True)]
+                [
+                    scored if len(scored) == len(union) else _filled(union, scored)
+                    for union, scored in zip(unions, scores[i], strict=True)
+                ]
                 if stage.name in self.unordered
                 else self.tops[i]
                 for i, stage in enumerate(self._stages)
             ]
 
-    def rescored(
-        self, i: int, candidates: Sequence[Collection[int]]
-    ) -> Steps[list[dict[int, float]]]:
+    def rescored(self, i: int, candidates: Sequence[Collection[int]]) -> list[dict[int, float]]:
         """Return the scores of each query's candidates by a late-interaction stage."""
         search = self._batch.begin(self._late[i])
-        if not hasattr(search, "scoring"):
+        if not (self._store.is_remote and hasattr(search, "scoring")):
             found: list[dict[int, float]] = search.rescored(candidates)
             return found
-        scores = self._late_scores[i]
-        if not self._store.is_remote:
-            scores = yield from self._scored(search, candidates)
         own = [
             {point: scored[point] for point in points if point in scored}
-            for points, scored in zip(candidates, scores, strict=True)
+            for points, scored in zip(candidates, self._late_scores[i], strict=True)
         ]
         filled: list[dict[int, float]] = search.with_blanks(candidates, own)
         return filled
 
-    def _scored(
-        self, search: LateSearch, candidates: Sequence[Collection[int]]
-    ) -> Steps[list[Scores]]:
-        searches = {
-            query: UnionSearch([], [scoring], points)
-            for query, (scoring, points) in enumerate(
-                zip(search.scoring(), candidates, strict=True)
-            )
-            if scoring is not None and points
-        }
-        answers = yield from self._answers([*searches.values()])
-        found = dict(zip(searches, answers, strict=True))
-        return [found[i].scores[0] if i in found else {} for i in range(self._batch.count)]
-
 
 def _filled(union: set[int], scored: Scores) -> Scores:
     """Return the scores of a union: 0 for a passage that shares no term with a sparse query."""
-    if len(scored) == len(union):
-        return scored
     return {point: scored.get(point, 0.0) for point in union}

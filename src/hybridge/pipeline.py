@@ -179,7 +179,7 @@ class SearchConfig:
         lists = self.retriever.search(
             queries,
             self.k if k is None else k,
-            where=self.filter_for(where),
+            where=self.where if where is None else self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
 
@@ -190,7 +190,7 @@ class SearchConfig:
         lists = await self.retriever.asearch(
             queries,
             self.k if k is None else k,
-            where=self.filter_for(where),
+            where=self.where if where is None else self.filter_for(where),
         )
         return lists if self.score_threshold is None else self._above_threshold(lists)
 

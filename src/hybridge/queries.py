@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from .encoders.caching import query_cache
 from .query_syntax import parse
 from .spelling import Corrected
-from .steps import Holdable, Steps, Work
+from .steps import Hold, Holdable, Steps, Work
 
 if TYPE_CHECKING:
     from .colbert.joint import JointEncoder
-    from .spelling import Speller
     from .stages.stage import OpenStage
     from .vectors.store import Ranking, VectorQuery
 
-__all__ = ["Queries", "QueryBatch", "encoded", "read_queries"]
+__all__ = ["Queries", "QueryBatch", "ReadBatch", "encoded", "read_queries"]
 
 
 class QueryBatch:
@@ -39,10 +38,7 @@ class QueryBatch:
         return stage.begin(self.rows[stage.name])
 
     def corrected(self, stage: str) -> Sequence[str | None] | None:
-        """Return each as a stage read it, None for one as it was asked.
-
-        None for all if the stage read none: it got their vectors from the caller.
-        """
+        """Return each as a stage read it, None for one as it was asked; None for all that were."""
         return None
 
     def words(self) -> Sequence[VectorQuery]:
@@ -68,6 +64,7 @@ class Queries:
         lock: of the index.
         joint: see `encoded`.
         vectors: their vectors that the caller had, by stage.
+        is_remote: whether the store is on a server, so that an event loop may await the encoders.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators are read, and taken out of the text.
     """
@@ -79,6 +76,7 @@ class Queries:
         readers: Callable[[], Iterable[OpenStage]],
         lock: Holdable,
         *,
+        is_remote: bool,
         joint: Mapping[str, tuple[str, JointEncoder]] | None = None,
         vectors: Mapping[str, Sequence[Any]] | None = None,
         spelling: bool = True,
@@ -88,6 +86,7 @@ class Queries:
         self._stages = stages
         self._readers = readers
         self._lock = lock
+        self._is_remote = is_remote
         self._joint = joint or {}
         self.vectors = vectors or {}
         self._spelling = spelling
@@ -100,10 +99,14 @@ class Queries:
         """Read and encode the queries in some positions."""
         read = [Corrected(self.texts[i]) for i in positions]
         if self._spelling:
-            with (yield from self._lock.hold()):
-                self.counting, speller = _with_words(self._readers())
-                if speller is not None:
-                    read = [speller.correct(self.texts[i]) for i in positions]
+            with (yield Hold(self._lock)) if self._is_remote else self._lock.reading():
+                for stage in self._readers():
+                    if self._is_remote and stage.words_are_in_store:
+                        self.counting = stage
+                        break
+                    if (speller := stage.speller) is not None:
+                        read = [speller.correct(self.texts[i]) for i in positions]
+                        break
         yield from self._encode(positions, read)
 
     def _encode(self, positions: Sequence[int], read: Sequence[Corrected]) -> Steps[None]:
@@ -111,9 +114,12 @@ class Queries:
             read = _without_operators(read)
         texts = [query.read for query in read]
         known = {name: [rows[i] for i in positions] for name, rows in self.vectors.items()}
-        encode = partial(encoded, self._stages, texts, known, self._joint)
-        unknown = [stage for stage in self._stages if stage.name not in known]
-        rows = yield Work(encode, lambda: all(one.encodes_quickly(texts) for one in unknown))
+        if self._is_remote:
+            encode = partial(encoded, self._stages, texts, known, self._joint)
+            unknown = [stage for stage in self._stages if stage.name not in known]
+            rows = yield Work(encode, lambda: all(one.encodes_quickly(texts) for one in unknown))
+        else:
+            rows = encoded(self._stages, texts, known, self._joint)
         self.read.update(zip(positions, read, strict=True))
         for stage, own in zip(self._stages, rows, strict=True):
             self.rows[stage.name].update(zip(positions, own, strict=True))
@@ -130,13 +136,14 @@ class Queries:
         speller = None if self.counting is None else self.counting.speller
         return [] if speller is None else [speller.correct(self.texts[i]) for i in positions]
 
-    def batch(self, positions: Sequence[int]) -> QueryBatch:
-        """Return the encoded queries in some positions."""
-        return _ReadBatch(self, positions)
 
+class ReadBatch(QueryBatch):
+    """Some of a search's queries.
 
-class _ReadBatch(QueryBatch):
-    """Some of a search's queries."""
+    Args:
+        queries: all of them, encoded.
+        positions: of these.
+    """
 
     def __init__(self, queries: Queries, positions: Sequence[int]) -> None:
         self._queries = queries
@@ -149,8 +156,9 @@ class _ReadBatch(QueryBatch):
 
     def corrected(self, stage: str) -> Sequence[str | None] | None:
         if stage in self._queries.vectors:
-            return None
-        return [self._queries.read[i].corrected for i in self._positions]
+            return None  # the stage read none: their vectors are the caller's
+        read = (self._queries.read[i] for i in self._positions)
+        return [query.corrected if query.changes else None for query in read]
 
     def words(self) -> Sequence[VectorQuery]:
         counting = self._queries.counting
@@ -186,22 +194,11 @@ def read_queries(
     read = list(map(Corrected, queries))
     if spelling and queries:
         with reading():
-            counting, speller = _with_words(stages)
-            if counting is not None:
-                speller = counting.speller
+            spellers = (stage.speller for stage in stages)
+            speller = next((found for found in spellers if found is not None), None)
             if speller is not None:
                 read = list(map(speller.correct, queries))
     return _without_operators(read) if query_syntax else read
-
-
-def _with_words(stages: Iterable[OpenStage]) -> tuple[OpenStage | None, Speller | None]:
-    """Return the first stage that has words if its store counts them, else its speller."""
-    for stage in stages:
-        if stage.words_are_in_store:
-            return stage, None
-        if (speller := stage.speller) is not None:
-            return None, speller
-    return None, None
 
 
 def _without_operators(read: Sequence[Corrected]) -> list[Corrected]:

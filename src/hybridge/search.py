@@ -396,7 +396,7 @@ def run_search(
     before = fused
     for i, (late, blend) in enumerate(options.late):
         with observed(late.name, count) as report:
-            scores = yield from gathering.rescored(i, [list(run) for run in before])
+            scores = gathering.rescored(i, [list(run) for run in before])
             if report.watched:
                 report.hits = yield from stage_hits(
                     late.name, scores, batch.corrected(late.name), reader, k

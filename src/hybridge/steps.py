@@ -42,10 +42,6 @@ class Holdable(Protocol):
         """Return what `reading` returns."""
         ...
 
-    def hold(self, where: Filter | None = None) -> Steps[AbstractContextManager[None]]:
-        """Return what `reading` returns, at once or after a step."""
-        ...
-
 
 class Step(Protocol):
     """What a search waits for."""

@@ -244,8 +244,8 @@ class _Keys:
 
     def of(self, encoder: Any) -> Hashable:
         """Return an encoder's key; None where its queries are not to be cached."""
-        known = self.known(encoder)
-        return self._made(encoder) if known is None else known
+        found = self._keys.get(id(encoder))
+        return found[1] if found is not None and found[0]() is encoder else self._made(encoder)
 
     def known(self, encoder: Any) -> Hashable:
         """Return the key that was made for an encoder; None without."""

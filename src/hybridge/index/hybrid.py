@@ -24,7 +24,7 @@ from ..lexical.parameters import BM25Parameters
 from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
-from ..queries import Queries
+from ..queries import Queries, ReadBatch
 from ..search import (
     SearchOptions,
     SearchSettings,
@@ -39,7 +39,7 @@ from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import with_passage_cache
-from ..steps import Steps, Work, arun, run
+from ..steps import Hold, Steps, Work, arun, run
 from ..vectors.cluster import Cluster
 from ..vectors.connection import ConnectionOptions
 from ..vectors.layouts import Layout
@@ -969,7 +969,8 @@ class HybridIndex:
         chosen = None if where is None else as_filter(where)
         self._lock.check()
         checked = check_queries(queries)
-        yield from self._follow_replacement()
+        if self._storage.store.is_remote:
+            yield from self._follow_replacement()
         while True:
             store = self._storage.store
             try:
@@ -991,6 +992,7 @@ class HybridIndex:
     ) -> Steps[list[list[Hit]]]:
         """Return the hits of a search, if its stages are still those of the index then."""
         stages, version = self._stages, self._stages.version
+        is_remote = self._storage.store.is_remote
         options = self._options(k, **settings)
         own_vectors = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
         groups: Mapping[Filter | None, Sequence[int]] = {chosen: range(len(checked))}
@@ -1001,6 +1003,7 @@ class HybridIndex:
             [*options.stages, *(stage for stage, _ in options.late)],
             lambda: stages.opened.values(),
             self._lock,
+            is_remote=is_remote,
             joint=stages.joint,
             vectors=own_vectors,
             spelling=options.spelling,
@@ -1008,13 +1011,13 @@ class HybridIndex:
         )
 
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
-            with (yield from self._lock.hold(where)):
+            with (yield Hold(self._lock, where)) if is_remote else self._lock.reading(where):
                 if version != stages.version:
                     raise _StagesChangedError
                 store = self._storage.store
-                passing = yield from stages.resolving(where)
+                passing = None if where is None else (yield from stages.resolving(where))
                 reader = PassageReader(store)
-                batch = prepared.batch(positions)
+                batch = ReadBatch(prepared, positions)
                 record = yield from run_search(options, batch, store, passing, reader)
                 return (yield from record.hits(reader, options.k))
 

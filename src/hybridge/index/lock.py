@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock
@@ -12,7 +12,6 @@ from threading import Condition, Lock
 from ..errors import ClosedError
 from ..filters import FieldCheck, Filter
 from ..forking import check_process
-from ..steps import Hold, Steps
 from .storage import Storage
 
 __all__ = ["IndexLock"]
@@ -37,7 +36,7 @@ class IndexLock:
         self._readers = 0
         self._writing = False
         self._writers_waiting = 0
-        self._held = _Held(self._leave)
+        self._held = _Held(self)
         self._waiting = ThreadPoolExecutor(1, "hybridge-lock")  # starts its thread when needed
         self.fields = FieldCheck(f"the index ({storage.location})")
         self.closed = False
@@ -82,13 +81,15 @@ class IndexLock:
 
         Any thread may end it.
         """
-        self.check()
+        if self.closed or os.getpid() != self._process:
+            self.check()
         store = self._storage.store
         if where is not None and not store.is_prepared(where):
             with self.writing():
                 store.prepare(where)
         with self._changed:
-            self._changed.wait_for(self._is_free)
+            while self._writing or self._writers_waiting:
+                self._changed.wait()
             self._readers += 1
         try:
             if self.closed:  # while this thread waited
@@ -96,16 +97,9 @@ class IndexLock:
             if where is not None:
                 self.fields.look(where, store.some)
         except BaseException:
-            self._leave()
+            self._held.__exit__()
             raise
         return self._held
-
-    def hold(self, where: Filter | None = None) -> Steps[AbstractContextManager[None]]:
-        """Return what `reading` returns; a step, unless the store is in this process."""
-        if not self._storage.store.is_remote:
-            return self.reading(where)
-        held: AbstractContextManager[None] = yield Hold(self, where)
-        return held
 
     async def areading(self, where: Filter | None = None) -> AbstractContextManager[None]:
         """Return what `reading` returns: at once where nothing is to be waited for.
@@ -117,7 +111,7 @@ class IndexLock:
         self.check()
         if where is None or self._knows(where):
             with self._changed:
-                if self._is_free() and not self.closed:
+                if not (self._writing or self._writers_waiting or self.closed):
                     self._readers += 1
                     return self._held
         loop = asyncio.get_running_loop()
@@ -128,17 +122,8 @@ class IndexLock:
             holding.add_done_callback(_let_go)
             raise
 
-    def _is_free(self) -> bool:
-        return not self._writing and not self._writers_waiting
-
     def _knows(self, where: Filter) -> bool:
         return self._storage.store.is_prepared(where) and self.fields.knows(where)
-
-    def _leave(self) -> None:
-        with self._changed:
-            self._readers -= 1
-            if not self._readers:
-                self._changed.notify_all()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -165,17 +150,21 @@ class _Held(AbstractContextManager[None]):
     """The context of each reader, who entered it before.
 
     Args:
-        leave: called at its end.
+        lock: that it is a reader of.
     """
 
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave = leave
+    def __init__(self, lock: IndexLock) -> None:
+        self._lock = lock
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *error: object) -> None:
-        self._leave()
+        lock = self._lock
+        with lock._changed:
+            lock._readers -= 1
+            if not lock._readers:
+                lock._changed.notify_all()
 
 
 def _let_go(holding: asyncio.Future[AbstractContextManager[None]]) -> None:

@@ -240,10 +240,10 @@ class OpenStages:
         """
         return resolved(where, self._look_up)
 
-    def resolving(self, where: Filter | None) -> Steps[Filter | None]:
+    def resolving(self, where: Filter) -> Steps[Filter]:
         """Return what `resolved` returns, for a search in steps."""
-        if where is None:
-            return None
+        if not self._storage.store.is_remote:
+            return self.resolved(where)
         found: Filter = yield Work(partial(self.resolved, where), lambda: not has_phrase(where))
         return found
 

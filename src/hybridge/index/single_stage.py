@@ -15,14 +15,14 @@ from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..passages import Hit, Passage
 from ..protocols import Vectors, Where
-from ..queries import Queries, QueryBatch, read_queries
+from ..queries import Queries, QueryBatch, ReadBatch, read_queries
 from ..reranking import check_candidates, reordered
 from ..search import run_batched, search_stage
 from ..search_text import SearchText
 from ..spelling import Corrected
 from ..stages.stage import OpenStage, Stage
 from ..stages.vector import OpenVectorStage
-from ..steps import Steps, arun, run
+from ..steps import Hold, Steps, arun, run
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import VectorStore, check_vectors
 from .lock import IndexLock
@@ -124,7 +124,8 @@ class StageRetriever:
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
         self._lock.check()
-        yield from self._index._follow_replacement()
+        if self._store.is_remote:
+            yield from self._index._follow_replacement()
         checked = check_queries(queries)
         while True:
             try:
@@ -141,16 +142,22 @@ class StageRetriever:
         spelling: bool,
     ) -> Steps[list[list[Hit]]]:
         stage, stages = self._stage, self._index._stages
+        is_remote = self._store.is_remote
         prepared = Queries(
-            checked, [stage], lambda: stages.opened.values(), self._lock, spelling=spelling
+            checked,
+            [stage],
+            lambda: stages.opened.values(),
+            self._lock,
+            is_remote=is_remote,
+            spelling=spelling,
         )
 
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
-            with (yield from self._lock.hold(where)):
+            with (yield Hold(self._lock, where)) if is_remote else self._lock.reading(where):
                 if self._stage is not stage:
                     raise _ReplacedError
-                passing = yield from stages.resolving(where)
-                batch = prepared.batch(positions)
+                passing = None if where is None else (yield from stages.resolving(where))
+                batch = ReadBatch(prepared, positions)
                 return (yield from search_stage(stage, batch, self._store, passing, k, depth))
 
         groups = {chosen: range(len(checked))}

@@ -333,15 +333,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         return passing(phrase, found)
 
     def begin(self, encoded: Sequence[Any]) -> WeighedSearch:
-        storage = self._storage
-        return WeighedSearch(
-            storage.store,
-            storage.vector,
-            encoded,
-            self.read,
-            self._weigher,
-            self.search_text,
-        )
+        return WeighedSearch(self._storage, encoded, self.read, self._weigher, self.search_text)
 
 
 def initial_state(analyzer: Analyzer) -> dict[str, JSON]:
@@ -401,14 +393,13 @@ class WeighedSearch(VectorSearch):
 
     def __init__(
         self,
-        store: VectorStore,
-        name: str,
+        storage: StageStorage,
         encoded: Sequence[Any],
         read: QueryReader,
         weigher: SparseBM25,
         search_text: SearchText = TEXT_ALONE,
     ) -> None:
-        super().__init__(store, name, encoded)
+        super().__init__(storage, encoded)
         self._read = read
         self._weigher = weigher
         self._search_text = search_text
@@ -420,7 +411,7 @@ class WeighedSearch(VectorSearch):
         """
         terms = self._read(query)
         counts, weights = Counter(terms.own), terms.weights
-        everything = self._store.count()
+        everything = self._storage.store.count()
         found = self._query(
             [
                 VectorQuery(self._name, self._weigher.encode_counts({term: 1}), everything)
@@ -475,7 +466,7 @@ class WeighedSearch(VectorSearch):
     def _idfs(self, having: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
         """Return the terms' IDF, which the store does not give: a score divided by its weight."""
         best = {term: max(found, key=found.__getitem__) for term, found in having.items() if found}
-        passages = self._store.get(list(set(best.values())))
+        passages = self._storage.store.get(list(set(best.values())))
         idfs = dict.fromkeys(having, 0.0)
         for term, point in best.items():
             [weights] = self._weigher.encode_passages([self._search_text(passages[point])])

@@ -188,7 +188,7 @@ class OpenLateInteraction(OpenVectorStage):
     stage: LateInteraction
 
     def begin(self, encoded: Sequence[Any]) -> LateSearch:
-        return LateSearch(self._storage.store, self._storage.vector, encoded)
+        return LateSearch(self._storage, encoded)
 
 
 class LateSearch(VectorSearch):
@@ -215,7 +215,7 @@ class LateSearch(VectorSearch):
             one matrix a point, shape (query's tokens, passage's tokens).
         """
         query = self._encoded[0]
-        stored = self._store.vectors(self._name, points)
+        stored = self._storage.store.vectors(self._name, points)
         there = [point for point in points if point in stored]
         answers = self._query(
             [VectorQuery(self._name, [token], len(there), ids=there) for token in query]

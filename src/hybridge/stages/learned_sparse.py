@@ -85,33 +85,31 @@ class _OpenLearnedSparse(OpenVectorStage):
     stage: LearnedSparse
 
     def begin(self, encoded: Sequence[Any]) -> LearnedSparseSearch:
-        storage = self._storage
-        return LearnedSparseSearch(storage.store, storage.vector, encoded, self.stage.encoder)
+        return LearnedSparseSearch(self._storage, encoded, self.stage.encoder)
 
 
 class LearnedSparseSearch(VectorSearch):
     """A search by learned sparse vectors, whose scores come apart.
 
     Args:
-        store: where the vectors are.
-        name: of the vectors.
+        storage: of the vectors.
         encoded: the queries' vectors.
         encoder: gives the names of dimensions, if it has a method ``tokens``.
     """
 
     def __init__(
-        self, store: Any, name: str, encoded: Sequence[Any], encoder: SparseEncoder
+        self, storage: StageStorage, encoded: Sequence[Any], encoder: SparseEncoder
     ) -> None:
-        super().__init__(store, name, encoded)
+        super().__init__(storage, encoded)
         self._encoder = encoder
 
     def contributions(self, points: Sequence[int]) -> list[dict[str, float]]:
         """Return what each term adds to each point's score for the first query, most first."""
         query = dict(zip(*self._encoded[0], strict=True))
         names = self._names(list(query))
-        found = []
+        store, found = self._storage.store, []
         for point in points:
-            passage = dict(zip(*self._store.vectors(self._name, [point])[point], strict=True))
+            passage = dict(zip(*store.vectors(self._name, [point])[point], strict=True))
             shared = {names[i]: query[i] * passage[i] for i in query.keys() & passage.keys()}
             found.append(dict(sorted(shared.items(), key=lambda term: (-term[1], term[0]))))
         return found

@@ -24,7 +24,6 @@ from ..vectors.store import (
     Ranking,
     Rows,
     VectorQuery,
-    VectorStore,
     check_sparse,
     check_tokens,
     check_vectors,
@@ -188,7 +187,7 @@ class OpenVectorStage(OpenStage):
         return [row if isinstance(row, tuple) else row.tolist() for row in checked]
 
     def begin(self, encoded: Sequence[Any]) -> VectorSearch:
-        return VectorSearch(self._storage.store, self._storage.vector, encoded)
+        return VectorSearch(self._storage, encoded)
 
 
 def check_rows(kind: VectorKind, rows: Any, count: int) -> Rows:
@@ -208,14 +207,13 @@ class VectorSearch:
     """A search by the engine.
 
     Args:
-        store: of the vectors.
-        name: of the vectors.
+        storage: of the vectors.
         encoded: the queries' vectors, as the store takes them.
     """
 
-    def __init__(self, store: VectorStore, name: str, encoded: Sequence[Any]) -> None:
-        self._store = store
-        self._name = name
+    def __init__(self, storage: StageStorage, encoded: Sequence[Any]) -> None:
+        self._storage = storage
+        self._name = storage.vector
         self._encoded = encoded
 
     def probe(self, depth: int, where: Filter | None) -> list[VectorQuery | None]:
@@ -252,7 +250,9 @@ class VectorSearch:
     def _query(self, queries: Sequence[VectorQuery | None]) -> list[Ranking]:
         """Return the answers; queries for no points are left out."""
         nonempty = [query if query is not None and query.limit else None for query in queries]
-        answers = iter(self._store.query([query for query in nonempty if query is not None]))
+        answers = iter(
+            self._storage.store.query([query for query in nonempty if query is not None])
+        )
         return [{} if query is None else next(answers) for query in nonempty]
 
 

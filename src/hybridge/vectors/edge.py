@@ -416,25 +416,23 @@ class EdgeStore:
 
     def _found(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         """Return each query's points as the engine ranks them."""
-        if all(query.where is None for query in queries):
-            return self._rankings(queries)
-        found = [self._first_passing(query) for query in queries]
-        rest = [query for query, known in zip(queries, found, strict=True) if known is None]
-        answers = iter(self._rankings(rest))
-        return [next(answers) if known is None else known for known in found]
-
-    def _rankings(self, queries: Sequence[VectorQuery]) -> list[Ranking]:
         import qdrant_edge as edge
 
-        if not queries:
-            return []
-        requests = [self._request(query) for query in queries]
+        filtered = {i: query for i, query in enumerate(queries) if query.where is not None}
+        known = {i: self._first_passing(query) for i, query in filtered.items()}
+        rest = [query for i, query in enumerate(queries) if known.get(i) is None]
+        requests = [self._request(query) for query in rest]
         if len(requests) == 1:
             answers: list[Any] = [_call("search", self._shard.query, requests[0])]
-        else:
+        elif requests:
             batch = edge.QueryBatchRequest(requests)
             answers = _call("search", self._shard.query_batch, batch)
-        return [dict(map(_ID_AND_SCORE, answer)) for answer in answers]
+        else:
+            answers = []
+        found = (dict(map(_ID_AND_SCORE, answer)) for answer in answers)
+        return [
+            top if (top := known.get(i)) is not None else next(found) for i in range(len(queries))
+        ]
 
     def _first_passing(self, query: VectorQuery) -> Ranking | None:
         """Return the answer to a query whose filter has no index, if the best without it decide."""
