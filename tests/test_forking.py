@@ -238,9 +238,8 @@ def test_a_fork_waits_for_the_calls_of_a_barrier_and_lets_no_other_begin(forked:
             log.append("the first call returned")
 
     def later() -> None:
-        with lock:  # as a thread that holds a lock over its calls: forks wait for it first
-            with barrier:
-                begun.set()
+        with lock, barrier:  # as a thread that holds a lock over its calls: forks wait for it first
+            begun.set()
 
     def within_child() -> list[str]:
         with barrier:

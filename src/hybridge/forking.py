@@ -269,7 +269,8 @@ def _release() -> None:
 
 
 def _in_child() -> None:
-    for item in [*_locks.values(), *_barriers.values(), *_renewed.values()]:
+    forked: list[Renewable] = [*_locks.values(), *_barriers.values(), *_renewed.values()]
+    for item in forked:
         item.renew()
 
 

@@ -171,7 +171,7 @@ def test_a_fork_waits_for_a_graph_that_is_computing(
             computed.append(time.monotonic())
             return session.run(*arguments)
 
-    model._session = Slow()  # type: ignore[assignment]
+    model._session = Slow()
     thread = threading.Thread(target=lambda: model.encode(["one two"], _sums))
     thread.start()
     begun.wait()
