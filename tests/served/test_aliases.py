@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
@@ -127,8 +127,10 @@ def test_vectors_of_another_length_are_noticed_at_once(double: Double) -> None:
     point(double, "live", "beets")
     with opened(double) as reader:
         point(double, "live", "other")
-        with pytest.raises(EncoderMismatchError, match="another index in its place"):
-            reader.search(["beets"])
+        searches: list[Callable[[list[str]], object]] = [reader.search, reader.dense.search]
+        for search in searches:
+            with pytest.raises(EncoderMismatchError, match="another index in its place"):
+                search(["beets"])
 
 
 def test_searches_look_no_more_often_than_every_ten_seconds(double: Double) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from numpy.typing import ArrayLike
 
@@ -49,7 +50,7 @@ from .attached import Attached, Target, find_target
 from .copies import copy_passages, manifest_of_copy, stages_elsewhere, staying
 from .info import describe
 from .lock import IndexLock
-from .open_stages import IndexStageStorage, OpenStages, restored_stages
+from .open_stages import IndexStageStorage, OpenStages, StagesChangedError, restored_stages
 from .reindex import reindex
 from .served import Address
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["HybridIndex"]
+
+T = TypeVar("T")
 
 
 class HybridIndex:
@@ -969,13 +972,18 @@ class HybridIndex:
         chosen = None if where is None else as_filter(where)
         self._lock.check()
         checked = check_queries(queries)
+        attempt = partial(self._attempt, checked, k, chosen, vectors, settings)
+        return (yield from self._settled(attempt))
+
+    def _settled(self, attempt: Callable[[], Steps[T]]) -> Steps[T]:
+        """Return what an attempt at a search leads to, repeated where the stages changed in it."""
         if self._storage.store.is_remote:
             yield from self._follow_replacement()
         while True:
             store = self._storage.store
             try:
-                return (yield from self._attempt(checked, k, chosen, vectors, settings))
-            except _StagesChangedError:  # while the queries were encoded
+                return (yield from attempt())
+            except StagesChangedError:  # while the queries were encoded
                 continue
             except StoreError as error:
                 yield from self._follow_replacement(error)
@@ -1013,7 +1021,7 @@ class HybridIndex:
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
             with (yield Hold(self._lock, where)) if is_remote else self._lock.reading(where):
                 if version != stages.version:
-                    raise _StagesChangedError
+                    raise StagesChangedError
                 store = self._storage.store
                 passing = None if where is None else (yield from stages.resolving(where))
                 reader = PassageReader(store)
@@ -1232,10 +1240,6 @@ class HybridIndex:
 # The statuses of a server's answer to a query of other vectors than the collection has, or to one
 # of a collection that is not there.
 _REFUSALS = (400, 404)
-
-
-class _StagesChangedError(Exception):
-    """A stage was added or removed before a search ran."""
 
 
 def _reweighed(stage: OpenStage, parameters: BM25Parameters) -> OpenStage:

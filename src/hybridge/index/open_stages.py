@@ -36,7 +36,17 @@ from .manifest import Manifest
 from .manifest_check import damaged
 from .storage import Storage
 
-__all__ = ["IndexStageStorage", "OpenStages", "record_of", "restored_stages"]
+__all__ = [
+    "IndexStageStorage",
+    "OpenStages",
+    "StagesChangedError",
+    "record_of",
+    "restored_stages",
+]
+
+
+class StagesChangedError(Exception):
+    """A stage was added, replaced or removed before a search ran."""
 
 
 class IndexStageStorage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ from ..steps import Hold, Steps, arun, run
 from ..vectors.options import DenseVectors, Distance
 from ..vectors.store import VectorStore, check_vectors
 from .lock import IndexLock
-from .open_stages import OpenStages
+from .open_stages import OpenStages, StagesChangedError
 from .storage import Storage
 
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
@@ -42,7 +43,7 @@ class _Index(Protocol):
     _lock: IndexLock
     _stages: OpenStages
 
-    def _follow_replacement(self) -> Steps[None]: ...
+    def _settled(self, attempt: Callable[[], Steps[T]]) -> Steps[T]: ...
 
 
 class StageRetriever:
@@ -124,14 +125,8 @@ class StageRetriever:
         depth = max(check_k(k), default if depth is None else check_count(depth, "depth"))
         chosen = as_filter(where)
         self._lock.check()
-        if self._store.is_remote:
-            yield from self._index._follow_replacement()
-        checked = check_queries(queries)
-        while True:
-            try:
-                return (yield from self._attempt(checked, k, chosen, depth, spelling))
-            except _ReplacedError:
-                continue
+        attempt = partial(self._attempt, check_queries(queries), k, chosen, depth, spelling)
+        return (yield from self._index._settled(attempt))
 
     def _attempt(
         self,
@@ -155,7 +150,7 @@ class StageRetriever:
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
             with (yield Hold(self._lock, where)) if is_remote else self._lock.reading(where):
                 if self._stage is not stage:
-                    raise _ReplacedError
+                    raise StagesChangedError
                 passing = None if where is None else (yield from stages.resolving(where))
                 batch = ReadBatch(prepared, positions)
                 return (yield from search_stage(stage, batch, self._store, passing, k, depth))
@@ -171,7 +166,7 @@ class StageRetriever:
         while True:
             try:
                 return call(self._stage)
-            except _ReplacedError:
+            except StagesChangedError:
                 continue
 
     @contextmanager
@@ -179,7 +174,7 @@ class StageRetriever:
         """Hold the index still, as long as this is its stage."""
         with self._lock.reading(where):
             if self._stage is not stage:
-                raise _ReplacedError
+                raise StagesChangedError
             yield
 
     async def asearch(
@@ -241,10 +236,6 @@ class StageRetriever:
             [by_point[points[id_]] for id_ in some]
             for some, by_point in zip(id_lists, scores, strict=True)
         ]
-
-
-class _ReplacedError(Exception):
-    """The stage was replaced before it answered."""
 
 
 def _check_there(points: Mapping[str, int], existing: Container[int]) -> None:
