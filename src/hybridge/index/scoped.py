@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..errors import InvalidInputError, ReadOnlyError
 from ..filters import And, FieldCheck, Filter, as_filter
@@ -192,12 +192,8 @@ class ScopedIndex(HybridIndex):
         """Raise `ReadOnlyError`."""
         self._refuse("snapshots")
 
-    def close(self) -> NoReturn:
-        """Raise `ReadOnlyError`: it is closed with its index."""
-        self._refuse("close")
-
-    def __enter__(self) -> Self:
-        self._refuse("close")
+    def close(self) -> None:
+        """Do nothing: other scopes need the index, which its owner closes."""
 
 
 def scoped(index: HybridIndex, where: Where, statistics: Statistics) -> ScopedIndex:
