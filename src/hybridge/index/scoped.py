@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..errors import InvalidInputError, ReadOnlyError
-from ..filters import And, FieldCheck, Filter, as_filter
-from ..passages import JSON
+from ..filters import And, FieldCheck, Filter
 from ..protocols import Where
+from ..scope import check_scope
 from ..stages.bm25_arrays import OpenBM25Arrays
 from ..stages.bm25_scopes import ScopedBM25, ScopedBM25Vectors, Statistics
 from ..stages.bm25_sparse import OpenBM25Vectors
@@ -103,7 +103,7 @@ class ScopedIndex(HybridIndex):
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        chosen = _checked(where)
+        chosen = check_scope(where)
         own = self.statistics if statistics is None else statistics
         return self._index.scoped(both(self.scope, chosen), statistics=own)
 
@@ -200,18 +200,9 @@ def scoped(index: HybridIndex, where: Where, statistics: Statistics) -> ScopedIn
     """Return what `HybridIndex.scoped` returns."""
     if statistics not in ("index", "scope"):
         raise InvalidInputError(f"statistics must be 'index' or 'scope', not {statistics!r}")
-    scope = _checked(where)
+    scope = check_scope(where)
     with index._lock.reading(scope):  # which warns of an unknown field, and indexes known ones
         return ScopedIndex(index, scope, statistics)
-
-
-def _checked(where: Where) -> Filter:
-    chosen = as_filter(where)
-    if chosen is None:
-        raise InvalidInputError(
-            "a scope needs a filter, as in index.scoped({'tenant': 'a'}): None is none"
-        )
-    return chosen
 
 
 def _scoped_again(index: HybridIndex, scope: Filter, statistics: Statistics) -> ScopedIndex:
