@@ -47,6 +47,7 @@ from ..vectors.options import HNSW, Distance, FieldKind, Quantization
 from ..vectors.served_collection import ServedCollection
 from .attached import Attached, Target, find_target
 from .copies import copy_passages, manifest_of_copy, stages_elsewhere, staying
+from .fields import FieldCache, FieldSummary, counted
 from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
@@ -95,6 +96,7 @@ class HybridIndex:
         self._stages = OpenStages(storage, stages, search_text)
         self._writer = IndexWriter(storage, self._lock, self._stages)
         self._fusion = from_config(storage.manifest.fusion)
+        self._fields = FieldCache()
         # Closes an index that is still open when it is collected or the process ends.
         self._finalizer = weakref.finalize(self, _shut, storage, self._stages, os.getpid())
 
@@ -738,6 +740,33 @@ class HybridIndex:
             found = store.get(store.matching(chosen))
         return list(found.values())
 
+    def fields(self) -> tuple[FieldSummary, ...]:
+        """Return the fields of the metadata, with types, counts and frequent values, by name.
+
+        They are counted once until the next write. Of more than 20,000 passages on a server, the
+        first are read, and the values of fields that have an index there are counted in all.
+
+        >>> from hybridge import CallableEncoder
+        >>> lengths = CallableEncoder(lambda texts: [[len(text)] for text in texts], identity="len")
+        >>> with HybridIndex.create(encoder=lengths) as index:
+        ...     index.add([Passage("a", "Bread", {"year": 2019}), Passage("b", "Oven")])
+        ...     [(field.name, field.types, field.count) for field in index.fields()]
+        2
+        [('year', ('number',), 1)]
+        """
+        return self._fields_of(None)
+
+    def _fields_of(self, scope: Filter | None) -> tuple[FieldSummary, ...]:
+        self._lock.check()
+        store = self._storage.store
+        facet = getattr(store, "facet", None)
+        return self._fields.get(
+            scope,
+            self._writer.writes,
+            lambda: counted(iter(self), facet),
+            is_shared=store.is_remote,
+        )
+
     def __len__(self) -> int:
         with self._lock.reading():
             return self._storage.store.count()
@@ -1179,6 +1208,7 @@ class HybridIndex:
                 raise
             with self._lock.writing():
                 self._storage.follow(store)
+                self._fields.clear()
                 for install in renewed:
                     install()
 

@@ -20,6 +20,7 @@ from ..stages.stage import OpenStage, Stage, StageSearch
 from ..stages.vector import OpenVectorStage
 from ..vectors.scoped import ScopedStore, both
 from ..vectors.store import Ranking, VectorStore
+from .fields import FieldSummary
 from .hybrid import HybridIndex
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages
@@ -72,6 +73,7 @@ class ScopedIndex(HybridIndex):
         self._storage = cast("Storage", storage)
         self._lock = _ScopedLock(index._lock, self._storage)
         self._fusion = index._fusion
+        self._fields = index._fields
         self._opened: OpenStages | None = None
 
     @property
@@ -107,6 +109,10 @@ class ScopedIndex(HybridIndex):
         own = self.statistics if statistics is None else statistics
         return self._index.scoped(both(self.scope, chosen), statistics=own)
 
+    def fields(self) -> tuple[FieldSummary, ...]:
+        """Return the fields of what is inside, as `HybridIndex.fields` does."""
+        return self._fields_of(self.scope)
+
     def refresh(self) -> None:
         """Refresh the whole index."""
         self._index.refresh()
@@ -127,7 +133,7 @@ class ScopedIndex(HybridIndex):
 
     @property
     def _writer(self) -> IndexWriter:  # type: ignore[override]
-        self._refuse("the method")
+        return self._index._writer
 
     @classmethod
     def create(cls, *arguments: Any, **options: Any) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, cast
 
@@ -85,6 +86,12 @@ class ScopedStore:
             return [0] * len(numbers)
         queries = [VectorQuery(name, ([number], [1.0]), limit) for number in numbers]
         return [len(answer.tops[0]) for answer in self.search([UnionSearch([q]) for q in queries])]
+
+    @property
+    def facet(self) -> Any:
+        """The store's function that counts the values of a field, of what is inside."""
+        count = getattr(self.store, "facet", None)
+        return None if count is None else partial(count, where=self.scope)
 
     def token_counts(self, name: str, limit: int) -> list[int]:
         points = list(islice(sorted(self.store.matching(self.scope)), limit))
