@@ -18,8 +18,8 @@ __all__ = ["ScopedRetriever", "check_scope", "narrowed", "scoped"]
 def scoped(retriever: Any, scope: Where) -> Retriever:
     """Return a retriever that finds only what passes a filter, which each search can narrow.
 
-    An index, and what is made of one by `tuned` or `Pipeline`, has a `scoped` of its own, which
-    also leaves what is outside out of spelling and explanations; any other retriever gets a
+    An index, and what is made of one by `tuned` or `Pipeline`, has its own `scoped`, which also
+    leaves what is outside out of spelling and explanations; any other retriever gets a
     `ScopedRetriever` around it.
 
     Args:

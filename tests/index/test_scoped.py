@@ -32,7 +32,6 @@ from hybridge.errors import ClosedError, InvalidInputError, ReadOnlyError
 from hybridge.filters import And, Eq, Filter, as_filter
 from hybridge.index.scoped import ScopedIndex
 from hybridge.lexical import BM25Parameters
-from hybridge.query_syntax import parse
 from hybridge.spelling import corrected_query
 from hybridge.stages import BM25, Dense, LateInteraction
 from hybridge.testing import RetrieverConformance
@@ -351,7 +350,7 @@ def test_a_scope_only_reads_and_says_what_writes(index: HybridIndex, scope: Scop
     for verb, call in calls.items():
         with pytest.raises(ReadOnlyError, match=f"call {verb} of the index"):
             call()
-    with pytest.raises(InvalidInputError, match="index.scoped"):
+    with pytest.raises(InvalidInputError, match=r"index\.scoped"):
         ScopedIndex.open("folder")
     scope.refresh()
     scope.close()

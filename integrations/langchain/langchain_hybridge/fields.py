@@ -29,7 +29,7 @@ def attribute_infos(source: Any) -> list[AttributeInfo]:
             scope has the fields of what is inside.
 
     Raises:
-        InvalidInputError: it has no fields of its own.
+        InvalidInputError: its fields are not known.
         ImportError: `langchain-classic`, which has `SelfQueryRetriever`, is not installed.
 
     >>> from langchain_hybridge import BM25Retriever
@@ -69,7 +69,8 @@ def retriever_tool(
     r"""Return a tool by which an agent searches, with filters on the fields that there are.
 
     LangChain's `create_retriever_tool` takes a query alone. A filter joins the retriever's `scope`
-    and replaces its `filter`; the model is told where one is not valid, and may try again.
+    and replaces its `filter`; where one is not valid, the answer says so, and the
+    model may try again.
 
     Args:
         retriever: over one index; its fields are described as they are now.

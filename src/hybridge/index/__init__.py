@@ -1,5 +1,7 @@
 """The hybrid index: its lifecycle, persistence and search."""
 
+from .fields import FieldSummary, describe_fields
 from .hybrid import HybridIndex
+from .scoped import ScopedIndex
 
-__all__ = ["HybridIndex"]
+__all__ = ["FieldSummary", "HybridIndex", "ScopedIndex", "describe_fields"]

@@ -147,9 +147,7 @@ def summarized(passages: Iterable[Passage]) -> tuple[FieldSummary, ...]:
     return tuple(sorted(found, key=lambda field: field.name))
 
 
-def counted(
-    passages: Iterator[Passage], facet: _Facet | None = None
-) -> tuple[FieldSummary, ...]:
+def counted(passages: Iterator[Passage], facet: _Facet | None = None) -> tuple[FieldSummary, ...]:
     """Return the fields of passages that may be too many to read.
 
     Args:
@@ -195,7 +193,7 @@ class _Tally:
         self.count += 1
         for key in {(type(value), value) for value in values}:
             kind, value = key
-            self.is_cut = self.is_cut or (kind is str and len(value) > _LONGEST)
+            self.is_cut = self.is_cut or (isinstance(value, str) and len(value) > _LONGEST)
             if key in self.values or len(self.values) < _DIFFERENT:
                 self.values[key] += 1
             else:
@@ -209,9 +207,9 @@ class _Tally:
             self.types.add("number")
             low, high = self.numbers or (value, value)
             self.numbers = min(low, value), max(high, value)
-        elif (at := instant(value)) is not None:
+        elif (moment := instant(value)) is not None:
             self.types.add("date")
-            dated = at, value
+            dated = moment, value
             first, last = self.dates or (dated, dated)
             self.dates = min(first, dated), max(last, dated)
         else:
@@ -300,8 +298,8 @@ class FieldCache:
             is_shared: whether others may write: then they are counted again after a minute.
         """
         with self._lock:
-            before, at, fields = self._known.get(scope, (-1, -inf, ()))
-        if before != writes or monotonic() - at > (_AGE if is_shared else inf):
+            before, counted_at, fields = self._known.get(scope, (-1, -inf, ()))
+        if before != writes or monotonic() - counted_at > (_AGE if is_shared else inf):
             fields = count()
             with self._lock:
                 self._known[scope] = writes, monotonic(), fields

@@ -134,9 +134,7 @@ class OpenStages:
         }
         self._arrange()
 
-    def over(
-        self, storage: Storage, opened: Callable[[Stage, OpenStage], OpenStage]
-    ) -> OpenStages:
+    def over(self, storage: Storage, opened: Callable[[Stage, OpenStage], OpenStage]) -> OpenStages:
         """Return these stages over another storage, until one is added, replaced or removed.
 
         Args:

@@ -57,8 +57,8 @@ class ScopedIndex(HybridIndex):
     ...     dimension=2, identity="letters",
     ... )
     >>> with HybridIndex.create(encoder=letters) as index:
-    ...     index.add([Passage("1", "Bananas", {"shop": "a"}), Passage("2", "Beets", {"shop": "b"})])
-    ...     shop = index.scoped({"shop": "a"})
+    ...     index.add([Passage("1", "Bananas", {"at": "a"}), Passage("2", "Beets", {"at": "b"})])
+    ...     shop = index.scoped({"at": "a"})
     ...     len(shop), shop.get(["2"]), [hit.passage.id for hit in shop.search(["beets"])[0]]
     2
     (1, [None], ['1'])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,9 @@ from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
 
+if TYPE_CHECKING:
+    from .scoped import ScopedIndex
+
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
 
@@ -43,6 +46,8 @@ class _Index(Protocol):
     _stages: OpenStages
 
     def _follow_replacement(self) -> Steps[None]: ...
+
+    def scoped(self, where: Where) -> ScopedIndex: ...
 
 
 class StageRetriever:
@@ -97,6 +102,10 @@ class StageRetriever:
             f"the stage {self.name!r} was removed from this index: its stages are "
             f"{list(self._index._stages.definitions)}"
         )
+
+    def scoped(self, where: Where) -> StageRetriever:
+        """Return this stage over what passes a filter; see `HybridIndex.scoped`."""
+        return self._index.scoped(where).stages[self.name]
 
     def search(
         self,

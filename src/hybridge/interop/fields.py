@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..filters import Filter
+from ..filters import And, Filter
 from ..index import HybridIndex
 from ..index.fields import FieldSummary, summarized
 from ..lexical import BM25Retriever
@@ -30,12 +30,11 @@ def fields_of(source: Any) -> tuple[FieldSummary, ...]:
     >>> [field.name for field in fields_of(Pipeline(bm25))]
     ['year']
     """
-    inner, scopes = source, list[Filter]()
+    inner: Any = source
+    scopes: list[Filter] = []
     while inner is not None:
         if isinstance(inner, HybridIndex):
-            for scope in scopes:
-                inner = inner.scoped(scope)
-            return inner.fields()
+            return (inner.scoped(And(*scopes)) if scopes else inner).fields()
         if isinstance(inner, BM25Retriever):
             return summarized(p for p in inner if all(scope.matches(p) for scope in scopes))
         if isinstance(inner, ScopedRetriever):

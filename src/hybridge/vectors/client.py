@@ -367,9 +367,7 @@ class ClientStore:
         body = {"exact": self._limits.allows_exact}
         return int(self._ask("count", "POST", "points/count", body)["count"])
 
-    def facet(
-        self, path: Path, limit: int, where: Filter | None = None
-    ) -> dict[JSON, int] | None:
+    def facet(self, path: Path, limit: int, where: Filter | None = None) -> dict[JSON, int] | None:
         """Return a field's most frequent values, with the number of passages that have each.
 
         None where the field has no index by which the server counts, or the filter is not its own
@@ -377,9 +375,10 @@ class ClientStore:
         """
         key = self._layout.key(path)
         pushed = None if where is None else self._filters.pushed(where)
-        if self._filters.indexes.get(key) not in _FACETED or (pushed and not pushed.exact):
+        kind = None if key is None else self._filters.indexes.get(key)
+        if kind not in _FACETED or (pushed is not None and not pushed.exact):
             return None
-        body = {"key": key, "limit": limit, "exact": self._limits.allows_exact}
+        body: dict[str, Any] = {"key": key, "limit": limit, "exact": self._limits.allows_exact}
         if pushed is not None:
             body["filter"] = pushed.filter
         hits = self._ask("count the values of a field", "POST", "facet", body)["hits"]

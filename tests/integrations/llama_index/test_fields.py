@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from llama_index.core import MockEmbedding
+from llama_index.core.base.llms.types import CompletionResponse
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.indices.vector_store.retrievers import VectorIndexAutoRetriever
 from llama_index.core.llms import CustomLLM, LLMMetadata
 from llama_index.core.llms.callbacks import llm_completion_callback
@@ -18,7 +20,6 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
 from hybridge import BM25Retriever, Passage
 from hybridge.errors import InvalidInputError
-from llama_index.core.base.llms.types import CompletionResponse
 from llama_index.retrievers.hybridge import (
     HybridgeQuery,
     HybridgeRetriever,
@@ -61,7 +62,7 @@ class Scripted(CustomLLM):
     """A language model that gives one answer."""
 
     answer: str
-    asked: list[str] = []
+    asked: list[str] = Field(default_factory=list)
 
     @property
     def metadata(self) -> LLMMetadata:

@@ -29,7 +29,7 @@ def vector_store_info(source: Any, content_info: str) -> VectorStoreInfo:
         content_info: what the nodes are, for the model.
 
     Raises:
-        InvalidInputError: it has no fields of its own.
+        InvalidInputError: its fields are not known.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> info = vector_store_info(BM25Retriever([Passage("1", "Bread.", {"year": 2020})]), "recipes")
@@ -67,7 +67,8 @@ def retriever_tool(
     r"""Return a tool by which an agent searches, with filters on the fields that there are.
 
     LlamaIndex's `RetrieverTool` takes a query alone. A filter joins the retriever's ``scope`` and
-    replaces its ``filters``; the model is told where one is not valid, and may try again.
+    replaces its ``filters``; where one is not valid, the answer says so, and the
+    model may try again.
 
     Args:
         retriever: over one index; its fields are described as they are now.
