@@ -7,9 +7,10 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from math import isnan
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack, cast, get_args
 
 from numpy.typing import ArrayLike
 
@@ -25,6 +26,7 @@ from ..lexical.synonyms import Synonyms, SynonymsLike
 from ..passages import JSON, Hit, Passage
 from ..protocols import Encoder, Where
 from ..queries import Queries
+from ..scope import check_scope, narrowed
 from ..search import (
     SearchOptions,
     SearchSettings,
@@ -35,6 +37,7 @@ from ..search import (
 )
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike
 from ..stages.bm25 import BM25, Lexical, OpenBM25
+from ..stages.bm25_scopes import Statistics
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
@@ -52,6 +55,7 @@ from .info import describe
 from .lock import IndexLock
 from .open_stages import IndexStageStorage, OpenStages, restored_stages
 from .reindex import reindex
+from .scoped import ScopedLock, ScopedStorage, scoped_stage
 from .served import Address
 from .settings import check_stage_weights, chosen_stages, make_manifest, searching
 from .single_stage import DenseRetriever, LateReranker, StageRetriever
@@ -63,10 +67,7 @@ from .writer import IndexWriter
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
 
-    from ..stages.bm25_scopes import Statistics
-    from .scoped import ScopedIndex
-
-__all__ = ["HybridIndex"]
+__all__ = ["HybridIndex", "ScopedIndex"]
 
 
 class HybridIndex:
@@ -754,15 +755,15 @@ class HybridIndex:
         2
         [('year', ('number',), 1)]
         """
-        return self._fields_of(None)
+        return self._fields_of(None, self._writer.writes)
 
-    def _fields_of(self, scope: Filter | None) -> tuple[FieldSummary, ...]:
+    def _fields_of(self, scope: Filter | None, writes: int) -> tuple[FieldSummary, ...]:
         self._lock.check()
         store = self._storage.store
         facet = getattr(store, "facet", None)
         return self._fields.get(
             scope,
-            self._writer.writes,
+            writes,
             lambda: counted(iter(self), facet),
             is_shared=store.is_remote,
         )
@@ -1164,7 +1165,7 @@ class HybridIndex:
     def scoped(self, where: Where, *, statistics: Statistics | None = None) -> ScopedIndex:
         """Return the part of this index that passes a filter, which each of its calls can narrow.
 
-        What is outside is unknown to it, see `hybridge.index.scoped.ScopedIndex`.
+        What is outside is unknown to it, see `hybridge.index.ScopedIndex`.
 
         Args:
             where: the filter.
@@ -1185,9 +1186,12 @@ class HybridIndex:
         2
         ['b']
         """
-        from .scoped import scoped
-
-        return scoped(self, where, "index" if statistics is None else statistics)
+        chosen: Statistics = "index" if statistics is None else statistics
+        if chosen not in get_args(Statistics):
+            raise InvalidInputError(f"statistics must be 'index' or 'scope', not {statistics!r}")
+        scope = check_scope(where)
+        with self._lock.reading(scope):  # which warns of an unknown field, and indexes known ones
+            return ScopedIndex(self, scope, chosen)
 
     def refresh(self) -> None:
         """Follow the writes of other processes since the index was opened or refreshed.
@@ -1285,6 +1289,101 @@ class HybridIndex:
     def __repr__(self) -> str:
         suffix = ", read only" if self._storage.is_read_only else ""
         return f"{type(self).__name__}({self._storage.location}{suffix})"
+
+
+class ScopedIndex(HybridIndex):
+    """An index of which only the passages that pass a filter are there: `HybridIndex.scoped`.
+
+    It searches, counts and explains as an index that holds these passages alone; each call's own
+    filter can only narrow it. What is outside is unknown to it: its ids, fields and words, by which
+    no query is corrected. With the statistics of the index, BM25's scores depend on how frequent
+    words are outside, and on the average length there; with those of the scope nothing does.
+
+    It only reads, follows what is written to the index, and is closed with it.
+
+    Attributes:
+        scope: the filter.
+        statistics: of BM25: ``"index"`` or ``"scope"``.
+
+    >>> from hybridge import CallableEncoder
+    >>> letters = CallableEncoder(
+    ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
+    ...     dimension=2, identity="letters",
+    ... )
+    >>> with HybridIndex.create(encoder=letters) as index:
+    ...     index.add([Passage("1", "Bananas", {"at": "a"}), Passage("2", "Beets", {"at": "b"})])
+    ...     shop = index.scoped({"at": "a"})
+    ...     len(shop), shop.get(["2"]), [hit.passage.id for hit in shop.search(["beets"])[0]]
+    2
+    (1, [None], ['1'])
+    """
+
+    def __init__(self, index: HybridIndex, scope: Filter, statistics: Statistics) -> None:
+        """Do not call this: `HybridIndex.scoped` checks the arguments."""
+        self._index = index
+        self.scope = scope
+        self.statistics: Statistics = statistics
+        self._storage = cast("Storage", ScopedStorage(index._storage, scope))
+        self._lock = ScopedLock(index._lock, self._storage)
+        self._writer = IndexWriter(self._storage, self._lock, index._stages)
+        self._fusion = index._fusion
+        self._fields = index._fields
+        self._opened: OpenStages | None = None
+
+    @property
+    def _stages(self) -> OpenStages:  # type: ignore[override]
+        """The stages over what is inside, opened anew where those of the index changed."""
+        opened = self._opened
+        if opened is None or isnan(opened.version):
+            over = scoped_stage(self._storage, self.scope, self.statistics)
+            self._opened = opened = self._index._stages.over(self._storage, over)
+        return opened
+
+    def scoped(self, where: Where, *, statistics: Statistics | None = None) -> ScopedIndex:
+        """Return the part of this scope that passes a further filter.
+
+        Args:
+            where: the filter.
+            statistics: None for those of this scope.
+
+        Raises:
+            InvalidInputError: a value that is not valid.
+        """
+        own = self.statistics if statistics is None else statistics
+        return self._index.scoped(narrowed(self.scope, check_scope(where)), statistics=own)
+
+    def fields(self) -> tuple[FieldSummary, ...]:
+        """Return the fields of what is inside, as `HybridIndex.fields` does."""
+        return self._fields_of(self.scope, self._index._writer.writes)
+
+    def refresh(self) -> None:
+        """Refresh the whole index."""
+        self._index.refresh()
+
+    def copy_to(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Raise `ReadOnlyError`, as all that writes: a copy is made of a whole index."""
+        self._writer.validate(())
+        raise AssertionError
+
+    def reindex(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Raise `ReadOnlyError`."""
+        self.copy_to()
+
+    def _served(self) -> NoReturn:
+        self.copy_to()
+
+    def close(self) -> None:
+        """Do nothing: other scopes need the index, which its owner closes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _scoped_again, (self._index, self.scope, self.statistics)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._storage.location}, {self.scope.to_dict()})"
+
+
+def _scoped_again(index: HybridIndex, scope: Filter, statistics: Statistics) -> ScopedIndex:
+    return index.scoped(scope, statistics=statistics)
 
 
 # The statuses of a server's answer to a query of other vectors than the collection has, or to one

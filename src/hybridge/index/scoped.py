@@ -1,221 +1,32 @@
-"""`ScopedIndex`: the part of an index that passes a filter, as an index that only reads."""
+"""The parts of a `ScopedIndex`: the storage, lock and stages of an index, over what is inside."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, cast
 
-from ..errors import InvalidInputError, ReadOnlyError
+from ..errors import ReadOnlyError
 from ..filters import And, FieldCheck, Filter
-from ..protocols import Where
-from ..scope import check_scope
+from ..passages import Passage
 from ..stages.bm25_arrays import OpenBM25Arrays
-from ..stages.bm25_scopes import ScopedBM25, ScopedBM25Vectors, Statistics
+from ..stages.bm25_scoped import ScopedBM25, ScopedBM25Vectors
+from ..stages.bm25_scopes import Statistics
 from ..stages.bm25_sparse import OpenBM25Vectors
 from ..stages.stage import OpenStage, Stage, StageSearch
 from ..stages.vector import OpenVectorStage
 from ..vectors.scoped import ScopedStore, both
 from ..vectors.store import Ranking, VectorStore
-from .fields import FieldSummary
-from .hybrid import HybridIndex
 from .lock import IndexLock
-from .open_stages import IndexStageStorage, OpenStages
+from .open_stages import IndexStageStorage
 from .storage import Storage
 
-if TYPE_CHECKING:
-    from .writer import IndexWriter
-
-__all__ = ["ScopedIndex"]
+__all__ = ["ScopedLock", "ScopedStorage", "scoped_stage"]
 
 
-class ScopedIndex(HybridIndex):
-    """An index of which only the passages that pass a filter are there: `HybridIndex.scoped`.
-
-    It searches, counts and explains as an index that holds these passages alone; each call's own
-    filter can only narrow it. What is outside is unknown to it: its ids, fields and words, by which
-    no query is corrected. With the statistics of the index, BM25's scores depend on how frequent
-    words are outside, and on the average length there; with those of the scope nothing does.
-
-    It follows what is written to the index, and is closed with it.
-
-    Args:
-        index: the whole index.
-        scope: a filter.
-        statistics: ``"index"`` or ``"scope"``.
-
-    Attributes:
-        scope: the filter.
-        statistics: of BM25.
-
-    >>> from hybridge import CallableEncoder, Passage
-    >>> letters = CallableEncoder(
-    ...     lambda texts: [[text.count("a"), text.count("e")] for text in texts],
-    ...     dimension=2, identity="letters",
-    ... )
-    >>> with HybridIndex.create(encoder=letters) as index:
-    ...     index.add([Passage("1", "Bananas", {"at": "a"}), Passage("2", "Beets", {"at": "b"})])
-    ...     shop = index.scoped({"at": "a"})
-    ...     len(shop), shop.get(["2"]), [hit.passage.id for hit in shop.search(["beets"])[0]]
-    2
-    (1, [None], ['1'])
-    """
-
-    def __init__(self, index: HybridIndex, scope: Filter, statistics: Statistics) -> None:
-        """Do not call this: `HybridIndex.scoped` checks the arguments."""
-        self._index = index
-        self.scope = scope
-        self.statistics = statistics
-        storage = _ScopedStorage(index._storage, scope)
-        self._storage = cast("Storage", storage)
-        self._lock = _ScopedLock(index._lock, self._storage)
-        self._fusion = index._fusion
-        self._fields = index._fields
-        self._opened: OpenStages | None = None
-
-    @property
-    def _stages(self) -> OpenStages:  # type: ignore[override]
-        """The stages over what is inside, opened anew where those of the index changed."""
-        opened, current = self._opened, self._index._stages
-        if opened is None or isnan(opened.version):
-            self._opened = opened = current.over(self._storage, self._over)
-        return opened
-
-    def _over(self, definition: Stage, stage: OpenStage) -> OpenStage:
-        """Return a stage of the index over what is inside."""
-        storage = IndexStageStorage(self._storage, stage.name)
-        if isinstance(stage, OpenBM25Arrays | OpenBM25Vectors):
-            in_store = stage.asks_store and self.statistics == "index"
-            kind = ScopedBM25Vectors if in_store else ScopedBM25
-            return kind(stage, storage, self.scope, self.statistics)
-        if isinstance(stage, OpenVectorStage):
-            return definition.open(storage)
-        return _FilteredStage(stage, storage, self.scope)
-
-    def scoped(self, where: Where, *, statistics: Statistics | None = None) -> ScopedIndex:
-        """Return the part of this scope that passes a further filter.
-
-        Args:
-            where: the filter.
-            statistics: None for those of this scope.
-
-        Raises:
-            InvalidInputError: a value that is not valid.
-        """
-        chosen = check_scope(where)
-        own = self.statistics if statistics is None else statistics
-        return self._index.scoped(both(self.scope, chosen), statistics=own)
-
-    def fields(self) -> tuple[FieldSummary, ...]:
-        """Return the fields of what is inside, as `HybridIndex.fields` does."""
-        return self._fields_of(self.scope)
-
-    def refresh(self) -> None:
-        """Refresh the whole index."""
-        self._index.refresh()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _scoped_again, (self._index, self.scope, self.statistics)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._storage.location}, {self.scope.to_dict()})"
-
-    # ------------------------------------------------------------------ writing
-
-    def _refuse(self, verb: str) -> NoReturn:
-        raise ReadOnlyError(
-            f"a scope of an index is for reading only: call {verb} of the index that it is a "
-            "scope of"
-        )
-
-    @property
-    def _writer(self) -> IndexWriter:  # type: ignore[override]
-        return self._index._writer
-
-    @classmethod
-    def create(cls, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise: a scope is made by `HybridIndex.scoped`."""
-        raise InvalidInputError("a scope is made of an open index: index.scoped(where)")
-
-    @classmethod
-    def open(cls, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise: a scope is made by `HybridIndex.scoped`."""
-        cls.create()
-
-    @classmethod
-    def attach(cls, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise: a scope is made by `HybridIndex.scoped`."""
-        cls.create()
-
-    def add(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`, as every other method that writes."""
-        self._refuse("add")
-
-    def update_metadata(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("update_metadata")
-
-    def delete(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("delete")
-
-    def add_stage(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("add_stage")
-
-    def replace_stage(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("replace_stage")
-
-    def remove_stage(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("remove_stage")
-
-    def set_synonyms(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("set_synonyms")
-
-    def optimize(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("optimize")
-
-    def copy_to(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("copy_to")
-
-    def reindex(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("reindex")
-
-    def snapshot(self) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("snapshot")
-
-    def snapshots(self) -> NoReturn:
-        """Raise `ReadOnlyError`."""
-        self._refuse("snapshots")
-
-    def close(self) -> None:
-        """Do nothing: other scopes need the index, which its owner closes."""
-
-
-def scoped(index: HybridIndex, where: Where, statistics: Statistics) -> ScopedIndex:
-    """Return what `HybridIndex.scoped` returns."""
-    if statistics not in ("index", "scope"):
-        raise InvalidInputError(f"statistics must be 'index' or 'scope', not {statistics!r}")
-    scope = check_scope(where)
-    with index._lock.reading(scope):  # which warns of an unknown field, and indexes known ones
-        return ScopedIndex(index, scope, statistics)
-
-
-def _scoped_again(index: HybridIndex, scope: Filter, statistics: Statistics) -> ScopedIndex:
-    return index.scoped(scope, statistics=statistics)
-
-
-class _ScopedStorage:
+class ScopedStorage:
     """The storage of an index, with a store of what is inside, and without files and writes."""
 
     is_read_only = True
@@ -235,11 +46,18 @@ class _ScopedStorage:
             self._store = ScopedStore(current, self._scope)
         return cast("VectorStore", self._store)
 
+    def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
+        """Raise `ReadOnlyError`, before every write."""
+        raise ReadOnlyError(
+            f"a scope of the index ({self._storage.location}) only reads: add, delete and change "
+            "by the index that it is a scope of"
+        )
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
 
-class _ScopedLock(IndexLock):
+class ScopedLock(IndexLock):
     """The lock of an index, for searches of what is inside.
 
     The fields of filters are compared with those of passages inside.
@@ -301,6 +119,30 @@ class _ScopedLock(IndexLock):
         """Prepare a filter, and read what passages have of its fields."""
         with self.reading(where):
             pass
+
+
+def scoped_stage(
+    storage: Storage, scope: Filter, statistics: Statistics
+) -> Callable[[Stage, OpenStage], OpenStage]:
+    """Return the function that opens a stage of an index over what is inside.
+
+    Args:
+        storage: of what is inside.
+        scope: the filter.
+        statistics: of BM25.
+    """
+
+    def opened(definition: Stage, stage: OpenStage) -> OpenStage:
+        own = IndexStageStorage(storage, stage.name)
+        if isinstance(stage, OpenBM25Arrays | OpenBM25Vectors):
+            in_store = stage.asks_store and statistics == "index"
+            kind = ScopedBM25Vectors if in_store else ScopedBM25
+            return kind(stage, own, scope, statistics)
+        if isinstance(stage, OpenVectorStage):
+            return definition.open(own)
+        return _FilteredStage(stage, own, scope)
+
+    return opened
 
 
 class _FilteredStage(OpenStage):

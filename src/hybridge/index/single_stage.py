@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,9 +29,6 @@ from .lock import IndexLock
 from .open_stages import OpenStages
 from .storage import Storage
 
-if TYPE_CHECKING:
-    from .scoped import ScopedIndex
-
 __all__ = ["DenseRetriever", "LateReranker", "StageRetriever"]
 
 
@@ -47,7 +44,10 @@ class _Index(Protocol):
 
     def _follow_replacement(self) -> Steps[None]: ...
 
-    def scoped(self, where: Where) -> ScopedIndex: ...
+    @property
+    def stages(self) -> Mapping[str, Any]: ...
+
+    def scoped(self, where: Where) -> _Index: ...
 
 
 class StageRetriever:
@@ -105,7 +105,8 @@ class StageRetriever:
 
     def scoped(self, where: Where) -> StageRetriever:
         """Return this stage over what passes a filter; see `HybridIndex.scoped`."""
-        return self._index.scoped(where).stages[self.name]
+        scoped: StageRetriever = self._index.scoped(where).stages[self.name]
+        return scoped
 
     def search(
         self,

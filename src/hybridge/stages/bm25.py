@@ -16,7 +16,7 @@ from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
 from .bm25_arrays import OpenBM25Arrays
 from .bm25_following import OpenFollowingBM25
-from .bm25_scopes import ScopedBM25
+from .bm25_scoped import ScopedBM25
 from .bm25_sparse import OpenBM25Vectors, check_state, initial_state
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name

@@ -29,7 +29,7 @@ from ..vectors.first_passing import first_passing
 from ..vectors.scoped import both
 from ..vectors.store import Ranking, VectorStore
 from .bm25_queries import OpenBM25Stage
-from .bm25_scopes import BM25Scopes, ScopedBM25, Statistics
+from .bm25_scopes import BM25Scopes, Statistics
 from .stage import OpenStage, Prepared, StageStorage
 
 __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
@@ -320,7 +320,7 @@ class OpenBM25Arrays(OpenBM25Stage):
 class _Reweighed(OpenStage):
     """The arrays, scored with other parameters."""
 
-    def __init__(self, stage: OpenBM25Arrays | ScopedBM25, parameters: BM25Parameters) -> None:
+    def __init__(self, stage: Any, parameters: BM25Parameters) -> None:
         super().__init__(stage._storage)
         self._key = stage, parameters
         self.analyzer = stage.analyzer
