@@ -72,6 +72,7 @@ from hybridge.evaluation import Collection
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
+from hybridge.index import FieldSummary
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
@@ -79,6 +80,7 @@ from hybridge.presets import Preset
 from hybridge.query_syntax import filters_of, parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
+from hybridge.scope import ScopedRetriever
 from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
@@ -235,6 +237,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Example": lambda w: Example("cats", ("Cats sleep.", "Dogs run."), (1.0, 0.0)),
     "Exists": lambda w: f.Exists("tags"),
     "FieldCheck": lambda w: f.FieldCheck("the example"),
+    "FieldSummary": lambda w: FieldSummary("year", ("number",), 2, 3, {2020: 2}, minimum=2020),
     "Finding": lambda w: Finding("models", "a model", "missing", "it is not here", "get it"),
     "ForkSafeLock": lambda w: ForkSafeLock(reentrant=True),
     "FusedPlan": lambda w: FusedRetriever({"words": w.bm25})._plans(["cats"], 3, None)[0],
@@ -293,6 +296,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Scores": lambda w: w.bm25._postings.snapshot().scores("cats"),
     "SearchText": lambda w: SearchText("{year}: {text}"),
     "SearchText of a function": lambda w: SearchText.from_callable(first_word, name="first"),
+    "ScopedIndex": lambda w: w.index.scoped({"year": 2020}, statistics="scope"),
+    "ScopedRetriever": lambda w: ScopedRetriever(w.bm25, {"year": 2020}),
     "Section": lambda w: Section("text", title="a title", metadata={"page": 3}),
     "SentenceTransformerEncoder": lambda w: SentenceTransformerEncoder(
         w.minilm, query_prompt="query: ", normalize=False, batch_size=2, max_length=9

@@ -59,6 +59,12 @@ class DiverseRetriever:
         self._fetch_k = check_count(fetch_k, "fetch_k")
         self._lambda = check_share(lambda_mult, "lambda_mult")
 
+    def scoped(self, where: Where) -> DiverseRetriever:
+        """Return this retriever over what passes a filter; see `HybridIndex.scoped`."""
+        return DiverseRetriever(
+            self.index.scoped(where), fetch_k=self._fetch_k, lambda_mult=self._lambda
+        )
+
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:

@@ -16,6 +16,7 @@ from .passages import Hit
 from .protocols import Reranker, Retriever, Where
 from .query_syntax import QueryFilter, plain_texts
 from .reranking import blended
+from .scope import scoped
 
 __all__ = [
     "Pipeline",
@@ -132,6 +133,11 @@ class Pipeline:
                 hits = await asyncio.to_thread(combined, hits, answer, blend, keep)
                 report.hits = hits
         return [found[:k] for found in hits]
+
+    def scoped(self, where: Where) -> Pipeline:
+        """Return this pipeline over what passes a filter; see `hybridge.scope.scoped`."""
+        inner = scoped(self.retriever, where)
+        return Pipeline(inner, *self.rerankers, depth=self.depths, blend=self.blends)
 
     def __repr__(self) -> str:
         stages = [type(stage).__name__ for stage in (self.retriever, *self.rerankers)]

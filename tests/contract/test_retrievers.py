@@ -19,7 +19,7 @@ from qdrant_client import models
 import hybridge
 from hybridge import Hit, HybridIndex, Passage, Pipeline, explain, explain_search
 from hybridge.errors import HybridgeError, InvalidInputError
-from hybridge.filters import Gte, as_filter
+from hybridge.filters import And, Gte, as_filter
 from hybridge.fusion import get_fusion
 from hybridge.interop import SearchConfig
 
@@ -220,6 +220,67 @@ def test_a_filter_that_cannot_be_applied_is_an_error_that_names_it(
             face(searched).ask("blood", where=where)
         with pytest.raises(REFUSED, match=named):
             face(searched, where=where).ask("blood")
+
+
+# The scope
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(scope=_FILTERS, where=_FILTERS, query=st.sampled_from(QUERIES))
+def test_no_filter_leaves_the_scope(
+    face: type[Face], index: HybridIndex, scope: Any, where: Any, query: str
+) -> None:
+    """Against brute force; the dense stage finds everything that a filter lets through."""
+    both = And(as_filter(scope), as_filter(where))  # type: ignore[arg-type]
+    passing = {each.id for each in PASSAGES if both.matches(each)}
+    for searched in (index.dense, index):
+        own, brought = (
+            face(searched, k=6, scope=scope, where=where),
+            face(searched, k=6, scope=scope),
+        )
+        assert set(ids(own.ask(query))) == passing
+        assert set(ids(brought.ask(query, where=where))) == passing
+
+
+async def test_a_query_s_filter_narrows_the_scope_of_any_retriever(
+    face: type[Face], searched: Any
+) -> None:
+    retriever = face(
+        searched, k=6, scope={"topic": {"$in": ["food", "body"]}}, where={"year": 2018}
+    )
+    inside = {"bread", "clot", "heart", "yeast"}
+    for where, widest in [
+        (None, {"heart"}),
+        ({}, inside),
+        ({"topic": "nature"}, set()),
+        ({"$id": ["aspirin", "stones"]}, set()),
+        ({"$or": [{"topic": "nature"}, {"topic": "food"}]}, {"bread", "yeast"}),
+        ({"$not": {"topic": "food"}}, {"clot", "heart"}),
+    ]:
+        found = set(ids(retriever.ask("blood of a heart and bread", where=where)))
+        assert found <= widest
+        assert found or not widest
+        assert found == set(ids(await retriever.aask("blood of a heart and bread", where=where)))
+
+
+def test_what_is_outside_the_scope_is_explained_as_what_is_nowhere(
+    face: type[Face], searched: Any
+) -> None:
+    made = face(searched, k=6, scope={"topic": "food"}).retriever
+    retriever = made.retriever if isinstance(made, SearchConfig) else made
+    for unknown in ("stones", "nowhere"):
+        with pytest.raises(InvalidInputError, match=f"^no passage has the id '{unknown}' here"):
+            explain(retriever, "bread", unknown, k=6)
+    found = explain_search(retriever, "the blood in bread", 6)
+    assert {hit.passage.id for hit in (*found.hits, *found.candidates)} <= {"bread", "yeast"}
+
+
+@pytest.mark.parametrize("wrong", [{"year": {"$near": 1}}, "tenant = a", 7], ids=str)
+def test_what_is_no_scope_is_refused(face: type[Face], index: HybridIndex, wrong: Any) -> None:
+    with pytest.raises(REFUSED):
+        face(index, scope=wrong).ask("blood")
 
 
 def test_a_filter_reaches_as_deep_as_it_must(face: type[Face]) -> None:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from warnings import warn
 
 from .bridged import BridgedRetriever
+from .fields import attribute_infos, retriever_tool
 from .layouts import LangChainLayout
 from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
@@ -24,6 +25,8 @@ __all__ = [
     "HybridgeRetriever",
     "LangChainLayout",
     "__version__",
+    "attribute_infos",
+    "retriever_tool",
 ]
 
 __version__ = version("langchain-hybridge")

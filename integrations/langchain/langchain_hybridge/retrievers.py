@@ -49,6 +49,8 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.spelling`.
         query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`. Rerankers then read plain text.
+        scope: a filter like `filter`, which a call's filter narrows and cannot replace: of a
+            tenant, or of what a user may read. See `hybridge.scope`.
         rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
@@ -78,6 +80,7 @@ class HybridgeRetriever(CoreRetriever):
         "late_interaction_weight",
         "spelling",
         "query_syntax",
+        "scope",
     )
 
     weights: dict[str, float] | None = None
@@ -86,10 +89,9 @@ class HybridgeRetriever(CoreRetriever):
     late_interaction_weight: float | None = Field(default=None, ge=0, le=1)
     spelling: bool | None = None
     query_syntax: bool | None = None
+    scope: Any = None
 
-    @field_validator(
-        "weights", "fusion", "depth", "late_interaction_weight", "spelling", "query_syntax"
-    )
+    @field_validator(*_option_names)
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:

@@ -1,4 +1,4 @@
-"""The command line: `hybridge index`, `search`, `evaluate`, `info`, `models`, `doctor` …"""
+"""The command line: `hybridge index`, `search`, `evaluate`, `fields`, `models`, `doctor` …"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .explain import explain
+from .fields import fields
 from .index import index
 from .info import info
 from .models import models
@@ -53,6 +54,7 @@ _COMMANDS = (
     reanalyze,
     reindex,
     info,
+    fields,
     models,
     demo,
     doctor,

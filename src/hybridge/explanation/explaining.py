@@ -17,11 +17,13 @@ from ..passages import Hit, Passage
 from ..pipeline import Pipeline, SearchConfig, search_config_of
 from ..protocols import Where
 from ..query_syntax import plain_texts
+from ..scope import ScopedRetriever, narrowed
 from .explainer import Explainer
 from .fused import FusedExplainer
 from .hybrid import IndexExplainer
 from .model import Explanation, SearchExplanation
 from .reranking import PipelineExplainer
+from .scope import ScopeExplainer
 from .single_stage import BlackBoxExplainer, BM25Explainer, PlaidExplainer, StageExplainer
 from .threshold import ThresholdExplainer
 
@@ -133,6 +135,10 @@ def _explainer(
             for member in plan.members
         }
         return FusedExplainer(plan, members, query, next_stage)
+    if isinstance(retriever, ScopedRetriever):
+        joined = narrowed(retriever.scope, where)
+        inner = _explainer(retriever.retriever, query, k, joined, next_stage)
+        return ScopeExplainer(retriever, inner)
     if isinstance(retriever, HybridIndex):
         return IndexExplainer(retriever, {}, query, k, where, next_stage)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):

@@ -1,5 +1,6 @@
 """The hybrid index: its lifecycle, persistence and search."""
 
-from .hybrid import HybridIndex
+from .fields import FieldSummary, describe_fields
+from .hybrid import HybridIndex, ScopedIndex
 
-__all__ = ["HybridIndex"]
+__all__ = ["FieldSummary", "HybridIndex", "ScopedIndex", "describe_fields"]

@@ -45,6 +45,11 @@ class _Index(Protocol):
 
     def _settled(self, attempt: Callable[[], Steps[T]]) -> Steps[T]: ...
 
+    @property
+    def stages(self) -> Mapping[str, Any]: ...
+
+    def scoped(self, where: Where) -> _Index: ...
+
 
 class StageRetriever:
     """The retriever of one stage of an index, as in `HybridIndex.stages` and `HybridIndex.bm25`.
@@ -98,6 +103,11 @@ class StageRetriever:
             f"the stage {self.name!r} was removed from this index: its stages are "
             f"{list(self._index._stages.definitions)}"
         )
+
+    def scoped(self, where: Where) -> StageRetriever:
+        """Return this stage over what passes a filter; see `HybridIndex.scoped`."""
+        scoped: StageRetriever = self._index.scoped(where).stages[self.name]
+        return scoped
 
     def search(
         self,

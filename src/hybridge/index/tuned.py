@@ -8,6 +8,7 @@ from typing import Any
 
 from ..passages import Hit
 from ..protocols import Retriever, Where
+from ..scope import scoped
 
 __all__ = ["TunedIndex"]
 
@@ -40,6 +41,10 @@ class TunedIndex:
     def query_syntax(self) -> bool:
         """Whether searches read the operators of `hybridge.query_syntax`."""
         return bool(self.options.get("query_syntax", False))
+
+    def scoped(self, where: Where) -> TunedIndex:
+        """Return the part that passes a filter, with the same options; see `HybridIndex.scoped`."""
+        return TunedIndex(scoped(self.index, where), self.options)
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

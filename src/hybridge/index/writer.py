@@ -40,6 +40,9 @@ class IndexWriter:
         storage: of the index.
         lock: of the index.
         stages: of the index.
+
+    Attributes:
+        writes: a number that grows with each change.
     """
 
     def __init__(self, storage: Storage, lock: IndexLock, stages: OpenStages) -> None:
@@ -47,6 +50,7 @@ class IndexWriter:
         self._lock = lock
         self._stages = stages
         self._warned: frozenset[str] = frozenset()
+        self.writes = 0
 
     def validate(self, passages: Iterable[Passage]) -> Iterable[Passage]:
         """Check that passages may be written, and each passage; see `Storage.validate`."""
@@ -308,6 +312,7 @@ class IndexWriter:
         """Exclude all other threads for a write; if it fails half-way, discard derived data."""
         with self._lock.writing():
             self._storage.mark_derived_stale()
+            self.writes += 1
             try:
                 yield
             except BaseException:

@@ -14,6 +14,7 @@ from ..pipeline import SearchConfig, search_config_of
 from ..vectors.store import stored_passage
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
+from .fields import fields_of
 from .indexes import (
     FutureIndex,
     check_threshold,
@@ -44,6 +45,7 @@ __all__ = [
     "connection_options",
     "decreasing_scores",
     "dense_vector_names",
+    "fields_of",
     "framework_encoder",
     "is_persistent",
     "lookup",

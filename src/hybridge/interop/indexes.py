@@ -21,6 +21,7 @@ from ..index.storage import is_remote
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
+from ..scope import check_scope, scoped
 from ..search import check_settings
 from ..stages import Stage
 from ..vectors import ConnectionOptions
@@ -130,6 +131,7 @@ def configured(
     late_interaction_weight: float | None = None,
     spelling: bool | None = None,
     query_syntax: bool | None = None,
+    scope: Where | None = None,
     vectors: ArrayLike | None = None,
 ) -> Pipeline:
     """Return a pipeline of a retriever with its options set, and rerankers.
@@ -145,6 +147,7 @@ def configured(
         late_interaction_weight: late interaction's share in the score, from 0 to 1.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators in queries are read.
+        scope: a filter that every search can only narrow, see `hybridge.scope`.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
 
@@ -179,8 +182,11 @@ def configured(
                 )
         chosen = {_TUNED.get(name, name): value for name, value in chosen.items()}
         searched = tuned(**chosen)
+    if scope is not None:
+        searched = scoped(searched, scope)
     if vectors is not None:
-        searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
+        whole = as_retriever(retriever) if scope is None else scoped(retriever, scope)
+        searched = _VectorSearch(whole, {**chosen, "vectors": vectors})
     return Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
 
 
@@ -256,6 +262,11 @@ class FutureIndex:
         )
         if weights is not None:
             check_stage_weights(weights, self.stages)
+        return self
+
+    def scoped(self, where: Where) -> FutureIndex:
+        """Validate a scope."""
+        check_scope(where)
         return self
 
     def search(

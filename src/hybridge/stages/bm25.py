@@ -16,6 +16,7 @@ from ..search_text import SearchTextLike, chosen_search_text
 from ..vectors.options import SparseVectors
 from .bm25_arrays import OpenBM25Arrays
 from .bm25_following import OpenFollowingBM25
+from .bm25_scoped import ScopedBM25
 from .bm25_sparse import OpenBM25Vectors, check_state, initial_state
 from .record import StageRecord
 from .stage import Stage, StageStorage, check_stage_name
@@ -25,7 +26,7 @@ __all__ = ["BM25", "Lexical", "OpenBM25"]
 logger = logging.getLogger(__name__)
 
 Lexical: TypeAlias = Literal["bm25s", "qdrant"]
-OpenBM25: TypeAlias = OpenBM25Arrays | OpenBM25Vectors
+OpenBM25: TypeAlias = OpenBM25Arrays | OpenBM25Vectors | ScopedBM25
 
 
 class BM25(Stage):
@@ -195,7 +196,7 @@ class BM25(Stage):
             return analyzer
         return {"analyzer": analyzer, "synonyms": self.synonyms}
 
-    def open(self, storage: StageStorage) -> OpenBM25:
+    def open(self, storage: StageStorage) -> OpenBM25Arrays | OpenBM25Vectors:
         if self.lexical == "qdrant":
             return OpenBM25Vectors(
                 storage, self.analyzer, self.parameters, self.search_text, self.synonyms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from copy import copy
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..analyzer import Analyzer
 from ..errors import CorruptIndexError
-from ..filters import Filter, IdIn, TextPhrase
+from ..filters import And, Filter, IdIn, TextPhrase
 from ..iteration import chunked
 from ..lexical.parameters import BM25Parameters
 from ..lexical.parts import ScoreParts
@@ -25,8 +26,10 @@ from ..passages import Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, Words
 from ..vectors.first_passing import first_passing
+from ..vectors.scoped import both
 from ..vectors.store import Ranking, VectorStore
 from .bm25_queries import OpenBM25Stage
+from .bm25_scopes import BM25Scopes, Statistics
 from .stage import OpenStage, Prepared, StageStorage
 
 __all__ = ["ArraysSearch", "OpenBM25Arrays", "PointedId"]
@@ -67,6 +70,9 @@ class OpenBM25Arrays(OpenBM25Stage):
         super().__init__(storage, analyzer, synonyms)
         self.search_text = search_text
         self._parameters = parameters
+        # Of a part of the passages whose terms are weighed as in all: the part, and its terms.
+        self._scope: Filter | None = None
+        self._counted: Postings[PointedId] | None = None
         self._allowed: dict[Filter, NDArray[np.bool_]] = {}
         self._phrases: dict[TextPhrase, Filter] = {}
         self._speller: tuple[QueryReader, Speller] | None = None
@@ -160,6 +166,7 @@ class OpenBM25Arrays(OpenBM25Stage):
     def _forget(self) -> None:
         """Clear what a write makes stale."""
         self._allowed, self._phrases, self._speller, self._snapshot = {}, {}, None, None
+        self.scopes.forget()
 
     def prepare(self, passages: Sequence[Passage]) -> Prepared:
         return Prepared(derived=self._current().count(self.search_text.texts(passages)))
@@ -187,7 +194,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         latest, read = self._speller, self.read
         if latest is not None and latest[0] is read:
             return latest[1]
-        postings = self._current()
+        postings = self._counted or self._current()
 
         def words() -> Words:
             return postings.words.completed(self.analyzer, self._texts)
@@ -217,8 +224,38 @@ class OpenBM25Arrays(OpenBM25Stage):
             self._snapshot = snapshot = self._current().snapshot()
         return ArraysSearch(self, snapshot, encoded)
 
-    def reweighed(self, parameters: BM25Parameters) -> OpenStage:
-        return _Reweighed(self, parameters)
+    def reweighed(self, parameters: BM25Parameters, scoped: Any = None) -> OpenStage:
+        """Return this stage, or a part of it, with other parameters."""
+        return _Reweighed(scoped or self, parameters)
+
+    def over(self, storage: StageStorage, scope: Filter, statistics: Statistics) -> OpenBM25Arrays:
+        """Return this stage over a part of its passages, as they are until the next write.
+
+        Args:
+            storage: of the passages that pass the scope.
+            scope: the filter.
+            statistics: of all passages, or of those alone.
+        """
+        points = self.known(storage.store.matching(And()))
+        keys = {point: self._keys[point] for point in points}
+        counted = self._current().part(keys.values())
+        part = copy(self)
+        part.scopes = BM25Scopes()
+        part._forget()
+        part._storage, part._building, part._counted = storage, Lock(), counted
+        if statistics == "scope":
+            part._postings, part._keys = counted, keys
+        else:
+            part._scope = scope
+        return part
+
+    def within(self, where: Filter | None) -> Filter | None:
+        """Return the filter of what passes this one and is in the part that this stage is of."""
+        return where if self._scope is None else both(self._scope, where)
+
+    def known(self, points: Collection[int]) -> Collection[int]:
+        """Return those of the points that are in the arrays: all of them."""
+        return points
 
     def rows(self, points: Collection[int], snapshot: Snapshot[PointedId]) -> list[int]:
         """Return the rows of points."""
@@ -257,7 +294,7 @@ class OpenBM25Arrays(OpenBM25Stage):
         """
         found = self._phrases.get(phrase)
         if found is None:
-            snapshot = self._current().snapshot()
+            snapshot = (self._counted or self._current()).snapshot()
             mask = phrase.candidates(snapshot.having)
             keys = snapshot.keys
             if mask is not None:
@@ -283,7 +320,7 @@ class OpenBM25Arrays(OpenBM25Stage):
 class _Reweighed(OpenStage):
     """The arrays, scored with other parameters."""
 
-    def __init__(self, stage: OpenBM25Arrays, parameters: BM25Parameters) -> None:
+    def __init__(self, stage: Any, parameters: BM25Parameters) -> None:
         super().__init__(stage._storage)
         self._key = stage, parameters
         self.analyzer = stage.analyzer
@@ -314,6 +351,7 @@ class ArraysSearch:
         self._scores = [snapshot.scores(query, self._read) for query in queries]
 
     def top(self, depth: int, where: Filter | None) -> list[Ranking]:
+        where = self._stage.within(where)
         if where is not None and (tops := self._first_passing(depth, where)) is not None:
             return tops
         allowed = None if where is None else self._stage.allowed(where, self._snapshot)

@@ -9,6 +9,7 @@ from typing import Any
 from ..analyzer import Analyzer
 from ..lexical.query_terms import QueryReader
 from ..lexical.synonyms import Synonyms
+from .bm25_scopes import BM25Scopes
 from .stage import OpenStage, StageStorage
 
 __all__ = ["OpenBM25Stage"]
@@ -29,6 +30,7 @@ class OpenBM25Stage(OpenStage):
         read: reads the terms of a query, with these synonyms.
         missing: the name of a function of synonyms that is saved meanwhile, but that this process
             does not have; None if there is none.
+        scopes: this stage over parts of the passages.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class OpenBM25Stage(OpenStage):
     ) -> None:
         super().__init__(storage)
         self.analyzer = analyzer
+        self.scopes = BM25Scopes.of(storage)
         self._saved: Any = storage.state.get("synonyms")
         self._use(synonyms)
 
@@ -46,6 +49,7 @@ class OpenBM25Stage(OpenStage):
         self.synonyms = synonyms
         self.missing = missing
         self.read = QueryReader(self.analyzer, synonyms)
+        self.scopes.forget()
 
     def set_synonyms(self, synonyms: Synonyms | None) -> None:
         """Replace the synonyms, and save them with the index."""

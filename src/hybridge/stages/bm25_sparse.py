@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import pairwise
 from math import inf
 from statistics import fmean
@@ -23,7 +24,10 @@ from ..passages import JSON, Passage
 from ..search_text import TEXT_ALONE, SearchText
 from ..spelling import Speller, query_words
 from ..vectors.store import Ranking, Sparse, VectorQuery, VectorStore, passing
+from .bm25_arrays import OpenBM25Arrays
+from .bm25_following import OpenFollowingBM25
 from .bm25_queries import OpenBM25Stage
+from .bm25_scopes import BM25Scopes, Statistics
 from .bm25_words import StoredWords
 from .stage import OpenStage, Prepared, StageStorage
 from .terms import check_terms, has_terms_of, terms_of
@@ -120,6 +124,7 @@ class OpenBM25Vectors(OpenBM25Stage):
         return average if saved == self._storage.state["average_length"] else None
 
     def _make_weigher(self) -> SparseBM25:
+        self.scopes.forget()
         average = self.fixed_average or self._storage.state["average_length"]
         return SparseBM25(self.analyzer, self.parameters.k1, self.parameters.b, average)
 
@@ -268,10 +273,18 @@ class OpenBM25Vectors(OpenBM25Stage):
     def upsert(self, passages: Sequence[Passage], prepared: Prepared) -> None:
         self._written += len(passages)
         self._words.forget_counts()
+        self.scopes.forget()
+
+    def update_metadata(self) -> None:
+        self.scopes.forget()
 
     def delete(self, points: Sequence[int]) -> None:
         self._written += len(points)
         self._words.forget_counts()
+        self.scopes.forget()
+
+    def invalidate(self) -> None:
+        self.scopes.forget()
 
     def save(self) -> None:
         self._words.save()
@@ -295,19 +308,42 @@ class OpenBM25Vectors(OpenBM25Stage):
     def count(self, searches: Sequence[VectorQuery], found: Sequence[Ranking]) -> None:
         self._words.count(searches, found)
 
-    def reweighed(self, parameters: BM25Parameters) -> OpenStage:
-        """Return this stage with other parameters.
+    def reweighed(self, parameters: BM25Parameters, scoped: OpenStage | None = None) -> OpenStage:
+        """Return this stage, or a part of it, with other parameters.
 
         Raises:
             InvalidInputError: the parameters differ from those of the stored weights.
         """
         own = self.parameters
         if parameters == own:
-            return self
+            return scoped or self
         raise InvalidInputError(
             f"this index keeps BM25's weights in the store, by {own}, and cannot search with "
             f"{parameters}: create it anew with these, or with lexical='bm25s', which can"
         )
+
+    def over(
+        self, storage: StageStorage, scope: Filter, statistics: Statistics
+    ) -> OpenBM25Arrays | OpenBM25Vectors:
+        """Return this stage over a part of its passages, as they are until the next write.
+
+        With statistics of the part, it is in arrays that are made of its texts: the store has one
+        weight of each term, by the average length of all passages.
+
+        Args:
+            storage: of the passages that pass the scope.
+            scope: the filter.
+            statistics: of all passages, or of those alone.
+        """
+        words = self.analyzer, self.parameters, self.search_text, self.synonyms
+        if statistics == "scope":
+            kind = OpenFollowingBM25 if storage.store.is_remote else OpenBM25Arrays
+            return kind(storage, *words)
+        part = copy(self)
+        part.scopes = BM25Scopes()
+        part._storage = storage
+        part._words = self._words.over(storage)
+        return part
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
         return [self._weigher.encode_counts(self.read(query).weights) for query in queries]

@@ -54,6 +54,10 @@ class StoredWords:
         self._present: set[int] = set()
         self._words = self._loaded()
 
+    def over(self, storage: StageStorage) -> StoredWords:
+        """Return the words of a part of the passages, which are read when they are needed."""
+        return StoredWords(storage, self._analyzer, self._search_text, is_shared=self._is_shared)
+
     def _loaded(self) -> Words:
         file = self._storage.file
         self._stamp = ""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InvalidInputError, StoreError
 from ..filters import Filter
+from ..filters.fields import Path
 from ..iteration import chunked
 from ..passages import JSON, Passage
 from ..threads import called_in_thread
@@ -45,6 +46,7 @@ _WAITING = {"wait": "true"}  # for the server to have done it
 _PAGE = 1_000  # points read in one request
 _IDS = 1_000  # points changed in one request that carries no vectors
 _SEARCHES = 256  # searches in one request: those of 16 queries, and for the words in them
+_FACETED = ("bool", "integer", "keyword", "uuid")  # kinds of payload indexes
 _COUNTED = 100  # points with a number of a sparse vector
 _MATRICES = 50  # points read in one request with all their token vectors
 _ABSENT = (400, 404)  # a server's answers to vectors for a point that is not there
@@ -364,6 +366,23 @@ class ClientStore:
     def count(self) -> int:
         body = {"exact": self._limits.allows_exact}
         return int(self._ask("count", "POST", "points/count", body)["count"])
+
+    def facet(self, path: Path, limit: int, where: Filter | None = None) -> dict[JSON, int] | None:
+        """Return a field's most frequent values, with the number of passages that have each.
+
+        None where the field has no index by which the server counts, or the filter is not its own
+        to decide.
+        """
+        key = self._layout.key(path)
+        pushed = None if where is None else self._filters.pushed(where)
+        kind = None if key is None else self._filters.indexes.get(key)
+        if kind not in _FACETED or (pushed is not None and not pushed.exact):
+            return None
+        body: dict[str, Any] = {"key": key, "limit": limit, "exact": self._limits.allows_exact}
+        if pushed is not None:
+            body["filter"] = pushed.filter
+        hits = self._ask("count the values of a field", "POST", "facet", body)["hits"]
+        return {hit["value"]: int(hit["count"]) for hit in hits}
 
     def token_counts(self, name: str, limit: int) -> list[int]:
         first = next(self._pages(None, with_payload=False, with_vectors=[name], size=limit))

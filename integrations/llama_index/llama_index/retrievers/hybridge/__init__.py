@@ -8,6 +8,7 @@ from warnings import warn
 from .base import HybridgeQuery
 from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
+from .fields import retriever_tool, vector_store_info
 from .layouts import LlamaIndexLayout
 from .nodes import TracedNode
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
@@ -23,6 +24,8 @@ __all__ = [
     "StageStartEvent",
     "TracedNode",
     "__version__",
+    "retriever_tool",
+    "vector_store_info",
 ]
 
 __version__ = version("llama-index-hybridge")

@@ -16,6 +16,7 @@ from hybridge.encoders import query_cache
 from hybridge.interop import FutureIndex, SearchConfig, connection_options
 
 from .base import CoreRetriever
+from .filters import AnyFilters, where_of
 from .indexes import attached, index_of, index_of_nodes
 from .nodes import passages_of
 from .searching import search_text_of
@@ -48,6 +49,8 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.spelling`.
         query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`. Rerankers then read plain text.
+        scope: filters like ``filters``, which those of a query narrow and cannot replace: of a
+            tenant, or of what a user may read. See `hybridge.scope`.
         settings: those of every retriever here. ``similarity_top_k``, 2 by default: nodes a query
             gets at most. ``filters``: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``,
             or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
@@ -83,6 +86,7 @@ class HybridgeRetriever(CoreRetriever):
         late_interaction_weight: float | None = None,
         spelling: bool | None = None,
         query_syntax: bool | None = None,
+        scope: AnyFilters = None,
         **settings: Any,
     ) -> None:
         self._options = {
@@ -92,6 +96,7 @@ class HybridgeRetriever(CoreRetriever):
             "late_interaction_weight": late_interaction_weight,
             "spelling": spelling,
             "query_syntax": query_syntax,
+            "scope": where_of(scope),
         }
         super().__init__(retriever, **settings)
 
