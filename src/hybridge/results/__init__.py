@@ -1,5 +1,6 @@
 """Retrievers around a retriever: what of its hits a chain should read, and in which order."""
 
+from .floor import FlooredRetriever
 from .wrapping import RetrieverWrapper
 
-__all__ = ["RetrieverWrapper"]
+__all__ = ["FlooredRetriever", "RetrieverWrapper"]
