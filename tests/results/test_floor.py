@@ -86,6 +86,17 @@ def test_a_hit_stays_if_its_cosine_reaches_the_minimum(index: HybridIndex, form:
 
 
 @pytest.mark.engine
+def test_a_list_stays_whole_if_one_hit_passes(index: HybridIndex) -> None:
+    queries = ["aab bird", "ddd"]
+    whole = FlooredRetriever(index, {"dense": 0.94}, of="list")
+    # The best cosines are 0.949 and 0: a, and b of 0.447, stay with ab.
+    assert whole.search(queries) == [index.search(queries)[0], []]
+    assert FlooredRetriever(index, {"dense": 0.95}, of="list").search(queries) == [[], []]
+    with pytest.raises(InvalidInputError, match="not of 'query'"):
+        FlooredRetriever(index, {"dense": 0.95}, of="query")  # type: ignore[arg-type]
+
+
+@pytest.mark.engine
 def test_no_further_candidates_fill_the_places_of_those_dropped(index: HybridIndex) -> None:
     weights = {"bm25": 1.0, "dense": 0.0}
     by_words = index.tuned(weights=weights)

@@ -30,9 +30,9 @@ class NoAnswer(Renderable):
 
     >>> found = {"plain": {"q1": True, "q2": True}, "floored": {"q1": True, "q2": False}}
     >>> print(NoAnswer({"plain": [False, False], "floored": [True, False]}, found, "plain"))
-             nothing found for off-topic questions  questions answered  answers lost
-    plain                                    0.0 %             100.0 %         0.0 %
-    floored                                 50.0 %              50.0 %        50.0 %
+             nothing found off topic  answered  answers lost
+    plain    0.0 %                    100.0 %   0.0 %
+    floored  50.0 %                   50.0 %    50.0 %
     """
 
     nothing: Mapping[str, Sequence[bool]]
@@ -64,7 +64,7 @@ class NoAnswer(Renderable):
         rows = [
             [name, *(f"{100 * share(name):.1f} %" for share in shares)] for name in self.nothing
         ]
-        columns = ["nothing found for off-topic questions", "questions answered", "answers lost"]
+        columns = ["nothing found off topic", "answered", "answers lost"]
         return Section(body=[Table(["", *columns], rows)])
 
 

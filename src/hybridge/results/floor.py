@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InvalidInputError
 from ..passages import Hit
@@ -24,9 +25,11 @@ _INSTEAD = (
 class FlooredRetriever(RetrieverWrapper):
     """A retriever that drops hits which a stage scores too low, so that a search may find nothing.
 
-    A hit stays if each named stage scores it at least the minimum given for it. The order and the
-    scores of a list stay as they are, and `k` is the most that is left: no further candidates fill
-    the places of those that are dropped.
+    A hit passes if each named stage scores it at least the minimum given for it. ``of="hit"`` drops
+    the others; ``of="list"`` drops all hits of a query if none passes, and otherwise none: so it
+    keeps an answer that shares words with its question but has a low cosine, where a hit beside it
+    passes. The order and the scores of a list stay as they are, and `k` is the most that is left:
+    no further candidates fill the places of those that are dropped.
 
     A minimum is on the stage's own score, which depends on the query and the passage alone, on a
     scale that is the same for all queries: the cosine or dot product of a dense stage; of a
@@ -45,14 +48,16 @@ class FlooredRetriever(RetrieverWrapper):
             wrapper.
         floor: stage → minimum. A stage is named as in traces: of the member "notes" of a
             `FusedRetriever`, "notes/dense". `hybridge.tuning.calibrate_floor` finds the minimum.
+        of: what is held to the floor, ``"hit"`` or ``"list"``.
 
     Attributes:
         retriever: the retriever.
         floor: what was given.
+        of: what was given.
 
     Raises:
         InvalidInputError: a stage that the retriever does not have or whose scores no minimum fits,
-            a minimum that is no finite number, or none at all.
+            a minimum that is no finite number, none at all, or another `of`.
 
     >>> from hybridge import CallableEncoder, HybridIndex, Passage
     >>> letters = CallableEncoder(
@@ -69,9 +74,11 @@ class FlooredRetriever(RetrieverWrapper):
 
     stage = "floor"
 
-    def __init__(self, retriever: Any, floor: Mapping[str, float]) -> None:
+    def __init__(
+        self, retriever: Any, floor: Mapping[str, float], *, of: Literal["hit", "list"] = "hit"
+    ) -> None:
         super().__init__(retriever)
-        self.floor = check_floor(floor)
+        self.floor, self.of = check_floor(floor, of), of
         stages = stages_in(self.retriever)
         self._stages = {name: _checked(name, stages, self.retriever) for name in self.floor}
 
@@ -103,20 +110,23 @@ class FlooredRetriever(RetrieverWrapper):
         k: int,
         where: Where | None,
     ) -> list[list[Hit]]:
-        return [
-            [hit for hit, scores in zip(hits, some, strict=True) if self.passes(scores)]
-            for hits, some in zip(found, self.scores(queries, found), strict=True)
-        ]
+        passing = [list(map(self.passes, scores)) for scores in self.scores(queries, found)]
+        if self.of == "list":
+            return [
+                list(hits) if any(some) else [] for hits, some in zip(found, passing, strict=True)
+            ]
+        return [list(compress(hits, some)) for hits, some in zip(found, passing, strict=True)]
 
     def __repr__(self) -> str:
-        return f"FlooredRetriever({self.retriever!r}, {self.floor!r})"
+        return f"FlooredRetriever({self.retriever!r}, {self.floor!r}, of={self.of!r})"
 
 
-def check_floor(floor: Mapping[str, float]) -> dict[str, float]:
+def check_floor(floor: Mapping[str, float], of: str = "hit") -> dict[str, float]:
     """Validate a floor, apart from a retriever, and return it with its minima as floats.
 
     Raises:
-        InvalidInputError: no mapping, an empty one, or a minimum that is no finite number.
+        InvalidInputError: no mapping, an empty one, a minimum that is no finite number, or an `of`
+            that is neither ``"hit"`` nor ``"list"``.
 
     >>> check_floor({"dense": 0})
     {'dense': 0.0}
@@ -125,6 +135,8 @@ def check_floor(floor: Mapping[str, float]) -> dict[str, float]:
         raise InvalidInputError(
             f'a floor names stages and their minima, as in {{"dense": 0.3}}, not {floor!r:.100}'
         )
+    if of not in ("hit", "list"):
+        raise InvalidInputError(f'a floor is of each "hit" or of the "list", not of {of!r}')
     for name, minimum in floor.items():
         is_number = isinstance(minimum, Real) and not isinstance(minimum, bool)
         if not isinstance(name, str) or not is_number or not isfinite(minimum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class FloorCalibration(Renderable):
     Args:
         retriever: without the floor.
         stage: the stage that has the minimum.
+        of: what is held to it, each ``"hit"`` or the ``"list"``.
         chosen: the minimum and what it does; None where none is worth its price.
         points: of every minimum, upwards: from the first, that drops nothing, the ROC curve.
         answered: how many questions are answered without a floor.
@@ -56,6 +57,7 @@ class FloorCalibration(Renderable):
 
     retriever: Any = field(compare=False)
     stage: str
+    of: Literal["hit", "list"]
     chosen: FloorPoint | None
     points: Sequence[FloorPoint]
     answered: int
@@ -96,7 +98,7 @@ class FloorCalibration(Renderable):
         Raises:
             InvalidInputError: no minimum is worth its price.
         """
-        return FlooredRetriever(self.retriever, self.floor)
+        return FlooredRetriever(self.retriever, self.floor, of=self.of)
 
     def __repr__(self) -> str:
         return f"FloorCalibration({self.stage!r}, {self.chosen})"
@@ -124,16 +126,18 @@ def calibrate_floor(
     qrels: Qrels,
     unanswerable: Sequence[str],
     *,
+    of: Literal["hit", "list"] = "hit",
     k: int = 10,
     max_loss: float = 0.03,
 ) -> FloorCalibration:
     """Find the minimum of a stage's score below which a hit is no answer.
 
-    A question is answered if one of its first `k` hits is relevant, and loses its answers if all
-    of these score below the minimum. A question without an answer finds nothing if all of its hits
-    do. Of the minima that lose at most `max_loss`, chosen is the one with the greatest difference
-    of the share that finds nothing and the share that is lost: W. J. Youden, *Index for Rating
-    Diagnostic Tests*, Cancer 3, 1950. It lies half-way between two scores.
+    A question is answered if one of its first `k` hits is relevant, and loses its answers if these
+    all score below the minimum; or all of its hits, with ``of="list"``. A question without an
+    answer finds nothing if all of its hits do. Of the minima that lose at most `max_loss`, chosen
+    is the one with the greatest difference of the share that finds nothing and the share that is
+    lost: W. J. Youden, *Index for Rating Diagnostic Tests*, Cancer 3, 1950. It lies half-way
+    between two scores.
 
     Measure it on other questions, by `hybridge.evaluation.no_answer`: on those it was chosen by, it
     looks better than it is.
@@ -145,6 +149,8 @@ def calibrate_floor(
         qrels: query id → passage id → relevance, a whole number from 0.
         unanswerable: questions that no passage answers, as many; of another field, or about what
             the passages lack, which is the harder test.
+        of: what is held to the minimum, each ``"hit"`` or the ``"list"``, as for
+            `FlooredRetriever`.
         k: passages a search returns.
         max_loss: the share of answered questions that may lose their answers at most.
 
@@ -167,7 +173,7 @@ def calibrate_floor(
     >>> print(calibration.verdict)
     with a minimum of 0.8098 on 'dense', 100.0 % of 3 questions without an answer find nothing, ...
     """
-    scale = FlooredRetriever(retriever, {stage: 0.0})
+    scale = FlooredRetriever(retriever, {stage: 0.0}, of=of)
     judgements = check_qrels(qrels)
     judged = check_judged(queries, judgements)
     off_topic = check_queries(unanswerable)
@@ -175,11 +181,11 @@ def calibrate_floor(
     check_share(max_loss, "max_loss")
     if not off_topic:
         raise InvalidInputError("there is no question without an answer: give some off the topic")
-    answers = [
-        max(scores)
-        for query, hits in zip(judged, _scored(scale, stage, list(judged.values()), k), strict=True)
-        if (scores := [score for id_, score in hits if judgements[query].get(id_, 0) > 0])
-    ]
+    answers = []
+    for query, hits in zip(judged, _scored(scale, stage, list(judged.values()), k), strict=True):
+        relevant = [score for id_, score in hits if judgements[query].get(id_, 0) > 0]
+        if relevant:
+            answers.append(max(relevant if of == "hit" else (score for _, score in hits)))
     if not answers:
         raise InvalidInputError(
             f"none of {len(judged)} questions is answered by its first {k} hits: there is no score "
@@ -195,7 +201,9 @@ def calibrate_floor(
     chosen = None
     if worth and p <= SIGNIFICANT:
         chosen = max(worth, key=lambda point: (point.nothing - point.lost, -point.minimum))
-    return FloorCalibration(retriever, stage, chosen, points, len(answers), len(off_topic), auc, p)
+    return FloorCalibration(
+        retriever, stage, of, chosen, points, len(answers), len(off_topic), auc, p
+    )
 
 
 def _scored(
