@@ -110,6 +110,15 @@ class FlooredRetriever(RetrieverWrapper):
         k: int,
         where: Where | None,
     ) -> list[list[Hit]]:
+        return self.kept(queries, found)
+
+    def kept(self, queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+        """Return of each query's hits those that stay.
+
+        Args:
+            queries: plain text.
+            found: hits of each.
+        """
         passing = [list(map(self.passes, scores)) for scores in self.scores(queries, found)]
         if self.of == "list":
             return [
