@@ -442,6 +442,12 @@ class StageRuns:
         self._managers = [run.get_child() for run in runs]
         self._open: dict[str, list[dict[int, _Run]]] = {}
 
+    @property
+    def makes_spans(self) -> bool:
+        """Whether these runs become spans of OpenTelemetry, by OpenInference's handler."""
+        handlers = (each for manager in self._managers for each in manager.handlers)
+        return any(type(each).__module__.startswith("openinference.") for each in handlers)
+
     def began(self, stage: str, queries: Sequence[int]) -> None:
         runs = {i: self._begin(stage, i) for i in queries if i < len(self._queries)}
         self._open.setdefault(stage, []).append(runs)

@@ -18,6 +18,7 @@ from ..pipeline import Pipeline, SearchConfig, search_config_of
 from ..protocols import Where
 from ..query_syntax import plain_texts
 from ..results import BoostedRetriever, FlooredRetriever
+from ..telemetry import TracedRetriever
 from .boosts import BoostExplainer
 from .explainer import Explainer
 from .floor import FloorExplainer
@@ -147,6 +148,8 @@ def _explainer(
         return BM25Explainer(retriever, query, k, where, next_stage)
     if _is_plaid(retriever):
         return PlaidExplainer(retriever, query, k, where, next_stage)
+    if isinstance(retriever, TracedRetriever):
+        return _explainer(retriever.retriever, query, k, where, next_stage)
     if isinstance(retriever, FlooredRetriever | BoostedRetriever):
         return _wrapped(retriever, query, k, where, next_stage)
     config = search_config_of(retriever)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from numbers import Real
@@ -120,12 +120,10 @@ class Decay(Boosting):
     half_life: str | float | timedelta
     weight: float = 0.5
     now: str | float | datetime | None = None
-    _path: Path = field(init=False, repr=False, compare=False)
-    _seconds: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_path", parse_field(self.field))
-        object.__setattr__(self, "_seconds", _duration(self.half_life))
+        parse_field(self.field)
+        _duration(self.half_life)
         _check_weight(self.weight)
         if self.now is not None and _timestamp(self.now) is None:
             raise InvalidInputError(
@@ -134,25 +132,19 @@ class Decay(Boosting):
 
     @property
     def name(self) -> str:
-        return f"decay of {spell_field(self._path)}"
+        return f"decay of {spell_field(parse_field(self.field))}"
 
     def boosts(self, passages: Sequence[Passage]) -> list[float]:
         given = None if self.now is None else _timestamp(self.now)
         now = datetime.now(UTC).timestamp() if given is None else given
-        dates = [self._date(passage) for passage in passages]
+        path, half_life = parse_field(self.field), _duration(self.half_life)
         dated = {
-            i: self.weight * 2.0 ** (-max(0.0, now - moment) / self._seconds)
-            for i, moment in enumerate(dates)
-            if moment is not None
+            i: self.weight * 2.0 ** (-max(0.0, now - moment) / half_life)
+            for i, passage in enumerate(passages)
+            if (moment := _latest(passage, path)) is not None
         }
         neutral = float(np.mean(list(dated.values()))) if dated else 0.0
         return [dated.get(i, neutral) for i in range(len(passages))]
-
-    def _date(self, passage: Passage) -> float | None:
-        found = lookup(passage.metadata, self._path)
-        values = (one for each in found for one in (each if isinstance(each, list) else [each]))
-        moments = (moment for value in values if (moment := _timestamp(value)) is not None)
-        return max(moments, default=None)
 
 
 class BoostedRetriever(RetrieverWrapper):
@@ -290,6 +282,14 @@ def _timestamp(value: object) -> float | None:
         moment = instant(value)
         return None if moment is None else moment.timestamp()
     return None
+
+
+def _latest(passage: Passage, path: Path) -> float | None:
+    """Return the latest date at a path, in seconds since 1970; None where there is none."""
+    found = lookup(passage.metadata, path)
+    values = (one for each in found for one in (each if isinstance(each, list) else [each]))
+    moments = (moment for value in values if (moment := _timestamp(value)) is not None)
+    return max(moments, default=None)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

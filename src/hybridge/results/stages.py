@@ -45,8 +45,8 @@ def _stages(retriever: Any) -> Iterator[tuple[str, Any]]:
         yield from _stages(inside)
         if isinstance(retriever, Pipeline):
             yield from ((name_of(reranker), reranker) for reranker in retriever.rerankers)
-    elif isinstance(name := getattr(retriever, "name", None), str):
-        yield name, retriever
+    elif isinstance(own := getattr(retriever, "name", None), str):
+        yield own, retriever
 
 
 def mixed_scores(retriever: Any) -> str | None:

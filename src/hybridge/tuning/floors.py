@@ -240,7 +240,7 @@ def _points(answers: Any, best: Any) -> list[FloorPoint]:
 def _separation(answers: Sequence[float], best: Sequence[float]) -> tuple[float, float]:
     """Return the area under the ROC curve, and the one-sided p-value of one above a half."""
     with needs_extra("evaluation"):
-        from scipy.stats import mannwhitneyu
+        from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
     # Nothing found is below all scores, whatever they are.
     test = mannwhitneyu(answers, best, alternative="greater")
     return float(test.statistic) / (len(answers) * len(best)), float(test.pvalue)
