@@ -46,7 +46,7 @@ class DeepRetriever(RetrieverWrapper):
         return min(4 * k, MAXIMUM)
 
     @abstractmethod
-    def results(self, hits: Sequence[Hit]) -> int:
+    def _count(self, hits: Sequence[Hit]) -> int:
         """Return how many results, as `k` counts them, these hits of `search` are."""
 
     def search(
@@ -91,7 +91,7 @@ class DeepRetriever(RetrieverWrapper):
             positions = [
                 i
                 for i, before in zip(positions, found, strict=True)
-                if len(before) >= depth < MAXIMUM and self.results(lists[i]) < k
+                if len(before) >= depth < MAXIMUM and self._count(lists[i]) < k
             ]
             depth = min(2 * depth, MAXIMUM)
         return lists

@@ -75,7 +75,9 @@ class GroupedRetriever(DeepRetriever):
     def group_of(self, passage: Passage) -> JSON:
         """Return what a passage has in the field; None for nothing."""
         values = lookup(passage.metadata, self._path)
-        return values if ... in self._path and values else values[0] if values else None
+        if not values:
+            return None
+        return values if ... in self._path else values[0]
 
     def groups(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
@@ -98,13 +100,14 @@ class GroupedRetriever(DeepRetriever):
         """Return what `groups` returns, without blocking the event loop."""
         return list(map(self._grouped, await self.asearch(queries, k, where=where)))
 
-    def results(self, hits: Sequence[Hit]) -> int:
+    def _count(self, hits: Sequence[Hit]) -> int:
         return len({self.key(hit.passage) for hit in hits})
 
     def key(self, passage: Passage) -> tuple[bytes, str]:
         """Return what is equal for the passages of one group, and for no others."""
         value = self.group_of(passage)
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS), passage.id * (value is None)
+        alone = passage.id if value is None else ""
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS), alone
 
     def _lists(
         self,
