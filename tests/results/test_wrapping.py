@@ -33,7 +33,7 @@ class Backwards(RetrieverWrapper):
         where: Where | None,
     ) -> list[list[Hit]]:
         self.seen = list(queries), [len(hits) for hits in found], k, where
-        return [list(hits[::-1]) for hits in found]
+        return [list(hits[::-1][:k]) for hits in found]
 
 
 class Watcher:

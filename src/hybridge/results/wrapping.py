@@ -40,7 +40,7 @@ class RetrieverWrapper(ABC):
     ...     def candidates(self, k):
     ...         return 2 * k
     ...     def _lists(self, queries, found, k, where):
-    ...         return [hits[::-1] for hits in found]
+    ...         return [hits[::-1][:k] for hits in found]
     >>> bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])
     >>> [hits] = Backwards(bm25).search(["cats"], k=1)
     >>> [hit.passage.id for hit in hits]
@@ -64,7 +64,7 @@ class RetrieverWrapper(ABC):
         k: int,
         where: Where | None,
     ) -> Sequence[list[Hit]]:
-        """Return one list a query, best first, of what the retriever found; the rest is cut off.
+        """Return one list a query, best first, of what the retriever found.
 
         Args:
             queries: plain text, without operators; of a blank one nothing was found.
@@ -115,6 +115,5 @@ class RetrieverWrapper(ABC):
     ) -> list[list[Hit]]:
         queries = plain_texts(texts) if self.query_syntax else texts
         with observed(self.stage, len(queries)) as report:
-            lists = [hits[:k] for hits in self._lists(queries, found, k, where)]
-            report.hits = lists
+            report.hits = lists = list(self._lists(queries, found, k, where))
         return lists
