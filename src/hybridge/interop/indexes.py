@@ -20,12 +20,13 @@ from ..index.settings import check_stage_weights
 from ..index.storage import is_remote
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
-from ..protocols import Encoder, Reranker, Where
+from ..protocols import Encoder, Reranker, Retriever, Where
 from ..search import check_settings
 from ..stages import Stage
 from ..vectors import ConnectionOptions
 from ..vectors.collection import describe, vector_params
 from ..vectors.connection import connect
+from .results import arranged
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -131,8 +132,9 @@ def configured(
     spelling: bool | None = None,
     query_syntax: bool | None = None,
     vectors: ArrayLike | None = None,
-) -> Pipeline:
-    """Return a pipeline of a retriever with its options set, and rerankers.
+    **results: Any,
+) -> Retriever:
+    """Return a retriever with its options set, rerankers, and what its results go through.
 
     Args:
         retriever: a retriever of Hybridge, or of a framework whose adapter is installed.
@@ -147,6 +149,7 @@ def configured(
         query_syntax: whether operators in queries are read.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
+        results: options of `arranged`.
 
     Raises:
         InvalidInputError: a value that is not valid, or an option that the retriever lacks.
@@ -181,7 +184,7 @@ def configured(
         searched = tuned(**chosen)
     if vectors is not None:
         searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
-    return Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
+    return arranged(Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend), **results)
 
 
 # What `HybridIndex.tuned` calls some of the options.
@@ -257,6 +260,14 @@ class FutureIndex:
         if weights is not None:
             check_stage_weights(weights, self.stages)
         return self
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """Return nothing: there is no passage yet."""
+        return [None for _ in ids]
+
+    def matching(self, where: Where) -> list[Passage]:
+        """Return nothing: there is no passage yet."""
+        return []
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -42,6 +42,7 @@ from hybridge.observation import observing
 from .events import StageEvents, is_heard
 from .filters import AnyFilters, where_of
 from .indexes import nodes_of_documents
+from .links import links_of
 from .nodes import passages_of, scored_nodes
 
 __all__ = ["CoreRetriever", "HybridgeQuery"]
@@ -86,6 +87,12 @@ class CoreRetriever(BaseRetriever):
         rerank_depth: int = 50,
         blend: float = 0.5,
         score_threshold: float | None = None,
+        distinct: bool | float | None = None,
+        group_by: str | None = None,
+        per_group: int | None = None,
+        parents: Any = None,
+        window: int | None = None,
+        merge: float | None = None,
         callback_manager: CallbackManager | None = None,
         objects: list[IndexNode] | None = None,
         object_map: dict[str, Any] | None = None,
@@ -98,6 +105,14 @@ class CoreRetriever(BaseRetriever):
         self._rerankers = [getattr(each, "reranker", each) for each in rerankers]
         self._rerank_depth = check_count(rerank_depth, "rerank_depth")
         self._blend = check_share(blend, "blend")
+        self._results = {
+            "distinct": distinct,
+            "group_by": group_by,
+            "per_group": per_group,
+            "parents": links_of(parents),
+            "window": window,
+            "merge": merge,
+        }
         self._config = SearchConfig(
             self._configured(),
             check_count(similarity_top_k, "similarity_top_k"),
@@ -213,6 +228,7 @@ class CoreRetriever(BaseRetriever):
             rerank_depth=self._rerank_depth,
             blend=self._blend,
             **self._options,
+            **self._results,
             **options,
         )
 
