@@ -18,13 +18,19 @@ from hybridge.sentences import children, sentences
         ("It works (mostly.) See Fig. 2.", ["It works (mostly.)", "See Fig. 2."]),
         ("Dr. Lee et al. agree, e.g. on p. 4.", ["Dr. Lee et al. agree, e.g. on p. 4."]),
         ("J. F. Kennedy of the U.S. Army.", ["J. F. Kennedy of the U.S. Army."]),
-        ("We saw p < 0.05 vs. Control. It is v1.2 of it.", ["We saw p < 0.05 vs. Control.", "It is v1.2 of it."]),
+        (
+            "We saw p < 0.05 vs. Control. It is v1.2 of it.",
+            ["We saw p < 0.05 vs. Control.", "It is v1.2 of it."],
+        ),
         ("It grew by 3.5 mg. 20 rats died.", ["It grew by 3.5 mg.", "20 rats died."]),
         ("A heading\n\nThen text. More", ["A heading", "Then text.", "More"]),
         ("a line\nthat goes on", ["a line\nthat goes on"]),
         ("Über uns. Öl hilft. ¿Qué? ¡Sí!", ["Über uns.", "Öl hilft.", "¿Qué?", "¡Sí!"]),
         ("Они спят. Мы нет.", ["Они спят.", "Мы нет."]),
-        ("猫は寝る。犬は吠える！「本当？」はい。", ["猫は寝る。", "犬は吠える！", "「本当？」", "はい。"]),
+        (
+            "猫は寝る。犬は吠える！「本当？」はい。",
+            ["猫は寝る。", "犬は吠える！", "「本当？」", "はい。"],
+        ),
         ("see www.example.com for more", ["see www.example.com for more"]),
         ("the end. of a lower case", ["the end. of a lower case"]),
         ("  \n\n ", []),
@@ -37,7 +43,7 @@ def test_sentences(text: str, expected: list[str]) -> None:
     assert all(text[start:].startswith(sentence) for start, sentence in found)
 
 
-@given(st.text("aB .!?\n。\"()1éДr", max_size=60))
+@given(st.text('aB .!?\n。"()1éДr', max_size=60))
 def test_nothing_of_a_text_is_lost_and_nothing_comes_twice(text: str) -> None:
     end = 0
     for start, sentence in sentences(text):

@@ -25,7 +25,7 @@ from .query_syntax import filters_of, plain_texts
 from .search import by_filter, completed, fused_run
 from .search_text import TEXT_ALONE, SearchText
 
-__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
+__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch", "known_scores"]
 
 T = TypeVar("T")
 
@@ -362,7 +362,7 @@ class FusedMember:
         if not isinstance(self.retriever, Scorer):
             return [{} for _ in queries]
         with self._noted():
-            return _known_scores(self.retriever, queries, ids)
+            return known_scores(self.retriever, queries, ids)
 
     def named(self, lists: Sequence[Sequence[Hit]], queries: int) -> list[list[Hit]]:
         """Return the member's hits, each traced under its name."""
@@ -410,7 +410,7 @@ class _Completion:
         return self.member.scores(self.queries, [sorted(some) for some in points])
 
 
-def _known_scores(
+def known_scores(
     scorer: Scorer, queries: Sequence[str], ids: Sequence[Sequence[str]]
 ) -> list[dict[str, float]]:
     """Return each query's scores of those ids that the scorer has passages of."""
@@ -424,7 +424,7 @@ def _known_scores(
         held = _held(scorer, ids)
         if held == ids:
             raise
-        return _known_scores(scorer, queries, held)
+        return known_scores(scorer, queries, held)
     for i, some in zip(indices, found, strict=True):
         scores[i] = dict(zip(ids[i], some, strict=True))
     return scores

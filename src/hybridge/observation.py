@@ -19,7 +19,9 @@ __all__ = [
     "ENCODING",
     "Observer",
     "Report",
+    "also_observing",
     "inside",
+    "makes_spans",
     "observed",
     "observing",
     "one_at_a_time",
@@ -88,6 +90,48 @@ def observing(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def also_observing(observer: Observer) -> AbstractContextManager[None]:
+    """Pass an observer the events inside the block, beside the one that gets them already."""
+    present = _current.get()
+    return observing(observer if present is None else _Both(present, observer))
+
+
+@dataclass(frozen=True)
+class _Both:
+    first: Observer
+    second: Observer
+
+    @property
+    def wants_hits(self) -> bool:
+        return _wants_hits(self.first) or _wants_hits(self.second)
+
+    def began(self, stage: str, queries: Sequence[int]) -> None:
+        self.first.began(stage, queries)
+        self.second.began(stage, queries)
+
+    def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
+        for observer in (self.first, self.second):
+            observer.ended(stage, hits if _wants_hits(observer) else {})
+
+    def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
+        self.first.failed(stage, queries, error)
+        self.second.failed(stage, queries, error)
+
+
+def makes_spans() -> bool:
+    """Return whether the present observer makes a span of the search and of each stage itself.
+
+    It says so by an attribute of this name that is True.
+
+    >>> makes_spans()
+    False
+    """
+    observer = _current.get()
+    while isinstance(observer, _Shifted | _Inner | _Locked):
+        observer = observer.observer
+    return bool(getattr(observer, "makes_spans", False))
 
 
 @contextmanager

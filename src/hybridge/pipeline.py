@@ -158,7 +158,9 @@ class SearchConfig:
         retriever: the retriever of Hybridge, rerankers and all.
         k: results a query gets at most, unless a search says otherwise.
         where: the filter unless a search says otherwise; None for everything.
-        score_threshold: results that score below are dropped; None drops none.
+        score_threshold: results that score below are dropped; None drops none. It fits scores that
+            depend on query and passage alone, such as a reranker's, with a blend of 1; not those of
+            a fusion, for which `hybridge.results.FlooredRetriever` has a minimum on one stage.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> bm25 = BM25Retriever([Passage("a", "Cats sleep."), Passage("b", "Cats and dogs sleep.")])

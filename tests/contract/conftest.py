@@ -58,7 +58,8 @@ class Face(ABC):
         k: results a query gets at most.
         where: the filter unless a query brings its own.
         rerankers: rerankers of Hybridge.
-        settings: `rerank_depth`, `blend`, `score_threshold`, `weights`, `fusion`, `depth`.
+        settings: `rerank_depth`, `blend`, `score_threshold`, `weights`, `fusion`, `depth`,
+            `boosts`, `floor`, `floor_of`.
     """
 
     def __init__(
@@ -94,10 +95,9 @@ class Core(Face):
     def made(
         self, searched: Any, k: int, where: Any, rerankers: Sequence[Any], settings: dict[str, Any]
     ) -> SearchConfig:
-        threshold = check_threshold(settings.pop("score_threshold", None))
-        return SearchConfig(
-            configured(searched, rerankers=rerankers, **settings), k, where, threshold
-        )
+        threshold = settings.pop("score_threshold", None)
+        made = configured(searched, rerankers=rerankers, **settings)
+        return SearchConfig(made, k, where, check_threshold(threshold, made))
 
     def ask(self, query: Any, k: Any = None, where: Any = None) -> Answer:
         return results(self.retriever.search([query], k, where=where)[0])

@@ -18,7 +18,10 @@ from hybridge.results.joining import Piece, joined
         ([Piece("one", 0), Piece("two", 5)], "one\n\ntwo"),
         ([Piece("one two", 0), Piece("two three", 4)], "one two three"),
         ([Piece("one two three", 0), Piece("two", 4)], "one two three"),
-        ([Piece("one two three", 0), Piece("two", 4), Piece("three four", 8)], "one two three four"),
+        (
+            [Piece("one two three", 0), Piece("two", 4), Piece("three four", 8)],
+            "one two three four",
+        ),
         # A position that is wrong: the text is not what would be there.
         ([Piece("one two", 0), Piece("six", 4)], "one two\n\nsix"),
         ([Piece("one two", 0), Piece("ten three", 4)], "one two\n\nten three"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -21,7 +21,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_config_list
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hybridge import Hit, Pipeline
 from hybridge.diversity import DiverseRetriever
@@ -32,7 +32,9 @@ from hybridge.interop import (
     FutureIndex,
     SearchConfig,
     as_retriever,
+    check_boosts,
     check_parts,
+    check_threshold,
     configured,
     trace_to_dict,
     unwrapped,
@@ -77,6 +79,9 @@ class CoreRetriever(BaseRetriever):
 
     # Fields that are options of `hybridge.interop.configured`.
     _option_names: ClassVar[tuple[str, ...]] = (
+        "boosts",
+        "floor",
+        "floor_of",
         "distinct",
         "group_by",
         "per_group",
@@ -93,6 +98,9 @@ class CoreRetriever(BaseRetriever):
     rerankers: tuple[Any, ...] = Field(default=(), exclude=True, repr=False)
     rerank_depth: int = Field(default=50, ge=1)
     blend: float = Field(default=0.5, ge=0, le=1)
+    boosts: tuple[Any, ...] = Field(default=(), exclude=True, repr=False)
+    floor: dict[str, float] | None = None
+    floor_of: Literal["hit", "list"] = "hit"
     score_threshold: float | None = None
     distinct: bool | float | None = None
     group_by: Any = None
@@ -129,6 +137,17 @@ class CoreRetriever(BaseRetriever):
     def _check_filter(cls, value: Any) -> Any:
         as_filter(value)
         return value
+
+    @field_validator("boosts", mode="before")
+    @classmethod
+    def _check_boosts(cls, value: Any) -> tuple[Any, ...]:
+        return check_boosts(value) if value != () else ()
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> Self:
+        if self.floor is not None:
+            configured(self.retriever, rerankers=self.rerankers, floor=self.floor)
+        return self
 
     @classmethod
     def _check_settings(cls, settings: Mapping[str, Any], stages: Any = None) -> None:
@@ -190,7 +209,8 @@ class CoreRetriever(BaseRetriever):
                 blend=self.blend,
                 **options,
             )
-            config = SearchConfig(searched, self.k, self.filter, self.score_threshold)
+            threshold = check_threshold(self.score_threshold, searched)
+            config = SearchConfig(searched, self.k, self.filter, threshold)
             copied = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
             names = super()._get_ls_params()
             names.update(_providers(self.retriever))
@@ -445,6 +465,12 @@ class StageRuns:
         self._queries = queries
         self._managers = [run.get_child() for run in runs]
         self._open: dict[str, list[dict[int, _Run]]] = {}
+
+    @property
+    def makes_spans(self) -> bool:
+        """Whether these runs become spans of OpenTelemetry, by OpenInference's handler."""
+        handlers = (each for manager in self._managers for each in manager.handlers)
+        return any(type(each).__module__.startswith("openinference.") for each in handlers)
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
         runs = {i: self._begin(stage, i) for i in queries if i < len(self._queries)}

@@ -53,7 +53,13 @@ class HybridgeRetriever(CoreRetriever):
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
         blend: a reranker's share in the score, from 0 to 1; the rest is the score before it.
-        score_threshold: drop documents that score below, in the last stage's own unit.
+        boosts: put newer or chosen documents first, by `hybridge.results.Decay` and ``Boost``.
+        floor: stage → the least of its own scores that a document needs, as ``{"dense": 0.3}``:
+            where nothing is relevant, nothing is returned; see `hybridge.results.FlooredRetriever`.
+        floor_of: what is held to the floor, each ``"hit"``, or the ``"list"``: all documents if one
+            reaches it, otherwise none.
+        score_threshold: drop documents that score below, in the last stage's own unit. It fits a
+            reranker with a blend of 1; a fusion's scores depend on their list, and need a `floor`.
         distinct: True leaves out documents that are nearly the same as a better one; a number from
             0 to 1 is the similarity from which on (0.8).
         group_by: the metadata field whose values make groups, such as ``"source"``: `k` then counts

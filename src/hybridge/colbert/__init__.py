@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 # Not at first use: by then a module of the same name would stand in the function's place.
 from .max_sim import max_sim as max_sim
+from .max_sim import per_token as per_token
 from .training_free import training_free as training_free
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _HOMES = {
     "token_encoder_from_config": "engines",
 }
 
-__all__ = sorted([*_HOMES, "max_sim", "training_free"])
+__all__ = sorted([*_HOMES, "max_sim", "per_token", "training_free"])
 
 
 def __getattr__(name: str) -> object:

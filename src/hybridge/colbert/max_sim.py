@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..protocols import Vectors
 
-__all__ = ["max_sim", "segmented_max_sim"]
+__all__ = ["max_sim", "per_token", "segmented_max_sim"]
 
 
 def max_sim(query: Vectors, passages: Sequence[Vectors]) -> list[float]:
@@ -36,6 +36,25 @@ def max_sim(query: Vectors, passages: Sequence[Vectors]) -> list[float]:
     return [
         float((passage @ columns).max(axis=0).sum()) if passage.size and query.size else 0.0
         for passage in passages
+    ]
+
+
+def per_token(queries: Sequence[Vectors], scores: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Divide each query's scores by the number of its tokens: the mean of its best matches.
+
+    MaxSim grows with the query's tokens, their mean does not: so scores of several queries can be
+    held to one minimum.
+
+    Args:
+        queries: one vector a token each.
+        scores: one list a query.
+
+    >>> per_token([np.zeros((4, 2)), np.zeros((0, 2))], [[2.0, 1.0], [0.0]])
+    [[0.5, 0.25], [0.0]]
+    """
+    return [
+        [score / max(len(query), 1) for score in some]
+        for query, some in zip(queries, scores, strict=True)
     ]
 
 

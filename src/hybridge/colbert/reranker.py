@@ -16,7 +16,7 @@ from ..iteration import chunked
 from ..reranking import TextReranker
 from ..search_text import SearchTextLike
 from .engines import build_engine
-from .max_sim import max_sim
+from .max_sim import max_sim, per_token
 from .multi_vector import MultiVectorTokenEncoder
 
 if TYPE_CHECKING:
@@ -120,6 +120,12 @@ class ColBERTReranker(TextReranker):
         other = copy.copy(self)
         other.encoder = self.encoder.with_model(folder)
         return other
+
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        """Return each query's scores per token of it, a scale that is the same for all queries."""
+        return per_token(query_cache.encode(self.encoder, queries), scores)
 
     def _score(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]]

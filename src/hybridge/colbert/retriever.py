@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from ..arguments import check_ids, check_k, check_queries
 from ..copying import SharedInCopies
@@ -25,6 +25,7 @@ from ..forking import ForkSafeLock, check_process
 from ..observation import observed
 from ..passages import JSON, Hit, Passage, unique_passages
 from ..protocols import Vectors, Where
+from .max_sim import per_token
 from .ragatouille.encoder import RAGatouilleTokenEncoder
 from .ragatouille.storage import Storage
 from .ragatouille.text_index import TextIndex, encode, indexable
@@ -54,6 +55,8 @@ class ColBERTRetriever(SharedInCopies):
     passage may be missed. ``HybridIndex.create(late_interaction=...)`` compares the candidates of
     BM25 and the bi-encoder alone: it takes more room, never rebuilds, and is the faster of the two.
     """
+
+    name: ClassVar[str] = STAGE
 
     def __init__(
         self,
@@ -292,6 +295,12 @@ class ColBERTRetriever(SharedInCopies):
         view = self._view()
         vectors = query_cache.encode(self._encoder, queries)
         return [view.scores(query, row) for query, row in zip(vectors, names, strict=True)]
+
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        """Return each query's scores per token of it, a scale that is the same for all queries."""
+        return per_token(query_cache.encode(self._encoder, queries), scores)
 
     def vectors(self, id_: str) -> Vectors | None:
         """Return a passage's token vectors as the index compares them.

@@ -246,6 +246,14 @@ class CrossEncoderReranker(TextReranker):
         # Here and not in the model, where good passages would be rounded to 1.0.
         return {pair: _sigmoid(score) for pair, score in scores.items()}
 
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        """Return scores as probabilities, whatever `sigmoid` is."""
+        if self._sigmoid:
+            return [list(some) for some in scores]
+        return [list(map(_sigmoid, some)) for some in scores]
+
     def _warn_of_truncation(self, scorer: PairScorer, lengths: Collection[int]) -> None:
         room = room_for_pair(scorer.limit, scorer.counter)
         truncated = sum(length > room for length in lengths)

@@ -17,6 +17,7 @@ from .known_items import known_item_queries
 from .langsmith import load_langsmith
 from .llama_index import load_llama_index
 from .measures import MEASURES
+from .no_answer import NoAnswer, no_answer
 from .qrels import read_qrels, read_queries
 from .result import Evaluation
 from .runner import evaluate, evaluate_runs
@@ -28,6 +29,7 @@ __all__ = [
     "Collection",
     "Comparison",
     "Evaluation",
+    "NoAnswer",
     "evaluate",
     "evaluate_runs",
     "known_item_queries",
@@ -38,6 +40,7 @@ __all__ = [
     "load_langsmith",
     "load_llama_index",
     "load_thumbs",
+    "no_answer",
     "read_qrels",
     "read_queries",
     "read_run",

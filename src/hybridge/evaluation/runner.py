@@ -17,7 +17,7 @@ from .measures import MEASURES, Judge, default_measures
 from .result import Evaluation
 from .timing import timed_search
 
-__all__ = ["evaluate", "evaluate_runs"]
+__all__ = ["evaluate", "evaluate_runs", "named_retrievers"]
 
 _Lists = dict[str, dict[str, list[str]]]
 
@@ -70,7 +70,7 @@ def evaluate(
     >>> evaluation.mean("bm25", "MRR@10"), list(evaluation.stage_costs("bm25"))
     (0.5, ['bm25'])
     """
-    named = _named(retrievers)
+    named = named_retrievers(retrievers)
     judgements = check_qrels(qrels)
     judged = check_judged(queries, judgements)
     judgements = {query: judgements[query] for query in judged}
@@ -132,7 +132,12 @@ def evaluate_runs(
     return Evaluation(values, lists, queries=texts, qrels=judgements, baseline=baseline)
 
 
-def _named(retrievers: object | Mapping[str, object]) -> dict[str, Retriever]:
+def named_retrievers(retrievers: object | Mapping[str, object]) -> dict[str, Retriever]:
+    """Return retrievers by name; a single one by that of its class.
+
+    Raises:
+        InvalidInputError: none, one that is no retriever, or a name that is no string.
+    """
     from ..frameworks import as_retriever
 
     if not isinstance(retrievers, Mapping):

@@ -7,6 +7,7 @@ from .explaining import explain, explain_search
 from .model import (
     BlendPart,
     BM25Part,
+    BoostPart,
     Explanation,
     FusionPart,
     MaxSimPart,
@@ -20,6 +21,7 @@ from .model import (
 __all__ = [
     "BM25Part",
     "BlendPart",
+    "BoostPart",
     "Explanation",
     "FusionPart",
     "MaxSimPart",

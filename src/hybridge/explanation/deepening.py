@@ -116,9 +116,9 @@ class GroupsExplainer(DeepExplainer[GroupedRetriever]):
         if rank > self._k:
             named = f"{named}, which" if value is None else named
             return f"{named} ranks {rank} of the groups, and k is {self._k}"
-        position = [each.passage.id for each, k in zip(self._inner.hits, keys, strict=True) if k == own]
+        number = keys[: self._inner.hits.index(hit) + 1].count(own)
         return (
-            f"it is number {position.index(hit.passage.id) + 1} of its group, "
+            f"it is number {number} of its group, "
             f"{self._retriever.field} {value!r}, and per_group is {self._retriever.per_group}"
         )
 
@@ -136,7 +136,8 @@ class DistinctExplainer(DeepExplainer[DistinctRetriever]):
                 "stays"
             )
         left = [each for each in self._inner.hits if each.passage.id not in duplicates]
-        return f"it ranks {left.index(hit) + 1} of what is left without near duplicates, and k is {self._k}"
+        rank = left.index(hit) + 1
+        return f"it ranks {rank} of what is left without near duplicates, and k is {self._k}"
 
 
 class ParentsExplainer(DeepExplainer[ParentRetriever]):

@@ -18,9 +18,19 @@ from ..passages import Hit, Passage
 from ..pipeline import Pipeline, SearchConfig, search_config_of
 from ..protocols import Where
 from ..query_syntax import plain_texts
-from ..results import DeepRetriever, DistinctRetriever, GroupedRetriever, ParentRetriever
+from ..results import (
+    BoostedRetriever,
+    DeepRetriever,
+    DistinctRetriever,
+    FlooredRetriever,
+    GroupedRetriever,
+    ParentRetriever,
+)
+from ..telemetry import TracedRetriever
+from .boosts import BoostExplainer
 from .deepening import DeepExplainer, DistinctExplainer, GroupsExplainer, ParentsExplainer
 from .explainer import Explainer
+from .floor import FloorExplainer
 from .fused import FusedExplainer
 from .hybrid import IndexExplainer
 from .model import Explanation, SearchExplanation
@@ -53,8 +63,9 @@ def explain(
 
     Args:
         retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline or a
-            `FusedRetriever` over any of these; a retriever that an adapter makes of them, for
-            LangChain or LlamaIndex; or any other retriever, explained by the hits it returns.
+            `FusedRetriever` over any of these, a wrapper of `hybridge.results`; a retriever that
+            an adapter makes of them, for LangChain or LlamaIndex; or any other retriever,
+            explained by the hits it returns.
         query: one question.
         passage: its id, itself, or a hit of it.
         k: passages the search returns; None for an adapter's retriever's own number, and for 10
@@ -161,10 +172,30 @@ def _explainer(
         return BM25Explainer(retriever, query, k, where, next_stage)
     if _is_plaid(retriever):
         return PlaidExplainer(retriever, query, k, where, next_stage)
+    if isinstance(retriever, TracedRetriever):
+        return _explainer(retriever.retriever, query, k, where, next_stage)
+    if isinstance(retriever, FlooredRetriever | BoostedRetriever):
+        return _wrapped(retriever, query, k, where, next_stage)
     config = search_config_of(retriever)
     if config is not None:
         return _inner_explainer(config, query, k, where, next_stage)
     return BlackBoxExplainer(retriever, query, k, where, next_stage)
+
+
+def _wrapped(
+    retriever: FlooredRetriever | BoostedRetriever,
+    query: str,
+    k: int,
+    where: Where | None,
+    next_stage: str,
+) -> Explainer:
+    depth = retriever.candidates(k)
+    if isinstance(retriever, BoostedRetriever):
+        inner = _explainer(retriever.retriever, query, depth, where, "the boosts")
+        return BoostExplainer(inner, retriever, k, next_stage)
+    [text] = plain_texts([query]) if retriever.query_syntax else [query]
+    inner = _explainer(retriever.retriever, query, depth, where, next_stage)
+    return FloorExplainer(inner, retriever, text)
 
 
 def _inner_explainer(

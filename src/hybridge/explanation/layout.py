@@ -11,6 +11,7 @@ from ..report import Block, Heat, Section, Styled, Table, highlighted, number
 from .model import (
     BlendPart,
     BM25Part,
+    BoostPart,
     Explanation,
     FusionPart,
     MaxSimPart,
@@ -142,6 +143,15 @@ def _(part: RerankPart) -> list[Section]:
 
 
 @sections.register
+def _(part: BoostPart) -> list[Section]:
+    parts = {"normalised score": part.normalised, **part.boosts}
+    rows = [(name, number(value)) for name, value in parts.items()]
+    ranks = f"rank {part.rank_before} → {part.rank_after} of {part.candidates}"
+    title = f"{part.stage}: {number(part.after)}, {ranks}"
+    return [Section(title, [Table(("part", "value"), rows)])]
+
+
+@sections.register
 def _(part: Explanation) -> list[Section]:
     found = [section for one in _parts(part) for section in sections(one)]
     for name, member in part.members.items():
@@ -200,6 +210,7 @@ def _parts(part: Explanation) -> Iterator[object]:
             yield blends.pop(name)
     yield from blends.values()
     yield from part.rerankers
+    yield from part.boosts
 
 
 def _reading(part: Explanation | SearchExplanation) -> list[Styled]:

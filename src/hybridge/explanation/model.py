@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BM25Part",
     "BlendPart",
+    "BoostPart",
     "Explanation",
     "FusionPart",
     "MaxSimPart",
@@ -214,6 +215,31 @@ class RerankPart(BlendPart):
     max_sim: MaxSimPart | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BoostPart(RenderablePart):
+    """The boosts of a passage: with the normalised score before them, they sum to its score.
+
+    Args:
+        stage: the name of the boosts in traces.
+        before: the score before them.
+        rank_before: of the passage by that score, from 1.
+        normalised: the same in standard deviations from the mean of the candidates.
+        boosts: what each boost adds, by name.
+        after: the boosted score.
+        rank_after: of the passage by that score.
+        candidates: how many were boosted.
+    """
+
+    stage: str
+    before: float
+    rank_before: int
+    normalised: float
+    boosts: Mapping[str, float]
+    after: float
+    rank_after: int
+    candidates: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation(RenderablePart):
     """The explanation of a passage's rank for a query, or of why it is not found.
@@ -229,6 +255,7 @@ class Explanation(RenderablePart):
         late: its tokens against the query's, by each late-interaction stage of an index.
         blends: how each of these scores was blended with the one before.
         rerankers: the effect of each reranker, in order.
+        boosts: the effect of boosts, where there are any.
         members: each member's own explanation, by name, where a `FusedRetriever` was searched.
         missed: why it is not found, in one sentence; None where it is.
         trace: rank and score in each stage of the search, as in a `Hit`; empty if none ranked it.
@@ -246,6 +273,7 @@ class Explanation(RenderablePart):
     late: Mapping[str, MaxSimPart] = field(default_factory=dict)
     blends: tuple[BlendPart, ...] = ()
     rerankers: tuple[RerankPart, ...] = ()
+    boosts: tuple[BoostPart, ...] = ()
     members: Mapping[str, Explanation] = field(default_factory=dict)
     missed: str | None = None
     trace: tuple[StageScore, ...] = ()

@@ -9,7 +9,7 @@ from ..passages import Hit, Passage
 from .explainer import Explainer
 from .model import Explanation
 
-__all__ = ["ThresholdExplainer"]
+__all__ = ["ThresholdExplainer", "apart"]
 
 
 class ThresholdExplainer:
@@ -38,7 +38,7 @@ class ThresholdExplainer:
             return self._beyond(inner)
         if inner.score >= self._minimum:
             return inner
-        score, minimum = _apart(inner.score, self._minimum)
+        score, minimum = apart(inner.score, self._minimum)
         missed = (
             f"it ranks {inner.rank}, but its score {score} is below the score_threshold, {minimum}"
         )
@@ -54,7 +54,7 @@ class ThresholdExplainer:
         elif candidate.score >= self._minimum:
             return inner
         else:
-            score, minimum = _apart(candidate.score, self._minimum)
+            score, minimum = apart(candidate.score, self._minimum)
             limit = f"but for the score_threshold: its score {score} is below {minimum}"
         return replace(inner, missed=f"{inner.missed}, {limit}")
 
@@ -63,10 +63,10 @@ def _last_stage(hit: Hit) -> str | None:
     return hit.trace[-1].stage if hit.trace else None
 
 
-def _apart(score: float, minimum: float) -> tuple[str, str]:
+def apart(score: float, minimum: float) -> tuple[str, str]:
     """Format two numbers that differ with enough digits to show that.
 
-    >>> _apart(0.31, 0.5), _apart(0.49996, 0.5)
+    >>> apart(0.31, 0.5), apart(0.49996, 0.5)
     (('0.31', '0.5'), ('0.49996', '0.5'))
     """
     texts = ((f"{score:.{digits}g}", f"{minimum:.{digits}g}") for digits in range(4, 18))

@@ -10,7 +10,15 @@ from ..query_syntax import excluding
 from ..search import SearchOptions
 from .model import BlendPart, BM25Part, Explanation, RerankPart, ScorePart
 
-__all__ = ["NO_TERM", "cut_off", "excluded_by", "missed_by_index", "missed_by_rerankers", "passes"]
+__all__ = [
+    "NO_TERM",
+    "cut_off",
+    "excluded_by",
+    "missed_by_index",
+    "missed_by_rerankers",
+    "more",
+    "passes",
+]
 
 _EXCLUDED = "the filter excludes it"
 NO_TERM = "it shares no term with the query"
@@ -77,15 +85,20 @@ def cut_off(rank: int, candidates: int, k: int, next_stage: str = "", *, sure: b
     >>> cut_off(14, 163, 10)
     'it ranks 14 of 163 candidates, and k is 10: with 14 it would be in the list'
     """
-    more = _more(k, rank if sure else None, next_stage)
-    return f"it ranks {rank} of {candidates} candidates, and {more}"
+    rest = more(k, rank if sure else None, next_stage)
+    return f"it ranks {rank} of {candidates} candidates, and {rest}"
 
 
 def _limit(k: int, next_stage: str) -> str:
     return f"the first {k} go to {next_stage}" if next_stage else f"k is {k}"
 
 
-def _more(k: int, rank: int | None, next_stage: str) -> str:
+def more(k: int, rank: int | None, next_stage: str) -> str:
+    """State the limit that cuts a passage off, and the one that would not; None if unknown.
+
+    >>> more(10, 14, "")
+    'k is 10: with 14 it would be in the list'
+    """
     if next_stage:
         enough = "a larger depth" if rank is None else f"a depth of {rank}"
         return f"{_limit(k, next_stage)}: with {enough} it would go there too"
@@ -144,7 +157,7 @@ def missed_by_rerankers(parts: Sequence[RerankPart], k: int, next_stage: str = "
     put = f"{last.stage}, the reranker, had it at {last.rank_before} and put it at"
     assert last.rank_after is not None
     if len(seen) == len(parts):
-        return f"{put} {last.rank_after}; {_more(k, last.rank_after, next_stage)}"
+        return f"{put} {last.rank_after}; {more(k, last.rank_after, next_stage)}"
     return (
         f"{put} {last.rank_after}; the next one's depth is less: with {last.rank_after} "
         "it would go there too"

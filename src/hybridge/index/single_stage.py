@@ -209,6 +209,23 @@ class StageRetriever:
         """
         return self._scores(queries, ids, lambda search, points: search.exact(points))
 
+    @property
+    def query_dependent(self) -> bool:
+        """Whether its scores grow with the query's words, so that no minimum fits all queries."""
+        return self.definition.query_dependent
+
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        """Return each query's scores on a scale that is the same for all queries.
+
+        By late interaction it is MaxSim per token of the query; other scores stay as they are.
+        """
+        checked = check_queries(queries)
+        check_aligned(checked, scores, "scores")
+        texts = [query.read for query in self._read(checked, spelling=True)]
+        return self.definition.comparable_scores(texts, scores)
+
     def _scores(
         self,
         queries: Sequence[str],

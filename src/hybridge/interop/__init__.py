@@ -11,6 +11,8 @@ from ..forking import ForkSafeLock
 from ..frameworks import as_retriever
 from ..passages import trace_to_dict
 from ..pipeline import SearchConfig, search_config_of
+from ..results.boosts import check_boosts
+from ..results.floor import check_floor
 from ..vectors.store import stored_passage
 from .bridge import ExternalHit, FrameworkRetriever, as_json, decreasing_scores
 from .encoders import FrameworkEncoder, framework_encoder
@@ -35,7 +37,9 @@ __all__ = [
     "as_id",
     "as_json",
     "as_retriever",
+    "check_boosts",
     "check_count",
+    "check_floor",
     "check_parts",
     "check_queries",
     "check_share",

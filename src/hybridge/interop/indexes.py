@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from numpy.typing import ArrayLike
 
@@ -21,6 +23,9 @@ from ..index.storage import is_remote
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Retriever, Where
+from ..results import BoostedRetriever, Boosting, FlooredRetriever
+from ..results.floor import check_floor
+from ..results.stages import mixed_scores
 from ..search import check_settings
 from ..stages import Stage
 from ..vectors import ConnectionOptions
@@ -40,6 +45,9 @@ __all__ = [
     "is_persistent",
     "new_index",
 ]
+
+
+logger = logging.getLogger(__name__)
 
 
 def is_persistent(
@@ -74,8 +82,15 @@ def dense_vector_names(client: QdrantClient | AsyncQdrantClient, collection: str
     return list(vector_params(describe(connect(client=client), collection)))
 
 
-def check_threshold(value: float | None) -> float | None:
+def check_threshold(value: float | None, searched: Retriever | None = None) -> float | None:
     """Validate a score threshold: a finite number, or None.
+
+    Where the last scores are a fusion's or a blend's, no threshold parts what is relevant from what
+    is not, and a log says so, once.
+
+    Args:
+        value: the threshold.
+        searched: the retriever whose scores it is for; None if unknown.
 
     Raises:
         InvalidInputError: anything else.
@@ -87,7 +102,19 @@ def check_threshold(value: float | None) -> float | None:
         return None
     if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
         raise InvalidInputError(f"score_threshold must be a finite number or None, not {value!r}")
+    if searched is not None and (stage := mixed_scores(searched)) is not None:
+        _warn_of_threshold(stage)
     return float(value)
+
+
+@cache
+def _warn_of_threshold(stage: str) -> None:
+    logger.warning(
+        "score_threshold is on the scores of %r, which depend on the list that they are in: the "
+        "best hit scores high though nothing is relevant. For a minimum on a stage's own score, "
+        'set floor={"dense": 0.3} (said once)',
+        stage,
+    )
 
 
 def new_index(
@@ -131,10 +158,13 @@ def configured(
     late_interaction_weight: float | None = None,
     spelling: bool | None = None,
     query_syntax: bool | None = None,
+    boosts: Sequence[Boosting] = (),
+    floor: Mapping[str, float] | None = None,
+    floor_of: Literal["hit", "list"] = "hit",
     vectors: ArrayLike | None = None,
     **results: Any,
 ) -> Retriever:
-    """Return a retriever with its options set, rerankers, and what its results go through.
+    """Return a retriever with its options set, and what its results go through behind it.
 
     Args:
         retriever: a retriever of Hybridge, or of a framework whose adapter is installed.
@@ -147,6 +177,11 @@ def configured(
         late_interaction_weight: late interaction's share in the score, from 0 to 1.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators in queries are read.
+        boosts: `hybridge.results.Decay` and `Boost`, of as many candidates as rerankers get.
+        floor: stage → the least of its scores that stays, see `hybridge.results.FlooredRetriever`;
+            None for none. Of a `FutureIndex`, whose stages are not known yet, its form alone is
+            checked.
+        floor_of: what is held to the floor, each ``"hit"`` or the ``"list"``.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
         results: options of `arranged`.
@@ -184,7 +219,14 @@ def configured(
         searched = tuned(**chosen)
     if vectors is not None:
         searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
-    return arranged(Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend), **results)
+    made: Retriever = Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
+    if boosts:
+        made = BoostedRetriever(made, boosts, depth=rerank_depth)
+    if floor is not None:
+        check_floor(floor, floor_of)
+        if not isinstance(retriever, FutureIndex):
+            made = FlooredRetriever(made, floor, of=floor_of)
+    return arranged(made, **results)
 
 
 # What `HybridIndex.tuned` calls some of the options.

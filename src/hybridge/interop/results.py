@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..errors import InvalidInputError
 from ..filters.fields import Field
 from ..protocols import Retriever

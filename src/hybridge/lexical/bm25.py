@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import uuid4
 
 from ..analyzer import Analyzer, AnalyzerLike
@@ -80,6 +80,9 @@ class BM25Retriever:
     >>> titled.search(["dog"])[0][0].passage.text
     'Two of them ran.'
     """
+
+    name: ClassVar[str] = "bm25"
+    query_dependent: ClassVar[bool] = True
 
     def __init__(
         self,

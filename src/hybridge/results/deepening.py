@@ -70,9 +70,7 @@ class DeepRetriever(RetrieverWrapper):
         """Return what `search` returns, from the retriever's async form."""
         return await arun(self.steps(queries, k, where))
 
-    def steps(
-        self, queries: Sequence[str], k: int, where: Where | None
-    ) -> Steps[list[list[Hit]]]:
+    def steps(self, queries: Sequence[str], k: int, where: Where | None) -> Steps[list[list[Hit]]]:
         """Run a search, of which each `InnerSearch` is a step."""
         texts = check_queries(queries)
         depth = self.candidates(check_k(k))

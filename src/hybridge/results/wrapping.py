@@ -30,6 +30,7 @@ class RetrieverWrapper(ABC):
     Attributes:
         retriever: the retriever, or the bridge to it (`hybridge.frameworks.as_retriever`).
         stage: the name of what it does, in observations.
+        mixes_scores: whether a hit has a new score, which depends on the other hits.
 
     Raises:
         InvalidInputError: something that is no retriever.
@@ -48,6 +49,7 @@ class RetrieverWrapper(ABC):
     """
 
     stage: ClassVar[str]
+    mixes_scores: ClassVar[bool] = False
 
     def __init__(self, retriever: Any) -> None:
         self.retriever: Retriever = as_retriever(retriever)

@@ -54,6 +54,7 @@ class BM25(Stage):
     """
 
     kind = "bm25"
+    query_dependent = True
 
     def __init__(
         self,

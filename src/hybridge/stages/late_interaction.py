@@ -12,9 +12,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..arguments import check_share
+from ..colbert import per_token
 from ..colbert.engines import as_token_encoder, token_encoder_from_config
 from ..colbert.tokens import TokenEncoder
 from ..encoders import SentenceTransformerEncoder
+from ..encoders.caching import query_cache
 from ..encoders.mapped import passage_encoder
 from ..encoders.wrapping import unwrapped
 from ..forking import cached_property
@@ -130,6 +132,11 @@ class LateInteraction(EncoderStage[TokenEncoder]):
     @property
     def vectors(self) -> TokenVectors:
         return TokenVectors(self.encoder.dimension, self.datatype)
+
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        return per_token(query_cache.encode(self.encoder, queries), scores)
 
     def to_config(self) -> Mapping[str, JSON]:
         return {

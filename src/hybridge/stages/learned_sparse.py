@@ -47,6 +47,7 @@ class LearnedSparse(EncoderStage[SparseEncoder]):
     """
 
     kind = "learned-sparse"
+    query_dependent = True
 
     def __init__(
         self,

@@ -247,12 +247,15 @@ class Stage(ABC):
     Attributes:
         kind: the name of this kind of stages, in manifests.
         finds: whether it finds candidates; if not, it scores those of the other stages.
+        query_dependent: whether its scores grow with the query's words, so that no one minimum
+            fits all queries; see `hybridge.results.FlooredRetriever`.
         name: in traces and weights, unique in an index.
         own_search_text: what it searches of a passage; None for what its index searches.
     """
 
     kind: ClassVar[str]
     finds: ClassVar[bool] = True
+    query_dependent: ClassVar[bool] = False
     name: str
     own_search_text: SearchText | None = None
 
@@ -319,6 +322,12 @@ class Stage(ABC):
         renamed = copy.copy(self)
         renamed.name = old.name
         return renamed
+
+    def comparable_scores(
+        self, queries: Sequence[str], scores: Sequence[Sequence[float]]
+    ) -> list[list[float]]:
+        """Return each query's scores on a scale that is the same for all queries."""
+        return [list(some) for some in scores]
 
     @property
     def nameless_part(self) -> object:

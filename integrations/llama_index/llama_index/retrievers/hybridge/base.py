@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import llama_index.core.instrumentation as instrument
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -31,13 +31,16 @@ from hybridge.interop import (
     FutureIndex,
     SearchConfig,
     as_retriever,
+    check_boosts,
     check_count,
+    check_floor,
     check_parts,
     check_share,
     check_threshold,
     configured,
 )
 from hybridge.observation import observing
+from hybridge.results import Boosting
 
 from .events import StageEvents, is_heard
 from .filters import AnyFilters, where_of
@@ -86,6 +89,9 @@ class CoreRetriever(BaseRetriever):
         rerankers: Sequence[Any] = (),
         rerank_depth: int = 50,
         blend: float = 0.5,
+        boosts: Sequence[Boosting] = (),
+        floor: Mapping[str, float] | None = None,
+        floor_of: Literal["hit", "list"] = "hit",
         score_threshold: float | None = None,
         distinct: bool | float | None = None,
         group_by: str | None = None,
@@ -105,7 +111,10 @@ class CoreRetriever(BaseRetriever):
         self._rerankers = [getattr(each, "reranker", each) for each in rerankers]
         self._rerank_depth = check_count(rerank_depth, "rerank_depth")
         self._blend = check_share(blend, "blend")
-        self._results = {
+        self._results: dict[str, Any] = {
+            "boosts": () if boosts == () else check_boosts(boosts),
+            "floor": None if floor is None else check_floor(floor, floor_of),
+            "floor_of": floor_of,
             "distinct": distinct,
             "group_by": group_by,
             "per_group": per_group,
@@ -113,11 +122,12 @@ class CoreRetriever(BaseRetriever):
             "window": window,
             "merge": merge,
         }
+        searched = self._configured()
         self._config = SearchConfig(
-            self._configured(),
+            searched,
             check_count(similarity_top_k, "similarity_top_k"),
             where_of(filters),
-            check_threshold(score_threshold),
+            check_threshold(score_threshold, searched),
         )
 
     @classmethod
@@ -227,8 +237,8 @@ class CoreRetriever(BaseRetriever):
             rerankers=self._rerankers,
             rerank_depth=self._rerank_depth,
             blend=self._blend,
-            **self._options,
             **self._results,
+            **self._options,
             **options,
         )
 

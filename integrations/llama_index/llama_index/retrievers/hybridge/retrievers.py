@@ -53,8 +53,14 @@ class HybridgeRetriever(CoreRetriever):
             or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
             of `llama_index.postprocessor.hybridge`, whose own ``top_n`` and ``blend`` do not count
             here. ``rerank_depth``, 50: candidates that rerankers get. ``blend``, 0.5: a reranker's
-            share in the score, from 0 to 1; the rest is the score before it. ``score_threshold``:
-            drop nodes that score below, in the last stage's own unit. ``distinct``: True leaves
+            share in the score, from 0 to 1; the rest is the score before it. ``boosts``: put newer
+            or chosen nodes first, by `hybridge.results.Decay` and ``Boost``. ``floor``: stage → the
+            least of its own scores that a node needs, as ``{"dense": 0.3}``: where nothing is
+            relevant, nothing is returned; see `hybridge.results.FlooredRetriever`. ``floor_of``:
+            what is held to it, each ``"hit"``, or the ``"list"``: all nodes if one reaches it,
+            otherwise none. ``score_threshold``: drop nodes that score below, in the last stage's
+            own unit; it fits a reranker with a blend of 1, while a fusion's scores depend on their
+            list, and need a ``floor``. ``distinct``: True leaves
             out nodes that are nearly the same as a better one, a number from 0 to 1 is the
             similarity from which on (0.8). ``group_by``: the metadata field whose values make
             groups; ``similarity_top_k`` then counts groups, and ``per_group``, 1, nodes of one at
