@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .errors import InvalidInputError
 
 __all__ = [
+    "MAXIMUM",
     "as_id",
     "as_vectors",
     "check_aligned",
@@ -30,7 +31,7 @@ __all__ = [
 T = TypeVar("T")
 
 # The engines' integers.
-_MAXIMUM = 2**31 - 1
+MAXIMUM = 2**31 - 1
 # What to write in place of a single item.
 _LISTS = {
     "queries": 'search(["..."])',
@@ -158,7 +159,7 @@ def check_k(k: int) -> int:
     return check_count(k, "k")
 
 
-def check_count(value: int, name: str, greatest: int = _MAXIMUM) -> int:
+def check_count(value: int, name: str, greatest: int = MAXIMUM) -> int:
     """Validate that `value` is a whole number from 1 to `greatest`, and return it.
 
     Args:

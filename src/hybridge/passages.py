@@ -82,12 +82,15 @@ class StageScore:
         score: the stage's score, in the stage's unit.
         query: the query with its spelling corrected, as the stage read it but with its operators;
             None where nothing was corrected.
+        passage: the id of the passage that the stage ranked, where the hit is another: of a parent,
+            the child that was found.
     """
 
     stage: str
     rank: int
     score: float
     query: str | None = None
+    passage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Hit:
 def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
     """Return a trace as JSON: each stage's rank, counted from 1, and score.
 
-    A stage that read a corrected query has it as well.
+    A stage that read a corrected query has it as well, and one that ranked another passage its id.
 
     >>> trace_to_dict([StageScore("bm25", 1, 0.5), StageScore("dense", 2, 0.9, "cats")])
     {'bm25': {'rank': 1, 'score': 0.5}, 'dense': {'rank': 2, 'score': 0.9, 'query': 'cats'}}
@@ -126,6 +129,7 @@ def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
             "rank": entry.rank,
             "score": entry.score,
             **({} if entry.query is None else {"query": entry.query}),
+            **({} if entry.passage is None else {"passage": entry.passage}),
         }
         for entry in trace
     }

@@ -188,7 +188,7 @@ def reordered(
     >>> from hybridge import Passage
     >>> hits = [Hit(Passage("a", "x"), 9.0), Hit(Passage("b", "y"), 8.0)]
     >>> [(hit.passage.id, hit.trace) for hit in reordered("judge", hits, [0.1, 0.7], k=1)]
-    [('b', (StageScore(stage='judge', rank=1, score=0.7, query=None),))]
+    [('b', (StageScore(stage='judge', rank=1, score=0.7, query=None, passage=None),))]
     """
     ranked = sorted(
         zip(map(float, scores), hits, strict=True), key=lambda pair: (-pair[0], pair[1].passage.id)

@@ -175,3 +175,20 @@ def test_spelling_can_be_turned_off(words: str) -> None:
     assert "read as: apples" in explained.stdout
     explained = CliRunner().invoke(hybridge, ["explain", words, "appels", "--no-spelling"])
     assert "read as" not in explained.stdout
+
+
+@pytest.mark.model
+def test_k_counts_groups(index: str) -> None:
+    def found(*options: str) -> list[str]:
+        result = search(index, "bread, apples, sun and moon", "-k", "2", "--json", *options)
+        assert result.exit_code == 0, result.output
+        return [hit["metadata"]["kind"] for hit in json.loads(result.stdout)]
+
+    assert sorted(found("--group-by", "kind")) == ["food", "sky"]
+    assert sorted(found("--group-by", "kind", "--per-group", "2")) == ["food", "food", "sky", "sky"]
+
+
+def test_groups_need_a_field(index: str) -> None:
+    result = search(index, "moon", "--per-group", "2")
+    assert result.exit_code == 2
+    assert "--per-group needs --group-by" in result.output

@@ -21,7 +21,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_config_list
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hybridge import Hit, Pipeline
 from hybridge.diversity import DiverseRetriever
@@ -78,7 +78,17 @@ class CoreRetriever(BaseRetriever):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     # Fields that are options of `hybridge.interop.configured`.
-    _option_names: ClassVar[tuple[str, ...]] = ("boosts", "floor", "floor_of")
+    _option_names: ClassVar[tuple[str, ...]] = (
+        "boosts",
+        "floor",
+        "floor_of",
+        "distinct",
+        "group_by",
+        "per_group",
+        "parents",
+        "window",
+        "merge",
+    )
 
     # One opaque field: configurable_fields makes a copy of a retriever for each call, of the
     # declared fields alone, and must neither lose nor copy what is searched.
@@ -92,8 +102,22 @@ class CoreRetriever(BaseRetriever):
     floor: dict[str, float] | None = None
     floor_of: Literal["hit", "list"] = "hit"
     score_threshold: float | None = None
+    distinct: bool | float | None = None
+    group_by: Any = None
+    per_group: int | None = Field(default=None, ge=1)
+    parents: Any = None
+    window: int | None = Field(default=None, ge=1)
+    merge: float | None = Field(default=None, ge=0, le=1)
     include_scores: bool = False
     include_trace: bool = False
+
+    @field_validator("distinct", "group_by", "per_group", "parents", "window", "merge")
+    @classmethod
+    def _check_results(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and "retriever" in info.data:
+            beside = {name: info.data.get(name) for name in ("group_by", "parents", "window")}
+            configured(info.data["retriever"], **beside | {str(info.field_name): value})
+        return value
 
     @field_validator("retriever")
     @classmethod

@@ -62,6 +62,16 @@ class HybridgeRetriever(CoreRetriever):
             reaches it, otherwise none.
         score_threshold: drop documents that score below, in the last stage's own unit. It fits a
             reranker with a blend of 1; a fusion's scores depend on their list, and need a `floor`.
+        distinct: True leaves out documents that are nearly the same as a better one; a number from
+            0 to 1 is the similarity from which on (0.8).
+        group_by: the metadata field whose values make groups, such as ``"source"``: `k` then counts
+            groups, see `hybridge.results.GroupedRetriever`.
+        per_group: documents of one group at most (1).
+        parents: the metadata field with the id of a document's parent, such as ``"doc_id"``: the
+            parents of what is found are returned, put together of their children in the index; see
+            `hybridge.results.ParentRetriever`.
+        window: instead of parents, return what is found with so many neighbors on each side.
+        merge: return a parent only where more than this share of its children is found.
         include_scores: put each document's score into its metadata, as ``relevance_score``.
         include_trace: put each stage's rank and score there too, under ``hybridge``.
 

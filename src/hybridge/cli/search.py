@@ -9,6 +9,7 @@ import click
 from .fusing import Question
 from .options import json_option, takes
 from .reranking import Reranking
+from .results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,12 @@ __all__ = ["print_hits", "search"]
 @click.command()
 @takes("question", Question)
 @takes("reranking", Reranking)
+@takes("results", Results)
 @click.option("--explain", is_flag=True, help="Show every stage's rank and score.")
 @json_option
-def search(question: Question, reranking: Reranking, explain: bool, as_json: bool) -> None:
+def search(
+    question: Question, reranking: Reranking, results: Results, explain: bool, as_json: bool
+) -> None:
     """Search the index in DIR (leave it out with --url) for QUERY.
 
     Reranking by colbert uses the index's token vectors where it keeps them (hybridge index
@@ -33,7 +37,7 @@ def search(question: Question, reranking: Reranking, explain: bool, as_json: boo
 
     text = question.text
     with question.searched(reranking) as retriever:
-        [hits] = retriever.search([text], question.k, where=question.where)
+        [hits] = results.of(retriever).search([text], question.k, where=question.where)
     if as_json:
         print_json([hit_to_json(hit) for hit in hits])
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..arguments import check_k
@@ -17,10 +18,18 @@ from ..passages import Hit, Passage
 from ..pipeline import Pipeline, SearchConfig, search_config_of
 from ..protocols import Where
 from ..query_syntax import plain_texts
-from ..results import BoostedRetriever, FlooredRetriever
+from ..results import (
+    BoostedRetriever,
+    DeepRetriever,
+    DistinctRetriever,
+    FlooredRetriever,
+    GroupedRetriever,
+    ParentRetriever,
+)
 from ..scope import ScopedRetriever, narrowed
 from ..telemetry import TracedRetriever
 from .boosts import BoostExplainer
+from .deepening import DeepExplainer, DistinctExplainer, GroupsExplainer, ParentsExplainer
 from .explainer import Explainer
 from .floor import FloorExplainer
 from .fused import FusedExplainer
@@ -34,6 +43,11 @@ from .threshold import ThresholdExplainer
 __all__ = ["explain", "explain_search"]
 
 _K = 10
+_DEEP: Mapping[type[DeepRetriever], type[DeepExplainer[Any]]] = {
+    DistinctRetriever: DistinctExplainer,
+    GroupedRetriever: GroupsExplainer,
+    ParentRetriever: ParentsExplainer,
+}
 
 
 def explain(
@@ -132,6 +146,16 @@ def _explainer(
         inner = _explainer(retriever.retriever, query, first, where, following)
         [text] = plain_texts([query]) if retriever.query_syntax else [query]
         return PipelineExplainer(retriever, inner, text, k, next_stage)
+    deep = next((each for kind, each in _DEEP.items() if isinstance(retriever, kind)), None)
+    if deep is not None:
+        following = f"the {retriever.stage}"
+        return deep(
+            retriever,
+            query,
+            k,
+            where,
+            lambda depth: _explainer(retriever.retriever, query, depth, where, following),
+        )
     if isinstance(retriever, FusedRetriever):
         [plan] = retriever._plans([query], k, where)
         [text] = plan.queries

@@ -32,6 +32,7 @@ from ..stages import Stage
 from ..vectors import ConnectionOptions
 from ..vectors.collection import describe, vector_params
 from ..vectors.connection import connect
+from .results import arranged
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -163,8 +164,9 @@ def configured(
     floor: Mapping[str, float] | None = None,
     floor_of: Literal["hit", "list"] = "hit",
     vectors: ArrayLike | None = None,
+    **results: Any,
 ) -> Retriever:
-    """Return a retriever with its options set, and with rerankers, boosts and a floor behind it.
+    """Return a retriever with its options set, and what its results go through behind it.
 
     Args:
         retriever: a retriever of Hybridge, or of a framework whose adapter is installed.
@@ -185,6 +187,7 @@ def configured(
         floor_of: what is held to the floor, each ``"hit"`` or the ``"list"``.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
+        results: options of `arranged`.
 
     Raises:
         InvalidInputError: a value that is not valid, or an option that the retriever lacks.
@@ -229,7 +232,7 @@ def configured(
         check_floor(floor, floor_of)
         if not isinstance(retriever, FutureIndex):
             made = FlooredRetriever(made, floor, of=floor_of)
-    return made
+    return arranged(made, **results)
 
 
 # What `HybridIndex.tuned` calls some of the options.
@@ -310,6 +313,14 @@ class FutureIndex:
         """Validate a scope."""
         check_scope(where)
         return self
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """Return nothing: there is no passage yet."""
+        return [None for _ in ids]
+
+    def matching(self, where: Where) -> list[Passage]:
+        """Return nothing: there is no passage yet."""
+        return []
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None

@@ -211,6 +211,23 @@ class BM25Retriever:
         """Return the passages of these ids, None for an unknown one."""
         return [self._passages.get(name) for name in check_ids(ids)]
 
+    def matching(self, where: Where) -> list[Passage]:
+        """Return the passages that pass a filter, in no particular order.
+
+        Raises:
+            InvalidInputError: no filter, or one that is not valid.
+
+        >>> bm25 = BM25Retriever([Passage("a", "Bread", {"year": 2019}), Passage("b", "Oven")])
+        >>> [passage.id for passage in bm25.matching({"year": {"$gte": 2000}})]
+        ['a']
+        """
+        condition = as_filter(where)
+        if condition is None:
+            raise InvalidInputError("matching needs a filter: iterate over it for all of it")
+        with self._lock:
+            self._fields.look(condition, some_of(self._passages.values()))
+            return [passage for passage in self._passages.values() if condition.matches(passage)]
+
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
     ) -> list[list[Hit]]:

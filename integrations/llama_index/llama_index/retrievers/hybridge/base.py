@@ -45,6 +45,7 @@ from hybridge.results import Boosting
 from .events import StageEvents, is_heard
 from .filters import AnyFilters, where_of
 from .indexes import nodes_of_documents
+from .links import links_of
 from .nodes import passages_of, scored_nodes
 
 __all__ = ["CoreRetriever", "HybridgeQuery"]
@@ -92,6 +93,12 @@ class CoreRetriever(BaseRetriever):
         floor: Mapping[str, float] | None = None,
         floor_of: Literal["hit", "list"] = "hit",
         score_threshold: float | None = None,
+        distinct: bool | float | None = None,
+        group_by: str | None = None,
+        per_group: int | None = None,
+        parents: Any = None,
+        window: int | None = None,
+        merge: float | None = None,
         callback_manager: CallbackManager | None = None,
         objects: list[IndexNode] | None = None,
         object_map: dict[str, Any] | None = None,
@@ -108,6 +115,12 @@ class CoreRetriever(BaseRetriever):
             "boosts": () if boosts == () else check_boosts(boosts),
             "floor": None if floor is None else check_floor(floor, floor_of),
             "floor_of": floor_of,
+            "distinct": distinct,
+            "group_by": group_by,
+            "per_group": per_group,
+            "parents": links_of(parents),
+            "window": window,
+            "merge": merge,
         }
         searched = self._configured()
         self._config = SearchConfig(

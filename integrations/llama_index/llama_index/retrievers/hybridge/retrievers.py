@@ -63,7 +63,15 @@ class HybridgeRetriever(CoreRetriever):
             what is held to it, each ``"hit"``, or the ``"list"``: all nodes if one reaches it,
             otherwise none. ``score_threshold``: drop nodes that score below, in the last stage's
             own unit; it fits a reranker with a blend of 1, while a fusion's scores depend on their
-            list, and need a ``floor``. ``callback_manager``,
+            list, and need a ``floor``. ``distinct``: True leaves
+            out nodes that are nearly the same as a better one, a number from 0 to 1 is the
+            similarity from which on (0.8). ``group_by``: the metadata field whose values make
+            groups; ``similarity_top_k`` then counts groups, and ``per_group``, 1, nodes of one at
+            most. ``parents``: True, `NodeRelationship.PARENT`, or the metadata field with the id
+            of a node's parent: the documents or parents of the nodes that are found are returned,
+            put together of their nodes in the index; with ``window``, what is found with so many
+            neighbors on each side; with ``merge``, a parent only where more than this share of its
+            nodes is found. See `hybridge.results` for all of these. ``callback_manager``,
             ``objects``, ``object_map``, ``verbose``: as for any retriever of LlamaIndex.
 
     Raises:

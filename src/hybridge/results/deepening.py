@@ -1,0 +1,95 @@
+"""Asking a retriever for more, until enough is left of what it finds."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ..arguments import MAXIMUM, check_k, check_queries
+from ..observation import observed, shifted
+from ..passages import Hit
+from ..protocols import Retriever, Where
+from ..query_syntax import plain_texts
+from ..steps import Steps, Work, arun, run
+from .wrapping import RetrieverWrapper
+
+__all__ = ["DeepRetriever", "InnerSearch"]
+
+
+@dataclass(frozen=True)
+class InnerSearch:
+    """A step: the search of the retriever inside."""
+
+    retriever: Retriever
+    queries: Sequence[str]
+    k: int
+    where: Where | None
+
+    def run(self) -> list[list[Hit]]:
+        return self.retriever.search(self.queries, self.k, where=self.where)
+
+    async def arun(self) -> list[list[Hit]]:
+        return await self.retriever.asearch(self.queries, self.k, where=self.where)
+
+
+class DeepRetriever(RetrieverWrapper):
+    """A retriever around another that makes fewer results of more hits.
+
+    It begins with a few hits for each result, and doubles their number until there are `k` results,
+    or the retriever has no more: each round is a whole search of the queries that lack results.
+    """
+
+    def candidates(self, k: int) -> int:
+        """Return how many hits of the retriever the first round asks for."""
+        return min(4 * k, MAXIMUM)
+
+    @abstractmethod
+    def _count(self, hits: Sequence[Hit]) -> int:
+        """Return how many results, as `k` counts them, these hits of `search` are."""
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return the hits of the best `k` results for each query, best first.
+
+        Args:
+            queries: a list of questions; a blank one finds nothing.
+            k: how many results a query gets at most.
+            where: only passages that pass this filter.
+
+        Raises:
+            InvalidInputError: an argument is not valid.
+        """
+        return run(self.steps(queries, k, where))
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Return what `search` returns, from the retriever's async form."""
+        return await arun(self.steps(queries, k, where))
+
+    def steps(self, queries: Sequence[str], k: int, where: Where | None) -> Steps[list[list[Hit]]]:
+        """Run a search, of which each `InnerSearch` is a step."""
+        texts = check_queries(queries)
+        depth = self.candidates(check_k(k))
+        lists: list[list[Hit]] = [[] for _ in texts]
+        positions = list(range(len(texts)))
+        while positions:
+            asked = [texts[i] for i in positions]
+            with shifted(positions):
+                found = yield InnerSearch(self.retriever, asked, depth, where)
+                plain = plain_texts(asked) if self.query_syntax else asked
+                with observed(self.stage, len(asked)) as report:
+                    made = yield Work(partial(self._lists, plain, found, k, where))
+                    report.hits = made
+            for i, hits in zip(positions, made, strict=True):
+                lists[i] = hits
+            positions = [
+                i
+                for i, before in zip(positions, found, strict=True)
+                if len(before) >= depth < MAXIMUM and self._count(lists[i]) < k
+            ]
+            depth = min(2 * depth, MAXIMUM)
+        return lists

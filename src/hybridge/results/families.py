@@ -1,0 +1,102 @@
+"""The children of one parent, and what is returned for those of them that are found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..passages import Passage
+from .links import Links
+
+__all__ = ["Family", "Unit"]
+
+_PARENT = -1  # the place of a parent that is found itself
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What makes one result.
+
+    Args:
+        found: the places of the children that were found.
+        returned: the places of those that are returned together; None for the parent.
+    """
+
+    found: Sequence[int]
+    returned: Sequence[int] | None
+
+
+class Family:
+    """A parent and its children in a store, and how much of them a result takes.
+
+    Args:
+        parent: the parent's id.
+        children: those that a search may return.
+        links: how they are placed and put together.
+        stored: the parent, where it is a passage of the store.
+        window: neighbors on each side of a child, in a result; None for the parent.
+        merge: the share of the children above which the parent is returned; None for always.
+    """
+
+    def __init__(
+        self,
+        parent: str,
+        children: Iterable[Passage],
+        links: Links,
+        *,
+        stored: Passage | None = None,
+        window: int | None = None,
+        merge: float | None = None,
+    ) -> None:
+        self._parent = parent
+        self._children = links.placed(children)
+        self._places = {child.id: place for place, child in self._children.items()}
+        self._links = links
+        self._stored = stored
+        self._window = window
+        self._merge = merge
+
+    @classmethod
+    def alone(cls, passage: Passage, links: Links) -> Family:
+        """Return the family of a passage that is returned as it is."""
+        return cls(passage.id, (), links, stored=passage)
+
+    def place(self, passage: Passage) -> int | None:
+        """Return the place of a child, or of the parent; None for what is returned apart."""
+        if passage.id == self._parent and self._window is None:
+            return _PARENT
+        return self._places.get(passage.id)
+
+    def units(self, places: Collection[int]) -> list[Unit]:
+        """Return the units that the children of these places make."""
+        found = sorted(places)
+        if not found:
+            return []
+        if self._window is not None:
+            return [self._around(group) for group in _groups(found, 2 * self._window + 1)]
+        if (
+            self._merge is None
+            or found[0] == _PARENT
+            or len(found) > self._merge * len(self._children)
+        ):
+            return [Unit(found, None)]
+        return [Unit([place], [place]) for place in found]
+
+    def result(self, unit: Unit, best: Passage) -> Passage:
+        """Return the passage of a unit, of whose children `best` was found first."""
+        if unit.returned is None:
+            return self._stored or self._links.whole(self._parent, [*self._children.values()])
+        children = [self._children[place] for place in unit.returned]
+        return best if len(children) == 1 else self._links.around(best, children)
+
+    def _around(self, found: Sequence[int]) -> Unit:
+        assert self._window is not None
+        first, last = found[0] - self._window, found[-1] + self._window
+        return Unit(found, [place for place in self._children if first <= place <= last])
+
+
+def _groups(places: Sequence[int], reach: int) -> list[Sequence[int]]:
+    """Divide places in ascending order where two are further apart than `reach`."""
+    cuts = [i for i, (one, other) in enumerate(pairwise(places), 1) if other - one > reach]
+    return [places[i:j] for i, j in pairwise([0, *cuts, len(places)])]
