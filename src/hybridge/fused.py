@@ -25,7 +25,7 @@ from .query_syntax import filters_of, plain_texts
 from .search import by_filter, completed, fused_run
 from .search_text import TEXT_ALONE, SearchText
 
-__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch"]
+__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch", "condition_reader_of"]
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ class FusedRetriever:
 
         They hold for every member's passages, and one member's `search_text` may not fit another's.
         """
-        own = list(map(_condition_reader_of, self.retrievers.values()))
+        own = list(map(condition_reader_of, self.retrievers.values()))
         analyzers = (analyzer for analyzer, _ in own if analyzer is not None)
         search_text = own[0][1]
         same = all(search_text == other for _, other in own)
@@ -483,7 +483,7 @@ def _raised(answer: T | BaseException) -> T:
     return answer
 
 
-def _condition_reader_of(retriever: Any) -> tuple[Analyzer | None, SearchText]:
+def condition_reader_of(retriever: Any) -> tuple[Analyzer | None, SearchText]:
     """Return the analyzer and the search text of a retriever, or of the one inside it."""
     while retriever is not None:
         try:

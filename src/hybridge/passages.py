@@ -82,12 +82,15 @@ class StageScore:
         score: the stage's score, in the stage's unit.
         query: the query with its spelling corrected, as the stage read it but with its operators;
             None where nothing was corrected.
+        note: what else a stage reports, the same for each passage of its list, like the cost of a
+            language model; None without.
     """
 
     stage: str
     rank: int
     score: float
     query: str | None = None
+    note: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Hit:
 def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
     """Return a trace as JSON: each stage's rank, counted from 1, and score.
 
-    A stage that read a corrected query has it as well.
+    A stage that read a corrected query has it as well, and one with a note has that.
 
     >>> trace_to_dict([StageScore("bm25", 1, 0.5), StageScore("dense", 2, 0.9, "cats")])
     {'bm25': {'rank': 1, 'score': 0.5}, 'dense': {'rank': 2, 'score': 0.9, 'query': 'cats'}}
@@ -126,6 +129,7 @@ def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
             "rank": entry.rank,
             "score": entry.score,
             **({} if entry.query is None else {"query": entry.query}),
+            **({} if entry.note is None else {"note": entry.note}),
         }
         for entry in trace
     }
