@@ -378,12 +378,16 @@ class FusedMember:
         for hit in hits[: self.depth]:
             unique.setdefault(hit.passage.id, hit)
         for rank, hit in enumerate(unique.values(), start=1):
-            own, inner = StageScore(self.name, rank, hit.score), hit.trace
-            if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
-                own = replace(own, query=inner[-1].query)
-                inner = inner[:-1]  # the member's own last stage
-            within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
-            yield replace(hit, trace=(*within, own))
+            yield self.traced(hit, rank)
+
+    def traced(self, hit: Hit, rank: int) -> Hit:
+        """Return a hit of the member, traced under its name."""
+        own, inner = StageScore(self.name, rank, hit.score), hit.trace
+        if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
+            own = replace(own, query=inner[-1].query, note=inner[-1].note)
+            inner = inner[:-1]  # the member's own last stage
+        within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
+        return replace(hit, trace=(*within, own))
 
     @contextmanager
     def _watched(self, queries: int) -> Iterator[Report]:

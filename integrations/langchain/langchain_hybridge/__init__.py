@@ -7,7 +7,13 @@ from warnings import warn
 
 from .bridged import BridgedRetriever
 from .layouts import LangChainLayout
-from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .rerankers import (
+    ColBERTReranker,
+    CrossEncoderReranker,
+    HybridgeReranker,
+    ListwiseReranker,
+    LLMReranker,
+)
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from .structured_query import HybridTranslator
 from .vectorstores import HybridVectorStore
@@ -22,7 +28,9 @@ __all__ = [
     "HybridVectorStore",
     "HybridgeReranker",
     "HybridgeRetriever",
+    "LLMReranker",
     "LangChainLayout",
+    "ListwiseReranker",
     "__version__",
 ]
 

@@ -49,6 +49,9 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.spelling`.
         query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`. Rerankers then read plain text.
+        expansion: searches other texts beside the query: ``rephrasings(llm)``,
+            ``hypothetical_passages(llm)`` or ``sub_questions(llm)`` of `hybridge.language_models`,
+            with a chat model or LLM; or a function from a query to a list of texts.
         rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
@@ -78,6 +81,7 @@ class HybridgeRetriever(CoreRetriever):
         "late_interaction_weight",
         "spelling",
         "query_syntax",
+        "expansion",
     )
 
     weights: dict[str, float] | None = None
@@ -86,9 +90,16 @@ class HybridgeRetriever(CoreRetriever):
     late_interaction_weight: float | None = Field(default=None, ge=0, le=1)
     spelling: bool | None = None
     query_syntax: bool | None = None
+    expansion: Any = Field(default=None, exclude=True, repr=False)
 
     @field_validator(
-        "weights", "fusion", "depth", "late_interaction_weight", "spelling", "query_syntax"
+        "weights",
+        "fusion",
+        "depth",
+        "late_interaction_weight",
+        "spelling",
+        "query_syntax",
+        "expansion",
     )
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:

@@ -18,6 +18,7 @@ from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.settings import check_stage_weights
 from ..index.storage import is_remote
+from ..language_models import ExpandedRetriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Where
@@ -130,6 +131,7 @@ def configured(
     late_interaction_weight: float | None = None,
     spelling: bool | None = None,
     query_syntax: bool | None = None,
+    expansion: Any = None,
     vectors: ArrayLike | None = None,
 ) -> Pipeline:
     """Return a pipeline of a retriever with its options set, and rerankers.
@@ -145,6 +147,8 @@ def configured(
         late_interaction_weight: late interaction's share in the score, from 0 to 1.
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators in queries are read.
+        expansion: of the queries, as for `hybridge.language_models.ExpandedRetriever`; for its
+            other settings, give one as the retriever. None expands none, as vectors do.
         vectors: of the queries that will be searched, shape (queries, dimension), instead of the
             encoder's; for a `HybridIndex` alone.
 
@@ -181,6 +185,8 @@ def configured(
         searched = tuned(**chosen)
     if vectors is not None:
         searched = _VectorSearch(as_retriever(retriever), {**chosen, "vectors": vectors})
+    elif expansion is not None:
+        searched = ExpandedRetriever(searched, expansion)
     return Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
 
 

@@ -8,11 +8,14 @@ from .expansion import QueryExpansion, hypothetical_passages, rephrasings, sub_q
 from .listwise import ListwiseReranker
 from .local import LocalServer, local_language_model
 from .models import LanguageModel
+from .passage_context import CONTEXTUAL, ContextualPassages, contextual
 from .pointwise import LLMReranker
 from .t5 import doc2query
 
 __all__ = [
+    "CONTEXTUAL",
     "Completion",
+    "ContextualPassages",
     "ExpandedRetriever",
     "LLMReranker",
     "LanguageModel",
@@ -20,6 +23,7 @@ __all__ = [
     "LocalServer",
     "QueryExpansion",
     "Usage",
+    "contextual",
     "doc2query",
     "hypothetical_passages",
     "local_language_model",

@@ -13,6 +13,7 @@ from ..filters import Filter, as_filter
 from ..frameworks import as_retriever
 from ..fused import FusedMember, FusedPlan, FusedSearch, condition_reader_of
 from ..fusion import FUSION, Fusion, get_fusion
+from ..hits import top_with_ties
 from ..index import HybridIndex
 from ..index.joint_search import search_jointly
 from ..index.tuned import TunedIndex
@@ -107,7 +108,7 @@ class ExpandedRetriever:
 
     def plan(self, query: str, k: int, where: Where | None = None) -> ExpandedPlan:
         """Search a query that is not blank, and return what was searched and found."""
-        [plan] = run(self._plans([query], k, where))
+        [plan] = run(self._plans([query], k, where, every=True))
         return plan
 
     def __repr__(self) -> str:
@@ -126,8 +127,9 @@ class ExpandedRetriever:
         return lists
 
     def _plans(
-        self, queries: Sequence[str], k: int, where: Where | None
+        self, queries: Sequence[str], k: int, where: Where | None, *, every: bool = False
     ) -> Steps[list[ExpandedPlan]]:
+        """Return the search of each query that is not blank; `every` keeps all candidates' hits."""
         texts, chosen = check_queries(queries), as_filter(where)
         check_k(k)
         wheres = [chosen] * len(texts)
@@ -147,7 +149,7 @@ class ExpandedRetriever:
             lists = yield from self._found(group, condition)
             runs = yield from self._completed(group, lists)
             for plan, own, own_runs in zip(group, lists, runs, strict=True):
-                plans[plan.positions[0]] = plan.searched(own, own_runs)
+                plans[plan.positions[0]] = plan.searched(own, own_runs, every=every)
         return [plans[i] for i in positions]
 
     def _plan(
@@ -230,16 +232,30 @@ class ExpandedPlan(FusedPlan):
         return [member.retriever.text for member in self.members]  # type: ignore[attr-defined]
 
     def searched(
-        self, lists: Sequence[Sequence[Hit]], runs: Sequence[Mapping[str, float]]
+        self,
+        lists: Sequence[Sequence[Hit]],
+        runs: Sequence[Mapping[str, float]],
+        *,
+        every: bool = False,
     ) -> ExpandedPlan:
-        """Return the plan with what its members found."""
+        """Return the plan with what its members found: the hits of the best `k`, or of all."""
+        fused = fused_run(self.fusion, runs, self.weights)
+        kept = fused if every else top_with_ties(fused, self.k)
         named = [
-            replace(member, depth=max(len(hits), 1)).named([hits], 1)
+            [
+                member.traced(hit, rank)
+                for rank, hit in enumerate(hits, start=1)
+                if hit.passage.id in kept
+            ]
             for member, hits in zip(self.members, lists, strict=True)
         ]
-        fused = [fused_run(self.fusion, runs, self.weights)]
-        names = [member.name for member in self.members]
-        return replace(self, search=FusedSearch(names, named, [[own] for own in runs], fused))
+        search = FusedSearch(
+            [member.name for member in self.members],
+            [[hits] for hits in named],
+            [[own] for own in runs],
+            [{id_: fused[id_] for id_ in kept}],
+        )
+        return replace(self, search=search)
 
     def fused(self, lists: Sequence[Sequence[Sequence[Hit]]]) -> FusedSearch:
         """Return what was found, whatever the members' lists are."""

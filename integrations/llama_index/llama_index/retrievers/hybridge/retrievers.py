@@ -48,6 +48,9 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.spelling`.
         query_syntax: True reads phrases in quotes, ``+must`` and ``-not`` in queries; see
             `hybridge.query_syntax`. Rerankers then read plain text.
+        expansion: searches other texts beside the query: ``rephrasings(llm)``,
+            ``hypothetical_passages(llm)`` or ``sub_questions(llm)`` of `hybridge.language_models`,
+            with an LLM; or a function from a query to a list of texts.
         settings: those of every retriever here. ``similarity_top_k``, 2 by default: nodes a query
             gets at most. ``filters``: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``,
             or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
@@ -83,6 +86,7 @@ class HybridgeRetriever(CoreRetriever):
         late_interaction_weight: float | None = None,
         spelling: bool | None = None,
         query_syntax: bool | None = None,
+        expansion: Any = None,
         **settings: Any,
     ) -> None:
         self._options = {
@@ -92,6 +96,7 @@ class HybridgeRetriever(CoreRetriever):
             "late_interaction_weight": late_interaction_weight,
             "spelling": spelling,
             "query_syntax": query_syntax,
+            "expansion": expansion,
         }
         super().__init__(retriever, **settings)
 
