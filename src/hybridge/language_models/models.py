@@ -235,10 +235,9 @@ class LanguageModel:
                 written = await self.awrite(prompts)
         except HybridgeError:
             raise
-        except Exception:  # noqa: BLE001  # as for `answers`
-            if limit.expired():
-                error = TimeoutError(f"no answer within {self.timeout:g} s")
-            return [error] * len(prompts)
+        except Exception as raised:  # noqa: BLE001  # as for `answers`
+            late = TimeoutError(f"no answer within {self.timeout} s")
+            return [late if limit.expired() else raised] * len(prompts)
         return _checked(written, len(prompts))
 
     def _pauses(self) -> Iterator[float]:
