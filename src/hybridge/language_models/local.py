@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
 from ..arguments import check_count, check_seed
 from ..errors import HybridgeError, InvalidInputError, ModelNotFoundError
+from ..forking import ForkSafeLock
 from .completions import Answer, Usage
 from .models import LanguageModel
 
@@ -59,32 +59,57 @@ def local_language_model(
     file = _checked_file(path, context, threads)
     options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
 
-    @cache
-    def server() -> Any:
-        return _serve(file, context, threads, secrets.token_hex())
-
-    def answer(prompt: str) -> str | Exception:
-        if chat:
-            messages = [{"role": "user", "content": prompt}]
-            reply = server().handle_chat_completions({"messages": messages, **options})
-        else:
-            # In prompts with examples, these come first in each.
-            line = {"stop": ["\n"], "cache_prompt": True}
-            reply = server().handle_completions({"prompt": prompt, **options, **line})
-        if "error" in reply:
-            return HybridgeError(f"{file.name} did not answer: {reply['error']['message']}")
-        [choice] = reply["choices"]
-        text: str = choice["message"]["content"] if chat else choice["text"]
-        counts = reply.get("usage")
-        usage = counts and Usage(1, counts["prompt_tokens"], counts["completion_tokens"])
-        return Answer.of(text, usage)
-
     with file.open("rb") as weights:  # other models have the same file name
         digest = hashlib.file_digest(weights, "blake2b").hexdigest()[:32]
     name = f"gguf:{file.name}:{digest}:temperature={temperature}:seed={seed}"
     if chat or max_tokens != 64:
         name += f":chat={chat}:max_tokens={max_tokens}"
-    return LanguageModel(lambda prompts: [answer(prompt) for prompt in prompts], name)
+    writer = _Writer(file, chat=chat, context=context, threads=threads, options=options)
+    return LanguageModel(writer, name)
+
+
+class _Writer:
+    """What writes in this process; the model is loaded at the first use, and in each copy anew."""
+
+    def __init__(
+        self, file: Path, *, chat: bool, context: int, threads: int | None, options: dict[str, Any]
+    ) -> None:
+        self._file, self._chat = file, chat
+        self._context, self._threads = context, threads
+        self._options = options
+        self._server: Any = None
+        self._lock = ForkSafeLock()
+
+    def __call__(self, prompts: list[str]) -> list[str | Exception]:
+        return [self._answer(prompt) for prompt in prompts]
+
+    def _answer(self, prompt: str) -> str | Exception:
+        server = self._loaded()
+        if self._chat:
+            messages = [{"role": "user", "content": prompt}]
+            reply = server.handle_chat_completions({"messages": messages, **self._options})
+        else:
+            # In prompts with examples, these come first in each.
+            line = {"stop": ["\n"], "cache_prompt": True}
+            reply = server.handle_completions({"prompt": prompt, **self._options, **line})
+        if "error" in reply:
+            message = reply["error"]["message"]
+            return HybridgeError(f"{self._file.name} did not answer: {message}")
+        [choice] = reply["choices"]
+        text: str = choice["message"]["content"] if self._chat else choice["text"]
+        counts = reply.get("usage")
+        usage = counts and Usage(1, counts["prompt_tokens"], counts["completion_tokens"])
+        return Answer.of(text, usage)
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._server is None:
+                key = secrets.token_hex()
+                self._server = _serve(self._file, self._context, self._threads, key)
+            return self._server
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_server": None}
 
 
 class LocalServer:

@@ -297,11 +297,11 @@ def _limited(model: Any, max_tokens: int) -> Any:
 def _of_object(model: object, batch_size: int) -> LanguageModel:
     is_object = not isinstance(model, type)
     if is_object and _has(model, "invoke", "batch"):
-        return _of_langchain(model, batch_size)
+        return _LangChain(model, batch_size).language_model()
     if is_object and _has(model, "complete") and hasattr(model, "metadata"):
-        return _of_llama_index(model, batch_size)
+        return _LlamaIndex(model, batch_size).language_model()
     if is_object and callable(model):
-        write = _each(model) if batch_size == 1 else model
+        write = _Each(model) if batch_size == 1 else model
         return LanguageModel(write, _function_name(model), batch_size)
     raise InvalidInputError(
         "a language model is one of LangChain or LlamaIndex, a function of a prompt, or the name "
@@ -313,31 +313,41 @@ def _has(model: object, *methods: str) -> bool:
     return all(callable(getattr(model, name, None)) for name in methods)
 
 
-def _of_langchain(model: Any, batch_size: int, structured: bool = True) -> LanguageModel:
-    def options(prompts: Sequence[str]) -> dict[str, Any]:
-        return {"config": {"max_concurrency": len(prompts)}, "return_exceptions": True}
+@dataclass(frozen=True)
+class _LangChain:
+    """A Runnable of LangChain."""
 
-    def write(prompts: list[str]) -> list[str | Exception]:
-        return list(map(_langchain_answer, model.batch(prompts, **options(prompts))))
+    model: Any
+    batch_size: int
 
-    async def awrite(prompts: list[str]) -> list[str | Exception]:
-        return list(map(_langchain_answer, await model.abatch(prompts, **options(prompts))))
+    def language_model(self, *, structured: bool = True) -> LanguageModel:
+        return LanguageModel(
+            self.write,
+            _named("langchain", self.model, self.model),
+            self.batch_size,
+            awrite=self.awrite if _has(self.model, "abatch") else None,
+            concurrency=_CONCURRENCY,
+            structured=self.structured
+            if structured and _has(self.model, "with_structured_output")
+            else None,
+        )
 
-    def answering(fields: _Fields) -> LanguageModel:
+    def write(self, prompts: list[str]) -> list[str | Exception]:
+        return list(map(_langchain_answer, self.model.batch(prompts, **self._options(prompts))))
+
+    async def awrite(self, prompts: list[str]) -> list[str | Exception]:
+        answers = await self.model.abatch(prompts, **self._options(prompts))
+        return list(map(_langchain_answer, answers))
+
+    def structured(self, fields: _Fields) -> LanguageModel:
         try:
-            inner = model.with_structured_output(_pydantic_class(fields), include_raw=True)
+            inner = self.model.with_structured_output(_pydantic_class(fields), include_raw=True)
         except NotImplementedError:  # a model without tools
-            inner = model
-        return _of_langchain(inner, batch_size, structured=False)
+            inner = self.model
+        return _LangChain(inner, self.batch_size).language_model(structured=False)
 
-    return LanguageModel(
-        write,
-        _named("langchain", model, model),
-        batch_size,
-        awrite=awrite if _has(model, "abatch") else None,
-        concurrency=_CONCURRENCY,
-        structured=answering if structured and _has(model, "with_structured_output") else None,
-    )
+    def _options(self, prompts: Sequence[str]) -> dict[str, Any]:
+        return {"config": {"max_concurrency": len(prompts)}, "return_exceptions": True}
 
 
 def _langchain_answer(answer: Any) -> str | Exception:
@@ -358,31 +368,38 @@ def _langchain_answer(answer: Any) -> str | Exception:
     return Answer.of(text, usage)
 
 
-def _of_llama_index(model: Any, batch_size: int, structured: bool = True) -> LanguageModel:
-    def answer(prompt: str) -> str:
-        return _llama_index_answer(model.complete(prompt))
+@dataclass(frozen=True)
+class _LlamaIndex:
+    """An LLM of LlamaIndex."""
 
-    async def awrite(prompts: list[str]) -> list[str | Exception]:
-        calls = (model.acomplete(prompt) for prompt in prompts)
+    model: Any
+    batch_size: int
+
+    def language_model(self, *, structured: bool = True) -> LanguageModel:
+        metadata = getattr(self.model, "metadata", None)
+        calls_functions = bool(getattr(metadata, "is_function_calling_model", False))
+        return LanguageModel(
+            _Each(self.answer, self.batch_size),
+            _named("llama_index", self.model, metadata),
+            self.batch_size,
+            awrite=self.awrite if _is_async(self.model) else None,
+            concurrency=_CONCURRENCY,
+            structured=self.structured
+            if structured and calls_functions and _has(self.model, "as_structured_llm")
+            else None,
+        )
+
+    def answer(self, prompt: str) -> str:
+        return _llama_index_answer(self.model.complete(prompt))
+
+    async def awrite(self, prompts: list[str]) -> list[str | Exception]:
+        calls = (self.model.acomplete(prompt) for prompt in prompts)
         found = await asyncio.gather(*calls, return_exceptions=True)
         return [one if isinstance(one, Exception) else _llama_index_answer(one) for one in found]
 
-    def answering(fields: _Fields) -> LanguageModel:
-        inner = model.as_structured_llm(_pydantic_class(fields))
-        return _of_llama_index(inner, batch_size, structured=False)
-
-    metadata = getattr(model, "metadata", None)
-    calls_functions = bool(getattr(metadata, "is_function_calling_model", False))
-    return LanguageModel(
-        _each(answer, batch_size),
-        _named("llama_index", model, metadata),
-        batch_size,
-        awrite=awrite if _is_async(model) else None,
-        concurrency=_CONCURRENCY,
-        structured=answering
-        if structured and calls_functions and _has(model, "as_structured_llm")
-        else None,
-    )
+    def structured(self, fields: _Fields) -> LanguageModel:
+        inner = self.model.as_structured_llm(_pydantic_class(fields))
+        return _LlamaIndex(inner, self.batch_size).language_model(structured=False)
 
 
 def _is_async(model: Any) -> bool:
@@ -412,24 +429,26 @@ def _pydantic_class(fields: _Fields) -> Any:
     return create_model("Answer", **described)
 
 
-def _each(answer: Callable[[str], str], threads: int = 1) -> Callable[[list[str]], _Answers]:
-    """Return a function of prompts from one of a prompt, whose errors are those of one prompt."""
+@dataclass(frozen=True)
+class _Each:
+    """A function of prompts from one of a prompt, whose errors are those of one prompt."""
 
-    def attempted(prompt: str) -> str | Exception:
+    answer: Callable[[str], str]
+    threads: int = 1
+
+    def __call__(self, prompts: list[str]) -> list[str | Exception]:
+        if self.threads == 1 or len(prompts) == 1:
+            return [self._attempted(prompt) for prompt in prompts]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(self._attempted, prompts))
+
+    def _attempted(self, prompt: str) -> str | Exception:
         try:
-            return answer(prompt)
+            return self.answer(prompt)
         except HybridgeError:
             raise
         except Exception as error:  # noqa: BLE001  # a model may raise anything for a prompt
             return error
-
-    def write(prompts: list[str]) -> list[str | Exception]:
-        if threads == 1 or len(prompts) == 1:
-            return [attempted(prompt) for prompt in prompts]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(attempted, prompts))
-
-    return write
 
 
 def _named(framework: str, model: object, named: object) -> str | None:

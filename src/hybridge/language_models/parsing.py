@@ -112,7 +112,7 @@ def parse_lines(text: str) -> list[str]:
         if strings:
             return _unique(strings)
     lines = (_BULLET.sub("", line).strip().strip("\"'“”`*").strip() for line in plain.splitlines())
-    return _unique(line for line in lines if not line.endswith(":"))
+    return _unique(" ".join(line.split()) for line in lines if not line.endswith(":"))
 
 
 def parse_text(text: str) -> list[str]:
