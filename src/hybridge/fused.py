@@ -25,7 +25,14 @@ from .query_syntax import filters_of, plain_texts
 from .search import by_filter, completed, fused_run
 from .search_text import TEXT_ALONE, SearchText
 
-__all__ = ["FusedMember", "FusedPlan", "FusedRetriever", "FusedSearch", "known_scores"]
+__all__ = [
+    "FusedMember",
+    "FusedPlan",
+    "FusedRetriever",
+    "FusedSearch",
+    "condition_reader_of",
+    "known_scores",
+]
 
 T = TypeVar("T")
 
@@ -190,7 +197,7 @@ class FusedRetriever:
 
         They hold for every member's passages, and one member's `search_text` may not fit another's.
         """
-        own = list(map(_condition_reader_of, self.retrievers.values()))
+        own = list(map(condition_reader_of, self.retrievers.values()))
         analyzers = (analyzer for analyzer, _ in own if analyzer is not None)
         search_text = own[0][1]
         same = all(search_text == other for _, other in own)
@@ -378,12 +385,16 @@ class FusedMember:
         for hit in hits[: self.depth]:
             unique.setdefault(hit.passage.id, hit)
         for rank, hit in enumerate(unique.values(), start=1):
-            own, inner = StageScore(self.name, rank, hit.score), hit.trace
-            if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
-                own = replace(own, query=inner[-1].query)
-                inner = inner[:-1]  # the member's own last stage
-            within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
-            yield replace(hit, trace=(*within, own))
+            yield self.traced(hit, rank)
+
+    def traced(self, hit: Hit, rank: int) -> Hit:
+        """Return a hit of the member, traced under its name."""
+        own, inner = StageScore(self.name, rank, hit.score), hit.trace
+        if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
+            own = replace(own, query=inner[-1].query, note=inner[-1].note)
+            inner = inner[:-1]  # the member's own last stage
+        within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
+        return replace(hit, trace=(*within, own))
 
     @contextmanager
     def _watched(self, queries: int) -> Iterator[Report]:
@@ -483,7 +494,7 @@ def _raised(answer: T | BaseException) -> T:
     return answer
 
 
-def _condition_reader_of(retriever: Any) -> tuple[Analyzer | None, SearchText]:
+def condition_reader_of(retriever: Any) -> tuple[Analyzer | None, SearchText]:
     """Return the analyzer and the search text of a retriever, or of the one inside it."""
     while retriever is not None:
         try:

@@ -6,7 +6,7 @@ tracers, progress displays and timings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -178,8 +178,11 @@ class _Observed:
         self._observer.ended(self._stage, dict(found))
 
 
-def shifted(queries: Sequence[int]) -> AbstractContextManager[None]:
-    """Map the queries 0, 1, … of stages inside the block to these positions in the outer call."""
+def shifted(queries: Sequence[int | None]) -> AbstractContextManager[None]:
+    """Map the queries 0, 1, … of stages inside the block to these positions in the outer call.
+
+    Events do not name a query without a position, None.
+    """
     observer = _current.get()
     return nullcontext() if observer is None else observing(_Shifted(observer, queries))
 
@@ -187,20 +190,25 @@ def shifted(queries: Sequence[int]) -> AbstractContextManager[None]:
 @dataclass(frozen=True)
 class _Shifted:
     observer: Observer
-    positions: Sequence[int]
+    positions: Sequence[int | None]
 
     @property
     def wants_hits(self) -> bool:
         return _wants_hits(self.observer)
 
     def began(self, stage: str, queries: Sequence[int]) -> None:
-        self.observer.began(stage, [self.positions[i] for i in queries])
+        self.observer.began(stage, list(self._outer(queries).values()))
 
     def ended(self, stage: str, hits: Mapping[int, Sequence[Hit]]) -> None:
-        self.observer.ended(stage, {self.positions[i]: found for i, found in hits.items()})
+        outer = self._outer(hits)
+        self.observer.ended(stage, {position: hits[i] for i, position in outer.items()})
 
     def failed(self, stage: str, queries: Sequence[int], error: BaseException) -> None:
-        self.observer.failed(stage, [self.positions[i] for i in queries], error)
+        self.observer.failed(stage, list(self._outer(queries).values()), error)
+
+    def _outer(self, queries: Iterable[int]) -> dict[int, int]:
+        found = ((i, self.positions[i]) for i in queries)
+        return {i: position for i, position in found if position is not None}
 
 
 def inside(stage: str) -> AbstractContextManager[None]:

@@ -84,6 +84,8 @@ class StageScore:
             None where nothing was corrected.
         passage: the id of the passage that the stage ranked, where the hit is another: of a parent,
             the child that was found.
+        note: what else a stage reports, the same for each passage of its list, like the cost of a
+            language model; None without.
     """
 
     stage: str
@@ -91,6 +93,13 @@ class StageScore:
     score: float
     query: str | None = None
     passage: str | None = None
+    note: str | None = None
+
+    def __repr__(self) -> str:
+        further = {"query": self.query, "passage": self.passage, "note": self.note}
+        shown = [f"{name}={value!r}" for name, value in further.items() if value is not None]
+        own = f"stage={self.stage!r}, rank={self.rank!r}, score={self.score!r}"
+        return f"StageScore({', '.join([own, *shown])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,8 @@ class Hit:
 def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
     """Return a trace as JSON: each stage's rank, counted from 1, and score.
 
-    A stage that read a corrected query has it as well, and one that ranked another passage its id.
+    A stage that read a corrected query has it as well, one that ranked another passage its id, and
+    one with a note has that.
 
     >>> trace_to_dict([StageScore("bm25", 1, 0.5), StageScore("dense", 2, 0.9, "cats")])
     {'bm25': {'rank': 1, 'score': 0.5}, 'dense': {'rank': 2, 'score': 0.9, 'query': 'cats'}}
@@ -130,6 +140,7 @@ def trace_to_dict(trace: Iterable[StageScore]) -> dict[str, dict[str, Any]]:
             "score": entry.score,
             **({} if entry.query is None else {"query": entry.query}),
             **({} if entry.passage is None else {"passage": entry.passage}),
+            **({} if entry.note is None else {"note": entry.note}),
         }
         for entry in trace
     }

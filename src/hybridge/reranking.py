@@ -38,6 +38,9 @@ class TextReranker(ABC):
         search_text: what it reads of a passage, see `hybridge.search_text`; None for the text
             alone.
 
+    Attributes:
+        reads_texts: True: any ids will do for the passages, since it reads their texts alone.
+
     >>> class Longest(TextReranker):
     ...     def _score(self, queries, texts):
     ...         return [[float(len(text)) for text in some] for some in texts]
@@ -48,6 +51,7 @@ class TextReranker(ABC):
     """
 
     search_text: SearchText = TEXT_ALONE
+    reads_texts = True
 
     def __init__(
         self, name: str, threshold: float | None = None, search_text: SearchTextLike = None
@@ -175,6 +179,7 @@ def reordered(
     scores: Sequence[float],
     k: int | None = None,
     threshold: float | None = None,
+    note: str | None = None,
 ) -> list[Hit]:
     """Return the hits by new scores, best first, ties by id, each with one more trace entry.
 
@@ -184,17 +189,18 @@ def reordered(
         scores: one a hit.
         k: how many to keep at most; None for all.
         threshold: drop what scores below; None drops nothing.
+        note: of the stage, for the trace.
 
     >>> from hybridge import Passage
     >>> hits = [Hit(Passage("a", "x"), 9.0), Hit(Passage("b", "y"), 8.0)]
     >>> [(hit.passage.id, hit.trace) for hit in reordered("judge", hits, [0.1, 0.7], k=1)]
-    [('b', (StageScore(stage='judge', rank=1, score=0.7, query=None, passage=None),))]
+    [('b', (StageScore(stage='judge', rank=1, score=0.7),))]
     """
     ranked = sorted(
         zip(map(float, scores), hits, strict=True), key=lambda pair: (-pair[0], pair[1].passage.id)
     )
     return [
-        Hit(hit.passage, score, (*hit.trace, StageScore(stage, rank, score)))
+        Hit(hit.passage, score, (*hit.trace, StageScore(stage, rank, score, note=note)))
         for rank, (score, hit) in enumerate(ranked[:k], start=1)
         if threshold is None or score >= threshold
     ]

@@ -247,6 +247,7 @@ def completed(
     searches: Sequence[Scoring[K]],
     runs: Sequence[Sequence[dict[K, float]]],
     each: Callable[..., Iterable[Any]] = map,
+    groups: Iterable[Sequence[int]] = (),
 ) -> list[list[dict[K, float]]]:
     """Return each stage's runs with the exact scores of candidates that only others found.
 
@@ -254,8 +255,13 @@ def completed(
         searches: one a stage.
         runs: of each stage, one run a query.
         each: runs the stages: as `map`, one after another.
+        groups: positions of queries that are to score the candidates of each other too.
     """
     unions = [set[K]().union(*query_runs) for query_runs in zip(*runs, strict=True)]
+    for group in groups:
+        joint = set[K]().union(*(unions[i] for i in group))
+        for i in group:
+            unions[i] = joint
     missing = [
         [
             union.difference(run) if len(run) < len(union) else ()

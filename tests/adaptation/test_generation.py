@@ -18,8 +18,8 @@ from llama_index.core.llms import MockLLM
 from hybridge import BM25, BM25Retriever, HybridIndex, Passage
 from hybridge.adaptation import Example
 from hybridge.adaptation.generation import GeneratedQuestions, generated_questions
-from hybridge.adaptation.language_models import LanguageModel
 from hybridge.errors import HybridgeError, InvalidInputError
+from hybridge.language_models import LanguageModel
 
 FRUITS = ["apple", "banana", "cherry", "damson", "elder"]
 FRUITS += ["fig", "grape", "hazel", "ivy", "juniper"]

@@ -8,7 +8,13 @@ from warnings import warn
 from .bridged import BridgedRetriever
 from .fields import attribute_infos, retriever_tool
 from .layouts import LangChainLayout
-from .rerankers import ColBERTReranker, CrossEncoderReranker, HybridgeReranker
+from .rerankers import (
+    ColBERTReranker,
+    CrossEncoderReranker,
+    HybridgeReranker,
+    ListwiseReranker,
+    LLMReranker,
+)
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 from .structured_query import HybridTranslator
 from .vectorstores import HybridVectorStore
@@ -23,7 +29,9 @@ __all__ = [
     "HybridVectorStore",
     "HybridgeReranker",
     "HybridgeRetriever",
+    "LLMReranker",
     "LangChainLayout",
+    "ListwiseReranker",
     "__version__",
     "attribute_infos",
     "retriever_tool",

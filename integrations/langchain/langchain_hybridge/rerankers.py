@@ -16,12 +16,21 @@ from hybridge.colbert import ColBERTReranker as CoreColBERTReranker
 from hybridge.cross_encoder import CrossEncoderReranker as CoreCrossEncoderReranker
 from hybridge.errors import InvalidInputError
 from hybridge.interop import check_parts, stored_passage
+from hybridge.language_models import ListwiseReranker as CoreListwiseReranker
+from hybridge.language_models import LLMReranker as CoreLLMReranker
 from hybridge.reranking import TextReranker
 
 from .documents import check_documents, copied_metadata, reranked_document
 from .searching import DocumentId, search_text_of
 
-__all__ = ["ColBERTReranker", "CrossEncoderReranker", "HybridgeReranker", "core_reranker"]
+__all__ = [
+    "ColBERTReranker",
+    "CrossEncoderReranker",
+    "HybridgeReranker",
+    "LLMReranker",
+    "ListwiseReranker",
+    "core_reranker",
+]
 
 
 class HybridgeReranker(BaseDocumentCompressor):
@@ -103,7 +112,7 @@ class HybridgeReranker(BaseDocumentCompressor):
         return super().__getstate__()
 
     def _candidates(self, documents: Sequence[Document]) -> list[Hit]:
-        if isinstance(self.reranker, TextReranker):
+        if getattr(self.reranker, "reads_texts", False):
             # Only what it reads counts: any ids will do, and ties keep their order.
             return [Hit(_numbered(i, document), 0.0) for i, document in enumerate(documents)]
         # Not checked again: an index's documents may have got metadata that JSON cannot hold.
@@ -134,10 +143,10 @@ class HybridgeReranker(BaseDocumentCompressor):
         ]
 
 
-class _TextReranker(HybridgeReranker, BaseCrossEncoder):
-    """A reranker that reads texts, and so scores pairs as well."""
+class _MadeReranker(HybridgeReranker):
+    """A reranker of texts that is made of a model."""
 
-    _core: ClassVar[Callable[..., TextReranker]]
+    _core: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -155,6 +164,12 @@ class _TextReranker(HybridgeReranker, BaseCrossEncoder):
             include_scores=include_scores,
             include_trace=include_trace,
         )
+
+
+class _TextReranker(_MadeReranker, BaseCrossEncoder):
+    """A reranker that scores each text by itself, and so pairs as well."""
+
+    _core: ClassVar[Callable[..., TextReranker]]
 
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
         """Return the score of each pair of a query and a text, in order; higher is better.
@@ -230,6 +245,59 @@ class ColBERTReranker(_TextReranker):
     """
 
     _core = CoreColBERTReranker
+
+
+class ListwiseReranker(_MadeReranker):
+    """A language model that ranks windows of documents, from the last to the first.
+
+    What it leaves out keeps its earlier order, and no document is lost, whatever it writes.
+
+    Args:
+        model: a chat model or LLM of LangChain, one of LlamaIndex, a function from a prompt to a
+            text, or a `hybridge.language_models.LanguageModel`.
+        top_n: documents to return at most; None for all.
+        include_scores: put the score into the metadata, as ``relevance_score``: the number of
+            documents behind it.
+        include_trace: put rank, score and note there too, under ``hybridge``: the note has the cost
+            and the failures.
+        search_text: what it reads of a document: a template such as ``"{title}\\n{page_content}"``
+            or a function from a `Document` to a string; None for the text alone.
+        options: those of `hybridge.language_models.ListwiseReranker`, like ``window``, ``step``,
+            ``instruction``, ``prompt_tokens``.
+
+    Raises:
+        TypeError: an unknown option.
+        InvalidInputError: a value that is not valid.
+
+    >>> from langchain_core.documents import Document
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> reranker = ListwiseReranker(FakeListChatModel(responses=["[2] > [1]"]), top_n=1)
+    >>> documents = [Document("Bread needs yeast."), Document("Blood clots.")]
+    >>> reranker.compress_documents(documents, "why does blood clot?")[0].page_content
+    'Blood clots.'
+    """
+
+    _core = CoreListwiseReranker
+
+
+class LLMReranker(_MadeReranker):
+    """A language model that grades each document.
+
+    Args:
+        model: as for `ListwiseReranker`, as are the others up to `search_text`.
+        top_n: documents to return at most; None for all.
+        include_scores: put the grade into the metadata, as ``relevance_score``.
+        include_trace: put rank, grade and note there too, under ``hybridge``.
+        search_text: what it reads of a document.
+        options: those of `hybridge.language_models.LLMReranker`, like ``highest``, ``per_call``,
+            ``instruction``, ``prompt_tokens``.
+
+    Raises:
+        TypeError: an unknown option.
+        InvalidInputError: a value that is not valid.
+    """
+
+    _core = CoreLLMReranker
 
 
 def core_reranker(value: Any) -> Any:

@@ -51,6 +51,9 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.query_syntax`. Rerankers then read plain text.
         scope: a filter like `filter`, which a call's filter narrows and cannot replace: of a
             tenant, or of what a user may read. See `hybridge.scope`.
+        expansion: searches other texts beside the query: ``rephrasings(llm)``,
+            ``hypothetical_passages(llm)`` or ``sub_questions(llm)`` of `hybridge.language_models`,
+            with a chat model or LLM; or a function from a query to a list of texts.
         rerankers: rerank what the retriever found, one after another: `CrossEncoderReranker`,
             `ColBERTReranker`, or any reranker of Hybridge.
         rerank_depth: candidates that rerankers get, never fewer than `k`.
@@ -98,6 +101,7 @@ class HybridgeRetriever(CoreRetriever):
         "spelling",
         "query_syntax",
         "scope",
+        "expansion",
     )
 
     weights: dict[str, float] | None = None
@@ -107,6 +111,7 @@ class HybridgeRetriever(CoreRetriever):
     spelling: bool | None = None
     query_syntax: bool | None = None
     scope: Any = None
+    expansion: Any = Field(default=None, exclude=True, repr=False)
 
     @field_validator(*_option_names)
     @classmethod

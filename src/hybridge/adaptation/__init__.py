@@ -5,7 +5,6 @@ from __future__ import annotations
 from .corpus_pairs import corpus_pairs
 from .examples import Example
 from .generation import GeneratedQuestions, generated_questions
-from .language_models import LanguageModel, doc2query, local_language_model
 from .languages import Agreement, Distillation, distil
 from .mining import teacher_examples
 from .procedure import adapt
@@ -22,16 +21,13 @@ __all__ = [
     "FittedQueryMap",
     "GeneratedQuestions",
     "HeldOut",
-    "LanguageModel",
     "Measured",
     "Objective",
     "TrainingSettings",
     "adapt",
     "corpus_pairs",
     "distil",
-    "doc2query",
     "fit_query_map",
     "generated_questions",
-    "local_language_model",
     "teacher_examples",
 ]

@@ -11,16 +11,17 @@ from typing import Protocol
 import numpy as np
 
 from ..arguments import check_count, check_seed
-from ..errors import HybridgeError, InvalidInputError
+from ..errors import InvalidInputError
 from ..evaluation import Collection
 from ..frameworks import is_retriever
-from ..iteration import chunked, progress_over
+from ..iteration import chunked
+from ..language_models import LanguageModel
+from ..language_models.answer_cache import AnswerCache
+from ..language_models.writing import check_cached, shortened, write_answers
 from ..passages import Passage, unique_passages
 from ..protocols import Retriever
 from ..search_text import TEXT_ALONE, SearchText
-from .answer_cache import AnswerCache
 from .examples import Example
-from .language_models import LanguageModel
 from .question_cleaning import cleaned_question
 
 __all__ = ["INSTRUCTION", "GeneratedQuestions", "generated_questions"]
@@ -36,7 +37,6 @@ INSTRUCTION = (
 _SHOTS = 3
 _PASSAGE, _SHOT = 1500, 600  # characters of the passage, and of an example's
 _BATCH = 64  # questions a search
-_PATIENCE = 20  # failures in a row, after which the model is taken to be out of order
 
 # Of other fields than most corpora, so that a question copied from one of them finds nothing.
 _EXAMPLES = (
@@ -156,11 +156,7 @@ def generated_questions(
         check_count(round_trip, "round_trip")
     check_seed(seed)
     writer = LanguageModel.of(model)
-    if cache is not None and writer.name is None:
-        raise InvalidInputError(
-            "the answers are kept under the model's name, and it has none: give "
-            'LanguageModel.of(model, name="..."), with all its settings in the name'
-        )
+    check_cached(writer, cache)
     passages = _passages(index)
     search_text: SearchText = getattr(index, "search_text", TEXT_ALONE)
     shots = _shots(examples, seed)
@@ -171,7 +167,7 @@ def generated_questions(
         for id_, text in texts.items()
     }
     with AnswerCache(cache, writer.name or "", seed) as answers:
-        _write(writer, list(dict.fromkeys(prompts.values())), answers, progress)
+        write_answers(writer, prompts.values(), answers, "Writing", progress)
         written = {id_: answers.get(prompt) for id_, prompt in prompts.items()}
     known = [shot.query for shot in shots]
     cleaned = {
@@ -224,7 +220,7 @@ def _prefix(instruction: str, shots: Sequence[Example]) -> str:
     if not isinstance(instruction, str) or not instruction.strip():
         raise InvalidInputError(f"instruction must be a text, not {instruction!r}")
     parts = [
-        f"Passage: {_shortened(_best(shot), _SHOT)}\nQuery: {' '.join(shot.query.split())}"
+        f"Passage: {shortened(_best(shot), _SHOT)}\nQuery: {' '.join(shot.query.split())}"
         for shot in shots
     ]
     return "".join(f"{part}\n\n" for part in (instruction.strip(), *parts))
@@ -243,61 +239,9 @@ def _drawn(
     for i in np.random.default_rng(seed).permutation(len(passages)):
         if len(texts) == number:
             break
-        if text := _shortened(search_text(passages[i]), _PASSAGE):
+        if text := shortened(search_text(passages[i]), _PASSAGE):
             texts[passages[i].id] = text
     return texts
-
-
-def _shortened(text: str, length: int) -> str:
-    """Return a text on one line, cut between words."""
-    text = " ".join(text.split())
-    if len(text) <= length:
-        return text
-    cut = text[: length + 1]
-    return cut.rsplit(" ", 1)[0] if " " in cut else text[:length]
-
-
-def _write(
-    model: LanguageModel, prompts: Sequence[str], answers: AnswerCache, progress: bool | None
-) -> None:
-    """Ask the model for the answers that are not there yet, and log those that failed."""
-    missing = [prompt for prompt in prompts if answers.get(prompt) is None]
-    bar = progress_over(missing, "Writing", "question", progress)
-    failures, in_a_row = 0, 0
-    patience = max(_PATIENCE, 2 * model.batch_size)  # an error of a batch may be one of the moment
-    for batch in chunked(bar, model.batch_size):
-        written = _answered(model, batch)
-        good = {prompt: text for prompt, text in written.items() if isinstance(text, str)}
-        answers.add(good)
-        for text in written.values():
-            if isinstance(text, str):
-                in_a_row = 0
-                continue
-            failures, in_a_row, error = failures + 1, in_a_row + 1, text
-            logger.warning("the language model failed for a passage", exc_info=error)
-            if in_a_row == patience or failures == len(prompts):
-                raise HybridgeError(
-                    f"the language model failed for {in_a_row} passages in a row ({error}): "
-                    "what it wrote before is kept where there is a cache, and the next run goes on"
-                ) from error
-
-
-def _answered(model: LanguageModel, prompts: list[str]) -> dict[str, str | Exception]:
-    try:
-        written = list(model.write(list(prompts)))
-    except HybridgeError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a model may raise anything for a batch
-        return dict.fromkeys(prompts, error)
-    if len(written) != len(prompts):
-        raise InvalidInputError(
-            f"the language model answered {len(prompts)} prompts with {len(written)} texts: a "
-            "function of a list must return one text for each"
-        )
-    for text in written:
-        if not isinstance(text, str | Exception):
-            raise InvalidInputError(f"the language model must return a text, not {text!r:.80}")
-    return dict(zip(prompts, written, strict=True))
 
 
 def _first_of_each(questions: Mapping[str, str]) -> dict[str, str]:

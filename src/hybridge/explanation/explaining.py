@@ -13,6 +13,7 @@ from ..fused import FusedRetriever
 from ..index import HybridIndex
 from ..index.single_stage import StageRetriever
 from ..index.tuned import TunedIndex
+from ..language_models import ExpandedRetriever
 from ..lexical import BM25Retriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline, SearchConfig, search_config_of
@@ -64,10 +65,10 @@ def explain(
     nothing to the index meanwhile.
 
     Args:
-        retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline or a
-            `FusedRetriever` over any of these, a wrapper of `hybridge.results`; a retriever that
-            an adapter makes of them, for LangChain or LlamaIndex; or any other retriever,
-            explained by the hits it returns.
+        retriever: an index, tuned or not, one of its stages, BM25 alone, a pipeline, a
+            `FusedRetriever` or an `ExpandedRetriever` over any of these, a wrapper of
+            `hybridge.results`; a retriever that an adapter makes of them, for LangChain or
+            LlamaIndex; or any other retriever, explained by the hits it returns.
         query: one question.
         passage: its id, itself, or a hit of it.
         k: passages the search returns; None for an adapter's retriever's own number, and for 10
@@ -168,6 +169,15 @@ def _explainer(
         joined = narrowed(retriever.scope, where)
         inner = _explainer(retriever.retriever, query, k, joined, next_stage)
         return ScopeExplainer(retriever, inner)
+    if isinstance(retriever, ExpandedRetriever):
+        expanded = retriever.plan(query, k, where)
+        texts = {
+            member.name: _explainer(
+                retriever.retriever, text, member.depth, expanded.where, "the fusion"
+            )
+            for member, text in zip(expanded.members, expanded.texts, strict=True)
+        }
+        return FusedExplainer(expanded, texts, query, next_stage)
     if isinstance(retriever, HybridIndex):
         return IndexExplainer(retriever, {}, query, k, where, next_stage)
     if isinstance(retriever, TunedIndex) and isinstance(retriever.index, HybridIndex):

@@ -55,6 +55,8 @@ class CachedSearch:
         spelling: whether the queries' spelling is corrected, in each of these searches.
         query_syntax: whether operators in the queries are read, in each of these searches.
         vectors: the queries' vectors of some stages, as for `HybridIndex.search`.
+        groups: positions, among the queries that are not blank, of those that score the candidates
+            of each other too, like the phrasings of one question.
 
     Attributes:
         queries: those that are not blank, as the stages read them.
@@ -85,11 +87,13 @@ class CachedSearch:
         spelling: bool = True,
         query_syntax: bool = False,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
+        groups: Sequence[Sequence[int]] = (),
     ) -> None:
         checked = check_queries(queries)
         self._index = index
         self._store = index._storage.store
         self._where = where
+        self._groups = groups
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         batch = [checked[i] for i in self._positions]
@@ -178,7 +182,7 @@ class CachedSearch:
         """Return the completed scores of the lists, which stay while depth and stages do."""
         latest = [] if self._latest is None else self._latest[0]
         if self._latest is None or len(latest) != len(tops) or not all(map(is_, latest, tops)):
-            self._latest = tops, completed(searches, tops)
+            self._latest = tops, completed(searches, tops, groups=self._groups)
         return self._latest[1]
 
     def hits(self, record: SearchRecord, k: int) -> list[list[Hit]]:

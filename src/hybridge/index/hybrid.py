@@ -8,9 +8,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from math import isnan
 from pathlib import Path
 from types import TracebackType
-from math import isnan
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast, get_args
 
 from numpy.typing import ArrayLike

@@ -20,6 +20,7 @@ from ..frameworks import as_retriever
 from ..index import HybridIndex
 from ..index.settings import check_stage_weights
 from ..index.storage import is_remote
+from ..language_models import ExpandedRetriever
 from ..passages import Hit, Passage
 from ..pipeline import Pipeline
 from ..protocols import Encoder, Reranker, Retriever, Where
@@ -160,6 +161,7 @@ def configured(
     spelling: bool | None = None,
     query_syntax: bool | None = None,
     scope: Where | None = None,
+    expansion: Any = None,
     boosts: Sequence[Boosting] = (),
     floor: Mapping[str, float] | None = None,
     floor_of: Literal["hit", "list"] = "hit",
@@ -180,6 +182,8 @@ def configured(
         spelling: whether words that no passage has are corrected.
         query_syntax: whether operators in queries are read.
         scope: a filter that every search can only narrow, see `hybridge.scope`.
+        expansion: of the queries, as for `hybridge.language_models.ExpandedRetriever`; for its
+            other settings, give one as the retriever. None expands none, as vectors do.
         boosts: `hybridge.results.Decay` and `Boost`, of as many candidates as rerankers get.
         floor: stage → the least of its scores that stays, see `hybridge.results.FlooredRetriever`;
             None for none. Of a `FutureIndex`, whose stages are not known yet, its form alone is
@@ -225,6 +229,8 @@ def configured(
     if vectors is not None:
         whole = as_retriever(retriever) if scope is None else scoped(retriever, scope)
         searched = _VectorSearch(whole, {**chosen, "vectors": vectors})
+    elif expansion is not None:
+        searched = ExpandedRetriever(searched, expansion)
     made: Retriever = Pipeline(searched, *rerankers, depth=rerank_depth, blend=blend)
     if boosts:
         made = BoostedRetriever(made, boosts, depth=rerank_depth)

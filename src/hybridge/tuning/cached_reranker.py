@@ -18,7 +18,8 @@ class CachedReranker:
     """Another reranker, with a cache of its scores.
 
     The score of a pair must not depend on the rest of a list. That holds for all of Hybridge's
-    rerankers, but for a blank query or passage: a list with a blank is never cached.
+    rerankers, but for a blank query or passage, and for those with a `listwise` that is True, which
+    score a list as a whole: such a list is never cached.
 
     Args:
         reranker: the reranker to cache.
@@ -39,14 +40,19 @@ class CachedReranker:
         queries, candidates = check_candidates(queries, candidates, k)
         answers: list[list[Hit]] = [[] for _ in queries]
         read = getattr(self._reranker, "search_text", TEXT_ALONE)
-        blank = [i for i, query in enumerate(queries) if _has_blank(query, candidates[i], read)]
-        if blank:
+        listwise = bool(getattr(self._reranker, "listwise", False))
+        whole = [
+            i
+            for i, query in enumerate(queries)
+            if listwise or _has_blank(query, candidates[i], read)
+        ]
+        if whole:
             uncached = self._reranker.rerank(
-                [queries[i] for i in blank], [candidates[i] for i in blank], k
+                [queries[i] for i in whole], [candidates[i] for i in whole], k
             )
-            for i, hits in zip(blank, uncached, strict=True):
+            for i, hits in zip(whole, uncached, strict=True):
                 answers[i] = list(hits)
-        others = [i for i in range(len(queries)) if i not in blank]
+        others = [i for i in range(len(queries)) if i not in whole]
         scores = self._cached([queries[i] for i in others], [candidates[i] for i in others])
         for i, known in zip(others, scores, strict=True):
             hits = [hit for hit in candidates[i] if hit.passage.id in known]

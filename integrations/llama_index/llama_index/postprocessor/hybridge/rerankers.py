@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -19,12 +20,14 @@ from hybridge import colbert as core_colbert
 from hybridge import cross_encoder as core_cross_encoder
 from hybridge.errors import InvalidInputError
 from hybridge.interop import FutureIndex, stored_passage, trace_to_dict
-from hybridge.reranking import TextReranker, blended
+from hybridge.language_models import ListwiseReranker, LLMReranker
+from hybridge.reranking import blended
 from llama_index.retrievers.hybridge.copying import PickledWhole
+from llama_index.retrievers.hybridge.events import is_heard
 from llama_index.retrievers.hybridge.nodes import TracedNode
 from llama_index.retrievers.hybridge.searching import NodeId, search_text_of
 
-__all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank"]
+__all__ = ["ColBERTRerank", "CrossEncoderRerank", "HybridgeRerank", "LLMRerank", "ListwiseRerank"]
 
 dispatcher = instrument.get_dispatcher(__name__)
 
@@ -82,20 +85,44 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        if query_bundle is None or not isinstance(query_bundle.query_str, str):
+        query, candidates = self._checked(nodes, query_bundle)
+        if not candidates:
+            return []
+        with self._emitting(candidates, query) as answer:
+            hits = self._hits(candidates)
+            [found] = self._reranker.rerank([query.query_str], [hits], self._kept)
+            answer.extend(self._reranked(candidates, hits, found))
+        return answer
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if is_heard(dispatcher) or self.callback_manager.handlers:
+            # Handlers may block, and so must not be called from the event loop.
+            return await asyncio.to_thread(self._postprocess_nodes, nodes, query_bundle)
+        query, candidates = self._checked(nodes, query_bundle)
+        if not candidates:
+            return []
+        hits = self._hits(candidates)
+        [found] = await self._reranker.arerank([query.query_str], [hits], self._kept)
+        return self._reranked(candidates, hits, found)
+
+    def _checked(
+        self, nodes: Sequence[NodeWithScore], query: QueryBundle | None
+    ) -> tuple[QueryBundle, list[NodeWithScore]]:
+        if query is None or not isinstance(query.query_str, str):
             raise InvalidInputError(
                 f"{self.class_name()} needs the query: give query_str or query_bundle"
             )
-        candidates = _check_scored(nodes)
-        if not candidates:
-            return []
-        with self._emitting(candidates, query_bundle) as answer:
-            answer.extend(self._reranked(candidates, query_bundle.query_str))
-        return answer
+        return query, _check_scored(nodes)
 
-    def _reranked(self, nodes: Sequence[NodeWithScore], query: str) -> list[NodeWithScore]:
-        reads_texts = isinstance(self._reranker, TextReranker)
-        hits = [
+    @property
+    def _kept(self) -> int | None:
+        return self.top_n if self.blend == 1 else None
+
+    def _hits(self, nodes: Sequence[NodeWithScore]) -> list[Hit]:
+        reads_texts = getattr(self._reranker, "reads_texts", False)
+        return [
             Hit(
                 # Where only the texts count any ids will do, and so ties keep their order.
                 _passage_of(f"{i:09}" if reads_texts else found.node.node_id, found.node),
@@ -103,7 +130,10 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
             )
             for i, found in enumerate(nodes)
         ]
-        [answer] = self._reranker.rerank([query], [hits], self.top_n if self.blend == 1 else None)
+
+    def _reranked(
+        self, nodes: Sequence[NodeWithScore], hits: Sequence[Hit], answer: Sequence[Hit]
+    ) -> list[NodeWithScore]:
         if self.blend < 1:
             answer = blended(hits, answer, self.blend, self.top_n)
         by_id = {hit.passage.id: found for hit, found in zip(hits, nodes, strict=True)}
@@ -139,7 +169,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
 class _TextRerank(HybridgeRerank):
     """A postprocessor that makes its reranker of a model."""
 
-    _core: ClassVar[Callable[..., TextReranker]]
+    _core: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -213,6 +243,59 @@ class ColBERTRerank(_TextRerank):
     """
 
     _core = core_colbert.ColBERTReranker
+
+
+class ListwiseRerank(_TextRerank):
+    """A language model that ranks windows of nodes, from the last to the first.
+
+    What it leaves out keeps its earlier order, and no node is lost, whatever it writes. The trace
+    of a node has the cost and the failures, as a note.
+
+    Args:
+        model: an LLM of LlamaIndex, a chat model or LLM of LangChain, a function from a prompt to a
+            text, or a `hybridge.language_models.LanguageModel`.
+        top_n: nodes to return at most.
+        blend: its share in the score; the rest is what a node came with.
+        callback_manager: as for any postprocessor of LlamaIndex.
+        search_text: what it reads of a node: a template such as ``"{title}\\n{text}"`` over
+            metadata and text, or a function from a node to a string; None for ``{text}`` alone,
+            which is what LlamaIndex embeds.
+        options: those of `hybridge.language_models.ListwiseReranker`, like ``window``, ``step``,
+            ``instruction``, ``prompt_tokens``.
+
+    Raises:
+        TypeError: an unknown option.
+        InvalidInputError: a value that is not valid.
+
+    >>> from llama_index.core.schema import TextNode
+    >>> texts = ["Bread needs yeast.", "Blood clots."]
+    >>> nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in texts]
+    >>> rerank = ListwiseRerank(lambda prompt: "[2] > [1]", top_n=1)
+    >>> rerank.postprocess_nodes(nodes, query_str="why does blood clot?")[0].text
+    'Blood clots.'
+    """
+
+    _core = ListwiseReranker
+
+
+class LLMRerank(_TextRerank):
+    """A language model that grades each node.
+
+    Args:
+        model: as for `ListwiseRerank`, as are the others up to `search_text`.
+        top_n: nodes to return at most.
+        blend: its share in the score; the rest is what a node came with.
+        callback_manager: as for any postprocessor of LlamaIndex.
+        search_text: what it reads of a node.
+        options: those of `hybridge.language_models.LLMReranker`, like ``highest``, ``per_call``,
+            ``instruction``, ``prompt_tokens``.
+
+    Raises:
+        TypeError: an unknown option.
+        InvalidInputError: a value that is not valid.
+    """
+
+    _core = LLMReranker
 
 
 def _passage_of(name: str, node: BaseNode) -> Passage:

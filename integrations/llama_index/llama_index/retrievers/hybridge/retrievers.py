@@ -51,6 +51,9 @@ class HybridgeRetriever(CoreRetriever):
             `hybridge.query_syntax`. Rerankers then read plain text.
         scope: filters like ``filters``, which those of a query narrow and cannot replace: of a
             tenant, or of what a user may read. See `hybridge.scope`.
+        expansion: searches other texts beside the query: ``rephrasings(llm)``,
+            ``hypothetical_passages(llm)`` or ``sub_questions(llm)`` of `hybridge.language_models`,
+            with an LLM; or a function from a query to a list of texts.
         settings: those of every retriever here. ``similarity_top_k``, 2 by default: nodes a query
             gets at most. ``filters``: `MetadataFilters`, a dict like ``{"year": {"$gte": 2020}}``,
             or a `hybridge.filters.Filter`. ``rerankers``: rerankers of Hybridge, or postprocessors
@@ -101,6 +104,7 @@ class HybridgeRetriever(CoreRetriever):
         spelling: bool | None = None,
         query_syntax: bool | None = None,
         scope: AnyFilters = None,
+        expansion: Any = None,
         **settings: Any,
     ) -> None:
         self._options = {
@@ -111,6 +115,7 @@ class HybridgeRetriever(CoreRetriever):
             "spelling": spelling,
             "query_syntax": query_syntax,
             "scope": where_of(scope),
+            "expansion": expansion,
         }
         super().__init__(retriever, **settings)
 

