@@ -254,9 +254,17 @@ OUTSIDE = [
 ]
 
 
-@pytest.fixture
-def index(words: CallableEncoder) -> Iterator[HybridIndex]:
-    with HybridIndex.create(encoder=words) as made:
+ARRANGEMENTS: list[dict[str, Any]] = [
+    {"lexical": "bm25s"},
+    {"lexical": "qdrant"},
+    {"url": ":memory:", "lexical": "qdrant"},
+    {"url": ":memory:", "lexical": "bm25s"},
+]
+
+
+@pytest.fixture(params=ARRANGEMENTS, ids=str)
+def index(request: pytest.FixtureRequest, words: CallableEncoder) -> Iterator[HybridIndex]:
+    with HybridIndex.create(encoder=words, **request.param) as made:
         made.add([*INSIDE, *OUTSIDE])
         yield made
 
@@ -268,7 +276,9 @@ def scope(index: HybridIndex) -> ScopedIndex:
 
 def test_a_filter_narrows_and_never_widens(scope: ScopedIndex) -> None:
     def found(where: Any) -> list[str]:
-        return sorted(hit.passage.id for hit in scope.search(["apple"], where=where)[0])
+        [hits] = scope.search(["apple"], where=where)
+        assert asyncio.run(scope.asearch(["apple"], where=where)) == [hits]
+        return sorted(hit.passage.id for hit in hits)
 
     assert found(None) == ["1", "3"]
     assert found({"year": 2021}) == ["3"]
