@@ -33,7 +33,7 @@ from hybridge.filters import And, Eq, Filter, as_filter
 from hybridge.index import ScopedIndex
 from hybridge.lexical import BM25Parameters
 from hybridge.spelling import corrected_query
-from hybridge.stages import BM25, Dense, LateInteraction
+from hybridge.stages import BM25, Dense, LateInteraction, OpenStage, Stage, StageStorage
 from hybridge.testing import RetrieverConformance
 from hybridge.tuning import Space
 
@@ -254,9 +254,17 @@ OUTSIDE = [
 ]
 
 
-@pytest.fixture
-def index(words: CallableEncoder) -> Iterator[HybridIndex]:
-    with HybridIndex.create(encoder=words) as made:
+ARRANGEMENTS: list[dict[str, Any]] = [
+    {"lexical": "bm25s"},
+    {"lexical": "qdrant"},
+    {"url": ":memory:", "lexical": "qdrant"},
+    {"url": ":memory:", "lexical": "bm25s"},
+]
+
+
+@pytest.fixture(params=ARRANGEMENTS, ids=str)
+def index(request: pytest.FixtureRequest, words: CallableEncoder) -> Iterator[HybridIndex]:
+    with HybridIndex.create(encoder=words, **request.param) as made:
         made.add([*INSIDE, *OUTSIDE])
         yield made
 
@@ -268,7 +276,9 @@ def scope(index: HybridIndex) -> ScopedIndex:
 
 def test_a_filter_narrows_and_never_widens(scope: ScopedIndex) -> None:
     def found(where: Any) -> list[str]:
-        return sorted(hit.passage.id for hit in scope.search(["apple"], where=where)[0])
+        [hits] = scope.search(["apple"], where=where)
+        assert asyncio.run(scope.asearch(["apple"], where=where)) == [hits]
+        return sorted(hit.passage.id for hit in hits)
 
     assert found(None) == ["1", "3"]
     assert found({"year": 2021}) == ["3"]
@@ -449,3 +459,64 @@ class TestConformance(RetrieverConformance):
         index.add([*passages, *outside])
         where: Filter = ~as_filter({"$id": [each.id for each in outside]})  # type: ignore[operator]
         return index.scoped(where, statistics=self._statistics)
+
+
+class Lengths(Stage):
+    """A stage that keeps the lengths of texts beside the store: the longest first."""
+
+    kind = "lengths"
+    name = "lengths"
+    identity = "lengths"
+
+    def to_config(self) -> Mapping[str, Any]:
+        return {}
+
+    @classmethod
+    def restored(cls, record: Any, override: Any = None, stages: Sequence[Stage] = ()) -> Lengths:
+        return cls()
+
+    def open(self, storage: StageStorage) -> OpenLengths:
+        return OpenLengths(storage)
+
+
+class OpenLengths(OpenStage):
+    def __init__(self, storage: StageStorage) -> None:
+        super().__init__(storage)
+        self.lengths: dict[int, float] = {}
+
+    def upsert(self, passages: Sequence[Passage], prepared: Any) -> None:
+        self.lengths |= {self._storage.store.point(p.id): float(len(p.text)) for p in passages}
+
+    def encode(self, queries: Sequence[str]) -> Sequence[str]:
+        return queries
+
+    def begin(self, encoded: Sequence[str]) -> _SearchLengths:
+        return _SearchLengths(self, len(encoded))
+
+    def passing(self, where: Filter | None) -> Iterator[int]:
+        return iter(self.lengths if where is None else self._storage.store.matching(where))
+
+
+class _SearchLengths:
+    def __init__(self, stage: OpenLengths, count: int) -> None:
+        self._stage, self._count = stage, count
+
+    def top(self, depth: int, where: Filter | None) -> list[dict[int, float]]:
+        lengths = self._stage.lengths
+        order = sorted(self._stage.passing(where), key=lambda point: -lengths[point])[:depth]
+        return [{point: lengths[point] for point in order} for _ in range(self._count)]
+
+    def exact(self, points: Sequence[Any]) -> list[dict[int, float]]:
+        return [{point: self._stage.lengths[point] for point in some} for some in points]
+
+
+def test_a_stage_of_another_package_finds_what_is_inside(words: CallableEncoder) -> None:
+    with HybridIndex.create(stages=[Lengths(), Dense(words)]) as index:
+        index.add([*INSIDE, *OUTSIDE])
+        scope = index.scoped(SCOPE)
+        assert [hit.passage.id for hit in scope.stages["lengths"].search(["any"])[0]] == ["1", "3"]
+        [hits] = scope.search(["any"], where={"year": 2021})
+        assert [(hit.passage.id, hit.stage("lengths") is not None) for hit in hits] == [("3", True)]
+        index.add([Passage("5", "The longest text of all", SCOPE)])
+        assert scope.stages["lengths"].search(["any"])[0][0].passage.id == "5"
+        assert explain(scope, "any", "3").stages["lengths"].score == 13.0

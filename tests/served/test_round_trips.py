@@ -72,6 +72,28 @@ class TestRequests:
         where = {"year": {"$gte": 2004}}
         assert requests(double, lambda: served.search(["tide"], where=where)) == TWO
 
+    def test_so_does_one_of_a_scope(self, double: Double, served: HybridIndex) -> None:
+        scope = served.scoped({"year": {"$lt": 2010}})
+        scope.search(["sand"])  # whose words are counted inside
+        assert requests(double, lambda: scope.search(["sand of the harbour"])) == TWO
+        asked = lambda: asyncio.run(scope.asearch(["harbour sand", "of the sand"]))  # noqa: E731
+        assert requests(double, asked) == TWO
+        narrowed = {"year": {"$gte": 2009}}
+        scope.search(["sand"], where=narrowed)
+        assert requests(double, lambda: scope.search(["sand"], where=narrowed)) == TWO
+        assert [hit.passage.id for hit in scope.search(["sand"], where=narrowed)[0]] == ["p9"]
+
+    def test_the_fields_of_a_scope_are_counted_by_the_server(
+        self, double: Double, served: HybridIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hybridge.index.fields.READ", 3)
+        served.update_metadata([each.id for each in PASSAGES], {"kind": "sea"})
+        served.update_metadata(["p1", "p12"], {"kind": "land"})
+        served.search(["sand"], where={"kind": "sea"})  # which indexes the field
+        scope = served.scoped({"year": {"$lt": 2010}})
+        kinds = {field.name: dict(field.values) for field in scope.fields()}["kind"]
+        assert kinds == {"sea": 9, "land": 1}
+
     def test_so_does_a_batch_of_long_queries(self, double: Double) -> None:
         words = [f"w{one}{other}q" for one in "abcdefgh" for other in "abcdefghij"]
         queries = [" ".join(words[i * 5 : i * 5 + 5]) for i in range(16)]

@@ -10,7 +10,7 @@ from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, Field
 
 from hybridge.errors import InvalidInputError
-from hybridge.index.fields import FieldSummary, describe_fields
+from hybridge.index import FieldSummary, describe_fields
 from hybridge.interop import fields_of
 
 from .base import CoreRetriever

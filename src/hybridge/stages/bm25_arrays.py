@@ -332,11 +332,13 @@ class _Reweighed(OpenStage):
         return hash(self._key)
 
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        return self._key[0].encode(queries)
+        encoded: Sequence[Any] = self._key[0].encode(queries)
+        return encoded
 
     def begin(self, encoded: Sequence[Any]) -> ArraysSearch:
         stage, parameters = self._key
-        return stage.begin(encoded, parameters)
+        search: ArraysSearch = stage.begin(encoded, parameters)
+        return search
 
 
 class ArraysSearch:

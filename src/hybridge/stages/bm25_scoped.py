@@ -44,6 +44,7 @@ class ScopedBM25(OpenStage):
         super().__init__(storage)
         self._source = source
         self._key = scope, statistics
+        self._latest: tuple[OpenStage, Speller | None] | None = None
 
     def part(self) -> OpenBM25Arrays | OpenBM25Vectors:
         """Return the stage over these passages as they are; call it while no write is under way."""
@@ -103,7 +104,12 @@ class ScopedBM25(OpenStage):
 
     @property
     def speller(self) -> Speller | None:
-        return self.part().speller
+        part, latest = self.part(), self._latest
+        if self._storage.store.is_remote:  # where others may add words
+            return part.speller
+        if latest is None or latest[0] is not part:
+            self._latest = latest = part, part.speller
+        return latest[1]
 
     @property
     def words_are_in_store(self) -> bool:

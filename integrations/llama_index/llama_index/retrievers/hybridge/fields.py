@@ -10,7 +10,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.vector_stores.types import MetadataInfo, VectorStoreInfo
 
 from hybridge.errors import InvalidInputError
-from hybridge.index.fields import FieldSummary, describe_fields
+from hybridge.index import FieldSummary, describe_fields
 from hybridge.interop import fields_of
 
 from .base import CoreRetriever, HybridgeQuery
