@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .arguments import check_flag, check_queries
@@ -135,8 +135,11 @@ class TracedRetriever(RetrieverWrapper):
             for span, hits in zip(spans, lists, strict=False):
                 self.set_documents(span, _RETRIEVER, hits)
 
+        # Where nothing is recorded, no stage makes hits for it.
+        is_recorded = any(span.is_recording() for span in spans)
+        stage_spans = _StageSpans(self, queries, parents)
         try:
-            with also_observing(_StageSpans(self, queries, parents)):
+            with also_observing(stage_spans) if is_recorded else nullcontext():
                 yield report
         except BaseException as error:
             for span in spans:
