@@ -5,7 +5,7 @@
 SciFact's 300 test claims are asked of SciFact, and so are the 195 questions about the Python
 language that the demo has, which no abstract answers. The minimum of a stage is chosen by
 `hybridge.tuning.calibrate_floor` on half of the claims and 100 of the questions, and measured on
-the other half and the other 95, by `hybridge.evaluation.no_answer`, at k = 10: for one split, and
+what is left of both, by `hybridge.evaluation.no_answer`, at k = 10: for one split, and
 as the mean and the worst of 20 at random. The stages: cosine, and the probability of the packaged
 cross-encoder over the first 10; each hit is held to the minimum, or the list. SciFact is taken from
 HYBRIDGE_DATASETS, its vectors from the cache.
@@ -92,7 +92,7 @@ class Kept:
 def split(
     retriever: Any, stage: str, of: Literal["hit", "list"], seed: int
 ) -> tuple[float, float, float, float]:
-    """Chooses a minimum on one half, and returns it with its figures on the other."""
+    """Chooses a minimum on half of the claims, and returns it with its figures on the rest."""
     test = judged("test")
     lines = files("hybridge.demo").joinpath("questions.jsonl").read_text("utf-8").splitlines()
     off_topic = [json.loads(line)["text"] for line in lines]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, Hit, HybridIndex, Passage, Pipeline
-from hybridge.observation import observing, shifted
+from hybridge.observation import also_observing, inside, makes_spans, observing, shifted
 from hybridge.reranking import TextReranker
 from hybridge.vectors.edge import EdgeStore
 
@@ -222,3 +222,31 @@ def test_observers_do_not_change_the_answer(index: HybridIndex) -> None:
     with observing(Diary()):
         watched = ask()
     assert watched == ask()
+
+
+def test_two_observers_both_get_every_event() -> None:
+    first, second, times = Diary(), Diary(), Diary()
+    times.wants_hits = False  # type: ignore[attr-defined]
+    bm25 = BM25Retriever(PASSAGES)
+    with observing(first), also_observing(second), also_observing(times):
+        bm25.search(["apples"])
+    assert first.began_stages == second.began_stages == times.began_stages == [("bm25", [0])]
+    assert first.found == second.found == {"bm25": {0: ["p1", "p2"]}}
+    assert times.found == {}
+    with also_observing(first):
+        bm25.search(["stones"])
+    assert first.found["bm25"] == {0: ["p3"]}
+    with pytest.raises(RuntimeError), observing(first), also_observing(second):
+        Pipeline(bm25, Broken()).search(["apples"])
+    assert first.failures == second.failures
+    assert len(first.failures) == 1
+
+
+def test_an_observer_may_make_spans_itself() -> None:
+    diary = Diary()
+    with observing(diary):
+        assert not makes_spans()
+    diary.makes_spans = True  # type: ignore[attr-defined]
+    with observing(diary), shifted([1]), inside("member"):
+        assert makes_spans()
+    assert not makes_spans()

@@ -21,6 +21,7 @@ from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
 from hybridge import BM25Retriever, CallableEncoder, FusedRetriever, HybridIndex, Passage, Pipeline
@@ -248,6 +249,14 @@ def test_what_is_suppressed_makes_no_span(index: HybridIndex, memory: Memory) ->
     with suppress_tracing():
         assert traced.search(["cats"]) == index.search(["cats"])
     assert memory.spans == ()
+
+
+@pytest.mark.engine
+def test_no_hits_are_made_for_spans_that_are_not_recorded(index: HybridIndex) -> None:
+    watcher = Watcher()
+    with observing(watcher):  # which asserts that it gets none
+        TracedRetriever(index, tracer_provider=TracerProvider(ALWAYS_OFF)).search(["cats"])
+    assert "dense" in watcher.seen
 
 
 def test_it_is_explained_and_copied_as_what_is_inside(memory: Memory) -> None:

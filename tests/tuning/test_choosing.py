@@ -82,7 +82,7 @@ def test_rerankers_come_after_what_is_before_them_and_may_leave_all_as_it_is() -
 class _Lucky:
     """A bench where each query likes a setting of its own, so that any choice is luck."""
 
-    k = 10
+    k = depth = 10
 
     def __init__(self, queries: int, wins: dict[float, list[int]]) -> None:
         self.queries = {str(number): "?" for number in range(queries)}

@@ -29,6 +29,7 @@ def test_values_can_be_printed_and_sorted() -> None:
         "b": None,
         "rerank_depths": 20,
         "rerank_blends": 0.5,
+        "boost_weights": None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from ..protocols import Where
 from ..reranking import reordered
 from .wrapping import RetrieverWrapper
 
-__all__ = ["Boost", "BoostedRetriever", "Boosting", "Decay", "check_boosts"]
+__all__ = ["Boost", "BoostedRetriever", "Boosting", "Decay", "check_boosts", "check_weight"]
 
 _NORMALIZATION = ConvexCombination("z-score")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365.25 * 86_400}
@@ -39,6 +40,12 @@ class Boosting(ABC):
     """
 
     weight: float
+
+    def weighted(self, weight: float) -> Self:
+        """Return the same with another weight."""
+        other = copy.copy(self)
+        object.__setattr__(other, "weight", weight)  # of a frozen dataclass too
+        return other
 
     @property
     @abstractmethod
@@ -73,7 +80,7 @@ class Boost(Boosting):
         condition = as_filter(self.where)
         if condition is None:
             raise InvalidInputError("a boost needs a filter, as in Boost({'kind': 'manual'}, 0.2)")
-        _check_weight(self.weight)
+        check_weight(self.weight)
 
     @property
     def name(self) -> str:
@@ -88,7 +95,7 @@ class Boost(Boosting):
 
 @dataclass(frozen=True)
 class Decay(Boosting):
-    r"""A boost of new passages, which halves with each `half_life` of their age.
+    r"""A boost of new passages, which decays by a half with each `half_life` of their age.
 
     .. math:: b(d) = w \cdot 2^{-\max(0,\, t_{\text{now}} - t(d)) / h}
 
@@ -124,7 +131,7 @@ class Decay(Boosting):
     def __post_init__(self) -> None:
         parse_field(self.field)
         _duration(self.half_life)
-        _check_weight(self.weight)
+        check_weight(self.weight)
         if self.now is not None and _timestamp(self.now) is None:
             raise InvalidInputError(
                 f"now must be a date of ISO 8601 or seconds since 1970, not {self.now!r}"
@@ -135,8 +142,8 @@ class Decay(Boosting):
         return f"decay of {spell_field(parse_field(self.field))}"
 
     def boosts(self, passages: Sequence[Passage]) -> list[float]:
-        given = None if self.now is None else _timestamp(self.now)
-        now = datetime.now(UTC).timestamp() if given is None else given
+        fixed = None if self.now is None else _timestamp(self.now)
+        now = datetime.now(UTC).timestamp() if fixed is None else fixed
         path, half_life = parse_field(self.field), _duration(self.half_life)
         dated = {
             i: self.weight * 2.0 ** (-max(0.0, now - moment) / half_life)
@@ -249,11 +256,20 @@ def check_boosts(boosts: Boosting | Iterable[Boosting]) -> tuple[Boosting, ...]:
     return found
 
 
-def _check_weight(weight: float) -> None:
+def check_weight(weight: float) -> float:
+    """Validate a boost's weight, and return it.
+
+    Raises:
+        InvalidInputError: it is no finite number.
+
+    >>> check_weight(0.2)
+    0.2
+    """
     if not isinstance(weight, Real) or isinstance(weight, bool) or not isfinite(weight):
         raise InvalidInputError(
             f"a boost's weight is a finite number of standard deviations, not {weight!r}"
         )
+    return float(weight)
 
 
 def _duration(value: str | float | timedelta) -> float:

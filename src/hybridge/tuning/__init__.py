@@ -1,4 +1,4 @@
-"""Tuning of fusion, weights, depth, BM25's constants and rerankers' blends on judged queries.
+"""Tuning of fusion, weights, depth, BM25's constants, rerankers and boosts on judged queries.
 
 `tune` tries hundreds of settings for about the price of one: each stage scores each query once.
 Cross-validation estimates the score of the choice on queries that it has not seen.

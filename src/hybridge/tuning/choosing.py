@@ -5,7 +5,7 @@ after another, each with the best of the groups before: fusion, weights and dept
 and b; then late interaction's blend; then the weights once more, because the best ones may have
 changed. Then come a pipeline's rerankers in order, the depth and blend of each together. The
 parameters before a reranker are chosen by the measure of the lists there: so a reranker scores only
-the candidates of the few best settings.
+the candidates of the few best settings. The weights of boosts come last, one boost after another.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ def choose(default: Setting, space: Space, k: int, value: Callable[[Setting], fl
     Args:
         default: the setting to begin with.
         space: the values to try, from `Space.within`.
-        k: passages a search returns.
+        k: passages that the last reranker returns.
         value: returns a setting's score, higher is better.
     """
     minimum = max([k, *default.rerank_depths[:1]])
-    best = default
+    best = replace(default, boost_weights=())
     if default.rerank_depths:
         depth = max(default.depth, minimum)
-        best = replace(default, depth=depth, rerank_depths=(), rerank_blends=())
+        best = replace(best, depth=depth, rerank_depths=(), rerank_blends=())
     best = max([best, *space.fused(best, minimum)], key=value)
     for tries in (space.reweighed, space.blended, space.weighed):
         best = max([best, *tries(best)], key=value)
     for depth, blend in zip(default.rerank_depths, default.rerank_blends, strict=True):
         best = max(space.reranked(best, depth, blend, k), key=value)
+    for weight in default.boost_weights:
+        best = max(space.boosted(best, weight), key=value)
     return max([default, best], key=value)
 
 
@@ -66,7 +68,7 @@ def held_out(
     def chosen_on(seen: NDArray[np.bool_]) -> Setting:
         default = trials.target.default
         return choose(
-            default, space, trials.k, lambda each: float(trials.values(each)[seen].mean())
+            default, space, trials.depth, lambda each: float(trials.values(each)[seen].mean())
         )
 
     fold_of = divided(len(trials.queries), folds, seed)

@@ -53,8 +53,9 @@ def tune(
     advice is to keep the present setting.
 
     Args:
-        retriever: a `HybridIndex`, what its `tuned` returns, a `FusedRetriever`, or a `Pipeline`
-            over one of these. It stays as it is; write nothing to it meanwhile.
+        retriever: a `HybridIndex`, what its `tuned` returns, a `FusedRetriever`, a `Pipeline` over
+            one of these, or a `hybridge.results.BoostedRetriever` around it. It
+            stays as it is; write nothing to it meanwhile.
         queries: query id → query; better 50 than 10. Queries without judgements are left out.
         qrels: query id → passage id → relevance, a whole number from 0.
         measure: as for `evaluate`; its cutoff is the number of passages a search returns.

@@ -119,11 +119,12 @@ class Tuning(Renderable):
     def curve(self, name: str) -> list[tuple[Value, float]]:
         """Return each value of a parameter that was tried, and the best mean of a setting with it.
 
-        The first stages of a pipeline are tuned without its rerankers, so their curves have the
-        scores of the lists before reranking. Not all values were tried equally often: the default's
-        k1, b and blend were tried with every fusion, weight and depth, other ones only with the
-        best of these, and of the fusions only the best was tried with other k1, b and blends. So a
-        small difference may come from the order of trials, see `hybridge.tuning.choosing`.
+        The first stages of a pipeline are tuned without its rerankers, and all without boosts, so
+        their curves have the scores of the lists before these. Not all values were tried equally
+        often: the default's k1, b and blend were tried with every fusion, weight and depth, other
+        ones only with the best of these, and of the fusions only the best was tried with other k1,
+        b and blends. So a small difference may come from the order of trials, see
+        `hybridge.tuning.choosing`.
 
         Args:
             name: a field of `Setting`. The fusion's values are its labels; the weights' are the
@@ -136,11 +137,15 @@ class Tuning(Renderable):
             raise InvalidInputError(
                 f"there is no parameter {name!r}: choose one of {', '.join(PARAMETERS)}"
             )
-        rerankers = len(self.default.rerank_depths) if name.startswith("rerank") else 0
+        last = ("rerank", "boost")
+        rerankers = len(self.default.rerank_depths) if name.startswith(last) else 0
+        boosts = len(self.default.boost_weights) if name.startswith("boost") else 0
         best: dict[Value, float] = {}
         for trial in self.trials:
-            value = trial.setting.value(name)
-            if value is not None and len(trial.setting.rerank_depths) == rerankers:
+            setting = trial.setting
+            value = setting.value(name)
+            around = (len(setting.rerank_depths), len(setting.boost_weights))
+            if value is not None and around == (rerankers, boosts):
                 best[value] = max(trial.score, best.get(value, 0.0))
         return sorted(best.items())
 

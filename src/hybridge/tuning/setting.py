@@ -27,6 +27,7 @@ class Setting:
         b: BM25's normalisation by length; None where that cannot change.
         rerank_depths: candidates of each reranker, one number a reranker.
         rerank_blends: each reranker's share in the score.
+        boost_weights: one a boost of a `hybridge.results.BoostedRetriever`.
         stages: the names that weights are for.
 
     >>> from hybridge.fusion import RRF
@@ -43,6 +44,7 @@ class Setting:
     b: float | None = None
     rerank_depths: tuple[int, ...] = ()
     rerank_blends: tuple[float, ...] = ()
+    boost_weights: tuple[float, ...] = ()
     stages: tuple[str, ...] = field(default=("bm25", "dense"), compare=False, repr=False)
 
     def value(self, name: str) -> Value:

@@ -11,6 +11,7 @@ from ..arguments import check_count, check_share
 from ..errors import InvalidInputError
 from ..fusion import FUSIONS, ConvexCombination, Fusion, get_fusion
 from ..lexical.parameters import BM25Parameters
+from ..results.boosts import check_weight
 from .setting import Setting
 
 __all__ = ["Space"]
@@ -31,6 +32,7 @@ _USUAL = {
     "b": (0.3, 0.5, 0.75, 0.9),
     "rerank_depths": (10, 20, 50, 100),
     "rerank_blends": _tenths(10),
+    "boost_weights": (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5),
 }
 
 
@@ -53,6 +55,7 @@ class Space:
         b: of BM25, from 0 to 1, likewise.
         rerank_depths: candidates a reranker gets, if there is one.
         rerank_blends: shares of a reranker, from 0 to 1.
+        boost_weights: of each boost, if there are any; 0 is none.
 
     Raises:
         InvalidInputError: a value outside its range.
@@ -69,6 +72,7 @@ class Space:
     b: Sequence[float] | None = None
     rerank_depths: Sequence[int] | None = None
     rerank_blends: Sequence[float] | None = None
+    boost_weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -174,6 +178,16 @@ class Space:
                         rerank_blends=(*setting.rerank_blends, share),
                     )
 
+    def boosted(self, setting: Setting, weight: float) -> Iterator[Setting]:
+        """Yield the setting with one more boost, with each weight.
+
+        Args:
+            setting: its boosts stay as they are.
+            weight: the default where the space has none.
+        """
+        for each in self.boost_weights or [weight]:
+            yield replace(setting, boost_weights=(*setting.boost_weights, each))
+
 
 def _check_k1(value: float) -> float:
     return BM25Parameters(k1=value).k1
@@ -192,4 +206,5 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "b": _check_b,
     "rerank_depths": lambda value: check_count(value, "each of rerank_depths"),
     "rerank_blends": lambda value: check_share(value, "each of rerank_blends"),
+    "boost_weights": check_weight,
 }

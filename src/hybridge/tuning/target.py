@@ -14,6 +14,7 @@ from ..index.tuned import TunedIndex
 from ..lexical.parameters import BM25Parameters
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
+from ..results import BoostedRetriever, Boosting, FlooredRetriever
 from ..stages.bm25 import BM25
 from .cached_fused_search import CachedFusedSearch
 from .setting import Setting
@@ -25,11 +26,16 @@ __all__ = ["Target"]
 class Target:
     """The parts of a retriever that are tuned.
 
+    Boosts stand around the rerankers, and rerankers behind the retriever of candidates.
+
     Args:
         index: the retriever of candidates.
         default: its present setting.
         bm25: the BM25 parameters of `default`; None without.
         rerankers: of the pipeline; none otherwise.
+        fixed: options of the search that stay.
+        boosts: of the `BoostedRetriever`; none otherwise.
+        boost_depth: candidates that are boosted; 0 without.
     """
 
     index: HybridIndex | FusedRetriever
@@ -37,6 +43,8 @@ class Target:
     bm25: BM25Parameters | None
     rerankers: tuple[Reranker, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    boosts: tuple[Boosting, ...] = ()
+    boost_depth: int = 0
 
     @classmethod
     def of(cls, retriever: object) -> Target:
@@ -45,6 +53,25 @@ class Target:
         Raises:
             InvalidInputError: the retriever cannot be tuned.
         """
+        if isinstance(retriever, BoostedRetriever):
+            inside = retriever.retriever
+            if isinstance(inside, BoostedRetriever):
+                raise InvalidInputError(
+                    "of boosts around boosts only one can be tuned: give all in one list"
+                )
+            inner = cls.of(inside)
+            weights = tuple(float(boost.weight) for boost in retriever.boosts)
+            return replace(
+                inner,
+                default=replace(inner.default, boost_weights=weights),
+                boosts=retriever.boosts,
+                boost_depth=retriever.depth,
+            )
+        if isinstance(retriever, FlooredRetriever):
+            raise InvalidInputError(
+                "a floor is not tuned by a measure of the order: tune what is inside, "
+                "floored.retriever, and find the floor by hybridge.tuning.calibrate_floor"
+            )
         if isinstance(retriever, Pipeline):
             inner = cls._of_index(retriever.retriever, "a Pipeline over ")
             default = replace(
@@ -70,7 +97,7 @@ class Target:
             )
             raise InvalidInputError(
                 "what can be tuned is a HybridIndex, what its tuned() returns, a FusedRetriever, "
-                f"or a Pipeline over one of these, not {around}{named}"
+                f"a Pipeline over one of these, or boosts around it, not {around}{named}"
             )
         options = {**index.defaults, **own}
         bm25 = options.get("bm25")
@@ -116,20 +143,25 @@ class Target:
         """The optional parameters that this retriever has."""
         default = self.default
         names = [name for name in ("blend", "k1", "b") if getattr(default, name) is not None]
-        return [*names, *(["rerank_depths", "rerank_blends"] if self.rerankers else [])]
+        names += ["rerank_depths", "rerank_blends"] if self.rerankers else []
+        return [*names, *(["boost_weights"] if self.boosts else [])]
 
     @property
     def reason(self) -> str:
         """The reason why it has no others."""
+        around = {
+            "no reranker is behind it": not self.rerankers,
+            "no boost is around it": not self.boosts,
+        }
         if isinstance(self.index, FusedRetriever):
             members = "the members of a FusedRetriever keep their own settings"
-            return members if self.rerankers else f"{members}, no reranker is behind it"
+            return ", ".join([members, *(reason for reason, holds in around.items() if holds)])
         lacks = {
             "the index keeps no token vectors, or several stages of them": self.default.blend
             is None,
             "its lexical='qdrant' keeps BM25's weights as they were stored": self.default.k1
             is None,
-            "no reranker is behind it": not self.rerankers,
+            **around,
         }
         return ", ".join(reason for reason, holds in lacks.items() if holds)
 
@@ -163,7 +195,13 @@ class Target:
     def build(self, setting: Setting) -> Retriever:
         """Return the retriever with a setting."""
         tuned: Retriever = self.index.tuned(**self.options(setting))
-        if not self.rerankers:
-            return tuned
-        depths, blends = setting.rerank_depths, setting.rerank_blends
-        return Pipeline(tuned, *self.rerankers, depth=depths, blend=blends)
+        if self.rerankers:
+            depths, blends = setting.rerank_depths, setting.rerank_blends
+            tuned = Pipeline(tuned, *self.rerankers, depth=depths, blend=blends)
+        return self.boosted(tuned, setting) if self.boosts else tuned
+
+    def boosted(self, retriever: Retriever, setting: Setting) -> Retriever:
+        """Return a retriever with the boosts of a setting, the first ones where it has fewer."""
+        weights = setting.boost_weights
+        boosts = [boost.weighted(each) for boost, each in zip(self.boosts, weights, strict=False)]
+        return BoostedRetriever(retriever, boosts, depth=self.boost_depth)

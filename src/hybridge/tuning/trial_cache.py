@@ -35,6 +35,7 @@ class TrialCache:
         target: the retriever to tune.
         queries: query id → query.
         k: passages a search returns.
+        depth: passages that come before the boosts; `k` without.
         tried: the values of each setting that was tried, one a query, in the order of trials.
     """
 
@@ -42,6 +43,7 @@ class TrialCache:
         self.target = target
         self.queries = queries
         self.k = k
+        self.depth = max(k, target.boost_depth)
         self.tried: dict[Setting, Values] = {}
         self._judge = judge
         self._cached = target.cached(list(queries.values()))
@@ -58,20 +60,25 @@ class TrialCache:
 
     def _ids(self, setting: Setting) -> list[list[str]]:
         """Return the ids of `lists`, for which the first stages alone need no hits."""
-        if setting.rerank_depths:
+        if setting.rerank_depths or setting.boost_weights:
             return [[hit.passage.id for hit in hits] for hits in self.lists(setting)]
-        return self._cached.ids(self.k, **self.target.options(setting))
+        found = self._cached.ids(self.depth, **self.target.options(setting))
+        return [ids[: self.k] for ids in found]
 
     def lists(self, setting: Setting) -> list[list[Hit]]:
-        """Return the hits of a search with a setting, and with as many rerankers as it has.
+        """Return the hits of a search with a setting, with as many rerankers and boosts as it has.
 
         Scores and order are those of the retriever itself; traces are not.
         """
-        first = _FirstStage(self, replace(setting, rerank_depths=(), rerank_blends=()))
+        alone = replace(setting, rerank_depths=(), rerank_blends=(), boost_weights=())
+        first = _FirstStage(self, alone)
         depths, blends = setting.rerank_depths, setting.rerank_blends
         rerankers = self._rerankers[: len(depths)]
         pipeline = Pipeline(first, *rerankers, depth=depths, blend=blends)
-        return pipeline.search(list(self.queries.values()), self.k)
+        queries = list(self.queries.values())
+        if setting.boost_weights:
+            return self.target.boosted(pipeline, setting).search(queries, self.k)
+        return [hits[: self.k] for hits in pipeline.search(queries, self.depth)]
 
     def candidates(self, setting: Setting, k: int) -> list[list[Hit]]:
         """Return the first stages' hits; the last ones are cached, to try rerankers on them."""
