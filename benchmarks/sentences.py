@@ -10,8 +10,8 @@ abstract", BM25 searches the abstract of each sentence, and the vectors the sent
 Printed are nDCG@10 and the tokens that a language model reads of an answer of ten abstracts, words
 and punctuation marks: of whole abstracts; of windows, the best sentence of each abstract with one
 neighbor on each side (a `ParentRetriever(window=1)` around a `GroupedRetriever`); and of that
-sentence alone. The order of the abstracts is the same for all three. The search text was chosen on the train
-queries. SciFact is taken from HYBRIDGE_DATASETS; its sentences are encoded once, into the cache.
+sentence alone. The order of the abstracts is the same for all. The search text was chosen on train
+queries. SciFact is taken from HYBRIDGE_DATASETS, its sentences are encoded once, into the cache.
 """
 
 from __future__ import annotations
