@@ -68,7 +68,8 @@ from hybridge.encoders import (
     SparseVector,
 )
 from hybridge.errors import CopyError, HybridgeError, MissingExtraError, ModelNotFoundError
-from hybridge.evaluation import Collection
+from hybridge.evaluation import Collection, NoAnswer
+from hybridge.explanation import BoostPart
 from hybridge.forking import ForkSafeLock
 from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
@@ -79,11 +80,13 @@ from hybridge.presets import Preset
 from hybridge.query_syntax import filters_of, parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
+from hybridge.results import Boost, BoostedRetriever, Decay, FlooredRetriever
 from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
-from hybridge.tuning import Space
+from hybridge.telemetry import TracedRetriever
+from hybridge.tuning import FloorCalibration, FloorPoint, Space
 from hybridge.vectors import (
     HNSW,
     Cluster,
@@ -203,6 +206,19 @@ MADE: dict[str, Callable[[Any], object]] = {
     "And": lambda w: f.And(f.Eq("year", 2020), f.Exists("tags")),
     "Answer": lambda w: Answer("lists", "a list", 2),
     "BM25": lambda w: BM25("de", name="words", lexical="bm25s", parameters=BM25Parameters("bm25+")),
+    "BoostPart": lambda w: BoostPart("boost", 2.0, 1, 0.5, {"decay of year": 0.25}, 0.75, 1, 9),
+    "Boost": lambda w: Boost(f.Eq("year", 2020), -0.5),
+    "BoostedRetriever": lambda w: BoostedRetriever(
+        w.bm25, [Decay("year", "2y", now=2022)], depth=7
+    ),
+    "Decay": lambda w: Decay("year", "2y", weight=0.25, now="2026-01-01"),
+    "FloorCalibration": lambda w: FloorCalibration(
+        w.bm25, "dense", "list", None, [FloorPoint(0.3, 0.9, 0.0)], 5, 6, 0.9, 0.01
+    ),
+    "FloorPoint": lambda w: FloorPoint(0.3, 0.9, 0.1),
+    "FlooredRetriever": lambda w: FlooredRetriever(w.index, {"dense": 0.3}, of="list"),
+    "NoAnswer": lambda w: NoAnswer({"bm25": [True]}, {"bm25": {"a": True}}, "bm25"),
+    "TracedRetriever": lambda w: TracedRetriever(w.bm25, content=True, name="mine"),
     "BM25Parameters": lambda w: BM25Parameters("bm25l", k1=2.0, delta=0.25),
     "BM25Retriever": lambda w: w.bm25,
     "CachedEncoder": lambda w: CachedEncoder(w.minilm, w.folder / "vectors", max_bytes=10**6),
@@ -347,6 +363,8 @@ ERRORS = {
 
 # Public classes of which there is nothing to copy, and why.
 OTHERS = {
+    "Boosting": "abstract: Boost is one",
+    "RetrieverWrapper": "abstract: FlooredRetriever is one",
     "FrameworkEncoder": "the adapters' tests copy theirs",
     "FrameworkRetriever": "abstract: the adapters' tests copy theirs",
     "ColBERTRetriever": "in tests/colbert/ragatouille/test_lifecycle.py",

@@ -41,7 +41,7 @@ _RETRIEVER, _RERANKER, _EMBEDDING = "RETRIEVER", "RERANKER", "EMBEDDING"
 class TracedRetriever(RetrieverWrapper):
     """A retriever whose searches are spans, with a child span for each stage.
 
-    A query has a span of its own, also in a batch. Its parent is the current span of OpenTelemetry.
+    Each query has a span, also in a batch. Its parent is the current span of OpenTelemetry.
     Where a framework's instrumentation by OpenInference makes a span of this very search, there is
     no second one: inside LlamaIndex's, the stages are its children; LangChain's makes spans of the
     stages too, and this adds none. Where OpenTelemetry's instrumentation is suppressed, there are
@@ -173,7 +173,7 @@ class TracedRetriever(RetrieverWrapper):
         return span
 
     def set_query(self, span: Span, kind: str, query: str) -> None:
-        """Set a query, where content is asked for."""
+        """Set a query; only with `content`."""
         if not self._content:
             return
         span.set_attributes({"input.value": query, "input.mime_type": "text/plain"})
@@ -185,7 +185,7 @@ class TracedRetriever(RetrieverWrapper):
             span.set_attribute("gen_ai.retrieval.query.text", query)
 
     def set_documents(self, span: Span, kind: str, hits: Sequence[Hit]) -> None:
-        """Set ids and scores, and texts and metadata where content is asked for."""
+        """Set ids and scores, and texts and metadata with `content`."""
         if not span.is_recording() or kind == _EMBEDDING:
             return
         prefix = "reranker.output_documents" if kind == _RERANKER else "retrieval.documents"
@@ -204,7 +204,7 @@ class TracedRetriever(RetrieverWrapper):
             span.set_attribute("gen_ai.retrieval.documents", json.dumps(documents))
 
     def set_error(self, span: Span, error: BaseException) -> None:
-        """Set an error's type, and, where content is asked for, its message, which may quote it."""
+        """Set the type of an error; with `content` its message too, which may quote a text."""
         from opentelemetry.trace import Status, StatusCode
 
         kind = type(error).__name__

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from .floors import Floor
 from .options import Location, parse_json
 from .reranking import Reranking
 
@@ -42,7 +43,7 @@ class Others:
 
 
 @dataclass
-class Question(Others, Location):
+class Question(Floor, Others, Location):
     """A question, and the indexes to search for it."""
 
     directory: Annotated[str | None, click.argument("directory", required=False, metavar="DIR")]
@@ -85,7 +86,7 @@ class Question(Others, Location):
 
     @contextmanager
     def searched(self, reranking: Reranking) -> Iterator[Retriever]:
-        """Open the index, with others fused with it, and the rerankers behind.
+        """Open the index, with others fused with it, and the rerankers and the floor behind.
 
         Rerankers read the texts of several indexes' candidates anew, since token vectors that one
         of them keeps are none of another's passages.
@@ -95,7 +96,8 @@ class Question(Others, Location):
             self.open(read_only=True) as index,
             fused_with(index, folder, self.others, **options) as fused,
         ):
-            yield reranking.over(index, **options) if fused is None else reranking.behind(fused)
+            found = reranking.over(index, **options) if fused is None else reranking.behind(fused)
+            yield self.under(found)
 
     @property
     def options(self) -> dict[str, Any]:

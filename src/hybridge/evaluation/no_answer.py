@@ -49,12 +49,12 @@ class NoAnswer(Renderable):
 
     def lost(self, retriever: str) -> float:
         """Return the share of the questions that the baseline answers and a retriever does not."""
-        kept = [
+        still_answered = [
             self.answered[retriever][query]
             for query, is_answered in self.answered[self.baseline].items()
             if is_answered
         ]
-        return 1 - fmean(kept) if kept else 0.0
+        return 1 - fmean(still_answered) if still_answered else 0.0
 
     def __repr__(self) -> str:
         return f"NoAnswer({', '.join(self.nothing)})"

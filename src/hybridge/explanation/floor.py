@@ -27,11 +27,11 @@ class FloorExplainer:
         self._inner = inner
         self._floored = floored
         self._query = query
-        self.hits = floored.kept([query], [inner.hits])[0]
-        kept = {hit.passage.id for hit in self.hits}
+        self.hits = floored.above([query], [inner.hits])[0]
+        present = {hit.passage.id for hit in self.hits}
         self.candidates = [
             *self.hits,
-            *(hit for hit in inner.candidates if hit.passage.id not in kept),
+            *(hit for hit in inner.candidates if hit.passage.id not in present),
         ]
 
     def get(self, passage_id: str, default: Passage | None) -> Passage | None:

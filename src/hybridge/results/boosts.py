@@ -88,7 +88,7 @@ class Boost(Boosting):
 
 @dataclass(frozen=True)
 class Decay(Boosting):
-    r"""A boost of new passages, which halves with each `half_life` of their age.
+    r"""A boost of new passages, which decays by a half with each `half_life` of their age.
 
     .. math:: b(d) = w \cdot 2^{-\max(0,\, t_{\text{now}} - t(d)) / h}
 
@@ -135,8 +135,8 @@ class Decay(Boosting):
         return f"decay of {spell_field(parse_field(self.field))}"
 
     def boosts(self, passages: Sequence[Passage]) -> list[float]:
-        given = None if self.now is None else _timestamp(self.now)
-        now = datetime.now(UTC).timestamp() if given is None else given
+        fixed = None if self.now is None else _timestamp(self.now)
+        now = datetime.now(UTC).timestamp() if fixed is None else fixed
         path, half_life = parse_field(self.field), _duration(self.half_life)
         dated = {
             i: self.weight * 2.0 ** (-max(0.0, now - moment) / half_life)

@@ -110,9 +110,9 @@ class FlooredRetriever(RetrieverWrapper):
         k: int,
         where: Where | None,
     ) -> list[list[Hit]]:
-        return self.kept(queries, found)
+        return self.above(queries, found)
 
-    def kept(self, queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+    def above(self, queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
         """Return of each query's hits those that stay.
 
         Args:
@@ -205,10 +205,10 @@ def _scores(
         [hit for hit in hits if hit.passage.id not in scored]
         for hits, scored in zip(lists, traced, strict=True)
     ]
-    asked = [i for i, hits in enumerate(missing) if hits]
-    if asked:
-        exact = exact_scores(stage, [queries[i] for i in asked], [missing[i] for i in asked])
-        for i, scores in zip(asked, exact, strict=True):
+    unscored = [i for i, hits in enumerate(missing) if hits]
+    if unscored:
+        exact = exact_scores(stage, [queries[i] for i in unscored], [missing[i] for i in unscored])
+        for i, scores in zip(unscored, exact, strict=True):
             traced[i].update(scores)
     compare = getattr(stage, "comparable_scores", None)
     if compare is not None:

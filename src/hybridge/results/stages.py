@@ -96,11 +96,11 @@ def exact_scores(
     if callable(getattr(stage, "score", None)):
         ids = [sorted({hit.passage.id for hit in hits}) for hits in lists]
         return known_scores(stage, queries, ids)
-    asked = [i for i, hits in enumerate(lists) if hits]
+    nonempty = [i for i, hits in enumerate(lists) if hits]
     scores: list[dict[str, float]] = [{} for _ in lists]
-    if asked:
-        answers = stage.rerank([queries[i] for i in asked], [list(lists[i]) for i in asked])
-        for i, hits in zip(asked, answers, strict=True):
+    if nonempty:
+        answers = stage.rerank([queries[i] for i in nonempty], [list(lists[i]) for i in nonempty])
+        for i, hits in zip(nonempty, answers, strict=True):
             scores[i] = {hit.passage.id: hit.score for hit in hits}
     return scores
 

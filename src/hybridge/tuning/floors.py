@@ -83,7 +83,7 @@ class FloorCalibration(Renderable):
             return (
                 f"by the scores of {self.stage!r}, questions with and without an answer cannot be "
                 f"told apart (area under the curve {self.auc:.3f}, p = {self.p:.2g}): set no floor "
-                "on it, and try another stage, a cross-encoder say"
+                "on it, and try another stage, like a cross-encoder"
             )
         return (
             f"with a minimum of {self.chosen.minimum:.4g} on {self.stage!r}, "
