@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from ..arguments import MAXIMUM, check_k, check_queries
 from ..observation import observed, shifted
@@ -39,16 +40,17 @@ class DeepRetriever(RetrieverWrapper):
 
     It begins with a few hits for each result, and doubles their number until there are `k` results,
     or the retriever has no more: each round is a whole search of the queries that lack results.
+
+    Attributes:
+        hits_per_result: hits of the first round for each result: so few that all such retrievers
+            around each other ask for no more than a stage's default depth, 100, where `k` is 10.
     """
 
-    def candidates(self, k: int) -> int:
-        """Return how many hits of the retriever the first round asks for.
+    hits_per_result: ClassVar[int] = 4
 
-        So many that one search is mostly enough, and no more than a stage's default depth for
-        `k` = 10, over another such retriever too.
-        """
-        factor = 2 if isinstance(self.retriever, DeepRetriever) else 4
-        return min(factor * k, MAXIMUM)
+    def candidates(self, k: int) -> int:
+        """Return how many hits of the retriever the first round asks for."""
+        return min(self.hits_per_result * k, MAXIMUM)
 
     @abstractmethod
     def _count(self, hits: Sequence[Hit]) -> int:
