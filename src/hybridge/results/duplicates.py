@@ -22,12 +22,12 @@ class DistinctRetriever(DeepRetriever):
     """A retriever that leaves out a passage whose text is almost that of a better one.
 
     Copies of a page, versions of a document and overlapping chunks take a reader's time twice.
-    Two texts are compared as `similarity` says, without a model. The retriever is asked for twice as
-    many hits, and for twice as many again until `k` passages are left.
+    Two texts are compared as `similarity` says, without a model. The retriever is asked for twice
+    as many hits, and for twice as many again until `k` passages are left.
 
     On SciFact's abstracts, the least similar of 100 copies with three words changed, a frame of
-    boilerplate or the last tenth cut off has 0.83, the most similar two of different papers 0.39.
-    Cosines of the default model put 0.94 and 0.92 there, so they would not tell them apart.
+    boilerplate or the last tenth cut off has 0.83, different papers on one subject have 0.39 at
+    most. Cosines of the default model are 0.94 and 0.92 there, so they hardly tell them apart.
 
     Args:
         retriever: anything that `Pipeline` takes.
