@@ -90,6 +90,7 @@ from hybridge.results import (
     GroupedRetriever,
     Links,
     ParentRetriever,
+    Piece,
 )
 from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
@@ -229,6 +230,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "Group": lambda w: Group("a", tuple(w.bm25.search(QUERIES[:1])[0])),
     "GroupedRetriever": lambda w: GroupedRetriever(w.bm25, "year", per_group=2),
     "Links": lambda w: Links("file.id", position="part"),
+    "Piece": lambda w: Piece("text", 3, 1),
     "ParentRetriever": lambda w: ParentRetriever(w.bm25, "year", window=2),
     "FloorPoint": lambda w: FloorPoint(0.3, 0.9, 0.1),
     "FlooredRetriever": lambda w: FlooredRetriever(w.index, {"dense": 0.3}, of="list"),

@@ -1,4 +1,4 @@
-"""Asking a retriever for more, until enough is left of what it finds."""
+"""Deeper searches, until enough is left of the hits."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ class DeepRetriever(RetrieverWrapper):
         lists: list[list[Hit]] = [[] for _ in texts]
         positions = list(range(len(texts)))
         while positions:
-            asked = [texts[i] for i in positions]
+            batch = [texts[i] for i in positions]
             with shifted(positions):
-                found = yield InnerSearch(self.retriever, asked, depth, where)
-                plain = plain_texts(asked) if self.query_syntax else asked
-                with observed(self.stage, len(asked)) as report:
+                found = yield InnerSearch(self.retriever, batch, depth, where)
+                plain = plain_texts(batch) if self.query_syntax else batch
+                with observed(self.stage, len(batch)) as report:
                     made = yield Work(partial(self._lists, plain, found, k, where))
                     report.hits = made
             for i, hits in zip(positions, made, strict=True):

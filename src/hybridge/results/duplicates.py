@@ -22,8 +22,8 @@ class DistinctRetriever(DeepRetriever):
     """A retriever that leaves out a passage whose text is almost that of a better one.
 
     Copies of a page, versions of a document and overlapping chunks take a reader's time twice.
-    Two texts are compared as `similarity` says, without a model. The retriever is asked for twice
-    as many hits, and for twice as many again until `k` passages are left.
+    Two texts are compared as `similarity` says, without a model. A search takes twice as many
+    hits from the retriever, and twice as many again until `k` passages are left.
 
     On SciFact's abstracts, the least similar of 100 copies with three words changed, a frame of
     boilerplate or the last tenth cut off has 0.83, different papers on one subject have 0.39 at
@@ -68,15 +68,15 @@ class DistinctRetriever(DeepRetriever):
             By the duplicate's id; the others are not in it.
         """
         found: dict[str, tuple[Hit, float]] = {}
-        kept: list[tuple[Hit, frozenset[str]]] = []
+        distinct: list[tuple[Hit, frozenset[str]]] = []
         for hit in hits:
             own = shingles(hit.passage.text)
-            alike = [(other, _jaccard(own, theirs)) for other, theirs in kept]
+            alike = [(other, _jaccard(own, theirs)) for other, theirs in distinct]
             other, value = max(alike, key=lambda pair: pair[1], default=(hit, -1.0))
             if value >= self.similarity:
                 found[hit.passage.id] = other, value
             else:
-                kept.append((hit, own))
+                distinct.append((hit, own))
         return found
 
     def _lists(
@@ -90,10 +90,10 @@ class DistinctRetriever(DeepRetriever):
 
     def _best(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         left_out = self.duplicates(hits)
-        kept = [hit for hit in hits if hit.passage.id not in left_out]
+        distinct = [hit for hit in hits if hit.passage.id not in left_out]
         return [
             replace(hit, trace=(*hit.trace, StageScore(self.stage, rank, hit.score)))
-            for rank, hit in enumerate(kept[:k], start=1)
+            for rank, hit in enumerate(distinct[:k], start=1)
         ]
 
 

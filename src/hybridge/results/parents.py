@@ -146,25 +146,25 @@ class ParentRetriever(DeepRetriever):
         for hit in hits:
             if count == k:
                 break
-            family, place = self._place(hit.passage, families)
+            family, position = self._family_of(hit.passage, families)
             before = found.get(family, {})
-            found[family] = {**before, place: hit}
+            found[family] = {**before, position: hit}
             count += len(family.units(found[family])) - len(family.units(before))
         results: list[tuple[Passage, Hit]] = []
         for family, by_place in found.items():
             for unit in family.units(by_place):
-                best = next(hit for place, hit in by_place.items() if place in unit.found)
+                best = next(hit for position, hit in by_place.items() if position in unit.found)
                 results.append((family.result(unit, best.passage), best))
         results.sort(key=lambda pair: (-pair[1].score, pair[0].id))
         return [self._hit(*pair, rank) for rank, pair in enumerate(results, start=1)]
 
-    def _place(self, passage: Passage, families: Mapping[str, Family]) -> tuple[Family, int]:
-        """Return a passage's family and its place there."""
+    def _family_of(self, passage: Passage, families: Mapping[str, Family]) -> tuple[Family, int]:
+        """Return a passage's family and its position there."""
         family = families.get(self.parent(passage))
-        place = None if family is None else family.place(passage)
-        if family is None or place is None:
+        position = None if family is None else family.position(passage)
+        if family is None or position is None:
             return Family.alone(passage, self.links), 0
-        return family, place
+        return family, position
 
     def _hit(self, passage: Passage, best: Hit, rank: int) -> Hit:
         """Return the hit of a result, with the trace of its best child."""

@@ -16,8 +16,7 @@ from llama_index.core.schema import (
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, In
-from hybridge.results import Links
-from hybridge.results.joining import Piece, joined
+from hybridge.results import Links, Piece, joined
 
 from .nodes import node_of, passages_of
 
@@ -87,15 +86,15 @@ class NodeLinks(Links):
         unplaced = any(_start(node) is None for node in nodes.values())
         if unplaced and any(node.next_node for node in nodes.values()):
             ordered = _chained(ordered, nodes)
-        places: dict[int, Passage] = {}
-        place, before = 0, None
+        positions: dict[int, Passage] = {}
+        position, before = 0, None
         for id_ in ordered:
             following = None if before is None else nodes[before].next_node
             is_neighbor = following is None or following.node_id == id_
-            place += 1 if is_neighbor else 2  # one between them is not among the children
-            places[place] = children_by_id[id_]
+            position += 1 if is_neighbor else 2  # one between them is not among the children
+            positions[position] = children_by_id[id_]
             before = id_
-        return places
+        return positions
 
     def whole(self, parent: str, children: Sequence[Passage]) -> Passage:
         if not _are_nodes(children):
