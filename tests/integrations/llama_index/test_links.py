@@ -109,7 +109,7 @@ def test_a_parent_comes_where_enough_of_its_nodes_are_found() -> None:
     parser = HierarchicalNodeParser.from_defaults(chunk_sizes=[60, 20], chunk_overlap=0)
     leaves = get_leaf_nodes(parser.get_nodes_from_documents([Document(id_="log", text=TEXT)]))
     retriever = BM25Retriever.from_nodes(
-        leaves, parents=NodeRelationship.PARENT, merge=0.5, similarity_top_k=2
+        leaves, parents=NodeRelationship.PARENT, merge=0.5, similarity_top_k=3
     )
     ids = {node.node_id for node in leaves}
     [single] = retriever.retrieve("gull")
