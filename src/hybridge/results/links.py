@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from ..filters import Eq, Filter, In, Or
-from ..filters.fields import Field, lookup, parse_field
+from ..filters.fields import Field, lookup, parse_field, spell_field
 from ..metadata import JSON
 from ..passages import Passage
 from .joining import Piece, joined
@@ -103,6 +103,10 @@ class Links:
             children: it and its neighbors, in the order of their positions.
         """
         return replace(child, text=self._text(children))
+
+    def __repr__(self) -> str:
+        fields = f"position={self._position!r}, start={self._start!r}"
+        return f"{type(self).__name__}({spell_field(self._path)!r}, {fields})"
 
     def _text(self, children: Sequence[Passage]) -> str:
         pieces, heading = [], None
