@@ -39,14 +39,15 @@ class NodeLinks(Links):
     Raises:
         InvalidInputError: another relationship, or something that is no field's name.
 
-    >>> from llama_index.core.node_parser import SentenceSplitter
-    >>> from llama_index.core.schema import Document
-    >>> splitter = SentenceSplitter(chunk_size=16, chunk_overlap=0, include_metadata=False)
-    >>> document = Document(id_="d", text="Cats sleep all day long. Dogs bark at night, and run.")
-    >>> first, second = passages_of(splitter.get_nodes_from_documents([document]))
+    >>> document = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="d")}
+    >>> nodes = [
+    ...     TextNode(text="Cats sleep.", start_char_idx=0, relationships=document),
+    ...     TextNode(text="Dogs bark.", start_char_idx=12, relationships=document),
+    ... ]
+    >>> first, second = passages_of(nodes)
     >>> links = NodeLinks()
     >>> links.parent(first), links.whole("d", [first, second]).text
-    ('d', 'Cats sleep all day long. Dogs bark at night, and run.')
+    ('d', 'Cats sleep. Dogs bark.')
     """
 
     def __init__(self, parent: NodeRelationship | str = NodeRelationship.SOURCE) -> None:
