@@ -9,9 +9,9 @@ abstract", BM25 searches the abstract of each sentence, and the vectors the sent
 
 Printed are nDCG@10 and the tokens that a language model reads of an answer of ten abstracts, words
 and punctuation marks: of whole abstracts; of windows, the best sentence of each abstract with one
-neighbor on each side (`ParentRetriever(window=1)` in a `GroupedRetriever`); and of that sentence
-alone. The order of the abstracts is the same for all three. The search text was chosen on the train
-queries. SciFact is taken from HYBRIDGE_DATASETS; its sentences are encoded once, into the cache.
+neighbor on each side (a `ParentRetriever(window=1)` around a `GroupedRetriever`); and of that
+sentence alone. The order of the abstracts is the same for all. The search text was chosen on train
+queries. SciFact is taken from HYBRIDGE_DATASETS, its sentences are encoded once, into the cache.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def reading(searched: Mapping[str, Retriever]) -> Table:
     queries = list(judged("test").queries.values())
     read = {
         WHOLE: searched[WHOLE],
-        "windows of three sentences": GroupedRetriever(
-            ParentRetriever(retriever, window=1), "parent"
+        "windows of three sentences": ParentRetriever(
+            GroupedRetriever(retriever, "parent"), window=1
         ),
         "the best sentence of each": GroupedRetriever(retriever, "parent"),
     }

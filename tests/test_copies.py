@@ -81,7 +81,18 @@ from hybridge.presets import Preset
 from hybridge.query_syntax import filters_of, parse
 from hybridge.report import Heat, Styled, Table
 from hybridge.reranking import TextReranker
-from hybridge.results import Boost, BoostedRetriever, Decay, FlooredRetriever
+from hybridge.results import (
+    Boost,
+    BoostedRetriever,
+    Decay,
+    DistinctRetriever,
+    FlooredRetriever,
+    Group,
+    GroupedRetriever,
+    Links,
+    ParentRetriever,
+    Piece,
+)
 from hybridge.scope import ScopedRetriever
 from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
@@ -217,6 +228,12 @@ MADE: dict[str, Callable[[Any], object]] = {
     "FloorCalibration": lambda w: FloorCalibration(
         w.bm25, "dense", "list", None, [FloorPoint(0.3, 0.9, 0.0)], 5, 6, 0.9, 0.01
     ),
+    "DistinctRetriever": lambda w: DistinctRetriever(w.bm25, 0.9),
+    "Group": lambda w: Group("a", tuple(w.bm25.search(QUERIES[:1])[0])),
+    "GroupedRetriever": lambda w: GroupedRetriever(w.bm25, "year", per_group=2),
+    "Links": lambda w: Links("file.id", position="part"),
+    "Piece": lambda w: Piece("text", 3, 1),
+    "ParentRetriever": lambda w: ParentRetriever(w.bm25, "year", window=2),
     "FloorPoint": lambda w: FloorPoint(0.3, 0.9, 0.1),
     "FlooredRetriever": lambda w: FlooredRetriever(w.index, {"dense": 0.3}, of="list"),
     "NoAnswer": lambda w: NoAnswer({"bm25": [True]}, {"bm25": {"a": True}}, "bm25"),
@@ -368,6 +385,7 @@ ERRORS = {
 
 # Public classes of which there is nothing to copy, and why.
 OTHERS = {
+    "DeepRetriever": "abstract: GroupedRetriever is one",
     "Boosting": "abstract: Boost is one",
     "RetrieverWrapper": "abstract: FlooredRetriever is one",
     "FrameworkEncoder": "the adapters' tests copy theirs",

@@ -38,7 +38,7 @@ def sentences(text: str) -> list[tuple[int, str]]:
     """Return the sentences of a text, each with the position of its first character.
 
     Rules without a model: of English and of languages that write sentences like it, and of Chinese
-    and Japanese. A line of its own, such as a title, is one where a blank line follows it.
+    and Japanese. A title, say, is a sentence where a blank line follows it.
 
     >>> sentences("Aspirin, e.g. 100 mg, thins blood. Does Dr. Lee agree?")
     [(0, 'Aspirin, e.g. 100 mg, thins blood.'), (35, 'Does Dr. Lee agree?')]

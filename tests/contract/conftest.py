@@ -14,6 +14,7 @@ import hybridge
 from hybridge import CallableEncoder, FusedRetriever, Hit, HybridIndex, Passage, Pipeline
 from hybridge.diversity import DiverseRetriever
 from hybridge.interop import SearchConfig, check_threshold, configured
+from hybridge.passages import StageScore
 from hybridge.protocols import Vectors
 from hybridge.reranking import TextReranker
 from langchain_hybridge import HybridgeReranker
@@ -28,7 +29,7 @@ class Result(NamedTuple):
 
     id: str
     score: float
-    trace: dict[str, dict[str, float]]
+    trace: dict[str, dict[str, Any]]
     text: str
     metadata: dict[str, Any]
 
@@ -42,12 +43,17 @@ def results(hits: Sequence[Hit]) -> Answer:
         Result(
             hit.passage.id,
             hit.score,
-            {entry.stage: {"rank": entry.rank, "score": entry.score} for entry in hit.trace},
+            {entry.stage: _entry(entry) for entry in hit.trace},
             hit.passage.text,
             dict(hit.passage.metadata),
         )
         for hit in hits
     ]
+
+
+def _entry(entry: StageScore) -> dict[str, Any]:
+    made: dict[str, Any] = {"rank": entry.rank, "score": entry.score}
+    return made if entry.passage is None else {**made, "passage": entry.passage}
 
 
 class Face(ABC):

@@ -22,6 +22,7 @@ from hybridge.errors import HybridgeError, InvalidInputError
 from hybridge.filters import And, Gte, as_filter
 from hybridge.fusion import get_fusion
 from hybridge.interop import SearchConfig
+from hybridge.results import DistinctRetriever, GroupedRetriever, ParentRetriever
 
 from .conftest import PASSAGES, Face, LangChain, LlamaIndex, Shortest, results
 
@@ -453,3 +454,70 @@ def test_every_refusal_is_an_error_of_hybridge(face: type[Face], index: HybridIn
         face(index, blend=2, rerankers=[Shortest()])
     with pytest.raises((HybridgeError, ValidationError)):
         face(index, rerank_depth=0, rerankers=[Shortest()])
+
+
+# What becomes of the hits
+
+RESULTS: list[dict[str, Any]] = [
+    {"group_by": "topic"},
+    {"group_by": "at.place", "per_group": 2},
+    {"distinct": True},
+    {"distinct": 0.2},
+    {"parents": "topic"},
+    {"parents": "topic", "window": 1},
+    {"parents": "topic", "merge": 0.5},
+    {"distinct": 0.3, "group_by": "topic", "per_group": 2, "parents": "topic"},
+]
+
+
+def around(searched: Any, options: dict[str, Any]) -> Any:
+    """The retrievers around one that the options stand for, innermost first."""
+    made = searched
+    if (similarity := options.get("distinct")) is not None:
+        made = (
+            DistinctRetriever(made) if similarity is True else DistinctRetriever(made, similarity)
+        )
+    if "group_by" in options:
+        made = GroupedRetriever(made, options["group_by"], per_group=options.get("per_group", 1))
+    if "parents" in options:
+        more = {name: options[name] for name in ("window", "merge") if name in options}
+        made = ParentRetriever(made, options["parents"], **more)
+    return made
+
+
+@pytest.mark.parametrize("options", RESULTS, ids=str)
+async def test_groups_near_duplicates_and_parents_are_the_core_s(
+    face: type[Face], index: HybridIndex, options: dict[str, Any]
+) -> None:
+    retriever = face(index, k=2, **options)
+    expected = list(map(results, around(Pipeline(index), options).search(QUERIES, 2)))
+    assert retriever.ask_all(QUERIES) == expected
+    assert await retriever.aask_all(QUERIES) == expected
+    where = {"year": {"$gte": 2020}}
+    found = around(Pipeline(index), options).search(QUERIES[:1], 2, where=where)
+    assert retriever.ask(QUERIES[0], where=where) == results(found[0])
+
+
+def test_results_differ_by_the_options(face: type[Face], index: HybridIndex) -> None:
+    """Lest the test above compare what is alike anyway."""
+    answers = {str(face(index, k=2, **options).ask_all(QUERIES)) for options in [{}, *RESULTS]}
+    assert len(answers) == len(RESULTS)  # the default similarity finds no duplicates here
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"per_group": 2}, "set group_by as well"),
+        ({"window": 2}, "set parents as well"),
+        ({"merge": 0.5}, "set parents as well"),
+        ({"parents": "topic", "window": 1, "merge": 0.5}, "a result is a window or a parent"),
+        ({"group_by": ""}, "no field name"),
+        ({"distinct": 2.0}, "similarity must be a number from 0 to 1"),
+    ],
+    ids=str,
+)
+def test_options_of_results_that_are_not_valid(
+    face: type[Face], index: HybridIndex, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(REFUSED, match=message):
+        face(index, **options)

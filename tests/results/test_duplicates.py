@@ -89,7 +89,7 @@ def test_the_retriever_is_asked_for_more_until_k_are_left() -> None:
     inner = Fixed(*[TEXT] * 20, *(f"{word} " * 9 for word in ("tide", "moon", "harbour")))
     distinct = DistinctRetriever(inner)
     assert ids(distinct.search(["q"], k=3)[0]) == ["p0", "p20", "p21"]
-    assert inner.asked == [12, 24]
+    assert inner.asked == [6, 12, 24]
     assert asyncio.run(distinct.asearch(["q"], 3)) == distinct.search(["q"], 3)
 
 

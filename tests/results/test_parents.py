@@ -179,8 +179,9 @@ def test_k_counts_windows() -> None:
     parents = ParentRetriever(inner, window=1)
     assert list(texts(parents.search(["q"], k=1)[0])) == ["pump#4"]
     assert list(texts(parents.search(["q"], k=2)[0])) == ["pump#4", "pump#0"]
-    # With the tide's window, pump#3 comes too, and joins the two of the pump.
-    assert list(texts(parents.search(["q"], k=3)[0])) == ["pump#4", "tide#0"]
+    assert list(texts(parents.search(["q"], k=3)[0])) == ["pump#4", "pump#0", "tide#0"]
+    # Where there are not so many, pump#3 comes too, and joins the two of the pump.
+    assert list(texts(parents.search(["q"], k=4)[0])) == ["pump#4", "tide#0"]
 
 
 def test_a_window_of_a_long_document_reads_its_neighbors_alone() -> None:
@@ -221,6 +222,11 @@ def test_merging_counts_the_hits_that_make_the_results_however_many_were_asked_f
         "pump#2",
     ]
     assert list(texts(ParentRetriever(inner, merge=0.5).search(["q"], k=3)[0])) == [
+        "tide#1",
+        "pump#2",
+        "bread",
+    ]
+    assert list(texts(ParentRetriever(inner, merge=0.5).search(["q"], k=4)[0])) == [
         "tide",
         "pump#2",
         "bread",

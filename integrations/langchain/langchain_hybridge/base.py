@@ -115,8 +115,11 @@ class CoreRetriever(BaseRetriever):
     @classmethod
     def _check_results(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:
-            beside = {name: info.data.get(name) for name in ("group_by", "parents", "window")}
-            configured(info.data["retriever"], **beside | {str(info.field_name): value})
+            options: dict[str, Any] = {
+                name: info.data.get(name) for name in ("group_by", "parents", "window")
+            }
+            options[str(info.field_name)] = value
+            configured(info.data["retriever"], **options)
         return value
 
     @field_validator("retriever")

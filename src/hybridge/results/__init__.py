@@ -5,6 +5,7 @@ from .deepening import DeepRetriever
 from .duplicates import DistinctRetriever, similarity
 from .floor import FlooredRetriever
 from .groups import Group, GroupedRetriever
+from .joining import Piece, joined
 from .links import Links
 from .parents import ParentRetriever
 from .passage_store import PassageStore
@@ -23,6 +24,8 @@ __all__ = [
     "Links",
     "ParentRetriever",
     "PassageStore",
+    "Piece",
     "RetrieverWrapper",
+    "joined",
     "similarity",
 ]

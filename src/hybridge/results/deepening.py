@@ -1,4 +1,4 @@
-"""Asking a retriever for more, until enough is left of what it finds."""
+"""Deeper searches, until enough is left of the hits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from ..arguments import MAXIMUM, check_k, check_queries
 from ..observation import observed, shifted
@@ -39,11 +40,17 @@ class DeepRetriever(RetrieverWrapper):
 
     It begins with a few hits for each result, and doubles their number until there are `k` results,
     or the retriever has no more: each round is a whole search of the queries that lack results.
+
+    Attributes:
+        hits_per_result: hits of the first round for each result: so few that all such retrievers
+            around each other ask for no more than a stage's default depth, 100, where `k` is 10.
     """
+
+    hits_per_result: ClassVar[int] = 4
 
     def candidates(self, k: int) -> int:
         """Return how many hits of the retriever the first round asks for."""
-        return min(4 * k, MAXIMUM)
+        return min(self.hits_per_result * k, MAXIMUM)
 
     @abstractmethod
     def _count(self, hits: Sequence[Hit]) -> int:
@@ -77,11 +84,11 @@ class DeepRetriever(RetrieverWrapper):
         lists: list[list[Hit]] = [[] for _ in texts]
         positions = list(range(len(texts)))
         while positions:
-            asked = [texts[i] for i in positions]
+            batch = [texts[i] for i in positions]
             with shifted(positions):
-                found = yield InnerSearch(self.retriever, asked, depth, where)
-                plain = plain_texts(asked) if self.query_syntax else asked
-                with observed(self.stage, len(asked)) as report:
+                found = yield InnerSearch(self.retriever, batch, depth, where)
+                plain = plain_texts(batch) if self.query_syntax else batch
+                with observed(self.stage, len(batch)) as report:
                     made = yield Work(partial(self._lists, plain, found, k, where))
                     report.hits = made
             for i, hits in zip(positions, made, strict=True):

@@ -22,12 +22,12 @@ class DistinctRetriever(DeepRetriever):
     """A retriever that leaves out a passage whose text is almost that of a better one.
 
     Copies of a page, versions of a document and overlapping chunks take a reader's time twice.
-    Two texts are compared as `similarity` says, without a model. The retriever is asked for four
-    times as many hits, and then for twice as many again until `k` passages are left.
+    Two texts are compared as `similarity` says, without a model. A search takes twice as many
+    hits from the retriever, and twice as many again until `k` passages are left.
 
     On SciFact's abstracts, the least similar of 100 copies with three words changed, a frame of
-    boilerplate or the last tenth cut off has 0.83, the most similar two of different papers 0.39.
-    Cosines of the default model put 0.94 and 0.92 there, so they would not tell them apart.
+    boilerplate or the last tenth cut off has 0.83, different papers on one subject have 0.39 at
+    most. Cosines of the default model are 0.94 and 0.92 there, so they hardly tell them apart.
 
     Args:
         retriever: anything that `Pipeline` takes.
@@ -49,6 +49,7 @@ class DistinctRetriever(DeepRetriever):
     """
 
     stage = "distinct"
+    hits_per_result = 2
 
     def __init__(self, retriever: Any, similarity: float = 0.8) -> None:
         super().__init__(retriever)
@@ -67,15 +68,15 @@ class DistinctRetriever(DeepRetriever):
             By the duplicate's id; the others are not in it.
         """
         found: dict[str, tuple[Hit, float]] = {}
-        kept: list[tuple[Hit, frozenset[str]]] = []
+        distinct: list[tuple[Hit, frozenset[str]]] = []
         for hit in hits:
             own = shingles(hit.passage.text)
-            alike = [(other, _jaccard(own, theirs)) for other, theirs in kept]
+            alike = [(other, _jaccard(own, theirs)) for other, theirs in distinct]
             other, value = max(alike, key=lambda pair: pair[1], default=(hit, -1.0))
             if value >= self.similarity:
                 found[hit.passage.id] = other, value
             else:
-                kept.append((hit, own))
+                distinct.append((hit, own))
         return found
 
     def _lists(
@@ -89,10 +90,10 @@ class DistinctRetriever(DeepRetriever):
 
     def _best(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         left_out = self.duplicates(hits)
-        kept = [hit for hit in hits if hit.passage.id not in left_out]
+        distinct = [hit for hit in hits if hit.passage.id not in left_out]
         return [
             replace(hit, trace=(*hit.trace, StageScore(self.stage, rank, hit.score)))
-            for rank, hit in enumerate(kept[:k], start=1)
+            for rank, hit in enumerate(distinct[:k], start=1)
         ]
 
 

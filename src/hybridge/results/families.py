@@ -11,7 +11,7 @@ from .links import Links
 
 __all__ = ["Family", "Unit"]
 
-_PARENT = -1  # the place of a parent that is found itself
+_PARENT = -1  # the position of a parent that is found itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Unit:
     """What makes one result.
 
     Args:
-        found: the places of the children that were found.
-        returned: the places of those that are returned together; None for the parent.
+        found: the positions of the children that were found.
+        returned: the positions of those that are returned together; None for the parent.
     """
 
     found: Sequence[int]
@@ -51,7 +51,7 @@ class Family:
     ) -> None:
         self._parent = parent
         self._children = links.placed(children)
-        self._places = {child.id: place for place, child in self._children.items()}
+        self._positions = {child.id: position for position, child in self._children.items()}
         self._links = links
         self._stored = stored
         self._window = window
@@ -62,15 +62,15 @@ class Family:
         """Return the family of a passage that is returned as it is."""
         return cls(passage.id, (), links, stored=passage)
 
-    def place(self, passage: Passage) -> int | None:
-        """Return the place of a child, or of the parent; None for what is returned apart."""
+    def position(self, passage: Passage) -> int | None:
+        """Return the position of a child, or of the parent; None for what is returned apart."""
         if passage.id == self._parent and self._window is None:
             return _PARENT
-        return self._places.get(passage.id)
+        return self._positions.get(passage.id)
 
-    def units(self, places: Collection[int]) -> list[Unit]:
-        """Return the units that the children of these places make."""
-        found = sorted(places)
+    def units(self, positions: Collection[int]) -> list[Unit]:
+        """Return the units that the children of these positions make."""
+        found = sorted(positions)
         if not found:
             return []
         if self._window is not None:
@@ -81,22 +81,22 @@ class Family:
             or len(found) > self._merge * len(self._children)
         ):
             return [Unit(found, None)]
-        return [Unit([place], [place]) for place in found]
+        return [Unit([position], [position]) for position in found]
 
     def result(self, unit: Unit, best: Passage) -> Passage:
         """Return the passage of a unit, of whose children `best` was found first."""
         if unit.returned is None:
             return self._stored or self._links.whole(self._parent, [*self._children.values()])
-        children = [self._children[place] for place in unit.returned]
+        children = [self._children[position] for position in unit.returned]
         return best if len(children) == 1 else self._links.around(best, children)
 
     def _around(self, found: Sequence[int]) -> Unit:
         assert self._window is not None
         first, last = found[0] - self._window, found[-1] + self._window
-        return Unit(found, [place for place in self._children if first <= place <= last])
+        return Unit(found, [position for position in self._children if first <= position <= last])
 
 
-def _groups(places: Sequence[int], reach: int) -> list[Sequence[int]]:
-    """Divide places in ascending order where two are further apart than `reach`."""
-    cuts = [i for i, (one, other) in enumerate(pairwise(places), 1) if other - one > reach]
-    return [places[i:j] for i, j in pairwise([0, *cuts, len(places)])]
+def _groups(positions: Sequence[int], reach: int) -> list[Sequence[int]]:
+    """Divide positions in ascending order where two are further apart than `reach`."""
+    cuts = [i for i, (one, other) in enumerate(pairwise(positions), 1) if other - one > reach]
+    return [positions[i:j] for i, j in pairwise([0, *cuts, len(positions)])]

@@ -34,9 +34,9 @@ class GroupedRetriever(DeepRetriever):
     """A retriever whose `k` counts groups of passages, such as the chunks of one document.
 
     A search returns the hits of the best `k` groups, ranked by their best hit, and at most
-    `per_group` hits of each, in one list that is sorted by score as ever. To find so many groups
-    it asks the retriever for four times as many hits, and then for twice as many again until there
-    are enough: where one document has the best hundred passages, that takes several searches.
+    `per_group` hits of each, in one list that is sorted by score. A search takes four times as
+    many hits from the retriever, and twice as many again until there are enough groups: where one
+    document has the best hundred passages, that takes several searches of the retriever.
 
     Args:
         retriever: anything that `Pipeline` takes.
@@ -120,16 +120,16 @@ class GroupedRetriever(DeepRetriever):
 
     def _best(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         counts: dict[tuple[bytes, str], int] = {}
-        kept: list[Hit] = []
+        best: list[Hit] = []
         for hit in hits:
             key = self.key(hit.passage)
             if key not in counts and len(counts) == k:
                 continue
             counts[key] = counts.get(key, 0) + 1
             if counts[key] <= self.per_group:
-                entry = StageScore(self.stage, len(kept) + 1, hit.score)
-                kept.append(replace(hit, trace=(*hit.trace, entry)))
-        return kept
+                entry = StageScore(self.stage, len(best) + 1, hit.score)
+                best.append(replace(hit, trace=(*hit.trace, entry)))
+        return best
 
     def _grouped(self, hits: Sequence[Hit]) -> list[Group]:
         groups: dict[tuple[bytes, str], list[Hit]] = {}

@@ -17,12 +17,12 @@ class Piece:
     Args:
         text: the piece.
         start: the position of its first character in the whole; None if unknown.
-        place: its number among all pieces; None if unknown.
+        position: its number among all pieces; None if unknown.
     """
 
     text: str
     start: int | None = None
-    place: int | None = None
+    position: int | None = None
 
     @property
     def end(self) -> int | None:
@@ -33,7 +33,7 @@ class Piece:
 def joined(pieces: Iterable[Piece]) -> str:
     """Return the text of pieces in their order.
 
-    Where a piece begins before the end of those before it, what is there already is left out. A
+    Where a piece begins before the end of those before it, what the text has already is left out. A
     piece that begins one character behind follows after a blank, any other as a paragraph; after an
     ellipsis, if the numbers show that a piece between the two is missing.
 
@@ -44,19 +44,19 @@ def joined(pieces: Iterable[Piece]) -> str:
     """
     text = ""
     end: int | None = None
-    place: int | None = None
+    position: int | None = None
     for number, piece in enumerate(pieces):
         rest = _beyond(text, end, piece)
         if number == 0:
             text = piece.text
         elif rest is not None:
             text += rest
-        elif None not in (place, piece.place) and piece.place > place + 1:  # type: ignore[operator]
+        elif None not in (position, piece.position) and piece.position > position + 1:  # type: ignore[operator]
             text += _LEFT_OUT + piece.text
         else:
             text += (" " if piece.start == _next(end) else "\n\n") + piece.text
         ends = [each for each in (end, piece.end) if each is not None]
-        end, place = max(ends, default=None), piece.place
+        end, position = max(ends, default=None), piece.position
     return text
 
 

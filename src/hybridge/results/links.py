@@ -1,4 +1,4 @@
-"""What passages know of the text that they are a part of: their parent, and their place in it."""
+"""What passages know of the text that they are a part of: parent and position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from ..filters import Eq, Filter, In, Or
-from ..filters.fields import Field, lookup, parse_field
+from ..filters.fields import Field, lookup, parse_field, spell_field
 from ..metadata import JSON
 from ..passages import Passage
 from .joining import Piece, joined
@@ -16,7 +16,7 @@ __all__ = ["Links"]
 
 
 class Links:
-    """How parts of a text, the children, know their parent and their place: by their metadata.
+    """How parts of a text, the children, know their parent and their position: by their metadata.
 
     The fields of `hybridge.sentences.children`, of `hybridge.splitting` (parent ``"source"``), and
     of LangChain's splitters and its `ParentDocumentRetriever` (parent ``"doc_id"``) are understood
@@ -66,25 +66,25 @@ class Links:
         return Or(*(self._near(value, some, window) for value, some in by_parent.items()))
 
     def placed(self, children: Iterable[Passage]) -> dict[int, Passage]:
-        """Return the children of one parent by their places, in the order of its text.
+        """Return the children of one parent by their positions, in the order of its text.
 
-        Two are neighbors if their places are. Without positions, the first characters give the
+        Two are neighbors if their positions are. Without positions, the first characters give the
         order, and without them the ids.
         """
         ordered = sorted(children, key=self._order)
         numbers = [self._number(child, self._position) for child in ordered]
         known = [number for number in numbers if number is not None]
-        places = known if len(set(known)) == len(ordered) else range(len(ordered))
-        return dict(zip(places, ordered, strict=True))
+        positions = known if len(set(known)) == len(ordered) else range(len(ordered))
+        return dict(zip(positions, ordered, strict=True))
 
     def whole(self, parent: str, children: Sequence[Passage]) -> Passage:
         """Return a parent, put together of its children.
 
-        It has the metadata that its children have in common, but for their places.
+        It has the metadata that its children have in common, but for their positions.
 
         Args:
             parent: its id.
-            children: at least one, in the order of their places.
+            children: at least one, in the order of their positions.
         """
         first, *others = children
         common = {
@@ -100,9 +100,13 @@ class Links:
 
         Args:
             child: what was found.
-            children: it and its neighbors, in the order of their places.
+            children: it and its neighbors, in the order of their positions.
         """
         return replace(child, text=self._text(children))
+
+    def __repr__(self) -> str:
+        fields = f"position={self._position!r}, start={self._start!r}"
+        return f"{type(self).__name__}({spell_field(self._path)!r}, {fields})"
 
     def _text(self, children: Sequence[Passage]) -> str:
         pieces, heading = [], None

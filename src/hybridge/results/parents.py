@@ -13,6 +13,7 @@ from ..passages import Hit, Passage, StageScore
 from ..protocols import Where
 from .deepening import DeepRetriever
 from .families import Family
+from .groups import GroupedRetriever
 from .links import Links
 from .passage_store import PassageStore, passage_store
 
@@ -27,7 +28,8 @@ class ParentRetriever(DeepRetriever):
     filter of a search excludes is in no text that is returned.
 
     A result has the score of its best child, and that child's trace; the last entry names the
-    child. `k` counts results. Each search reads the store once for the results of all queries.
+    child. `k` counts results, and hits beyond those that make so many change nothing. Each search
+    reads the store once for the results of all queries.
 
     Args:
         retriever: anything that `Pipeline` takes.
@@ -35,8 +37,8 @@ class ParentRetriever(DeepRetriever):
             A passage without a parent is returned as it is.
         window: instead of parents, return each child that is found with so many neighbors on each
             side, under its own id; windows that touch become one.
-        merge: return a parent only where more than this share of its children are among the hits
-            that make the results, and else the children themselves.
+        merge: return a parent only where more than this share of its children are among these
+            hits, and else the children themselves.
         store: where the passages are; None for the index or the `BM25Retriever` that is searched.
 
     Raises:
@@ -76,6 +78,11 @@ class ParentRetriever(DeepRetriever):
         self.window = None if window is None else check_count(window, "window")
         self.merge = None if merge is None else check_share(merge, "merge")
         self.store = passage_store(self.retriever) if store is None else store
+
+    def candidates(self, k: int) -> int:
+        """Return how many hits of the retriever the first round asks for."""
+        # A group is mostly that of a parent.
+        return k if isinstance(self.retriever, GroupedRetriever) else super().candidates(k)
 
     def parent(self, passage: Passage) -> str:
         """Return the id of a passage's parent; its own if it has none."""
@@ -133,32 +140,31 @@ class ParentRetriever(DeepRetriever):
         }
 
     def _results(self, hits: Sequence[Hit], families: Mapping[str, Family], k: int) -> list[Hit]:
-        """Return the results of the first hits, as many as make `k`."""
+        """Return the results of the first hits, no more of them than make `k`."""
         found: dict[Family, dict[int, Hit]] = {}
         count = 0
         for hit in hits:
-            family, place = self._place(hit.passage, families)
-            before = found.get(family, {})
-            after = {**before, place: hit}
-            count += len(family.units(after)) - len(family.units(before))
-            if count > k:
+            if count == k:
                 break
-            found[family] = after
+            family, position = self._family_of(hit.passage, families)
+            before = found.get(family, {})
+            found[family] = {**before, position: hit}
+            count += len(family.units(found[family])) - len(family.units(before))
         results: list[tuple[Passage, Hit]] = []
         for family, by_place in found.items():
             for unit in family.units(by_place):
-                best = next(hit for place, hit in by_place.items() if place in unit.found)
+                best = next(hit for position, hit in by_place.items() if position in unit.found)
                 results.append((family.result(unit, best.passage), best))
         results.sort(key=lambda pair: (-pair[1].score, pair[0].id))
         return [self._hit(*pair, rank) for rank, pair in enumerate(results, start=1)]
 
-    def _place(self, passage: Passage, families: Mapping[str, Family]) -> tuple[Family, int]:
-        """Return a passage's family and its place there."""
+    def _family_of(self, passage: Passage, families: Mapping[str, Family]) -> tuple[Family, int]:
+        """Return a passage's family and its position there."""
         family = families.get(self.parent(passage))
-        place = None if family is None else family.place(passage)
-        if family is None or place is None:
+        position = None if family is None else family.position(passage)
+        if family is None or position is None:
             return Family.alone(passage, self.links), 0
-        return family, place
+        return family, position
 
     def _hit(self, passage: Passage, best: Hit, rank: int) -> Hit:
         """Return the hit of a result, with the trace of its best child."""

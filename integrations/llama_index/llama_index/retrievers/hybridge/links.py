@@ -16,21 +16,21 @@ from llama_index.core.schema import (
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.filters import Filter, In
-from hybridge.results import Links
-from hybridge.results.joining import Piece, joined
+from hybridge.results import Links, Piece, joined
 
 from .nodes import node_of, passages_of
 
 __all__ = ["NodeLinks", "links_of"]
 
-_DOCUMENT = ("ref_doc_id",)  # of a passage's metadata, beside those of its node
+# Of the metadata of a passage that was made of a node.
+_DOCUMENT, _CONTENT = ("ref_doc_id",), "_node_content"
 
 
 class NodeLinks(Links):
     """How nodes know what they are a part of: by their relationships, or a field of metadata.
 
     Their order is that of their first characters in the document, or else of the relationships to
-    the next one.
+    the next one. Passages that were made of no nodes are read as by `hybridge.results.Links`.
 
     Args:
         parent: `NodeRelationship.SOURCE`, the document; `NodeRelationship.PARENT`, for which
@@ -39,14 +39,15 @@ class NodeLinks(Links):
     Raises:
         InvalidInputError: another relationship, or something that is no field's name.
 
-    >>> from llama_index.core.node_parser import SentenceSplitter
-    >>> from llama_index.core.schema import Document
-    >>> splitter = SentenceSplitter(chunk_size=16, chunk_overlap=0, include_metadata=False)
-    >>> document = Document(id_="d", text="Cats sleep all day long. Dogs bark at night, and run.")
-    >>> first, second = passages_of(splitter.get_nodes_from_documents([document]))
+    >>> document = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="d")}
+    >>> nodes = [
+    ...     TextNode(text="Cats sleep.", start_char_idx=0, relationships=document),
+    ...     TextNode(text="Dogs bark.", start_char_idx=12, relationships=document),
+    ... ]
+    >>> first, second = passages_of(nodes)
     >>> links = NodeLinks()
     >>> links.parent(first), links.whole("d", [first, second]).text
-    ('d', 'Cats sleep all day long. Dogs bark at night, and run.')
+    ('d', 'Cats sleep. Dogs bark.')
     """
 
     def __init__(self, parent: NodeRelationship | str = NodeRelationship.SOURCE) -> None:
@@ -70,25 +71,35 @@ class NodeLinks(Links):
         return None if value == "None" and self._relationship is not None else value
 
     def family(self, found: Iterable[Passage], window: int | None = None) -> Filter:
-        values = dict.fromkeys(self._value(child) for child in found)
+        listed = list(found)
+        if not _are_nodes(listed):
+            return super().family(listed, window)
+        values = dict.fromkeys(self._value(child) for child in listed)
         return In(self._path, [value for value in values if value is not None])
 
     def placed(self, children: Iterable[Passage]) -> dict[int, Passage]:
-        nodes = {child.id: (child, node_of(child)) for child in children}
-        ordered = sorted(nodes, key=lambda id_: (_start(nodes[id_][1]) or 0, id_))
-        if any(_start(node) is None for _, node in nodes.values()):
-            ordered = _chained(ordered, {id_: node for id_, (_, node) in nodes.items()})
-        places: dict[int, Passage] = {}
-        place, following = 0, None
+        listed = list(children)
+        if not _are_nodes(listed):
+            return super().placed(listed)
+        children_by_id = {child.id: child for child in listed}
+        nodes = {id_: node_of(child) for id_, child in children_by_id.items()}
+        ordered = sorted(nodes, key=lambda id_: (_start(nodes[id_]) or 0, id_))
+        unplaced = any(_start(node) is None for node in nodes.values())
+        if unplaced and any(node.next_node for node in nodes.values()):
+            ordered = _chained(ordered, nodes)
+        positions: dict[int, Passage] = {}
+        position, before = 0, None
         for id_ in ordered:
-            child, node = nodes[id_]
-            is_neighbor = following in (None, id_)
-            place += 1 if is_neighbor else 2  # one between them is not among the children
-            places[place] = child
-            following = None if node.next_node is None else node.next_node.node_id
-        return places
+            following = None if before is None else nodes[before].next_node
+            is_neighbor = following is None or following.node_id == id_
+            position += 1 if is_neighbor else 2  # one between them is not among the children
+            positions[position] = children_by_id[id_]
+            before = id_
+        return positions
 
     def whole(self, parent: str, children: Sequence[Passage]) -> Passage:
+        if not _are_nodes(children):
+            return super().whole(parent, children)
         nodes = [node_of(child) for child in children]
         first = nodes[0]
         common = {
@@ -102,6 +113,8 @@ class NodeLinks(Links):
         return _passage(_joined(nodes), first, parent, common, related)
 
     def around(self, child: Passage, children: Sequence[Passage]) -> Passage:
+        if not _are_nodes(children):
+            return super().around(child, children)
         nodes = [node_of(each) for each in children]
         node = node_of(child)
         ends: dict[NodeRelationship, RelatedNodeInfo | None] = {
@@ -131,6 +144,10 @@ def links_of(parents: Any) -> Links | str | None:
     if isinstance(parents, Links):
         return parents
     return NodeLinks() if parents is True else NodeLinks(parents)
+
+
+def _are_nodes(passages: Iterable[Passage]) -> bool:
+    return any(_CONTENT in passage.metadata for passage in passages)
 
 
 def _start(node: BaseNode) -> int | None:
