@@ -10,7 +10,7 @@ from typing import Any
 from ..arguments import check_count
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
-from ..steps import Steps, Work
+from ..steps import Steps, Work, run
 from .completions import Completion
 from .model_reranker import Outcome
 from .models import Ask, LanguageModel
@@ -85,10 +85,11 @@ class QueryExpansion:
         self._known: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._lock = ForkSafeLock()
 
+    def __repr__(self) -> str:
+        return f"QueryExpansion({self._instruction!r}, number={self.number})"
+
     def expand(self, queries: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the texts for each query; none where the model fails."""
-        from ..steps import run
-
         return [found.texts for found in run(self.steps(queries))]
 
     def steps(self, queries: Sequence[str]) -> Steps[list[Expanded]]:

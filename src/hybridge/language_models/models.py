@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from numbers import Real
 from pathlib import Path
 from types import MethodType
 from typing import Any, TypeAlias
@@ -281,7 +280,8 @@ def _checked(written: Any, count: int) -> list[str | Exception]:
 
 
 def _check_seconds(value: object, name: str) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < float("inf"):
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    if not valid or not 0 <= value < float("inf"):  # type: ignore[operator]
         raise InvalidInputError(f"{name} must be a number of seconds, not {value!r}")
 
 
