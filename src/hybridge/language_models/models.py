@@ -133,14 +133,16 @@ class LanguageModel:
             made = doc2query(model)
         else:
             made = _of_object(model, batch_size or 1)
-        given = {
+        options = {
             "name": name,
             "batch_size": batch_size,
             "concurrency": concurrency,
             "timeout": timeout,
             "retries": retries,
         }
-        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        changes: dict[str, Any] = {
+            key: value for key, value in options.items() if value is not None
+        }
         if name is None and max_tokens is not None and made.name is not None:
             changes["name"] = f"{made.name}:max_tokens={max_tokens}"
         if not structured:
@@ -156,8 +158,8 @@ class LanguageModel:
         if self.structured is None:
             return self
         made = self.structured(fields)
-        kept = ("name", "concurrency", "timeout", "retries", "backoff")
-        return replace(made, **{name: getattr(self, name) for name in kept})
+        names = ("name", "concurrency", "timeout", "retries", "backoff")
+        return replace(made, **{name: getattr(self, name) for name in names})
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """Return the outcome of each prompt: its text, or the error of its last call.
