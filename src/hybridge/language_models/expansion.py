@@ -56,7 +56,7 @@ class Expanded:
 class QueryExpansion:
     """Texts that a language model writes for a query, to search for beside it.
 
-    The latest answers are kept, 10,000 of them: the model reads a query once. A failure is not kept.
+    The latest answers are kept, 10,000 of them: the model reads a query once. Failures are not.
 
     Args:
         model: anything that `LanguageModel.of` takes.
