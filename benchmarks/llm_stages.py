@@ -149,13 +149,13 @@ def _ndcg(found: Sequence[str], candidates: Sequence[str], qrels: Mapping[str, i
     return dcg(found) / best if best else 1.0
 
 
-def real(console: Console) -> None:
+def real(console: Console, count: int) -> None:
     """Print what all stages lose and cost with a real model of 135 million parameters."""
     from langchain_openai import ChatOpenAI
     from llama_index.llms.openai import OpenAI
 
     test = judged("test")
-    queries = list(test.queries.values())[:REAL_QUERIES]
+    queries = list(test.queries.values())[:count]
     bm25 = BM25Retriever(test.passages)
     with LocalServer(threads=1, context=2048) as server:
         key = server.api_key
@@ -258,7 +258,11 @@ def expansion(console: Console, cache: Path) -> None:
                 systems[f"{name}, expanded, weight {weight}"] = ExpandedRetriever(
                     retriever, texts.__getitem__, weight=weight
                 )
-            console.print(evaluate(systems, queries, qrels, MEASURES, k=100))
+            found = evaluate(systems, queries, qrels, MEASURES, k=100)
+            console.print(found)
+            for measure in MEASURES:
+                for each in found.compare(name, measure):
+                    console.print(measure, each, highlight=False)
 
 
 def main() -> None:
@@ -267,13 +271,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["scripted", "real", "expansion"])
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR")
+    parser.add_argument(
+        "--queries", type=int, default=REAL_QUERIES, help="of the part `real`, in each framework"
+    )
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     console = Console(width=110)
     if given.part == "expansion":
         expansion(console, given.cache)
+    elif given.part == "real":
+        real(console, given.queries)
     else:
-        {"scripted": scripted, "real": real}[given.part](console)
+        scripted(console)
 
 
 if __name__ == "__main__":
