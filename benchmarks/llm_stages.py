@@ -149,25 +149,25 @@ def _ndcg(found: Sequence[str], candidates: Sequence[str], qrels: Mapping[str, i
     return dcg(found) / best if best else 1.0
 
 
-def real(console: Console) -> None:
+def real(console: Console, count: int) -> None:
     """Print what all stages lose and cost with a real model of 135 million parameters."""
     from langchain_openai import ChatOpenAI
     from llama_index.llms.openai import OpenAI
 
     test = judged("test")
-    queries = list(test.queries.values())[:REAL_QUERIES]
+    queries = list(test.queries.values())[:count]
     bm25 = BM25Retriever(test.passages)
     with LocalServer(threads=1, context=2048) as server:
         key = server.api_key
         chat = ChatOpenAI(
-            base_url=server.base_url, api_key=key, model=server.model, max_tokens=24, temperature=0
+            base_url=server.base_url, api_key=key, model=server.model, max_tokens=20, temperature=0
         )
         # Its class takes the names of OpenAI's models alone; the server reads none.
         llm = OpenAI(
             model="gpt-3.5-turbo",
             api_base=server.base_url,
             api_key=key,
-            max_tokens=24,
+            max_tokens=20,
             temperature=0,
         )
         table = Table("framework", "stage", "queries", "lost", "calls", "unusable", "tokens")
@@ -189,14 +189,13 @@ async def _run_real(
     asked = ours.LanguageModel.of(model, concurrency=1, retries=0, structured=False)
     expansion = rephrasings(asked, 2)
     stages = [
-        ours.ListwiseReranker(asked, window=4, step=2, prompt_tokens=150),
-        ours.LLMReranker(asked, highest=1, prompt_tokens=60),
+        ours.ListwiseReranker(asked, window=4, step=2, prompt_tokens=100),
+        ours.LLMReranker(asked, highest=1, per_call=5, prompt_tokens=100),
     ]
     settings: dict[str, Any] = {"expansion": expansion, "rerank_depth": REAL_CANDIDATES}
-    expanded = ExpandedRetriever(bm25, expansion)
     notes: dict[str, list[str]] = {"expansion": [], "listwise": [], "llm": []}
     lost, start = 0, perf_counter()
-    for query in queries:
+    for number, query in enumerate(queries, start=1):
         traces: dict[str, dict[str, Any]]
         if name == "LangChain":
             retriever = LangChainRetriever(
@@ -221,8 +220,13 @@ async def _run_real(
             text["note"] for one in traces.values() for key, text in one.items() if "text" in key
         }
         fixed = ExpandedRetriever(bm25, lambda _, texts=texts: sorted(texts))
-        [expected] = (expanded if texts else fixed).search([query], REAL_CANDIDATES)
+        [expected] = fixed.search([query], REAL_CANDIDATES)
         lost += len({hit.passage.id for hit in expected} - traces.keys())
+        if not number % 10:
+            sums = {
+                s: tuple(map(sum, zip(*map(_read_note, n), strict=True))) for s, n in notes.items()
+            }
+            print(f"{name}: {number} queries, {lost} lost, {sums}", flush=True)
     return lost, notes, perf_counter() - start
 
 
@@ -254,7 +258,11 @@ def expansion(console: Console, cache: Path) -> None:
                 systems[f"{name}, expanded, weight {weight}"] = ExpandedRetriever(
                     retriever, texts.__getitem__, weight=weight
                 )
-            console.print(evaluate(systems, queries, qrels, MEASURES, k=100))
+            found = evaluate(systems, queries, qrels, MEASURES, k=100)
+            console.print(found)
+            for measure in MEASURES:
+                for each in found.compare(name, measure):
+                    console.print(measure, each, highlight=False)
 
 
 def main() -> None:
@@ -263,13 +271,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["scripted", "real", "expansion"])
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR")
+    parser.add_argument(
+        "--queries", type=int, default=REAL_QUERIES, help="of the part `real`, in each framework"
+    )
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     console = Console(width=110)
     if given.part == "expansion":
         expansion(console, given.cache)
+    elif given.part == "real":
+        real(console, given.queries)
     else:
-        {"scripted": scripted, "real": real}[given.part](console)
+        scripted(console)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ from hybridge.adaptation import (
     Distillation,
     Example,
     GeneratedQuestions,
-    LanguageModel,
     Measured,
     TrainingSettings,
     fit_query_map,
@@ -75,6 +74,16 @@ from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.index import FieldSummary
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
+from hybridge.language_models import (
+    Completion,
+    ContextualPassages,
+    ExpandedRetriever,
+    LanguageModel,
+    ListwiseReranker,
+    LLMReranker,
+    QueryExpansion,
+    Usage,
+)
 from hybridge.lexical import BM25Parameters, Postings, Snapshot, SparseBM25, Synonyms
 from hybridge.plots import Picture, rank_flow
 from hybridge.presets import Preset
@@ -124,6 +133,14 @@ CANDIDATES = [[Hit(passage, float(i)) for i, passage in enumerate(PASSAGES)] for
 
 def letters(texts: list[str]) -> list[list[float]]:
     return [[text.lower().count(letter) + 0.1 for letter in "catdogs"] for text in texts]
+
+
+def halved(query: str) -> list[str]:
+    return [query[: len(query) // 2]]
+
+
+def ranking(prompt: str) -> str:
+    return "[2] > [1]"
 
 
 def lengths(texts: list[str]) -> list[dict[int, float]]:
@@ -294,6 +311,13 @@ MADE: dict[str, Callable[[Any], object]] = {
     "PayloadLayout": lambda w: PayloadLayout(text="body", vector="v"),
     "KnownModel": lambda w: CATALOGUE["BAAI/bge-m3"],
     "LanguageModel": lambda w: LanguageModel(halves_of_each, "halves", batch_size=2),
+    "Completion": lambda w: Completion("text", Usage(1, 7, 3)),
+    "ContextualPassages": lambda w: ContextualPassages(tuple(PASSAGES), ("2",)),
+    "ExpandedRetriever": lambda w: ExpandedRetriever(w.bm25, halved, weight=0.3),
+    "ListwiseReranker": lambda w: ListwiseReranker(ranking, window=2, step=1, name="mine"),
+    "LLMReranker": lambda w: LLMReranker(ranking, highest=5),
+    "QueryExpansion": lambda w: QueryExpansion(ranking, "Write {number}.", number=2),
+    "Usage": lambda w: Usage(2, 7, 3, estimated=True),
     "LateInteraction": lambda w: LateInteraction(w.token_encoder),
     "LearnedSparse": lambda w: LearnedSparse(
         CallableSparseEncoder(lengths, identity="lengths"), name="splade"
@@ -400,6 +424,7 @@ OTHERS = {
     "Gathering": "belongs to one search",
     "Get": "a step of one search",
     "Hold": "a step of one search",
+    "LocalServer": "belongs to its process",
     "OpenStage": "abstract, and belongs to its index",
     "OpenVectorStage": "belongs to its index",
     "PassageReader": "over the store of an open index",

@@ -71,3 +71,13 @@ def test_no_pair_is_asked_twice_even_if_it_was_dropped() -> None:
     for some in ([0, 1], [0, 1, 3], [3, 4, 0], [4, 1]):
         cached.rerank(["x"], [hits(some)])
     assert sorted(reranker.asked) == [("x", text) for text in ("a", "bb", "dddd", "eeeee")]
+
+
+def test_scores_of_whole_lists_are_not_cached() -> None:
+    from hybridge.language_models import ListwiseReranker
+
+    reranker = ListwiseReranker(lambda prompt: "[2] > [1]")
+    cached = CachedReranker(reranker)
+    hits = [Hit(Passage(str(n), f"text {n}"), 0.0) for n in range(4)]
+    for some in (hits, hits[1:], hits[:2]):
+        assert cached.rerank(["q"], [some]) == reranker.rerank(["q"], [some])

@@ -20,7 +20,7 @@ def main(question: str) -> None:
     tool = create_retriever_tool(
         retriever, "search_manual", "Searches the manual of the user's dishwasher."
     )
-    agent = create_agent(chat_model(), [tool])
+    agent = create_agent(chat_model(calls_tools=True), [tool])
 
     result = agent.invoke({"messages": [HumanMessage(question)]})
     for message in result["messages"]:

@@ -6,7 +6,6 @@ python chain.py "How are closures bound?" --index DIR    # made by: hybridge ind
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -17,7 +16,7 @@ from langchain_core.runnables import RunnableParallel, RunnablePassthrough
 
 from hybridge import HybridIndex
 from langchain_hybridge import HybridgeRetriever
-from shared import MANUAL, chat_model
+from shared import MANUAL, chat_model, described, model_name
 
 PROMPT = ChatPromptTemplate(
     [("system", "Answer from these passages alone:\n\n{passages}"), ("human", "{question}")]
@@ -49,10 +48,7 @@ def main(question: str, folder: str | None) -> None:
         print(f"  {document.id}: {document.metadata.get('title', document.page_content)}")
         trace = document.metadata["hybridge"]
         print("    " + ", ".join(f"{stage} #{said['rank']}" for stage, said in trace.items()))
-    by = os.environ.get(
-        "HYBRIDGE_CHAT_MODEL", "a stand-in that quotes; HYBRIDGE_CHAT_MODEL=… asks a model"
-    )
-    print(f"\nThe answer ({by}):\n{result['answer']}")
+    print(f"\nThe answer ({described(model_name())}):\n{result['answer']}")
 
 
 if __name__ == "__main__":

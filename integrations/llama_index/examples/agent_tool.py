@@ -21,7 +21,7 @@ async def main(question: str) -> None:
         name="search_manual",
         description="Searches the manual of the user's dishwasher.",
     )
-    agent = FunctionAgent(tools=[tool], llm=language_model())
+    agent = FunctionAgent(tools=[tool], llm=language_model(calls_tools=True))
 
     running = agent.run(question)
     async for event in running.stream_events():

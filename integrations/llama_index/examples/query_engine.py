@@ -6,12 +6,11 @@ python query_engine.py "How are closures bound?" --index DIR    # by: hybridge i
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 
 from llama_index.core.query_engine import RetrieverQueryEngine
 
-from common import MANUAL, PROMPT, language_model
+from common import MANUAL, PROMPT, described, language_model, model_name
 from hybridge import HybridIndex
 from llama_index.retrievers.hybridge import HybridgeRetriever, TracedNode
 
@@ -34,10 +33,7 @@ def main(question: str, folder: str | None) -> None:
         name = found.node.ref_doc_id or found.node.node_id
         print(f"  {name}: {found.metadata.get('title', found.text)}")
         print("    " + ", ".join(f"{stage} #{said['rank']}" for stage, said in found.trace.items()))
-    by = os.environ.get(
-        "HYBRIDGE_CHAT_MODEL", "a stand-in that quotes; HYBRIDGE_CHAT_MODEL=… asks a model"
-    )
-    print(f"\nThe answer ({by}):\n{response}")
+    print(f"\nThe answer ({described(model_name())}):\n{response}")
 
 
 if __name__ == "__main__":

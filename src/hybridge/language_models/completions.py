@@ -9,12 +9,11 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from .budget import estimated_tokens
+
 __all__ = ["Answer", "Attempts", "Completion", "Usage", "timed"]
 
 T = TypeVar("T")
-
-# Of English text in the vocabularies of most models.
-_CHARACTERS_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,7 @@ class Usage:
     @classmethod
     def estimate(cls, prompt: str, text: str) -> Usage:
         """Return the cost of one call, by the lengths of its texts."""
-        counts = (-(-len(each) // _CHARACTERS_A_TOKEN) for each in (prompt, text))
-        return cls(1, *counts, estimated=True)
+        return cls(1, estimated_tokens(prompt), estimated_tokens(text), estimated=True)
 
     @property
     def tokens(self) -> int:

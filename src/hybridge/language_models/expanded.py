@@ -240,12 +240,12 @@ class ExpandedPlan(FusedPlan):
     ) -> ExpandedPlan:
         """Return the plan with what its members found: the hits of the best `k`, or of all."""
         fused = fused_run(self.fusion, runs, self.weights)
-        kept = fused if every else top_with_ties(fused, self.k)
+        heads = fused if every else top_with_ties(fused, self.k)
         named = [
             [
                 member.traced(hit, rank)
                 for rank, hit in enumerate(hits, start=1)
-                if hit.passage.id in kept
+                if hit.passage.id in heads
             ]
             for member, hits in zip(self.members, lists, strict=True)
         ]
@@ -253,7 +253,7 @@ class ExpandedPlan(FusedPlan):
             [member.name for member in self.members],
             [[hits] for hits in named],
             [[own] for own in runs],
-            [{id_: fused[id_] for id_ in kept}],
+            [{id_: fused[id_] for id_ in heads}],
         )
         return replace(self, search=search)
 

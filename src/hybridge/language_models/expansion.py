@@ -10,7 +10,7 @@ from typing import Any
 from ..arguments import check_count
 from ..errors import InvalidInputError
 from ..forking import ForkSafeLock
-from ..steps import Steps, Work
+from ..steps import Steps, Work, run
 from .completions import Completion
 from .model_reranker import Outcome
 from .models import Ask, LanguageModel
@@ -56,14 +56,13 @@ class Expanded:
 class QueryExpansion:
     """Texts that a language model writes for a query, to search for beside it.
 
-    The latest answers are kept, 10,000 of them: a query is asked about once. A failure is not kept.
+    The latest answers are kept, 10,000 of them: the model reads a query once. Failures are not.
 
     Args:
         model: anything that `LanguageModel.of` takes.
         instruction: the task, in words; ``{number}`` stands for the number.
         number: texts a query, at most.
-        whole: an answer is one text, and the model is asked once a text; False reads one text a
-            line.
+        whole: an answer is one text, with a prompt each; False reads one text a line.
 
     Raises:
         InvalidInputError: an argument is not valid.
@@ -85,14 +84,15 @@ class QueryExpansion:
         self._known: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._lock = ForkSafeLock()
 
+    def __repr__(self) -> str:
+        return f"QueryExpansion({self._instruction!r}, number={self.number})"
+
     def expand(self, queries: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the texts for each query; none where the model fails."""
-        from ..steps import run
-
         return [found.texts for found in run(self.steps(queries))]
 
     def steps(self, queries: Sequence[str]) -> Steps[list[Expanded]]:
-        """Return what was written for each query, after the step in which the model is asked."""
+        """Return what was written for each query, after the step in which the model writes."""
         with self._lock:
             found = {query: self._known[query] for query in queries if query in self._known}
             for query in found:
@@ -112,9 +112,9 @@ class QueryExpansion:
         ]
 
     def _prompt(self, query: str, i: int) -> str:
-        asked = self._instruction if i == 0 else f"{self._instruction} (Version {i + 1}.)"
+        task = self._instruction if i == 0 else f"{self._instruction} (Version {i + 1}.)"
         end = "" if self._whole else "\n\nWrite one a line, and nothing else."
-        return f"{asked}{end}\n\nQuery: {' '.join(query.split())}"
+        return f"{task}{end}\n\nQuery: {' '.join(query.split())}"
 
     def _read(self, query: str, completions: Sequence[Completion]) -> Expanded:
         outcome, texts = Outcome(), list[str]()

@@ -31,8 +31,8 @@ class ListwiseReranker(ModelReranker):
     and passages it does not name come behind those it does, in their earlier order. Where a call
     fails, or its answer names no passage, the window keeps its earlier order.
 
-    The score of the passage at rank :math:`r` of :math:`n` is :math:`n - r`: it has no meaning of
-    its own, but can be blended as any score, in standard deviations.
+    The score of the passage at rank :math:`r` of :math:`n` is :math:`n - r`: it means
+    nothing by itself, but can be blended as any score, in standard deviations.
 
     Args:
         model: anything that `LanguageModel.of` takes: a model of LangChain or LlamaIndex, a
@@ -58,7 +58,7 @@ class ListwiseReranker(ModelReranker):
     (['2', '1'], '1 call, about 59 tokens')
     """
 
-    _kept = "windows kept the earlier order"
+    _unchanged = "windows kept the earlier order"
     listwise = True
 
     def __init__(

@@ -29,31 +29,33 @@ class Outcome:
 
     Args:
         usage: the cost of all.
-        asked: prompts that were answered or failed.
+        prompts: how many were answered or failed.
         failures: for each that had no use, the reason.
     """
 
     usage: Usage = field(default_factory=Usage)
-    asked: int = 0
+    prompts: int = 0
     failures: list[str] = field(default_factory=list)
 
     def add(self, completion: Completion, usable: bool) -> None:
         """Count one prompt."""
         self.usage += completion.usage
-        self.asked += 1
+        self.prompts += 1
         if completion.error is not None:
             error = completion.error
             self.failures.append(f"{type(error).__name__}: {error}"[:100].rstrip(": "))
         elif not usable:
             self.failures.append(f"unusable answer {completion.text[:60]!r}")
 
-    def note(self, kept: str) -> str | None:
+    def note(self, unchanged: str) -> str | None:
         """Return the cost and the failures in a line; None where nothing was asked."""
-        if not self.asked:
+        if not self.prompts:
             return None
         if not self.failures:
             return str(self.usage)
-        return f"{self.usage}; {len(self.failures)} of {self.asked} {kept}: {self.failures[0]}"
+        return (
+            f"{self.usage}; {len(self.failures)} of {self.prompts} {unchanged}: {self.failures[0]}"
+        )
 
 
 class ModelReranker(ABC):
@@ -62,7 +64,7 @@ class ModelReranker(ABC):
     A candidate is never lost, and nothing that a model writes raises an error: what it leaves out
     keeps its earlier order. What the model fails at is logged once, and is in the trace with the
     cost: each entry of this stage has it in its `note`. A blank query keeps the earlier order, and
-    blank passages come last; neither is asked about.
+    blank passages come last; the model reads neither.
 
     Args:
         model: anything that `LanguageModel.of` takes.
@@ -77,7 +79,7 @@ class ModelReranker(ABC):
     """
 
     reads_texts = True
-    _kept = "answers kept the earlier order"
+    _unchanged = "answers kept the earlier order"
 
     def __init__(
         self,
@@ -150,15 +152,15 @@ class ModelReranker(ABC):
             [i for i, text in enumerate(row) if text.strip()] if query.strip() else []
             for query, row in zip(listed, texts, strict=True)
         ]
-        asked = [i for i, positions in enumerate(readable) if positions]
-        outcomes = {i: Outcome() for i in asked}
+        positions = [i for i, row in enumerate(readable) if row]
+        outcomes = {i: Outcome() for i in positions}
         found = yield from self._scores(
-            [listed[i] for i in asked],
-            [[texts[i][j] for j in readable[i]] for i in asked],
-            [outcomes[i] for i in asked],
+            [listed[i] for i in positions],
+            [[texts[i][j] for j in readable[i]] for i in positions],
+            [outcomes[i] for i in positions],
         )
         scores = [[-float(j) for j in range(len(row))] for row in rows]  # the earlier order
-        for i, some in zip(asked, found, strict=True):
+        for i, some in zip(positions, found, strict=True):
             lowest = min(some)
             scores[i] = [lowest - 1 - j for j in range(len(rows[i]))]
             for j, score in zip(readable[i], some, strict=True):
@@ -170,7 +172,7 @@ class ModelReranker(ABC):
                 row,
                 row_scores,
                 k,
-                note=outcomes[i].note(self._kept) if i in outcomes else None,
+                note=outcomes[i].note(self._unchanged) if i in outcomes else None,
             )
             for i, (row, row_scores) in enumerate(zip(rows, scores, strict=True))
         ]

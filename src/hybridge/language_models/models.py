@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from numbers import Real
 from pathlib import Path
 from types import MethodType
 from typing import Any, TypeAlias
@@ -134,14 +133,16 @@ class LanguageModel:
             made = doc2query(model)
         else:
             made = _of_object(model, batch_size or 1)
-        given = {
+        options = {
             "name": name,
             "batch_size": batch_size,
             "concurrency": concurrency,
             "timeout": timeout,
             "retries": retries,
         }
-        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        changes: dict[str, Any] = {
+            key: value for key, value in options.items() if value is not None
+        }
         if name is None and max_tokens is not None and made.name is not None:
             changes["name"] = f"{made.name}:max_tokens={max_tokens}"
         if not structured:
@@ -157,8 +158,8 @@ class LanguageModel:
         if self.structured is None:
             return self
         made = self.structured(fields)
-        kept = ("name", "concurrency", "timeout", "retries", "backoff")
-        return replace(made, **{name: getattr(self, name) for name in kept})
+        names = ("name", "concurrency", "timeout", "retries", "backoff")
+        return replace(made, **{name: getattr(self, name) for name in names})
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """Return the outcome of each prompt: its text, or the error of its last call.
@@ -281,7 +282,8 @@ def _checked(written: Any, count: int) -> list[str | Exception]:
 
 
 def _check_seconds(value: object, name: str) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < float("inf"):
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    if not valid or not 0 <= value < float("inf"):  # type: ignore[operator]
         raise InvalidInputError(f"{name} must be a number of seconds, not {value!r}")
 
 

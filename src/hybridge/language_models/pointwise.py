@@ -19,7 +19,7 @@ __all__ = ["GRADING_INSTRUCTION", "LLMReranker"]
 GRADING_INSTRUCTION = "Grade how well the passage answers the query."
 """What a prompt begins with, unless another is given."""
 
-_TIE = 1e-6  # a position; grades are whole numbers, or halves where a model writes them
+_TIE = 1e-6  # a position; grades are mostly whole numbers
 
 
 class LLMReranker(ModelReranker):
@@ -54,7 +54,7 @@ class LLMReranker(ModelReranker):
     [('2', 1.0), ('1', 0.0)]
     """
 
-    _kept = "answers gave no grade"
+    _unchanged = "answers gave no grade"
 
     def __init__(
         self,
@@ -103,10 +103,10 @@ class LLMReranker(ModelReranker):
 
     def _prompt(self, query: str, texts: Sequence[str]) -> str:
         shown = fitted(texts, self._budget, self._count)
-        asked = f"{self._instruction}\n\nQuery: {' '.join(query.split())}\n\n"
+        task = f"{self._instruction}\n\nQuery: {' '.join(query.split())}\n\n"
         scale = f"from 0, not at all, to {self._highest}, fully"
         if len(texts) == 1:
             end = "Answer yes or no." if self._highest == 1 else f"Write a grade {scale}, alone."
-            return f"{asked}Passage: {shown[0]}\n\n{end}"
+            return f"{task}Passage: {shown[0]}\n\n{end}"
         passages = "\n".join(f"[{number}] {text}" for number, text in enumerate(shown, start=1))
-        return f"{asked}{passages}\n\nWrite a grade {scale}, for each passage, as in [1]: 0."
+        return f"{task}{passages}\n\nWrite a grade {scale}, for each passage, as in [1]: 0."

@@ -90,7 +90,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
             return []
         with self._emitting(candidates, query) as answer:
             hits = self._hits(candidates)
-            [found] = self._reranker.rerank([query.query_str], [hits], self._kept)
+            [found] = self._reranker.rerank([query.query_str], [hits], self._limit)
             answer.extend(self._reranked(candidates, hits, found))
         return answer
 
@@ -104,7 +104,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
         if not candidates:
             return []
         hits = self._hits(candidates)
-        [found] = await self._reranker.arerank([query.query_str], [hits], self._kept)
+        [found] = await self._reranker.arerank([query.query_str], [hits], self._limit)
         return self._reranked(candidates, hits, found)
 
     def _checked(
@@ -117,7 +117,7 @@ class HybridgeRerank(PickledWhole, BaseNodePostprocessor):
         return query, _check_scored(nodes)
 
     @property
-    def _kept(self) -> int | None:
+    def _limit(self) -> int | None:
         return self.top_n if self.blend == 1 else None
 
     def _hits(self, nodes: Sequence[NodeWithScore]) -> list[Hit]:
