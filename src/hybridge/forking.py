@@ -149,7 +149,7 @@ class ForkBarrier:
             self._changed.notify_all()
 
     def renew(self) -> None:
-        """Forget the calls of the parent's threads."""
+        """Count no call: the threads under way are the parent's."""
         self._changed = threading.Condition()
         self._calls = 0
         self._is_closed = False

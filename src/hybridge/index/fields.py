@@ -23,7 +23,7 @@ from ..filters.fields import Path, parse_field, spell_field
 from ..metadata import JSON
 from ..passages import Passage
 
-__all__ = ["FieldCache", "FieldSummary", "describe_fields", "summarized"]
+__all__ = ["FieldCache", "FieldSummary", "counted", "describe_fields", "summarized"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _FIELDS, _DIFFERENT, _LISTED, _LONGEST = 1_000, 10_000, 20, 100
 # More different values than this are only listed if passages share them.
 _FEW = 10
 # Passages of a server that are read: some 3 s.
-READ = 20_000
+_READ = 20_000
 _CACHED = 64
 _AGE = 60.0
 
@@ -156,7 +156,7 @@ def counted(passages: Iterator[Passage], facet: _Facet | None = None) -> tuple[F
     """
     if facet is None:
         return summarized(passages)
-    found = summarized(islice(passages, READ))
+    found = summarized(islice(passages, _READ))
     if next(passages, None) is None:
         return found
     return tuple(_with_facets(field, facet) for field in found)

@@ -8,7 +8,6 @@ from typing import Any
 from ..frameworks import is_retriever
 from ..fused import FusedRetriever, known_scores
 from ..fusion import FUSION
-from ..index.tuned import TunedIndex
 from ..passages import Hit
 from ..pipeline import Pipeline, SearchConfig, name_of, search_config_of
 from ..reranking import blend_stage
@@ -67,7 +66,7 @@ def mixed_scores(retriever: Any) -> str | None:
         finding = getattr(retriever, "defaults", {}).get("weights", retriever.stages)
         late = [name for name in retriever.stages if name not in finding]
         return blend_stage(late[-1]) if late else FUSION
-    if isinstance(retriever, FusedRetriever):
+    if getattr(retriever, "fusion", None) is not None:  # a FusedRetriever, or one that fuses texts
         return FUSION
     inside = _inside(retriever)
     return None if inside is None else mixed_scores(inside)
@@ -110,10 +109,6 @@ def _inside(retriever: Any) -> Any:
     config = retriever if isinstance(retriever, SearchConfig) else search_config_of(retriever)
     if config is not None:
         return config.retriever
-    if isinstance(retriever, TunedIndex):
-        return retriever.index
-    if isinstance(retriever, Pipeline | RetrieverWrapper):
-        return retriever.retriever
-    # Of other classes, such as DiverseRetriever.
-    inside = getattr(retriever, "index", None)
-    return inside if is_retriever(inside) else None
+    # Of a Pipeline and wrappers the first, of a TunedIndex and a DiverseRetriever the second.
+    found = (getattr(retriever, name, None) for name in ("retriever", "index"))
+    return next((inside for inside in found if is_retriever(inside)), None)
