@@ -9,6 +9,7 @@ from .base import HybridgeQuery
 from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
 from .layouts import LlamaIndexLayout
+from .links import NodeLinks
 from .nodes import TracedNode
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
@@ -19,6 +20,7 @@ __all__ = [
     "HybridgeQuery",
     "HybridgeRetriever",
     "LlamaIndexLayout",
+    "NodeLinks",
     "StageEndEvent",
     "StageStartEvent",
     "TracedNode",
