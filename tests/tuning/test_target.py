@@ -76,6 +76,6 @@ def test_what_cannot_be_tuned_is_named(make: Make) -> None:
 def test_what_stands_around_a_retriever_says_what_to_tune(make: Make) -> None:
     grouped = GroupedRetriever(Pipeline(make()), "source")
     with pytest.raises(
-        InvalidInputError, match="nothing to tune: tune .* the Pipeline, and put it"
+        InvalidInputError, match=r"nothing to tune: tune .* the Pipeline, and put it"
     ):
         Target.of(grouped)
