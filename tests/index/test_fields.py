@@ -106,7 +106,7 @@ def test_a_scope_has_the_fields_of_what_is_inside(index: HybridIndex) -> None:
 def test_a_large_collection_on_a_server_is_read_in_part_and_counts_the_rest(
     words: CallableEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "READ", 4)
+    monkeypatch.setattr(module, "_READ", 4)
     with HybridIndex.create(encoder=words, url=":memory:") as index:
         index.add(PASSAGES)
         store = index._storage.store
@@ -122,7 +122,7 @@ def test_a_large_collection_on_a_server_is_read_in_part_and_counts_the_rest(
 def test_a_server_that_refuses_to_count_leaves_what_was_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "READ", 2)
+    monkeypatch.setattr(module, "_READ", 2)
 
     def refused(*_: object) -> None:
         raise StoreError("not in strict mode")

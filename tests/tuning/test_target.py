@@ -8,6 +8,7 @@ from hybridge import BM25Retriever, HybridIndex, Passage, Pipeline
 from hybridge.errors import InvalidInputError
 from hybridge.fusion import RRF, ConvexCombination
 from hybridge.lexical import BM25Parameters
+from hybridge.results import GroupedRetriever
 from hybridge.tuning import Setting
 from hybridge.tuning.target import Target
 
@@ -70,3 +71,11 @@ def test_what_cannot_be_tuned_is_named(make: Make) -> None:
         Target.of(HybridIndex)
     with pytest.raises(InvalidInputError, match=f"{can}.*not a Pipeline over Pipeline"):
         Target.of(Pipeline(Pipeline(make())))
+
+
+def test_what_stands_around_a_retriever_says_what_to_tune(make: Make) -> None:
+    grouped = GroupedRetriever(Pipeline(make()), "source")
+    with pytest.raises(
+        InvalidInputError, match=r"nothing to tune: tune .* the Pipeline, and put it"
+    ):
+        Target.of(grouped)

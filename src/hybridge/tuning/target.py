@@ -14,7 +14,7 @@ from ..index.tuned import TunedIndex
 from ..lexical.parameters import BM25Parameters
 from ..pipeline import Pipeline
 from ..protocols import Reranker, Retriever
-from ..results import BoostedRetriever, Boosting, FlooredRetriever
+from ..results import BoostedRetriever, Boosting, DeepRetriever, FlooredRetriever
 from ..stages.bm25 import BM25
 from .cached_fused_search import CachedFusedSearch
 from .setting import Setting
@@ -86,6 +86,11 @@ class Target:
     def _of_index(cls, retriever: Any, around: str = "") -> Target:
         if isinstance(retriever, FusedRetriever):
             return cls._of_fused(retriever)
+        if isinstance(retriever, DeepRetriever):
+            raise InvalidInputError(
+                f"a {type(retriever).__name__} has nothing to tune: tune what it searches, the "
+                f"{type(retriever.retriever).__name__}, and put it around the tuned one"
+            )
         index, own = retriever, {}
         if isinstance(retriever, TunedIndex):
             index, own = retriever.index, dict(retriever.options)

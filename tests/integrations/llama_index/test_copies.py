@@ -102,6 +102,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "HybridgeRetriever over a pipeline": lambda w: retrievers.HybridgeRetriever(
         Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
+    "NodeLinks": lambda w: retrievers.NodeLinks("half"),
     "NodeMapping": lambda w: w.store.docstore.docs,
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
     "NodeLayout": lambda w: NodeLayout(text="body"),

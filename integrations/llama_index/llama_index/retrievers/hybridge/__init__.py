@@ -10,6 +10,7 @@ from .bridged import BridgedRetriever
 from .events import StageEndEvent, StageStartEvent
 from .fields import retriever_tool, vector_store_info
 from .layouts import LlamaIndexLayout
+from .links import NodeLinks
 from .nodes import TracedNode
 from .retrievers import BM25Retriever, ColBERTRetriever, HybridgeRetriever
 
@@ -20,6 +21,7 @@ __all__ = [
     "HybridgeQuery",
     "HybridgeRetriever",
     "LlamaIndexLayout",
+    "NodeLinks",
     "StageEndEvent",
     "StageStartEvent",
     "TracedNode",
