@@ -67,13 +67,14 @@ def chat_model(*, calls_tools: bool = False) -> BaseChatModel:
         from langchain_openai import ChatOpenAI
 
         server = local_server()
-        return ChatOpenAI(
+        local: BaseChatModel = ChatOpenAI(
             base_url=server.base_url,
             api_key=server.api_key,
             model=server.model,
             temperature=0,
             max_tokens=100,
         )
+        return local
     from langchain.chat_models import init_chat_model
 
     return init_chat_model(name)

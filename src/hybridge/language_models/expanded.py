@@ -162,7 +162,7 @@ class ExpandedRetriever:
         weights += [(1 - self.weight) / len(named)] * len(named) if named else []
         depth = max(k, self.depth)
         members = [
-            FusedMember(name, PhrasedRetriever(self.retriever, text), depth)
+            FusedMember(name, _Phrased(self.retriever, text), depth)
             for name, text in (own | named).items()
         ]
         notes = dict(named)
@@ -280,7 +280,7 @@ class ExpandedPlan(FusedPlan):
 
 
 @dataclass(frozen=True)
-class PhrasedRetriever:
+class _Phrased:
     """A retriever that searches one text, whatever query it is given.
 
     Args:
