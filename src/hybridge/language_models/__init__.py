@@ -7,10 +7,9 @@ from .expanded import ExpandedRetriever
 from .expansion import QueryExpansion, hypothetical_passages, rephrasings, sub_questions
 from .listwise import ListwiseReranker
 from .local import LocalServer, local_language_model
-from .models import LanguageModel
+from .models import LanguageModel, doc2query
 from .passage_context import CONTEXTUAL, ContextualPassages, contextual
 from .pointwise import LLMReranker
-from .t5 import doc2query
 
 __all__ = [
     "CONTEXTUAL",

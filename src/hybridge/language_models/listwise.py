@@ -60,6 +60,7 @@ class ListwiseReranker(ModelReranker):
 
     _unchanged = "windows kept the earlier order"
     listwise = True
+    query_dependent = True  # ranks, which no floor fits
 
     def __init__(
         self,

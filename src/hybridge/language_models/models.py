@@ -16,12 +16,13 @@ from pathlib import Path
 from types import MethodType
 from typing import Any, TypeAlias
 
-from ..arguments import check_count
+from ..arguments import check_count, check_seed
 from ..errors import HybridgeError, InvalidInputError
 from ..iteration import chunked
 from .completions import Answer, Attempts, Completion, Usage, timed
+from .t5 import t5_writer
 
-__all__ = ["Ask", "LanguageModel"]
+__all__ = ["Ask", "LanguageModel", "doc2query"]
 
 _Answers: TypeAlias = Sequence[str | Exception]
 # Field → type, of a pydantic class.
@@ -128,8 +129,6 @@ class LanguageModel:
         if isinstance(model, cls):
             made = model
         elif isinstance(model, str | Path):
-            from .t5 import doc2query
-
             made = doc2query(model)
         else:
             made = _of_object(model, batch_size or 1)
@@ -294,6 +293,39 @@ def _limited(model: Any, max_tokens: int) -> Any:
             "model is made"
         )
     return model.model_copy(update={"max_tokens": max_tokens})
+
+
+def doc2query(
+    model: str | Path,
+    *,
+    max_length: int = 320,
+    batch_size: int = 8,
+    device: str | None = None,
+    seed: int = 0,
+) -> LanguageModel:
+    """Return a model that was trained to write a query for a passage: T5, and others of its shape.
+
+    R. Nogueira et al., *Document Expansion by Query Prediction*, arXiv 1904.08375, 2019. Queries
+    are sampled from the ten likeliest tokens, as there.
+
+    Args:
+        model: a folder, or a name on the hub, such as ``"doc2query/msmarco-t5-base-v1"``. It runs
+            in torch, and no code of the model runs.
+        max_length: the tokens of a passage that are read.
+        batch_size: passages at once.
+        device: torch's name of a device; None takes the best there is.
+        seed: of the sampling.
+
+    Raises:
+        InvalidInputError: an argument is not valid, or there is no such device.
+        ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or its
+            files are of another kind; the latter at its first use.
+    """
+    for value, argument in ((max_length, "max_length"), (batch_size, "batch_size")):
+        check_count(value, argument)
+    check_seed(seed)
+    write, name = t5_writer(model, max_length=max_length, device=device, seed=seed)
+    return LanguageModel(write, name, batch_size, reads_passages=True)
 
 
 def _of_object(model: object, batch_size: int) -> LanguageModel:

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..arguments import check_count, check_seed
 from ..encoders.identity import folder_digest
 from ..encoders.loading import LOADING, load_as, settle_threads
 from ..encoders.resolution import resolve
-from .models import LanguageModel
 
-__all__ = ["doc2query"]
+__all__ = ["t5_writer"]
 
 # Of a query, which is one line.
 _TOKENS = 64
 
 
-def doc2query(
-    model: str | Path,
-    *,
-    max_length: int = 320,
-    batch_size: int = 8,
-    device: str | None = None,
-    seed: int = 0,
-) -> LanguageModel:
-    """Return a model that was trained to write a query for a passage: T5, and others of its shape.
-
-    R. Nogueira et al., *Document Expansion by Query Prediction*, arXiv 1904.08375, 2019. Queries
-    are sampled from the ten likeliest tokens, as there.
-
-    Args:
-        model: a folder, or a name on the hub, such as ``"doc2query/msmarco-t5-base-v1"``. It runs
-            in torch, and no code of the model runs.
-        max_length: the tokens of a passage that are read.
-        batch_size: passages at once.
-        device: torch's name of a device; None takes the best there is.
-        seed: of the sampling.
-
-    Raises:
-        InvalidInputError: an argument is not valid, or there is no such device.
-        ModelNotFoundError: the model is neither on this machine nor on a hub that answers, or its
-            files are of another kind; the latter at its first use.
-    """
-    for value, argument in ((max_length, "max_length"), (batch_size, "batch_size")):
-        check_count(value, argument)
-    check_seed(seed)
+def t5_writer(
+    model: str | Path, *, max_length: int, device: str | None, seed: int
+) -> tuple[Callable[[list[str]], list[str]], str]:
+    """Return the function of `doc2query`'s model, and its name; arguments as there."""
     source = resolve(model, owner="doc2query")
 
     @cache
@@ -80,7 +54,7 @@ def doc2query(
 
     named = source.name or f"folder:{folder_digest(source.fetch())}"
     name = f"doc2query:{named}:seed={seed}:max_length={max_length}"
-    return LanguageModel(write, name, batch_size, reads_passages=True)
+    return write, name
 
 
 def _load_sequence_to_sequence(
