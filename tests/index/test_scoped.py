@@ -286,6 +286,18 @@ def test_a_filter_narrows_and_never_widens(scope: ScopedIndex) -> None:
     assert found({"$or": [{"tenant": "b"}, {"year": 2020}]}) == ["1"]
 
 
+def test_ranks_are_among_what_is_inside(index: HybridIndex) -> None:
+    """Outside, a shorter passage has the word too."""
+    assert index.bm25.search(["car"])[0][0].passage.id == "4"
+    for statistics in ("index", "scope"):
+        scope = index.scoped(SCOPE, statistics=statistics)
+        for retriever in (scope.bm25, scope):
+            [[hit]] = retriever.search(["car"], k=1)
+            first = hit.stage("bm25")
+            assert first is not None
+            assert (hit.passage.id, first.rank) == ("3", 1)
+
+
 def test_what_is_outside_is_unknown(scope: ScopedIndex) -> None:
     assert scope.get(["1", "2", "9"]) == [INSIDE[0], None, None]
     assert len(scope) == 2
