@@ -212,15 +212,11 @@ async def _run_real(
                 bm25, similarity_top_k=REAL_CANDIDATES, rerankers=stages, **settings
             ).aretrieve(query)
             traces = {each.node.node_id: each.trace for each in found}  # type: ignore[attr-defined]
-        # What the expansion wrote is kept, so this asks nothing, unless it wrote nothing.
         trace = next(iter(traces.values()))
         for stage, entry in {"expansion": "fusion", "listwise": "listwise", "llm": "llm"}.items():
             notes[stage].append(trace[entry].get("note", ""))
-        texts = {
-            text["note"] for one in traces.values() for key, text in one.items() if "text" in key
-        }
-        fixed = ExpandedRetriever(bm25, lambda _, texts=texts: sorted(texts))
-        [expected] = fixed.search([query], REAL_CANDIDATES)
+        # What the expansion wrote is kept, so this costs nothing, unless it wrote nothing.
+        [expected] = ExpandedRetriever(bm25, expansion).search([query], REAL_CANDIDATES)
         lost += len({hit.passage.id for hit in expected} - traces.keys())
         if not number % 10:
             sums = {

