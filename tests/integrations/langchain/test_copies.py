@@ -53,6 +53,16 @@ def bm25(**settings: Any) -> lc.BM25Retriever:
     return lc.BM25Retriever.from_documents(DOCUMENTS, analyzer="de", **settings)
 
 
+def graded(prompt: str) -> str:
+    """A model's grade of a passage."""
+    return str(len(prompt) % 4)
+
+
+def ranked(prompt: str) -> str:
+    """A model's ranking of passages."""
+    return "[2] > [1]"
+
+
 MADE: dict[str, Callable[[Any], Any]] = {
     "BM25Retriever": lambda w: bm25(k=1, filter={"year": {"$gte": 2020}}, include_trace=True),
     "BridgedRetriever": lambda w: lc.BridgedRetriever(bm25(k=1)),
@@ -83,7 +93,9 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "HybridgeRetriever over a pipeline": lambda w: lc.HybridgeRetriever(
         retriever=Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
+    "LLMReranker": lambda w: lc.LLMReranker(graded, name="mine", include_trace=True),
     "LangChainLayout": lambda w: lc.LangChainLayout(text="body", vector="v"),
+    "ListwiseReranker": lambda w: lc.ListwiseReranker(ranked, name="mine", include_trace=True),
     "RelevanceRetriever": lambda w: RelevanceRetriever(w.store.index, score_threshold=0.2),
     "a diverse retriever": lambda w: w.store.as_retriever(
         search_type="mmr", search_kwargs={"k": 2, "fetch_k": 2, "lambda_mult": 0.1}

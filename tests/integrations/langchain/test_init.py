@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -40,7 +41,10 @@ def test_names_of_the_core_are_public(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_langchain_s_core_is_all_of_langchain_that_is_needed(path: Path) -> None:
     allowed = {"hybridge", "langchain_core", "pydantic", "pydantic_core", "qdrant_client"}
-    if path.stem == "structured_query":  # imported where it is installed, and nowhere needed
+    if path.stem in (
+        "fields",
+        "structured_query",
+    ):  # imported where it is installed, and nowhere needed
         allowed |= {"langchain_classic"}
     for module, name in imports(path):
         root, *inner = module.split(".")
@@ -58,7 +62,10 @@ def test_everything_public_is_listed_and_there() -> None:
         for name, value in vars(langchain_hybridge).items()
         if not name.startswith("_") and isinstance(value, type)
     }
-    assert set(offered) == public | {"__version__"}
+    others = set(offered) - public
+    assert public < set(offered)
+    assert "__version__" in others
+    assert all(isinstance(getattr(langchain_hybridge, name), str | FunctionType) for name in others)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)

@@ -69,6 +69,16 @@ def cache() -> VectorCache:
     return filled
 
 
+def graded(prompt: str) -> str:
+    """A model's grade of a passage."""
+    return str(len(prompt) % 4)
+
+
+def ranked(prompt: str) -> str:
+    """A model's ranking of passages."""
+    return "[2] > [1]"
+
+
 MADE: dict[str, Callable[[Any], Any]] = {
     "BM25Retriever": lambda w: bm25(similarity_top_k=1, filters={"year": {"$gte": 2020}}),
     "BridgedRetriever": lambda w: retrievers.BridgedRetriever(bm25(similarity_top_k=1)),
@@ -102,6 +112,8 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "HybridgeRetriever over a pipeline": lambda w: retrievers.HybridgeRetriever(
         Pipeline(w.store.index.bm25, ColBERTReranker(w.encoder)), score_threshold=0.2
     ),
+    "LLMRerank": lambda w: postprocessors.LLMRerank(graded, name="mine"),
+    "ListwiseRerank": lambda w: postprocessors.ListwiseRerank(ranked, name="mine"),
     "NodeLinks": lambda w: retrievers.NodeLinks("half"),
     "NodeMapping": lambda w: w.store.docstore.docs,
     "LlamaIndexLayout": lambda w: LlamaIndexLayout(vector="v"),
