@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast, get_args
@@ -1032,7 +1031,8 @@ class HybridIndex:
         settings: SearchSettings,
     ) -> Steps[list[list[Hit]]]:
         """Return the hits of a search, if its stages are still those of the index then."""
-        stages, version = self._stages, self._stages.version
+        stages = self._stages
+        version = stages.version
         is_remote = self._storage.store.is_remote
         options = self._options(k, **settings)
         own_vectors = {} if vectors is None else stages.encoded_vectors(vectors, len(checked))
@@ -1053,7 +1053,7 @@ class HybridIndex:
 
         def answer(positions: Sequence[int], where: Filter | None) -> Steps[list[list[Hit]]]:
             with (yield Hold(self._lock, where)) if is_remote else self._lock.reading(where):
-                if version != stages.version:
+                if version != self._stages.version:
                     raise StagesChangedError
                 store = self._storage.store
                 passing = None if where is None else (yield from stages.resolving(where))
@@ -1345,10 +1345,10 @@ class ScopedIndex(HybridIndex):
     @property
     def _stages(self) -> OpenStages:  # type: ignore[override]
         """The stages over what is inside, opened anew where those of the index changed."""
-        opened = self._opened
-        if opened is None or isnan(opened.version):
+        opened, current = self._opened, self._index._stages
+        if opened is None or opened.version != current.version:
             over = scoped_stage(self._storage, self.scope, self.statistics)
-            self._opened = opened = self._index._stages.over(self._storage, over)
+            self._opened = opened = current.over(self._storage, over)
         return opened
 
     def scoped(self, where: Where, *, statistics: Statistics | None = None) -> ScopedIndex:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from math import nan
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -126,6 +125,7 @@ class OpenStages:
         finding: the stages that find candidates.
         late: the stages that score the candidates of the others.
         changing: held while a stage is added or removed.
+        version: grows with each change of the stages.
         joint: from a dense stage to the late-interaction stage that one pass of its model encodes
             for too, and the encoder of both.
     """
@@ -136,8 +136,7 @@ class OpenStages:
         self._storage = storage
         self.search_text = search_text
         self.changing = Lock()
-        self._changes = 0
-        self._source: OpenStages | None = None
+        self.version = 0
         self.definitions = {stage.name: stage for stage in definitions}
         self.opened = {
             stage.name: stage.open(IndexStageStorage(storage, stage.name)) for stage in definitions
@@ -145,7 +144,7 @@ class OpenStages:
         self._arrange()
 
     def over(self, storage: Storage, opened: Callable[[Stage, OpenStage], OpenStage]) -> OpenStages:
-        """Return these stages over another storage, until one is added, replaced or removed.
+        """Return these stages over another storage, with their version.
 
         Args:
             storage: of a part of the passages.
@@ -153,7 +152,6 @@ class OpenStages:
         """
         other = copy(self)
         other._storage = storage
-        other._source = self
         other.opened = {
             name: opened(other.definitions[name], stage)
             for name, stage in other.opened.items()
@@ -161,17 +159,6 @@ class OpenStages:
         }
         other._arrange()
         return other
-
-    @property
-    def version(self) -> float:
-        """A number that grows with each change of the stages.
-
-        Those that `over` made have the one of their source, and none that equals any once that has
-        changed.
-        """
-        if self._source is None or self._source._changes == self._changes:
-            return self._changes
-        return nan
 
     def _arrange(self) -> None:
         """Sort the stages by role, and pair those that one pass of one model encodes for."""
@@ -244,14 +231,14 @@ class OpenStages:
         """Add a stage, or put it in the place of the one of its name."""
         self.definitions = {**self.definitions, stage.name: stage}
         self.opened = {**self.opened, stage.name: opened}
-        self._changes += 1
+        self.version += 1
         self._arrange()
 
     def remove(self, name: str) -> None:
         """Remove a stage."""
         self.definitions = {key: each for key, each in self.definitions.items() if key != name}
         self.opened = {key: each for key, each in self.opened.items() if key != name}
-        self._changes += 1
+        self.version += 1
         self._arrange()
 
     @property
