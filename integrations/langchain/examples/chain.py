@@ -18,8 +18,9 @@ from hybridge import HybridIndex
 from langchain_hybridge import HybridgeRetriever
 from shared import MANUAL, chat_model, described, model_name
 
+# One message, the question last: small models read no more of a system message.
 PROMPT = ChatPromptTemplate(
-    [("system", "Answer from these passages alone:\n\n{passages}"), ("human", "{question}")]
+    [("human", "{passages}\n\nAnswer from the text above alone.\n\n{question}")]
 )
 
 

@@ -21,7 +21,6 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     HumanMessage,
-    SystemMessage,
     ToolMessage,
 )
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -103,8 +102,9 @@ class QuotingChatModel(GenericFakeChatModel):
         tools: Sequence[Any] = (),
         **kwargs: Any,
     ) -> ChatResult:
-        question = next(some.text for some in reversed(messages) if isinstance(some, HumanMessage))
-        told = [some.text for some in messages if isinstance(some, SystemMessage | ToolMessage)]
+        asked = next(some.text for some in reversed(messages) if isinstance(some, HumanMessage))
+        passages, _, question = asked.rpartition("\n\n")
+        told = [passages, *(some.text for some in messages if isinstance(some, ToolMessage))]
         if tools and not isinstance(messages[-1], ToolMessage):
             call = {"name": tools[0].name, "args": {"query": question}, "id": "call-1"}
             answer = AIMessage("", tool_calls=[call])

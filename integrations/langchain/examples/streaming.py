@@ -15,8 +15,9 @@ from langchain_core.runnables import RunnablePassthrough
 from langchain_hybridge import HybridgeRetriever
 from shared import MANUAL, chat_model
 
+# One message, the question last: small models read no more of a system message.
 PROMPT = ChatPromptTemplate(
-    [("system", "Answer from these passages alone:\n\n{passages}"), ("human", "{question}")]
+    [("human", "{passages}\n\nAnswer from the text above alone.\n\n{question}")]
 )
 
 

@@ -38,8 +38,9 @@ MANUAL = [
     ]
 ]
 
+# One message, the question last: small models read no more of a system message.
 PROMPT = ChatPromptTemplate.from_messages(
-    [("system", "Answer from these passages alone:\n\n{context_str}"), ("user", "{query_str}")]
+    [("user", "{context_str}\n\nAnswer from the text above alone.\n\n{query_str}")]
 )
 
 
@@ -106,9 +107,8 @@ def quoting(
 
     Of all paragraphs it quotes the one that shares most words with the question.
     """
-    question = next(
-        some.content or "" for some in reversed(messages) if some.role == MessageRole.USER
-    )
+    asked = next(some.content or "" for some in reversed(messages) if some.role == MessageRole.USER)
+    passages, _, question = asked.rpartition("\n\n")
     if tools and messages[-1].role != MessageRole.TOOL:
         call = ToolCallBlock(
             tool_call_id="call-1",
@@ -116,7 +116,7 @@ def quoting(
             tool_kwargs={"input": question},
         )
         return ChatMessage(role=MessageRole.ASSISTANT, blocks=[call])
-    told = [
+    told = [passages] + [
         some.content or ""
         for some in messages
         if some.role in (MessageRole.SYSTEM, MessageRole.TOOL)
