@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hybridge import HybridIndex, Pipeline
+from hybridge import BM25Retriever, CallableEncoder, HybridIndex, Passage, Pipeline
 from hybridge.explanation import explain
 from hybridge.interop import indexes, search_config_of
+from hybridge.interop.results import arranged
 from hybridge.results import Boost, BoostedRetriever, Decay, FlooredRetriever
+from hybridge.sentences import children
 
-from .conftest import Face, Shortest, results
+from .conftest import PASSAGES, Face, Shortest, bags, results
 
 pytestmark = pytest.mark.engine
 
@@ -75,6 +79,49 @@ def test_what_is_not_valid_is_refused_when_it_is_made(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         face(index, **settings)
+
+
+@pytest.fixture
+def sentences() -> Iterator[HybridIndex]:
+    """Sentences of documents, every second one secret."""
+    with HybridIndex.create(encoder=CallableEncoder(bags, dimension=24, identity="bags")) as made:
+        documents = [*PASSAGES, Passage("doc", "Clots of blood. Secret clots. Blood flows.")]
+        for each in children(documents):
+            secret = each.metadata["position"] % 2 == 1
+            made.add([replace(each, metadata={**each.metadata, "secret": secret})])
+        yield made
+
+
+@pytest.mark.parametrize("of", ["index", "bm25"])
+@pytest.mark.parametrize("options", [{}, {"window": 9}])
+async def test_a_scope_leaks_nothing_through_parents(
+    face: type[Face], sentences: HybridIndex, of: str, options: dict[str, Any]
+) -> None:
+    searched = sentences if of == "index" else BM25Retriever(sentences)
+    scope = {"secret": False}
+    retriever = face(searched, k=1, parents="parent", scope=scope, **options)
+    [found] = retriever.ask("clots of blood")
+    assert found.text == "Clots of blood. … Blood flows."
+    assert await retriever.aask("clots of blood") == [found]
+    assert retriever.ask("clots of blood", where={"secret": True}) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parents": "parent", "window": 1},
+        {"parents": "parent", "merge": 0.5},
+        {"group_by": "topic", "per_group": 2},
+        {"distinct": 0.9, "group_by": "topic", "per_group": 2, "parents": "parent"},
+    ],
+)
+async def test_groups_and_parents_are_those_of_the_core(
+    face: type[Face], sentences: HybridIndex, options: dict[str, Any]
+) -> None:
+    expected = [results(h) for h in arranged(sentences, **options).search(["blood", "yeast"], 3)]
+    retriever = face(sentences, k=3, **options)
+    assert retriever.ask_all(["blood", "yeast"]) == expected
+    assert await retriever.aask("blood") == expected[0]
 
 
 def test_a_threshold_on_fused_scores_is_warned_of_once(

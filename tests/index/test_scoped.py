@@ -403,6 +403,20 @@ def test_a_warning_names_only_fields_inside(
         )
 
 
+def test_a_warning_of_a_narrower_scope_names_only_fields_inside(
+    index: HybridIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = []
+    for field in ("owner", "ownr"):  # the first is a field of passages outside
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert len(index.scoped(SCOPE).scoped({field: "eve"})) == 0
+        said.append([message.replace(field, "…") for message in caplog.messages])
+    assert said[0] == said[1]
+    assert said[0][0].endswith("Known fields: 'tenant', 'year'")
+    assert all("owner" not in message for message in said[1])
+
+
 def test_info_is_of_what_is_inside(scope: ScopedIndex) -> None:
     info = scope.info()
     assert info["passages"] == 2

@@ -15,7 +15,7 @@ from hybridge.errors import InvalidInputError
 from hybridge.passages import Hit
 from hybridge.pipeline import SearchConfig
 from hybridge.reranking import TextReranker
-from hybridge.results import FlooredRetriever
+from hybridge.results import FlooredRetriever, GroupedRetriever, ParentRetriever
 from hybridge.results.stages import exact_scores, last_stage, mixed_scores, stages_in
 from hybridge.stages import BM25, Dense
 
@@ -102,6 +102,25 @@ def test_no_further_candidates_fill_the_places_of_those_dropped(index: HybridInd
     by_words = index.tuned(weights=weights)
     assert ids(by_words.search(["cc bird"], 1)) == [["a"]]
     assert ids(FlooredRetriever(by_words, {"dense": 0.5}).search(["cc bird"], 1)) == [[]]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("around", [GroupedRetriever, ParentRetriever])
+def test_groups_are_sought_further_down_where_a_floor_drops_a_hit(around: Any) -> None:
+    texts = ["aaaa bird"] * 30
+    texts[3] = "cccc bird"
+    big = [Passage(f"p{i:02}", text, {"doc": "big"}) for i, text in enumerate(texts)]
+    others = [Passage(doc, "aaaa bird by the sea", {"doc": doc}) for doc in ("x", "y")]
+    with new_index([*big, *others]) as index:
+        by_words = index.tuned(weights={"bm25": 1.0, "dense": 0.0})
+        grouped = around(Pipeline(FlooredRetriever(by_words, {"dense": 0.5})), "doc")
+        for k, expected in {2: ["big", "x"], 9: ["big", "x", "y"]}.items():
+            lists = grouped.search(["aa bird", "ff bird"], k)
+            assert [[hit.passage.metadata["doc"] for hit in hits] for hits in lists] == [
+                expected,
+                [],
+            ]
+            assert asyncio.run(grouped.asearch(["aa bird", "ff bird"], k)) == lists
 
 
 @pytest.mark.engine

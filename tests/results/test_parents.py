@@ -14,8 +14,16 @@ from hybridge import BM25Retriever, FusedRetriever, Hit, HybridIndex, Passage, P
 from hybridge.errors import InvalidInputError
 from hybridge.filters import In
 from hybridge.passages import StageScore
+from hybridge.pipeline import SearchConfig
 from hybridge.protocols import Where
-from hybridge.results import GroupedRetriever, Links, ParentRetriever
+from hybridge.results import (
+    Boost,
+    BoostedRetriever,
+    GroupedRetriever,
+    Links,
+    ParentRetriever,
+)
+from hybridge.scope import scoped
 from hybridge.sentences import children
 
 DOCUMENTS = [
@@ -263,6 +271,71 @@ def test_a_stored_parent_that_a_filter_excludes_is_put_together() -> None:
     inner = Ranked([*passages, secret], ["pump#0"])
     [[hit]] = ParentRetriever(inner).search(["q"], where={"open": True})
     assert hit.passage.text == DOCUMENTS[0].text
+
+
+def behind(name: str, bm25: BM25Retriever, index: HybridIndex, scope: Any) -> ParentRetriever:
+    match name:
+        case "bm25":
+            return ParentRetriever(scoped(bm25, scope))
+        case "window":
+            return ParentRetriever(scoped(bm25, scope), window=4)
+        case "pipeline":
+            return ParentRetriever(Pipeline(bm25).scoped(scope))
+        case "boosted":
+            boosted = BoostedRetriever(bm25, Boost({"position": 0}, 0.1))
+            return ParentRetriever(GroupedRetriever(scoped(boosted, scope), "parent"))
+        case "fused":
+            return ParentRetriever(scoped(FusedRetriever({"words": bm25}), scope), store=bm25)
+        case "settings":
+            return ParentRetriever(Configured(bm25, where=scope))
+        case "index":
+            return ParentRetriever(index.scoped(scope))
+        case "tuned":
+            return ParentRetriever(Pipeline(index.tuned(depth=20).scoped(scope)))
+        case _:
+            return ParentRetriever(index.scoped(scope), store=index)
+
+
+class Configured:
+    """An adapter's retriever, with a filter for searches without one."""
+
+    def __init__(self, retriever: Any, where: Where) -> None:
+        self._config = SearchConfig(retriever, 10, where)
+
+    @property
+    def search_config(self) -> SearchConfig:
+        return self._config
+
+    def search(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        return self._config.search(queries, k, where=where)
+
+    async def asearch(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        return self.search(queries, k, where=where)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "name",
+    ["bm25", "window", "pipeline", "boosted", "fused", "settings", "index", "tuned", "store"],
+)
+def test_what_is_outside_a_scope_is_in_no_text(index: HybridIndex, name: str) -> None:
+    passages = [
+        Passage(p.id, p.text, {**p.metadata, "open": p.metadata["position"] % 2 == 0})
+        for p in children(DOCUMENTS[:1])
+    ]
+    index.add([*passages, Passage("pump", "Secret!", {"open": False})])
+    parents = behind(name, BM25Retriever(index), index, {"open": True})
+    [hits] = parents.search(["which seal of the pump?"], 1)
+    [found] = asyncio.run(parents.asearch(["which seal of the pump?"], 1))
+    assert hits == found
+    assert [hit.passage.text for hit in hits] == ["The pump leaks. … Replace the seal. … Done."]
+    narrowed = parents.search(["which seal of the pump?"], where={"position": {"$in": [2, 3]}})
+    if name != "settings":  # which the filter of a search replaces
+        assert [hit.passage.text for hit in narrowed[0]] == ["Replace the seal."]
 
 
 @settings(max_examples=60)

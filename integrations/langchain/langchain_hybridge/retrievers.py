@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = ["BM25Retriever", "ColBERTRetriever", "HybridgeRetriever"]
 
+# Options that an index has, each valid or not by itself.
+_OPTIONS = (
+    "weights",
+    "fusion",
+    "depth",
+    "late_interaction_weight",
+    "spelling",
+    "query_syntax",
+    "scope",
+    "expansion",
+)
+
 
 class HybridgeRetriever(CoreRetriever):
     """LangChain's retriever over a hybrid index, or any other retriever of Hybridge.
@@ -92,17 +104,7 @@ class HybridgeRetriever(CoreRetriever):
     ('1', 'Cats sleep.')
     """
 
-    _option_names = (
-        *CoreRetriever._option_names,
-        "weights",
-        "fusion",
-        "depth",
-        "late_interaction_weight",
-        "spelling",
-        "query_syntax",
-        "scope",
-        "expansion",
-    )
+    _option_names = (*CoreRetriever._option_names, *_OPTIONS)
 
     weights: dict[str, float] | None = None
     fusion: Any = None
@@ -113,7 +115,7 @@ class HybridgeRetriever(CoreRetriever):
     scope: Any = None
     expansion: Any = Field(default=None, exclude=True, repr=False)
 
-    @field_validator(*_option_names)
+    @field_validator(*_OPTIONS)
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:

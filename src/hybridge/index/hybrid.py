@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
 
 from numpy.typing import ArrayLike
 
@@ -37,7 +37,7 @@ from ..search import (
 )
 from ..search_text import TEXT_ALONE, SearchText, SearchTextLike
 from ..stages.bm25 import BM25, Lexical, OpenBM25
-from ..stages.bm25_scopes import Statistics
+from ..stages.bm25_scopes import Statistics, check_statistics
 from ..stages.dense import Dense, EncoderLike
 from ..stages.late_interaction import OpenLateInteraction
 from ..stages.stage import OpenStage, Stage
@@ -1198,10 +1198,7 @@ class HybridIndex:
         2
         ['b']
         """
-        chosen: Statistics = "index" if statistics is None else statistics
-        if chosen not in get_args(Statistics):
-            raise InvalidInputError(f"statistics must be 'index' or 'scope', not {statistics!r}")
-        scope = check_scope(where)
+        scope, chosen = check_scope(where), check_statistics(statistics, "index")
         with self._lock.reading(scope):  # which warns of an unknown field, and indexes known ones
             return ScopedIndex(self, scope, chosen)
 
@@ -1361,8 +1358,9 @@ class ScopedIndex(HybridIndex):
         Raises:
             InvalidInputError: a value that is not valid.
         """
-        own = self.statistics if statistics is None else statistics
-        return self._index.scoped(narrowed(self.scope, check_scope(where)), statistics=own)
+        further, chosen = check_scope(where), check_statistics(statistics, self.statistics)
+        with self._lock.reading(further):  # by the fields inside: a warning names no other
+            return ScopedIndex(self._index, narrowed(self.scope, further), chosen)
 
     def fields(self) -> tuple[FieldSummary, ...]:
         """Return the fields of what is inside, as `HybridIndex.fields` does."""

@@ -14,6 +14,7 @@ from ..passages import Hit
 from ..protocols import Retriever, Where
 from ..query_syntax import plain_texts
 from ..steps import Steps, Work, arun, run
+from .stages import drops_hits
 from .wrapping import RetrieverWrapper
 
 __all__ = ["DeepRetriever", "InnerSearch"]
@@ -40,6 +41,7 @@ class DeepRetriever(RetrieverWrapper):
 
     It begins with a few hits for each result, and doubles their number until there are `k` results,
     or the retriever has no more: each round is a whole search of the queries that lack results.
+    Where a floor inside drops hits, it has no more once a round brings none beyond the last one's.
 
     Attributes:
         hits_per_result: hits of the first round for each result: so few that all such retrievers
@@ -83,6 +85,7 @@ class DeepRetriever(RetrieverWrapper):
         depth = self.candidates(check_k(k))
         lists: list[list[Hit]] = [[] for _ in texts]
         positions = list(range(len(texts)))
+        drops, counts = drops_hits(self.retriever), [0] * len(texts)
         while positions:
             batch = [texts[i] for i in positions]
             with shifted(positions):
@@ -93,10 +96,12 @@ class DeepRetriever(RetrieverWrapper):
                     report.hits = made
             for i, hits in zip(positions, made, strict=True):
                 lists[i] = hits
-            positions = [
-                i
-                for i, before in zip(positions, found, strict=True)
-                if len(before) >= depth < MAXIMUM and self._count(lists[i]) < k
-            ]
+            deeper = []
+            for i, before in zip(positions, found, strict=True):
+                has_more = len(before) >= depth or (drops and len(before) > counts[i])
+                if has_more and depth < MAXIMUM and self._count(lists[i]) < k:
+                    deeper.append(i)
+                counts[i] = len(before)
+            positions = deeper
             depth = min(2 * depth, MAXIMUM)
         return lists

@@ -73,6 +73,7 @@ class FlooredRetriever(RetrieverWrapper):
     """
 
     stage = "floor"
+    drops = True
 
     def __init__(
         self, retriever: Any, floor: Mapping[str, float], *, of: Literal["hit", "list"] = "hit"

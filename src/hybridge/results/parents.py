@@ -7,7 +7,7 @@ from typing import Any
 
 from ..arguments import check_count, check_share
 from ..errors import InvalidInputError
-from ..filters import Filter, as_filter
+from ..filters import Filter
 from ..filters.fields import Field
 from ..passages import Hit, Passage, StageScore
 from ..protocols import Where
@@ -15,7 +15,7 @@ from .deepening import DeepRetriever
 from .families import Family
 from .groups import GroupedRetriever
 from .links import Links
-from .passage_store import PassageStore, passage_store
+from .passage_store import PassageStore, passage_store, passing
 
 __all__ = ["ParentRetriever"]
 
@@ -25,7 +25,7 @@ class ParentRetriever(DeepRetriever):
 
     Small passages, such as sentences, are found best, and long ones are understood best. One index
     is enough: a parent that is no passage of it is put together of its children there. What the
-    filter of a search excludes is in no text that is returned.
+    filter of a search excludes, or a scope of the retriever, is in no text that is put together.
 
     A result has the score of its best child, and that child's trace; the last entry names the
     child. `k` counts results, and hits beyond those that make so many change nothing. Each search
@@ -99,7 +99,8 @@ class ParentRetriever(DeepRetriever):
         where: Where | None,
     ) -> list[list[Hit]]:
         lists = [self._of_first_parents(hits, k) for hits in found]
-        families = self._families((hit.passage for hits in lists for hit in hits), as_filter(where))
+        within = passing(self.retriever, where, self.store)
+        families = self._families((hit.passage for hits in lists for hit in hits), within)
         return [self._results(hits, families, k) for hits in lists]
 
     def _of_first_parents(self, hits: Sequence[Hit], k: int) -> list[Hit]:

@@ -1,4 +1,4 @@
-"""Where the passages are that a retriever searches."""
+"""Where the passages are that a retriever searches, and which of them it may find."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import InvalidInputError
+from ..filters import Filter, as_filter
 from ..passages import Passage
 from ..pipeline import search_config_of
 from ..protocols import Where
+from ..scope import narrowed
 
-__all__ = ["PassageStore", "passage_store"]
+__all__ = ["PassageStore", "passage_store", "passing"]
 
 
 @runtime_checkable
@@ -41,10 +43,38 @@ def passage_store(retriever: Any) -> PassageStore:
     while inner is not None:
         if isinstance(inner, PassageStore):
             return inner
-        config = search_config_of(inner)
-        outer = inner if config is None else config
-        inner = getattr(outer, "retriever", getattr(outer, "index", None))
+        inner = _inside(inner)
     raise InvalidInputError(
         f"a {type(retriever).__name__} does not say where its passages are: give the index or the "
         "BM25Retriever that has them by store="
     )
+
+
+def passing(retriever: Any, where: Where | None, store: PassageStore) -> Filter | None:
+    """Return the filter of what a retriever finds in a search by `where`.
+
+    It is that of the search, within the scopes of the retrievers around the store, and the filter
+    that an adapter's retriever has for searches without one.
+
+    >>> from hybridge import BM25Retriever
+    >>> from hybridge.scope import scoped
+    >>> bm25 = BM25Retriever()
+    >>> passing(scoped(bm25, {"shop": "a"}), {"year": 2020}, bm25).to_dict()
+    {'$and': [{'shop': 'a'}, {'year': 2020}]}
+    """
+    inner = retriever
+    while inner is not None and inner is not store:
+        config = search_config_of(inner)
+        if config is not None:
+            where = config.filter_for(where)
+        elif isinstance(scope := getattr(inner, "scope", None), Filter):
+            where = narrowed(scope, where)
+        inner = _inside(inner)
+    return as_filter(where)
+
+
+def _inside(retriever: Any) -> Any:
+    """Return what a retriever searches; None for one that searches by itself, or several."""
+    config = search_config_of(retriever)
+    outer = retriever if config is None else config
+    return getattr(outer, "retriever", getattr(outer, "index", None))

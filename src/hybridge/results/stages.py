@@ -13,7 +13,7 @@ from ..pipeline import Pipeline, SearchConfig, name_of, search_config_of
 from ..reranking import blend_stage
 from .wrapping import RetrieverWrapper
 
-__all__ = ["exact_scores", "last_stage", "mixed_scores", "stages_in"]
+__all__ = ["drops_hits", "exact_scores", "last_stage", "mixed_scores", "stages_in"]
 
 
 def stages_in(retriever: Any) -> dict[str, Any]:
@@ -80,6 +80,24 @@ def last_stage(retriever: Any) -> Any:
         return retriever.rerankers[-1]
     inside = _inside(retriever)
     return retriever if inside is None else last_stage(inside)
+
+
+def drops_hits(retriever: Any) -> bool:
+    """Return whether a retriever with fewer hits than asked for may have more further down.
+
+    A floor and an adapter's score threshold drop hits, and fill no places.
+
+    >>> from hybridge import BM25Retriever
+    >>> drops_hits(BM25Retriever()), drops_hits(SearchConfig(BM25Retriever(), 5, None, 1.0))
+    (False, True)
+    """
+    config = retriever if isinstance(retriever, SearchConfig) else search_config_of(retriever)
+    if config is not None and config.score_threshold is not None:
+        return True
+    if isinstance(retriever, RetrieverWrapper) and retriever.drops:
+        return True
+    inside = _inside(retriever)
+    return inside is not None and drops_hits(inside)
 
 
 def exact_scores(

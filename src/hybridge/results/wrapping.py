@@ -31,6 +31,7 @@ class RetrieverWrapper(ABC):
         retriever: the retriever, or the bridge to it (`hybridge.frameworks.as_retriever`).
         stage: the name of what it does, in observations.
         mixes_scores: whether a hit has a new score, which depends on the other hits.
+        drops: whether hits are dropped, and the next ones do not fill their places.
 
     Raises:
         InvalidInputError: something that is no retriever.
@@ -50,6 +51,7 @@ class RetrieverWrapper(ABC):
 
     stage: ClassVar[str]
     mixes_scores: ClassVar[bool] = False
+    drops: ClassVar[bool] = False
 
     def __init__(self, retriever: Any) -> None:
         self.retriever: Retriever = as_retriever(retriever)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from math import inf
 from threading import Lock
 from time import monotonic
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
+from ..errors import InvalidInputError
 from ..filters import Filter
 from .stage import StageStorage
 
-__all__ = ["BM25Scopes", "Statistics"]
+__all__ = ["BM25Scopes", "Statistics", "check_statistics"]
 
 T = TypeVar("T")
 
@@ -59,3 +60,14 @@ class BM25Scopes:
         """Drop all parts, because the passages, the terms or their weights changed."""
         with self._lock:
             self._made.clear()
+
+
+def check_statistics(statistics: Statistics | None, default: Statistics) -> Statistics:
+    """Return whose statistics are meant; None stands for the default.
+
+    Raises:
+        InvalidInputError: neither ``"index"`` nor ``"scope"``.
+    """
+    if statistics is not None and statistics not in get_args(Statistics):
+        raise InvalidInputError(f"statistics must be 'index' or 'scope', not {statistics!r}")
+    return default if statistics is None else statistics
