@@ -36,6 +36,7 @@ from hybridge.filters import as_filter
 from hybridge.fusion import FUSIONS, ConvexCombination, get_fusion
 from hybridge.observation import observing
 from hybridge.protocols import Where
+from hybridge.results import ParentRetriever
 from hybridge.testing import RetrieverConformance
 from llama_index.retrievers import hybridge as llama_index_hybridge
 
@@ -646,3 +647,12 @@ def test_a_copy_finds_what_the_original_finds(copied: Any) -> None:
         == ("FusedRetriever(mine: BM25Retriever, german: BM25Retriever; min-max)")
     )
     assert again.search(["cats", "dogs sleep"]) == fused.search(["cats", "dogs sleep"])
+
+
+def test_a_member_of_parents_names_the_child_in_the_trace() -> None:
+    bm25 = BM25Retriever([Passage("d#1", "Cats sleep.", {"parent": "d"})])
+    [[hit]] = FusedRetriever({"docs": ParentRetriever(bm25)}).search(["cats"])
+    assert hit.passage.id == "d"
+    entry = hit.stage("docs")
+    assert entry is not None
+    assert entry.passage == "d#1"

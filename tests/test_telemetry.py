@@ -27,9 +27,11 @@ from opentelemetry.trace import StatusCode
 from hybridge import BM25Retriever, CallableEncoder, FusedRetriever, HybridIndex, Passage, Pipeline
 from hybridge.errors import InvalidInputError
 from hybridge.explanation import explain
+from hybridge.language_models import ExpandedRetriever
 from hybridge.observation import observing
 from hybridge.reranking import TextReranker
-from hybridge.results import FlooredRetriever
+from hybridge.results import FlooredRetriever, GroupedRetriever
+from hybridge.scope import scoped
 from hybridge.telemetry import TracedRetriever
 
 PASSAGES = [
@@ -199,6 +201,31 @@ def test_stages_of_a_member_are_its_children(index: HybridIndex, memory: Memory)
     assert set(root["notes"]) >= {"notes/bm25", "notes/dense", "notes/fusion"}
     found = kinds(memory)
     assert (found["notes"], found["notes/fusion"]) == ("RETRIEVER", "RERANKER")
+
+
+def test_what_is_around_a_wrapper_changes_no_kind(memory: Memory) -> None:
+    grouped = GroupedRetriever(BM25Retriever(PASSAGES), "secret")
+    expanded = ExpandedRetriever(scoped(grouped, {"secret": "tuna"}), lambda _: ["sleep"])
+    traced = TracedRetriever(
+        FusedRetriever({"all": expanded}), tracer_provider=memory.provider, content=True
+    )
+    traced.search(["cats"], 2)
+    assert kinds(memory) == {
+        "retrieval hybridge": "RETRIEVER",
+        "all": "RETRIEVER",
+        "all/expansion": "CHAIN",
+        "all/bm25": "RETRIEVER",
+        "all/groups": "RERANKER",
+        "all/fusion": "RERANKER",
+        "fusion": "RERANKER",
+    }
+    expansion = dict(memory.named("all/expansion").attributes or {})
+    assert expansion == {
+        "openinference.span.kind": "CHAIN",
+        "hybridge.stage": "all/expansion",
+        "input.value": "cats",
+        "input.mime_type": "text/plain",
+    }
 
 
 @pytest.mark.engine

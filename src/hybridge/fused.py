@@ -273,17 +273,19 @@ class FusedSearch:
         lists: the hits of each member, with its name in the traces.
         runs: each member's scores as they were fused, completed if the fusion completes.
         fused: each candidate's fused score.
+        note: of the fusion, for the traces.
     """
 
     names: Sequence[str]
     lists: Sequence[Sequence[Sequence[Hit]]]
     runs: Sequence[Sequence[Mapping[str, float]]]
     fused: Sequence[Mapping[str, float]]
+    note: str | None = None
 
     def hits(self, k: int) -> list[list[Hit]]:
         """Return the best `k` for each query, ties by id."""
         return [
-            _fused_hits(run, found, k)
+            _fused_hits(run, found, k, self.note)
             for run, found in zip(self.fused, zip(*self.lists, strict=True), strict=True)
         ]
 
@@ -344,11 +346,19 @@ class FusedPlan:
 
 @dataclass(frozen=True)
 class FusedMember:
-    """A retriever under its name, searched for `depth` passages a query."""
+    """A retriever under its name, searched for `depth` passages a query.
+
+    Args:
+        name: the member's.
+        retriever: what is searched.
+        depth: passages a query.
+        note: for the traces; None leaves that of the retriever's last stage.
+    """
 
     name: str
     retriever: Retriever
     depth: int
+    note: str | None = None
 
     def search(self, plan: FusedPlan) -> list[list[Hit]]:
         with self._watched(len(plan.queries)) as report:
@@ -389,10 +399,10 @@ class FusedMember:
 
     def traced(self, hit: Hit, rank: int) -> Hit:
         """Return a hit of the member, traced under its name."""
-        own, inner = StageScore(self.name, rank, hit.score), hit.trace
+        own, inner = StageScore(self.name, rank, hit.score, note=self.note), list(hit.trace)
         if inner and (inner[-1].rank, inner[-1].score) == (rank, hit.score):
-            own = replace(own, query=inner[-1].query, note=inner[-1].note)
-            inner = inner[:-1]  # the member's own last stage
+            *inner, last = inner  # the member's own last stage
+            own = replace(last, stage=self.name, note=self.note or last.note)
         within = (replace(entry, stage=f"{self.name}/{entry.stage}") for entry in inner)
         return replace(hit, trace=(*within, own))
 
@@ -460,7 +470,9 @@ def _scores(scorer: Scorer, id_: str) -> bool:
     return True
 
 
-def _fused_hits(run: Mapping[str, float], found: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
+def _fused_hits(
+    run: Mapping[str, float], found: Sequence[Sequence[Hit]], k: int, note: str | None
+) -> list[Hit]:
     passages: dict[str, Passage] = {}
     traces: dict[str, list[StageScore]] = {id_: [] for id_ in run}
     for hit in (hit for hits in found for hit in hits):
@@ -468,7 +480,7 @@ def _fused_hits(run: Mapping[str, float], found: Sequence[Sequence[Hit]], k: int
         traces[hit.passage.id] += hit.trace
     best = sorted_passages(top_with_ties(run, k), passages)[:k]
     return [
-        Hit(passage, score, (*traces[id_], StageScore(FUSION, rank, score)))
+        Hit(passage, score, (*traces[id_], StageScore(FUSION, rank, score, note=note)))
         for rank, (passage, score, id_) in enumerate(best, start=1)
     ]
 

@@ -17,6 +17,7 @@ from .passages import Hit
 
 __all__ = [
     "ENCODING",
+    "EXPANSION",
     "Observer",
     "Report",
     "also_observing",
@@ -31,6 +32,9 @@ __all__ = [
 
 ENCODING = "encode"
 """The stage in which an index turns queries into vectors; it finds nothing by itself."""
+
+EXPANSION = "expansion"
+"""The stage in which texts are written for queries; it finds nothing by itself."""
 
 
 class Observer(Protocol):

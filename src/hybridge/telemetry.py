@@ -1,8 +1,8 @@
 """Spans of OpenTelemetry: one for each search, and one for each stage in it.
 
-Their attributes are those of OpenInference (the kinds RETRIEVER, RERANKER and EMBEDDING, documents
-with ids and scores) and of OpenTelemetry's conventions for generative AI. Without ``content=True``
-they hold no query, no text and no metadata.
+Their attributes are those of OpenInference (the kinds RETRIEVER, RERANKER, EMBEDDING and CHAIN,
+documents with ids and scores) and of OpenTelemetry's conventions for generative AI. Without
+``content=True`` they hold no query, no text and no metadata.
 
 >>> from hybridge import BM25Retriever, Passage
 >>> bm25 = BM25Retriever([Passage("p1", "Cats sleep.")])
@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 from .arguments import check_flag, check_queries
 from .diversity import MMR
 from .errors import needs_extra
+from .fused import FusedRetriever
 from .fusion import FUSION
-from .observation import ENCODING, also_observing, makes_spans
+from .observation import ENCODING, EXPANSION, also_observing, makes_spans
 from .passages import Hit
-from .pipeline import Pipeline
 from .protocols import Where
 from .results import RetrieverWrapper
-from .results.stages import stages_in
+from .results.stages import retriever_inside, stages_in
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TracedRetriever"]
 
-_RETRIEVER, _RERANKER, _EMBEDDING = "RETRIEVER", "RERANKER", "EMBEDDING"
+_RETRIEVER, _RERANKER, _EMBEDDING, _CHAIN = "RETRIEVER", "RERANKER", "EMBEDDING", "CHAIN"
 
 
 class TracedRetriever(RetrieverWrapper):
@@ -184,12 +184,12 @@ class TracedRetriever(RetrieverWrapper):
             span.set_attribute("embedding.embeddings.0.embedding.text", query)
         elif kind == _RERANKER:
             span.set_attribute("reranker.query", query)
-        else:
+        elif kind == _RETRIEVER:
             span.set_attribute("gen_ai.retrieval.query.text", query)
 
     def set_documents(self, span: Span, kind: str, hits: Sequence[Hit]) -> None:
         """Set ids and scores, and texts and metadata with `content`."""
-        if not span.is_recording() or kind == _EMBEDDING:
+        if not span.is_recording() or kind in (_EMBEDDING, _CHAIN):
             return
         prefix = "reranker.output_documents" if kind == _RERANKER else "retrieval.documents"
         documents = []
@@ -220,6 +220,8 @@ class TracedRetriever(RetrieverWrapper):
         last = stage.rpartition("/")[2]
         if last == ENCODING:
             return _EMBEDDING
+        if last == EXPANSION:
+            return _CHAIN
         reorders = last in self._rerankers or last in (FUSION, MMR) or last.endswith(":blend")
         return _RERANKER if reorders else _RETRIEVER
 
@@ -291,8 +293,13 @@ def _rerankers_in(retriever: Any) -> set[str]:
         for name, stage in stages_in(retriever).items()
         if callable(getattr(stage, "rerank", None))
     }
-    while isinstance(retriever, Pipeline | RetrieverWrapper):
-        if isinstance(retriever, RetrieverWrapper):
-            names.add(retriever.stage)
-        retriever = retriever.retriever
-    return names
+    return names.union(_wrappers_in(retriever))
+
+
+def _wrappers_in(retriever: Any) -> Iterator[str]:
+    if isinstance(retriever, RetrieverWrapper):
+        yield retriever.stage
+    members = retriever.retrievers.values() if isinstance(retriever, FusedRetriever) else ()
+    for inside in (*members, retriever_inside(retriever)):
+        if inside is not None:
+            yield from _wrappers_in(inside)

@@ -10,6 +10,7 @@ import pytest
 
 from hybridge import BM25Retriever, CallableEncoder, Hit, HybridIndex, Passage, Pipeline, explain
 from hybridge.errors import InvalidInputError
+from hybridge.explanation import explain_search
 from hybridge.fusion import ConvexCombination
 from hybridge.language_models import ExpandedRetriever, LanguageModel, rephrasings
 from hybridge.observation import observing
@@ -39,11 +40,15 @@ def index() -> Iterator[HybridIndex]:
 
 
 class TestOverBM25(RetrieverConformance):
+    scores = False
+
     def build(self, passages: Sequence[Passage]) -> ExpandedRetriever:
         return ExpandedRetriever(BM25Retriever(passages), expansion)
 
 
 class TestOverAnIndex(RetrieverConformance):
+    scores = False
+
     def build(self, passages: Sequence[Passage]) -> ExpandedRetriever:
         index = HybridIndex.create(encoder=CallableEncoder(letters, dimension=8, identity="l"))
         index.add(passages, progress=False)
@@ -116,6 +121,14 @@ def test_where_and_the_conditions_of_a_query_hold_for_all_texts(index: HybridInd
     [hits] = expanded.search(["light +sky"], 10, where={"year": {"$lt": 2010}})
     allowed = [p.id for p in PASSAGES if "sky" in p.text.lower() and p.metadata["year"] < 2010]
     assert sorted(ids(hits)) == sorted(allowed)
+
+
+def test_a_text_that_only_excludes_is_no_error(index: HybridIndex) -> None:
+    tuned = index.tuned(query_syntax=True)
+    found = ExpandedRetriever(tuned, lambda _: ["-water", "air"]).search([QUERIES[1]], 5)
+    assert found == ExpandedRetriever(tuned, lambda _: ["air"]).search([QUERIES[1]], 5)
+    alone = ExpandedRetriever(tuned, lambda _: ["-water"]).search([QUERIES[1]], 5)
+    assert list(map(ids, alone)) == list(map(ids, tuned.search([QUERIES[1]], 5)))
 
 
 def test_the_trace_has_each_text_with_its_stages() -> None:
@@ -209,6 +222,7 @@ def test_explanations_have_the_numbers_of_the_search(index: HybridIndex) -> None
             assert explanation.fusion is not None
             parts = [stage.part for stage in explanation.fusion.stages]
             assert sum(part for part in parts if part is not None) == pytest.approx(hit.score)
+        assert explain_search(expanded, QUERIES[3], k=3).hits == hits
         assert explain(expanded, QUERIES[3], "kitchen-5", k=3).missed
         assert "text 1" in str(explain(expanded, QUERIES[3], hits[0].passage.id, k=3))
 
@@ -219,6 +233,7 @@ def test_explanations_have_the_numbers_of_the_search(index: HybridIndex) -> None
         ({"weight": 1.5}, "weight must be"),
         ({"depth": 0}, "depth must be"),
         ({"fusion": "none"}, "fusion"),
+        ({"fusion": "rrf"}, "use fusion 'weighted-rrf'"),
         ({"expansion": 5}, "an expansion is what"),
         ({"retriever": 5}, "retriever"),
     ],

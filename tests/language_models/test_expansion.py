@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -90,9 +91,13 @@ def test_a_function_is_an_expansion_whose_errors_leave_the_query_alone() -> None
             raise KeyError(query)
         return [query.upper(), " ", query.upper()]
 
-    good, bad = run(as_expansion(function).steps(["good", "bad"]))
-    assert (good.texts, good.note) == (("GOOD",), None)
-    assert (bad.texts, bad.note) == ((), "the query alone: KeyError: 'bad'")
+    def generator(query: str) -> Iterator[str]:
+        yield from function(query)
+
+    for each in (function, generator):
+        good, bad = run(as_expansion(each).steps(["good", "bad"]))
+        assert (good.texts, good.note) == (("GOOD",), None)
+        assert (bad.texts, bad.note) == ((), "the query alone: KeyError: 'bad'")
 
 
 def test_a_copy_by_pickle_keeps_what_was_written() -> None:
@@ -115,6 +120,8 @@ def pickled_model(prompt: str) -> str:
         (lambda: as_expansion(5), "an expansion is what"),
         (lambda: as_expansion(QueryExpansion), "an expansion is what"),
         (lambda: run(as_expansion(lambda _: "text").steps(["a"])), "returns a list of texts"),
+        (lambda: run(as_expansion(lambda _: None).steps(["a"])), "returns a list .*, not None"),
+        (lambda: run(as_expansion(lambda _: [5]).steps(["a"])), "returns a list of texts"),
     ],
 )
 def test_what_is_not_valid_is_named(make: Any, named: str) -> None:

@@ -133,6 +133,12 @@ def test_prompts_of_a_batch_are_answered_at_the_same_time() -> None:
         assert LanguageModel.of(model, batch_size=3).write(["a", "b", "c"]) == ["a", "b", "c"]
 
 
+async def test_no_prompts_are_no_calls() -> None:
+    model = LanguageModel.of(FakeListChatModel(responses=["x"]))
+    assert model.concurrency > 1
+    assert model.complete([]) == await model.acomplete([]) == []
+
+
 def test_an_error_of_ours_is_not_one_of_the_prompt() -> None:
     def misused(prompt: str) -> str:
         raise HybridgeError("stop")

@@ -141,12 +141,21 @@ def test_yes_and_no_are_grades_of_two(answer: str, expected: float) -> None:
         ('{"grades": [3, 0, 1]}', [3.0, 0.0, 1.0]),
         ('{"1": 3, "2": 0, "3": 1}', [3.0, 0.0, 1.0]),
         ("[3, 0, 1]", [3.0, 0.0, 1.0]),
+        ('{"3": 1, "1": 3, "2": 0}', [3.0, 0.0, 1.0]),
+        ('[{"passage": 2, "grade": 0}, {"passage": 1, "grade": 3}]', [3.0, 0.0, None]),
+        ('{"grades": [{"passage": "[3]", "score": 2}]}', [None, None, 2.0]),
+        ('{"passage 1": {"grade": 3}, "passage 9": {"grade": 1}}', [3.0, None, None]),
         ("[1]: 9\n[2]: 0", [None, 0.0, None]),
         ("I cannot.", [None, None, None]),
     ],
 )
 def test_grades_are_read_by_number(answer: str, expected: list[float | None]) -> None:
     assert parse_grades(answer, 3, 3) == expected
+
+
+def test_the_grade_of_one_passage_needs_no_number_of_it() -> None:
+    assert parse_grades('{"id": 17, "grade": 2}', 1, 3) == [2.0]
+    assert parse_grades('{"passage": 1, "grade": 3}', 2, 3) == [3.0, None]
 
 
 @pytest.mark.parametrize(
@@ -163,3 +172,9 @@ def test_grades_are_read_by_number(answer: str, expected: list[float | None]) ->
 )
 def test_lines_are_read_without_marks(answer: str) -> None:
     assert parse_lines(answer) == ["why tea", "hot milk"]
+
+
+def test_half_a_character_is_no_error_to_come() -> None:
+    [line] = parse_lines('{"queries": ["why \\ud83d tea"]}')
+    assert line == "why ? tea"
+    assert parse_lines('["\\ud83c\\udf75 tea"]') == ["🍵 tea"]

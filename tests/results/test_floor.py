@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridge import BM25Retriever, CallableEncoder, FusedRetriever, HybridIndex, Passage, Pipeline
+from hybridge import (
+    BM25Retriever,
+    CallableEncoder,
+    FusedRetriever,
+    HybridIndex,
+    Passage,
+    Pipeline,
+    explain,
+)
 from hybridge.errors import InvalidInputError
 from hybridge.passages import Hit
 from hybridge.pipeline import SearchConfig
@@ -306,3 +314,23 @@ def test_a_cross_encoder_is_held_to_its_probability() -> None:
     raw, squashed = CrossEncoderReranker(model), CrossEncoderReranker(model, sigmoid=True)
     assert raw.comparable_scores(["q"], [[0.0, 2.0]]) == [[0.5, 1 / (1 + math.exp(-2))]]
     assert squashed.comparable_scores(["q"], [[0.5, 0.25]]) == [[0.5, 0.25]]
+
+
+@pytest.mark.engine
+def test_of_a_parent_the_child_that_was_found_is_scored() -> None:
+    children = [
+        Passage("p#1", "aaab bird", {"parent": "p"}),
+        Passage("p#2", "ffff cow", {"parent": "p"}),
+        *(Passage(f"q{n}#1", "aaaaa fish", {"parent": f"q{n}"}) for n in range(9)),
+    ]
+    with new_index(children) as index:
+        parents = ParentRetriever(index.tuned(depth=1, weights={"bm25": 9, "dense": 1}))
+        query = "aaaa bird"  # "p#1" for BM25, and all others before it for the cosine
+        [best, *_] = parents.search([query], 1)[0]
+        assert (best.passage.id, best.stage("dense")) == ("p", None)
+        expected = cosine("aaaa", "aaab")
+        for minimum, found in ((expected - 0.001, ["p"]), (expected + 0.001, [])):
+            floored = FlooredRetriever(parents, {"dense": minimum})
+            assert ids(floored.search([query], 1)) == [found]
+            explained = explain(floored, query, "p", k=1)
+            assert (explained.rank is None) == (not found)

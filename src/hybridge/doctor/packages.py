@@ -35,8 +35,10 @@ _EXTRAS = {
     "export": "models of any architecture, converted for ONNX Runtime",
     "files": "reading PDF, Office files and source code",
     "lemmas": "lemmatising analyzers",
+    "local-llm": "a small language model on this machine",
     "numba": "compiled BM25",
     "offline": "models as a package, for machines that reach no model hub",
+    "telemetry": "spans of OpenTelemetry",
     "torch": "models by torch: on a GPU, or where ONNX Runtime cannot run them",
 }
 

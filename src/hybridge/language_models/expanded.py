@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ..analyzer import Analyzer
 from ..arguments import check_count, check_k, check_queries, check_share
+from ..errors import InvalidInputError
 from ..filters import Filter, as_filter
 from ..frameworks import as_retriever
-from ..fused import FusedMember, FusedPlan, FusedSearch, condition_reader_of
+from ..fused import FusedMember, FusedPlan, FusedSearch, condition_reader_of, known_scores
 from ..fusion import FUSION, Fusion, get_fusion
 from ..hits import top_with_ties
 from ..index import HybridIndex
 from ..index.joint_search import search_jointly
 from ..index.tuned import TunedIndex
-from ..observation import observed, shifted
+from ..observation import EXPANSION, observed, shifted
 from ..passages import Hit
 from ..pipeline import reads_operators
-from ..protocols import Retriever, Where
-from ..query_syntax import filters_of, plain_texts
+from ..protocols import Retriever, Scorer, Where
+from ..query_syntax import filters_of, parse, plain_texts
 from ..search import by_filter, fused_run
 from ..steps import Steps, Work, arun, run
 from .expansion import Expanded, as_expansion
 
 __all__ = ["ExpandedPlan", "ExpandedRetriever"]
 
-_EXPANSION = "expansion"
 _QUERY = "query"
 
 
@@ -55,7 +56,7 @@ class ExpandedRetriever:
         depth: candidates that the query and each text contribute, never fewer than a search's `k`.
 
     Raises:
-        InvalidInputError: an argument is not valid.
+        InvalidInputError: an argument is not valid, or the fusion takes no weights.
 
     >>> from hybridge import BM25Retriever, Passage
     >>> bm25 = BM25Retriever([Passage("a", "Cars need fuel."), Passage("b", "Automobiles rust.")])
@@ -79,6 +80,9 @@ class ExpandedRetriever:
         self.weight = check_share(weight, "weight")
         self.fusion = get_fusion(fusion)
         self.depth = check_count(depth, "depth")
+        # Tried now, so that a fusion that cannot take these weights is refused here.
+        weights = self._weights(2)
+        self.fusion.fuse([{0: 1.0} for _ in weights], weights)
 
     @property
     def query_syntax(self) -> bool:
@@ -140,7 +144,7 @@ class ExpandedRetriever:
         positions = [i for i, query in enumerate(texts) if query.strip()]
         expanded: dict[int, Expanded] = {}
         if positions and self.weight < 1:
-            with shifted(positions), observed(_EXPANSION, len(positions)):
+            with shifted(positions), observed(EXPANSION, len(positions)):
                 found = yield from self.expansion.steps([texts[i] for i in positions])
             expanded = dict(zip(positions, found, strict=True))
         plans: dict[int, ExpandedPlan] = {}
@@ -155,20 +159,25 @@ class ExpandedRetriever:
     def _plan(
         self, texts: Sequence[str], i: int, k: int, where: Filter | None, expanded: Expanded
     ) -> ExpandedPlan:
-        written = plain_texts(expanded.texts) if self.query_syntax else list(expanded.texts)
-        named = {f"text {number}": text for number, text in enumerate(written, start=1)}
-        own = {_QUERY: texts[i]} if self.weight or not named else {}
-        weights = [self.weight if named else 1.0] * len(own)
-        weights += [(1 - self.weight) / len(named)] * len(named) if named else []
+        written: Iterable[str] = (
+            _without_operators(expanded.texts) if self.query_syntax else expanded.texts
+        )
         depth = max(k, self.depth)
         members = [
-            FusedMember(name, _Phrased(self.retriever, text), depth)
-            for name, text in (own | named).items()
+            FusedMember(f"text {number}", _Phrased(self.retriever, text), depth, note=text)
+            for number, text in enumerate(written, start=1)
         ]
-        notes = dict(named)
-        if expanded.note is not None:
-            notes[FUSION] = expanded.note
-        return ExpandedPlan(texts, [i], k, where, members, weights, self.fusion, notes=notes)
+        weights = self._weights(len(members))
+        if len(weights) > len(members):
+            members.insert(0, FusedMember(_QUERY, _Phrased(self.retriever, texts[i]), depth))
+        return ExpandedPlan(texts, [i], k, where, members, weights, self.fusion, note=expanded.note)
+
+    def _weights(self, texts: int) -> list[float]:
+        """Return the weight of the query, if it is searched, and of each of its texts."""
+        if not texts:
+            return [1.0]
+        own = [self.weight] if self.weight else []
+        return [*own, *[(1 - self.weight) / texts] * texts]
 
     def _found(
         self, plans: Sequence[ExpandedPlan], where: Filter | None
@@ -207,9 +216,8 @@ class ExpandedRetriever:
             for union, some in zip(unions, runs, strict=True)
             for found in some
         ]
-        if any(missing):
-            scorer = FusedMember(_QUERY, self.retriever, 1)
-            scores = iter((yield Work(lambda: scorer.scores(texts, missing))))
+        if any(missing) and isinstance(self.retriever, Scorer):
+            scores = iter((yield Work(partial(known_scores, self.retriever, texts, missing))))
             runs = [[found | next(scores) for found in some] for some in runs]
         return runs
 
@@ -219,11 +227,11 @@ class ExpandedPlan(FusedPlan):
     """The search of one query and its texts, each a member.
 
     Args:
-        notes: stage → note, for the trace.
+        note: of the fusion, for the trace.
         search: what was found, once it was.
     """
 
-    notes: Mapping[str, str] | None = None
+    note: str | None = None
     search: FusedSearch | None = None
 
     @property
@@ -254,6 +262,7 @@ class ExpandedPlan(FusedPlan):
             [[hits] for hits in named],
             [[own] for own in runs],
             [{id_: fused[id_] for id_ in heads}],
+            self.note,
         )
         return replace(self, search=search)
 
@@ -263,20 +272,10 @@ class ExpandedPlan(FusedPlan):
         return self.search
 
     def hits(self) -> list[Hit]:
-        """Return the best `k`, with the notes of the stages in their traces."""
+        """Return the best `k`."""
         assert self.search is not None
         [found] = self.search.hits(self.k)
-        return list(self.noted(found))
-
-    def noted(self, hits: Sequence[Hit]) -> Iterator[Hit]:
-        """Yield hits with the notes of the stages in their traces."""
-        notes = self.notes or {}
-        for hit in hits:
-            trace = (
-                replace(entry, note=notes[entry.stage]) if entry.stage in notes else entry
-                for entry in hit.trace
-            )
-            yield replace(hit, trace=tuple(trace))
+        return found
 
 
 @dataclass(frozen=True)
@@ -318,6 +317,13 @@ class _Search:
 
     async def arun(self) -> list[list[Hit]]:
         return await self.retriever.asearch(self.queries, self.k, where=self.where)
+
+
+def _without_operators(texts: Iterable[str]) -> Iterator[str]:
+    """Yield what a query's texts look for: no condition holds, and some only exclude."""
+    for text in texts:
+        with suppress(InvalidInputError):
+            yield parse(text).text
 
 
 def _index_of(retriever: object) -> tuple[HybridIndex | None, Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,11 +145,14 @@ class _Function:
         return expanded
 
     def _expanded(self, query: str) -> Expanded:
+        texts: Any = None
         try:
             texts = self._function(query)
+            if isinstance(texts, Iterable) and not isinstance(texts, str):
+                texts = list(texts)  # a generator may fail, too
         except Exception as error:  # noqa: BLE001  # it may raise anything, and the query is left
             return Expanded(note=f"the query alone: {type(error).__name__}: {error}"[:200])
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise InvalidInputError(
                 f"an expansion returns a list of texts for a query, not {texts!r:.80}"
             )

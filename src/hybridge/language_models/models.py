@@ -167,7 +167,7 @@ class LanguageModel:
             InvalidInputError: the model returns something that is no text.
         """
         chunks = list(chunked(prompts, self.batch_size))
-        if self.concurrency == 1 or len(chunks) == 1:
+        if self.concurrency == 1 or len(chunks) <= 1:
             results = [self._attempted(chunk) for chunk in chunks]
         else:
             with ThreadPoolExecutor(min(self.concurrency, len(chunks))) as pool:

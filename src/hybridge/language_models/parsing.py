@@ -29,6 +29,7 @@ _PAIR = re.compile(
     r"(?:(?:grade|score|relevance)\W{0,3})?(\d{1,6}(?:\.\d{1,6})?)",
     re.IGNORECASE,
 )
+_GRADE_KEYS = ("grade", "score", "rating", "relevance")
 _KEYS = ("passage", "index", "id", "document", "doc", "number", "passage_id", "doc_id")
 
 
@@ -88,9 +89,12 @@ def parse_grades(text: str, count: int, highest: int) -> list[float | None]:
     plain = _plain(text)
     grades: list[float | None] = [None] * count
     for value in _json_values(plain):
-        found = list(_flat_numbers(value))
-        if len(found) == count:
-            return [float(number) if 0 <= number <= highest else None for number in found]
+        numbers = range(1, count + 1)
+        if by_number := {n: grade for n, grade in _json_pairs(value) if n in numbers}:
+            found = [by_number.get(number) for number in numbers]
+        elif len(found := list(_flat_numbers(value))) != count:
+            continue
+        return [None if n is None or not 0 <= n <= highest else float(n) for n in found]
     if count == 1:
         return [parse_grade(text, highest)]
     for pair in _PAIR.finditer(plain):
@@ -108,7 +112,7 @@ def parse_lines(text: str) -> list[str]:
     """
     plain = _THINKING.sub("", text)
     for value in _json_values(plain):
-        strings = list(_flat_strings(value))
+        strings = list(map(_encodable, _flat_strings(value)))
         if strings:
             return _unique(strings)
     lines = (_BULLET.sub("", line).strip().strip("\"'“”`*").strip() for line in plain.splitlines())
@@ -123,6 +127,11 @@ def parse_text(text: str) -> list[str]:
     """
     line = " ".join(_THINKING.sub("", text).split())
     return [line] if line else []
+
+
+def _encodable(text: str) -> str:
+    """Return a text with a question mark for each half of a character, as JSON may escape it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _plain(text: str) -> str:
@@ -199,6 +208,25 @@ def _json_number(item: Any) -> int | None:
     if isinstance(item, str) and (found := re.fullmatch(r"\D*(\d{1,6})\D*", item)):
         return int(found[1])
     return None
+
+
+def _json_pairs(value: Any) -> Iterator[tuple[int, float]]:
+    """Yield the numbers of passages with their grades in a JSON value, where it has both."""
+    if isinstance(value, dict):
+        lowered = {str(key).lower(): item for key, item in value.items()}
+        number = _json_number(value)
+        grades = (lowered[key] for key in _GRADE_KEYS if key in lowered)
+        if number is not None and (grade := next(grades, None)) is not None:
+            yield from ((number, one) for one in _flat_numbers(grade))
+            return
+        for key, item in lowered.items():
+            if (named := _json_number(key)) is not None:
+                yield from ((named, one) for one in _flat_numbers(item))
+            else:
+                yield from _json_pairs(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _json_pairs(item)
 
 
 def _flat_numbers(value: Any) -> Iterator[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 from math import isfinite
 from numbers import Real
@@ -36,8 +37,9 @@ class FlooredRetriever(RetrieverWrapper):
     cross-encoder, the probability (the sigmoid of its raw score, whatever its ``sigmoid`` is); of
     late interaction, MaxSim divided by the number of the query's tokens; of another reranker, its
     score. A score is taken from the hit's trace. Where only other stages found the passage, the
-    stage scores it now, exactly. A passage that a stage does not hold, in a `FusedRetriever` over
-    several collections, is held to the minima of the stages that do, and dropped if none does.
+    stage scores it now, exactly; of a parent, the child that was found. A passage that a stage does
+    not hold, in a `FusedRetriever` over several collections, is held to the minima of the stages
+    that do, and dropped if none does.
 
     No minimum fits the scores of BM25 and of learned sparse vectors, which grow with the query's
     words, or those of a fusion, a blend or a boost, which depend on the list that they are in: the
@@ -208,9 +210,12 @@ def _scores(
     ]
     unscored = [i for i, hits in enumerate(missing) if hits]
     if unscored:
-        exact = exact_scores(stage, [queries[i] for i in unscored], [missing[i] for i in unscored])
-        for i, scores in zip(unscored, exact, strict=True):
-            traced[i].update(scores)
+        children = [list(map(_as_found, missing[i])) for i in unscored]
+        exact = exact_scores(stage, [queries[i] for i in unscored], children)
+        for i, some, scores in zip(unscored, children, exact, strict=True):
+            for hit, child in zip(missing[i], some, strict=True):
+                if (score := scores.get(child.passage.id)) is not None:
+                    traced[i][hit.passage.id] = score
     compare = getattr(stage, "comparable_scores", None)
     if compare is not None:
         rows = [i for i, scores in enumerate(traced) if scores]
@@ -221,3 +226,9 @@ def _scores(
         [scored.get(hit.passage.id) for hit in hits]
         for hits, scored in zip(lists, traced, strict=True)
     ]
+
+
+def _as_found(hit: Hit) -> Hit:
+    """Return a hit under the id that stages scored: that of a parent's best child."""
+    child = next((entry.passage for entry in hit.trace if entry.passage is not None), None)
+    return hit if child is None else replace(hit, passage=replace(hit.passage, id=child))

@@ -13,7 +13,14 @@ from ..pipeline import Pipeline, SearchConfig, name_of, search_config_of
 from ..reranking import blend_stage
 from .wrapping import RetrieverWrapper
 
-__all__ = ["drops_hits", "exact_scores", "last_stage", "mixed_scores", "stages_in"]
+__all__ = [
+    "drops_hits",
+    "exact_scores",
+    "last_stage",
+    "mixed_scores",
+    "retriever_inside",
+    "stages_in",
+]
 
 
 def stages_in(retriever: Any) -> dict[str, Any]:
@@ -40,7 +47,7 @@ def _stages(retriever: Any) -> Iterator[tuple[str, Any]]:
                     yield f"{name}/{inner}", stage
     elif isinstance(stages := getattr(retriever, "stages", None), Mapping):  # an index
         yield from stages.items()
-    elif (inside := _inside(retriever)) is not None:
+    elif (inside := retriever_inside(retriever)) is not None:
         yield from _stages(inside)
         if isinstance(retriever, Pipeline):
             yield from ((name_of(reranker), reranker) for reranker in retriever.rerankers)
@@ -68,7 +75,7 @@ def mixed_scores(retriever: Any) -> str | None:
         return blend_stage(late[-1]) if late else FUSION
     if getattr(retriever, "fusion", None) is not None:  # a FusedRetriever, or one that fuses texts
         return FUSION
-    inside = _inside(retriever)
+    inside = retriever_inside(retriever)
     return None if inside is None else mixed_scores(inside)
 
 
@@ -78,7 +85,7 @@ def last_stage(retriever: Any) -> Any:
         return None
     if isinstance(retriever, Pipeline) and retriever.rerankers:
         return retriever.rerankers[-1]
-    inside = _inside(retriever)
+    inside = retriever_inside(retriever)
     return retriever if inside is None else last_stage(inside)
 
 
@@ -122,7 +129,7 @@ def exact_scores(
     return scores
 
 
-def _inside(retriever: Any) -> Any:
+def retriever_inside(retriever: Any) -> Any:
     """Return the retriever inside one that adds rerankers, options or a choice of hits."""
     config = retriever if isinstance(retriever, SearchConfig) else search_config_of(retriever)
     if config is not None:
