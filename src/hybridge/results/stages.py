@@ -103,7 +103,7 @@ def drops_hits(retriever: Any) -> bool:
         return True
     if isinstance(retriever, RetrieverWrapper) and retriever.drops:
         return True
-    inside = _inside(retriever)
+    inside = retriever_inside(retriever)
     return inside is not None and drops_hits(inside)
 
 
