@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from ..passages import Hit
 from ..pipeline import reads_operators
 from ..protocols import Retriever, Where
 from ..query_syntax import filters_of, plain_texts
+from ..scope import scoped
 from ..search import by_filter, fused_run
 from ..steps import Steps, Work, arun, run
 from .expansion import Expanded, as_expansion
@@ -79,6 +81,12 @@ class ExpandedRetriever:
         self.weight = check_share(weight, "weight")
         self.fusion = get_fusion(fusion)
         self.depth = check_count(depth, "depth")
+
+    def scoped(self, where: Where) -> ExpandedRetriever:
+        """Return the same around what passes a filter; see `hybridge.scope.scoped`."""
+        other = copy(self)
+        other.retriever = scoped(self.retriever, where)
+        return other
 
     @property
     def query_syntax(self) -> bool:
