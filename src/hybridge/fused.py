@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from .observation import Report, inside, observed, one_at_a_time, shifted
 from .passages import Hit, Passage, StageScore
 from .protocols import Retriever, Scorer, Where
 from .query_syntax import filters_of, plain_texts
+from .scope import scoped
 from .search import by_filter, completed, fused_run
 from .search_text import TEXT_ALONE, SearchText
 
@@ -186,6 +188,12 @@ class FusedRetriever:
             depth=self.depth if depth is None else depth,
             query_syntax=self.query_syntax if query_syntax is None else query_syntax,
         )
+
+    def scoped(self, where: Where) -> FusedRetriever:
+        """Return the same over what passes a filter; see `hybridge.scope.scoped`."""
+        other = copy(self)
+        other.retrievers = {name: scoped(one, where) for name, one in self.retrievers.items()}
+        return other
 
     def __repr__(self) -> str:
         members = ", ".join(f"{n}: {type(one).__name__}" for n, one in self.retrievers.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from .errors import InvalidInputError
@@ -12,15 +12,15 @@ from .passages import Hit, Passage
 from .protocols import Retriever, Where
 from .query_syntax import QueryFilter
 
-__all__ = ["ScopedRetriever", "check_scope", "narrowed", "scoped"]
+__all__ = ["ScopedRetriever", "ScopedScorer", "check_scope", "narrowed", "scoped"]
 
 
 def scoped(retriever: Any, scope: Where) -> Retriever:
     """Return a retriever that finds only what passes a filter, which each search can narrow.
 
-    An index, and what is made of one by `tuned` or `Pipeline`, has its own `scoped`, which also
-    leaves what is outside out of spelling and explanations; any other retriever gets a
-    `ScopedRetriever` around it.
+    An index has its own `scoped`, which also leaves what is outside out of spelling and of warnings
+    of unknown fields. What is made of retrievers, such as a `Pipeline`, is the same of their
+    scopes; any other retriever gets a `ScopedRetriever` around it.
 
     Args:
         retriever: anything that `Pipeline` takes.
@@ -38,7 +38,7 @@ def scoped(retriever: Any, scope: Where) -> Retriever:
     """
     searched = as_retriever(retriever)
     own = getattr(searched, "scoped", None)
-    return cast("Retriever", own(scope)) if callable(own) else ScopedRetriever(searched, scope)
+    return cast("Retriever", own(scope)) if callable(own) else _around(searched, scope)
 
 
 def check_scope(scope: object) -> Filter:
@@ -92,7 +92,7 @@ class ScopedRetriever:
 
     def scoped(self, where: Where) -> ScopedRetriever:
         """Return the part of this scope that passes a further filter."""
-        return ScopedRetriever(self.retriever, narrowed(self.scope, check_scope(where)))
+        return _around(self.retriever, narrowed(self.scope, check_scope(where)))
 
     def search(
         self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
@@ -111,4 +111,30 @@ class ScopedRetriever:
         return passage if passage is not None and self.scope.matches(passage) else None
 
     def __repr__(self) -> str:
-        return f"ScopedRetriever({self.retriever!r}, {self.scope.to_dict()})"
+        return f"{type(self).__name__}({self.retriever!r}, {self.scope.to_dict()})"
+
+
+class ScopedScorer(ScopedRetriever):
+    """A `ScopedRetriever` of what also scores passages by id, as BM25 alone: a `Scorer` again."""
+
+    def get(self, ids: Iterable[str]) -> list[Passage | None]:
+        """Return the passages of these ids, None for one that is not inside."""
+        return list(map(self.known, cast("Any", self.retriever).get(ids)))
+
+    def score(self, queries: Sequence[str], ids: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Return the exact score of each of `ids[i]` for `queries[i]`.
+
+        Raises:
+            InvalidInputError: an id that is not inside, or not one list of ids a query.
+        """
+        named = list(dict.fromkeys(id_ for some in ids for id_ in some))
+        for id_, passage in zip(named, self.get(named), strict=True):
+            if passage is None:
+                raise InvalidInputError(f"there is no passage {id_!r} in this scope")
+        scores: list[list[float]] = cast("Any", self.retriever).score(queries, ids)
+        return scores
+
+
+def _around(retriever: Retriever, scope: Where) -> ScopedRetriever:
+    verbs = (getattr(retriever, verb, None) for verb in ("score", "get"))
+    return (ScopedScorer if all(map(callable, verbs)) else ScopedRetriever)(retriever, scope)

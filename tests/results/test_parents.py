@@ -286,6 +286,12 @@ def behind(name: str, bm25: BM25Retriever, index: HybridIndex, scope: Any) -> Pa
             return ParentRetriever(GroupedRetriever(scoped(boosted, scope), "parent"))
         case "fused":
             return ParentRetriever(scoped(FusedRetriever({"words": bm25}), scope), store=bm25)
+        case "members":
+            members = {
+                "words": scoped(bm25, scope),
+                "other": index.scoped({**scope, "position": 9}),
+            }
+            return ParentRetriever(FusedRetriever(members), store=index)
         case "settings":
             return ParentRetriever(Configured(bm25, where=scope))
         case "index":
@@ -320,7 +326,10 @@ class Configured:
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "name",
-    ["bm25", "window", "pipeline", "boosted", "fused", "settings", "index", "tuned", "store"],
+    [
+        *["bm25", "window", "pipeline", "boosted", "fused", "members", "settings"],
+        *["index", "tuned", "store"],
+    ],
 )
 def test_what_is_outside_a_scope_is_in_no_text(index: HybridIndex, name: str) -> None:
     passages = [

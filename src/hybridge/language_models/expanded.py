@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from ..passages import Hit
 from ..pipeline import reads_operators
 from ..protocols import Retriever, Scorer, Where
 from ..query_syntax import filters_of, parse, plain_texts
+from ..scope import scoped
 from ..search import by_filter, fused_run
 from ..steps import Steps, Work, arun, run
 from .expansion import Expanded, as_expansion
@@ -83,6 +85,12 @@ class ExpandedRetriever:
         # Tried now, so that a fusion that cannot take these weights is refused here.
         weights = self._weights(2)
         self.fusion.fuse([{0: 1.0} for _ in weights], weights)
+
+    def scoped(self, where: Where) -> ExpandedRetriever:
+        """Return the same around what passes a filter; see `hybridge.scope.scoped`."""
+        other = copy(self)
+        other.retriever = scoped(self.retriever, where)
+        return other
 
     @property
     def query_syntax(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import compress
 from math import isfinite
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ..errors import InvalidInputError
 from ..passages import Hit
@@ -82,8 +82,18 @@ class FlooredRetriever(RetrieverWrapper):
     ) -> None:
         super().__init__(retriever)
         self.floor, self.of = check_floor(floor, of), of
+        self._stages = self._found()
+
+    def scoped(self, where: Where) -> Self:
+        """Return the same around what passes a filter; see `hybridge.scope.scoped`."""
+        other = super().scoped(where)
+        other._stages = other._found()
+        return other
+
+    def _found(self) -> dict[str, Any]:
+        """Return the retriever's stages that the floor is on, by name."""
         stages = stages_in(self.retriever)
-        self._stages = {name: _checked(name, stages, self.retriever) for name in self.floor}
+        return {name: _checked(name, stages, self.retriever) for name in self.floor}
 
     def scores(
         self, queries: Sequence[str], hits: Sequence[Sequence[Hit]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from ..arguments import check_count, check_share
 from ..errors import InvalidInputError
@@ -39,7 +39,8 @@ class ParentRetriever(DeepRetriever):
             side, under its own id; windows that touch become one.
         merge: return a parent only where more than this share of its children are among these
             hits, and else the children themselves.
-        store: where the passages are; None for the index or the `BM25Retriever` that is searched.
+        store: where the passages are, of a scope what is inside; None for the index or the
+            `BM25Retriever` that is searched.
 
     Raises:
         InvalidInputError: no retriever, no store to be found, both window and merge, a window
@@ -77,7 +78,17 @@ class ParentRetriever(DeepRetriever):
         self.links = parent if isinstance(parent, Links) else Links(parent)
         self.window = None if window is None else check_count(window, "window")
         self.merge = None if merge is None else check_share(merge, "merge")
-        self.store = passage_store(self.retriever) if store is None else store
+        self._store = store
+        self.store = self._found()
+
+    def scoped(self, where: Where) -> Self:
+        """Return the same around what passes a filter; see `hybridge.scope.scoped`."""
+        other = super().scoped(where)
+        other.store = other._found()
+        return other
+
+    def _found(self) -> PassageStore:
+        return passage_store(self.retriever) if self._store is None else self._store
 
     def candidates(self, k: int) -> int:
         """Return how many hits of the retriever the first round asks for."""

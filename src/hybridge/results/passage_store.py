@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import InvalidInputError
-from ..filters import Filter, as_filter
+from ..filters import Filter, Or, as_filter
+from ..fused import FusedRetriever
 from ..passages import Passage
 from ..pipeline import search_config_of
 from ..protocols import Where
@@ -54,7 +55,8 @@ def passing(retriever: Any, where: Where | None, store: PassageStore) -> Filter 
     """Return the filter of what a retriever finds in a search by `where`.
 
     It is that of the search, within the scopes of the retrievers around the store, and the filter
-    that an adapter's retriever has for searches without one.
+    that an adapter's retriever has for searches without one. What a `FusedRetriever` finds passes
+    that of a member.
 
     >>> from hybridge import BM25Retriever
     >>> from hybridge.scope import scoped
@@ -64,6 +66,13 @@ def passing(retriever: Any, where: Where | None, store: PassageStore) -> Filter 
     """
     inner = retriever
     while inner is not None and inner is not store:
+        if isinstance(inner, FusedRetriever):
+            members = [one for name, one in inner.retrievers.items() if inner.weights[name] > 0]
+            filters = list(dict.fromkeys(passing(one, where, store) for one in members))
+            known = [each for each in filters if each is not None]
+            if len(known) < len(filters):
+                return None
+            return known[0] if len(known) == 1 else Or(*known)
         config = search_config_of(inner)
         if config is not None:
             where = config.filter_for(where)

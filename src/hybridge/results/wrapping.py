@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ..arguments import check_k, check_queries
 from ..frameworks import as_retriever
@@ -14,6 +15,7 @@ from ..passages import Hit
 from ..pipeline import reads_operators
 from ..protocols import Retriever, Where
 from ..query_syntax import plain_texts
+from ..scope import scoped
 
 __all__ = ["RetrieverWrapper"]
 
@@ -101,6 +103,12 @@ class RetrieverWrapper(ABC):
         texts = check_queries(queries)
         found = await self.retriever.asearch(texts, self.candidates(check_k(k)), where=where)
         return await asyncio.to_thread(self._made, texts, found, k, where)
+
+    def scoped(self, where: Where) -> Self:
+        """Return the same around what passes a filter; see `hybridge.scope.scoped`."""
+        other = copy.copy(self)
+        other.retriever = scoped(self.retriever, where)
+        return other
 
     @property
     def query_syntax(self) -> bool:
