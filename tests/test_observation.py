@@ -247,6 +247,6 @@ def test_an_observer_may_make_spans_itself() -> None:
     with observing(diary):
         assert not makes_spans()
     diary.makes_spans = True  # type: ignore[attr-defined]
-    with observing(diary), shifted([1]), inside("member"):
+    with observing(diary), shifted([1]), also_observing(Diary()), inside("member"):
         assert makes_spans()
     assert not makes_spans()

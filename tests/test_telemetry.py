@@ -203,6 +203,16 @@ def test_stages_of_a_member_are_its_children(index: HybridIndex, memory: Memory)
     assert (found["notes"], found["notes/fusion"]) == ("RETRIEVER", "RERANKER")
 
 
+def test_inside_another_there_are_no_second_spans(memory: Memory) -> None:
+    def traced(retriever: Any) -> TracedRetriever:
+        return TracedRetriever(retriever, tracer_provider=memory.provider)
+
+    bm25 = BM25Retriever(PASSAGES)
+    traced(FusedRetriever({"one": traced(bm25), "two": traced(Pipeline(bm25))})).search(["cats"])
+    members = {name: {f"{name}/bm25": {}} for name in ("one", "two")}
+    assert memory.tree() == {"retrieval hybridge": {**members, "fusion": {}}}
+
+
 def test_what_is_around_a_wrapper_changes_no_kind(memory: Memory) -> None:
     grouped = GroupedRetriever(BM25Retriever(PASSAGES), "secret")
     expanded = ExpandedRetriever(scoped(grouped, {"secret": "tuna"}), lambda _: ["sleep"])

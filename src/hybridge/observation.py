@@ -132,9 +132,14 @@ def makes_spans() -> bool:
     >>> makes_spans()
     False
     """
-    observer = _current.get()
-    while isinstance(observer, _Shifted | _Inner | _Locked):
-        observer = observer.observer
+    return _makes_spans(_current.get())
+
+
+def _makes_spans(observer: Observer | None) -> bool:
+    if isinstance(observer, _Both):
+        return _makes_spans(observer.first) or _makes_spans(observer.second)
+    if isinstance(observer, _Shifted | _Inner | _Locked):
+        return _makes_spans(observer.observer)
     return bool(getattr(observer, "makes_spans", False))
 
 

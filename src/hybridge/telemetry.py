@@ -44,8 +44,8 @@ class TracedRetriever(RetrieverWrapper):
     Each query has a span, also in a batch. Its parent is the current span of OpenTelemetry.
     Where a framework's instrumentation by OpenInference makes a span of this very search, there is
     no second one: inside LlamaIndex's, the stages are its children; LangChain's makes spans of the
-    stages too, and this adds none. Where OpenTelemetry's instrumentation is suppressed, there are
-    none either.
+    stages too, and this adds none. Inside the search of another `TracedRetriever`, and where
+    OpenTelemetry's instrumentation is suppressed, there are none either.
 
     Args:
         retriever: anything that `Pipeline` takes; the spans are of what is inside.
@@ -236,6 +236,8 @@ class _StageSpans:
         queries: of the search.
         parents: the context of each.
     """
+
+    makes_spans = True
 
     def __init__(
         self, traced: TracedRetriever, queries: Sequence[str], parents: Sequence[Context]

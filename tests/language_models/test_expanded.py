@@ -187,7 +187,7 @@ async def test_all_texts_are_one_search_and_are_awaited() -> None:
     assert list(map(ids, found)) == [["a", "aa"], [], ["b", "bb"]]
 
 
-def test_observers_see_the_expansion_the_search_and_the_fusion() -> None:
+def test_observers_see_the_expansion_the_search_and_the_fusion(index: HybridIndex) -> None:
     events: list[str] = []
 
     class Observer:
@@ -209,6 +209,12 @@ def test_observers_see_the_expansion_the_search_and_the_fusion() -> None:
         "fusion [1, 2]",
         "fusion ended [1, 2]",
     ]
+    events.clear()
+    with observing(Observer()):
+        ExpandedRetriever(index, expansion).search([" ", *QUERIES[:2]], 3)
+    began = [event for event in events if "ended" not in event]
+    stages = ["expansion", "encode", "bm25", "dense", "fusion", "fusion"]
+    assert began == [f"{stage} [1, 2]" for stage in stages]
 
 
 def test_explanations_have_the_numbers_of_the_search(index: HybridIndex) -> None:

@@ -168,6 +168,18 @@ def test_a_boost_of_ones_own() -> None:
     [hits] = BoostedRetriever(bm25, Longest()).search(["cats"])
     assert [each.passage.id for each in hits] == ["a", "b"]
     assert [each.score for each in hits] == pytest.approx([1.0, 0.0])
+    assert BoostedRetriever(bm25, Longest()).search(["fish"]) == [[]]
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, float("nan")], ["1", "2"], None])
+def test_a_boost_of_ones_own_is_a_number_a_passage(values: Any) -> None:
+    class Own(Longest):
+        def boosts(self, passages: Sequence[Passage]) -> Any:
+            return values
+
+    bm25 = BM25Retriever([Passage("a", "Cats."), Passage("b", "Cats and dogs.")])
+    with pytest.raises(InvalidInputError, match="'longest' must give a finite number"):
+        BoostedRetriever(bm25, Own()).search(["cats"])
 
 
 @pytest.mark.parametrize(

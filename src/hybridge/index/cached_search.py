@@ -8,6 +8,7 @@ search: the one search runs over cached stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from ..arguments import check_queries
 from ..filters import Filter
 from ..hits import PassageReader
 from ..iteration import chunked
-from ..observation import unobserved
+from ..observation import ENCODING, observed, unobserved
 from ..passages import Hit
 from ..queries import QueryBatch, encoded, read_queries
 from ..search import (
@@ -57,6 +58,7 @@ class CachedSearch:
         vectors: the queries' vectors of some stages, as for `HybridIndex.search`.
         groups: positions, among the queries that are not blank, of those that score the candidates
             of each other too, like the phrasings of one question.
+        watched: whether observers get the events of the stages.
 
     Attributes:
         queries: those that are not blank, as the stages read them.
@@ -88,12 +90,14 @@ class CachedSearch:
         query_syntax: bool = False,
         vectors: ArrayLike | Mapping[str, Any] | None = None,
         groups: Sequence[Sequence[int]] = (),
+        watched: bool = False,
     ) -> None:
         checked = check_queries(queries)
         self._index = index
         self._store = index._storage.store
         self._where = where
         self._groups = groups
+        self._observing = nullcontext if watched else unobserved
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         batch = [checked[i] for i in self._positions]
@@ -163,8 +167,9 @@ class CachedSearch:
         own = {*stages}
         for unused in self._begun.keys() - own - {*options.stages}:
             del self._begun[unused]  # BM25 with other parameters, only as long as in use
-        self._encode([*stages, *options.stages])
-        with self._index._lock.reading(self._where), unobserved():
+        with self._observing(), observed(ENCODING, len(self.queries)):
+            self._encode([*stages, *options.stages])
+        with self._index._lock.reading(self._where), self._observing():
             return run(
                 run_search(
                     options,

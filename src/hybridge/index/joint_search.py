@@ -56,6 +56,8 @@ def search_jointly(
         end += len(group)
     settings = {name: value for name, value in options.items() if name != "query_syntax"}
     chosen = index._options(k, **settings)
-    cached = CachedSearch(index, flat, where, spelling=chosen.spelling, groups=positions)
+    cached = CachedSearch(
+        index, flat, where, spelling=chosen.spelling, groups=positions, watched=True
+    )
     hits = cached.hits(cached.record(chosen), _ALL)
     return [[hits[i] for i in some] for some in positions]

@@ -83,7 +83,7 @@ class ExpandedRetriever:
         self.fusion = get_fusion(fusion)
         self.depth = check_count(depth, "depth")
         # Tried now, so that a fusion that cannot take these weights is refused here.
-        weights = self._weights(2)
+        weights = self._weights(2 if self.weight < 1 else 0)
         self.fusion.fuse([{0: 1.0} for _ in weights], weights)
 
     def scoped(self, where: Where) -> ExpandedRetriever:

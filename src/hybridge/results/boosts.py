@@ -175,7 +175,8 @@ class BoostedRetriever(RetrieverWrapper):
         depth: what was given.
 
     Raises:
-        InvalidInputError: something that is no retriever or no boost, none, or a bad depth.
+        InvalidInputError: something that is no retriever or no boost, none, or a bad depth; and, of
+            a search, boosts of your own that are not one finite number a passage.
 
     >>> from hybridge import BM25Retriever
     >>> bm25 = BM25Retriever([
@@ -212,9 +213,10 @@ class BoostedRetriever(RetrieverWrapper):
         normalised = _NORMALIZATION.fuse([run], [1.0])
         passages = [hit.passage for hit in hits]
         names = _distinct([boost.name for boost in self.boosts])
+        boosts = (_boosts(boost, passages) for boost in self.boosts)
         return (
             [normalised[hit.passage.id] for hit in hits],
-            {name: boost.boosts(passages) for name, boost in zip(names, self.boosts, strict=True)},
+            dict(zip(names, boosts, strict=True)),
         )
 
     def boosted(self, hits: Sequence[Hit]) -> list[Hit]:
@@ -270,6 +272,19 @@ def check_weight(weight: float) -> float:
             f"a boost's weight is a finite number of standard deviations, not {weight!r}"
         )
     return float(weight)
+
+
+def _boosts(boost: Boosting, passages: Sequence[Passage]) -> list[float]:
+    """Return what a boost, which may be a user's, adds to the score of each passage."""
+    values = boost.boosts(passages) if passages else []
+    listed = list(values) if isinstance(values, Iterable) else []
+    are_numbers = all(isinstance(value, Real) and isfinite(value) for value in listed)
+    if len(listed) != len(passages) or not are_numbers:
+        raise InvalidInputError(
+            f"{boost.name!r} must give a finite number for each of {len(passages)} passages, not "
+            f"{values!r:.100}"
+        )
+    return list(map(float, listed))
 
 
 def _duration(value: str | float | timedelta) -> float:
