@@ -113,7 +113,16 @@ class HybridgeRetriever(CoreRetriever):
     scope: Any = None
     expansion: Any = Field(default=None, exclude=True, repr=False)
 
-    @field_validator(*_option_names)
+    @field_validator(
+        "weights",
+        "fusion",
+        "depth",
+        "late_interaction_weight",
+        "spelling",
+        "query_syntax",
+        "scope",
+        "expansion",
+    )
     @classmethod
     def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and "retriever" in info.data:
