@@ -177,4 +177,5 @@ def test_lines_are_read_without_marks(answer: str) -> None:
 def test_half_a_character_is_no_error_to_come() -> None:
     [line] = parse_lines('{"queries": ["why \\ud83d tea"]}')
     assert line == "why ? tea"
+    assert parse_lines("why \ud83d tea") == parse_text("why \ud83d tea") == ["why ? tea"]
     assert parse_lines('["\\ud83c\\udf75 tea"]') == ["🍵 tea"]

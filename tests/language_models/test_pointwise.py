@@ -71,6 +71,16 @@ def test_the_earlier_order_stays_where_every_call_fails() -> None:
     assert note.endswith("3 of 3 answers gave no grade: TimeoutError")
 
 
+def test_blank_passages_are_graded_as_if_not_relevant_at_all() -> None:
+    texts = ["value 3", " ", "value 0", "\n"]
+    listed = [Hit(Passage(str(i), text), 0.0) for i, text in enumerate(texts)]
+    reranker = LLMReranker(lambda prompt: prompt[prompt.index("value") + 6])
+    [reranked] = reranker.rerank(["q"], [listed])
+    assert [hit.passage.text for hit in reranked] == ["value 3", "value 0", " ", "\n"]
+    # Scores far below would leave a blend with no difference between the others.
+    assert [hit.score for hit in reranked] == pytest.approx([3, 0, 0, 0], abs=1e-5)
+
+
 def test_several_passages_share_a_prompt() -> None:
     prompts: list[str] = []
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from hybridge import BM25Retriever, Passage
 from hybridge.explanation import explain, explain_search
 from hybridge.index import HybridIndex
-from hybridge.results import Boost, BoostedRetriever, Decay, FlooredRetriever
+from hybridge.results import Boost, BoostedRetriever, Boosting, Decay, FlooredRetriever
 
 from .test_floor import PASSAGES, new_index
 
@@ -74,3 +74,19 @@ def test_each_boost_is_a_part_of_the_score() -> None:
     assert "decay of date" in str(last)
     other = explain(boosted, "bird", "c")
     assert (other.boosts, other.missed) == ((), "it shares no term with the query")
+
+
+def test_boosts_that_change_with_the_time_sum_to_the_score() -> None:
+    class Clock(Boosting):
+        weight = 100.0
+        name = "clock"
+        time = 0.0
+
+        def boosts(self, passages: Sequence[Passage]) -> list[float]:
+            self.time += 1.0
+            return [self.time] * len(passages)
+
+    boosted = BoostedRetriever(BM25Retriever(PASSAGES), Clock())
+    for explanation in explain_search(boosted, "bird").explanations:
+        [part] = explanation.boosts
+        assert part.normalised + sum(part.boosts.values()) == pytest.approx(part.after)

@@ -30,14 +30,14 @@ class BoostExplainer:
         self._inner = inner
         self._k = k
         self._next_stage = next_stage
-        after = boosted.boosted(inner.hits)
+        normalised, boosts = boosted.parts(inner.hits)
+        after = boosted.boosted(inner.hits, normalised, boosts)
         self._after = {hit.passage.id: hit for hit in after}
         self.hits = after[:k]
         self.candidates = [
             *after,
             *(hit for hit in inner.candidates if hit.passage.id not in self._after),
         ]
-        normalised, boosts = boosted.parts(inner.hits)
         self._parts = {
             before.passage.id: BoostPart(
                 stage=boosted.stage,

@@ -8,7 +8,7 @@ search: the one search runs over cached stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,7 +97,9 @@ class CachedSearch:
         self._store = index._storage.store
         self._where = where
         self._groups = groups
-        self._observing = nullcontext if watched else unobserved
+        self._observing: Callable[[], AbstractContextManager[None]] = (
+            nullcontext if watched else unobserved
+        )
         self._count = len(checked)
         self._positions = [i for i, query in enumerate(checked) if query.strip()]
         batch = [checked[i] for i in self._positions]

@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from ..arguments import check_count
@@ -80,6 +81,7 @@ class ModelReranker(ABC):
 
     reads_texts = True
     _unchanged = "answers kept the earlier order"
+    _step = 1.0  # between the scores of blank passages, which are below 0
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class ModelReranker(ABC):
     def _scores(
         self, queries: Sequence[str], texts: Sequence[Sequence[str]], outcomes: Sequence[Outcome]
     ) -> Steps[list[list[float]]]:
-        """Return a score for each of `texts[i]`, none of them blank, and count in `outcomes`."""
+        """Return a score from 0 for each of `texts[i]`, none blank, and count in `outcomes`."""
 
     def rerank(
         self,
@@ -161,10 +163,10 @@ class ModelReranker(ABC):
         )
         scores = [[-float(j) for j in range(len(row))] for row in rows]  # the earlier order
         for i, some in zip(positions, found, strict=True):
-            lowest = min(some)
-            scores[i] = [lowest - 1 - j for j in range(len(rows[i]))]
-            for j, score in zip(readable[i], some, strict=True):
-                scores[i][j] = score
+            known, blank = dict(zip(readable[i], some, strict=True)), count(1)
+            scores[i] = [
+                known[j] if j in known else -self._step * next(blank) for j in range(len(rows[i]))
+            ]
         self._warn(outcomes.values())
         return [
             reordered(

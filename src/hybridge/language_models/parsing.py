@@ -110,7 +110,7 @@ def parse_lines(text: str) -> list[str]:
     >>> parse_lines('Here are two:\\n1. "why does dough rise"\\n- what yeast does')
     ['why does dough rise', 'what yeast does']
     """
-    plain = _THINKING.sub("", text)
+    plain = _THINKING.sub("", _encodable(text))
     for value in _json_values(plain):
         strings = list(map(_encodable, _flat_strings(value)))
         if strings:
@@ -125,12 +125,12 @@ def parse_text(text: str) -> list[str]:
     >>> parse_text("<think>Hm.</think> Yeast  makes gas."), parse_text(" ")
     (['Yeast makes gas.'], [])
     """
-    line = " ".join(_THINKING.sub("", text).split())
+    line = " ".join(_THINKING.sub("", _encodable(text)).split())
     return [line] if line else []
 
 
 def _encodable(text: str) -> str:
-    """Return a text with a question mark for each half of a character, as JSON may escape it."""
+    """Return a text with a question mark for each half of a character, which nothing can read."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -219,10 +219,17 @@ class BoostedRetriever(RetrieverWrapper):
             dict(zip(names, boosts, strict=True)),
         )
 
-    def boosted(self, hits: Sequence[Hit]) -> list[Hit]:
-        """Return all candidates of a query by their boosted scores, ties by id."""
-        normalised, parts = self.parts(hits)
-        return reordered(self.stage, hits, np.sum([normalised, *parts.values()], axis=0).tolist())
+    def boosted(
+        self, hits: Sequence[Hit], normalised: Sequence[float], boosts: Mapping[str, list[float]]
+    ) -> list[Hit]:
+        """Return all candidates of a query by their boosted scores, ties by id.
+
+        Args:
+            hits: all candidates of a query.
+            normalised: the first of their `parts`.
+            boosts: the second.
+        """
+        return reordered(self.stage, hits, np.sum([normalised, *boosts.values()], axis=0).tolist())
 
     def _lists(
         self,
@@ -231,7 +238,7 @@ class BoostedRetriever(RetrieverWrapper):
         k: int,
         where: Where | None,
     ) -> list[list[Hit]]:
-        return [self.boosted(hits)[:k] for hits in found]
+        return [self.boosted(hits, *self.parts(hits))[:k] for hits in found]
 
     def __repr__(self) -> str:
         return f"BoostedRetriever({self.retriever!r}, {self.boosts!r}, depth={self.depth})"

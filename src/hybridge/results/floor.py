@@ -195,8 +195,8 @@ def _reason(name: str, stage: Any) -> str:
     """Return why no floor can be set on a stage; "" if one can."""
     if getattr(stage, "query_dependent", False):
         return (
-            f"{name!r} scores grow with the words of the query, without an upper bound, so that no "
-            f"minimum fits all queries: {_INSTEAD}"
+            f"{name!r} scores grow with the words of the query, without an upper bound, or are "
+            f"ranks, so that no minimum fits all queries: {_INSTEAD}"
         )
     if not any(callable(getattr(stage, verb, None)) for verb in ("score", "rerank")):
         return (
