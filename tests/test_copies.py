@@ -102,7 +102,7 @@ from hybridge.results import (
     ParentRetriever,
     Piece,
 )
-from hybridge.scope import ScopedRetriever
+from hybridge.scope import ScopedRetriever, ScopedScorer
 from hybridge.search_text import SearchText
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
@@ -355,6 +355,7 @@ MADE: dict[str, Callable[[Any], object]] = {
     "SearchText of a function": lambda w: SearchText.from_callable(first_word, name="first"),
     "ScopedIndex": lambda w: w.index.scoped({"year": 2020}, statistics="scope"),
     "ScopedRetriever": lambda w: ScopedRetriever(w.bm25, {"year": 2020}),
+    "ScopedScorer": lambda w: ScopedScorer(w.bm25, {"year": 2020}),
     "Section": lambda w: Section("text", title="a title", metadata={"page": 3}),
     "SentenceTransformerEncoder": lambda w: SentenceTransformerEncoder(
         w.minilm, query_prompt="query: ", normalize=False, batch_size=2, max_length=9

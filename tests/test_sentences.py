@@ -24,6 +24,8 @@ from hybridge.sentences import children, sentences
         ),
         ("It grew by 3.5 mg. 20 rats died.", ["It grew by 3.5 mg.", "20 rats died."]),
         ("A heading\n\nThen text. More", ["A heading", "Then text.", "More"]),
+        ("A heading\r\n\r\nThen text. More", ["A heading", "Then text.", "More"]),
+        ("Chapter 1" + "." * 40_000 + "5", ["Chapter 1" + "." * 40_000 + "5"]),
         ("a line\nthat goes on", ["a line\nthat goes on"]),
         ("Über uns. Öl hilft. ¿Qué? ¡Sí!", ["Über uns.", "Öl hilft.", "¿Qué?", "¡Sí!"]),
         ("Они спят. Мы нет.", ["Они спят.", "Мы нет."]),

@@ -17,9 +17,9 @@ __all__ = ["children", "sentences"]
 # A sentence ends at a terminator, with the quotes and brackets that close behind it, before a blank
 # and what may begin one; at a terminator of Chinese or Japanese; or at the end of a paragraph.
 _END = re.compile(
-    r"""(?P<stop>[.!?…][.!?…"'”’»)\]]*) (?=\s+["'“‘«(\[¿¡]* (?:[^\W_a-zß-ÿ] | \d))
+    r"""(?P<stop>(?<![.!?…])[.!?…][.!?…"'”’»)\]]*) (?=\s+["'“‘«(\[¿¡]* (?:[^\W_a-zß-ÿ] | \d))
     | [。！？][」』”’）]*
-    | (?=\n[ \t]*\n)""",
+    | (?=\r?\n[ \t]*\r?\n)""",
     re.VERBOSE,
 )
 # What ends with a full stop in the middle of a sentence: initials, and what is written short before

@@ -409,6 +409,13 @@ def test_without_positions_ids_give_the_order() -> None:
     assert hit.passage.text == "a.\n\nb.\n\nc."
 
 
+def test_children_at_one_position_are_neighbors_and_bring_no_others_near() -> None:
+    places = {"a": 0, "b": 0, "c": 1, "d": 2, "e": 9}
+    passages = [Passage(id_, id_, {"parent": "x", "position": n}) for id_, n in places.items()]
+    [hits] = ParentRetriever(Ranked(passages, ["a", "e"]), window=1).search(["q"])
+    assert texts(hits) == {"a": "a\n\nb", "e": "e"}
+
+
 def test_own_fields() -> None:
     parts = [
         Passage("a", "One.", {"file": {"id": "f"}, "part": 1}),

@@ -68,6 +68,12 @@ class Family:
             return _PARENT
         return self._positions.get(passage.id)
 
+    def count(self, positions: Collection[int]) -> int:
+        """Return how many units the children of these positions make, at least one."""
+        if self._window is None and self._merge is None:
+            return 1
+        return len(self.units(positions))
+
     def units(self, positions: Collection[int]) -> list[Unit]:
         """Return the units that the children of these positions make."""
         found = sorted(positions)

@@ -68,14 +68,16 @@ class Links:
     def placed(self, children: Iterable[Passage]) -> dict[int, Passage]:
         """Return the children of one parent by their positions, in the order of its text.
 
-        Two are neighbors if their positions are. Without positions, the first characters give the
-        order, and without them the ids.
+        Two are neighbors if their positions are. One without a position, or with that of another,
+        has the next one: the first characters give the order then, and without them the ids.
         """
         ordered = sorted(children, key=self._order)
-        numbers = [self._number(child, self._position) for child in ordered]
-        known = [number for number in numbers if number is not None]
-        positions = known if len(set(known)) == len(ordered) else range(len(ordered))
-        return dict(zip(positions, ordered, strict=True))
+        placed: dict[int, Passage] = {}
+        before = -1
+        for child in ordered:
+            before = max(before + 1, self._number(child, self._position) or 0)
+            placed[before] = child
+        return placed
 
     def whole(self, parent: str, children: Sequence[Passage]) -> Passage:
         """Return a parent, put together of its children.

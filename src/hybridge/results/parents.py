@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -154,14 +155,13 @@ class ParentRetriever(DeepRetriever):
     def _results(self, hits: Sequence[Hit], families: Mapping[str, Family], k: int) -> list[Hit]:
         """Return the results of the first hits, no more of them than make `k`."""
         found: dict[Family, dict[int, Hit]] = {}
-        count = 0
+        counts: Counter[Family] = Counter()
         for hit in hits:
-            if count == k:
+            if counts.total() == k:
                 break
             family, position = self._family_of(hit.passage, families)
-            before = found.get(family, {})
-            found[family] = {**before, position: hit}
-            count += len(family.units(found[family])) - len(family.units(before))
+            found.setdefault(family, {})[position] = hit
+            counts[family] = family.count(found[family])
         results: list[tuple[Passage, Hit]] = []
         for family, by_place in found.items():
             for unit in family.units(by_place):
