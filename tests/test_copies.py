@@ -410,6 +410,7 @@ ERRORS = {
 
 # Public classes of which there is nothing to copy, and why.
 OTHERS = {
+    "ForkBarrier": "belongs to one process",
     "DeepRetriever": "abstract: GroupedRetriever is one",
     "Boosting": "abstract: Boost is one",
     "RetrieverWrapper": "abstract: FlooredRetriever is one",
@@ -431,6 +432,7 @@ OTHERS = {
     "PassageReader": "over the store of an open index",
     "Queries": "belongs to one search",
     "QueryBatch": "belongs to one search",
+    "ReadBatch": "belongs to one search",
     "Renderable": "abstract: Report is one",
     "RerankerConformance": "tests",
     "Rescored": "part of a SearchRecord",

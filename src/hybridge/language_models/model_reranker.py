@@ -81,7 +81,7 @@ class ModelReranker(ABC):
 
     reads_texts = True
     _unchanged = "answers kept the earlier order"
-    _step = 1.0  # between the scores of blank passages, which are below 0
+    _apart = 1.0  # between the scores of blank passages, which are below 0
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class ModelReranker(ABC):
         for i, some in zip(positions, found, strict=True):
             known, blank = dict(zip(readable[i], some, strict=True)), count(1)
             scores[i] = [
-                known[j] if j in known else -self._step * next(blank) for j in range(len(rows[i]))
+                known[j] if j in known else -self._apart * next(blank) for j in range(len(rows[i]))
             ]
         self._warn(outcomes.values())
         return [

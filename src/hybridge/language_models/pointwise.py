@@ -55,7 +55,7 @@ class LLMReranker(ModelReranker):
     """
 
     _unchanged = "answers gave no grade"
-    _step = _TIE
+    _apart = _TIE
 
     def __init__(
         self,
