@@ -39,7 +39,13 @@ class MarkdownDocstrings(griffe.Extension):
             home = mod.members.get(name)
             if isinstance(home, griffe.Module) and name in home.members:
                 mod.set_member(name, griffe.Alias(name, home.members[name], parent=mod))
-                self.on_object(obj=home.members[name])  # which nothing leads to any more
+                self._translate_members(home)  # to which nothing leads any more
+
+    def _translate_members(self, owner: griffe.Object) -> None:
+        for member in owner.members.values():
+            if isinstance(member, griffe.Object):  # and no name that was imported
+                self.on_object(obj=member)
+                self._translate_members(member)
 
 
 def as_markdown(docstring: str) -> str:
