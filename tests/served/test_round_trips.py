@@ -86,7 +86,7 @@ class TestRequests:
     def test_the_fields_of_a_scope_are_counted_by_the_server(
         self, double: Double, served: HybridIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hybridge.index.fields.READ", 3)
+        monkeypatch.setattr("hybridge.index.fields._READ", 3)
         served.update_metadata([each.id for each in PASSAGES], {"kind": "sea"})
         served.update_metadata(["p1", "p12"], {"kind": "land"})
         served.search(["sand"], where={"kind": "sea"})  # which indexes the field

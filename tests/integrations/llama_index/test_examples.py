@@ -192,7 +192,8 @@ class Real(MockFunctionCallingLLM):
             quoted = quoting(messages, tools)
             if quoted.content is None:
                 return quoted
-            said = f"{model} was asked: {[m.content for m in messages if m.role == 'user'][-1]}"
+            asked = [m.content for m in messages if m.role == 'user'][-1]
+            said = f"{model} was asked: {asked.splitlines()[-1]}"
             return ChatMessage(role="assistant", content=said)
         super().__init__(response_generator=answer, is_chat_model=True)
 __all__ = ["Real"]
