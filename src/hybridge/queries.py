@@ -38,7 +38,10 @@ class QueryBatch:
         return stage.begin(self.rows[stage.name])
 
     def corrected(self, stage: str) -> Sequence[str | None] | None:
-        """Return each as a stage read it, None for one as it was asked; None for all that were."""
+        """Return each as a stage read it, None for one as it was asked.
+
+        None for all if the stage read none: it got their vectors from the caller.
+        """
         return None
 
     def words(self) -> Sequence[VectorQuery]:
@@ -156,7 +159,7 @@ class ReadBatch(QueryBatch):
 
     def corrected(self, stage: str) -> Sequence[str | None] | None:
         if stage in self._queries.vectors:
-            return None  # the stage read none: their vectors are the caller's
+            return None
         read = (self._queries.read[i] for i in self._positions)
         return [query.corrected if query.changes else None for query in read]
 

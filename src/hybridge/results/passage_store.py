@@ -12,6 +12,7 @@ from ..passages import Passage
 from ..pipeline import search_config_of
 from ..protocols import Where
 from ..scope import narrowed
+from .stages import retriever_inside
 
 __all__ = ["PassageStore", "passage_store", "passing"]
 
@@ -44,7 +45,7 @@ def passage_store(retriever: Any) -> PassageStore:
     while inner is not None:
         if isinstance(inner, PassageStore):
             return inner
-        inner = _inside(inner)
+        inner = retriever_inside(inner)
     raise InvalidInputError(
         f"a {type(retriever).__name__} does not say where its passages are: give the index or the "
         "BM25Retriever that has them by store="
@@ -78,12 +79,5 @@ def passing(retriever: Any, where: Where | None, store: PassageStore) -> Filter 
             where = config.filter_for(where)
         elif isinstance(scope := getattr(inner, "scope", None), Filter):
             where = narrowed(scope, where)
-        inner = _inside(inner)
+        inner = retriever_inside(inner)
     return as_filter(where)
-
-
-def _inside(retriever: Any) -> Any:
-    """Return what a retriever searches; None for one that searches by itself, or several."""
-    config = search_config_of(retriever)
-    outer = retriever if config is None else config
-    return getattr(outer, "retriever", getattr(outer, "index", None))
