@@ -126,8 +126,7 @@ class Trigrams(VectorStage):
 
 class OpenTrigrams(OpenVectorStage):
     def begin(self, encoded):
-        storage = self._storage
-        return TrigramSearch(storage.store, storage.vector, encoded)
+        return TrigramSearch(self._storage, encoded)
 
 
 class TrigramSearch(VectorSearch):
