@@ -1,0 +1,1 @@
+"""Judging: candidates of questions, grades of several judges, and qrels."""

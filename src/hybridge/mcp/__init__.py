@@ -1,0 +1,1 @@
+"""Tools of an index for agents, by the Model Context Protocol."""

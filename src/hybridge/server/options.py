@@ -1,0 +1,114 @@
+"""What a request may set of a search: one model for the API, the pages and their links."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InvalidInputError
+from ..interop import configured
+from ..protocols import Reranker, Retriever
+
+__all__ = ["Options"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(BaseModel):
+    """The options of a search; those that are not set are the index's own.
+
+    Args:
+        k: passages, or groups of them.
+        where: a filter in JSON.
+        depth: candidates each stage contributes.
+        weights: stage → its weight; one of weight 0 is left out.
+        fusion: a method's name.
+        late_interaction_weight: late interaction's share in the score.
+        rerank: names of the server's rerankers, in the order they run.
+        rerank_depth: candidates each reranker gets.
+        blend: a reranker's share in the score.
+        spelling: whether words that no passage has are corrected.
+        query_syntax: whether operators in queries are read.
+        floor: stage → the least of its scores that stays.
+        floor_of: what is held to the floor.
+        distinct: whether near duplicates are left out; a number is the similarity from which on.
+        group_by: the field whose values make the groups that `k` counts.
+        per_group: passages of one group at most.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    k: Annotated[int, Field(ge=1, le=1000)] = 10
+    where: dict[str, Any] | None = None
+    depth: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    weights: dict[str, Annotated[float, Field(ge=0)]] | None = None
+    fusion: str | None = None
+    late_interaction_weight: Share | None = None
+    rerank: tuple[str, ...] = ()
+    rerank_depth: Annotated[int, Field(ge=1, le=1000)] = 50
+    blend: Share = 0.5
+    spelling: bool | None = None
+    query_syntax: bool | None = None
+    floor: dict[str, float] | None = None
+    floor_of: Literal["hit", "list"] = "hit"
+    distinct: bool | Share | None = None
+    group_by: str | None = None
+    per_group: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    def retriever(self, index: Any, rerankers: Mapping[str, Reranker]) -> Retriever:
+        """Return the retriever that these options make of an index; `k` and `where` are a search's.
+
+        Args:
+            index: what is searched.
+            rerankers: the server's, by their names.
+
+        Raises:
+            InvalidInputError: a value that is not valid for this index, or an unknown reranker.
+        """
+        if unknown := [name for name in self.rerank if name not in rerankers]:
+            raise InvalidInputError(
+                f"there is no reranker {unknown[0]!r}: this server has {sorted(rerankers)}"
+            )
+        options = self.model_dump(exclude={"k", "where", "rerank"})
+        return configured(index, rerankers=[rerankers[name] for name in self.rerank], **options)
+
+    def to_params(self) -> dict[str, str]:
+        """Return the options that are set as parameters of a link: text as it is, others in JSON.
+
+        >>> Options(k=3, fusion="rrf", weights={"bm25": 2}).to_params()
+        {'k': '3', 'weights': '{"bm25": 2.0}', 'fusion': 'rrf'}
+        """
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        return {
+            name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """Return the options of a link; empty parameters are not set.
+
+        Raises:
+            InvalidInputError: an unknown parameter, or a value that is not valid.
+
+        >>> Options.from_params({"k": "3", "fusion": "rrf", "where": ""}).to_params()
+        {'k': '3', 'fusion': 'rrf'}
+        """
+        texts = {"fusion", "floor_of", "group_by"}
+        values: dict[str, Any] = {}
+        for name, value in params.items():
+            if value == "":
+                continue
+            try:
+                values[name] = value if name in texts else json.loads(value)
+            except ValueError:
+                raise InvalidInputError(f"{name}={value!r} is not JSON") from None
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InvalidInputError(f"{where}: {first['msg']}, not {first['input']!r}") from None
