@@ -120,7 +120,8 @@ def test_one_variable_asks_a_real_model(one_by_one: Path, tmp_path: Path) -> Non
         "class Real(QuotingChatModel):\n"
         "    name: str\n"
         "    def _generate(self, messages, **kwargs):\n"
-        "        answer = AIMessage(f'{self.name} was asked: {messages[-1].text.splitlines()[-1]}')\n"
+        "        asked = messages[-1].text.splitlines()[-1]\n"
+        "        answer = AIMessage(f'{self.name} was asked: {asked}')\n"
         "        return ChatResult(generations=[ChatGeneration(message=answer)])\n"
         "models.init_chat_model = lambda name: Real(name=name)\n"
     )
