@@ -93,6 +93,16 @@ def test_an_exhausted_retriever_ends_the_search() -> None:
     assert len(inner.asked) == 1
 
 
+def test_of_fewer_groups_than_k_a_thousand_hits_are_read_and_no_more() -> None:
+    inner = Ranked(*((f"{i:04}", {"doc": "one"}) for i in range(1_500)), ("z", {"doc": "z"}))
+    [hits] = GroupedRetriever(inner, "doc").search(["q"], k=100)
+    assert ids(hits) == ["0000"]
+    assert [k for _, k in inner.asked] == [400, 800, 1_000]
+    inner.asked.clear()
+    [hits] = GroupedRetriever(inner, "doc").search(["q"], k=400)
+    assert (ids(hits), [k for _, k in inner.asked]) == (["0000", "z"], [1_600])
+
+
 def test_a_passage_without_the_field_is_a_group_by_itself() -> None:
     inner = Ranked(("a", {}), ("b", {"doc": None}), ("c", {"doc": "x"}), ("d", {"doc": "x"}))
     grouped = GroupedRetriever(inner, "doc")

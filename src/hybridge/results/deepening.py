@@ -40,15 +40,19 @@ class DeepRetriever(RetrieverWrapper):
     """A retriever around another that makes fewer results of more hits.
 
     It begins with a few hits for each result, and doubles their number until there are `k` results,
-    or the retriever has no more: each round is a whole search of the queries that lack results.
-    Where a floor inside drops hits, it has no more once a round brings none beyond the last one's.
+    or `deepest` hits are read, or the retriever has no more: each round is a whole search of the
+    queries that lack results. Where a floor inside drops hits, it has no more once a round brings
+    none beyond the last one's.
 
     Attributes:
         hits_per_result: hits of the first round for each result: so few that all such retrievers
             around each other ask for no more than a stage's default depth, 100, where `k` is 10.
+        deepest: hits that a round after the first asks for at most: of few results that many
+            passages share, all passages would be read to find no more.
     """
 
     hits_per_result: ClassVar[int] = 4
+    deepest: ClassVar[int] = 1_000
 
     def candidates(self, k: int) -> int:
         """Return how many hits of the retriever the first round asks for."""
@@ -99,9 +103,9 @@ class DeepRetriever(RetrieverWrapper):
             deeper = []
             for i, before in zip(positions, found, strict=True):
                 has_more = len(before) >= depth or (drops and len(before) > counts[i])
-                if has_more and depth < MAXIMUM and self._count(lists[i]) < k:
+                if has_more and depth < self.deepest and self._count(lists[i]) < k:
                     deeper.append(i)
                 counts[i] = len(before)
             positions = deeper
-            depth = min(2 * depth, MAXIMUM)
+            depth = min(2 * depth, self.deepest)
         return lists

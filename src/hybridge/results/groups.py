@@ -35,8 +35,9 @@ class GroupedRetriever(DeepRetriever):
 
     A search returns the hits of the best `k` groups, ranked by their best hit, and at most
     `per_group` hits of each, in one list that is sorted by score. A search takes four times as
-    many hits from the retriever, and twice as many again until there are enough groups: where one
-    document has the best hundred passages, that takes several searches of the retriever.
+    many hits from the retriever, and twice as many again until there are enough groups, or 1,000
+    hits are read: where one document has the best hundred passages, that takes several searches of
+    the retriever.
 
     Args:
         retriever: anything that `Pipeline` takes.
