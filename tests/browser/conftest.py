@@ -10,21 +10,22 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hybridge import Hit, HybridIndex
+from hybridge import HybridIndex
 from hybridge.server import create_app
 
 from .passages import HOSTILE, PASSAGES
+from .rerankers import Shortest
 
 Scheme = Literal["light", "dark"]
 Visit = Callable[..., Page]
@@ -41,28 +42,6 @@ def chromium() -> str | None:
     """Return where Chromium is: the one of the system, or None for Playwright's own."""
     found = os.environ.get("HYBRIDGE_CHROMIUM") or shutil.which("chromium")
     return found or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Shortest:
-    """A reranker that is cheap and changes much: the shortest passages first."""
-
-    name = "shortest"
-
-    def rerank(
-        self, queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None = None
-    ) -> list[list[Hit]]:
-        return [
-            sorted(
-                (replace(hit, score=-float(len(hit.passage.text))) for hit in hits),
-                key=lambda hit: (-hit.score, hit.passage.id),
-            )[:k]
-            for hits in candidates
-        ]
-
-    async def arerank(
-        self, queries: Sequence[str], candidates: Sequence[Sequence[Hit]], k: int | None = None
-    ) -> list[list[Hit]]:
-        return self.rerank(queries, candidates, k)
 
 
 @dataclass(frozen=True)
@@ -146,7 +125,8 @@ def visit(served: Served, browser: Browser) -> Iterator[Visit]:
 
     With ``fails=True`` requests that fail are expected, which browsers log.
     """
-    contexts, faults = [], []
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
 
     def open_page(
         path: str = "/", *, size: str = "wide", scheme: Scheme = "light", fails: bool = False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from hybridge.server import Options
 
@@ -30,7 +31,7 @@ def params(page: Page) -> dict[str, str]:
     return {name: value for name, [value] in parse_qs(urlsplit(page.url).query).items()}
 
 
-def found(served: Served, question: str, **options: object) -> list[str]:
+def found(served: Served, question: str, **options: Any) -> list[str]:
     """Return the titles that a search of the index itself finds."""
     [hits] = served.index.search([question], **options)
     return [str(hit.passage.metadata.get("title", "")).strip() or hit.passage.id for hit in hits]
@@ -55,12 +56,12 @@ def test_answers_come_as_one_types(visit: Visit, served: Served) -> None:
 
 def test_the_last_answer_wins(visit: Visit, served: Served) -> None:
     page = visit()
-    waiting = []
+    waiting: list[Route] = []
 
-    def hold_first(route: object) -> None:
+    def hold_first(route: Route) -> None:
         """Let the first request wait until the second has its answer."""
         if waiting:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
         else:
             waiting.append(route)
 

@@ -113,8 +113,10 @@ def _program(service: Service, options: Options, imports: Iterable[str], rest: s
         "ColBERTReranker": any(isinstance(each, ColBERTReranker) for each in parts),
     }
     core = ", ".join([*sorted(name for name, used in names.items() if used), "HybridIndex"])
-    lines = [f"from hybridge import {core}", *imports]
-    return "\n".join([*lines, "", f"index = {_opened(service)}", rest])
+    lines = [f"from hybridge import {core}", *imports, ""]
+    if "rerankers[" in rest:
+        lines.append("# rerankers: by their names, as the server was given them")
+    return "\n".join([*lines, f"index = {_opened(service)}", rest])
 
 
 def _opened(service: Service) -> str:

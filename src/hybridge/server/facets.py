@@ -67,7 +67,7 @@ class Filters:
             fields: of the index.
         """
         rest = dict(where or {})
-        facets = []
+        facets: list[Facet] = []
         for field in sorted(fields, key=lambda field: (-field.count, field.name)):
             if len(facets) < _MOST and (facet := _facet(field, rest)) is not None:
                 facets.append(facet)
