@@ -143,7 +143,7 @@ def test_knobs_show_what_they_change(visit: Visit, served: Served) -> None:
         by = before.index(title) - after.index(title)
         words = f"{'up' if by > 0 else 'down'} {abs(by)} from rank {before.index(title) + 1}"
         assert row.locator(".move .unseen").all_inner_texts() == ([words] if by else [])
-    gone = page.locator(".gone li").all_inner_texts()
+    gone = page.locator(".lost li").all_inner_texts()
     assert [each.split("\n")[-1] for each in gone] == [
         title for title in before if title not in after
     ]

@@ -126,6 +126,9 @@ def test_hostile_text_is_escaped(client: TestClient) -> None:
         ("/ask/explain?q=x&explain=nobody", 200, "no passage has the id 'nobody'"),
         ("/ask/explain?q=&explain=aspirin", 200, "the query is blank"),
         ("/ask/explain?q=x&k=0", 200, "k: Input should be"),
+        ("/ask/code?k=0", 200, "k: Input should be"),
+        ("/ask/pictures?q=x&k=0", 200, "k: Input should be"),
+        ("/ask/pictures?q=x&explain=nobody", 200, "no passage has the id"),
         ("/?q=x&explain=nobody", 200, "no passage has the id 'nobody'"),
     ],
 )

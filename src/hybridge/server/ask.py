@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import HybridgeError, InvalidInputError, MissingExtraError
+from ..errors import HybridgeError, InvalidInputError
 from ..explanation import Explanation, explain
 from ..explanation.renderable import report
 from ..passages import Hit
@@ -104,29 +104,33 @@ async def explanation(request: Request) -> HTMLResponse:
 @router.get("/ask/code")
 async def setting_as_code(request: Request) -> HTMLResponse:
     """Show the code of a setting."""
-    view = View.from_params(request.query_params)
-    programs = {
-        name: code(service(request), view.question, view.options(), name) for name in FRAMEWORKS
-    }
-    context = {"view": view, "programs": programs, "frameworks": FRAMEWORKS}
+    context: dict[str, Any] = {"frameworks": FRAMEWORKS, "programs": {}}
+    try:
+        view = View.from_params(request.query_params)
+        context["programs"] = {
+            name: code(service(request), view.question, view.options(), name) for name in FRAMEWORKS
+        }
+    except InvalidInputError as invalid:
+        context["sheet_error"] = str(invalid)
     return templates.TemplateResponse(request, "ask_code.html", context)
 
 
 @router.get("/ask/pictures")
 async def pictures(request: Request) -> HTMLResponse:
     """Draw the ranks and scores of the answers, or the parts of a passage's score."""
-    view, drawer = View.from_params(request.query_params), _pictures(request)
-    options = view.options()
-    error, drawn = None, []
+    drawer, served = _pictures(request), service(request)
+    view, error, drawn = View(), None, []
     try:
+        view = View.from_params(request.query_params)
+        options = view.options()
         if view.explained is not None:
-            part = await run_in_threadpool(_explain, service(request), view)
+            part = await run_in_threadpool(_explain, served, view)
             drawn = await run_in_threadpool(drawer.of_explanation, part)
         else:
             many = options.model_copy(update={"k": max(options.k, _MANY)})
-            [hits] = await service(request).search([view.question], many)
+            [hits] = await served.search([view.question], many)
             drawn = await run_in_threadpool(drawer.of_search, hits, options.k)
-    except (HybridgeError, MissingExtraError) as failure:
+    except HybridgeError as failure:
         error = str(failure)
     context = {"view": view, "pictures": drawn, "sheet_error": error}
     return templates.TemplateResponse(request, "ask_pictures.html", context)

@@ -143,7 +143,7 @@ def _call(
         else:
             arguments.append(f"{name}={_literal(value)}")
     line = f"{head}({', '.join(arguments)})\n"
-    if len(line) <= 90:
+    if len(line) <= 80:
         return line
     return f"{head}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")\n"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -69,7 +70,7 @@ class Knobs:
             depth=defaults["depth"],
             fusion=defaults["fusion"].name,
             late_interaction=blend if isinstance(blend, float) else None,
-            fusions=[*FUSIONS, *sorted(plugin_names(FUSION_PLUGINS))],
+            fusions=_fusions(),
             rerankers=rerankers,
             stages=[*stages],
             floored=[name for name, stage in stages.items() if not stage.query_dependent],
@@ -134,6 +135,12 @@ class Knobs:
             if all(abs(shares[name] - own[name]) < 1e-9 for name in own):
                 return None
         return weights or None
+
+
+@cache
+def _fusions() -> list[str]:
+    """Return the names of all fusions; a look for plugins reads all installed distributions."""
+    return [*FUSIONS, *sorted(plugin_names(FUSION_PLUGINS))]
 
 
 def _shares(weights: Mapping[str, float]) -> dict[str, float]:
