@@ -17,6 +17,7 @@ from hybridge.server.view import View, beside
 from ..browser.passages import HOSTILE, SCRIPT
 from ..browser.rerankers import Shortest
 from .forms import form_values, tags
+from .manual import new_manual
 
 SETTINGS = [
     Options(),
@@ -30,9 +31,15 @@ SETTINGS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def manual() -> Iterator[HybridIndex]:
+    with new_manual() as index:
+        yield index
+
+
 @pytest.fixture
-def client(index: HybridIndex) -> Iterator[TestClient]:
-    app = create_app(index, rerankers={"shortest": Shortest()}, name="<b>manual")
+def client(manual: HybridIndex) -> Iterator[TestClient]:
+    app = create_app(manual, rerankers={"shortest": Shortest()}, name="<b>manual")
     with TestClient(app, base_url="http://localhost", follow_redirects=False) as client:
         yield client
 

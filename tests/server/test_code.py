@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hybridge.server import Options, Service
 from hybridge.server.code import FRAMEWORKS, code
 
 from ..browser.rerankers import Shortest
+from .manual import new_manual
 
 QUESTION = """why does a "pump's" seal leak?\n\\"""
 SETTINGS = [
@@ -25,9 +27,15 @@ SETTINGS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def manual() -> Iterator[HybridIndex]:
+    with new_manual() as index:
+        yield index
+
+
 @pytest.fixture
-def service(index: HybridIndex) -> Service:
-    return Service(index, {"shortest": Shortest()}, "my index")
+def service(manual: HybridIndex) -> Service:
+    return Service(manual, {"shortest": Shortest()}, "my index")
 
 
 def ran(program: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -59,18 +67,18 @@ async def test_code_finds_what_the_page_finds(
     assert [(node.node_id, node.score) for node in nodes] == expected
 
 
-def test_a_folder_is_opened_where_it_is(tmp_path: Path, index: HybridIndex) -> None:
-    with HybridIndex.create(tmp_path / "it's", encoder=index.encoder) as other:
+def test_a_folder_is_opened_where_it_is(tmp_path: Path, manual: HybridIndex) -> None:
+    with HybridIndex.create(tmp_path / "it's", encoder=manual.encoder) as other:
         program = code(Service(other, name="other"), "x", Options())
     assert f'HybridIndex.open("{tmp_path}/it\'s")' in program
 
 
-def test_rerankers_are_made_by_their_models(index: HybridIndex) -> None:
+def test_rerankers_are_made_by_their_models(manual: HybridIndex) -> None:
     made = {
         "first": CrossEncoderReranker("cross-encoder/ms-marco-MiniLM-L12-v2"),
         "second": ColBERTReranker(),
     }
-    program = code(Service(index, made), "x", Options(rerank=("first", "second")), "langchain")
+    program = code(Service(manual, made), "x", Options(rerank=("first", "second")), "langchain")
     assert program.startswith(
         "from hybridge import ColBERTReranker, CrossEncoderReranker, HybridIndex\n"
     )
