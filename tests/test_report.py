@@ -15,6 +15,7 @@ from rich.console import Console
 from hybridge.errors import MissingExtraError
 from hybridge.report import (
     _CIVIDIS,
+    STYLE,
     Block,
     Heat,
     Section,
@@ -26,6 +27,7 @@ from hybridge.report import (
     number,
     one_line,
     plain,
+    to_fragment,
     to_html,
     to_page,
     to_rich,
@@ -178,6 +180,7 @@ def test_html_brings_nothing_from_outside_and_no_ground_of_its_own() -> None:
     assert set(re.findall(r"[;{](?:color|background):([^;}]*)", html)) == {
         *("inherit", "none"),
         *("#e69f0066", "#0072b2"),  # of marks and bars, which show on both
+        *("#000", "#fff"),  # of numbers in a heat map
     }
     page = to_page(Section("title", [TABLE]), "a & b")
     assert page.startswith("<!DOCTYPE html>")
@@ -197,7 +200,7 @@ def test_tables_can_be_read_aloud() -> None:
 def test_bars_are_as_long_as_their_numbers() -> None:
     table = Table(["term", "part"], [["a", "2.0"], ["b", "0.5"], ["c", "-1.0"]], bars=True)
     html = to_html(Section(body=[table]))
-    assert re.findall(r"width:([\d.]+)em", html.partition("</style>")[2]) == [
+    assert re.findall(r'width="([\d.]+)em"', html) == [
         "10.00",
         "2.50",
         "0.00",
@@ -207,7 +210,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
 def test_heat_frames_the_best_of_each_row() -> None:
     heat = Heat(["a", "b"], ["c", "d"], [[0.1, 0.9], [0.8, 0.2]], TABLE)
     html = to_html(Section(body=[heat]))
-    best = re.findall(r'<td class="best" style="[^"]*">([\d.]+)</td>', html)
+    best = re.findall(r'<td class="best [^>]*>([\d.]+)</td>', html)
     assert best == ["0.90", "0.80"]
     assert to_text(Section(body=[heat])) == to_text(Section(body=[TABLE]))
     assert rich_text(Section(body=[heat])) == rich_text(Section(body=[TABLE]))
@@ -261,3 +264,11 @@ def test_notebooks_get_both_forms() -> None:
     section = Section("title", [TABLE])
     bundle = section._repr_mimebundle_(include=None, exclude=None)
     assert bundle == {"text/plain": str(section), "text/html": section._repr_html_()}
+
+
+def test_a_fragment_is_the_html_without_any_style() -> None:
+    heat = Heat(["a"], ["b", "c"], [[0.1, 0.9]], TABLE)
+    section = Section("title", [Table(["term", "part"], [["a", "2.0"]], bars=True), heat])
+    fragment = to_fragment(section)
+    assert "style" not in fragment
+    assert to_html(section).replace(f"<style>{STYLE}</style>", "") == fragment

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = [
+    "STYLE",
     "Block",
     "Heat",
     "Line",
@@ -31,6 +32,7 @@ __all__ = [
     "number",
     "one_line",
     "plain",
+    "to_fragment",
     "to_html",
     "to_page",
     "to_rich",
@@ -352,23 +354,27 @@ def _rich_table(table: Table, brief: bool) -> RichTable:
 # ---- HTML
 
 # Colours come from the surroundings, so that the same rules serve light and dark.
-_STYLE = """
+STYLE = """
 .hybridge{font:14px/1.45 system-ui,sans-serif;max-width:60em}
 .hybridge table{border-collapse:collapse;margin:.2em 0 .6em;font-size:13px}
 .hybridge th,.hybridge td{padding:.1em .6em;text-align:left;vertical-align:top;border:0;
-background:none;color:inherit;font-weight:normal;white-space:pre-wrap}
+color:inherit;font-weight:normal;white-space:pre-wrap}
+.hybridge th,.hybridge td:not([bgcolor]){background:none}
 .hybridge thead th{opacity:.75}
 .hybridge .n{text-align:right;font-variant-numeric:tabular-nums}
 .hybridge h4{margin:.8em 0 .1em;font-size:14px}
 .hybridge p{margin:.2em 0;white-space:pre-wrap}
 .hybridge .dim,.hybridge .hint{opacity:.75}.hybridge .bad{font-weight:bold}
 .hybridge mark{background:#e69f0066;color:inherit;border-radius:2px}
-.hybridge .bar{background:#0072b2;height:.7em;min-width:1px;display:inline-block}
+.hybridge .bar{background:#0072b2;min-width:1px}
 .hybridge .heat{display:block;overflow:auto;max-height:30em}
 .hybridge .heat td{padding:.1em .3em;font-size:11px;text-align:right}
+.hybridge .heat [bgcolor]{color:#000}.hybridge .heat .dark{color:#fff}
 .hybridge .heat td.best{outline:2px solid currentColor;outline-offset:-2px;font-weight:bold}
 .hybridge .heat th{font-size:11px;white-space:nowrap}
 """.replace("\n", "")
+"""The style sheet of the HTML of sections."""
+
 _HTML_TAGS = {"strong": ("<b>", "</b>"), "match": ("<mark>", "</mark>"), "": ("", "")}
 
 # A larger matrix is shown by the table that stands for it.
@@ -380,7 +386,18 @@ _CIVIDIS = [(0, 34, 78), (64, 77, 107), (125, 124, 120), (190, 175, 110), (254, 
 
 def to_html(section: Section) -> str:
     """Render a section as a fragment of HTML with its own style, all text escaped."""
-    return f'<div class="hybridge"><style>{_STYLE}</style>{_html_section(section)}</div>'
+    return f'<div class="hybridge"><style>{STYLE}</style>{_html_section(section)}</div>'
+
+
+def to_fragment(section: Section) -> str:
+    """Render a section as a fragment of HTML for a page that has `STYLE`, all text escaped.
+
+    It has no style of its own, not even in attributes, which a page's policy may refuse.
+
+    >>> to_fragment(Section("a < b", ["c"]))
+    '<div class="hybridge"><h4>a &lt; b</h4><p>c</p></div>'
+    """
+    return f'<div class="hybridge">{_html_section(section)}</div>'
 
 
 def to_page(section: Section, title: str) -> str:
@@ -442,7 +459,7 @@ def _html_table(table: Table) -> str:
         )
         if most:
             width = 10 * _bar([first, *rest]) / most
-            body += f'<td><span class="bar" style="width:{width:.2f}em"></span></td>'
+            body += f'<td><svg class="bar" width="{width:.2f}em" height=".7em"></svg></td>'
         body += "</tr>"
     head = f"<thead><tr>{head}{'<td></td>' if most else ''}</tr></thead>" if head else ""
     return f"<table>{head}<tbody>{body}</tbody></table>"
@@ -476,10 +493,9 @@ def _html_heat(heat: Heat) -> str:
 def _heat_cell(value: float, share: float, is_best: bool) -> str:
     red, green, blue = _colour(share)
     # Black on the lighter half and white on the darker: 4.5 to 1 at least, as WCAG 2 asks.
-    ink = "#000" if _luminance(red, green, blue) > 0.179 else "#fff"
-    best = ' class="best"' if is_best else ""
-    style = f"background:rgb({red},{green},{blue});color:{ink}"
-    return f'<td{best} style="{style}">{value:.2f}</td>'
+    ink = "light" if _luminance(red, green, blue) > 0.179 else "dark"
+    kind = f"best {ink}" if is_best else ink
+    return f'<td class="{kind}" bgcolor="#{red:02x}{green:02x}{blue:02x}">{value:.2f}</td>'
 
 
 def _colour(share: float) -> tuple[int, int, int]:

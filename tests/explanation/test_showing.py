@@ -116,12 +116,12 @@ def test_a_search_shows_its_answers_and_each_explanation() -> None:
 def test_tokens_are_compared_in_a_heat_map_or_by_the_strongest_pairs() -> None:
     matrix = np.array([[0.1, 0.9], [0.8, 0.2]])
     part = MaxSimPart("colbert", ("a", "b"), ("c", "d"), matrix, 1.7, 1)
-    assert part._repr_html_().count('class="best"') == 2
+    assert part._repr_html_().count('class="best ') == 2
     assert strongest(part) == [("a", "d", 0.9), ("b", "c", 0.8)]
     large = replace(
         part, matrix=np.zeros((100, 100)), query_tokens=("a",) * 100, passage_tokens=("b",) * 100
     )
-    assert 'class="best"' not in large._repr_html_()
+    assert 'class="best ' not in large._repr_html_()
     assert "similarity" in large._repr_html_()
 
 

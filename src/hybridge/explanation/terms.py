@@ -15,7 +15,7 @@ from ..analyzer import Analyzer
 from ..lexical.parts import ScoreParts
 from .model import BM25Part, TermPart
 
-__all__ = ["bm25_part", "compounds_of", "words_of"]
+__all__ = ["bm25_part", "compounds_of", "matching_spans", "words_of"]
 
 
 def bm25_part(
@@ -67,12 +67,16 @@ def bm25_part(
         for word, count in ignored.items()
     )
     matched = {one.term for one in found if one.in_passage}
-    spans = tuple(_spans(text, analyzer, matched))
+    spans = tuple(matching_spans(text, analyzer, matched))
     return BM25Part(parts.score, rank, found + left_out, parts.constant, spans, text)
 
 
-def _spans(text: str, analyzer: Analyzer, matched: set[str]) -> Iterator[tuple[int, int]]:
-    """Yield where the matched terms stand: a compound where only it as a whole is a match."""
+def matching_spans(text: str, analyzer: Analyzer, matched: set[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the matched terms stand: a compound where only it as a whole is a match.
+
+    >>> list(matching_spans("The mice ran", Analyzer("english"), {"mice"}))
+    [(4, 8)]
+    """
     words = list(words_of(text, analyzer))
     starts = [start for start, _, _ in words]
     for start, end, terms in compounds_of(text, analyzer):

@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from ..index import HybridIndex
 from ..protocols import Reranker
-from . import ask
+from . import ask, pages
 from .service import Service
 
 __all__ = ["create_app"]
@@ -36,5 +36,6 @@ def create_app(
     app = FastAPI(title=f"Hybridge: {name}")
     app.state.service = Service(index, dict(rerankers or {}), name, allow_writes, judgments)
     app.mount("/static", StaticFiles(packages=[("hybridge.server", "static")]), name="static")
+    app.include_router(pages.router)
     app.include_router(ask.router)
     return app
