@@ -201,6 +201,7 @@ def test_an_unknown_job_is_not_found(writing):
         ({"query": 5}, "query"),
         ({"query": "x" * 10_001}, "at most 10000 characters"),
         ({"query": ["x"] * 101}, "at most 100 items"),
+        ({"query": ["x"] * 11, "k": 1000}, "ask for more than 10,000 passages"),
         ({"query": "x", "k": 0}, "body.k: Input should be greater than or equal to 1"),
         ({"query": "x", "k": 10**9}, "less than or equal to 1000"),
         ({"query": "x", "unknown": 1}, "unknown"),

@@ -310,7 +310,7 @@ async def test_requests_beyond_so_many_are_told_to_come_again(index, monkeypatch
         "/static/..\\app.py",
         "/static/style.css%00",
         "/static/%00",
-        "/static/\x7f",
+        "/static/%7f",
     ],
 )
 def test_only_static_files_are_given(client, path):

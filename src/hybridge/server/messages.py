@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .options import Options
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # Limits of one request. An id may be a URL.
-_LETTERS, _QUERIES, _IDS, _PASSAGES = 10_000, 100, 1_000, 10_000
+_LETTERS, _QUERIES, _HITS, _IDS, _PASSAGES = 10_000, 100, 10_000, 1_000, 10_000
 
 Query = Annotated[str, Field(max_length=_LETTERS)]
 Id = Annotated[str, Field(min_length=1, max_length=_LETTERS)]
@@ -96,6 +96,15 @@ class SearchRequest(Options):
     """
 
     query: Query | Annotated[list[Query], Field(max_length=_QUERIES)]
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if len(self.queries) * self.k > _HITS:
+            raise ValueError(
+                f"{len(self.queries)} queries of k={self.k} ask for more than {_HITS:,} passages: "
+                "ask in several requests"
+            )
+        return self
 
     @property
     def queries(self) -> list[str]:

@@ -23,6 +23,8 @@ __all__ = ["Server", "checked", "serve", "server"]
 
 # The head of a request: the seconds in which it must arrive, and its bytes at most.
 _HEAD_SECONDS, _HEAD_BYTES = 10.0, 64 * 1024
+# A client that does not read: the seconds until it is looked at, and the least bytes of each.
+_STALL_SECONDS, _LEAST_BYTES = 20.0, 1024
 _CONNECTIONS = 1000
 
 
@@ -168,10 +170,14 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Ends connections on which the head of a request does not arrive in time, or is huge."""
+    """Ends connections whose requests do not arrive, or whose answers are not read, in time.
+
+    The body of a request is a guard's: it knows what is allowed.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
-    _received = 0
+    _stalled: asyncio.TimerHandle | None = None
+    _received = _unsent = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -179,6 +185,7 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -193,6 +200,27 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._forget_head()
         super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def _expect_reading(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(_STALL_SECONDS, self._look_at_reading)
+
+    def _look_at_reading(self) -> None:
+        read = self._unsent - self.transport.get_write_buffer_size()
+        if read < _STALL_SECONDS * _LEAST_BYTES:
+            self.transport.abort()
+        else:
+            self._expect_reading()
 
     def _expect_head(self) -> None:
         self._received = 0
