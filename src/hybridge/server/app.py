@@ -18,7 +18,7 @@ from ..protocols import Reranker
 from . import api, ask, health, login
 from .guards import Guards, add_guards
 from .metrics import Metrics
-from .problems import Problem, add_handlers
+from .problems import add_handlers, document
 from .service import Service
 
 __all__ = ["create_app"]
@@ -79,10 +79,9 @@ def _document(app: FastAPI, *, with_key: bool) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-            components = schema.setdefault("components", {})
-            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            document(schema)
             if with_key:
-                components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+                schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
                 schema["security"] = [{"key": []}]
                 for path, operations in schema["paths"].items():
                     if path.startswith("/health/"):

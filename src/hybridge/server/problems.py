@@ -24,7 +24,7 @@ from ..errors import (
 )
 from .jobs import BusyError
 
-__all__ = ["PROBLEMS", "Problem", "add_handlers", "problem"]
+__all__ = ["PROBLEMS", "Problem", "add_handlers", "document", "problem"]
 
 _MEDIA = "application/problem+json"
 
@@ -82,13 +82,23 @@ def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 PROBLEMS = _documented(400, 401, 403, 404, 408, 409, 413, 421, 500, 501, 502, 503) | {
-    # Stands for what a proxy in front may add, and keeps FastAPI from its own model of errors.
-    "default": {
-        "description": "Another error",
-        "content": {_MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    "4XX": {}  # keeps FastAPI from its own model of errors; `document` drops it
 }
 """The errors that each route of the API documents."""
+
+
+def document(schema: dict[str, Any]) -> None:
+    """Put the model of errors into an OpenAPI document.
+
+    Args:
+        schema: the document.
+    """
+    schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = (
+        Problem.model_json_schema()
+    )
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("4XX", None)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
