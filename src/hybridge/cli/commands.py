@@ -18,6 +18,7 @@ from .models import models
 from .reanalyze import reanalyze
 from .reindex import reindex
 from .search import search
+from .serve import serve
 from .tune import tune
 
 __all__ = ["hybridge"]
@@ -56,6 +57,7 @@ _COMMANDS = (
     info,
     fields,
     models,
+    serve,
     demo,
     doctor,
 )

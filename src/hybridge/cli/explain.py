@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -52,7 +50,7 @@ def explain(
     Without --passage, the answers and the first of them in full.
     """
     from ..explanation import explain as explain_passage
-    from ..explanation import explain_search
+    from ..explanation import explain_search, explanation_to_json
     from .output import console, print_json
 
     query, k, where = question.text, question.k, question.where
@@ -76,7 +74,7 @@ def explain(
 
         html.write_text(to_page(report(shown), query), "utf-8")
     if as_json:
-        print_json(_json(shown))
+        print_json(explanation_to_json(shown))
         return
     if passage is None and search is not None:
         print_hits(search.hits, explain=True)
@@ -105,17 +103,3 @@ def _tokens(one: Explanation) -> MaxSimPart | None:
     """Return the comparison of tokens by the index, or else by the first reranker with one."""
     parts = [one.late_interaction, *(part.max_sim for part in one.rerankers)]
     return next((part for part in parts if part is not None), None)
-
-
-def _json(value: Any) -> Any:
-    import numpy as np
-
-    if is_dataclass(value):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _json(item) for key, item in value.items()}
-    return value

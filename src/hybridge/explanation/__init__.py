@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import layout as layout  # registers how each part is shown
+from .as_json import explanation_to_json
 from .explaining import explain, explain_search
 from .model import (
     BlendPart,
@@ -32,4 +33,5 @@ __all__ = [
     "TermPart",
     "explain",
     "explain_search",
+    "explanation_to_json",
 ]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from .app import create_app
-from .options import Options
-from .service import Service
+from ..errors import needs_extra
 
-__all__ = ["Options", "Service", "create_app"]
+with needs_extra("serve"):
+    from .app import create_app
+    from .guards import Guards, Keys
+    from .jobs import Jobs
+    from .options import Options
+    from .service import Service
+    from .serving import serve
+
+__all__ = ["Guards", "Jobs", "Keys", "Options", "Service", "create_app", "serve"]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
+from .. import __version__
 from ..index import HybridIndex
 from ..protocols import Reranker
-from . import ask, pages
+from . import api, ask, health, login, pages
+from .guards import Guards, add_guards
+from .metrics import Metrics
+from .problems import add_handlers, document
 from .service import Service
 
 __all__ = ["create_app"]
@@ -23,19 +31,64 @@ def create_app(
     name: str = "index",
     allow_writes: bool = False,
     judgments: Path | None = None,
+    guards: Guards | None = None,
 ) -> FastAPI:
     """Return an ASGI application that serves an index.
 
     Args:
-        index: an open index.
+        index: an open index; it stays open when the application ends.
         rerankers: by the names that requests give.
         name: of the index, for readers.
         allow_writes: whether requests may add and delete passages.
         judgments: the file where judgments are kept; None for none.
+        guards: keys, hosts and limits; None for those of a server that this machine alone asks.
     """
-    app = FastAPI(title=f"Hybridge: {name}")
+    allowed = Guards() if guards is None else guards
+    app = FastAPI(
+        title=f"Hybridge: {name}",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # Its pages load scripts from another server.
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
     app.state.service = Service(index, dict(rerankers or {}), name, allow_writes, judgments)
+    app.state.guards = allowed
+    app.state.metrics = Metrics()
     app.mount("/static", StaticFiles(packages=[("hybridge.server", "static")]), name="static")
+    app.include_router(api.router)
+    app.include_router(health.router)
     app.include_router(pages.router)
     app.include_router(ask.router)
+    if allowed.keys:
+        app.include_router(login.router)
+    add_handlers(app)
+    add_guards(app, allowed, app.state.metrics)
+    _document(app, with_key=bool(allowed.keys))
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await asyncio.to_thread(app.state.service.jobs.stop, 5.0)
+
+
+def _document(app: FastAPI, *, with_key: bool) -> None:
+    """Add to the OpenAPI document what routes cannot say: the model of errors, and the key."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            document(schema)
+            if with_key:
+                schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+                schema["security"] = [{"key": []}]
+                for path, operations in schema["paths"].items():
+                    if path.startswith("/health/"):
+                        for operation in operations.values():
+                            operation["security"] = []
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -39,7 +39,7 @@ class Options(BaseModel):
         per_group: passages of one group at most.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     k: Annotated[int, Field(ge=1, le=1000)] = 10
     where: dict[str, Any] | None = None
@@ -72,7 +72,8 @@ class Options(BaseModel):
             raise InvalidInputError(
                 f"there is no reranker {unknown[0]!r}: this server has {sorted(rerankers)}"
             )
-        options = self.model_dump(exclude={"k", "where", "rerank"})
+        # A request that is made of these has more.
+        options = {name: getattr(self, name) for name in _SETTINGS}
         return configured(index, rerankers=[rerankers[name] for name in self.rerank], **options)
 
     def to_params(self) -> dict[str, str]:
@@ -112,3 +113,6 @@ class Options(BaseModel):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise InvalidInputError(f"{where}: {first['msg']}, not {first['input']!r}") from None
+
+
+_SETTINGS = Options.model_fields.keys() - {"k", "where", "rerank"}

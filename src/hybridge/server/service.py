@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..explanation import Explanation, SearchExplanation, explain, explain_search
 from ..index import HybridIndex
 from ..passages import Hit
 from ..protocols import Reranker, Retriever
+from .jobs import Jobs
 from .options import Options
 
 __all__ = ["Service"]
@@ -24,6 +27,7 @@ class Service:
         name: of the index, for readers.
         allow_writes: whether requests may add and delete.
         judgments: the file of judgments; None for none.
+        jobs: work that outlasts a request.
     """
 
     index: HybridIndex
@@ -31,6 +35,7 @@ class Service:
     name: str = "index"
     allow_writes: bool = False
     judgments: Path | None = None
+    jobs: Jobs = field(default_factory=Jobs)
 
     def retriever(self, options: Options) -> Retriever:
         """Return what a search with these options asks."""
@@ -40,3 +45,12 @@ class Service:
         """Return what `index.search` finds with these options."""
         retriever = self.retriever(options)
         return await retriever.asearch(queries, options.k, where=options.where)
+
+    async def explain(
+        self, query: str, options: Options, passage: str | None = None
+    ) -> Explanation | SearchExplanation:
+        """Explain a passage's rank in a search with these options; None explains each hit."""
+        retriever, k, where = self.retriever(options), options.k, options.where
+        if passage is None:
+            return await asyncio.to_thread(explain_search, retriever, query, k, where=where)
+        return await asyncio.to_thread(explain, retriever, query, passage, k=k, where=where)
