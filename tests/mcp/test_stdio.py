@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -39,6 +40,8 @@ def expected(folder: Path) -> list[tuple[str, float]]:
     return [(hit.passage.id, hit.score) for hit in hits]
 
 
+# Clients start a process in an almost empty environment, unless they are given one.
+HERE = dict(os.environ)
 ASKED = {"query": "do cats sleep?", "k": 2, "where": {"year": {"$lt": 2022}}}
 
 
@@ -50,7 +53,7 @@ def found(structured: dict[str, Any] | None) -> list[tuple[str, float]]:
 @asynccontextmanager
 async def session(*arguments: str | Path) -> AsyncIterator[tuple[ClientSession, Any]]:
     command = ["-m", "hybridge", "mcp", *map(str, arguments)]
-    process = StdioServerParameters(command=sys.executable, args=command)
+    process = StdioServerParameters(command=sys.executable, args=command, env=HERE)
     async with (
         stdio_client(process) as (received, sent),
         ClientSession(received, sent) as client,
@@ -90,7 +93,7 @@ async def test_writing(tmp_path: Path) -> None:
 
 async def test_langchain(folder: Path, expected: list[tuple[str, float]]) -> None:
     arguments = ["-m", "hybridge", "mcp", str(folder)]
-    server: Any = {"transport": "stdio", "command": sys.executable, "args": arguments}
+    server: Any = {"transport": "stdio", "command": sys.executable, "args": arguments, "env": HERE}
     tools = {tool.name: tool for tool in await MultiServerMCPClient({"zoo": server}).get_tools()}
     called = {"type": "tool_call", "id": "1", "name": "search", "args": ASKED}
     message = await tools["search"].ainvoke(called)
@@ -102,7 +105,7 @@ async def test_langchain(folder: Path, expected: list[tuple[str, float]]) -> Non
 
 
 async def test_llama_index(folder: Path, expected: list[tuple[str, float]]) -> None:
-    client = BasicMCPClient(sys.executable, ["-m", "hybridge", "mcp", str(folder)])
+    client = BasicMCPClient(sys.executable, ["-m", "hybridge", "mcp", str(folder)], env=HERE)
     tools = {tool.metadata.name: tool for tool in await McpToolSpec(client).to_tool_list_async()}
     output = await tools["search"].acall(**ASKED)
     assert found(output.raw_output.structuredContent) == expected

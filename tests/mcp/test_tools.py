@@ -377,8 +377,7 @@ async def test_the_event_loop_goes_on_meanwhile(
         if tool in ("get", "fields", "delete"):
             monkeypatch.setattr(HybridIndex, tool, waiting(getattr(HybridIndex, tool)))
         call = asyncio.create_task(server.call_tool(tool, arguments))
-        while not started.is_set():
-            await asyncio.sleep(0.005)
+        assert await asyncio.to_thread(started.wait, 30)
         assert not call.done()
         go.set()
         assert not (await call).isError
