@@ -447,6 +447,7 @@ OTHERS = {
     "Stage": "abstract",
     "TemporaryFolder": "belongs to its process",
     "TextReranker": "abstract: Shortest is one",
+    "ToolServer": "over an open index",
     "VectorSearch": "over the store of an open index",
     "VectorStage": "abstract",
     "Work": "a step of one search",

@@ -14,6 +14,7 @@ from .explain import explain
 from .fields import fields
 from .index import index
 from .info import info
+from .mcp import mcp
 from .models import models
 from .reanalyze import reanalyze
 from .reindex import reindex
@@ -56,6 +57,7 @@ _COMMANDS = (
     reindex,
     info,
     fields,
+    mcp,
     models,
     serve,
     demo,

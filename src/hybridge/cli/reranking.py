@@ -84,6 +84,16 @@ class Reranking:
 
         return Pipeline(retriever, *map(self.reranker, self.names), **self.settings)
 
+    def by_name(self, index: HybridIndex) -> dict[str, Reranker]:
+        """Return the rerankers by their names, in their order.
+
+        Without the default model's where the index keeps token vectors for it: these rank within
+        each of its searches.
+        """
+        own = index.late_interaction if self.colbert is None else None
+        names = [name for name in self.names if own is None or name != COLBERT]
+        return {name: self.reranker(name) for name in names}
+
     @property
     def late_interaction(self) -> str | bool | None:
         """The `late_interaction` of an index that is created for these rerankers."""
