@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from ..index import HybridIndex
 from ..protocols import Reranker
-from . import ask
+from . import ask, judge
 from .service import Service
 
 __all__ = ["create_app"]
@@ -37,4 +37,5 @@ def create_app(
     app.state.service = Service(index, dict(rerankers or {}), name, allow_writes, judgments)
     app.mount("/static", StaticFiles(packages=[("hybridge.server", "static")]), name="static")
     app.include_router(ask.router)
+    app.include_router(judge.router)
     return app
