@@ -74,6 +74,7 @@ from hybridge.fused import FusedSearch
 from hybridge.fusion import RRF, ConvexCombination, RunPart
 from hybridge.index import FieldSummary
 from hybridge.interop import ExternalHit, FutureIndex, SearchConfig
+from hybridge.judging import Candidate, JudgeAgreement, Judgment, Judgments, Pair, Progress
 from hybridge.language_models import (
     Completion,
     ContextualPassages,
@@ -265,6 +266,12 @@ MADE: dict[str, Callable[[Any], object]] = {
         lengths, query_function=first_lengths, identity="lengths"
     ),
     "ColBERTReranker": lambda w: ColBERTReranker(w.token_encoder, name="mine", threshold=0.5),
+    "Candidate": lambda w: Candidate(PASSAGES[0], {"bm25": 2}),
+    "JudgeAgreement": lambda w: JudgeAgreement({"Ann": 2}, 0, None, [], []),
+    "Judgment": lambda w: Judgment("q1", "1", "Ann", 3),
+    "Judgments": lambda w: Judgments(w.folder / "judgments.db"),
+    "Pair": lambda w: Pair(("Ann", "Bo"), 3, 0.5, 0.25),
+    "Progress": lambda w: Progress(1, 3),
     "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
     "Comparison": lambda w: w.evaluation.compare()[0],
     "ConvexCombination": lambda w: ConvexCombination(),

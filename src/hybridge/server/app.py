@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from .. import __version__
 from ..index import HybridIndex
 from ..protocols import Reranker
-from . import api, ask, health, login, pages
+from . import api, ask, health, judge, login, pages
 from .guards import Guards, add_guards
 from .metrics import Metrics
 from .problems import add_handlers, document
@@ -60,6 +60,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(pages.router)
     app.include_router(ask.router)
+    app.include_router(judge.router)
     if allowed.keys:
         app.include_router(login.router)
     add_handlers(app)
