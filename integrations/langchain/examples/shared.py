@@ -66,14 +66,8 @@ def chat_model(*, calls_tools: bool = False) -> BaseChatModel:
         from langchain_openai import ChatOpenAI
 
         server = local_server()
-        local: BaseChatModel = ChatOpenAI(
-            base_url=server.base_url,
-            api_key=server.api_key,
-            model=server.model,
-            temperature=0,
-            max_tokens=100,
-        )
-        return local
+        settings: dict[str, Any] = {"base_url": server.base_url, "api_key": server.api_key}
+        return ChatOpenAI(**settings, model=server.model, temperature=0, max_tokens=100)
     from langchain.chat_models import init_chat_model
 
     return init_chat_model(name)
