@@ -66,14 +66,9 @@ def chat_model(*, calls_tools: bool = False) -> BaseChatModel:
         from langchain_openai import ChatOpenAI
 
         server = local_server()
-        local: BaseChatModel = ChatOpenAI(
-            base_url=server.base_url,
-            api_key=server.api_key,
-            model=server.model,
-            temperature=0,
-            max_tokens=100,
-        )
-        return local
+        # Its types name the fields behind these.
+        settings: dict[str, Any] = {"api_key": server.api_key, "max_tokens": 100}
+        return ChatOpenAI(base_url=server.base_url, model=server.model, temperature=0, **settings)
     from langchain.chat_models import init_chat_model
 
     return init_chat_model(name)
