@@ -17,7 +17,7 @@ demo_question := "Is the finally block executed after a return?"
 picture_question := "Why does my function remember the list from the previous call?"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint docs notebooks bench quality rerank adapters pictures clean
+.PHONY: help demo check test lint docs notebooks bench quality rerank adapters pictures screenshots clean
 # Every target installs into the one .venv.
 .NOTPARALLEL:
 
@@ -69,6 +69,10 @@ adapters: $(VENV)/.bench-installed ## measure what LangChain and LlamaIndex add 
 pictures: $(VENV)/.dev-installed ## draw the README's picture of the stages
 	$(BIN)/hybridge demo --keep $(VENV)/demo-index --ask $(picture_question)
 	$(BIN)/hybridge explain $(VENV)/demo-index $(picture_question) --plot docs/pictures/stages.png
+
+screenshots: $(VENV)/.dev-installed ## take pictures of the pages (needs a Chromium)
+	$(BIN)/hybridge demo --keep $(VENV)/demo-index --ask $(picture_question)
+	$(BIN)/python benchmarks/screenshots.py $(VENV)/demo-index --output docs/pictures
 
 clean: ## remove .venv and everything else that was made
 	rm -rf $(VENV) site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

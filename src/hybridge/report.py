@@ -392,7 +392,7 @@ def to_html(section: Section) -> str:
 def to_fragment(section: Section) -> str:
     """Render a section as a fragment of HTML for a page that has `STYLE`, all text escaped.
 
-    It has no style of its own, not even in attributes, which a page's policy may refuse.
+    It has no inline style, not even in attributes, which a page's policy may refuse.
 
     >>> to_fragment(Section("a < b", ["c"]))
     '<div class="hybridge"><h4>a &lt; b</h4><p>c</p></div>'

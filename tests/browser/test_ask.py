@@ -177,12 +177,11 @@ def test_knobs_show_what_they_change(visit: Visit, served: Served) -> None:
     [hits] = retriever.search(["a pump with a seal"], 2)
     assert titles(page) == [hit.passage.metadata["title"] for hit in hits]
     page.go_back()
-    page.wait_for_load_state()
+    expect(page.get_by_label("Depth")).to_have_value("100")
     assert "depth" not in params(page)
-    assert page.get_by_label("Depth").input_value() == "100"
     page.go_forward()
-    page.wait_for_load_state()
-    assert page.get_by_label("Depth").input_value() == "50"
+    expect(page.get_by_label("Depth")).to_have_value("50")
+    assert params(page)["depth"] == "50"
 
 
 def test_a_link_reproduces_the_view(visit: Visit) -> None:

@@ -37,7 +37,7 @@ _LONGEST = 3_000
 
 
 @router.get("/")
-async def page(request: Request) -> HTMLResponse:
+async def _show_page(request: Request) -> HTMLResponse:
     """Show the page of a link: its question and settings, and their answers."""
     try:
         view, error = View.from_params(request.query_params), None
@@ -60,7 +60,7 @@ async def page(request: Request) -> HTMLResponse:
 
 
 @router.get("/ask")
-async def answer(request: Request) -> Response:
+async def _answer(request: Request) -> Response:
     """Answer the form: by its part of the page, or by the page of its link."""
     form = request.query_params
     knobs = await run_in_threadpool(Knobs.of, service(request))
@@ -87,7 +87,7 @@ async def answer(request: Request) -> Response:
 
 
 @router.get("/ask/explain")
-async def explanation(request: Request) -> HTMLResponse:
+async def _show_explanation(request: Request) -> HTMLResponse:
     """Explain a passage: why it ranks where it does, or why it is not found."""
     try:
         view = View.from_params(request.query_params)
@@ -102,7 +102,7 @@ async def explanation(request: Request) -> HTMLResponse:
 
 
 @router.get("/ask/code")
-async def setting_as_code(request: Request) -> HTMLResponse:
+async def _show_code(request: Request) -> HTMLResponse:
     """Show the code of a setting."""
     context: dict[str, Any] = {"frameworks": FRAMEWORKS, "programs": {}}
     try:
@@ -116,7 +116,7 @@ async def setting_as_code(request: Request) -> HTMLResponse:
 
 
 @router.get("/ask/pictures")
-async def pictures(request: Request) -> HTMLResponse:
+async def _show_pictures(request: Request) -> HTMLResponse:
     """Draw the ranks and scores of the answers, or the parts of a passage's score."""
     drawer, served = _pictures(request), service(request)
     view, error, drawn = View(), None, []
@@ -137,7 +137,7 @@ async def pictures(request: Request) -> HTMLResponse:
 
 
 @router.get("/ask/pictures/{key}.svg")
-async def picture(request: Request, key: str) -> Response:
+async def _show_picture(request: Request, key: str) -> Response:
     """Return a picture that was drawn of late."""
     content = _pictures(request).get(key)
     if content is None:
@@ -231,8 +231,8 @@ def _pictures(request: Request) -> Pictures:
     state = request.app.state
     if not hasattr(state, "pictures"):
         state.pictures = Pictures()
-    kept: Pictures = state.pictures
-    return kept
+    drawn: Pictures = state.pictures
+    return drawn
 
 
 def _link_before(request: Request) -> View | None:

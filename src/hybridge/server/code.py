@@ -60,15 +60,15 @@ def code(service: Service, question: str, options: Options, framework: str = "co
 
 def _core(service: Service, question: str, options: Options) -> str:
     chosen = _chosen(options)
-    asked = {"k": options.k} | ({} if options.where is None else {"where": options.where})
+    call = {"k": options.k} | ({} if options.where is None else {"where": options.where})
     if chosen.keys() <= _SEARCH.keys():
-        arguments = asked | {_SEARCH[name]: value for name, value in chosen.items()}
+        arguments = call | {_SEARCH[name]: value for name, value in chosen.items()}
         imports, made = [], ""
         search = _call("[hits] = index.search", [f"[{_text(question)}]"], arguments)
     else:
         imports = ["from hybridge.interop import configured"]
         made = _call("retriever = configured", ["index"], chosen, service.rerankers)
-        search = _call("[hits] = retriever.search", [f"[{_text(question)}]"], asked)
+        search = _call("[hits] = retriever.search", [f"[{_text(question)}]"], call)
     shown = "for hit in hits:\n    print(hit.score, hit.passage.id, hit.passage.text)\n"
     return _program(service, options, imports, made + search + shown)
 

@@ -25,12 +25,12 @@ def service(request: Request) -> Service:
 
 
 def is_partial(request: Request) -> bool:
-    """Return whether a part of a page is asked for, by htmx, and not a page."""
+    """Return whether htmx requests a part of a page, and not a browser a page."""
     return request.headers.get("HX-Request") == "true"
 
 
 @router.get("/report.css")
-async def report_style() -> Response:
+async def _report_style() -> Response:
     """Return the style sheet of reports, such as tables and heat maps."""
     return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 

@@ -16,7 +16,7 @@ from ..plots import Picture, max_sim, rank_flow, score_distributions, term_parts
 
 __all__ = ["Pictures", "Shown"]
 
-_KEPT = 64
+_MOST = 64
 
 
 class Shown(NamedTuple):
@@ -39,12 +39,12 @@ class Pictures:
     """Pictures that were drawn of late, for the requests that fetch them. Threads may share one."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._drawn: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: str) -> bytes | None:
         """Return a picture as SVG; None for one that is not kept."""
-        return self._kept.get(key)
+        return self._drawn.get(key)
 
     def of_search(self, hits: Sequence[Hit], top: int) -> list[Shown]:
         """Draw the ranks and the scores of hits.
@@ -76,9 +76,9 @@ class Pictures:
             content = file.read_bytes()
         key = blake2b(content, digest_size=16).hexdigest()
         with self._lock:
-            self._kept[key] = content
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._drawn[key] = content
+            while len(self._drawn) > _MOST:
+                self._drawn.popitem(last=False)
         width, height = picture.figure.get_size_inches() * 100
         return Shown(key, picture.alt, round(width), round(height))
 

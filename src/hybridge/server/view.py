@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from .options import Options
 
-__all__ = ["View"]
+__all__ = ["View", "beside"]
 
 _SECOND = "b."
 
