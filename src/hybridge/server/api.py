@@ -46,7 +46,13 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _writing(request: Request) -> Service:
+# Both are coroutines, for each other dependency costs a thread.
+async def _reading(request: Request) -> Service:
+    """Return the service."""
+    return service(request)
+
+
+async def _writing(request: Request) -> Service:
     """Return the service, if requests may write."""
     served = service(request)
     if not served.allow_writes:
@@ -56,7 +62,7 @@ def _writing(request: Request) -> Service:
     return served
 
 
-Reading = Annotated[Service, Depends(service)]
+Reading = Annotated[Service, Depends(_reading)]
 Writing = Annotated[Service, Depends(_writing)]
 
 

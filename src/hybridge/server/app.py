@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,9 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # More threads than cores would only make each other, and the event loop, wait.
+    threads = ThreadPoolExecutor((os.cpu_count() or 1) + 1, "search")
+    asyncio.get_running_loop().set_default_executor(threads)
     yield
     await asyncio.to_thread(app.state.service.jobs.stop, 5.0)
 
@@ -83,7 +88,8 @@ def _document(app: FastAPI, *, with_key: bool) -> None:
             schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
             document(schema)
             if with_key:
-                schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+                bearer = {"type": "http", "scheme": "bearer"}
+                schema["components"]["securitySchemes"] = {"key": bearer}
                 schema["security"] = [{"key": []}]
                 for path, operations in schema["paths"].items():
                     if path.startswith("/health/"):

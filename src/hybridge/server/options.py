@@ -72,9 +72,13 @@ class Options(BaseModel):
             raise InvalidInputError(
                 f"there is no reranker {unknown[0]!r}: this server has {sorted(rerankers)}"
             )
-        # A request that is made of these has more.
-        options = {name: getattr(self, name) for name in _SETTINGS}
+        options = {name: getattr(self, name) for name in _SETTINGS - {"rerank"}}
         return configured(index, rerankers=[rerankers[name] for name in self.rerank], **options)
+
+    @property
+    def settings(self) -> str:
+        """What `retriever` depends on, as JSON."""
+        return self.model_dump_json(include=_SETTINGS, exclude_defaults=True)
 
     def to_params(self) -> dict[str, str]:
         """Return the options that are set as parameters of a link: text as it is, others in JSON.
@@ -115,4 +119,5 @@ class Options(BaseModel):
             raise InvalidInputError(f"{where}: {first['msg']}, not {first['input']!r}") from None
 
 
-_SETTINGS = Options.model_fields.keys() - {"k", "where", "rerank"}
+# Not those of a class that is made of this one.
+_SETTINGS = Options.model_fields.keys() - {"k", "where"}

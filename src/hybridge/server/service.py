@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..explanation import Explanation, SearchExplanation, explain, explain_search
 from ..index import HybridIndex
@@ -36,10 +38,19 @@ class Service:
     allow_writes: bool = False
     judgments: Path | None = None
     jobs: Jobs = field(default_factory=Jobs)
+    _made: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # To make one takes a tenth of a search, and most requests have the same options.
+        object.__setattr__(self, "_made", lru_cache(64)(self._make))
 
     def retriever(self, options: Options) -> Retriever:
         """Return what a search with these options asks."""
-        return options.retriever(self.index, self.rerankers)
+        made: Retriever = self._made(options.settings)
+        return made
+
+    def _make(self, settings: str) -> Retriever:
+        return Options.model_validate_json(settings).retriever(self.index, self.rerankers)
 
     async def search(self, queries: Sequence[str], options: Options) -> list[list[Hit]]:
         """Return what `index.search` finds with these options."""

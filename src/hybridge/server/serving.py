@@ -65,7 +65,9 @@ def serve(
         judgments=judgments,
         guards=allowed,
     )
-    server(app, host, port, started).run()
+    listening = server(app, host, port, started)
+    index.search(["first"], 1)  # Loads what a search needs, so that the first one does not wait.
+    listening.run()
 
 
 def checked(guards: Guards, host: str) -> Guards:
