@@ -195,13 +195,19 @@ def test_a_scope_cannot_be_written(folder: Path) -> None:
         ({"rerank": ["cross-encoder"], "colbert": "mine"}, ["cross-encoder", "colbert"]),
     ],
 )
-def test_rerankers_are_known_by_their_names(options: dict[str, Any], names: list[str]) -> None:
+def test_rerankers_are_known_by_their_names(
+    options: dict[str, Any], names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reranking, "reranker", lambda _, name: name)  # no model is loaded
     settings = {"rerank": (), "colbert": None, "cross_encoder": None, "blend": None, **options}
     with lexical() as index:
         assert list(Reranking(**settings).by_name(index)) == names
 
 
-def test_token_vectors_of_the_index_rerank_within_its_searches() -> None:
+def test_token_vectors_of_the_index_rerank_within_its_searches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Reranking, "reranker", lambda _, name: name)
     index: Any = SimpleNamespace(late_interaction=object())
     assert list(Reranking(["colbert", "cross-encoder"], None, None, None).by_name(index)) == [
         "cross-encoder"
