@@ -27,7 +27,7 @@ from .framing import Frame
 __all__ = ["IndexTools", "Tool"]
 
 A = TypeVar("A", bound=Arguments)
-Answer = tuple[str, BaseModel]
+_Answer = tuple[str, BaseModel]
 """An answer as text, and structured."""
 
 # Characters of the fields in a description, and of an explanation.
@@ -58,7 +58,7 @@ class Tool(Generic[A]):
     description: str
     takes: type[A]
     gives: type[BaseModel]
-    answer: Callable[[A], Awaitable[Answer]]
+    answer: Callable[[A], Awaitable[_Answer]]
     annotations: ToolAnnotations
     with_fields: bool = False
 
@@ -178,7 +178,7 @@ class IndexTools:
         ]
         return [*read, *(write if self.allow_writes else [])]
 
-    async def search(self, call: arguments.Search) -> Answer:
+    async def search(self, call: arguments.Search) -> _Answer:
         """Find passages."""
         retriever = self._retriever(call.rerank, call.floor)
         [hits] = await retriever.asearch([call.query], call.k, where=call.where)
@@ -195,7 +195,7 @@ class IndexTools:
             parts.append(_framed(frame, hit, f"rank={rank} score={hit.score:.6g}"))
         return "\n\n".join(parts), found
 
-    async def get(self, call: arguments.Get) -> Answer:
+    async def get(self, call: arguments.Get) -> _Answer:
         """Read passages."""
         ids = list(dict.fromkeys(call.ids))
         passages = await asyncio.to_thread(self.index.get, ids)
@@ -208,7 +208,7 @@ class IndexTools:
             parts.append(f"Not in the index: {json.dumps(missing, ensure_ascii=False)}")
         return "\n\n".join(parts), answers.Got(passages=shown, missing=missing)
 
-    async def explain(self, call: arguments.Explain) -> Answer:
+    async def explain(self, call: arguments.Explain) -> _Answer:
         """Explain a passage's rank."""
         retriever = self._retriever(call.rerank, call.floor)
         found = await asyncio.to_thread(
@@ -230,7 +230,7 @@ class IndexTools:
         frame = Frame()
         return f"The passage is {position}. {frame.notice}\n\n{frame.of(report)}", explained
 
-    async def fields(self, call: arguments.ListFields) -> Answer:
+    async def fields(self, call: arguments.ListFields) -> _Answer:
         """List the fields."""
         found = await asyncio.to_thread(self.index.fields)
         passages = await asyncio.to_thread(len, self.index)
@@ -259,14 +259,14 @@ class IndexTools:
             described = f"{cut}\n- … the tool `fields` lists all"
         return f"The filter `where`. {frame.notice}\n{frame.of(described)}"
 
-    async def add(self, call: arguments.Write) -> Answer:
+    async def add(self, call: arguments.Write) -> _Answer:
         """Add passages."""
         passages = [Passage(new.id, new.text, new.metadata) for new in call.passages]
         added = await asyncio.to_thread(self.index.add, passages, progress=False)
         answer = answers.Added(added=added, passages=await asyncio.to_thread(len, self.index))
         return f"Added {added:,}; the index holds {answer.passages:,}.", answer
 
-    async def delete(self, call: arguments.Delete) -> Answer:
+    async def delete(self, call: arguments.Delete) -> _Answer:
         """Delete passages."""
         deleted = await asyncio.to_thread(self.index.delete, call.ids)
         answer = answers.Deleted(deleted=deleted, passages=await asyncio.to_thread(len, self.index))
