@@ -9,6 +9,7 @@ from typing import Any
 from unittest import SkipTest
 from unittest.mock import patch
 
+import mcp.client.stdio  # noqa: F401 - keeps the standard error that it is imported under
 import pytest
 
 from hybridge.fusion import FUSIONS

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from mcp.client.stdio import stdio_client
 
 from hybridge import HybridIndex
 from hybridge.cli.commands import hybridge
+from hybridge.cli.reranking import Reranking
 from mcp import ClientSession, StdioServerParameters
 
 from .made import lexical
@@ -183,6 +185,43 @@ def test_a_scope_cannot_be_written(folder: Path) -> None:
     result = CliRunner().invoke(hybridge, ["mcp", str(folder), *options])
     assert result.exit_code == 2
     assert "--allow-writes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, []),
+        ({"rerank": ["cross-encoder", "colbert"]}, ["cross-encoder", "colbert"]),
+        ({"rerank": ["cross-encoder"], "colbert": "mine"}, ["cross-encoder", "colbert"]),
+    ],
+)
+def test_rerankers_are_known_by_their_names(
+    options: dict[str, Any], names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reranking, "reranker", lambda _, name: name)  # no model is loaded
+    settings = {"rerank": (), "colbert": None, "cross_encoder": None, "blend": None, **options}
+    with lexical() as index:
+        assert list(Reranking(**settings).by_name(index)) == names
+
+
+def test_token_vectors_of_the_index_rerank_within_its_searches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Reranking, "reranker", lambda _, name: name)
+    index: Any = SimpleNamespace(late_interaction=object())
+    assert list(Reranking(["colbert", "cross-encoder"], None, None, None).by_name(index)) == [
+        "cross-encoder"
+    ]
+    assert list(Reranking(["colbert"], "mine", None, None).by_name(index)) == ["colbert"]
+
+
+def test_a_missing_extra_is_named(folder: Path) -> None:
+    code = "import sys; sys.modules['mcp'] = None\nfrom hybridge.cli import main; main()"
+    command = [sys.executable, "-c", code, "mcp", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hybridge[mcp]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_without_an_index_is_named_on_standard_error(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class FoundHit(ShownPassage):
 
     Args:
         score: the last stage's score.
-        trace: stage → rank, from 1, and score; None unless it is asked for.
+        trace: stage → rank, from 1, and score; None without.
     """
 
     score: float
@@ -179,28 +179,28 @@ def passages_shown(passages: Sequence[Passage], offset: int) -> list[ShownPassag
 
 
 def _shown(passage: Passage, offset: int, text: int, metadata: int) -> dict[str, Any]:
-    kept, left_out = _small(passage.metadata, metadata)
+    shown, left_out = _small(passage.metadata, metadata)
     return {
         "id": passage.id,
         "text": passage.text[offset : offset + text],
         "offset": offset,
         "characters": len(passage.text),
-        "metadata": kept,
+        "metadata": shown,
         "left_out": left_out,
     }
 
 
 def _small(metadata: Mapping[str, Any], size: int) -> tuple[dict[str, Any], int]:
     """Return the fields that fit, in their order, and the number of the others."""
-    kept: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     left_out = 0
     for name, value in metadata.items():
         if name.startswith("_"):
             continue
         length = len(json.dumps({name: value}, ensure_ascii=False))
         if length <= size:
-            kept[name] = value
+            shown[name] = value
             size -= length
         else:
             left_out += 1
-    return kept, left_out
+    return shown, left_out

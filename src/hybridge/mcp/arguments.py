@@ -44,7 +44,9 @@ _K = Annotated[int, Field(ge=1, le=100, description="How many passages to return
 _Where = Annotated[
     dict[str, Any] | None,
     _Json,
-    Field(description="Only passages that pass this filter; its form and fields are above."),
+    Field(
+        description="Only passages that pass this filter; `search` describes its form and fields."
+    ),
 ]
 _Rerank = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -53,16 +53,16 @@ class ToolServer:
         self._describe_fields = tools.describe_fields
         self._tools = {tool.name: tool for tool in tools.tools()}
         self._hosts = tuple(hosts)
-        # Its decorators have no types.
-        self.lowlevel: Any = Server(
+        self.lowlevel: Server[object, Any] = Server(
             name,
             version=__version__,
             instructions=f"Tools over the index {name!r}: search it, and read, explain and filter "
             f"what is found. {NOTICE}",
         )
-        self.lowlevel.list_tools()(self.list_tools)
+        untyped = cast("Any", self.lowlevel)
+        untyped.list_tools()(self.list_tools)
         # The models of the arguments check them, with messages that name what is valid.
-        self.lowlevel.call_tool(validate_input=False)(self.call_tool)
+        untyped.call_tool(validate_input=False)(self.call_tool)
 
     async def list_tools(self) -> list[ToolDefinition]:
         """Return the definitions of the tools, with the fields that the index has now."""
@@ -107,7 +107,7 @@ class ToolServer:
             os.close(own)
 
     def streamable_http_app(self, path: str = "/mcp") -> Starlette:
-        """Return an application of its own, which answers at a path by streamable HTTP.
+        """Return a separate application, which answers at a path by streamable HTTP.
 
         Args:
             path: where.

@@ -27,7 +27,7 @@ from .framing import Frame
 __all__ = ["IndexTools", "Tool"]
 
 A = TypeVar("A", bound=Arguments)
-Answer = tuple[str, BaseModel]
+_Answer = tuple[str, BaseModel]
 """An answer as text, and structured."""
 
 # Characters of the fields in a description, and of an explanation.
@@ -58,7 +58,7 @@ class Tool(Generic[A]):
     description: str
     takes: type[A]
     gives: type[BaseModel]
-    answer: Callable[[A], Awaitable[Answer]]
+    answer: Callable[[A], Awaitable[_Answer]]
     annotations: ToolAnnotations
     with_fields: bool = False
 
@@ -178,14 +178,14 @@ class IndexTools:
         ]
         return [*read, *(write if self.allow_writes else [])]
 
-    async def search(self, asked: arguments.Search) -> Answer:
+    async def search(self, call: arguments.Search) -> _Answer:
         """Find passages."""
-        retriever = self._retriever(asked.rerank, asked.floor)
-        [hits] = await retriever.asearch([asked.query], asked.k, where=asked.where)
-        shown = answers.hits_shown(hits, asked.trace)
+        retriever = self._retriever(call.rerank, call.floor)
+        [hits] = await retriever.asearch([call.query], call.k, where=call.where)
+        shown = answers.hits_shown(hits, call.trace)
         found = answers.Found(hits=shown, query=corrected_query(hits))
         if not hits:
-            blank = "" if asked.query.strip() else " The query is blank: give a question."
+            blank = "" if call.query.strip() else " The query is blank: give a question."
             return f"Nothing was found.{blank}", found
         frame = Frame()
         parts = [f"{len(hits)} found, best first. {frame.notice}"]
@@ -195,24 +195,24 @@ class IndexTools:
             parts.append(_framed(frame, hit, f"rank={rank} score={hit.score:.6g}"))
         return "\n\n".join(parts), found
 
-    async def get(self, asked: arguments.Get) -> Answer:
+    async def get(self, call: arguments.Get) -> _Answer:
         """Read passages."""
-        ids = list(dict.fromkeys(asked.ids))
+        ids = list(dict.fromkeys(call.ids))
         passages = await asyncio.to_thread(self.index.get, ids)
         there = [passage for passage in passages if passage is not None]
         missing = [id_ for id_, passage in zip(ids, passages, strict=True) if passage is None]
-        shown = answers.passages_shown(there, asked.offset)
+        shown = answers.passages_shown(there, call.offset)
         frame = Frame()
         parts = [frame.notice, *(_framed(frame, passage) for passage in shown)] if shown else []
         if missing:
             parts.append(f"Not in the index: {json.dumps(missing, ensure_ascii=False)}")
         return "\n\n".join(parts), answers.Got(passages=shown, missing=missing)
 
-    async def explain(self, asked: arguments.Explain) -> Answer:
+    async def explain(self, call: arguments.Explain) -> _Answer:
         """Explain a passage's rank."""
-        retriever = self._retriever(asked.rerank, asked.floor)
+        retriever = self._retriever(call.rerank, call.floor)
         found = await asyncio.to_thread(
-            explain, retriever, asked.query, asked.id, k=asked.k, where=asked.where
+            explain, retriever, call.query, call.id, k=call.k, where=call.where
         )
         report = str(found)
         if len(report) > _REPORT:
@@ -224,11 +224,13 @@ class IndexTools:
             trace=trace_to_dict(found.trace),
             report=report,
         )
-        place = f"not among the first {asked.k}" if found.rank is None else f"on rank {found.rank}"
+        position = (
+            f"not among the first {call.k}" if found.rank is None else f"on rank {found.rank}"
+        )
         frame = Frame()
-        return f"The passage is {place}. {frame.notice}\n\n{frame.of(report)}", explained
+        return f"The passage is {position}. {frame.notice}\n\n{frame.of(report)}", explained
 
-    async def fields(self, asked: arguments.ListFields) -> Answer:
+    async def fields(self, call: arguments.ListFields) -> _Answer:
         """List the fields."""
         found = await asyncio.to_thread(self.index.fields)
         passages = await asyncio.to_thread(len, self.index)
@@ -257,16 +259,16 @@ class IndexTools:
             described = f"{cut}\n- … the tool `fields` lists all"
         return f"The filter `where`. {frame.notice}\n{frame.of(described)}"
 
-    async def add(self, asked: arguments.Write) -> Answer:
+    async def add(self, call: arguments.Write) -> _Answer:
         """Add passages."""
-        passages = [Passage(new.id, new.text, new.metadata) for new in asked.passages]
+        passages = [Passage(new.id, new.text, new.metadata) for new in call.passages]
         added = await asyncio.to_thread(self.index.add, passages, progress=False)
         answer = answers.Added(added=added, passages=await asyncio.to_thread(len, self.index))
         return f"Added {added:,}; the index holds {answer.passages:,}.", answer
 
-    async def delete(self, asked: arguments.Delete) -> Answer:
+    async def delete(self, call: arguments.Delete) -> _Answer:
         """Delete passages."""
-        deleted = await asyncio.to_thread(self.index.delete, asked.ids)
+        deleted = await asyncio.to_thread(self.index.delete, call.ids)
         answer = answers.Deleted(deleted=deleted, passages=await asyncio.to_thread(len, self.index))
         return f"Deleted {deleted:,}; the index holds {answer.passages:,}.", answer
 
