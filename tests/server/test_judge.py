@@ -288,6 +288,14 @@ def test_an_export_of_nothing_or_of_no_form_is_refused(pages: TestClient, form: 
     assert pages.get(f"/judge/export/{form}").status_code in (400, 404)
 
 
+def test_an_id_that_a_form_cannot_have_is_said(pages: TestClient, kept: Judgments) -> None:
+    kept.add_questions(["bread?"])
+    graded(pages, "q1", "two words", "1")
+    answer = pages.get("/judge/export/trec")
+    assert answer.status_code == 400
+    assert "has a blank in it, which TREC" in answer.text
+
+
 def test_agreement_is_shown_of_two_judges(pages: TestClient, kept: Judgments) -> None:
     kept.add_questions(["bread?"])
     graded(pages, "q1", "a", "0")
