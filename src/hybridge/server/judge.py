@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Annotated, Any, Literal
@@ -55,6 +57,7 @@ _COOKIE = "judge"
 _YEAR_S = 365 * 24 * 3600
 _SHOWN = 2000  # characters of a passage at once; the rest unfolds
 _CHUNK = 1 << 16
+_SUFFIXES = {".csv", ".json", ".jsonl", ".ndjson", ".tsv", ".txt"}
 
 _What = Literal["evaluate", "tune", "adapt"]
 
@@ -161,9 +164,10 @@ def import_file(
     """Add the questions of a file, or a sample of them."""
     with _shown(request) as shown, TemporaryDirectory() as folder:
         stored = _judgments(request)
-        # Its own name, for what its ending says and for messages, but none of its folders.
-        base = Path((file.filename or "").replace("\\", "/")).name or "questions.txt"
-        copy = Path(folder) / base
+        # Of the file's name its ending alone names a path, for that says what it holds.
+        base = (file.filename or "").replace("\\", "/").rpartition("/")[2] or "the file"
+        suffix = Path(base.replace("\0", "")).suffix.lower()
+        copy = Path(folder) / f"questions{suffix if suffix in _SUFFIXES else '.txt'}"
         with copy.open("wb") as target:
             shutil.copyfileobj(file.file, target)
         try:
@@ -273,7 +277,10 @@ def start(
                 return run_evaluate(served, collection, measure, report)
             if what == "tune":
                 return run_tune(served, collection, measure, rerank or [], report)
-            folder = stored.path.with_name(f"{stored.path.stem}-adapted")
+            # One folder for the same grades and settings, so that a repeated run goes on there.
+            inputs = json.dumps([collection.queries, collection.qrels, measure, minutes])
+            digest = blake2b(inputs.encode(), digest_size=4).hexdigest()
+            folder = stored.path.with_name(f"{stored.path.stem}-adapted-{digest}")
             return run_adapt(served, collection, measure, folder, minutes, report)
 
         title = f"{what.capitalize()}: {measure}, {len(collection.qrels)} questions"
