@@ -21,6 +21,7 @@ NAMES = (
     "04_colbert_and_rerankers",
     "05_evaluate_and_tune",
     "06_your_own_data",
+    "07_judge_and_improve",
     "08_adapt",
 )
 

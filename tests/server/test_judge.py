@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from hybridge import HybridIndex
+from hybridge.adaptation import TrainingSettings
 from hybridge.evaluation import load_beir, read_qrels, read_queries
 from hybridge.judging import Judgments, judging_order, pool
+from hybridge.report import Section
 from hybridge.reranking import TextReranker
 
 JSON = {"Accept": "application/json"}
@@ -226,6 +230,12 @@ def test_searching_again_adds_what_is_new(
     assert "rye" in passages_on(text)
 
 
+@pytest.mark.parametrize("name", ["..", ".", "", "a\0.csv", f"{'x' * 300}.csv", "..\\..\\q.exe"])
+def test_names_of_files_are_no_paths(pages: TestClient, kept: Judgments, name: str) -> None:
+    pages.post("/judge/import", files={"file": (name or "x", b"bread?\n")})
+    assert list(kept.questions.values()) == ["bread?"]
+
+
 def test_a_passage_that_is_gone_is_said(pages: TestClient, kept: Judgments) -> None:
     [question] = kept.add_questions(["bread?"])
     kept.add_candidates(question, ["absent"])
@@ -286,6 +296,14 @@ def test_the_table_of_all_grades(pages: TestClient, kept: Judgments) -> None:
 @pytest.mark.parametrize("form", ["xls", "..%2F..%2Fetc%2Fpasswd", "trec"])
 def test_an_export_of_nothing_or_of_no_form_is_refused(pages: TestClient, form: str) -> None:
     assert pages.get(f"/judge/export/{form}").status_code in (400, 404)
+
+
+def test_an_id_that_a_form_cannot_have_is_said(pages: TestClient, kept: Judgments) -> None:
+    kept.add_questions(["bread?"])
+    graded(pages, "q1", "two words", "1")
+    answer = pages.get("/judge/export/trec")
+    assert answer.status_code == 400
+    assert "has a blank in it, which TREC" in answer.text
 
 
 def test_agreement_is_shown_of_two_judges(pages: TestClient, kept: Judgments) -> None:
@@ -351,6 +369,65 @@ def test_a_run_that_fails_says_why(pages: TestClient, kept: Judgments) -> None:
     kept.grade("q1", "b", 1, judge="Ann")
     text = outcome_of(pages, what="tune")
     assert "tuning needs two questions" in text
+
+
+def test_a_run_can_be_stopped(client_of: Callable[..., TestClient], judged: Judgments) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    class Slow(Longest):
+        def _score(self, queries, texts):  # type: ignore[no-untyped-def]
+            begun.set()
+            released.wait(30)
+            return super()._score(queries, texts)
+
+    pages = client_of(judgments=judged.path, rerankers={"slow": Slow("slow")})
+    answer = pages.post("/judge/runs", data={"what": "evaluate"}, follow_redirects=False)
+    where = answer.headers["location"]
+    assert begun.wait(30)
+    text = pages.get(where, headers={"HX-Request": "true"}).text
+    assert "<html" not in text
+    assert 'hx-trigger="every 1s"' in text
+
+    pages.post(f"{where}/stop")
+    released.set()
+
+    job = pages.app.state.service.jobs.get(where.rpartition("/")[2])  # type: ignore[attr-defined]
+    assert job.wait(30)
+    text = pages.get(where).text
+    assert "Stopped." in text
+    assert "hx-trigger" not in text
+
+
+def test_adapt_trains_beside_the_file_and_shows_its_report(
+    pages: TestClient, judged: Judgments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    class Adapted:
+        verdict = "Keep the model."
+
+        def _report(self) -> Section:
+            return Section("What changed", ["nothing"])
+
+    def adapt(index: object, *arguments: Any, **options: Any) -> Adapted:
+        calls.append((arguments, options))
+        return Adapted()
+
+    monkeypatch.setattr("hybridge.server.experiments.adapt", adapt)
+    text = outcome_of(pages, what="adapt", measure="RR@10", minutes="3")
+
+    collection = judged.collection()
+    arguments, options = calls[0]
+    assert arguments[:2] == (collection.queries, collection.qrels)
+    assert arguments[2].parent == judged.path.parent
+    outcome_of(pages, what="adapt", measure="RR@10", minutes="3")
+    assert calls[1] == calls[0]  # the same folder, where it goes on
+    outcome_of(pages, what="adapt", measure="RR@10", minutes="4")
+    assert calls[2][0][2] != arguments[2]
+    assert options["settings"] == TrainingSettings(minutes=3)
+    assert options["measure"] == "RR@10"
+    assert "What changed" in text
+    assert "Keep the model." in text
 
 
 @pytest.mark.parametrize(

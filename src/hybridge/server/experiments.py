@@ -35,7 +35,7 @@ MEASURES = ("nDCG@10", "RR@10", "R@10", "P@5", "Success@5")
 
 _BASELINE = "hybrid"
 _FOLDS = 5
-_PICTURES = 3
+_PICTURES = 2
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def run_evaluate(service: Service, collection: Collection, measure: str, report:
         better = [each for each in found if each.corrected < SIGNIFICANT and each.difference > 0]
         worse = [each for each in found if each.corrected < SIGNIFICANT and each.difference < 0]
         verdict = _verdict([e.retriever for e in better], [e.retriever for e in worse], total)
-        ranked = sorted(found, key=lambda each: -each.difference)[:_PICTURES]
+        differing = [each for each in found if each.wins or each.losses]
+        ranked = sorted(differing, key=lambda each: -abs(each.difference))[:_PICTURES]
         pictures = _drawn(
             lambda: [comparison(evaluation, each.retriever, measure=measure) for each in ranked]
         )
@@ -209,7 +210,7 @@ def run_adapt(
         settings=TrainingSettings(minutes=minutes),
         progress=False,
     )
-    return Outcome(f"The adapted model is in {folder}.", [adaptation._report()])
+    return Outcome(f"{adaptation.verdict} It is in {folder}.", [adaptation._report()])
 
 
 class _Counted:
@@ -297,7 +298,7 @@ def _code(tuning: Tuning, rerankers: Sequence[str]) -> str:
     options.append(f"    depth={chosen.depth},")
     if chosen.blend is not None:
         options.append(f"    blend={chosen.blend!r},")
-    if chosen.k1 is not None and tuning.target.bm25 is not None:
+    if chosen.k1 is not None and chosen.b is not None and tuning.target.bm25 is not None:
         bm25 = replace(tuning.target.bm25, k1=chosen.k1, b=chosen.b)
         imports.append("from hybridge.lexical import BM25Parameters")
         options.append(f"    bm25={bm25!r},")

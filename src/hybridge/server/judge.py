@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Annotated, Any, Literal
@@ -53,8 +55,9 @@ _UNSURE = "?"  # the grade of a passage that a judge cannot grade, in forms
 _NOBODY = "me"  # the name of a judge who gave none
 _COOKIE = "judge"
 _YEAR_S = 365 * 24 * 3600
-_SHOWN = 4000  # characters of a passage at once; the rest unfolds
+_SHOWN = 2000  # characters of a passage at once; the rest unfolds
 _CHUNK = 1 << 16
+_SUFFIXES = {".csv", ".json", ".jsonl", ".ndjson", ".tsv", ".txt"}
 
 _What = Literal["evaluate", "tune", "adapt"]
 
@@ -93,17 +96,19 @@ def questions(request: Request) -> Response:
 def question(request: Request, id: str) -> Response:  # noqa: A002 - the name in links
     """Show the passages to grade for a question; the first look makes the pool."""
     with _shown(request) as shown:
-        kept, judge = _judgments(request), _judge(request)
-        texts = kept.questions
+        stored, judge = _judgments(request), _judge(request)
+        texts = stored.questions
         if id not in texts:
             raise InvalidInputError(f"there is no question with the id {id!r}")
-        if not kept.is_pooled(id):
-            _add_pool(request, kept, id, texts[id])
+        if not stored.is_pooled(id):
+            _add_pool(request, stored, id, texts[id])
         ids = list(texts)
-        place = ids.index(id)
-        candidates = _candidates(request, kept, id, texts[id], judge)
-        progress = kept.progress(judge)
-        unfinished = [each for each in ids[place + 1 :] + ids[:place] if not progress[each].is_done]
+        position = ids.index(id)
+        candidates = _candidates(request, stored, id, texts[id], judge)
+        progress = stored.progress(judge)
+        unfinished = [
+            each for each in ids[position + 1 :] + ids[:position] if not progress[each].is_done
+        ]
         shown.response = templates.TemplateResponse(
             request,
             "judge_question.html",
@@ -111,14 +116,14 @@ def question(request: Request, id: str) -> Response:  # noqa: A002 - the name in
                 "service": service(request),
                 "id": id,
                 "text": texts[id],
-                "place": place + 1,
+                "position": position + 1,
                 "count": len(ids),
                 "judge": judge,
                 "candidates": candidates,
                 "progress": progress[id],
                 "grades": _labels(),
-                "before": ids[place - 1] if place else None,
-                "after": ids[place + 1] if place + 1 < len(ids) else None,
+                "before": ids[position - 1] if position else None,
+                "after": ids[position + 1] if position + 1 < len(ids) else None,
                 "unfinished": unfinished[0] if unfinished else None,
             },
         )
@@ -158,18 +163,19 @@ def import_file(
 ) -> Response:
     """Add the questions of a file, or a sample of them."""
     with _shown(request) as shown, TemporaryDirectory() as folder:
-        kept = _judgments(request)
-        # Its own name, for what its ending says and for messages, but none of its folders.
-        base = Path((file.filename or "").replace("\\", "/")).name or "questions.txt"
-        copy = Path(folder) / base
+        stored = _judgments(request)
+        # Of the file's name its ending alone names a path, for that says what it holds.
+        base = (file.filename or "").replace("\\", "/").rpartition("/")[2] or "the file"
+        suffix = Path(base.replace("\0", "")).suffix.lower()
+        copy = Path(folder) / f"questions{suffix if suffix in _SUFFIXES else '.txt'}"
         with copy.open("wb") as target:
             shutil.copyfileobj(file.file, target)
         try:
             if count.strip():
                 size = int(count) if count.strip().isdecimal() else 0
-                kept.add_questions(sample_questions(copy, size, weighted=weighted))
+                stored.add_questions(sample_questions(copy, size, weighted=weighted))
             else:
-                kept.import_file(copy, passages=service(request).index)
+                stored.import_file(copy, passages=service(request).index)
         except InvalidInputError as error:  # without the folder, which is of no use to a reader
             raise InvalidInputError(str(error).replace(str(copy), base)) from None
         shown.response = _back()
@@ -189,11 +195,11 @@ def remove(request: Request, question: Annotated[str, Form()]) -> Response:
 def pool_again(request: Request, question: Annotated[str, Form()]) -> Response:
     """Add what the index finds now to the passages to grade."""
     with _shown(request) as shown:
-        kept = _judgments(request)
-        texts = kept.questions
+        stored = _judgments(request)
+        texts = stored.questions
         if question not in texts:
             raise InvalidInputError(f"there is no question with the id {question!r}")
-        _add_pool(request, kept, question, texts[question])
+        _add_pool(request, stored, question, texts[question])
         shown.response = _back(_link(question))
     return shown.response
 
@@ -209,10 +215,10 @@ def grade(
     """Save a grade; a script gets the progress, and a form the page again."""
     if grade not in _labels():
         raise InvalidInputError(f"a grade must be 0, 1, 2, 3 or {_UNSURE}, not {grade!r}")
-    kept = _judgments(request)
+    stored = _judgments(request)
     value = None if grade == _UNSURE else int(grade)
-    kept.grade(question, passage, value, judge=judge)
-    return _graded(request, kept, question, judge, passage, grade)
+    stored.grade(question, passage, value, judge=judge)
+    return _graded(request, stored, question, judge, passage, grade)
 
 
 @router.post("/undo")
@@ -220,13 +226,13 @@ def undo(
     request: Request, question: Annotated[str, Form()], judge: Annotated[str, Form()]
 ) -> Response:
     """Take the judge's last grade of this question back."""
-    kept = _judgments(request)
-    undone = kept.undo(judge, question)
+    stored = _judgments(request)
+    undone = stored.undo(judge, question)
     if undone is None:
-        return _graded(request, kept, question, judge, "", "")
-    now = kept.grades(judge).get(question, {})
+        return _graded(request, stored, question, judge, "", "")
+    now = stored.grades(judge).get(question, {})
     shown = _form_of(now[undone.passage]) if undone.passage in now else ""
-    return _graded(request, kept, question, judge, undone.passage, shown)
+    return _graded(request, stored, question, judge, undone.passage, shown)
 
 
 # ---- What comes of the grades
@@ -236,11 +242,11 @@ def undo(
 def export(request: Request, form: str) -> Response:
     """Send the judged questions as files."""
     with _shown(request) as shown:
-        kept = _judgments(request)
+        stored = _judgments(request)
         if form == "judges.csv":
-            shown.response = _all_grades(kept)
+            shown.response = _all_grades(stored)
         elif form in _WRITERS:
-            shown.response = _zipped(request, form, kept.collection())
+            shown.response = _zipped(request, form, stored.collection())
         else:
             raise InvalidInputError(
                 f"there is no form {form!r}: choose judges.csv, {', '.join(_WRITERS)}"
@@ -259,19 +265,22 @@ def start(
 ) -> Response:
     """Start an evaluation, a tuning or an adaptation of the index with the grades so far."""
     with _shown(request) as shown:
-        kept, served = _judgments(request), service(request)
+        stored, served = _judgments(request), service(request)
         if measure not in MEASURES:
             raise InvalidInputError(
                 f"measure must be one of {', '.join(MEASURES)}, not {measure!r}"
             )
-        collection = _collection(kept, grades)
+        collection = _collection(stored, grades)
 
         def run(report: Any) -> Outcome:
             if what == "evaluate":
                 return run_evaluate(served, collection, measure, report)
             if what == "tune":
                 return run_tune(served, collection, measure, rerank or [], report)
-            folder = kept.path.with_name(f"{kept.path.stem}-adapted")
+            # One folder for the same grades and settings, so that a repeated run goes on there.
+            inputs = json.dumps([collection.queries, collection.qrels, measure, minutes])
+            digest = blake2b(inputs.encode(), digest_size=4).hexdigest()
+            folder = stored.path.with_name(f"{stored.path.stem}-adapted-{digest}")
             return run_adapt(served, collection, measure, folder, minutes, report)
 
         title = f"{what.capitalize()}: {measure}, {len(collection.qrels)} questions"
@@ -377,12 +386,12 @@ def _overview(request: Request, message: str = "", status: int = 200) -> HTMLRes
     return templates.TemplateResponse(request, "judge.html", context, status_code=status)
 
 
-def _state(request: Request, kept: Judgments, judge: str) -> dict[str, Any]:
-    progress = kept.progress(judge)
-    rows = [(id_, text, progress[id_]) for id_, text in kept.questions.items() if id_ in progress]
+def _state(request: Request, stored: Judgments, judge: str) -> dict[str, Any]:
+    progress = stored.progress(judge)
+    rows = [(id_, text, progress[id_]) for id_, text in stored.questions.items() if id_ in progress]
     unfinished = [id_ for id_, _, done in rows if not done.is_done]
-    judges = kept.judges
-    agreement = kept.agreement() if len(judges) > 1 else None
+    judges = stored.judges
+    agreement = stored.agreement() if len(judges) > 1 else None
     return {
         "questions": rows,
         "done": len(rows) - len(unfinished),
@@ -398,7 +407,7 @@ def _state(request: Request, kept: Judgments, judge: str) -> dict[str, Any]:
 
 
 def _labels() -> dict[str, str]:
-    return {**{str(grade): meaning for grade, meaning in GRADES.items()}, _UNSURE: "can't tell"}
+    return {**{str(grade): meaning for grade, meaning in GRADES.items()}, _UNSURE: "not sure"}
 
 
 def _form_of(grade: int | None) -> str:
@@ -414,27 +423,27 @@ def _back(path: str = "/judge") -> RedirectResponse:
 
 
 def _graded(
-    request: Request, kept: Judgments, question: str, judge: str, passage: str, grade: str
+    request: Request, stored: Judgments, question: str, judge: str, passage: str, grade: str
 ) -> Response:
     if "application/json" not in request.headers.get("accept", ""):
         return _back(_link(question))
-    done = kept.progress(judge)[question]
+    done = stored.progress(judge)[question]
     return JSONResponse(
         {"passage": passage, "grade": grade, "graded": done.graded, "candidates": done.candidates}
     )
 
 
-def _add_pool(request: Request, kept: Judgments, question: str, text: str) -> None:
+def _add_pool(request: Request, stored: Judgments, question: str, text: str) -> None:
     served = service(request)
     found = pool(served.index, text, DEPTH, rerankers=served.rerankers)
-    kept.add_candidates(question, [each.passage.id for each in found])
+    stored.add_candidates(question, [each.passage.id for each in found])
 
 
 def _candidates(
-    request: Request, kept: Judgments, question: str, text: str, judge: str
+    request: Request, stored: Judgments, question: str, text: str, judge: str
 ) -> list[_Candidate]:
-    ids = kept.candidates(question, judge)
-    grades = kept.grades(judge).get(question, {})
+    ids = stored.candidates(question, judge)
+    grades = stored.grades(judge).get(question, {})
     index = service(request).index
     analyzer = analyzer_of(index)
 
@@ -450,11 +459,11 @@ def _candidates(
     return [shown(id_, passage) for id_, passage in zip(ids, index.get(ids), strict=True)]
 
 
-def _collection(kept: Judgments, grades: str) -> Collection:
+def _collection(stored: Judgments, grades: str) -> Collection:
     """Return the grades that a form chose: "median", "most frequent", or "judge:" and a name."""
     if grades.startswith("judge:"):
-        return kept.collection(grades.removeprefix("judge:"))
-    return kept.collection(merge=grades)  # type: ignore[arg-type]
+        return stored.collection(grades.removeprefix("judge:"))
+    return stored.collection(merge=grades)  # type: ignore[arg-type]
 
 
 _WRITERS: Mapping[str, Any] = {"trec": write_trec, "beir": write_beir, "csv": write_csv}
@@ -481,12 +490,12 @@ def _zipped(request: Request, form: str, collection: Collection) -> Response:
     )
 
 
-def _all_grades(kept: Judgments) -> Response:
-    texts = kept.questions
+def _all_grades(stored: Judgments) -> Response:
+    texts = stored.questions
     target = io.StringIO(newline="")
     writer = csv.writer(target)
     writer.writerow(("query_id", "query", "passage_id", "judge", "grade"))
-    for each in kept.judgments():
+    for each in stored.judgments():
         row = (each.question, texts.get(each.question, ""), each.passage, each.judge)
         writer.writerow((*map(_cell, row), _form_of(each.grade)))
     return Response(

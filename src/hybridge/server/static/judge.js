@@ -12,6 +12,7 @@
   const candidates = [...page.querySelectorAll(".candidate")];
   const say = (text) => (document.getElementById("announced").textContent = text);
   let waiting = 0;
+  let isLost = false; // whether a grade was not saved: then no link leads away from it
   let sent = Promise.resolve(); // One after another, so that undo takes back what came last.
 
   const buttons = (candidate) => [...candidate.querySelectorAll("button[name=grade]")];
@@ -53,6 +54,7 @@
   };
 
   const failed = (error) => {
+    isLost = true;
     const text = `Not saved. ${error.message || "The server does not answer."}`;
     say(text);
     let shown = document.getElementById("failed");
@@ -82,6 +84,7 @@
       grade: value,
     })
       .then((state) => {
+        isLost = false;
         document.getElementById("failed")?.remove();
         say(`Passage ${place + 1}: grade ${value}. ${state.graded} of ${state.candidates} graded.`);
       })
@@ -102,10 +105,7 @@
       })
       .catch(failed);
 
-  const follow = (id) => {
-    const link = document.getElementById(id);
-    if (link) sent.then(() => link.click());
-  };
+  const follow = (id) => document.getElementById(id)?.click();
 
   const move = (step) => {
     const place = candidates.indexOf(current());
@@ -120,6 +120,14 @@
       event.preventDefault();
       grade(event.target.closest(".candidate"), event.submitter.value);
     }
+  });
+
+  // A link waits until all is saved.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || !waiting || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    sent.then(() => isLost || location.assign(link.href));
   });
 
   document.addEventListener("keydown", (event) => {
