@@ -199,6 +199,7 @@ def test_a_title_is_not_said_twice(client: TestClient) -> None:
     passages = [
         Passage("1", "Pump\n\nIt moves fluids.", {"title": "Pump"}),
         Passage("2", "Pump", {"title": "Pump"}),
+        Passage("3", "Pumps leak.\nOften.", {"title": "Pump"}),
     ]
     answer = Answer.of(
         client.app.state.service.index,  # type: ignore[attr-defined]
@@ -207,4 +208,4 @@ def test_a_title_is_not_said_twice(client: TestClient) -> None:
         Options(),
     )
     texts = ["".join(piece.text for piece in row.pieces) for row in answer.rows]
-    assert texts == ["It moves fluids.", "Pump"]
+    assert texts == ["It moves fluids.", "Pump", "Pumps leak.\nOften."]

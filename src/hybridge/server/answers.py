@@ -148,11 +148,9 @@ def title_of(passage: Passage) -> tuple[str, bool]:
 
 
 def _body(passage: Passage) -> str:
-    """Return the text of a passage without the title that it begins with, if there is more."""
-    title = passage.metadata.get("title")
-    if not isinstance(title, str) or not title:
-        return passage.text
-    return passage.text.removeprefix(title).lstrip() or passage.text
+    """Return the text of a passage without the title on its first line, if there is more."""
+    first, _, rest = passage.text.partition("\n")
+    return rest.lstrip() or passage.text if first == passage.metadata.get("title") else passage.text
 
 
 def _row(

@@ -67,9 +67,9 @@ class View:
 
     def with_options(self, side: str, **changes: Any) -> View:
         """Return the view with changes of one setting's options."""
-        name = "second" if side == "b" else "first"
-        setting: Options = getattr(self, name)
-        return replace(self, **{name: setting.model_copy(update=changes)})
+        if side == "b" and self.second is not None:
+            return replace(self, second=self.second.model_copy(update=changes))
+        return replace(self, first=self.first.model_copy(update=changes))
 
     def reset(self) -> View:
         """Return the view of the question alone, by the index's own setting."""
