@@ -83,6 +83,10 @@ def test_corrections_are_said(visit: Visit) -> None:
     changed(page, lambda: page.get_by_label("Correct spelling").uncheck())
     expect(page.locator(".corrected")).to_have_count(0)
     assert params(page)["spelling"] == "false"
+    page.go_back()
+    page.get_by_role("link", name="Search as typed").click()
+    assert not page.get_by_label("Correct spelling").is_checked()
+    assert params(page)["spelling"] == "false"
 
 
 def test_filters(visit: Visit, served: Served) -> None:
@@ -182,6 +186,9 @@ def test_knobs_show_what_they_change(visit: Visit, served: Served) -> None:
     page.go_forward()
     expect(page.get_by_label("Depth")).to_have_value("50")
     assert params(page)["depth"] == "50"
+    page.get_by_role("link", name="Reset").click()
+    assert titles(page) == before
+    assert params(page) == {"q": "a pump with a seal"}
 
 
 def test_a_link_reproduces_the_view(visit: Visit) -> None:

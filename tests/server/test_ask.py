@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
-from hybridge import HybridIndex
+from hybridge import Hit, HybridIndex, Passage
 from hybridge.server import Options, create_app
+from hybridge.server.answers import Answer
 from hybridge.server.view import View, beside
 
 from ..browser.passages import HOSTILE, SCRIPT
@@ -192,3 +193,19 @@ def test_moves_are_those_since_the_setting_before(client: TestClient) -> None:
     for broken in ("", "[", "{}", "[1]"):
         part = client.get(f"/ask?{urlencode([*sent, ('was', broken)])}", headers=headers).text
         assert 'class="move' not in part
+
+
+def test_a_title_is_not_said_twice(client: TestClient) -> None:
+    passages = [
+        Passage("1", "Pump\n\nIt moves fluids.", {"title": "Pump"}),
+        Passage("2", "Pump", {"title": "Pump"}),
+        Passage("3", "Pumps leak.\nOften.", {"title": "Pump"}),
+    ]
+    answer = Answer.of(
+        client.app.state.service.index,  # type: ignore[attr-defined]
+        "pump",
+        [Hit(passage, 1.0) for passage in passages],
+        Options(),
+    )
+    texts = ["".join(piece.text for piece in row.pieces) for row in answer.rows]
+    assert texts == ["It moves fluids.", "Pump", "Pumps leak.\nOften."]

@@ -115,7 +115,7 @@ class Answer:
         moved = [None] * len(ids) if before is None else moves(before, ids)
         ranges = _ranges(hits)
         rows = [
-            _row(rank, hit, move, ranges, highlighted(hit.passage.text, read, analyzer))
+            _row(rank, hit, move, ranges, highlighted(_body(hit.passage), read, analyzer))
             for rank, (hit, move) in enumerate(zip(hits, moved, strict=True), start=1)
         ]
         notes = {e.stage: e.note for hit in hits for e in hit.trace if e.note is not None}
@@ -145,6 +145,12 @@ def title_of(passage: Passage) -> tuple[str, bool]:
     title = passage.metadata.get("title")
     line = one_line(title, _TITLE) if isinstance(title, str) else ""
     return (line, True) if line else (one_line(passage.id, _TITLE) or "·", False)
+
+
+def _body(passage: Passage) -> str:
+    """Return the text of a passage without the title on its first line, if there is more."""
+    first, _, rest = passage.text.partition("\n")
+    return rest.lstrip() or passage.text if first == passage.metadata.get("title") else passage.text
 
 
 def _row(

@@ -65,6 +65,16 @@ class View:
         """Return the setting by which a passage is explained."""
         return self.second if self.side == "b" and self.second is not None else self.first
 
+    def with_options(self, side: str, **changes: Any) -> View:
+        """Return the view with changes of one setting's options."""
+        if side == "b" and self.second is not None:
+            return replace(self, second=self.second.model_copy(update=changes))
+        return replace(self, first=self.first.model_copy(update=changes))
+
+    def reset(self) -> View:
+        """Return the view of the question alone, by the index's own setting."""
+        return View(self.question)
+
     def params(self) -> dict[str, str]:
         """Return the parameters of the view's link."""
         params = {"q": self.question} if self.question else {}
