@@ -107,8 +107,11 @@ def test_a_short_key_is_refused(
 
 
 @pytest.mark.model
-def test_rerankers_have_the_names_of_the_options(folder: Path, served: dict[str, Any]) -> None:
-    assert run(folder, "--rerank", "cross-encoder").exit_code == 0
+def test_rerankers_have_the_names_of_the_options(
+    folder: Path, served: dict[str, Any], models_path: Path
+) -> None:
+    model = models_path / "scifact-cross-encoder"
+    assert run(folder, "--cross-encoder", model).exit_code == 0
     [(name, reranker)] = served["rerankers"].items()
     assert name == "cross-encoder"
     assert isinstance(reranker, CrossEncoderReranker)

@@ -119,7 +119,7 @@ def serve(
 ) -> None:
     """Serve the index in DIR (or at --url): a page in the browser, an API, and tools for agents.
 
-    Only this machine may ask, and nothing may be written, unless you say otherwise. A server that
+    Only this machine may ask, and nothing may be written, by default. A server that
     others can reach needs keys in HYBRIDGE_API_KEYS, parted by commas.
     """
     with needs_extra("serve"):
