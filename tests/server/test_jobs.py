@@ -63,7 +63,7 @@ def test_a_job_stops_at_its_next_report():
 
 def test_so_many_run_at_once_and_so_many_are_kept():
     go = threading.Event()
-    jobs = Jobs(running=1, kept=2)
+    jobs = Jobs(running=1, stored=2)
     first = jobs.start("first", lambda report: go.wait(5))
     with pytest.raises(BusyError, match="1 jobs are running"):
         jobs.start("second", lambda report: None)

@@ -119,7 +119,7 @@ def serve(
 ) -> None:
     """Serve the index in DIR (or at --url): a page in the browser, an API, and tools for agents.
 
-    Only this machine may ask, and nothing may be written, unless you say otherwise. A server that
+    Only this machine may ask, and nothing may be written, by default. A server that
     others can reach needs keys in HYBRIDGE_API_KEYS, parted by commas.
     """
     with needs_extra("serve"):
@@ -130,10 +130,14 @@ def serve(
         raise InvalidInputError("--blend is for a search: on the page, and in requests, it is set")
     guards = checked(limits.guards(), host)
     with location.open(read_only=None if allow_writes else True) as index:
-        if allow_writes and index.is_read_only:
-            raise InvalidInputError(f"{location} cannot be written to: leave out --allow-writes")
+        searched = index if scope is None else index.scoped(scope)
+        if allow_writes and searched.is_read_only:
+            raise InvalidInputError(
+                f"{location if scope is None else 'a scope'} cannot be written to: leave out "
+                "--allow-writes"
+            )
         run(
-            index if scope is None else index.scoped(scope),
+            searched,
             host=host,
             port=port,
             rerankers=_rerankers(reranking),

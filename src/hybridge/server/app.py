@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 
 from .. import __version__
 from ..index import HybridIndex
+from ..mcp import create_server, mount
 from ..protocols import Reranker
 from . import api, ask, health, judge, login, pages
 from .guards import Guards, add_guards
@@ -65,6 +66,11 @@ def create_app(
     app.include_router(judge.router)
     if allowed.keys:
         app.include_router(login.router)
+    # The guards know the hosts, of this path too.
+    tools = create_server(
+        index, rerankers=rerankers, name=name, allow_writes=allow_writes, hosts=["*"]
+    )
+    mount(app, tools)
     add_handlers(app)
     add_guards(app, allowed, app.state.metrics)
     _document(app, with_key=bool(allowed.keys))

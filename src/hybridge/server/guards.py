@@ -84,7 +84,7 @@ class Keys:
         return bool(self._keys)
 
     def accept(self, key: str) -> bool:
-        """Return whether this is a key; the time that it takes tells nothing."""
+        """Return whether this is a key; the time that it takes says nothing."""
         return _is_among(key, self._keys)
 
     def token(self, key: str) -> str:
@@ -104,9 +104,9 @@ class Keys:
 
 
 def _is_among(value: str, known: list[bytes]) -> bool:
-    given = value.encode(errors="replace")
-    # All are compared, so that the time does not tell which.
-    return sum(hmac.compare_digest(given, each) for each in known) > 0
+    encoded = value.encode(errors="replace")
+    # All are compared, so that the time does not show which.
+    return sum(hmac.compare_digest(encoded, each) for each in known) > 0
 
 
 def keys_from_environment(environment: Mapping[str, str] = os.environ) -> Keys:
@@ -151,7 +151,7 @@ def add_guards(app: FastAPI, guards: Guards, metrics: Metrics) -> None:
         guards: what it allows.
         metrics: where requests are counted.
     """
-    # The last one added is asked first.
+    # The last one added is the first to see a request.
     app.add_middleware(_Body, most=guards.body, seconds=guards.body_seconds)
     app.add_middleware(_Time, seconds=guards.seconds)
     app.add_middleware(_AtOnce, most=guards.at_once)

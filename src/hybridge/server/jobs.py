@@ -25,7 +25,7 @@ class BusyError(HybridgeError):
 
 
 class StoppedError(HybridgeError):
-    """What a job's report raises once the job is asked to stop."""
+    """What a job's report raises once the job is to stop."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Progress:
     Args:
         message: for a reader.
         done: how much is done.
-        total: of how much; None where nobody knows.
+        total: of how much; None where that is unknown.
     """
 
     message: str
@@ -144,7 +144,7 @@ class Jobs:
 
     Args:
         running: how many run at once at most.
-        kept: how many are kept at most; the oldest that ended goes first.
+        stored: how many are stored at most; the oldest that ended goes first.
 
     >>> def count(report):
     ...     report("counting", done=1, total=1)
@@ -154,9 +154,9 @@ class Jobs:
     (True, 'done', [Progress(message='counting', done=1, total=1)], 42)
     """
 
-    def __init__(self, running: int = 4, kept: int = 100) -> None:
+    def __init__(self, running: int = 4, stored: int = 100) -> None:
         self._most_running = running
-        self._kept = kept
+        self._stored = stored
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
@@ -165,7 +165,7 @@ class Jobs:
 
         Args:
             name: what it does, for a reader.
-            function: called in a thread of its own with ``report(message, done=None, total=None)``,
+            function: called in a separate thread with ``report(message, done=None, total=None)``,
                 which raises `StoppedError` once the job is to stop. What it returns is the result.
 
         Raises:
@@ -176,10 +176,10 @@ class Jobs:
             ended = [old.id for old in self._jobs.values() if old.state != "running"]
             if len(self._jobs) - len(ended) >= self._most_running:
                 raise BusyError(f"{self._most_running} jobs are running: wait until one has ended")
-            for old in ended[: max(0, len(self._jobs) + 1 - self._kept)]:
+            for old in ended[: max(0, len(self._jobs) + 1 - self._stored)]:
                 del self._jobs[old]
             self._jobs[job.id] = job
-        # A daemon: a server that is asked to stop does not wait for an hour of training.
+        # A daemon: a server that stops does not wait for an hour of training.
         threading.Thread(target=job._run, args=(function,), name=name, daemon=True).start()
         return job
 

@@ -40,7 +40,7 @@ def serve(
     guards: Guards | None = None,
     started: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve an index until the process is asked to stop, by Ctrl+C or SIGTERM.
+    """Serve an index until Ctrl+C or SIGTERM.
 
     Args:
         index: an open index; it stays open.
@@ -130,7 +130,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which returns when it is asked to stop, and says where it listens.
+    """uvicorn, which returns when it stops, and says where it listens.
 
     Args:
         config: of uvicorn.
@@ -149,19 +149,19 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._listening = listening
-        self._told = started
+        self._started = started
         host, port = listening.getsockname()[:2]
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer requests until the process is asked to stop."""
+        """Answer requests until a signal."""
         super().run(sockets or [self._listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
         await super().startup(sockets)
-        if self._told is not None:
-            self._told(self.address)
+        if self._started is not None:
+            self._started(self.address)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
