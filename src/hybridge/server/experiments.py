@@ -210,7 +210,9 @@ def run_adapt(
         settings=TrainingSettings(minutes=minutes),
         progress=False,
     )
-    return Outcome(f"{adaptation.verdict} It is in {folder}.", [adaptation._report()])
+    return Outcome(
+        f"{adaptation.verdict} The trained model is in {folder}.", [adaptation._report()]
+    )
 
 
 class _Counted:
