@@ -104,9 +104,10 @@ class Running:
         self._socket.close()
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while Playwright runs, its event loop keeps tests of others from running one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start one Chromium for all tests."""
+    """Start one Chromium for the tests of a file."""
     with sync_playwright() as playwright:
         path = chromium() or playwright.chromium.executable_path
         if not Path(path).exists():
