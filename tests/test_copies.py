@@ -105,7 +105,6 @@ from hybridge.results import (
 )
 from hybridge.scope import ScopedRetriever, ScopedScorer
 from hybridge.search_text import SearchText
-from hybridge.server import Guards, Options
 from hybridge.spelling import Correction, Words
 from hybridge.splitting import Section
 from hybridge.stages import BM25, Dense, LateInteraction, LearnedSparse, Prepared
@@ -269,10 +268,8 @@ MADE: dict[str, Callable[[Any], object]] = {
     "ColBERTReranker": lambda w: ColBERTReranker(w.token_encoder, name="mine", threshold=0.5),
     "Candidate": lambda w: Candidate(PASSAGES[0], {"bm25": 2}),
     "JudgeAgreement": lambda w: JudgeAgreement({"Ann": 2}, 0, None, [], []),
-    "Guards": lambda w: Guards(hosts=frozenset({"search.test"}), body=1_000),
     "Judgment": lambda w: Judgment("q1", "1", "Ann", 3),
     "Judgments": lambda w: Judgments(w.folder / "judgments.db"),
-    "Options": lambda w: Options(k=3, weights={"bm25": 2.0}, where={"year": 2020}),
     "Pair": lambda w: Pair(("Ann", "Bo"), 3, 0.5, 0.25),
     "Progress": lambda w: Progress(1, 3),
     "Collection": lambda w: Collection(PASSAGES, {"a": "cats"}, {"a": {"1": 1}}),
@@ -435,11 +432,14 @@ OTHERS = {
     "FusedMember": "part of a FusedPlan",
     "Gathering": "belongs to one search",
     "Get": "a step of one search",
+    "Guards": "holds the keys of a server",
     "Hold": "a step of one search",
-    "Keys": "cookies end with their process",
+    "Jobs": "belongs to its process",
+    "Keys": "belongs to its process",
     "LocalServer": "belongs to its process",
     "OpenStage": "abstract, and belongs to its index",
     "OpenVectorStage": "belongs to its index",
+    "Options": "in tests/server/test_options.py",
     "PassageReader": "over the store of an open index",
     "Queries": "belongs to one search",
     "QueryBatch": "belongs to one search",
@@ -454,12 +454,11 @@ OTHERS = {
     "SearchSettings": "a dict with known keys",
     "SentenceTransformerSparseEncoder": "in tests/encoders/test_sparse.py",
     "SharedInCopies": "abstract",
+    "Service": "over an open index",
     "Speller": "belongs to its index",
     "Stage": "abstract",
     "TemporaryFolder": "belongs to its process",
     "TextReranker": "abstract: Shortest is one",
-    "Jobs": "threads of one server",
-    "Service": "over an open index",
     "ToolServer": "over an open index",
     "VectorSearch": "over the store of an open index",
     "VectorStage": "abstract",

@@ -56,6 +56,11 @@ def _tree(module: str) -> ast.Module:
 def _names_defined_in(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         match node:
+            case (
+                ast.FunctionDef(decorator_list=decorators)
+                | ast.AsyncFunctionDef(decorator_list=decorators)
+            ) if any(ast.unparse(each).startswith("router.") for each in decorators):
+                pass  # a route, which is known by its path
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
             case ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):

@@ -21,7 +21,7 @@ from hybridge import (
     explain,
     explain_search,
 )
-from hybridge.cli.explain import _json
+from hybridge.explanation import explanation_to_json
 from hybridge.fusion import FUSIONS
 from hybridge.plots import rank_flow
 
@@ -82,7 +82,7 @@ def test_each_member_explains_itself(fused: FusedRetriever, index: HybridIndex) 
     for line in ("few: BM25 ", "hybrid: convex fusion", "dense: rank 1", "stage   rank  score"):
         assert line in text
     assert "hybrid: BM25" in one._repr_html_()
-    json.dumps(_json(one))
+    json.dumps(explanation_to_json(one))
 
 
 def test_a_passage_that_a_member_lacks_has_no_score_there(fused: FusedRetriever) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..protocols import Reranker
     from ..server import Guards
 
-__all__ = ["serve"]
+__all__ = [
+    "Limits",
+    "serve",
+]
 
 
 @dataclass

@@ -34,7 +34,24 @@ from .pages import service
 from .problems import PROBLEMS
 from .service import Service
 
-__all__ = ["router"]
+__all__ = [
+    "Reading",
+    "Writing",
+    "add",
+    "delete",
+    "delete_many",
+    "events",
+    "explain",
+    "fields",
+    "get",
+    "get_many",
+    "info",
+    "job",
+    "router",
+    "search",
+    "start_adding",
+    "stop_job",
+]
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
 

@@ -13,7 +13,13 @@ from .metrics import Metrics
 from .pages import service
 from .problems import PROBLEMS
 
-__all__ = ["router"]
+__all__ = [
+    "Health",
+    "live",
+    "metrics",
+    "ready",
+    "router",
+]
 
 router = APIRouter(tags=["operation"], responses=PROBLEMS)
 

@@ -13,7 +13,15 @@ from typing import Any, Literal, TypeAlias
 
 from ..errors import HybridgeError
 
-__all__ = ["BusyError", "Job", "Jobs", "Progress", "Report", "StoppedError"]
+__all__ = [
+    "BusyError",
+    "Job",
+    "Jobs",
+    "Progress",
+    "Report",
+    "State",
+    "StoppedError",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,11 @@ from fastapi.responses import RedirectResponse
 from .guards import Keys
 from .pages import templates
 
-__all__ = ["router"]
+__all__ = [
+    "form",
+    "login",
+    "router",
+]
 
 router = APIRouter(include_in_schema=False)
 

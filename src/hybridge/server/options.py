@@ -12,7 +12,10 @@ from ..errors import InvalidInputError
 from ..interop import configured
 from ..protocols import Reranker, Retriever
 
-__all__ = ["Options"]
+__all__ = [
+    "Options",
+    "Share",
+]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
