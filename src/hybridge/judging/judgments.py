@@ -35,7 +35,7 @@ GRADES = {
 UNSURE = None
 """The grade of a passage that a judge has seen and cannot grade; it is no judgment."""
 
-Grade: TypeAlias = int | None
+_Grade: TypeAlias = int | None
 
 Merge: TypeAlias = Literal["median", "most frequent"]
 
@@ -262,7 +262,7 @@ class Judgments:
             rows = file.execute("SELECT passage FROM candidate WHERE question = ?", (question,))
             return judging_order((passage for (passage,) in rows), question, name)
 
-    def grade(self, question: str, passage: str, grade: Grade, *, judge: str) -> None:
+    def grade(self, question: str, passage: str, grade: _Grade, *, judge: str) -> None:
         """Save a judge's grade of a passage, in place of the one before.
 
         Args:
@@ -303,9 +303,9 @@ class Judgments:
             file.execute("DELETE FROM judgment WHERE number = ?", last[:1])
             return Judgment(*last[1:])
 
-    def grades(self, judge: str) -> dict[str, dict[str, Grade]]:
+    def grades(self, judge: str) -> dict[str, dict[str, _Grade]]:
         """Return question id → passage id → a judge's grade; None is `UNSURE`."""
-        graded: dict[str, dict[str, Grade]] = defaultdict(dict)
+        graded: dict[str, dict[str, _Grade]] = defaultdict(dict)
         for each in self.judgments():
             if each.judge == judge:
                 graded[each.question][each.passage] = each.grade
@@ -476,7 +476,7 @@ def _check_judge(name: str) -> str:
     return joined
 
 
-def _check_grade(grade: object) -> Grade:
+def _check_grade(grade: object) -> _Grade:
     if grade is UNSURE or (type(grade) is int and grade in GRADES):
         return grade
     raise InvalidInputError(f"a grade must be 0, 1, 2, 3 or None, not {grade!r}")

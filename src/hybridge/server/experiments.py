@@ -25,7 +25,7 @@ from .jobs import Report
 from .options import Options
 from .service import Service
 
-__all__ = ["DEPTH", "MEASURES", "Outcome", "can_adapt", "run_adapt", "run_evaluate", "run_tune"]
+__all__ = ["DEPTH", "MEASURES", "Drawn", "Outcome", "can_adapt", "run_adapt", "run_evaluate", "run_tune"]
 
 DEPTH = 10
 """Passages of each list that are pooled and measured: deeper ones have no grades."""

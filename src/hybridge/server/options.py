@@ -17,7 +17,7 @@ __all__ = [
     "Share",
 ]
 
-_Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Options(BaseModel):
@@ -49,15 +49,15 @@ class Options(BaseModel):
     depth: Annotated[int, Field(ge=1, le=10_000)] | None = None
     weights: dict[str, Annotated[float, Field(ge=0)]] | None = None
     fusion: str | None = None
-    late_interaction_weight: _Share | None = None
+    late_interaction_weight: Share | None = None
     rerank: tuple[str, ...] = ()
     rerank_depth: Annotated[int, Field(ge=1, le=1000)] = 50
-    blend: _Share = 0.5
+    blend: Share = 0.5
     spelling: bool | None = None
     query_syntax: bool | None = None
     floor: dict[str, float] | None = None
     floor_of: Literal["hit", "list"] = "hit"
-    distinct: bool | _Share | None = None
+    distinct: bool | Share | None = None
     group_by: str | None = None
     per_group: Annotated[int, Field(ge=1, le=1000)] | None = None
 
