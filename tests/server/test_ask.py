@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 
 from hybridge import Hit, HybridIndex, Passage
 from hybridge.server import Options, create_app
-from hybridge.server.answers import Answer
-from hybridge.server.view import View, beside
+from hybridge.server.ask.answers import Answer
+from hybridge.server.ask.view import View, beside
 
 from ..browser.passages import HOSTILE, SCRIPT
 from ..browser.rerankers import Shortest

@@ -10,7 +10,7 @@ import pytest
 
 from hybridge import ColBERTReranker, CrossEncoderReranker, HybridIndex
 from hybridge.server import Options, Service
-from hybridge.server.code import FRAMEWORKS, code
+from hybridge.server.ask.code import FRAMEWORKS, code
 
 from ..browser.rerankers import Shortest
 from .manual import new_manual

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from hybridge import Passage
 from hybridge.errors import InvalidInputError
 from hybridge.index.fields import summarized
-from hybridge.server.facets import Filters
+from hybridge.server.ask.facets import Filters
 
 FIELDS = summarized(
     Passage(

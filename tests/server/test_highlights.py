@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge import Analyzer
-from hybridge.server.highlights import Piece, highlighted
+from hybridge.server.ask.highlights import Piece, highlighted
 
 ENGLISH = Analyzer("english")
 

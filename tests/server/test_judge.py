@@ -413,7 +413,7 @@ def test_adapt_trains_beside_the_file_and_shows_its_report(
         calls.append((arguments, options))
         return Adapted()
 
-    monkeypatch.setattr("hybridge.server.experiments.adapt", adapt)
+    monkeypatch.setattr("hybridge.server.judge.experiments.adapt", adapt)
     text = outcome_of(pages, what="adapt", measure="RR@10", minutes="3")
 
     collection = judged.collection()

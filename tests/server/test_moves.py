@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.server.moves import gone, moves
+from hybridge.server.ask.moves import gone, moves
 
 _lists = st.lists(st.sampled_from("abcdefgh"), unique=True)
 

@@ -9,7 +9,7 @@ import pytest
 
 from hybridge.errors import InvalidInputError
 from hybridge.server import Options, Service
-from hybridge.server.messages import SearchRequest
+from hybridge.server.api.messages import SearchRequest
 
 SET = Options(
     k=3, where={"year": {"$gte": 2020}}, weights={"bm25": 2}, fusion="rrf", rerank=("a", "b")

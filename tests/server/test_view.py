@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hybridge.errors import InvalidInputError
 from hybridge.server import Options
-from hybridge.server.view import View, beside
+from hybridge.server.ask.view import View, beside
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _options = st.builds(

@@ -12,18 +12,18 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import HybridgeError, InvalidInputError
-from ..explanation import Explanation, explain
-from ..explanation.renderable import report
-from ..passages import Hit
-from ..stages import Dense
+from ...errors import HybridgeError, InvalidInputError
+from ...explanation import Explanation, explain
+from ...explanation.renderable import report
+from ...passages import Hit
+from ...stages import Dense
+from ..pages import is_partial, service, templates
+from ..service import Service
 from .answers import Answer, title_of
 from .code import FRAMEWORKS, code
 from .facets import Filters
 from .knobs import Knobs, default_similarity
-from .pages import is_partial, service, templates
 from .pictures import Pictures
-from .service import Service
 from .view import View, beside
 
 __all__ = ["router"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from ..errors import InvalidInputError
-from ..index.fields import FieldSummary
+from ...errors import InvalidInputError
+from ...index.fields import FieldSummary
 
 __all__ = ["Facet", "Filters"]
 

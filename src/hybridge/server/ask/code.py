@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..colbert import ColBERTReranker
-from ..cross_encoder import CrossEncoderReranker
-from ..index.single_stage import LateReranker
-from ..protocols import Reranker
-from .options import Options
-from .service import Service
+from ...colbert import ColBERTReranker
+from ...cross_encoder import CrossEncoderReranker
+from ...index.single_stage import LateReranker
+from ...protocols import Reranker
+from ..options import Options
+from ..service import Service
 
 __all__ = ["FRAMEWORKS", "code"]
 

@@ -11,10 +11,13 @@ import orjson
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from .. import __version__
-from ..explanation import Explanation, SearchExplanation, explanation_to_json
-from ..passages import Passage
-from .jobs import Job, Report
+from ... import __version__
+from ...explanation import Explanation, SearchExplanation, explanation_to_json
+from ...passages import Passage
+from ..jobs import Job, Report
+from ..pages import service
+from ..problems import PROBLEMS
+from ..service import Service
 from .messages import (
     AddRequest,
     Count,
@@ -30,9 +33,6 @@ from .messages import (
     SearchAnswer,
     SearchRequest,
 )
-from .pages import service
-from .problems import PROBLEMS
-from .service import Service
 
 __all__ = [
     "Reading",

@@ -9,23 +9,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..adaptation import TrainingSettings, adapt
-from ..errors import InvalidInputError, MissingExtraError
-from ..evaluation import Collection, Evaluation, evaluate
-from ..evaluation.significance import SIGNIFICANT
-from ..fusion import get_fusion
-from ..judging.pooling import pooled_retrievers
-from ..passages import Hit
-from ..pipeline import Pipeline
-from ..plots import Picture, comparison, tuning_curve
-from ..protocols import Retriever, Where
-from ..report import Section, Styled, Table, number
-from ..tuning import Tuning, tune
-from .jobs import Report
-from .options import Options
-from .service import Service
+from ...adaptation import TrainingSettings, adapt
+from ...errors import InvalidInputError, MissingExtraError
+from ...evaluation import Collection, Evaluation, evaluate
+from ...evaluation.significance import SIGNIFICANT
+from ...fusion import get_fusion
+from ...judging.pooling import pooled_retrievers
+from ...passages import Hit
+from ...pipeline import Pipeline
+from ...plots import Picture, comparison, tuning_curve
+from ...protocols import Retriever, Where
+from ...report import Section, Styled, Table, number
+from ...tuning import Tuning, tune
+from ..jobs import Report
+from ..options import Options
+from ..service import Service
 
-__all__ = ["DEPTH", "MEASURES", "Drawn", "Outcome", "can_adapt", "run_adapt", "run_evaluate", "run_tune"]
+__all__ = [
+    "DEPTH",
+    "MEASURES",
+    "Drawn",
+    "Outcome",
+    "can_adapt",
+    "run_adapt",
+    "run_evaluate",
+    "run_tune",
+]
 
 DEPTH = 10
 """Passages of each list that are pooled and measured: deeper ones have no grades."""

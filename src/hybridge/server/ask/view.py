@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from .options import Options
+from ..options import Options
 
 __all__ = ["View", "beside"]
 

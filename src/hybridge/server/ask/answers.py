@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ..analyzer import Analyzer
-from ..errors import InvalidInputError
-from ..index import HybridIndex
-from ..metadata import JSON
-from ..passages import Hit, Passage
-from ..query_syntax import plain_texts
-from ..report import one_line
-from ..spelling import corrected_query
+from ...analyzer import Analyzer
+from ...errors import InvalidInputError
+from ...index import HybridIndex
+from ...metadata import JSON
+from ...passages import Hit, Passage
+from ...query_syntax import plain_texts
+from ...report import one_line
+from ...spelling import corrected_query
+from ..options import Options
 from .highlights import Piece, highlighted
 from .moves import Move, gone, moves
-from .options import Options
 
 __all__ = ["Answer", "Bar", "Row", "analyzer_of", "title_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..analyzer import Analyzer
-from ..explanation.terms import matching_spans
+from ...analyzer import Analyzer
+from ...explanation.terms import matching_spans
 
 __all__ = ["Piece", "highlighted"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .options import Options
+from ..options import Options
 
 __all__ = [
     "AddRequest",

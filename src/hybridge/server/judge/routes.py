@@ -21,9 +21,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
-from ..errors import HybridgeError, InvalidInputError
-from ..evaluation import Collection
-from ..judging import (
+from ...errors import HybridgeError, InvalidInputError
+from ...evaluation import Collection
+from ...judging import (
     GRADES,
     Judgments,
     pool,
@@ -32,8 +32,11 @@ from ..judging import (
     write_csv,
     write_trec,
 )
-from ..passages import Passage
-from .answers import analyzer_of, title_of
+from ...passages import Passage
+from ..ask.answers import analyzer_of, title_of
+from ..ask.highlights import Piece, highlighted
+from ..jobs import Job
+from ..pages import is_partial, service, templates
 from .experiments import (
     DEPTH,
     MEASURES,
@@ -43,9 +46,6 @@ from .experiments import (
     run_evaluate,
     run_tune,
 )
-from .highlights import Piece, highlighted
-from .jobs import Job
-from .pages import is_partial, service, templates
 
 __all__ = ["router"]
 

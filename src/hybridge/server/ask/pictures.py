@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import NamedTuple
 
-from ..explanation import Explanation
-from ..passages import Hit
-from ..plots import Picture, max_sim, rank_flow, score_distributions, term_parts
+from ...explanation import Explanation
+from ...passages import Hit
+from ...plots import Picture, max_sim, rank_flow, score_distributions, term_parts
 
 __all__ = ["Pictures", "Shown"]
 

@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from ..errors import InvalidInputError
-from ..fusion import FUSIONS
-from ..index.fields import FieldSummary
-from ..plugins import FUSIONS as FUSION_PLUGINS
-from ..plugins import plugin_names
-from .options import Options
-from .service import Service
+from ...errors import InvalidInputError
+from ...fusion import FUSIONS
+from ...index.fields import FieldSummary
+from ...plugins import FUSIONS as FUSION_PLUGINS
+from ...plugins import plugin_names
+from ..options import Options
+from ..service import Service
 
 __all__ = ["Knobs", "default_similarity"]
 
