@@ -21,10 +21,8 @@ BM25_ALONE = {"compare": "1", "k": "5", "b.k": "5", "b.weights": '{"bm25": 1, "d
 # for the id of the first answer.
 FIRST = ""
 PICTURES: dict[str, tuple[dict[str, str], tuple[int, int], bool]] = {
-    "page-ask": ({}, (1280, 800), False),
     "page-compare": (BM25_ALONE, (1280, 800), False),
     "page-explain": ({"explain": FIRST}, (1280, 800), True),
-    "page-narrow": ({}, (400, 800), False),
 }
 
 
