@@ -13,6 +13,7 @@ from functools import cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -94,8 +95,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.unmarked:
-        config.pluginmanager.register(Unmarked())
+    config.pluginmanager.register(Unmarked(alone=config.option.unmarked))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,15 +142,23 @@ def _names_used(item: pytest.Item) -> Iterator[str]:
         if hasattr(found, "hypothesis"):
             waiting.append(found.hypothesis.inner_test)
         elif isinstance(found, FunctionType) and _is_here(found.__module__):
-            waiting.append(found.__code__)
-            waiting += [found.__globals__.get(name) for name in found.__code__.co_names]
+            names = set(_names_in(found.__code__))
+            yield from names
+            waiting += map(found.__globals__.get, names)
         elif isinstance(found, type) and _is_here(found.__module__):
             waiting += [*found.__bases__, *vars(found).values()]
         elif isinstance(found, property):
             waiting.append(found.fget)
         elif isinstance(found, CodeType):
-            yield from found.co_names
-            waiting += found.co_consts
+            yield from _names_in(found)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """The names in a code, and in those within it: of functions and comprehensions."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names_in(inner)
 
 
 @cache
@@ -172,31 +180,43 @@ def _marks_of(path: Path) -> frozenset[str]:
 
 
 class Unmarked(Loader, MetaPathFinder):
-    """What `--unmarked` adds: a test without a mark cannot do what the marks are for."""
+    """A test without a mark cannot do what the marks are for.
 
-    def __init__(self) -> None:
+    Args:
+        alone: whether no other tests run, as by `--unmarked`: then nothing can, from the start on.
+    """
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
         self._in_test = False
         sys.meta_path.insert(0, self)
         sys.addaudithook(self._refuse_processes)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Do not even import a file whose tests all have a mark."""
-        return True if _marks_of(collection_path) else None
+        """Do not even import a file whose tests all have a mark, if they are not to run."""
+        return True if self._alone and _marks_of(collection_path) else None
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        self._in_test = True
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._in_test = not any(map(item.get_closest_marker, NAMES))
         try:
             return (yield)
         finally:
             self._in_test = False
 
+    @property
+    def _refuses(self) -> bool:
+        # Other threads may be those of a test before, which has its marks.
+        return self._in_test and current_thread() is main_thread()
+
     def _refuse_processes(self, event: str, _: tuple[Any, ...]) -> None:
-        if self._in_test and event in {"os.fork", "os.posix_spawn", "subprocess.Popen"}:
+        if self._refuses and event in {"os.fork", "os.posix_spawn", "subprocess.Popen"}:
             pytest.fail("This test starts a process: mark it 'slow'.")
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        is_refused = any(fullname in names for names in MODULES.values())
+        is_refused = (self._alone or self._refuses) and any(
+            fullname in names for names in MODULES.values()
+        )
         return ModuleSpec(fullname, self) if is_refused else None
 
     def exec_module(self, module: ModuleType) -> None:

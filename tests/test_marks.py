@@ -15,6 +15,9 @@ Check = Callable[..., str]
 MARKED = {
     "a name": "def test_it(): HybridIndex",
     "a name in a helper": "def helper(): return CrossEncoderReranker\ndef test_it(): helper()",
+    "a name in a helper of a comprehension": (
+        "def helper(): return CrossEncoderReranker\ndef test_it(): [helper() for _ in 'a']"
+    ),
     "a name in a fixture": "@pytest.fixture\ndef made(): HybridIndex\ndef test_it(made): ...",
     "a name in a parameter": (
         "@pytest.mark.parametrize('make', [lambda: HybridIndex])\ndef test_it(make): ..."
@@ -70,5 +73,7 @@ def test_whether_a_module_is_installed_may_be_asked(check: Check) -> None:
     assert "1 passed" in check({"asks": f"import importlib.util\n{asks}"}, "--unmarked")
 
 
-def test_a_run_of_everything_refuses_nothing(check: Check) -> None:
-    assert "1 passed" in check({"process": REFUSED["This test starts a process: mark it 'slow'."]})
+def test_a_run_of_everything_refuses_them_too_and_nothing_else(check: Check) -> None:
+    starts = REFUSED["This test starts a process: mark it 'slow'."]
+    told = check({"unmarked": starts, "marked": f"@pytest.mark.slow\n{starts}"})
+    assert "1 failed, 1 passed" in told, told
