@@ -112,6 +112,13 @@ async def test_a_floor_leaves_nothing_where_nothing_is_near(server: ToolServer) 
     )
 
 
+async def test_a_filter_that_is_nested_too_deeply_is_refused(server: ToolServer) -> None:
+    where: dict[str, Any] = {"animal": "cat"}
+    for _ in range(900):
+        where = {"$not": where}
+    assert "nested too deeply" in await refused(server, "search", query="cats", where=where)
+
+
 async def test_a_blank_query_finds_nothing_and_says_why(server: ToolServer) -> None:
     result = await server.call_tool("search", {"query": " \n"})
     assert not result.isError

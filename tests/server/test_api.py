@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import asdict
 
 import pytest
@@ -21,6 +22,7 @@ from hybridge.errors import (
 )
 from hybridge.explanation import explain, explanation_to_json
 from hybridge.passages import StageScore
+from hybridge.server import Guards
 from hybridge.server.jobs import BusyError
 
 from .conftest import PASSAGES
@@ -236,7 +238,13 @@ def test_what_is_not_valid_is_said(client, content, detail):
         b'{"query": "x", "where": {"year": NaN}}',
         b'{"query": "x", "where": {"year": ' + b"9" * 5000 + b"}}",
         b'{"query": "\\ud800"}',
+        b'{"query": "x", "fusion": "\\ud800"}',
+        b'{"query": "x", "group_by": "\\ud800"}',
+        b'{"query": "x", "rerank": ["\\ud800"]}',
+        b'{"query": "x", "weights": {"\\ud800": 1}}',
+        b'{"query": "x", "floor": {"\\ud800": 1}}',
         b'{"query": "x", "where": {"\\ud800": 1}}',
+        b'{"query": "x", "where": ' + b'{"$not": ' * 900 + b"{}" + b"}" * 901,
         b'{"query": "x", "where": ' + b'{"$not": ' * 20_000 + b"{}" + b"}" * 20_001,
         b"[" * 100_000,
     ],
@@ -246,6 +254,34 @@ def test_bad_json_is_refused(client, content):
     answer = client.post("/api/search", content=content, headers=headers)
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"query": "x", **{f"name{number}": 0 for number in range(1000)}},
+        {"query": "x", "weights": {f"name{number}": -1 for number in range(1000)}},
+        {"query": "x", "floor": {f"name{number}": "" for number in range(1000)}},
+        {"query": "x", "rerank": [0] * 1000},
+        {"query": "x", "n" * 100_000: 0},
+        {"query": "x", "weights": {"n" * 100_000: 0}},
+    ],
+)
+def test_many_mistakes_are_few_errors(client, content):
+    answer = client.post("/api/search", json=content)
+    assert answer.status_code == 400
+    assert "more" not in answer.json()["detail"]
+    assert len(answer.content) < 1000
+
+
+def test_a_stream_without_news_is_not_taken_for_one_that_stalls(client_of):
+    client = client_of(guards=Guards(seconds=0.2))
+    go = threading.Event()
+    job = client.app.state.service.jobs.start("wait", lambda report: go.wait(5))
+    threading.Timer(0.5, go.set).start()
+    events = client.get(f"/api/jobs/{job.id}/events").text
+    assert events.startswith(": still running\n\n")
+    assert json.loads(events.rpartition("data: ")[2])["state"] == "done"
 
 
 def test_a_body_must_be_json(client):
@@ -308,7 +344,9 @@ def test_health_and_metrics(client, index):
     assert "hybridge_errors_total 0" in lines
     index.close()
     assert client.get("/health/live").status_code == 200
-    assert client.get("/health/ready").status_code == 503
+    unready = client.get("/health/ready")
+    assert unready.status_code == 503
+    assert unready.json()["detail"] == "the index does not answer: the server's log says why"
     assert "hybridge_errors_total 1" in client.get("/metrics").text.splitlines()
 
 

@@ -39,6 +39,17 @@ def test_an_answer_to_a_failure_has_them_too(client, index, monkeypatch):
     assert "content-security-policy" in answer.headers
 
 
+def test_a_failure_is_one_line_in_the_log_whatever_the_path(client, monkeypatch, caplog):
+    def fail(_id):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(client.app.state.service.jobs, "get", fail)
+    client.get("/api/jobs/a%0aCRITICAL forged")
+    [record] = [record for record in caplog.records if "failed" in record.message]
+    assert "forged" in record.message
+    assert "\n" not in record.message
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:8000", "localhost:9", "LOCALHOST", "[::1]:8000"]
 )
@@ -63,6 +74,12 @@ def test_another_name_for_this_machine_is_refused(client, host):
     for method, path in (("GET", "/"), ("GET", "/api/info"), ("POST", "/api/search")):
         answer = client.request(method, path, json=BREAD, headers={"host": host})
         assert answer.status_code == 421
+
+
+def test_a_name_that_is_allowed_is_no_matter_of_case(client_of):
+    client = client_of(guards=Guards(hosts=frozenset({"Search.Example"})))
+    for host, status in (("search.example", 200), ("SEARCH.example:80", 200), ("example", 421)):
+        assert client.get("/api/info", headers={"host": host}).status_code == status
 
 
 def test_health_is_told_by_any_name(client):
@@ -172,6 +189,13 @@ def test_people_give_the_key_in_a_form(locked):
 def test_a_cookie_that_was_not_given_opens_nothing(locked, cookie):
     headers = {"cookie": cookie.encode("latin-1")}
     assert locked.get("/api/info", headers=headers).status_code == 401
+
+
+def test_cookies_of_other_programs_on_this_machine_do_not_lock_out(locked):
+    answer = locked.post("/login", data={"key": KEY}, follow_redirects=False)
+    own = answer.headers["set-cookie"].partition(";")[0]
+    for others in ('seen={"a": 1}; ', "a b=c; ", "=; "):
+        assert locked.get("/api/info", headers={"cookie": others + own}).status_code == 200
 
 
 def test_a_cookie_does_not_open_another_server(locked, client_of):

@@ -48,6 +48,13 @@ def test_the_guards_are_before_the_tools(client, headers, status):
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_there_is_no_stream_that_is_held_open_for_nothing(client, method):
+    answer = client.request(method, "/mcp", headers=ACCEPT)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+
+
 def test_an_agent_needs_the_key(client_of):
     locked = client_of(guards=Guards(Keys([KEY]), hosts=None))
     request = call("search", query="bread")

@@ -79,6 +79,8 @@ class ToolServer:
             return await self._tools[name].call(arguments)
         except HybridgeError as error:
             return _failed(" ".join(str(error).split()))
+        except RecursionError:
+            return _failed("the filter is nested too deeply: write it with fewer levels")
         except Exception:
             # Its message may name files and hosts of this machine: it is for the log alone.
             logger.exception("the tool %r failed", name)
@@ -207,11 +209,13 @@ def mount(app: Starlette, server: ToolServer, path: str = "/mcp") -> None:
 
     wrapped: Callable[[Any], AbstractAsyncContextManager[Any]] = lifespan
     app.router.lifespan_context = wrapped
-    app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
+    # By GET, the SDK would hold a stream open in which nothing ever comes.
+    route = Route(path, endpoint=endpoint, methods=["POST"], include_in_schema=False)
+    app.router.routes.append(route)
 
 
 class _Endpoint:
-    """An ASGI application, for all methods of HTTP."""
+    """An ASGI application."""
 
     manager: StreamableHTTPSessionManager
 

@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import InvalidInputError
@@ -96,11 +96,9 @@ class Keys:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.accept(key.strip()):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return cookie is not None and _is_among(cookie.value, self._tokens)
+        # As browsers write them: `http.cookies` reads none behind one that it takes for invalid.
+        cookie = cookie_parser(headers.get("cookie", "")).get(self.cookie)
+        return cookie is not None and _is_among(cookie, self._tokens)
 
 
 def _is_among(value: str, known: list[bytes]) -> bool:
@@ -197,7 +195,7 @@ class _Outermost:
         except Exception:
             if status:
                 raise
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+            logger.exception("%s %r failed", scope["method"], scope["path"])
             detail = "an internal error: the server's log has it"
             await problem(500, detail)(scope, receive, sending)
         finally:
@@ -212,7 +210,7 @@ class _Host:
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self.app = app
-        self.hosts = hosts
+        self.hosts = frozenset(map(str.lower, hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/health/"):

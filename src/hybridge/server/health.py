@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
+from ..errors import HybridgeError
 from .metrics import Metrics
 from .pages import service
 from .problems import PROBLEMS
@@ -20,6 +22,8 @@ __all__ = [
     "ready",
     "router",
 ]
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["operation"], responses=PROBLEMS)
 
@@ -43,7 +47,12 @@ async def live() -> Health:
 @router.get("/health/ready")
 async def ready(request: Request) -> Health:
     """Say that the index answers."""
-    await asyncio.to_thread(len, service(request).index)
+    try:
+        await asyncio.to_thread(len, service(request).index)
+    except HybridgeError as error:
+        # This is answered without a key, and the message may name a folder or a host.
+        logger.warning("the index does not answer: %s", error)
+        raise HTTPException(503, "the index does not answer: the server's log says why") from None
     return Health()
 
 

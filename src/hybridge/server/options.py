@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from ..errors import InvalidInputError
 from ..interop import configured
@@ -15,12 +22,41 @@ from ..protocols import Reranker, Retriever
 __all__ = [
     "Options",
     "Share",
+    "Strict",
 ]
 
+_MOST = 100  # entries of an option that has several
+
+
+def _few(value: Any) -> Any:
+    """Refuse too many entries, before each of them is an error."""
+    if isinstance(value, list | tuple | dict) and len(value) > _MOST:
+        raise ValueError(f"at most {_MOST} entries are valid, not {len(value):,}")
+    return value
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
+_Few = BeforeValidator(_few)
+_Name = Annotated[str, Field(max_length=1000)]  # A limit refuses lone surrogates, too.
 
 
-class Options(BaseModel):
+class Strict(BaseModel):
+    """What refuses names that it does not know, with one error for all of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in values:
+                if name not in cls.model_fields:
+                    known = ", ".join(cls.model_fields)
+                    raise ValueError(f"there is no {name!r:.100}: there are {known}")
+        return values
+
+
+class Options(Strict):
     """The options of a search; those that are not set are the index's own.
 
     Args:
@@ -42,23 +78,21 @@ class Options(BaseModel):
         per_group: passages of one group at most.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     k: Annotated[int, Field(ge=1, le=1000)] = 10
     where: dict[str, Any] | None = None
     depth: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    weights: dict[str, Annotated[float, Field(ge=0)]] | None = None
-    fusion: str | None = None
+    weights: Annotated[dict[_Name, Annotated[float, Field(ge=0)]] | None, _Few] = None
+    fusion: _Name | None = None
     late_interaction_weight: Share | None = None
-    rerank: tuple[str, ...] = ()
+    rerank: Annotated[tuple[_Name, ...], _Few] = ()
     rerank_depth: Annotated[int, Field(ge=1, le=1000)] = 50
     blend: Share = 0.5
     spelling: bool | None = None
     query_syntax: bool | None = None
-    floor: dict[str, float] | None = None
+    floor: Annotated[dict[_Name, float] | None, _Few] = None
     floor_of: Literal["hit", "list"] = "hit"
     distinct: bool | Share | None = None
-    group_by: str | None = None
+    group_by: _Name | None = None
     per_group: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     def retriever(self, index: Any, rerankers: Mapping[str, Reranker]) -> Retriever:
@@ -118,8 +152,10 @@ class Options(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InvalidInputError(f"{where}: {first['msg']}, not {first['input']!r}") from None
+            if not first["loc"]:  # a name, not a value
+                raise InvalidInputError(first["msg"]) from None
+            where, value = ".".join(map(str, first["loc"])), f"{first['input']!r:.100}"
+            raise InvalidInputError(f"{where}: {first['msg']}, not {value}") from None
 
 
 # Not those of a class that is made of this one.

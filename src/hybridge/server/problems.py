@@ -124,9 +124,14 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        parts = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        shown = "; ".join(parts[:5]) + (f"; and {len(parts) - 5} more" if len(parts) > 5 else "")
+        errors = error.errors()
+        parts = [f"{'.'.join(map(str, each['loc'])):.200}: {each['msg']}" for each in errors[:5]]
+        shown = "; ".join(parts) + (f"; and {len(errors) - 5} more" if len(errors) > 5 else "")
         return problem(400, shown)
+
+    @app.exception_handler(RecursionError)
+    async def too_deep(_request: Request, _error: RecursionError) -> Response:
+        return problem(400, "the filter is nested too deeply: write it with fewer levels")
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> Response:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from ..options import Options
+from ..options import Options, Strict
 
 __all__ = [
     "AddRequest",
@@ -38,11 +38,7 @@ Query = Annotated[str, Field(max_length=_LETTERS)]
 Id = Annotated[str, Field(min_length=1, max_length=_LETTERS)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PassageModel(_Request):
+class PassageModel(Strict):
     """A passage.
 
     Args:
@@ -53,7 +49,7 @@ class PassageModel(_Request):
 
     id: Id
     text: str
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class StageScoreModel(BaseModel):
@@ -158,7 +154,7 @@ class ExplainAnswer(BaseModel):
     explanations: list[dict[str, Any]]
 
 
-class GetRequest(_Request):
+class GetRequest(Strict):
     """Passages to return.
 
     Args:
@@ -178,7 +174,7 @@ class GetAnswer(BaseModel):
     passages: list[PassageModel | None]
 
 
-class AddRequest(_Request):
+class AddRequest(Strict):
     """Passages to add.
 
     Args:
@@ -188,7 +184,7 @@ class AddRequest(_Request):
     passages: Annotated[list[PassageModel], Field(max_length=_PASSAGES)]
 
 
-class DeleteRequest(_Request):
+class DeleteRequest(Strict):
     """Passages to delete: by their ids, or by a filter; not both.
 
     Args:

@@ -126,7 +126,8 @@ async def get_many(request: GetRequest, served: Reading) -> Response:
 @router.post("/passages", tags=["passages"])
 async def add(request: AddRequest, served: Writing) -> Count:
     """Add passages, all or none of them, and answer when they are stored."""
-    return Count(count=await asyncio.to_thread(served.index.add, _passages(request)))
+    added = await asyncio.to_thread(served.index.add, _passages(request), progress=False)
+    return Count(count=added)
 
 
 @router.post("/passages/delete", tags=["passages"])
@@ -175,7 +176,7 @@ async def start_adding(request: AddRequest, served: Writing) -> Response:
         total, count = len(passages), 0
         for start in range(0, total, _SLICE):
             report("adding passages", start, total)
-            count += served.index.add(passages[start : start + _SLICE])
+            count += served.index.add(passages[start : start + _SLICE], progress=False)
         report("added passages", total, total)
         return {"count": count}
 
@@ -204,7 +205,10 @@ async def stop_job(job_id: str, served: Writing) -> Response:
     "/jobs/{job_id}/events", response_class=StreamingResponse, responses=_EVENTS, tags=["jobs"]
 )
 async def events(
-    job_id: str, served: Reading, start: Annotated[int, Query(ge=0, le=2**31)] = 0
+    request: Request,
+    job_id: str,
+    served: Reading,
+    start: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> StreamingResponse:
     """Stream a job's progress as server-sent events, from number `start` on, until it ends.
 
@@ -212,17 +216,20 @@ async def events(
     """
     found = _job(served, job_id)
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(found, start), headers=headers, media_type="text/event-stream")
+    ping = min(_PING, request.app.state.guards.seconds / 2)  # or the guard of time ends it
+    return StreamingResponse(
+        _stream(found, start, ping), headers=headers, media_type="text/event-stream"
+    )
 
 
-async def _stream(job: Job, start: int) -> AsyncIterator[bytes]:
+async def _stream(job: Job, start: int, ping: float) -> AsyncIterator[bytes]:
     following = aiter(job.follow(start))
     number = start
     waiting: asyncio.Task[Any] | None = None
     try:
         while True:
             waiting = waiting or asyncio.ensure_future(anext(following, None))
-            done, _ = await asyncio.wait([waiting], timeout=_PING)
+            done, _ = await asyncio.wait([waiting], timeout=ping)
             if not done:
                 yield b": still running\n\n"
                 continue
