@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InvalidInputError
+from ..filters.parsing import check_depth
 from ..interop import configured
 from ..protocols import Reranker, Retriever
 
 __all__ = [
     "Options",
     "Share",
+    "parsed",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -60,6 +62,12 @@ class Options(BaseModel):
     distinct: bool | Share | None = None
     group_by: str | None = None
     per_group: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
+        check_depth(where)  # before anything writes it, into a link or an answer
+        return where
 
     def retriever(self, index: Any, rerankers: Mapping[str, Reranker]) -> Retriever:
         """Return the retriever that these options make of an index; `k` and `where` are a search's.
@@ -111,15 +119,31 @@ class Options(BaseModel):
             if value == "":
                 continue
             try:
-                values[name] = value if name in texts else json.loads(value)
+                values[name] = value if name in texts else parsed(value)
             except ValueError:
-                raise InvalidInputError(f"{name}={value!r} is not JSON") from None
+                raise InvalidInputError(f"{name}={value!r:.200} is not JSON") from None
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise InvalidInputError(f"{where}: {first['msg']}, not {first['input']!r}") from None
+            raise InvalidInputError(
+                f"{where}: {first['msg']}, not {first['input']!r:.200}"
+            ) from None
+
+
+def parsed(text: str) -> Any:
+    """Parse the JSON of a link or an input.
+
+    Raises:
+        ValueError: it is none, is nested too deep, or has half a character, which no page can show.
+    """
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return value
 
 
 # Not those of a class that is made of this one.
