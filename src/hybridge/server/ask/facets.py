@@ -95,7 +95,8 @@ class Filters:
         rest = _value(text, "the filter")
         if not isinstance(rest, dict):
             raise InvalidInputError(
-                f'the filter must be a JSON object such as {{"year": {{"$gte": 2020}}}}, not {text:.200}'
+                'the filter must be a JSON object such as {"year": {"$gte": 2020}}, '
+                f"not {text:.200}"
             )
         if found.keys() & rest.keys():
             return {"$and": [found, rest]}
