@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridge import Analyzer, FusedRetriever, Passage, explain
+from hybridge import BM25, Analyzer, FusedRetriever, HybridIndex, Passage, explain
 from hybridge.errors import InvalidInputError
 from hybridge.lexical import BM25Retriever
 from hybridge.spelling import Corrected, Correction, Speller, Words, corrected_query
@@ -334,6 +334,18 @@ def test_members_of_a_fused_retriever_correct_for_themselves() -> None:
         "two": None,  # it has the word
         "fusion": None,
     }
+
+
+def test_common_words_of_the_language_stay() -> None:
+    passages = [Passage("p", "A dose of wheat. A form for moths, that bred the cloud.")]
+    for query in ("how does blood clot", "what rises", "From moths", "it could bleed"):
+        assert BM25Retriever(passages).correct(query).changes == ()
+        with HybridIndex.create(stages=[BM25()]) as index:
+            index.add(passages)
+            assert corrected_query(index.search([f"{query} moths"])[0]) is None
+    assert BM25Retriever(passages).correct("What dosse?").text == "What dose?"
+    unnamed = BM25Retriever(passages, analyzer=Analyzer(None))  # where "does" may be anything
+    assert unnamed.correct("does").text == "dose"
 
 
 def test_a_retriever_forgets_the_words_of_deleted_passages() -> None:

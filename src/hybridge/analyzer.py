@@ -210,6 +210,16 @@ class Analyzer(SharedInCopies):
         except (InvalidInputError, TypeError) as error:
             raise CorruptIndexError(f"no analyzer can be made of {config!r}: {error}") from error
 
+    @cached_property
+    def common_words(self) -> frozenset[str]:
+        """Words that any text of the language may have, lower case; none without a language.
+
+        >>> "does" in Analyzer("english").common_words
+        True
+        """
+        language = self._config.get("language")
+        return languages.common_words(language) if isinstance(language, str) else frozenset()
+
     @property
     def is_latest(self) -> bool:
         """Whether a newly made analyzer of the same settings gives the same terms."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -328,6 +328,8 @@ class Speller:
     two changed places, or one was typed twice. Of several words as near, one of the same letters
     is preferred, then the most frequent, then the first of the alphabet.
 
+    Common words of the language are never misspelt others: "does" stays where no passage has it.
+
     Only words of letters alone are corrected: no code, no identifier, no acronym, nothing between
     quotes or after ``+`` or ``-``. A query with more than 32 different unknown words is of another
     language or no text: none of them is.
@@ -340,6 +342,7 @@ class Speller:
             reads them: 0 for a word that no passage has.
         known: returns the same of a query's words, for which any number above 0 will do; None for
             `frequencies`.
+        common: returns the words that are never corrected, lower case; called like `words`.
 
     >>> counts = {"protein": 9, "proteins": 9, "folding": 2}
     >>> speller = Speller(lambda: Words(counts), lambda words: [counts.get(w, 0) for w in words])
@@ -352,8 +355,10 @@ class Speller:
         words: Callable[[], Words],
         frequencies: Frequencies,
         known: Frequencies | None = None,
+        common: Callable[[], Container[str]] = frozenset,
     ) -> None:
         self._words = words
+        self._common = common
         self._frequencies = frequencies
         self._known = frequencies if known is None else known
         self._nearest = WordCache(self._look_up)
@@ -365,7 +370,7 @@ class Speller:
         Args:
             counted: returns another function in place of `frequencies`.
         """
-        return Speller(self._words, counted(self._frequencies), counted(self._known))
+        return Speller(self._words, counted(self._frequencies), counted(self._known), self._common)
 
     def correct(self, query: str) -> Corrected:
         """Return a query with its misspelt words corrected."""
@@ -388,6 +393,8 @@ class Speller:
     def _look_up(self, word: str) -> str | None:
         """Return the nearest word that some passage has, if it is likely; else None."""
         plain = word.lower()
+        if plain in self._common():
+            return None
         near = [
             (apart, sorted(other) != sorted(plain), _with_capitals(other, word))
             for other, apart in self._words().near(plain, 1 if len(plain) < _LONG else 2)

@@ -297,7 +297,12 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("k")
     expect(page.locator("a.explain").first).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text("rank 1")
+    sheet = page.get_by_role("dialog")
+    expect(sheet).to_contain_text("rank 1")
+    other = sheet.locator(".near a").first.inner_text()
+    sheet.locator(".near a").first.press("Enter")
+    expect(sheet.locator("h2").first).to_have_text(other)
+    expect(sheet.locator("h2").first).to_be_focused()  # its link is gone
     page.keyboard.press("Escape")
     expect(page.locator("a.explain").first).to_be_focused()
     page.locator("[id='a.weights.bm25']").focus()

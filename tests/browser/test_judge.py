@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from playwright.sync_api import Page, expect
 from hybridge.evaluation import load_beir
 from hybridge.judging import Judgments
 from hybridge.server import create_app
+from hybridge.server.judge import routes
+from hybridge.server.judge.experiments import Outcome
 
 from .conftest import Running, Served, Visit, check_accessibility, check_width
 from .passages import HOSTILE, PASSAGES, SCRIPT
@@ -126,7 +129,9 @@ def test_keys_move_undo_and_leave_forms_alone(visit: Visit, kept: Judgments) -> 
     assert focused(page) == order[1]
     page.keyboard.press("k")
     assert focused(page) == order[0]
-    page.keyboard.press("2")
+    page.keyboard.down("2")
+    page.keyboard.down("2")  # held: one grade, not one for each passage
+    page.keyboard.up("2")
     assert focused(page) == order[1]
     page.keyboard.press("?")
     expect(page.locator("#graded")).to_contain_text("2 of")
@@ -144,6 +149,29 @@ def test_keys_move_undo_and_leave_forms_alone(visit: Visit, kept: Judgments) -> 
     page.get_by_label("Questions, one a line").fill("")
     page.get_by_label("Questions, one a line").press("3")
     expect(page.get_by_label("Questions, one a line")).to_have_value("3")
+
+
+def test_what_a_run_says_leaves_the_focus(
+    visit: Visit, kept: Judgments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over = threading.Event()
+
+    def wait(*_: object) -> Outcome:
+        is_over.wait(20)
+        return Outcome("It is over.", [])
+
+    monkeypatch.setattr(routes, "run_evaluate", wait)
+    kept.add_questions({"a": "bread"})
+    kept.grade("a", PASSAGES[0].id, 3, judge="Ann")
+    page = visit("/judge")
+    page.get_by_role("button", name="Evaluate").click()
+    page.get_by_role("button", name="Stop").focus()
+    for _ in range(2):
+        with page.expect_response("**/judge/runs/*"):
+            pass
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    is_over.set()
+    expect(page.locator(".verdict")).to_have_text("It is over.")
 
 
 def test_a_grade_that_is_not_saved_is_said(visit: Visit, kept: Judgments) -> None:

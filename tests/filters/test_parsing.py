@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,13 @@ def test_mistakes_are_named(written, message):
 
 def test_filters_may_stand_inside_dicts():
     assert as_filter({"$or": [Eq("f", 1), {"g": 2}]}) == Or(Eq("f", 1), Eq("g", 2))
+
+
+def test_depth_has_a_limit() -> None:
+    where: dict[str, Any] = {"year": 2020}
+    for _ in range(99):
+        where = {"$not": where}
+    assert as_filter(where) is not None
+    for too_deep in ({"$not": where}, {"year": {"$in": [[[where]]]}}):
+        with pytest.raises(InvalidInputError, match="at most 100 levels"):
+            as_filter(too_deep)

@@ -52,6 +52,8 @@ def test_ids_of_removed_questions_do_not_bring_their_grades_back(judgments: Judg
     assert judgments.judgments() == []
     [again] = judgments.add_questions(["who?"])
     assert judgments.progress("Ann") == {first: Progress(0, 0), again: Progress(0, 0)}
+    with pytest.raises(InvalidInputError):  # a page of it that is still open
+        judgments.grade(second, "p", 2, judge="Ann")
 
 
 def test_progress_of_each_judge(judgments: Judgments) -> None:

@@ -141,10 +141,23 @@ def test_hostile_text_is_escaped(client: TestClient) -> None:
     ],
 )
 def test_errors_are_said(client: TestClient, path: str, status: int, message: str) -> None:
-    answer = client.get(path)
+    answer = client.get(path, headers={"HX-Request": "true"})
     assert answer.status_code == status
     assert message in unescape(answer.text)
     assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize("page", ["/", "/ask"])
+@pytest.mark.parametrize(
+    "where",
+    ["[" * 10_000, '{"$not": ' * 500 + "{}" + "}" * 500, r'{"topic": "\ud800"}', "9" * 5000],
+)
+def test_json_that_nothing_can_read_is_refused(client: TestClient, page: str, where: str) -> None:
+    answer = client.get(page, params={"q": "blood", "where": where})
+    assert answer.status_code == 400
+    assert "This cannot be searched" in answer.text
+    assert "<main" in answer.text  # the page, for a browser without scripts too
+    assert "[" * 1000 not in answer.text
 
 
 def test_nothing_found_is_said(client: TestClient) -> None:

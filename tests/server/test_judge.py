@@ -210,6 +210,8 @@ def test_an_unknown_question_is_said(pages: TestClient) -> None:
 
 def test_a_question_is_removed(pages: TestClient, kept: Judgments) -> None:
     kept.add_questions(["bread?", "cheese?"])
+    kept.grade("q1", "b", 3, judge="Ann")  # so the question is put to any other judge too
+    assert pages.get("/judge").text.count("data-confirm") == 2
     pages.post("/judge/remove", data={"question": "q1"})
     assert kept.questions == {"q2": "cheese?"}
 
@@ -347,6 +349,10 @@ def test_evaluate_counts_the_passages_without_a_grade(pages: TestClient, kept: J
     text = outcome_of(pages, what="evaluate", grades="judge:Ann")
     assert "One question shows no difference" in text
     assert "25 %" in text  # of four passages one has a grade
+    assert re.search(r"But of what \w+ finds only 25 % is graded", text)
+    for passage in ("a", "c/d", "x"):
+        kept.grade("q1", passage, 0, judge="Ann")
+    assert "is graded" not in outcome_of(pages, what="evaluate", grades="judge:Ann")
 
 
 def test_tune_gives_a_verdict_and_code_that_runs(

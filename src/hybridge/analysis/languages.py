@@ -16,6 +16,7 @@ from ..errors import InvalidInputError, needs_extra
 from ..iteration import import_bars
 
 __all__ = [
+    "common_words",
     "lemmatizer",
     "library_versions",
     "question_words",
@@ -147,6 +148,20 @@ def stopwords(language: str) -> frozenset[str]:
     True
     """
     return _stopwords(_CODES[language])
+
+
+def common_words(language: str) -> frozenset[str]:
+    """Return words that any text of a language may have, lower case, whatever it is about.
+
+    These are its stop words and question words, and the longer list of stopwordsiso.
+
+    >>> {"does", "could", "from"} <= common_words("english")
+    True
+    """
+    import stopwordsiso
+
+    code = _CODES[language]
+    return _stopwords(code) | question_words(language) | stopwordsiso.stopwords(code)
 
 
 def question_words(language: str | None) -> frozenset[str]:

@@ -13,7 +13,7 @@ Field names follow `fields`; a key that begins with `$` is quoted: `{'"$price"':
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +36,9 @@ from .fields import Field, parse_field
 from .language import And, Filter, IdIn, Not, Or
 from .phrase import TextPhrase
 
-__all__ = ["as_filter"]
+__all__ = ["as_filter", "check_depth"]
+
+_DEEPEST = 100
 
 
 def as_filter(where: Filter | Mapping[Any, Any] | None) -> Filter | None:
@@ -48,14 +50,36 @@ def as_filter(where: Filter | Mapping[Any, Any] | None) -> Filter | None:
             must match, so `{}` matches everything. A dict may contain filters.
 
     Raises:
-        InvalidInputError: an unknown operator, or an operand of the wrong type.
+        InvalidInputError: an unknown operator, an operand of the wrong type, or more than 100
+            levels.
 
     >>> as_filter({"year": {"$gte": 2010, "$lt": 2020}}) == Gte("year", 2010) & Lt("year", 2020)
     True
     >>> as_filter({"$or": [{"topic": "law"}, {"$id": ["p1"]}]}) == Eq("topic", "law") | IdIn(["p1"])
     True
     """
+    check_depth(where)
     return None if where is None else _parse(where)
+
+
+def check_depth(where: object) -> None:
+    """Refuse what would exhaust the stack of one of the functions that read filters.
+
+    Raises:
+        InvalidInputError: there are more than 100 levels.
+    """
+    level = [where]
+    for _ in range(_DEEPEST + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise InvalidInputError(f"a filter has at most {_DEEPEST} levels, one inside another")
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _parse(where: object) -> Filter:

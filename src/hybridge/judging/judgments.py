@@ -47,7 +47,7 @@ _PATIENCE_S = 30.0  # for another process to end its transaction
 
 _SCHEMA = """
 CREATE TABLE question (
-    position INTEGER PRIMARY KEY,
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     text TEXT NOT NULL UNIQUE,
     is_pooled INTEGER NOT NULL DEFAULT 0
@@ -434,8 +434,9 @@ def _add_question(file: sqlite3.Connection, own: str | None, text: str) -> str:
 
 
 def _free_id(file: sqlite3.Connection) -> str:
-    [last] = file.execute("SELECT coalesce(max(position), 0) FROM question").fetchone()
-    number = last + 1
+    # Not the id of a removed question, which an open page may still grade.
+    last = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'question'").fetchone()
+    number = 1 if last is None else last[0] + 1
     while _has_question(file, f"q{number}"):
         number += 1
     return f"q{number}"

@@ -425,7 +425,9 @@ class BM25Retriever:
                 postings.analyzer, lambda: self._search_text.texts(self)
             )
 
-        return Speller(words, postings.frequencies).counting(self._read_terms.counting)
+        return Speller(
+            words, postings.frequencies, common=lambda: postings.analyzer.common_words
+        ).counting(self._read_terms.counting)
 
     def correct(self, query: str) -> Corrected:
         """Return a query as a search reads it, with the words that were corrected.

@@ -12,10 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from ..errors import InvalidInputError
+from ..filters.parsing import check_depth
 from ..interop import configured
 from ..protocols import Reranker, Retriever
 
@@ -23,6 +25,7 @@ __all__ = [
     "Options",
     "Share",
     "Strict",
+    "parsed",
 ]
 
 _MOST = 100  # entries of an option that has several
@@ -95,6 +98,12 @@ class Options(Strict):
     group_by: _Name | None = None
     per_group: Annotated[int, Field(ge=1, le=1000)] | None = None
 
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
+        check_depth(where)  # before anything writes it, into a link or an answer
+        return where
+
     def retriever(self, index: Any, rerankers: Mapping[str, Reranker]) -> Retriever:
         """Return the retriever that these options make of an index; `k` and `where` are a search's.
 
@@ -145,9 +154,9 @@ class Options(Strict):
             if value == "":
                 continue
             try:
-                values[name] = value if name in texts else json.loads(value)
+                values[name] = value if name in texts else parsed(value)
             except ValueError:
-                raise InvalidInputError(f"{name}={value!r} is not JSON") from None
+                raise InvalidInputError(f"{name}={value!r:.200} is not JSON") from None
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -156,6 +165,20 @@ class Options(Strict):
                 raise InvalidInputError(first["msg"]) from None
             where, value = ".".join(map(str, first["loc"])), f"{first['input']!r:.100}"
             raise InvalidInputError(f"{where}: {first['msg']}, not {value}") from None
+
+
+def parsed(text: str) -> Any:
+    """Parse the JSON of a link or an input.
+
+    Raises:
+        ValueError: it is none, is nested too deep, or has half a character, which no page can show.
+    """
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return value
 
 
 # Not those of a class that is made of this one.

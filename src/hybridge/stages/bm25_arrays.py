@@ -199,7 +199,9 @@ class OpenBM25Arrays(OpenBM25Stage):
         def words() -> Words:
             return postings.words.completed(self.analyzer, self._texts)
 
-        speller = Speller(words, postings.frequencies).counting(read.counting)
+        speller = Speller(
+            words, postings.frequencies, common=lambda: postings.analyzer.common_words
+        ).counting(read.counting)
         self._speller = read, speller
         return speller
 

@@ -116,8 +116,12 @@ class StoredWords:
                     self._storage.location,
                     _READ,
                 )
+        if self._is_off:
+            return None
         known = self._known if self._is_shared else None
-        return None if self._is_off else Speller(self._complete, self._frequencies, known)
+        return Speller(
+            self._complete, self._frequencies, known, lambda: self._analyzer.common_words
+        )
 
     def _complete(self) -> Words:
         return self._words.completed(self._analyzer, self._texts)

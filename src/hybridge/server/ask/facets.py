@@ -14,6 +14,7 @@ from starlette.datastructures import QueryParams
 
 from ...errors import InvalidInputError
 from ...index.fields import FieldSummary
+from ..options import parsed
 
 __all__ = ["Facet", "Filters"]
 
@@ -94,7 +95,8 @@ class Filters:
         rest = _value(text, "the filter")
         if not isinstance(rest, dict):
             raise InvalidInputError(
-                f'the filter must be a JSON object such as {{"year": {{"$gte": 2020}}}}, not {text}'
+                'the filter must be a JSON object such as {"year": {"$gte": 2020}}, '
+                f"not {text:.200}"
             )
         if found.keys() & rest.keys():
             return {"$and": [found, rest]}
@@ -142,7 +144,7 @@ def _ticked(condition: Any) -> set[str]:
 
 def _value(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError as error:
         raise InvalidInputError(f"{name} is not JSON: {error}") from None
 
@@ -150,7 +152,7 @@ def _value(text: str, name: str) -> Any:
 def _bound(text: str) -> Any:
     """Return a number, or a date as it is."""
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         return text
 

@@ -6,7 +6,6 @@ as the index has it is not set, so that links stay short.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,7 @@ from ...fusion import FUSIONS
 from ...index.fields import FieldSummary
 from ...plugins import FUSIONS as FUSION_PLUGINS
 from ...plugins import plugin_names
-from ..options import Options
+from ..options import Options, parsed
 from ..service import Service
 
 __all__ = ["Knobs", "default_similarity"]
@@ -126,7 +125,9 @@ class Knobs:
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
-            raise InvalidInputError(f"{name}: {first['msg']}, not {first['input']!r}") from None
+            raise InvalidInputError(
+                f"{name}: {first['msg']}, not {first['input']!r:.200}"
+            ) from None
 
     def _weights(self, weights: dict[str, float]) -> dict[str, float] | None:
         """Return the weights, None if their shares are the index's own."""
@@ -183,9 +184,9 @@ class _Inputs:
 
 def _number(name: str, text: str) -> float:
     try:
-        number = json.loads(text)
+        number = parsed(text)
     except ValueError:
         number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidInputError(f"{name}: {text!r} is not a number")
+        raise InvalidInputError(f"{name}: {text!r:.200} is not a number")
     return number

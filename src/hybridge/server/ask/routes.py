@@ -17,6 +17,7 @@ from ...explanation import Explanation, explain
 from ...explanation.renderable import report
 from ...passages import Hit
 from ...stages import Dense
+from ..options import parsed
 from ..pages import is_partial, service, templates
 from ..service import Service
 from .answers import Answer, title_of
@@ -47,16 +48,7 @@ async def _show_page(request: Request) -> HTMLResponse:
     found = {"error": error} if error else await _answered(request, view)
     if view.explained is not None and not found["error"]:
         found |= await _explained(request, view)
-    context = found | {
-        "view": view,
-        "knobs": knobs,
-        "filters": Filters.of(view.first.where, knobs.fields),
-        "service": service(request),
-        "similarity": default_similarity,
-        "passages": len(service(request).index),
-    }
-    status = 400 if found["error"] else 200
-    return templates.TemplateResponse(request, "ask.html", context, status_code=status)
+    return _page(request, view, knobs, found)
 
 
 @router.get("/ask")
@@ -71,6 +63,8 @@ async def _answer(request: Request) -> Response:
         second = beside(first, knobs.read(form, "b", where)) if form.get("compare") else None
         view = View(view.question, first, second)
     except InvalidInputError as invalid:
+        if not is_partial(request):
+            return _page(request, view, knobs, {"error": str(invalid)})
         # A half-typed filter is no failure of the page: status 200.
         context = {"error": str(invalid), "view": view, "service": service(request)}
         return templates.TemplateResponse(request, "ask_answers.html", context)
@@ -200,6 +194,19 @@ async def _explained(request: Request, view: View) -> dict[str, Any]:
     }
 
 
+def _page(request: Request, view: View, knobs: Knobs, found: dict[str, Any]) -> HTMLResponse:
+    context = found | {
+        "view": view,
+        "knobs": knobs,
+        "filters": Filters.of(view.first.where, knobs.fields),
+        "service": service(request),
+        "similarity": default_similarity,
+        "passages": len(service(request).index),
+    }
+    status = 400 if found["error"] else 200
+    return templates.TemplateResponse(request, "ask.html", context, status_code=status)
+
+
 def _explain(served: Service, view: View) -> Explanation:
     options, passage = view.options(), view.explained or ""
     return explain(
@@ -260,7 +267,7 @@ def _is_typing(before: View | None, view: View) -> bool:
 
 def _ids(text: str | None) -> list[str] | None:
     try:
-        ids = json.loads(text or "")
+        ids = parsed(text or "")
     except ValueError:
         return None
     return ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else None

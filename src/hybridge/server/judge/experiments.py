@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +45,7 @@ MEASURES = ("nDCG@10", "RR@10", "R@10", "P@5", "Success@5")
 _BASELINE = "hybrid"
 _FOLDS = 5
 _PICTURES = 2
+_ENOUGH = 0.9  # of the passages of a list with a grade, for a verdict without a caveat
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,9 @@ def run_evaluate(service: Service, collection: Collection, measure: str, report:
         pictures = _drawn(
             lambda: [comparison(evaluation, each.retriever, measure=measure) for each in ranked]
         )
-    sections.append(_graded(evaluation))
-    return Outcome(verdict, sections, pictures)
+    shares = _graded_shares(evaluation)
+    sections.append(_graded(shares))
+    return Outcome(verdict + _caveat(shares), sections, pictures)
 
 
 def run_tune(
@@ -260,20 +262,40 @@ def _verdict(better: Sequence[str], worse: Sequence[str], questions: int) -> str
             "With more of them smaller differences show."
         )
     parts = [f"better than {_BASELINE}: {', '.join(better)}"] if better else []
-    parts += [f"worse: {', '.join(worse)}"] if worse else []
+    parts += [f"worse than {_BASELINE}: {', '.join(worse)}"] if worse else []
     return f"More than chance on these {questions} questions: {'; '.join(parts)}."
 
 
-def _graded(evaluation: Evaluation) -> Section:
-    """Build the table of how much of each list has a grade: what has none counts as not relevant.
+def _graded_shares(evaluation: Evaluation) -> dict[str, float | None]:
+    """Return how much of each system's lists has a grade; None where they are empty.
 
-    The share without one is how much a system may be better than it looks.
+    What has none counts as not relevant, and may be: so much better may a system be than it looks.
     """
-    rows = []
+    shares: dict[str, float | None] = {}
     for name, lists in evaluation.lists.items():
         found = [(query, passage) for query, some in lists.items() for passage in some]
         graded = sum(passage in evaluation.qrels[query] for query, passage in found)
-        rows.append([name, f"{100 * graded / len(found):.0f} %" if found else number(None, 0)])
+        shares[name] = graded / len(found) if found else None
+    return shares
+
+
+def _caveat(shares: Mapping[str, float | None]) -> str:
+    """Say which system has too few grades for the verdict to count; nothing where all have them."""
+    share, name = min((1.0 if share is None else share, name) for name, share in shares.items())
+    if share >= _ENOUGH:
+        return ""
+    return (
+        f" But of what {name} finds only {100 * share:.0f} % is graded, and the rest counts as not "
+        "relevant: grade it first."
+    )
+
+
+def _graded(shares: Mapping[str, float | None]) -> Section:
+    """Build the table of how much of each list has a grade."""
+    rows = [
+        [name, number(None, 0) if share is None else f"{100 * share:.0f} %"]
+        for name, share in shares.items()
+    ]
     note = Styled("A passage without a grade counts as not relevant.", "dim")
     return Section(
         f"Passages of the first {DEPTH} that are graded", [Table(["", "graded"], rows), note]

@@ -16,6 +16,12 @@ document.addEventListener("input", (event) => {
 
 const openSheet = () => {
   if (!sheet.open) sheet.showModal();
+  else if (!sheet.contains(document.activeElement)) {
+    // What had the focus is no longer there: go on at the heading of what took its place.
+    const heading = sheet.querySelector("h2");
+    heading.tabIndex = -1;
+    heading.focus();
+  }
   sheet.scrollTop = 0;
   // What scrolls must be reached by keys.
   for (const each of sheet.querySelectorAll("table")) {

@@ -131,7 +131,7 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     if (event.target.closest("input:not([type=hidden]), textarea, select")) return;
     const candidate = current();
     const button = candidate && buttons(candidate).find((each) => each.value === event.key);
