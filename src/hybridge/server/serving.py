@@ -165,7 +165,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ask jobs to stop, for whose ends streams wait, and end when all is answered."""
-        self.config.app.state.service.jobs.stop(0.0)
+        app: Any = self.config.app
+        app.state.service.jobs.stop(0.0)
         await super().shutdown(sockets)
 
     @contextmanager
