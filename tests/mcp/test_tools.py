@@ -119,6 +119,12 @@ async def test_a_filter_that_is_nested_too_deeply_is_refused(server: ToolServer)
     assert "nested too deeply" in await refused(server, "search", query="cats", where=where)
 
 
+async def test_a_message_does_not_repeat_a_long_argument_whole(server: ToolServer) -> None:
+    for arguments in ({"id": "z" * 9_000}, {"id": "a", "where": {"$" + "b" * 50_000: 1}}):
+        assert len(await refused(server, "explain", query="cats", **arguments)) <= 2_000
+    assert "at most 10000" in await refused(server, "get", ids=["z" * 10_001])
+
+
 async def test_a_blank_query_finds_nothing_and_says_why(server: ToolServer) -> None:
     result = await server.call_tool("search", {"query": " \n"})
     assert not result.isError

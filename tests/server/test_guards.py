@@ -114,6 +114,14 @@ def test_an_own_page_and_a_program_may_post(client, headers):
     assert client.post("/api/search", json=BREAD, headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_sites_page_links_here_and_no_more(client, site):
+    for to, status in (("document", 200), ("image", 403), ("iframe", 403), ("empty", 403)):
+        headers = {"sec-fetch-site": site, "sec-fetch-dest": to}
+        for path in ("/?q=bread", "/api/info"):
+            assert client.get(path, headers=headers).status_code == status
+
+
 def test_no_answer_allows_another_site_to_read_it(client):
     answer = client.get("/api/info", headers={"origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]

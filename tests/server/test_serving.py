@@ -96,6 +96,55 @@ def test_a_body_that_does_not_arrive_is_refused(index):
         assert answer.startswith(b"HTTP/1.1 408")
 
 
+def test_a_body_that_was_refused_unread_is_no_request(index):
+    body = b"x" * 900_000
+    with served(index) as port:
+        answer = exchange(
+            port,
+            HEAD.replace(b"localhost", b"evil.example") + b"Content-Length: %d\r\n\r\n" % len(body),
+            body,
+            b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
+    refused, _, alive = answer.partition(b"}HTTP/1.1 ")
+    assert refused.startswith(b"HTTP/1.1 421")
+    assert alive.startswith(b"200")
+
+
+def test_the_rest_of_a_body_that_was_refused_must_arrive_in_time(index, monkeypatch):
+    monkeypatch.setattr(serving, "_HEAD_SECONDS", 0.2)
+    head = HEAD.replace(b"localhost", b"evil.example") + b"Content-Length: 100\r\n\r\n"
+    with served(index) as port, socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 421")
+        connection.sendall(b"x")
+        assert connection.recv(65536) == b""
+
+
+def test_the_server_ends_when_a_job_is_followed(index):
+    app = create_app(index)
+    ready = threading.Event()
+    server = serving.server(app, "127.0.0.1", 0, lambda _: ready.set())
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert ready.wait(10)
+
+    def work(report):
+        while True:
+            report("working")
+            threading.Event().wait(0.05)
+
+    job = app.state.service.jobs.start("work", work)
+    connection = HTTPConnection("127.0.0.1", int(server.address.rstrip("/").rpartition(":")[2]))
+    connection.request("GET", f"/api/jobs/{job.id}/events")
+    answer = connection.getresponse()
+    assert answer.readline() == b"id: 0\n"
+    server.should_exit = True
+    ended = answer.read()
+    connection.close()
+    thread.join(10)
+    assert json.loads(ended.rpartition(b"data: ")[2])["state"] == "stopped"
+
+
 def test_a_huge_body_is_refused_before_it_is_read(index):
     with served(index, body=1000) as port:
         answer = exchange(port, HEAD + b"Content-Length: 1000000000\r\n\r\n")

@@ -36,7 +36,7 @@ def _decoded(value: object) -> object:
 
 
 _Json = BeforeValidator(_decoded)
-_Id = Annotated[str, Field(min_length=1)]
+_Id = Annotated[str, Field(min_length=1, max_length=10_000)]
 _Query = Annotated[
     str, Field(max_length=10_000, description="A question or keywords, in plain words.")
 ]

@@ -32,6 +32,7 @@ __all__ = ["ToolServer", "create_server", "mount"]
 
 logger = logging.getLogger(__name__)
 
+_ERROR = 2_000  # characters of a message
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -78,7 +79,8 @@ class ToolServer:
                 )
             return await self._tools[name].call(arguments)
         except HybridgeError as error:
-            return _failed(" ".join(str(error).split()))
+            # It may repeat an argument whole, and answers are small.
+            return _failed(" ".join(str(error).split())[:_ERROR])
         except RecursionError:
             return _failed("the filter is nested too deeply: write it with fewer levels")
         except Exception:

@@ -263,28 +263,32 @@ class _Key:
 
 
 class _Origin:
-    """Refuses writes that another site's page asks for."""
+    """Refuses what another site's page asks for, but for a link that a person follows.
+
+    Such a page could read no answer, yet make this server work and measure how long it takes.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in _SAFE:
+        if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if not _is_own(headers):
+            follows = scope["method"] in _SAFE and headers.get("sec-fetch-dest") == "document"
+            if not (follows or _is_own(headers, scope["method"])):
                 answer = problem(403, "another site's page may not ask this: use this server's")
                 await answer(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
-def _is_own(headers: Headers) -> bool:
+def _is_own(headers: Headers, method: str) -> bool:
     """Return whether a request is from a page of this server, or from no page at all."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2] == headers.get("host")
+    return origin is None or method in _SAFE or origin.partition("://")[2] == headers.get("host")
 
 
 class _AtOnce:

@@ -27,6 +27,7 @@ from .jobs import BusyError
 __all__ = ["PROBLEMS", "Problem", "add_handlers", "document", "problem"]
 
 _MEDIA = "application/problem+json"
+_LETTERS = 4_000
 
 _STATUSES: tuple[tuple[type[HybridgeError], int], ...] = (
     (InvalidInputError, 400),
@@ -109,7 +110,8 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
         detail: what is wrong and what to do.
         headers: further ones.
     """
-    text = detail.encode(errors="replace").decode()  # A lone surrogate of the request.
+    # Of the request it may repeat lone surrogates, and much.
+    text = detail[:_LETTERS].encode(errors="replace").decode()
     content = Problem(title=_TITLES.get(status, "Error"), status=status, detail=text)
     return Response(orjson.dumps(content.model_dump()), status, headers, _MEDIA)
 

@@ -163,6 +163,12 @@ class Server(uvicorn.Server):
         if self._started is not None:
             self._started(self.address)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ask jobs to stop, for whose ends streams wait, and end when all is answered."""
+        app: Any = self.config.app
+        app.state.service.jobs.stop(0.0)
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at a signal, and go on behind `run`, where the index is closed."""
@@ -174,12 +180,14 @@ class Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """Ends connections whose requests do not arrive, or whose answers are not read, in time.
 
-    The body of a request is a guard's: it knows what is allowed.
+    The body of a request is a guard's: it knows what is allowed. The rest of a body that was
+    answered before it arrived is read and dropped, in the time of a head.
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _received = _unsent = 0
+    _in_body = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -193,15 +201,21 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+        was_in_body = self._in_body
         super().data_received(data)
-        if self._deadline is not None:
+        if self._deadline is not None and not (was_in_body or self._in_body):
             self._received += len(data)
             if self._received > _HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
 
     def on_headers_complete(self) -> None:
         self._forget_head()
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
