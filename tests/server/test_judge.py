@@ -315,7 +315,7 @@ def test_agreement_is_shown_of_two_judges(pages: TestClient, kept: Judgments) ->
     graded(pages, "q1", "a", "3", judge="Bo")
     text = pages.get("/judge").text
     assert "Ann and Bo" in text
-    assert "Not reliable" in text
+    assert "Too few to conclude from" in text
 
 
 @pytest.fixture
@@ -452,3 +452,8 @@ def test_bad_runs_are_refused(
     assert message in answer.text
     assert pages.get("/judge/runs/absent").status_code == 404
     assert pages.get("/judge/runs/absent/0.svg").status_code == 404
+
+
+def test_a_name_keeps_what_can_be_shown_of_it(pages: TestClient) -> None:
+    pages.post("/judge/name", data={"name": "Ann\u200b\u202e"})
+    assert 'name="name" value="Ann"' in pages.get("/judge").text
