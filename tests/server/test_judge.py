@@ -8,7 +8,9 @@ import re
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +19,13 @@ from fastapi.testclient import TestClient
 from hybridge import HybridIndex
 from hybridge.adaptation import TrainingSettings
 from hybridge.evaluation import load_beir, read_qrels, read_queries
+from hybridge.fusion import get_fusion
 from hybridge.judging import Judgments, judging_order, pool
 from hybridge.report import Section
 from hybridge.reranking import TextReranker
+from hybridge.server import Options
+from hybridge.server.judge.experiments import _options
+from hybridge.tuning import Setting
 
 JSON = {"Accept": "application/json"}
 
@@ -353,6 +359,20 @@ def test_evaluate_counts_the_passages_without_a_grade(pages: TestClient, kept: J
     for passage in ("a", "c/d", "x"):
         kept.grade("q1", passage, 0, judge="Ann")
     assert "is graded" not in outcome_of(pages, what="evaluate", grades="judge:Ann")
+
+
+def test_a_link_has_one_depth_and_share_for_all_rerankers() -> None:
+    default = Setting(get_fusion("rrf"), None, 100)
+
+    def linked(depths: tuple[int, ...], blends: tuple[float, ...]) -> Options | None:
+        chosen = replace(default, rerank_depths=depths, rerank_blends=blends)
+        tuning: Any = SimpleNamespace(chosen=chosen, default=default)
+        return _options(tuning, ["first", "second"])
+
+    both = {"rerank": ("first", "second"), "rerank_depth": 20, "blend": 0.3}
+    assert linked((20, 20), (0.3, 0.3)) == Options(depth=100, fusion="rrf", **both)
+    assert linked((20, 50), (0.3, 0.3)) is None
+    assert linked((20, 20), (0.3, 0.4)) is None
 
 
 def test_tune_gives_a_verdict_and_code_that_runs(

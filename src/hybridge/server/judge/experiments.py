@@ -308,6 +308,8 @@ def _options(tuning: Tuning, rerankers: Sequence[str]) -> Options | None:
     name = chosen.fusion.name
     if get_fusion(name) != chosen.fusion or (chosen.k1, chosen.b) != (default.k1, default.b):
         return None
+    if len(set(chosen.rerank_depths)) > 1 or len(set(chosen.rerank_blends)) > 1:
+        return None  # each reranker has its own
     values: dict[str, Any] = {"depth": chosen.depth, "fusion": name}
     if chosen.weights is not None:
         values["weights"] = dict(chosen.weights)
