@@ -381,6 +381,7 @@ def test_tune_gives_a_verdict_and_code_that_runs(
     text = outcome_of(pages, what="tune", measure="RR@10", grades="most frequent", rerank="longest")
 
     assert "keep" in text.lower()
+    assert "finds only 50 % is graded" in text  # two of the four passages
     code = re.search(r"<code>(.*?)</code>", text, re.DOTALL)
     assert code is not None
     names: dict[str, object] = {"index": index, "rerankers": {"longest": Longest("length")}}

@@ -184,9 +184,16 @@ def run_tune(
         searched, collection.queries, collection.qrels, measure, folds=folds, progress=False
     )
     pictures = _drawn(lambda: [tuning_curve(tuning)] if tuning.parameters else [])
+    settings = {
+        "the default": tuning.target.build(tuning.default),
+        "the chosen setting": tuning.apply(),
+    }
+    shares = _graded_shares(
+        evaluate(settings, collection.queries, collection.qrels, [measure], k=DEPTH, progress=False)
+    )
     return Outcome(
-        tuning.verdict,
-        [tuning._report()],
+        tuning.verdict + _caveat(shares),
+        [tuning._report(), _graded(shares)],
         pictures,
         _options(tuning, rerankers),
         _code(tuning, rerankers),
