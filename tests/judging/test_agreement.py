@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from hybridge.errors import InvalidInputError
-from hybridge.judging import Judgments, krippendorff_alpha, weighted_kappa
+from hybridge.judging import JudgeAgreement, Judgments, krippendorff_alpha, weighted_kappa
 
 # Four observers, twelve units, from section C of Krippendorff 2011; None is a missing value.
 _OBSERVED = [
@@ -93,7 +93,7 @@ def test_agreement_of_judges(judgments: Judgments) -> None:
     # Differences squared: 1. From Ann's 0: 9; from 1: 1 + 1 + 4; from 3: 9 + 9.
     assert pair.kappa == pytest.approx(1 - 1 * 3 / 33)
     assert agreement.disagreements == [(question, "b", {"Ann": 1, "Bo": 0})]
-    assert "Good for tentative conclusions" in str(agreement)
+    assert "Too few to conclude from: two judges graded 3" in str(agreement)
 
 
 def test_agreement_of_one_judge_says_that_there_is_none(judgments: Judgments) -> None:
@@ -112,4 +112,17 @@ def test_the_widest_disagreement_comes_first(judgments: Judgments) -> None:
     agreement = judgments.agreement()
 
     assert [passage for _, passage, _ in agreement.disagreements] == ["b", "a"]
-    assert agreement.verdict.startswith("Not reliable")
+
+
+@pytest.mark.parametrize(
+    ("shared", "alpha", "verdict"),
+    [
+        (19, 1.0, "Too few to conclude from"),
+        (20, 1.0, "Reliable"),
+        (20, 0.7, "Good for tentative conclusions"),
+        (20, 0.6, "Not reliable"),
+        (20, None, "Every shared passage has the same grade"),
+    ],
+)
+def test_what_the_figures_allow(shared: int, alpha: float | None, verdict: str) -> None:
+    assert JudgeAgreement({}, shared, alpha, [], []).verdict.startswith(verdict)

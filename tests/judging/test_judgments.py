@@ -43,6 +43,14 @@ def test_a_blank_question_is_refused_with_all(judgments: Judgments) -> None:
     assert judgments.questions == {}
 
 
+def test_half_a_character_is_refused(judgments: Judgments, tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"query": "why?"}\n{"query": "who \\ud800"}\n')
+    with pytest.raises(InvalidInputError, match="UTF-8"):
+        judgments.import_file(file)
+    assert judgments.questions == {}
+
+
 def test_ids_of_removed_questions_do_not_bring_their_grades_back(judgments: Judgments) -> None:
     first, second = judgments.add_questions(["why?", "who?"])
     judgments.grade(second, "p", 2, judge="Ann")

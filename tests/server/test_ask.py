@@ -29,6 +29,7 @@ SETTINGS = [
     Options(distinct=0.75, group_by="note <b>"),
     Options(where={"topic": {"$in": ["kitchen", "hostile"]}, "year": {"$lte": 2010}}),
     Options(where={"$not": {"topic": '"</textarea><b>'}}, fusion="weighted-rrf"),
+    Options(rerank=("shortest", "again"), distinct=0.0),
 ]
 
 
@@ -40,7 +41,8 @@ def manual() -> Iterator[HybridIndex]:
 
 @pytest.fixture
 def client(manual: HybridIndex) -> Iterator[TestClient]:
-    app = create_app(manual, rerankers={"shortest": Shortest()}, name="<b>manual")
+    rerankers = {"again": Shortest(), "shortest": Shortest()}
+    app = create_app(manual, rerankers=rerankers, name="<b>manual")
     with TestClient(app, base_url="http://localhost", follow_redirects=False) as client:
         yield client
 

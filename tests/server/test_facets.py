@@ -59,6 +59,10 @@ def test_what_a_field_holds_chooses_its_inputs() -> None:
         ({"topic": {"$ne": "law"}}, '{"topic": {"$ne": "law"}}'),
         ({"year": 2001}, '{"year": 2001}'),
         ({"year": {"$gt": 2001}}, '{"year": {"$gt": 2001}}'),
+        # What the input of the field would show as nothing, and send as nothing.
+        ({"day": {"$gte": "2020-01-04T10:00:00Z"}}, '{"day": {"$gte": "2020-01-04T10:00:00Z"}}'),
+        ({"year": {"$gte": "2020-01-04"}}, '{"year": {"$gte": "2020-01-04"}}'),
+        ({"at": {"$gte": "2020"}}, '{"at": {"$gte": "2020"}}'),
         ({"topic": "law", "own": "é"}, '{"own": "é"}'),
         ({"$or": [{"topic": "law"}]}, '{"$or": [{"topic": "law"}]}'),
     ],

@@ -8,7 +8,9 @@ import re
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +19,13 @@ from fastapi.testclient import TestClient
 from hybridge import HybridIndex
 from hybridge.adaptation import TrainingSettings
 from hybridge.evaluation import load_beir, read_qrels, read_queries
+from hybridge.fusion import get_fusion
 from hybridge.judging import Judgments, judging_order, pool
 from hybridge.report import Section
 from hybridge.reranking import TextReranker
+from hybridge.server import Options
+from hybridge.server.judge.experiments import _options
+from hybridge.tuning import Setting
 
 JSON = {"Accept": "application/json"}
 
@@ -315,7 +321,7 @@ def test_agreement_is_shown_of_two_judges(pages: TestClient, kept: Judgments) ->
     graded(pages, "q1", "a", "3", judge="Bo")
     text = pages.get("/judge").text
     assert "Ann and Bo" in text
-    assert "Not reliable" in text
+    assert "Too few to conclude from" in text
 
 
 @pytest.fixture
@@ -355,12 +361,27 @@ def test_evaluate_counts_the_passages_without_a_grade(pages: TestClient, kept: J
     assert "is graded" not in outcome_of(pages, what="evaluate", grades="judge:Ann")
 
 
+def test_a_link_has_one_depth_and_share_for_all_rerankers() -> None:
+    default = Setting(get_fusion("rrf"), None, 100)
+
+    def linked(depths: tuple[int, ...], blends: tuple[float, ...]) -> Options | None:
+        chosen = replace(default, rerank_depths=depths, rerank_blends=blends)
+        tuning: Any = SimpleNamespace(chosen=chosen, default=default)
+        return _options(tuning, ["first", "second"])
+
+    both = {"rerank": ("first", "second"), "rerank_depth": 20, "blend": 0.3}
+    assert linked((20, 20), (0.3, 0.3)) == Options(depth=100, fusion="rrf", **both)
+    assert linked((20, 50), (0.3, 0.3)) is None
+    assert linked((20, 20), (0.3, 0.4)) is None
+
+
 def test_tune_gives_a_verdict_and_code_that_runs(
     pages: TestClient, judged: Judgments, index: HybridIndex
 ) -> None:
     text = outcome_of(pages, what="tune", measure="RR@10", grades="most frequent", rerank="longest")
 
     assert "keep" in text.lower()
+    assert "finds only 50 % is graded" in text  # two of the four passages
     code = re.search(r"<code>(.*?)</code>", text, re.DOTALL)
     assert code is not None
     names: dict[str, object] = {"index": index, "rerankers": {"longest": Longest("length")}}
@@ -452,3 +473,8 @@ def test_bad_runs_are_refused(
     assert message in answer.text
     assert pages.get("/judge/runs/absent").status_code == 404
     assert pages.get("/judge/runs/absent/0.svg").status_code == 404
+
+
+def test_a_name_keeps_what_can_be_shown_of_it(pages: TestClient) -> None:
+    pages.post("/judge/name", data={"name": "Ann\u200b\u202e"})
+    assert 'name="name" value="Ann"' in pages.get("/judge").text

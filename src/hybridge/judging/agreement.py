@@ -16,6 +16,7 @@ __all__ = ["JudgeAgreement", "Pair", "agreement_of", "krippendorff_alpha", "weig
 # K. Krippendorff, Content Analysis, 2004: rely on 0.8 and more, and conclude nothing below 0.667.
 _RELIABLE, _TENTATIVE = 0.8, 0.667
 
+_FEW = 20  # shared passages, below which alpha may be anything
 _SHOWN = 10  # disagreements in the printed table
 
 
@@ -59,6 +60,11 @@ class JudgeAgreement(Renderable):
         """What the figures allow, in a sentence."""
         if not self.shared:
             return "No passage was graded by two judges: there is no agreement to measure."
+        if self.shared < _FEW:
+            return (
+                f"Too few to conclude from: two judges graded {self.shared} of the same passages. "
+                f"Let them grade {_FEW}."
+            )
         if self.alpha is None:
             return "Every shared passage has the same grade: agreement beyond chance is undefined."
         if self.alpha >= _RELIABLE:

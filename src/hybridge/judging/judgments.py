@@ -400,6 +400,8 @@ class Judgments:
                     file.execute("ROLLBACK")
                     raise
                 file.execute("COMMIT")
+        except UnicodeEncodeError as error:  # half a character, which JSON can spell
+            raise InvalidInputError(f"a text cannot be stored as UTF-8: {error}") from error
         except sqlite3.OperationalError as error:
             raise StoreError(f"the file of judgments {str(self.path)!r}: {error}") from error
         except sqlite3.DatabaseError as error:

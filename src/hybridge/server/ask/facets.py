@@ -114,7 +114,8 @@ def _facet(field: FieldSummary, where: dict[str, Any]) -> Facet | None:
         if kind == "date" and len(str(field.minimum)) != len("2020-01-01"):
             kind = "text"
         bounds = condition if isinstance(condition, dict) else {}
-        if bounds and bounds.keys() <= {*_BOUNDS.values()}:
+        shown = all(_is_shown(kind, bound) for bound in bounds.values())
+        if bounds and bounds.keys() <= {*_BOUNDS.values()} and shown:
             where.pop(field.name)
         else:
             bounds = {}
@@ -155,6 +156,14 @@ def _bound(text: str) -> Any:
         return parsed(text)
     except ValueError:
         return text
+
+
+def _is_shown(kind: str, bound: Any) -> bool:
+    """Return whether an input of a kind shows a bound, and gives the same back."""
+    if isinstance(bound, str):
+        is_whole_day = len(bound) == len("2020-01-01")
+        return kind != "number" and (kind != "date" or is_whole_day) and _bound(bound) == bound
+    return kind == "number" and not isinstance(bound, bool) and isinstance(bound, int | float)
 
 
 def _spelled(value: Any) -> str:

@@ -184,9 +184,16 @@ def run_tune(
         searched, collection.queries, collection.qrels, measure, folds=folds, progress=False
     )
     pictures = _drawn(lambda: [tuning_curve(tuning)] if tuning.parameters else [])
+    settings = {
+        "the default": tuning.target.build(tuning.default),
+        "the chosen setting": tuning.apply(),
+    }
+    shares = _graded_shares(
+        evaluate(settings, collection.queries, collection.qrels, [measure], k=DEPTH, progress=False)
+    )
     return Outcome(
-        tuning.verdict,
-        [tuning._report()],
+        tuning.verdict + _caveat(shares),
+        [tuning._report(), _graded(shares)],
         pictures,
         _options(tuning, rerankers),
         _code(tuning, rerankers),
@@ -308,6 +315,8 @@ def _options(tuning: Tuning, rerankers: Sequence[str]) -> Options | None:
     name = chosen.fusion.name
     if get_fusion(name) != chosen.fusion or (chosen.k1, chosen.b) != (default.k1, default.b):
         return None
+    if len(set(chosen.rerank_depths)) > 1 or len(set(chosen.rerank_blends)) > 1:
+        return None  # each reranker has its own
     values: dict[str, Any] = {"depth": chosen.depth, "fusion": name}
     if chosen.weights is not None:
         values["weights"] = dict(chosen.weights)

@@ -137,7 +137,7 @@ def question(request: Request, id: str) -> Response:  # noqa: A002 - the name in
 def name(request: Request, name: Annotated[str, Form()] = "") -> Response:
     """Keep the name of who judges, in a cookie."""
     answer = _back()
-    chosen = " ".join(name.split())[:100] or _NOBODY
+    chosen = "".join(filter(str.isprintable, " ".join(name.split())))[:100].strip() or _NOBODY
     answer.set_cookie(_COOKIE, quote(chosen), max_age=_YEAR_S, httponly=True, samesite="strict")
     return answer
 
