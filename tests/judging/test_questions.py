@@ -132,3 +132,10 @@ def test_an_empty_log_is_refused() -> None:
         sample_questions([3], 2)  # type: ignore[list-item]
     with pytest.raises(InvalidInputError, match="count"):
         sample_questions(["why?"], 0)
+
+
+def test_a_file_of_grades_is_refused_for_they_would_be_lost(tmp_path: Path) -> None:
+    file = tmp_path / "judgments.csv"
+    file.write_text("query_id,query,passage_id,judge,grade\nq1,why?,p1,Ann,3\n")
+    with pytest.raises(InvalidInputError, match="has grades in its field 'grade'"):
+        read_questions(file)

@@ -22,6 +22,7 @@ __all__ = ["read_questions", "sample_questions"]
 _TEXT = ("query", "question", "text", "user_input")
 _ID = ("_id", "id", "query_id", "question_id", "qid")
 _JUDGED = {"clicked", "thumb"}
+_GRADE = "grade"
 
 
 def read_questions(
@@ -57,6 +58,11 @@ def read_questions(
     if _is_judged(file):
         judged = load_judged(file, passages)
         return Collection((), judged.queries, judged.qrels)
+    if _GRADE in _names_of(file):
+        raise InvalidInputError(
+            f"{path} has grades in its field {_GRADE!r}, which would be lost: open the file of "
+            "judgments itself, which several judges can share, or import its questions alone"
+        )
     queries: dict[str, str] = {}
     for where, question_id, text in _entries(file):
         if queries.setdefault(question_id or text, text) != text:
@@ -133,9 +139,11 @@ def _is_judged(file: Path) -> bool:
             return True
         first = content[0] if isinstance(content, list) and content else None
         return isinstance(first, Mapping) and not _JUDGED.isdisjoint(first)
-    if suffix in {".csv", ".tsv", *JSONL}:
-        return not _JUDGED.isdisjoint(field_names(file))
-    return False
+    return not _JUDGED.isdisjoint(_names_of(file))
+
+
+def _names_of(file: Path) -> Iterable[str]:
+    return field_names(file) if file.suffix.lower() in {".csv", ".tsv", *JSONL} else ()
 
 
 def _entries(file: Path) -> Iterator[tuple[int, str | None, str]]:
