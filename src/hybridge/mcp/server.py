@@ -81,8 +81,6 @@ class ToolServer:
         except HybridgeError as error:
             # It may repeat an argument whole, and answers are small.
             return _failed(" ".join(str(error).split())[:_ERROR])
-        except RecursionError:
-            return _failed("the filter is nested too deeply: write it with fewer levels")
         except Exception:
             # Its message may name files and hosts of this machine: it is for the log alone.
             logger.exception("the tool %r failed", name)

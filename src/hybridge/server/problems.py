@@ -131,10 +131,6 @@ def add_handlers(app: FastAPI) -> None:
         shown = "; ".join(parts) + (f"; and {len(errors) - 5} more" if len(errors) > 5 else "")
         return problem(400, shown)
 
-    @app.exception_handler(RecursionError)
-    async def too_deep(_request: Request, _error: RecursionError) -> Response:
-        return problem(400, "the filter is nested too deeply: write it with fewer levels")
-
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> Response:
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
